@@ -1,0 +1,1 @@
+"""Everything that is not inference: receipts, usage, metrics, jobs."""

@@ -1,0 +1,1 @@
+"""Running engines: what is where, and whether it answers."""

@@ -1,0 +1,1 @@
+"""The hot path: authentication, limits, queue, routing and relay of inference calls."""

@@ -1,0 +1,1 @@
+"""Exact limits: reserve, renew, settle, refund, and the journal behind them."""

@@ -1,0 +1,87 @@
+"""Plans are data: what each allows, read from `plans.toml`."""
+
+import math
+import tomllib
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+
+import msgspec
+
+
+class Priority(IntEnum):
+    """Queue priority; a higher number goes first."""
+
+    BEST_EFFORT = 0
+    HIGH = 1
+    HIGHEST = 2
+    DEDICATED = 3
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One plan. `None` as a limit means that there is none."""
+
+    id: str
+    name: str
+    price_usd: float | None = None
+    requests_per_day: int | None = None
+    requests_per_minute: int | None = None
+    concurrency: int | None = None
+    max_input_tokens: int | None = None
+    max_output_tokens: int | None = None
+    max_audio_minutes: int | None = None
+    max_body_mb: int = 25
+    tiers: frozenset[str]
+    queue: str
+    #: Days after sign-up in which `trial_tiers` are open as well.
+    trial_days: int = 0
+    trial_tiers: frozenset[str] = frozenset()
+    #: Seconds a call over `concurrency` waits in its account's own line before 429.
+    concurrency_wait: float = 10.0
+    #: Seconds a call waits for a free engine slot before 503.
+    queue_wait: float = 60.0
+    #: Disconnects after the engine started that are refunded, per day (no free compute).
+    abandoned_refunds: int = 10
+
+    @property
+    def priority(self) -> Priority:
+        """The queue priority as a number."""
+        return Priority[self.queue.upper()]
+
+    def opens(self, tier: str, *, trial: bool = False) -> bool:
+        """Whether a model of this tier may be used, within the trial or after it."""
+        return tier in self.tiers or (trial and tier in self.trial_tiers)
+
+
+class Plans(msgspec.Struct, frozen=True):
+    """The plans in force, cheapest first."""
+
+    plans: tuple[Plan, ...]
+
+    def __iter__(self) -> Iterator[Plan]:  # type: ignore[override]
+        return iter(self.plans)
+
+    def __getitem__(self, plan_id: str) -> Plan:
+        """The plan with this id; KeyError names those that exist."""
+        for plan in self.plans:
+            if plan.id == plan_id:
+                return plan
+        raise KeyError(f"no plan {plan_id!r}; there are {', '.join(p.id for p in self.plans)}")
+
+    def cheapest_opening(self, tier: str) -> Plan | None:
+        """The cheapest plan that opens a tier outside any trial."""
+        return next((plan for plan in self.plans if plan.opens(tier)), None)
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    plan: dict[str, dict[str, object]]
+
+
+def load(path: Path | None = None) -> Plans:
+    """Read plans from `path`, or those that are shipped. Raises msgspec.ValidationError."""
+    text = (path or Path(__file__).with_name("plans.toml")).read_text()
+    file = msgspec.convert(tomllib.loads(text), _File)
+    plans = [msgspec.convert({"id": key, **body}, Plan) for key, body in file.plan.items()]
+    for plan in plans:
+        _ = plan.priority
+    return Plans(tuple(sorted(plans, key=lambda p: math.inf if p.price_usd is None else p.price_usd)))

@@ -1,0 +1,174 @@
+"""The only reader of the environment: one frozen record, read once and passed down."""
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Literal, get_origin
+
+#: A unix socket's path may not be longer than this on macOS (104) or Linux (108).
+_SOCKET_PATH_MAX = 100
+
+
+class SettingsError(Exception):
+    """A setting has a value that cannot be used."""
+
+
+def _setting(default: Any, doc: str) -> Any:
+    return field(default=default, metadata={"doc": doc})
+
+
+def _default_home() -> Path:
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Application Support" / "oxlo"
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "oxlo"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting, its default and its meaning; each is read from `OXLO_<NAME>`."""
+
+    home: Path = _setting(None, "Data folder: database, journal, weights, sockets.")
+    host: str = _setting("127.0.0.1", "Address that the gateway listens on.")
+    port: int = _setting(8000, "Port that the gateway listens on.")
+    starter: Literal["small", "full", "none"] = _setting(
+        "small", "Which starter models `oxlo serve` fetches and runs."
+    )
+    models: tuple[str, ...] = _setting((), "Model ids to serve, comma-separated; instead of the starter set.")
+    catalogue: Path | None = _setting(None, "Folder of further model files (TOML); default HOME/models.d.")
+    plans: Path | None = _setting(None, "A plans.toml to use instead of the shipped one.")
+    database_url: str = _setting("", "SQLAlchemy URL; default SQLite in HOME.")
+    public_url: str = _setting("", "Base of every absolute link; default http://HOST:PORT.")
+    trusted_proxies: tuple[str, ...] = _setting(
+        (), "Addresses or networks whose X-Forwarded-* headers count, comma-separated."
+    )
+    tls_cert: Path | None = _setting(None, "Certificate chain (PEM): serve HTTPS.")
+    tls_key: Path | None = _setting(None, "Private key (PEM) of the certificate.")
+    metrics_token: str = _setting("", "Bearer token for /metrics; without it only loopback may read it.")
+    log_level: str = _setting("info", "debug, info, warning or error.")
+    log_json: bool = _setting(False, "Logs as JSON lines even on a terminal.")
+
+    head_timeout: float = _setting(10.0, "Seconds for a request's head to arrive.")
+    body_timeout: float = _setting(30.0, "Seconds that a request's body may stand still.")
+    idle_timeout: float = _setting(75.0, "Seconds an idle keep-alive connection is kept.")
+    write_timeout: float = _setting(60.0, "Seconds that a client may take to read nothing at all.")
+    body_memory_mb: int = _setting(256, "Memory for request bodies, over all connections.")
+    engine_timeout: float = _setting(300.0, "Seconds that an engine may send nothing.")
+    head_hold: float = _setting(10.0, "Seconds a stream's head waits for the first event (then comments).")
+    queue_limit: int = _setting(256, "Waiting calls per model before 503.")
+    drain_seconds: float = _setting(30.0, "Seconds that running calls get to finish at shutdown.")
+    journal_full: Literal["continue", "stop"] = _setting(
+        "continue", "When the journal cannot be written: continue inference, or stop admitting."
+    )
+
+    llamacpp_threads: int = _setting(0, "Threads per llama.cpp engine; 0: the machine's cores.")
+    llamacpp_slots: int = _setting(0, "Parallel slots per llama.cpp engine; 0: sized to the machine.")
+    llamacpp_context: int = _setting(0, "Context tokens per slot; 0: what the model allows, at most 8192.")
+    llamacpp_cache_mb: int = _setting(512, "Host memory for llama.cpp's prompt cache, per engine.")
+    engine_stall: float = _setting(60.0, "Seconds of work without progress after which an engine is sick.")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "home", Path(self.home) if self.home else _default_home())
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
+        """Read `OXLO_*` from the environment (or `environ`).
+
+        Raises SettingsError naming the variable, its value and what it takes.
+        """
+        source = os.environ if environ is None else environ
+        given = {
+            f.name: _parse(f"OXLO_{f.name.upper()}", source[f"OXLO_{f.name.upper()}"], f.type)
+            for f in fields(cls)
+            if source.get(f"OXLO_{f.name.upper()}", "") != ""
+        }
+        return cls(**given)
+
+    @property
+    def base_url(self) -> str:
+        """Where clients reach the platform, without `/v1` and without a trailing slash."""
+        scheme = "https" if self.tls_cert else "http"
+        return self.public_url.rstrip("/") or f"{scheme}://{self.host}:{self.port}"
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.home / 'oxlo.db'}"
+
+    @property
+    def journal_dir(self) -> Path:
+        """Where gateways write their journals."""
+        return self.home / "journal"
+
+    @property
+    def weights_dir(self) -> Path:
+        """Where weights are kept, by sha256."""
+        return self.home / "weights"
+
+    @property
+    def catalogue_dir(self) -> Path:
+        """The operator's own model files."""
+        return self.catalogue or self.home / "models.d"
+
+    @property
+    def run_dir(self) -> Path:
+        """Sockets and the replica list; short, because socket paths are limited."""
+        inside = self.home / "run"
+        if len(str(inside)) + len("/control-private.sock") <= _SOCKET_PATH_MAX:
+            return inside
+        digest = hashlib.sha256(str(self.home.absolute()).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"oxlo-{os.getuid()}-{digest}"
+
+    @property
+    def control_socket(self) -> Path:
+        """Control's public application: the gateway relays to it."""
+        return self.run_dir / "control.sock"
+
+    @property
+    def control_private_socket(self) -> Path:
+        """Control's private application: key look-ups and changes, for gateways only."""
+        return self.run_dir / "control-private.sock"
+
+    @property
+    def replicas_file(self) -> Path:
+        """The list of replicas, written by the fleet and read by gateways."""
+        return self.run_dir / "replicas.json"
+
+    def gateway_socket(self, name: str) -> Path:
+        """The private admin socket of gateway `name`."""
+        return self.run_dir / f"gateway-{name}.sock"
+
+    def prepare(self) -> None:
+        """Make the folders; those with secrets are closed to other users."""
+        for folder in (self.home, self.journal_dir, self.weights_dir, self.run_dir):
+            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.journal_dir, self.run_dir):
+            folder.chmod(0o700)
+
+
+def _parse(name: str, text: str, kind: Any) -> Any:
+    try:
+        return _convert(text.strip(), kind)
+    except ValueError as error:
+        raise SettingsError(f"{name}={text!r}: {error}") from None
+
+
+def _convert(text: str, kind: Any) -> Any:
+    if get_origin(kind) is Literal:
+        return _one_of(text, kind.__args__)
+    if kind is bool:
+        return _one_of(text.lower(), ("0", "1", "false", "true", "no", "yes")) in ("1", "true", "yes")
+    if kind == tuple[str, ...]:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if kind in (Path, Path | None):
+        return Path(text).expanduser()
+    return kind(text)
+
+
+def _one_of(text: str, allowed: tuple[str, ...]) -> str:
+    if text not in allowed:
+        raise ValueError(f"takes one of {', '.join(allowed)}")
+    return text

@@ -1,0 +1,1 @@
+"""Weights are data: fetched by sha256, never executed."""

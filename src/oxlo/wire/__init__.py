@@ -1,0 +1,1 @@
+"""OpenAI's shapes at the edge: one file per endpoint."""
