@@ -1,0 +1,296 @@
+"""The engine double: an OpenAI-compatible server that does what it is told.
+
+In a test: `async with EngineDouble(dialect="vllm") as engine: engine.next.append(Script(...))`.
+On its own: `python -m oxlo.testing.engine --port 0 --dialect llamacpp`, told over
+`POST /_script` (a Script for all further calls) and `POST /_gate/NAME` (opens a gate).
+"""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+
+from oxlo.testing.http import Connection, Reply, Request
+from oxlo.testing.script import Script
+from oxlo.testing.shapes import SHAPES, Call, words
+from oxlo.testing.speech import Speech
+
+CALLS = ("/v1/chat/completions", "/v1/completions")
+
+
+class EngineDouble:
+    """One fake engine on 127.0.0.1; `requests` holds everything that it was asked."""
+
+    def __init__(
+        self,
+        dialect: str = "openai",
+        *,
+        model: str = "double",
+        slots: int = 4,
+        api_key: str = "",
+        port: int = 0,
+    ) -> None:
+        """Make a double that speaks `dialect`: openai, vllm or llamacpp."""
+        self.shape = SHAPES[dialect]
+        self.model = model
+        self.slots = slots
+        self.api_key = api_key
+        self.port = port
+        self.context_length = 8192
+        #: What a call gets: the first of `next`, else that of its model, else `default`.
+        self.default = Script()
+        self.next: deque[Script] = deque()
+        self.by_model: dict[str, Script] = {}
+        self.gates: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
+        #: Status of /health and /v1/models; 0: they never answer.
+        self.health = 200
+
+        self.requests: list[Request] = []
+        self.counts: Counter[str] = Counter()
+        self.outstanding = 0
+        #: The most calls that were outstanding at once.
+        self.peak = 0
+        #: Content pieces told; the llama.cpp and vLLM metrics show it as progress.
+        self.progress = 0
+        self._changed = asyncio.Event()
+        self._connections: set[Connection] = set()
+
+    @property
+    def address(self) -> str:
+        """Base URL, without `/v1`."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def calls(self) -> list[Request]:
+        """The requests for chat and completions, in the order of their arrival."""
+        return [request for request in self.requests if request.path in CALLS]
+
+    @property
+    def cancelled(self) -> int:
+        """Calls whose client went away."""
+        return sum(request.cancelled for request in self.calls)
+
+    @property
+    def answered(self) -> int:
+        """Calls that got their whole reply."""
+        return sum(request.answered for request in self.calls)
+
+    async def until(self, condition: Callable[["EngineDouble"], bool]) -> None:
+        """Wait for something about the double to become true. Raises TimeoutError after 10 s."""
+        async with asyncio.timeout(10):
+            while not condition(self):
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Listen."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._connect, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stop listening and drop every connection, as a killed engine does."""
+        self._server.close()
+        for connection in list(self._connections):
+            connection.drop()
+        await self._server.wait_closed()
+
+    def _connect(self) -> Connection:
+        connection = Connection(self._handle)
+        self._connections.add(connection)
+        return connection
+
+    def _notify(self) -> None:
+        self._changed.set()
+
+    async def _handle(self, request: Request, reply: Reply) -> None:
+        self.requests.append(request)
+        self.counts[f"{request.method} {request.path}"] += 1
+        self._notify()
+        if self.api_key and request.headers.get("authorization") != f"Bearer {self.api_key}":
+            await self._json(reply, self.shape.error(401, "Invalid API Key"), 401)
+        elif request.path in CALLS:
+            await self._call(request, reply)
+        else:
+            await self._side(request, reply)
+
+    async def _call(self, request: Request, reply: Reply) -> None:
+        self.outstanding += 1
+        self.peak = max(self.peak, self.outstanding)
+        self._notify()
+        try:
+            await self._answer(request, reply)
+            request.answered = reply.finished
+        except asyncio.CancelledError:
+            request.cancelled = True
+            raise
+        finally:
+            self.outstanding -= 1
+            self._notify()
+
+    async def _answer(self, request: Request, reply: Reply) -> None:
+        try:
+            body = request.json()
+        except msgspec.DecodeError as error:
+            await self._json(reply, self.shape.error(400, str(error)), 400)
+            return
+        script = self._script(str(body.get("model", "")))
+        speech = Speech(self.shape, script, _call(request, body), body)
+        speech.told = self._told
+        if script.gate:
+            await self.gates[script.gate].wait()
+        await speech.perform(reply, self.gates, bool(body.get("stream")))
+
+    def _told(self) -> None:
+        self.progress += 1
+        self._notify()
+
+    def _script(self, model: str) -> Script:
+        if self.next:
+            return self.next.popleft()
+        return self.by_model.get(model, self.default)
+
+    async def _side(self, request: Request, reply: Reply) -> None:
+        path = request.path.partition("?")[0]
+        if path in ("/health", "/v1/models") and self.health != 200:
+            await self._unwell(reply)
+        elif path.startswith("/_"):
+            self._control(path, request)
+            await self._json(reply, {})
+        elif path == "/metrics":
+            await reply.whole(200, self._metrics().encode(), "text/plain; version=0.0.4")
+        else:
+            found = self._lookup(path, request)
+            known = found is not None
+            error = self.shape.error(404, "Not Found")
+            await self._json(reply, found if known else error, 200 if known else 404)
+
+    async def _unwell(self, reply: Reply) -> None:
+        if self.health == 0:
+            await asyncio.get_running_loop().create_future()
+        await self._json(reply, self.shape.error(self.health, "not well"), self.health)
+
+    def _lookup(self, path: str, request: Request) -> Any:
+        name = self.shape.name
+        if path == "/health" and name != "openai":
+            return {"status": "ok"} if name == "llamacpp" else {}
+        if path == "/v1/models":
+            return self.shape.models(self.model, self.context_length)
+        if path == "/slots" and name == "llamacpp":
+            return self._slots()
+        if path == "/v1/chat/completions/input_tokens" and name == "llamacpp":
+            count = words(request.body.decode())
+            return {"input_tokens": count, "object": "response.input_tokens"}
+        if path == "/tokenize" and name != "openai":
+            return self._tokenize(request)
+        return None
+
+    def _tokenize(self, request: Request) -> Any:
+        tokens = list(range(words(request.body.decode())))
+        if self.shape.name == "llamacpp":
+            return {"tokens": tokens}
+        return {
+            "count": len(tokens), "max_model_len": self.context_length,
+            "tokens": tokens, "token_strs": None,
+        }  # fmt: skip
+
+    def _slots(self) -> list[dict[str, Any]]:
+        busy = min(self.outstanding, self.slots)
+        return [
+            {
+                "id": i,
+                "n_ctx": self.context_length,
+                "is_processing": i < busy,
+                "n_prompt_tokens_processed": 0,
+                "next_token": [{"n_decoded": self.progress}],
+            }
+            for i in range(self.slots)
+        ]
+
+    def _metrics(self) -> str:
+        waiting = max(0, self.outstanding - self.slots)
+        running = self.outstanding - waiting
+        if self.shape.name == "llamacpp":
+            return (
+                f"llamacpp:n_decode_total {self.progress}\n"
+                f"llamacpp:prompt_tokens_total 0\n"
+                f"llamacpp:requests_processing {running}\n"
+                f"llamacpp:requests_deferred {waiting}\n"
+            )
+        label = f'{{engine="0",model_name="{self.model}"}}'
+        return (
+            f"vllm:generation_tokens_total{label} {self.progress}.0\n"
+            f"vllm:prompt_tokens_total{label} 0.0\n"
+            f"vllm:num_requests_running{label} {running}.0\n"
+            f"vllm:num_requests_waiting{label} {waiting}.0\n"
+        )
+
+    def _control(self, path: str, request: Request) -> None:
+        if path == "/_script":
+            self.default = msgspec.json.decode(request.body, type=Script)
+        elif path.startswith("/_gate/"):
+            self.gates[path.removeprefix("/_gate/")].set()
+
+    async def _json(self, reply: Reply, body: Any, status: int = 200) -> None:
+        await reply.whole(status, msgspec.json.encode(body))
+
+
+def _call(request: Request, body: dict[str, object]) -> Call:
+    options = body.get("stream_options")
+    wanted = options if isinstance(options, dict) else {}
+    n = body.get("n")
+    chat = request.path == CALLS[0]
+    return Call(
+        id=f"{'chatcmpl' if chat else 'cmpl'}-double{id(request):x}",
+        created=int(time.time()),
+        model=str(body.get("model", "")),
+        chat=chat,
+        n=n if isinstance(n, int) else 1,
+        include_usage=bool(wanted.get("include_usage")),
+        continuous_usage=bool(wanted.get("continuous_usage_stats")),
+    )
+
+
+async def _run(options: argparse.Namespace) -> None:
+    double = EngineDouble(
+        options.dialect, model=options.model, slots=options.slots, port=options.port
+    )
+    async with double:
+        line = {"event": "listening", "address": double.address}
+        sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
+        sys.stdout.flush()
+        await asyncio.get_running_loop().create_future()
+
+
+def main() -> None:
+    """Run the double as a process; one JSON line on stdout says where it listens."""
+    parser = argparse.ArgumentParser(prog="python -m oxlo.testing.engine", description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--dialect", choices=tuple(SHAPES), default="openai")
+    parser.add_argument("--model", default="double")
+    parser.add_argument("--slots", type=int, default=4)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

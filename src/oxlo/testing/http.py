@@ -1,0 +1,149 @@
+"""A small HTTP/1.1 server whose handler may also misbehave, as an engine can."""
+# ruff: noqa: D102 - the callbacks are those of asyncio.Protocol and of httptools
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+import httptools
+import msgspec
+
+
+class Request(msgspec.Struct, kw_only=True):
+    """One request as it arrived; header names are in lower case."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes = b""
+    #: The client went away before the reply was finished.
+    cancelled: bool = False
+    answered: bool = False
+
+    def json(self) -> dict[str, object]:
+        """The body as a JSON object. Raises msgspec.DecodeError."""
+        return msgspec.json.decode(self.body, type=dict[str, object])
+
+
+class Reply:
+    """What a handler writes; the connection closes when `end` was not reached."""
+
+    def __init__(self, transport: asyncio.Transport, writable: asyncio.Event) -> None:
+        self._transport = transport
+        self._writable = writable
+        self.finished = False
+
+    async def raw(self, data: bytes) -> None:
+        """Write bytes as they are."""
+        await self._writable.wait()
+        self._transport.write(data)
+
+    async def whole(
+        self, status: int, body: bytes, kind: str = "application/json", **headers: str
+    ) -> None:
+        """A reply with a Content-Length."""
+        fields = {"Content-Type": kind, "Content-Length": str(len(body))} | headers
+        await self.raw(_head(status, fields) + body)
+        self.finished = True
+
+    async def start(self, status: int = 200, kind: str = "text/event-stream") -> None:
+        """The head of a chunked reply."""
+        await self.raw(_head(status, {"Content-Type": kind, "Transfer-Encoding": "chunked"}))
+
+    async def chunk(self, data: bytes) -> None:
+        """One chunk of a chunked reply."""
+        await self.raw(b"%x\r\n%b\r\n" % (len(data), data))
+
+    async def end(self) -> None:
+        """The end of a chunked reply."""
+        await self.raw(b"0\r\n\r\n")
+        self.finished = True
+
+
+Handler = Callable[[Request, Reply], Awaitable[None]]
+
+
+class Connection(asyncio.Protocol):
+    """One client: requests are answered in turn, and a reply ends when its client leaves."""
+
+    def __init__(self, handler: Handler) -> None:
+        self._handler = handler
+        self._parser = httptools.HttpRequestParser(self)
+        self._waiting: deque[Request] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._writable = asyncio.Event()
+        self._writable.set()
+        self._transport: asyncio.Transport
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - start_server gives no other
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._transport.abort()
+
+    def drop(self) -> None:
+        """Cut the connection, as a killed process does."""
+        self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._waiting.clear()
+        self._writable.set()
+        if self._task:
+            self._task.cancel()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def on_message_begin(self) -> None:
+        self._url = b""
+        self._headers: dict[str, str] = {}
+        self._body = bytearray()
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_body(self, body: bytes) -> None:
+        self._body += body
+
+    def on_message_complete(self) -> None:
+        method = self._parser.get_method().decode()
+        request = Request(
+            method=method,
+            path=self._url.decode("latin-1"),
+            headers=self._headers,
+            body=bytes(self._body),
+        )
+        self._waiting.append(request)
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._serve())
+
+    async def _serve(self) -> None:
+        while self._waiting:
+            request = self._waiting.popleft()
+            reply = Reply(self._transport, self._writable)
+            try:
+                await self._handler(request, reply)
+            finally:
+                if not reply.finished:
+                    self._transport.abort()
+        self._task = None
+
+
+def _head(status: int, headers: dict[str, str]) -> bytes:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:  # engines do send 499 and the like
+        phrase = "Unknown"
+    lines = [f"HTTP/1.1 {status} {phrase}", *(f"{k}: {v}" for k, v in headers.items())]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -1,0 +1,132 @@
+"""One scripted reply, told over a connection."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from oxlo.testing.http import Reply
+from oxlo.testing.script import Script, pieces
+from oxlo.testing.shapes import Call, Json, OpenAIShape, finish, words
+
+
+class Speech:
+    """What one call is answered, and how it goes wrong."""
+
+    def __init__(self, shape: OpenAIShape, script: Script, call: Call, body: Json) -> None:
+        self._shape = shape
+        self._script = script
+        self._call = call
+        self._text = _last_text(body) if script.echo else script.text
+        #: Called after each content piece.
+        self.told: Callable[[], None] = lambda: None
+
+    async def perform(self, reply: Reply, gates: Mapping[str, asyncio.Event], stream: bool) -> None:
+        """Tell the script; returns early where it says so, and the connection is cut then."""
+        script = self._script
+        if script.silent:
+            await _for_ever()
+        if script.garbage:
+            await reply.raw(script.garbage.encode())
+        elif script.status != 200:
+            await self._refuse(reply)
+        elif stream:
+            await self._stream(reply, gates)
+        else:
+            await self._whole(reply)
+
+    async def _refuse(self, reply: Reply) -> None:
+        error = self._shape.error(self._script.status, "scripted error")
+        body = self._script.body.encode() or msgspec.json.encode(error)
+        after = self._script.retry_after
+        await reply.whole(self._script.status, body, **({"Retry-After": after} if after else {}))
+
+    async def _whole(self, reply: Reply) -> None:
+        script = self._script
+        body = script.body.encode() or msgspec.json.encode(
+            self._shape.whole(self._call, script, self._text)
+        )
+        if script.cut or script.stall:
+            await reply.raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
+            if script.stall:
+                await _for_ever()
+            return
+        await asyncio.sleep(script.delay)
+        await reply.whole(200, body)
+        self.told()
+
+    async def _stream(self, reply: Reply, gates: Mapping[str, asyncio.Event]) -> None:
+        script = self._script
+        await reply.start()
+        for count, event in enumerate(self._contents()):
+            if await self._interrupted(count, reply, gates):
+                return
+            await asyncio.sleep(script.delay)
+            if count == 0:
+                await self._each(reply, self._shape.first_delta, None)
+            await self._each(reply, event, None)
+            self.told()
+        if await self._interrupted(len(self._contents()), reply, gates):
+            return
+        await self._finish(reply)
+
+    async def _interrupted(
+        self, count: int, reply: Reply, gates: Mapping[str, asyncio.Event]
+    ) -> bool:
+        """Whether the stream ends here, in the way that the script says."""
+        script = self._script
+        if count != script.after:
+            return False
+        if script.middle_gate:
+            await gates[script.middle_gate].wait()
+        if script.stall:
+            await _for_ever()
+        if script.error:
+            await self._send(reply, self._shape.error(500, script.error))
+            await self._write(reply, self._shape.after_error)
+            await reply.end()
+        return bool(script.cut or script.error)
+
+    async def _finish(self, reply: Reply) -> None:
+        tokens = words(self._text) * self._call.n
+        await self._each(reply, self._shape.last_delta, finish(self._script))
+        usage = self._shape.usage_chunk(self._call, self._script, tokens)
+        if usage:
+            await self._send(reply, usage)
+        await self._write(reply, b"data: [DONE]\n\n")
+        await reply.end()
+
+    def _contents(self) -> list[Json]:
+        """The deltas between the role and the finish."""
+        script = self._script
+        thoughts = [self._shape.reasoning(script.reasoning)] if script.reasoning else []
+        if script.tool_calls and self._call.chat:
+            return thoughts + self._shape.tool_deltas(script)
+        return thoughts + [{"content": part} for part in pieces(self._text, script.chunks)]
+
+    async def _each(self, reply: Reply, delta: Json, end: str | None) -> None:
+        """One event for each of the call's choices; the legacy endpoint has no role."""
+        if delta is self._shape.first_delta and not self._call.chat:
+            return
+        for index in range(self._call.n):
+            await self._send(reply, self._shape.chunk(self._call, index, delta, end))
+
+    async def _send(self, reply: Reply, event: Any) -> None:
+        await self._write(reply, b"data: %b\n\n" % msgspec.json.encode(event))
+
+    async def _write(self, reply: Reply, data: bytes) -> None:
+        size = self._script.split or max(1, len(data))
+        for start in range(0, len(data), size):
+            await reply.chunk(data[start : start + size])
+
+
+async def _for_ever() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def _last_text(body: Json) -> str:
+    if "prompt" in body:
+        return str(body["prompt"])
+    messages = body.get("messages") or [{}]
+    return str(messages[-1].get("content", ""))
