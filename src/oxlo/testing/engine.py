@@ -22,6 +22,8 @@ from oxlo.testing.script import Script
 from oxlo.testing.shapes import SHAPES, Call, words
 from oxlo.testing.speech import Speech
 
+__all__ = ["CALLS", "EngineDouble", "Script"]
+
 CALLS = ("/v1/chat/completions", "/v1/completions")
 
 
