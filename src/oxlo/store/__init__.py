@@ -1,1 +1,1 @@
-"""Accounts, keys and usage in SQL."""
+"""Accounts, keys and calls in SQL: SQLite by default, PostgreSQL beyond one machine."""

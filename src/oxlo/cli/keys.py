@@ -1,0 +1,134 @@
+"""`oxlo keys`: make, list and revoke API keys."""
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+import typer
+
+from oxlo.cli import storing, text
+from oxlo.cli.storing import CommandError, Desk
+from oxlo.settings import Settings
+
+if TYPE_CHECKING:
+    from oxlo.store.keys import Key, Scope
+
+app = typer.Typer(help="API keys.", no_args_is_help=True)
+
+_SECONDS = {"m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
+
+Owner = Annotated[str, typer.Option("--account", help="The account's name or id.")]
+
+
+@app.command()
+def create(
+    account: Owner,
+    name: Annotated[str, typer.Option(help="A label to know the key by.")] = "key",
+    expires: Annotated[str, typer.Option(help="Its life: 12h, 30d, 8w. Default: no end.")] = "",
+    models: Annotated[str, typer.Option(help="Only these models, comma-separated.")] = "",
+    endpoints: Annotated[str, typer.Option(help="Only these: chat,completions.")] = "",
+    origins: Annotated[str, typer.Option(help="Only these browser origins.")] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print the bare key only.")] = False,
+) -> None:
+    """Create a key and print it: the only time that it can be seen."""
+    from oxlo.store import accounts, keys
+
+    async def work(desk: Desk) -> "tuple[Key, str]":
+        scope = _scope(desk.settings, models, endpoints, origins)
+        ends = desk.now + _seconds(expires) if expires else None
+        async with desk.database.write() as db:
+            owner = await accounts.find(db, account)
+            signing = desk.settings.signing_secret()
+            return await keys.issue(
+                db,
+                owner.id,
+                name=name,
+                signing=signing,
+                now=desk.now,
+                expires_at=ends,
+                scope=scope,
+            )
+
+    key, secret = storing.run(work)
+    typer.echo(secret if quiet else f"Created {key.id}. Keep the key now: {secret}")
+
+
+@app.command(name="list")
+def list_keys(
+    account: Owner, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
+) -> None:
+    """List an account's keys, without their secrets."""
+    from oxlo.store import accounts, keys
+
+    async def work(desk: Desk) -> "tuple[list[Key], float]":
+        async with desk.database.read() as db:
+            owner = await accounts.find(db, account)
+            return await keys.of_account(db, owner.id), desk.now
+
+    found, now = storing.run(work)
+    typer.echo(_json(found, now) if as_json else _table(found, now))
+
+
+@app.command()
+def revoke(key_id: Annotated[str, typer.Argument(help="As `oxlo keys list` shows it.")]) -> None:
+    """End a key for good; gateways know within a second."""
+    from oxlo.store import keys
+
+    async def work(desk: Desk) -> "Key":
+        async with desk.database.write() as db:
+            return await keys.revoke(db, key_id, now=desk.now)
+
+    key = storing.run(work)
+    typer.echo(f"Revoked {key.id} ({key.name}, {key.prefix}...).")
+
+
+def _scope(settings: Settings, models: str, endpoints: str, origins: str) -> "Scope":
+    """What a key is narrowed to; a name that does not exist would lock its owner out."""
+    from oxlo import catalogue
+    from oxlo.store import keys
+
+    known = catalogue.load(settings.catalogue_dir)
+    return keys.Scope(
+        models=frozenset(known.resolve(name).id for name in _parts(models)),
+        endpoints=frozenset(_endpoint(name) for name in _parts(endpoints)),
+        origins=frozenset(keys.origin(part) for part in _parts(origins)),
+    )
+
+
+def _endpoint(name: str) -> str:
+    from oxlo.gateway.endpoints import INFERENCE
+
+    known = [endpoint.name for endpoint in INFERENCE]
+    if name not in known:
+        raise CommandError(f"no endpoint {name!r}; there are {', '.join(known)}")
+    return name
+
+
+def _seconds(duration: str) -> int:
+    match = re.fullmatch(r"([1-9]\d{0,5})([mhdw])", duration.strip())
+    if match is None:
+        raise CommandError(f"--expires {duration!r}: give a duration such as 12h, 30d or 8w")
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def _parts(text_list: str) -> list[str]:
+    return [part.strip() for part in text_list.split(",") if part.strip()]
+
+
+def _table(found: "list[Key]", now: float) -> str:
+    header = ("ID", "NAME", "KEY", "STATE", "CREATED", "EXPIRES", "LAST USED")
+    return text.columns([header, *(_row(key, now) for key in found)])
+
+
+def _row(key: "Key", now: float) -> tuple[str, ...]:
+    moments = map(text.moment, (key.created_at, key.expires_at, key.last_used_at))
+    return (key.id, key.name, f"{key.prefix}...", key.state(now), *moments)
+
+
+def _json(found: "list[Key]", now: float) -> str:
+    shown = [
+        {name: value for name, value in msgspec.to_builtins(key).items() if name != "sha256"}
+        | {"state": key.state(now)}
+        for key in found
+    ]
+    return msgspec.json.format(msgspec.json.encode(shown)).decode()

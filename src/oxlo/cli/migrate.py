@@ -1,0 +1,28 @@
+"""`oxlo migrate`: bring the database to this program's schema."""
+
+import asyncio
+
+import typer
+
+from oxlo.cli import storing
+from oxlo.settings import Settings
+
+
+def migrate() -> None:
+    """Migrate the database; the only way for PostgreSQL, which other programs share."""
+    with storing.one_line_errors():
+        before, after = asyncio.run(_migrate(Settings.read()))
+    done = f"Schema {after}: nothing to do." if before == after else None
+    typer.echo(done or f"Migrated the schema from {before or 'none'} to {after}.")
+
+
+async def _migrate(settings: Settings) -> tuple[str | None, str | None]:
+    from oxlo.store import migrate as schema
+    from oxlo.store.database import Database
+
+    settings.prepare()
+    database = Database(settings.database)
+    try:
+        return await schema.upgrade(database)
+    finally:
+        await database.close()

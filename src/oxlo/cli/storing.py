@@ -1,0 +1,76 @@
+"""Runs a command's work on the database. SQL is imported only when such a command runs."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+import typer
+
+from oxlo import plans
+from oxlo.errors import ApiError
+from oxlo.plans import Plan
+from oxlo.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from oxlo.store.database import Database
+
+Result = TypeVar("Result")
+
+
+class CommandError(Exception):
+    """The command cannot do what it was asked; the message is for the operator."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a command works with: the settings, the open database, and the moment."""
+
+    settings: Settings
+    database: "Database"
+    now: float
+
+    def plan(self, plan_id: str) -> Plan:
+        """The plan of this id. Raises CommandError naming those there are."""
+        try:
+            return plans.load(self.settings.plans)[plan_id]
+        except KeyError as error:
+            raise CommandError(str(error.args[0])) from None
+
+
+def run(work: Callable[[Desk], Awaitable[Result]]) -> Result:
+    """Run `work` on the database, which is made or migrated first where that is ours to do.
+
+    Ends the program with one line on stderr and exit code 1 when it fails.
+    """
+    with one_line_errors():
+        return asyncio.run(_on_database(Settings.read(), work))
+
+
+async def _on_database(settings: Settings, work: Callable[[Desk], Awaitable[Result]]) -> Result:
+    from oxlo.store import migrate
+    from oxlo.store.database import Database
+
+    settings.prepare()
+    database = Database(settings.database)
+    try:
+        await migrate.prepare(database)
+        return await work(Desk(settings, database, time.time()))
+    finally:
+        await database.close()
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Say what went wrong in one line and exit with 1, where it is not a bug of ours."""
+    from oxlo.store.errors import StoreError
+
+    known = (CommandError, StoreError, SettingsError, ApiError, msgspec.ValidationError, OSError)
+    try:
+        yield
+    except known as error:
+        typer.echo(f"oxlo: {' '.join(str(error).split())}", err=True)
+        raise typer.Exit(1) from None

@@ -1,0 +1,46 @@
+"""What control's two applications and its jobs share."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from oxlo.control.drain import Drain
+from oxlo.settings import Settings
+from oxlo.store.database import Database
+from oxlo.telemetry.metrics import ControlMetrics
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The parts of one control process."""
+
+    settings: Settings
+    database: Database
+    drain: Drain
+    metrics: ControlMetrics
+    #: Now, in unix seconds.
+    clock: Callable[[], float] = time.time
+
+    @classmethod
+    def of(cls, request: Request) -> "Control":
+        """The parts behind the application that a request came to."""
+        control = request.app.state.control
+        assert isinstance(control, cls)  # noqa: S101 - for the type checker; `attach` put it there
+        return control
+
+    def attach(self, app: Starlette) -> Starlette:
+        """Give an application its parts."""
+        app.state.control = self
+        return app
+
+
+def build(
+    settings: Settings, database: Database, *, clock: Callable[[], float] = time.time
+) -> Control:
+    """Put a control's parts together; nothing runs yet."""
+    metrics = ControlMetrics()
+    drain = Drain(settings.journal_dir, database, metrics, clock=clock)
+    return Control(settings, database, drain, metrics, clock)

@@ -1,0 +1,64 @@
+"""What control does by the clock: drain the journals, delete old receipts."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from oxlo.control.context import Control
+from oxlo.store import calls
+from oxlo.store.errors import StoreError
+
+DRAIN_SECONDS = 0.5
+RETENTION_SECONDS = 3600.0
+RETRY_SECONDS = 5.0
+#: Rows deleted in one transaction: a long one would keep other writers waiting.
+_BATCH = 2000
+_DAY = 86400
+
+Job = Callable[[], Awaitable[object]]
+
+log = structlog.get_logger()
+
+
+async def repeat(
+    control: Control, name: str, job: Job, seconds: float, stop: asyncio.Event
+) -> None:
+    """Run a job, wait, and run it again until `stop`; after a failure the wait is longer."""
+    while not stop.is_set():
+        done = await attempt(control, name, job)
+        await _pause(stop, seconds if done else max(seconds, RETRY_SECONDS))
+
+
+async def attempt(control: Control, name: str, job: Job) -> bool:
+    """Run a job once; a failure is logged and counted, never raised: False."""
+    try:
+        await job()
+    except StoreError as error:
+        log.warning("job.failed", job=name, error=str(error))
+    except Exception:
+        log.exception("job.failed", job=name)
+    else:
+        return True
+    control.metrics.job_errors.labels(name).inc()
+    return False
+
+
+async def delete_old_receipts(control: Control) -> int:
+    """Delete receipts older than `settings.receipts_days`; the number deleted."""
+    before = control.clock() - control.settings.receipts_days * _DAY
+    total = 0
+    while True:
+        async with control.database.write() as db:
+            deleted = await calls.delete_before(db, before, limit=_BATCH)
+        total += deleted
+        if deleted < _BATCH:
+            return total
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        pass

@@ -1,0 +1,93 @@
+"""`GET /metrics`: the figures of every process, in Prometheus' format."""
+
+import asyncio
+import hmac
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import structlog
+from prometheus_client import Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector, CollectorRegistry
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.control import snapshots, unixhttp
+from oxlo.control.context import Control
+from oxlo.control.snapshots import GatewaySnapshot
+from oxlo.errors import Forbidden
+from oxlo.fleet import registry
+from oxlo.fleet.registry import ReplicaList
+
+#: Set by the gateway for peers on loopback without a proxy between.
+LOCAL_HEADER = "x-oxlo-local"
+
+log = structlog.get_logger()
+
+
+class _Others(Collector):
+    """The figures of gateways and replicas, as they were just read."""
+
+    def __init__(self, gateways: list[GatewaySnapshot], replicas: ReplicaList) -> None:
+        self._gateways = gateways
+        self._replicas = replicas
+
+    def collect(self) -> Iterator[Metric]:
+        yield from snapshots.families(self._gateways)
+        yield snapshots.replica_states(self._replicas)
+
+
+async def endpoint(request: Request) -> Response:
+    """Answer with all metrics, where the reader may see them."""
+    control = Control.of(request)
+    if not allowed(request, control.settings.metrics_token):
+        raise Forbidden(
+            "Metrics are read from the machine itself, or with 'Authorization: Bearer TOKEN' "
+            "after the operator has set OXLO_METRICS_TOKEN.",
+            code="metrics_denied",
+        )
+    gateways = await _gateways(control)
+    replicas = await asyncio.to_thread(registry.read, control.settings.replicas_file)
+    others = CollectorRegistry()
+    others.register(_Others(gateways, replicas))
+    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(_Both(control, others)), headers={"content-type": content_type})
+
+
+def allowed(request: Request, token: str) -> bool:
+    """Whether the peer is local, as the gateway says, or sent the operator's token."""
+    if request.headers.get(LOCAL_HEADER) == "1":
+        return True
+    sent = request.headers.get("authorization", "")
+    return bool(token) and hmac.compare_digest(sent.encode(), f"Bearer {token}".encode())
+
+
+class _Both(Collector):
+    """Control's own registry, then the others'."""
+
+    def __init__(self, control: Control, others: CollectorRegistry) -> None:
+        self._registries = (control.metrics.registry, others)
+
+    def collect(self) -> Iterator[Metric]:
+        for each in self._registries:
+            yield from each.collect()
+
+
+async def _gateways(control: Control) -> list[GatewaySnapshot]:
+    sockets = await asyncio.to_thread(_sockets, control.settings.run_dir)
+    answers = await asyncio.gather(*(_snapshot(control, socket) for socket in sockets))
+    return [answer for answer in answers if answer is not None]
+
+
+def _sockets(folder: Path) -> list[Path]:
+    return sorted(folder.glob("gateway-*.sock"))
+
+
+async def _snapshot(control: Control, socket: Path) -> GatewaySnapshot | None:
+    try:
+        return snapshots.decode(await unixhttp.get(socket, "/snapshot"))
+    except (unixhttp.UnixHttpError, msgspec.DecodeError) as error:
+        control.metrics.scrape_errors.inc()
+        log.warning("gateway.no_snapshot", socket=socket.name, error=str(error))
+        return None

@@ -1,0 +1,71 @@
+"""The control process: two applications, two sockets, and the jobs."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+
+import structlog
+
+from oxlo.control import context, jobs, private, public, server
+from oxlo.control.context import Control
+from oxlo.settings import Settings
+from oxlo.store import migrate
+from oxlo.store.database import Database
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop`, then drain once more.
+
+    Raises SchemaMismatch, DatabaseUnavailable or SocketInUse when it cannot start.
+    """
+    settings.prepare()
+    async with _database(settings) as database:
+        control = context.build(settings, database)
+        listeners = _bind(settings)
+        try:
+            log.info("control.ready", socket=str(settings.control_socket))
+            await _work(control, listeners, stop)
+        finally:
+            settings.control_socket.unlink(missing_ok=True)
+            settings.control_private_socket.unlink(missing_ok=True)
+        await jobs.attempt(control, "drain", control.drain.run)
+    log.info("control.stopped")
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
+    database = Database(settings.database)
+    try:
+        await migrate.prepare(database)
+        yield database
+    finally:
+        await database.close()
+
+
+def _bind(settings: Settings) -> tuple[socket.socket, socket.socket]:
+    public_socket = server.bind(settings.control_socket)
+    try:
+        return public_socket, server.bind(settings.control_private_socket)
+    except server.SocketInUse:
+        public_socket.close()
+        raise
+
+
+async def _work(
+    control: Control, listeners: tuple[socket.socket, socket.socket], stop: asyncio.Event
+) -> None:
+    """Run both servers and the jobs; one that dies ends them all."""
+    retention = partial(jobs.delete_old_receipts, control)
+    every = (
+        ("drain", control.drain.run, jobs.DRAIN_SECONDS),
+        ("retention", retention, jobs.RETENTION_SECONDS),
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(server.serve(public.app(control), listeners[0], stop))
+        tasks.create_task(server.serve(private.app(control), listeners[1], stop))
+        for name, job, seconds in every:
+            tasks.create_task(jobs.repeat(control, name, job, seconds, stop))

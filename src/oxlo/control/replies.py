@@ -1,0 +1,65 @@
+"""Control's replies: JSON, also when something goes wrong."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.errors import ApiError, InternalError, MethodNotAllowed, NotFound, Overloaded
+from oxlo.store.errors import DatabaseUnavailable
+
+Handler = Callable[[Request, Exception], Awaitable[Response]]
+
+log = structlog.get_logger()
+
+
+def json(value: Any, status: int = 200) -> Response:
+    """A value of ours as JSON."""
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def error(problem: ApiError) -> Response:
+    """An error in OpenAI's shape."""
+    headers = {} if problem.retry_after is None else {"retry-after": str(problem.retry_after)}
+    return Response(problem.body(), problem.status, headers, media_type="application/json")
+
+
+async def _api_error(_request: Request, problem: Exception) -> Response:
+    return error(problem if isinstance(problem, ApiError) else InternalError())
+
+
+async def _http_error(request: Request, problem: Exception) -> Response:
+    status = problem.status_code if isinstance(problem, HTTPException) else 500
+    if status == 405:
+        return error(MethodNotAllowed(f"{request.url.path} does not take {request.method}."))
+    if status == 404:
+        return error(NotFound(f"There is nothing at {request.url.path}."))
+    return error(InternalError())
+
+
+async def _no_database(request: Request, problem: Exception) -> Response:
+    log.error("database.unavailable", error=str(problem), **_where(request))
+    return error(Overloaded("The account database cannot be reached just now.", retry_after=2))
+
+
+async def _unforeseen(request: Request, problem: Exception) -> Response:
+    # The server logs the stack itself, on the line that follows.
+    log.error("request.failed", error=type(problem).__name__, **_where(request))
+    return error(InternalError())
+
+
+def _where(request: Request) -> dict[str, str]:
+    return {"path": request.url.path, "request_id": request.headers.get("x-request-id", "")}
+
+
+#: Handlers for an application, by what was raised.
+HANDLERS: dict[Any, Handler] = {
+    ApiError: _api_error,
+    HTTPException: _http_error,
+    DatabaseUnavailable: _no_database,
+    Exception: _unforeseen,
+}

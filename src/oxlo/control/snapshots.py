@@ -1,0 +1,116 @@
+"""Gateways' figures as Prometheus metrics. Nothing here does I/O."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import msgspec
+from prometheus_client import Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+)
+
+from oxlo.fleet.registry import ReplicaList, ReplicaState
+
+Labels = Mapping[str, str]
+
+
+class Buckets(msgspec.Struct, frozen=True):
+    """One histogram: cumulative counts by upper bound, the last one `+Inf`."""
+
+    buckets: tuple[tuple[str | float, float], ...]
+    sum: float
+    count: float
+
+    def bounds(self) -> list[tuple[str, float]]:
+        """The buckets as Prometheus names them, `+Inf` included."""
+        named = [(_bound(le), count) for le, count in self.buckets]
+        return named if named and named[-1][0] == "+Inf" else [*named, ("+Inf", self.count)]
+
+
+class GatewaySnapshot(msgspec.Struct, frozen=True):
+    """What a gateway's admin socket answers to `GET /snapshot`."""
+
+    gateway: str
+    started: float
+    counters: tuple[tuple[str, dict[str, str], float], ...] = ()
+    gauges: tuple[tuple[str, dict[str, str], float], ...] = ()
+    histograms: tuple[tuple[str, dict[str, str], Buckets], ...] = ()
+
+
+def decode(body: bytes) -> GatewaySnapshot:
+    """A snapshot from its JSON. Raises msgspec.DecodeError."""
+    return msgspec.json.decode(body, type=GatewaySnapshot)
+
+
+def families(snapshots: Iterable[GatewaySnapshot]) -> Iterator[Metric]:
+    """All gateways' metrics, one family a name, each sample labelled with its gateway."""
+    known = list(snapshots)
+    started = GaugeMetricFamily(
+        "oxlo_gateway_start_time_seconds", "When the gateway started.", labels=["gateway"]
+    )
+    for snapshot in known:
+        started.add_metric([snapshot.gateway], snapshot.started)
+    yield started
+    yield from _plain(CounterMetricFamily, ((s.gateway, s.counters) for s in known))
+    yield from _plain(GaugeMetricFamily, ((s.gateway, s.gauges) for s in known))
+    yield from _histograms(known)
+
+
+def replica_states(replicas: ReplicaList) -> Metric:
+    """Each replica's state: 1 for the one it is in, 0 for the others."""
+    labels = ["replica", "model", "kind", "state"]
+    family = GaugeMetricFamily("oxlo_replica_state", "Which state a replica is in.", labels=labels)
+    for replica in replicas.replicas:
+        for state in ReplicaState:
+            values = [replica.id, replica.model, replica.kind, state.value]
+            family.add_metric(values, float(replica.state == state))
+    return family
+
+
+def _plain(
+    kind: type[CounterMetricFamily] | type[GaugeMetricFamily],
+    figures: Iterable[tuple[str, Iterable[tuple[str, dict[str, str], float]]]],
+) -> Iterator[Metric]:
+    # The families' own `add_metric` wants the same labels for every sample of a name; gateways of
+    # two versions need not agree, so samples are added one by one.
+    found: dict[str, Metric] = {}
+    for gateway, rows in figures:
+        for name, labels, value in rows:
+            family = found.setdefault(name, kind(name, _help(name)))
+            suffix = "_total" if kind is CounterMetricFamily else ""
+            family.add_sample(family.name + suffix, {"gateway": gateway, **labels}, value)
+    yield from found.values()
+
+
+def _histograms(snapshots: Iterable[GatewaySnapshot]) -> Iterator[Metric]:
+    found: dict[str, Metric] = {}
+    for snapshot in snapshots:
+        for name, labels, histogram in snapshot.histograms:
+            family = found.setdefault(name, HistogramMetricFamily(name, _help(name)))
+            _add(family, {"gateway": snapshot.gateway, **labels}, histogram)
+    yield from found.values()
+
+
+def _add(family: Metric, labels: Labels, histogram: Buckets) -> None:
+    for bound, count in histogram.bounds():
+        family.add_sample(f"{family.name}_bucket", {**labels, "le": bound}, count)
+    family.add_sample(f"{family.name}_count", dict(labels), histogram.count)
+    family.add_sample(f"{family.name}_sum", dict(labels), histogram.sum)
+
+
+def _help(name: str) -> str:
+    return _HELP.get(name, "As docs/metrics.md says.")
+
+
+def _bound(le: str | float) -> str:
+    return le if isinstance(le, str) else ("+Inf" if le == float("inf") else str(float(le)))
+
+
+_HELP = {
+    "oxlo_requests_total": "Calls that ended, by model, plan, endpoint, outcome and status.",
+    "oxlo_tokens_total": "Tokens of calls that ended, by model and kind.",
+    "oxlo_queue_seconds": "Time that calls waited for a slot.",
+    "oxlo_first_token_seconds": "Time from a call's arrival to its engine's first token.",
+    "oxlo_call_seconds": "Time from a call's arrival to its end.",
+}

@@ -1,0 +1,126 @@
+"""Accounts: who may call, and under which plan."""
+
+import secrets
+
+import msgspec
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oxlo.plans import Plan
+from oxlo.store import changes, keys
+from oxlo.store.errors import AccountExists, AccountNotFound, InvalidAccount
+from oxlo.store.schema import accounts
+
+DAY = 86400
+NAME_MAX = 80
+OPERATOR = "operator"
+
+
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """One account; moments are unix seconds."""
+
+    id: str
+    name: str
+    email: str | None = None
+    #: user or operator.
+    role: str = "user"
+    plan: str
+    trial_until: float | None = None
+    created_at: float
+    #: Set by the portal; an account without one has keys only.
+    password_hash: str | None = None
+    disabled_at: float | None = None
+
+
+async def create(
+    db: AsyncConnection,
+    name: str,
+    plan: Plan,
+    *,
+    now: float,
+    email: str | None = None,
+    role: str = "user",
+) -> Account:
+    """Make an account; its trial, where the plan has one, starts now.
+
+    Raises AccountExists or InvalidAccount.
+    """
+    account = Account(
+        id=f"acct_{secrets.token_hex(12)}",
+        name=_checked_name(name),
+        email=_checked_email(email),
+        role=role,
+        plan=plan.id,
+        trial_until=now + plan.trial_days * DAY if plan.trial_days else None,
+        created_at=now,
+    )
+    await _insert(db, account)
+    return account
+
+
+async def find(db: AsyncConnection, name: str) -> Account:
+    """The account with this name or id. Raises AccountNotFound."""
+    query = select(accounts).where((accounts.c.name == name) | (accounts.c.id == name))
+    row = (await db.execute(query.order_by(accounts.c.id != name).limit(1))).mappings().first()
+    if row is None:
+        raise AccountNotFound(f"there is no account {name!r}; `oxlo accounts list` shows them")
+    return msgspec.convert(row, Account)
+
+
+async def everyone(db: AsyncConnection) -> list[Account]:
+    """All accounts, oldest first."""
+    query = select(accounts).order_by(accounts.c.created_at, accounts.c.id)
+    return [msgspec.convert(row, Account) for row in (await db.execute(query)).mappings()]
+
+
+async def set_plan(db: AsyncConnection, account: Account, plan: Plan) -> Account:
+    """Put the account on another plan, from its next call on; a running trial stays."""
+    await db.execute(update(accounts).where(accounts.c.id == account.id).values(plan=plan.id))
+    await changes.note(db)
+    return msgspec.structs.replace(account, plan=plan.id)
+
+
+async def ensure_operator(
+    db: AsyncConnection, plan: Plan, *, signing: bytes, now: float
+) -> tuple[Account, str | None]:
+    """The operator's account, made with its first key where there is no account at all.
+
+    The key's secret is returned only when it was just made. Raises AccountNotFound when there
+    are accounts but none is an operator's.
+    """
+    operator = accounts.c.role == "operator"
+    query = select(accounts).where(operator).order_by(accounts.c.created_at).limit(1)
+    row = (await db.execute(query)).mappings().first()
+    if row is not None:
+        return msgspec.convert(row, Account), None
+    if (await db.execute(select(func.count()).select_from(accounts))).scalar_one():
+        raise AccountNotFound("there are accounts, but none is an operator's")
+    account = await create(db, OPERATOR, plan, now=now, role="operator")
+    _, secret = await keys.issue(db, account.id, name="first key", signing=signing, now=now)
+    return account, secret
+
+
+async def _insert(db: AsyncConnection, account: Account) -> None:
+    try:
+        await db.execute(insert(accounts).values(msgspec.structs.asdict(account)))
+    except IntegrityError:
+        taken = repr(account.name) + (f" or e-mail {account.email!r}" if account.email else "")
+        raise AccountExists(f"an account with the name {taken} exists already") from None
+    await changes.note(db)
+
+
+def _checked_name(name: str) -> str:
+    name = name.strip()
+    if not name or len(name) > NAME_MAX or not name.isprintable():
+        raise InvalidAccount(f"a name has 1 to {NAME_MAX} printable characters, not {name[:100]!r}")
+    return name
+
+
+def _checked_email(email: str | None) -> str | None:
+    if email is None:
+        return None
+    local, _, domain = email.strip().rpartition("@")
+    if not local or not domain or any(c.isspace() for c in email.strip()):
+        raise InvalidAccount(f"{email!r} is not an e-mail address")
+    return f"{local}@{domain.lower()}"

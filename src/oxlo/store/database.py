@@ -1,0 +1,102 @@
+"""The engine and its transactions, for SQLite and PostgreSQL alike."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from oxlo.store.errors import DatabaseUnavailable
+
+#: Seconds that a writer waits for another one before the call fails.
+BUSY_SECONDS = 10
+#: Execution option: the transaction is going to write.
+_WRITES = "oxlo_writes"
+
+
+class Database:
+    """One database. `read()` and `write()` each give a connection inside a transaction."""
+
+    def __init__(self, url: str, *, foreign_keys: bool = True) -> None:
+        """Prepare an engine; nothing is opened yet. Raises DatabaseUnavailable on a bad URL."""
+        self.url = _driver_url(url)
+        self.engine = _engine(self.url, foreign_keys=foreign_keys)
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.engine.dialect.name
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """One consistent view. Raises DatabaseUnavailable."""
+        with _translated():
+            async with self.engine.begin() as connection:
+                yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """All of the block or none of it. Raises DatabaseUnavailable."""
+        with _translated():
+            async with self.engine.execution_options(**{_WRITES: True}).begin() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Close every pooled connection."""
+        await self.engine.dispose()
+
+
+def _driver_url(url: str) -> str:
+    """The URL with our asyncio driver: operators paste `postgresql://` and `sqlite://`."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise DatabaseUnavailable("OXLO_DATABASE_URL is not a database URL") from None
+    drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+    name = parsed.get_backend_name()
+    if name not in drivers:
+        raise DatabaseUnavailable(f"OXLO_DATABASE_URL: {name} is not sqlite or postgresql")
+    return parsed.set(drivername=drivers[name]).render_as_string(hide_password=False)
+
+
+def _engine(url: str, *, foreign_keys: bool) -> AsyncEngine:
+    if not url.startswith("sqlite"):
+        return create_async_engine(url, pool_pre_ping=True)
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS})
+    pragmas = ("journal_mode=WAL", "synchronous=NORMAL", f"foreign_keys={int(foreign_keys)}")
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def prepare(dbapi_connection: Any, _record: Any) -> None:
+        # The driver would begin transactions late and end them around DDL: we say when.
+        dbapi_connection.isolation_level = None
+        cursor = dbapi_connection.cursor()
+        for pragma in pragmas:
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begin(connection: Connection) -> None:
+        # A transaction that reads first and writes later fails at once when another one wrote in
+        # between, however long the busy timeout: writers take their turn at the start.
+        writes = connection.get_execution_options().get(_WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        raise DatabaseUnavailable(f"the database cannot be used: {_cause(error)}") from error
+    except (PoolTimeout, OSError) as error:
+        raise DatabaseUnavailable(f"the database cannot be reached: {error}") from error
+
+
+def _cause(error: DBAPIError) -> str:
+    return " ".join(str(error.orig).split())

@@ -1,0 +1,43 @@
+"""What can go wrong in the store; each message is one line for an operator.
+
+StoreError
+├── DatabaseUnavailable   the database cannot be reached, or is too busy
+├── SchemaMismatch        the database is older or newer than this program
+├── AccountExists         the name or e-mail address is taken
+├── AccountNotFound
+├── InvalidAccount        a name or address that cannot be used
+├── KeyNotFound
+└── InvalidScope          a key would be narrowed to something that does not exist
+"""
+
+
+class StoreError(Exception):
+    """The store could not do what it was asked."""
+
+
+class DatabaseUnavailable(StoreError):
+    """The database cannot be reached."""
+
+
+class SchemaMismatch(StoreError):
+    """The database's schema is not the one that this program was written for."""
+
+
+class AccountExists(StoreError):
+    """An account with that name or e-mail address exists already."""
+
+
+class AccountNotFound(StoreError):
+    """There is no such account."""
+
+
+class InvalidAccount(StoreError):
+    """The account's name or e-mail address cannot be used."""
+
+
+class KeyNotFound(StoreError):
+    """There is no such key."""
+
+
+class InvalidScope(StoreError):
+    """A key cannot be narrowed to that."""

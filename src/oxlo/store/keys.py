@@ -1,0 +1,155 @@
+"""API keys: made here, shown once, kept as SHA-256 only."""
+
+import secrets
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import msgspec
+from sqlalchemy import RowMapping, bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oxlo.plans import apikey
+from oxlo.plans.caller import Caller
+from oxlo.store import changes
+from oxlo.store.errors import InvalidScope, KeyNotFound
+from oxlo.store.schema import accounts, keys
+
+#: Characters of a key that are kept readable, so that its owner can tell it from others.
+SHOWN = 10
+
+
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """What a key may be used for; an empty set narrows nothing."""
+
+    models: frozenset[str] = frozenset()
+    endpoints: frozenset[str] = frozenset()
+    origins: frozenset[str] = frozenset()
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """One key, without its secret; moments are unix seconds."""
+
+    id: str
+    account_id: str
+    name: str
+    #: The first characters of the secret.
+    prefix: str
+    sha256: str
+    created_at: float
+    expires_at: float | None = None
+    revoked_at: float | None = None
+    models: tuple[str, ...] = ()
+    endpoints: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    last_used_at: float | None = None
+
+    def state(self, now: float) -> str:
+        """`active`, `expired` or `revoked`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now else "active"
+
+
+async def issue(
+    db: AsyncConnection,
+    account_id: str,
+    *,
+    name: str,
+    signing: bytes,
+    now: float,
+    expires_at: float | None = None,
+    scope: Scope | None = None,
+) -> tuple[Key, str]:
+    """Make a key for an account; the second item is its secret, which is kept nowhere.
+
+    `signing` is the installation's secret, by which gateways tell keys from inventions.
+    """
+    secret = apikey.mint(signing)
+    scope = scope or Scope()
+    key = Key(
+        id=f"key_{secrets.token_hex(12)}",
+        account_id=account_id,
+        name=name,
+        prefix=secret[:SHOWN],
+        sha256=apikey.digest(secret),
+        created_at=now,
+        expires_at=expires_at,
+        models=tuple(sorted(scope.models)),
+        endpoints=tuple(sorted(scope.endpoints)),
+        origins=tuple(sorted(scope.origins)),
+    )
+    await db.execute(insert(keys).values(msgspec.structs.asdict(key)))
+    await changes.note(db)
+    return key, secret
+
+
+async def of_account(db: AsyncConnection, account_id: str) -> list[Key]:
+    """An account's keys, oldest first, revoked ones included."""
+    query = select(keys).where(keys.c.account_id == account_id)
+    rows = (await db.execute(query.order_by(keys.c.created_at, keys.c.id))).mappings()
+    return [msgspec.convert(row, Key) for row in rows]
+
+
+async def revoke(db: AsyncConnection, key_id: str, *, now: float) -> Key:
+    """End a key for good; a second time changes nothing. Raises KeyNotFound."""
+    row = (await db.execute(select(keys).where(keys.c.id == key_id))).mappings().first()
+    if row is None:
+        raise KeyNotFound(f"there is no key {key_id!r}; `oxlo keys list --account NAME` shows ids")
+    key = msgspec.convert(row, Key)
+    if key.revoked_at is not None:
+        return key
+    await db.execute(update(keys).where(keys.c.id == key_id).values(revoked_at=now))
+    await changes.note(db)
+    return msgspec.structs.replace(key, revoked_at=now)
+
+
+async def caller(db: AsyncConnection, sha256: str, *, now: float) -> Caller | None:
+    """Who calls with the key of this hash; None where nobody may."""
+    query = (
+        select(keys, accounts.c.name.label("account_name"), accounts.c.plan, accounts.c.role)
+        .add_columns(accounts.c.trial_until)
+        .join(accounts, accounts.c.id == keys.c.account_id)
+        .where(keys.c.sha256 == sha256, keys.c.revoked_at.is_(None))
+        .where(accounts.c.disabled_at.is_(None))
+    )
+    row = (await db.execute(query)).mappings().first()
+    if row is None or (row["expires_at"] is not None and row["expires_at"] <= now):
+        return None
+    return _caller(row)
+
+
+async def touch(db: AsyncConnection, used: Mapping[str, float]) -> None:
+    """Remember when keys were last used: {key id: unix seconds}.
+
+    The change counter stays: gateways do not cache this, and would ask again all the time.
+    """
+    later = keys.c.last_used_at.is_(None) | (keys.c.last_used_at < bindparam("used_at"))
+    statement = (update(keys).where(keys.c.id == bindparam("key_id"), later)).values(
+        last_used_at=bindparam("used_at")
+    )
+    if used:
+        rows = [{"key_id": key, "used_at": at} for key, at in sorted(used.items())]
+        await db.execute(statement, rows)
+
+
+def origin(text: str) -> str:
+    """An origin as browsers send it: scheme, host and port only. Raises InvalidScope."""
+    parts = urlsplit(text.strip().rstrip("/"))
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
+        raise InvalidScope(f"{text!r} is not an origin such as https://app.example.com")
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
+def _caller(row: RowMapping) -> Caller:
+    return Caller(
+        account=row["account_id"],
+        account_name=row["account_name"],
+        key=row["id"],
+        plan=row["plan"],
+        trial_until=row["trial_until"] or 0.0,
+        expires_at=row["expires_at"] or 0.0,
+        models=frozenset(row["models"]),
+        endpoints=frozenset(row["endpoints"]),
+        origins=frozenset(row["origins"]),
+        role=row["role"],
+    )

@@ -1,0 +1,144 @@
+"""Schema revisions: which one a database is at, and bringing it to this program's.
+
+SQLite is one program's own file: it is backed up and migrated at the start. PostgreSQL is shared
+by many: only `oxlo migrate` changes it, and programs refuse to start on another schema.
+"""
+
+import asyncio
+import os
+import sqlite3
+from contextlib import closing
+from enum import Enum
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, func, select, true
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oxlo.store.database import Database
+from oxlo.store.errors import SchemaMismatch
+
+#: Advisory lock of PostgreSQL that migrations hold; any number that nobody else uses.
+_LOCK = 0x6F786C6F
+#: How long a migration waits for a table that running programs use, before it gives up.
+_LOCK_TIMEOUT = "4s"
+
+
+class Step(Enum):
+    """What has to happen to a database before a program may use it."""
+
+    NOTHING = "nothing"
+    MIGRATE = "migrate"
+    REFUSE_OLDER = "refuse_older"
+    REFUSE_NEWER = "refuse_newer"
+
+
+def step(dialect: str, current: str | None, known: list[str]) -> Step:
+    """Decide from the database's revision and the known ones, newest first."""
+    if current == known[0]:
+        return Step.NOTHING
+    if current is not None and current not in known:
+        return Step.REFUSE_NEWER
+    return Step.MIGRATE if dialect == "sqlite" else Step.REFUSE_OLDER
+
+
+def revisions() -> list[str]:
+    """The revisions of this program, newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()]
+
+
+async def current(database: Database) -> str | None:
+    """The database's revision; None for an empty one, which SQLite makes here."""
+    if database.dialect == "sqlite":
+        _sqlite_file(database).touch(mode=0o600)  # hashes of keys: its owner's only
+    async with database.read() as db:
+        return await db.run_sync(_revision)
+
+
+async def prepare(database: Database) -> None:
+    """Make the database fit for this program, at a program's start.
+
+    Raises SchemaMismatch where that is not for a program to do, DatabaseUnavailable.
+    """
+    known = revisions()
+    revision = await current(database)
+    match step(database.dialect, revision, known):
+        case Step.MIGRATE:
+            await upgrade(database)
+        case Step.REFUSE_OLDER:
+            raise SchemaMismatch(
+                f"the database is at schema {revision or 'none'}, this program needs {known[0]}: "
+                "stop the other programs and run `oxlo migrate`"
+            )
+        case Step.REFUSE_NEWER:
+            raise SchemaMismatch(_newer(revision, known))
+
+
+async def upgrade(database: Database, target: str = "head") -> tuple[str | None, str | None]:
+    """Bring the schema to `target`; (revision before, revision after).
+
+    SQLite is first copied to `FILE.<revision>.bak` beside it. Raises SchemaMismatch.
+    """
+    before = await current(database)
+    known = revisions()
+    if before is not None and before not in known:
+        raise SchemaMismatch(_newer(before, known))
+    if before not in (None, known[0]) and database.dialect == "sqlite":
+        await asyncio.to_thread(_back_up, _sqlite_file(database), str(before))
+    # Batch changes of SQLite rebuild tables, and dropping the old one must not cascade.
+    plain = Database(database.url, foreign_keys=False)
+    try:
+        async with plain.write() as db:
+            await _take_turn(db)
+            await db.run_sync(_upgrade, target)
+    finally:
+        await plain.close()
+    return before, await current(database)
+
+
+async def _take_turn(db: AsyncConnection) -> None:
+    """One migration at a time: SQLite's write transaction is a lock already."""
+    if db.dialect.name == "postgresql":
+        await db.execute(select(func.set_config("lock_timeout", _LOCK_TIMEOUT, true())))
+        await db.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
+def _upgrade(connection: Connection, target: str) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, target)
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    return config
+
+
+def _newer(revision: str | None, known: list[str]) -> str:
+    return (
+        f"the database is at schema {revision}, which this program does not know (its own is "
+        f"{known[0]}): it was made by a newer version; update oxlo, or restore a backup"
+    )
+
+
+def _sqlite_file(database: Database) -> Path:
+    return Path(make_url(database.url).database or "")
+
+
+def _back_up(file: Path, revision: str) -> None:
+    """Copy a database that may be in use; the copy appears whole or not at all."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    draft.unlink(missing_ok=True)
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(draft)) as copy:
+        source.backup(copy)
+    draft.chmod(0o600)
+    draft.replace(file.with_name(f"{file.name}.{revision}.bak"))

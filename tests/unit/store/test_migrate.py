@@ -1,0 +1,102 @@
+"""Schema revisions: what is migrated, what is refused, what is kept."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, insert, text
+
+from oxlo.store import accounts, calls, migrate
+from oxlo.store.database import Database
+from oxlo.store.errors import DatabaseUnavailable, SchemaMismatch
+from oxlo.store.migrate import Step
+from oxlo.store.schema import accounts as accounts_table
+from oxlo.store.schema import metadata
+
+KNOWN = ["0002", "0001"]
+
+
+@pytest.mark.parametrize(
+    ("dialect", "current", "expected"),
+    [
+        ("sqlite", None, Step.MIGRATE),
+        ("sqlite", "0001", Step.MIGRATE),
+        ("sqlite", "0002", Step.NOTHING),
+        ("sqlite", "0009", Step.REFUSE_NEWER),
+        ("postgresql", None, Step.REFUSE_OLDER),
+        ("postgresql", "0001", Step.REFUSE_OLDER),
+        ("postgresql", "0002", Step.NOTHING),
+        ("postgresql", "0009", Step.REFUSE_NEWER),
+    ],
+)
+def test_step_by_dialect(dialect: str, current: str | None, expected: Step) -> None:
+    """SQLite is migrated at the start, PostgreSQL never."""
+    assert migrate.step(dialect, current, KNOWN) is expected
+
+
+def _drift(connection: Connection) -> list[object]:
+    return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+async def test_no_drift(database: Database) -> None:
+    """The migrations make exactly the tables of schema.py."""
+    async with database.read() as db:
+        assert await db.run_sync(_drift) == []
+
+
+async def test_first_revision_keeps_data(tmp_path: Path) -> None:
+    """An account of the first schema is there after the upgrade, and in the backup."""
+    database = Database(f"sqlite:///{tmp_path / 'oxlo.db'}")
+    await migrate.upgrade(database, "0001")
+    row = {"id": "acct_1", "name": "ann", "role": "user", "plan": "pro", "created_at": 5.0}
+    async with database.write() as db:
+        await db.execute(insert(accounts_table).values(row))
+    await migrate.prepare(database)
+    async with database.read() as db:
+        assert (await accounts.find(db, "ann")).plan == "pro"
+        assert await calls.find(db, "req_1") is None
+    await database.close()
+    with sqlite3.connect(tmp_path / "oxlo.db.0001.bak") as backup:
+        assert backup.execute("select name from accounts").fetchall() == [("ann",)]
+        assert backup.execute("select version_num from alembic_version").fetchall() == [("0001",)]
+    backup.close()
+
+
+async def test_fresh_database_needs_no_backup(tmp_path: Path, database: Database) -> None:
+    """Nothing is copied when there is nothing to lose, and nothing on a second start."""
+    await migrate.prepare(database)
+    assert list(tmp_path.glob("*.bak")) == []
+
+
+async def test_newer_schema_is_refused(database: Database) -> None:
+    """A database of a newer program is left alone, with a message that says so."""
+    async with database.write() as db:
+        await db.execute(text("update alembic_version set version_num = '9999'"))
+    with pytest.raises(SchemaMismatch, match="9999.*newer version"):
+        await migrate.prepare(database)
+    with pytest.raises(SchemaMismatch, match="9999"):
+        await migrate.upgrade(database)
+
+
+async def test_two_starts_at_once(tmp_path: Path) -> None:
+    """Two processes that migrate the same file wait for each other."""
+    twins = [Database(f"sqlite:///{tmp_path / 'oxlo.db'}") for _ in range(2)]
+    await asyncio.gather(*(migrate.prepare(each) for each in twins))
+    for each in twins:
+        assert await migrate.current(each) == migrate.revisions()[0]
+        await each.close()
+
+
+async def test_file_is_private(tmp_path: Path, database: Database) -> None:
+    """Other users of the machine cannot read the database."""
+    assert (tmp_path / "oxlo.db").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost/x", "nonsense"])
+def test_unusable_url(url: str) -> None:
+    """A URL of another database is refused in one line."""
+    with pytest.raises(DatabaseUnavailable, match="OXLO_DATABASE_URL"):
+        Database(url)
