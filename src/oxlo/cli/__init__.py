@@ -2,12 +2,18 @@
 
 import typer
 
+from oxlo.cli import accounts, control, keys, migrate
+
 app = typer.Typer(
     name="oxlo",
     help="A self-hostable AI inference platform.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(keys.app, name="keys")
+app.command()(migrate.migrate)
+app.command()(control.control)
 
 
 def main() -> None:

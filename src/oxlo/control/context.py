@@ -28,7 +28,7 @@ class Control:
     def of(cls, request: Request) -> "Control":
         """The parts behind the application that a request came to."""
         control = request.app.state.control
-        assert isinstance(control, cls)  # noqa: S101 - for the type checker; `attach` put it there
+        assert isinstance(control, cls)
         return control
 
     def attach(self, app: Starlette) -> Starlette:
