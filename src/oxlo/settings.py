@@ -1,7 +1,9 @@
 """The only reader of the environment: one frozen record, read once and passed down."""
 
+import contextlib
 import hashlib
 import os
+import secrets
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -37,8 +39,12 @@ class Settings:
     starter: Literal["small", "full", "none"] = _setting(
         "small", "Which starter models `oxlo serve` fetches and runs."
     )
-    models: tuple[str, ...] = _setting((), "Model ids to serve, comma-separated; instead of the starter set.")
-    catalogue: Path | None = _setting(None, "Folder of further model files (TOML); default HOME/models.d.")
+    models: tuple[str, ...] = _setting(
+        (), "Model ids to serve, comma-separated; instead of the starter set."
+    )
+    catalogue: Path | None = _setting(
+        None, "Folder of further model files (TOML); default HOME/models.d."
+    )
     plans: Path | None = _setting(None, "A plans.toml to use instead of the shipped one.")
     database_url: str = _setting("", "SQLAlchemy URL; default SQLite in HOME.")
     public_url: str = _setting("", "Base of every absolute link; default http://HOST:PORT.")
@@ -47,7 +53,13 @@ class Settings:
     )
     tls_cert: Path | None = _setting(None, "Certificate chain (PEM): serve HTTPS.")
     tls_key: Path | None = _setting(None, "Private key (PEM) of the certificate.")
-    metrics_token: str = _setting("", "Bearer token for /metrics; without it only loopback may read it.")
+    installation_secret: str = _setting(
+        "",
+        "Secret that keys are minted with; the same on every host. Default: kept in HOME/secret.",
+    )
+    metrics_token: str = _setting(
+        "", "Bearer token for /metrics; without it only loopback may read it."
+    )
     log_level: str = _setting("info", "debug, info, warning or error.")
     log_json: bool = _setting(False, "Logs as JSON lines even on a terminal.")
 
@@ -57,18 +69,27 @@ class Settings:
     write_timeout: float = _setting(60.0, "Seconds that a client may take to read nothing at all.")
     body_memory_mb: int = _setting(256, "Memory for request bodies, over all connections.")
     engine_timeout: float = _setting(300.0, "Seconds that an engine may send nothing.")
-    head_hold: float = _setting(10.0, "Seconds a stream's head waits for the first event (then comments).")
+    head_hold: float = _setting(
+        10.0, "Seconds a stream's head waits for the first event (then comments)."
+    )
     queue_limit: int = _setting(256, "Waiting calls per model before 503.")
     drain_seconds: float = _setting(30.0, "Seconds that running calls get to finish at shutdown.")
+    receipts_days: int = _setting(90, "Days that receipts are kept.")
     journal_full: Literal["continue", "stop"] = _setting(
         "continue", "When the journal cannot be written: continue inference, or stop admitting."
     )
 
     llamacpp_threads: int = _setting(0, "Threads per llama.cpp engine; 0: the machine's cores.")
-    llamacpp_slots: int = _setting(0, "Parallel slots per llama.cpp engine; 0: sized to the machine.")
-    llamacpp_context: int = _setting(0, "Context tokens per slot; 0: what the model allows, at most 8192.")
+    llamacpp_slots: int = _setting(
+        0, "Parallel slots per llama.cpp engine; 0: sized to the machine."
+    )
+    llamacpp_context: int = _setting(
+        0, "Context tokens per slot; 0: what the model allows, at most 8192."
+    )
     llamacpp_cache_mb: int = _setting(512, "Host memory for llama.cpp's prompt cache, per engine.")
-    engine_stall: float = _setting(60.0, "Seconds of work without progress after which an engine is sick.")
+    engine_stall: float = _setting(
+        60.0, "Seconds of work without progress after which an engine is sick."
+    )
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "home", Path(self.home) if self.home else _default_home())
@@ -86,6 +107,13 @@ class Settings:
             if source.get(f"OXLO_{f.name.upper()}", "") != ""
         }
         return cls(**given)
+
+    def secret(self, name: str) -> str:
+        """The environment variable `name`, which a model file names; "" when it is not set.
+
+        Read when it is needed, so that no record that is logged or passed on holds it.
+        """
+        return os.environ.get(name, "").strip()
 
     @property
     def base_url(self) -> str:
@@ -147,6 +175,28 @@ class Settings:
             folder.mkdir(parents=True, exist_ok=True)
         for folder in (self.journal_dir, self.run_dir):
             folder.chmod(0o700)
+        self._make_secret()
+
+    def _make_secret(self) -> None:
+        """Write the secret once, whole or not at all: a link fails where another was first."""
+        target = self.home / "secret"
+        if target.exists():
+            return
+        draft = self.home / f"secret.{os.getpid()}"
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(32))
+        with contextlib.suppress(FileExistsError):
+            target.hardlink_to(draft)
+        draft.unlink()
+
+    def signing_secret(self) -> bytes:
+        """What keys are minted with. Raises SettingsError before `prepare` was called once."""
+        if self.installation_secret:
+            return self.installation_secret.encode()
+        try:
+            return (self.home / "secret").read_text().strip().encode()
+        except FileNotFoundError:
+            raise SettingsError(f"{self.home} is not set up yet: run `oxlo serve` once") from None
 
 
 def _parse(name: str, text: str, kind: Any) -> Any:
@@ -160,7 +210,11 @@ def _convert(text: str, kind: Any) -> Any:
     if get_origin(kind) is Literal:
         return _one_of(text, kind.__args__)
     if kind is bool:
-        return _one_of(text.lower(), ("0", "1", "false", "true", "no", "yes")) in ("1", "true", "yes")
+        return _one_of(text.lower(), ("0", "1", "false", "true", "no", "yes")) in (
+            "1",
+            "true",
+            "yes",
+        )
     if kind == tuple[str, ...]:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if kind in (Path, Path | None):

@@ -280,6 +280,9 @@ async def _run(options: argparse.Namespace) -> None:
         line = {"event": "listening", "address": double.address}
         sys.stdout.write(msgspec.json.encode(line).decode() + "\n")
         sys.stdout.flush()
+        if options.with_parent:
+            await asyncio.to_thread(sys.stdin.buffer.read)
+            return
         await asyncio.get_running_loop().create_future()
 
 
@@ -290,6 +293,7 @@ def main() -> None:
     parser.add_argument("--dialect", choices=tuple(SHAPES), default="openai")
     parser.add_argument("--model", default="double")
     parser.add_argument("--slots", type=int, default=4)
+    parser.add_argument("--with-parent", action="store_true", help="end when stdin ends")
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_run(parser.parse_args()))
 

@@ -1,0 +1,51 @@
+"""`oxlo fleet`: the engines of this machine."""
+
+import asyncio
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from oxlo.fleet.local import LocalFleet
+
+
+def fleet(
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="End when stdin ends, so with the parent.")
+    ] = False,
+) -> None:
+    """Start, warm, watch and restart the engines of the chosen models."""
+    from oxlo import catalogue
+    from oxlo.errors import ModelNotFound
+    from oxlo.fleet.local import LocalFleet
+    from oxlo.fleet.starter import chosen
+    from oxlo.settings import Settings
+
+    settings = Settings.read()
+    known = catalogue.load(settings.catalogue_dir)
+    try:
+        models = chosen(settings, known)
+    except ModelNotFound as unknown:
+        typer.echo(f"oxlo fleet: {unknown}", err=True)
+        raise typer.Exit(1) from None
+    asyncio.run(_run(LocalFleet(known, settings, models), with_parent))
+
+
+async def _run(fleet: "LocalFleet", with_parent: bool) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, fleet.stop)
+    if with_parent:
+        threading.Thread(target=_follow_parent, args=(loop, fleet), daemon=True).start()
+    await fleet.run()
+
+
+def _follow_parent(loop: asyncio.AbstractEventLoop, fleet: "LocalFleet") -> None:
+    """Stop when the parent's end of our stdin is closed; a kill -9 closes it too."""
+    # Not through sys.stdin: its lock would be held while the interpreter shuts down.
+    while os.read(0, 65536):
+        pass
+    loop.call_soon_threadsafe(fleet.stop)

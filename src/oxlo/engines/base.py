@@ -1,0 +1,61 @@
+"""What every kind of engine knows: how one is started, and how its own words are read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from oxlo.catalogue import Model, Variant
+from oxlo.fleet.sizing import Machine
+from oxlo.settings import Settings
+
+
+class CannotLaunch(Exception):
+    """The engine cannot be started as things are; the message tells the operator what to do."""
+
+
+class Launch(msgspec.Struct, frozen=True, kw_only=True):
+    """One engine, ready to be started: everything was decided before."""
+
+    model: str
+    kind: str
+    #: How it speaks; also says where its health and progress are (`engines/probe.py`).
+    dialect: str
+    engine_model: str
+    slots: int
+    context_length: int
+    #: Of the model's: warm-up exercises each.
+    abilities: frozenset[str] = frozenset()
+    #: Bearer token of the engine.
+    api_key: str = ""
+    #: The child process; empty: the engine runs elsewhere, at `address`.
+    argv: tuple[str, ...] = ()
+    #: One line for the child's stdin; keys travel here, never in argv.
+    config: bytes = b""
+    address: str = ""
+    #: Whether real requests are sent before it counts as ready.
+    warm: bool = True
+    #: The decided arguments, logged at each start: no engine default is hidden.
+    arguments: dict[str, object] = {}
+
+
+class Kind(Protocol):
+    """One kind of engine."""
+
+    name: str
+
+    def launch(
+        self,
+        model: Model,
+        variant: Variant,
+        settings: Settings,
+        weights: Sequence[Path],
+        machine: Machine,
+    ) -> Launch:
+        """Decide everything about one engine. Raises CannotLaunch."""
+        ...
+
+    def explain(self, log: Sequence[str]) -> str:
+        """The one line of an engine's log that says why it failed; "" when there is none."""
+        ...

@@ -1,0 +1,74 @@
+"""The head of a GGUF file: just enough to size an engine before it is started."""
+
+import struct
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from oxlo.engines.base import CannotLaunch
+
+_MAGIC = b"GGUF"
+_STRING, _ARRAY = 8, 9
+#: struct formats of the fixed-size value types, by their number in the format.
+_SCALARS = {
+    0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d",
+}  # fmt: skip
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The file's metadata, arrays left out. Raises CannotLaunch when it is no GGUF file."""
+    try:
+        with path.open("rb") as file:
+            return _metadata(file, path)
+    except FileNotFoundError:
+        raise CannotLaunch(f"the weights file {path} is missing") from None
+    except (struct.error, UnicodeDecodeError, KeyError):
+        raise CannotLaunch(f"{path} is a damaged GGUF file: fetch it again") from None
+
+
+def bytes_per_token(head: dict[str, Any]) -> int:
+    """Bytes that one token of context takes in a 16-bit cache; 0 when the head does not say."""
+    kind = head.get("general.architecture")
+    layers = head.get(f"{kind}.block_count", 0)
+    heads = head.get(f"{kind}.attention.head_count", 0)
+    if not isinstance(heads, int) or not heads:
+        return 0
+    width = head.get(f"{kind}.embedding_length", 0) // heads
+    keys = head.get(f"{kind}.attention.key_length", width)
+    values = head.get(f"{kind}.attention.value_length", width)
+    kv_heads = head.get(f"{kind}.attention.head_count_kv", heads)
+    return int(layers * kv_heads * (keys + values) * 2)
+
+
+def _metadata(file: BinaryIO, path: Path) -> dict[str, Any]:
+    if file.read(4) != _MAGIC:
+        raise CannotLaunch(f"{path} is not a GGUF file")
+    _version, _tensors, count = _unpack(file, "IQQ")
+    head = {}
+    for _ in range(count):
+        name = _string(file)
+        (kind,) = _unpack(file, "I")
+        if kind == _ARRAY:
+            _skip_array(file)
+        else:
+            head[name] = _string(file) if kind == _STRING else _unpack(file, _SCALARS[kind])[0]
+    return head
+
+
+def _unpack(file: BinaryIO, layout: str) -> tuple[Any, ...]:
+    layout = f"<{layout}"
+    return struct.unpack(layout, file.read(struct.calcsize(layout)))
+
+
+def _string(file: BinaryIO) -> str:
+    (length,) = _unpack(file, "Q")
+    return file.read(length).decode()
+
+
+def _skip_array(file: BinaryIO) -> None:
+    kind, count = _unpack(file, "IQ")
+    if kind != _STRING:
+        file.seek(count * struct.calcsize(f"<{_SCALARS[kind]}"), 1)
+        return
+    for _ in range(count):
+        (length,) = _unpack(file, "Q")
+        file.seek(length, 1)

@@ -1,0 +1,14 @@
+"""The kinds of engine that a model file may name."""
+
+from oxlo.engines.base import CannotLaunch, Kind
+from oxlo.engines.llamacpp import LlamaCpp
+from oxlo.engines.upstream import Upstream
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (LlamaCpp(), Upstream())}
+
+
+def kind(name: str) -> Kind:
+    """The kind of this name. Raises CannotLaunch."""
+    if name not in KINDS:
+        raise CannotLaunch(f"unknown engine kind {name!r}; known: {', '.join(KINDS)}")
+    return KINDS[name]

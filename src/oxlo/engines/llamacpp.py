@@ -1,0 +1,94 @@
+"""The kind `llamacpp`: GGUF models on a CPU, one child process each (`llamacpp_child.py`)."""
+
+import secrets
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import msgspec
+
+from oxlo.catalogue import Model, Variant
+from oxlo.engines import gguf
+from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.llamacpp_child import Config
+from oxlo.fleet.sizing import Machine, Size, decide
+from oxlo.settings import Settings
+
+
+class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model file may say under `args`; 0: sized to the machine. Settings win over these."""
+
+    threads: int = 0
+    slots: int = 0
+    context: int = 0
+    #: How many engines of this model run.
+    replicas: int = 1
+
+
+class LlamaCpp:
+    """llama.cpp's own HTTP server, from the xllamacpp wheel."""
+
+    name = "llamacpp"
+
+    def launch(
+        self,
+        model: Model,
+        variant: Variant,
+        settings: Settings,
+        weights: Sequence[Path],
+        machine: Machine,
+    ) -> Launch:
+        """A child process with its own port and its own key."""
+        if not find_spec("xllamacpp"):
+            raise CannotLaunch("llama.cpp is not installed: pip install 'oxlo[llamacpp]'")
+        if not weights:
+            raise CannotLaunch(f"the model file of {model.id} names no weights")
+        args = _args(variant)
+        wish = Size(
+            settings.llamacpp_threads or args.threads,
+            settings.llamacpp_slots or args.slots,
+            settings.llamacpp_context or args.context,
+        )
+        per_token = gguf.bytes_per_token(gguf.read(weights[0]))
+        size = decide(wish, machine, model.context_length, per_token)
+        config = Config(
+            weights=str(weights[0]),
+            alias=model.id,
+            threads=size.threads,
+            slots=size.slots,
+            context=size.context,
+            cache_mb=settings.llamacpp_cache_mb,
+            api_key=secrets.token_urlsafe(24),
+        )
+        return _launch(model, config)
+
+    def explain(self, log: Sequence[str]) -> str:
+        """llama.cpp's first error line names the cause; those after it repeat it."""
+        errors = [line.split(" E ", 1)[1] for line in log if " E " in line]
+        return errors[0].partition(": ")[2] or errors[0] if errors else ""
+
+
+def _args(variant: Variant) -> Args:
+    try:
+        return msgspec.convert(variant.args, Args)
+    except msgspec.ValidationError as error:
+        raise CannotLaunch(f"the model file's args for llamacpp: {error}") from None
+
+
+def _launch(model: Model, config: Config) -> Launch:
+    shown = msgspec.to_builtins(config)
+    del shown["api_key"]
+    return Launch(
+        model=model.id,
+        kind="llamacpp",
+        dialect="llamacpp",
+        engine_model=config.alias,
+        slots=config.slots,
+        context_length=config.context,
+        abilities=model.abilities,
+        api_key=config.api_key,
+        argv=(sys.executable, "-m", "oxlo.engines.llamacpp_child", model.id),
+        config=msgspec.json.encode(config),
+        arguments=shown,
+    )

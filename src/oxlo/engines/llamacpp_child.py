@@ -1,0 +1,96 @@
+"""The child process that is one llama.cpp engine.
+
+It reads its configuration, one line of JSON, from stdin; says on stdout where it listens, in one
+line of JSON; and dies when stdin ends, so that no engine outlives its parent, however that died.
+llama.cpp's log is on stderr.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import msgspec
+
+#: llama.cpp's levels: 1 errors, 2 warnings, 3 a line or more for each request.
+_VERBOSITY = 2
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Every argument that is decided, in llama.cpp's units."""
+
+    weights: str
+    #: The model's name at the engine.
+    alias: str
+    threads: int
+    slots: int
+    #: Tokens of context of one slot.
+    context: int
+    #: Megabytes for prompts kept outside the slots; llama.cpp itself would take 8192.
+    cache_mb: int
+    api_key: str
+    port: int = 0
+    #: Tokens of a prompt computed between two looks at the queue: health polls and the streams of
+    #: other slots wait that long, so it is below llama.cpp's 2048.
+    batch: int = 512
+    #: A kept-alive connection holds one: gateways keep some, and the fleet asks for health.
+    http_threads: int = 32
+
+
+def serve(config: Config, wait: Callable[[], object]) -> NoReturn:
+    """Load the model, announce the address, and live until `wait` returns."""
+    try:
+        from xllamacpp import Server
+
+        server = Server(_params(config))
+    except ImportError:
+        _fail("llama.cpp is not installed: pip install 'oxlo[llamacpp]'")
+    except RuntimeError:
+        _fail(f"llama.cpp could not load {config.weights}")  # its log, on stderr, says why
+    _say({"event": "listening", "address": server.listening_address})
+    wait()
+    # llama.cpp's destructors wait for requests under way: those were given their time before.
+    os._exit(0)
+
+
+def _params(config: Config) -> Any:
+    from xllamacpp import CommonParams
+
+    params = CommonParams()
+    params.model.path = config.weights
+    params.model_alias = {config.alias}
+    params.hostnames = ["127.0.0.1"]
+    params.port = config.port
+    params.api_keys = [config.api_key] if config.api_key else []
+    params.n_threads_http = config.http_threads
+    params.n_parallel = config.slots
+    params.n_ctx = config.context * config.slots
+    params.kv_unified = False
+    params.n_batch = params.n_ubatch = config.batch
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads
+    params.cache_ram_mib = config.cache_mb
+    params.use_jinja = True
+    params.endpoint_slots = params.endpoint_metrics = True
+    params.sse_ping_interval = -1  # the gateway sends its own comments
+    params.verbosity = _VERBOSITY
+    return params
+
+
+def _say(event: dict[str, str]) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(event) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _fail(reason: str) -> NoReturn:
+    _say({"event": "failed", "reason": reason})
+    sys.stderr.flush()
+    os._exit(1)
+
+
+def main() -> None:
+    """Read the configuration and serve."""
+    serve(msgspec.json.decode(sys.stdin.buffer.readline(), type=Config), sys.stdin.buffer.read)
+
+
+if __name__ == "__main__":
+    main()

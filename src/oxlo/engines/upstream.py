@@ -1,0 +1,86 @@
+"""The kind `upstream`: any OpenAI-compatible server that somebody else runs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from oxlo.catalogue import Model, Variant
+from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.fleet.sizing import Machine
+from oxlo.settings import Settings
+
+
+class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model file says under `args`."""
+
+    #: `http://10.0.0.7:8000/v1`; with or without the `/v1`.
+    base_url: str
+    #: The model's name there; default: the catalogue id.
+    model: str = ""
+    #: Environment variable that holds the key.
+    api_key_env: str = ""
+    dialect: Literal["openai", "vllm", "llamacpp"] = "openai"
+    #: Calls sent there at once.
+    slots: int = 16
+    #: One real, tiny request at the start; a provider may charge for it.
+    warm: bool = True
+
+
+class Upstream:
+    """No process of ours: an address, a key and a dialect."""
+
+    name = "upstream"
+
+    def launch(
+        self,
+        model: Model,
+        variant: Variant,
+        settings: Settings,
+        weights: Sequence[Path],
+        machine: Machine,
+    ) -> Launch:
+        """The address and key of the server."""
+        args = _args(variant)
+        return Launch(
+            model=model.id,
+            kind=self.name,
+            dialect=args.dialect,
+            engine_model=args.model or model.id,
+            slots=args.slots,
+            context_length=model.context_length,
+            abilities=frozenset({"chat"}) & model.abilities,
+            api_key=_key(args, settings),
+            address=root(args.base_url),
+            warm=args.warm,
+            arguments=msgspec.to_builtins(args),
+        )
+
+    def explain(self, log: Sequence[str]) -> str:
+        """It has no log here."""
+        return ""
+
+
+def root(base_url: str) -> str:
+    """The base URL without `/v1` and without a trailing slash."""
+    return base_url.rstrip("/").removesuffix("/v1").rstrip("/")
+
+
+def _args(variant: Variant) -> Args:
+    try:
+        args = msgspec.convert(variant.args, Args)
+    except msgspec.ValidationError as error:
+        raise CannotLaunch(f"the model file's args for upstream: {error}") from None
+    if not args.base_url.startswith(("http://", "https://")):
+        raise CannotLaunch(f"base_url {args.base_url!r} must start with http:// or https://")
+    return args
+
+
+def _key(args: Args, settings: Settings) -> str:
+    if not args.api_key_env:
+        return ""
+    key = settings.secret(args.api_key_env)
+    if not key:
+        raise CannotLaunch(f"the environment variable {args.api_key_env} with the key is not set")
+    return key

@@ -1,0 +1,102 @@
+"""One small HTTP exchange with an engine, for polls and warm-up; never for users' calls."""
+
+import asyncio
+import ssl
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit
+
+import httptools
+import msgspec
+
+
+class NoAnswer(Exception):
+    """The engine did not answer in time."""
+
+
+class Refused(Exception):
+    """The engine could not be reached, or broke off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A whole reply."""
+
+    status: int
+    body: bytes
+
+
+class _Reader:
+    """Callbacks of the response parser."""
+
+    def __init__(self) -> None:
+        self.body = bytearray()
+        self.headed = False
+        #: The reply says how long it is; else it ends with the connection.
+        self.framed = False
+        self.complete = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.framed |= name.lower() in (b"content-length", b"transfer-encoding")
+
+    def on_headers_complete(self) -> None:
+        self.headed = True
+
+    def on_body(self, data: bytes) -> None:
+        self.body += data
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+
+async def fetch(
+    address: str, path: str, *, deadline: float, body: object = None, api_key: str = ""
+) -> Fetched:
+    """GET, or POST of `body` as JSON, over a connection of its own.
+
+    Raises NoAnswer after `deadline` seconds, Refused when the exchange failed.
+    """
+    try:
+        async with asyncio.timeout(deadline):
+            return await _exchange(urlsplit(address + path), body, api_key)
+    except TimeoutError:
+        raise NoAnswer(f"no answer within {deadline:g} s") from None
+    except (OSError, httptools.HttpParserError) as error:
+        raise Refused(str(error) or type(error).__name__) from error
+
+
+async def _exchange(url: SplitResult, body: object, api_key: str) -> Fetched:
+    secure = ssl.create_default_context() if url.scheme == "https" else None
+    port = url.port or (443 if secure else 80)
+    reader, writer = await asyncio.open_connection(url.hostname, port, ssl=secure)
+    try:
+        writer.write(_request(url, body, api_key))
+        return await _reply(reader)
+    finally:
+        writer.close()
+
+
+def _request(url: SplitResult, body: object, api_key: str) -> bytes:
+    data = b"" if body is None else msgspec.json.encode(body)
+    lines = [
+        f"{'GET' if body is None else 'POST'} {url.path} HTTP/1.1",
+        f"Host: {url.netloc}",
+        f"Content-Length: {len(data)}",
+        "Content-Type: application/json",
+        "Accept: */*",
+        "Connection: close",
+    ]
+    lines += [f"Authorization: Bearer {api_key}"] if api_key else []
+    return "\r\n".join([*lines, "", ""]).encode() + data
+
+
+async def _reply(reader: asyncio.StreamReader) -> Fetched:
+    seen = _Reader()
+    parser = httptools.HttpResponseParser(seen)
+    while not seen.complete:
+        data = await reader.read(65536)
+        if not data and seen.headed and not seen.framed:
+            break
+        if not data:
+            raise ConnectionResetError("the connection was cut")
+        parser.feed_data(data)
+    return Fetched(parser.get_status_code(), bytes(seen.body))

@@ -1,0 +1,254 @@
+"""One replica's whole life: started, warmed, watched, restarted, drained, stopped.
+
+    STARTING -> WARMING -> READY -> SICK -> STARTING (the next generation) ...
+    any -> DRAINING -> STOPPED
+
+It knows nothing of who holds it: the local fleet here, an actor of a cluster elsewhere.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+import structlog
+
+from oxlo.engines.base import Launch
+from oxlo.engines.kinds import kind
+from oxlo.engines.probe import PROBES, Probe, Progress
+from oxlo.fleet.backoff import Backoff
+from oxlo.fleet.fetch import NoAnswer, Refused, fetch
+from oxlo.fleet.health import Health, Sample
+from oxlo.fleet.process import EngineProcess
+from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.fleet.warm import Warmth, WarmUpFailed, warm
+
+log = structlog.get_logger("oxlo.fleet")
+T = TypeVar("T")
+
+#: Deadlines of the first two states, seconds; a big model on a slow disk loads for minutes.
+_START_SECONDS = 300.0
+_WARM_SECONDS = 300.0
+_POLL_DEADLINE = 5.0
+#: Gateways read the list twice a second: none sends a call to a DRAINING replica after this.
+_NOTICE_SECONDS = 1.0
+
+
+class EngineDown(Exception):
+    """The engine does not serve; the message says why."""
+
+
+class EngineHost:
+    """Keeps one engine running, and tells each change of its replica to `changed`."""
+
+    def __init__(
+        self,
+        replica_id: str,
+        launch: Launch,
+        *,
+        logs: Path,
+        stall: float,
+        changed: Callable[[Replica], None],
+        generation: int = 1,
+    ) -> None:
+        """`stall` is in seconds, `generation` that of the first start."""
+        self._launch = launch
+        self._probe: Probe = PROBES[launch.dialect]
+        self._log_file = logs / f"{replica_id}.log"
+        self._stall = stall
+        self._changed = changed
+        self._backoff = Backoff()
+        self._process: EngineProcess | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ready_at = 0.0
+        self._warmth: Warmth | None = None
+        self.replica = Replica(
+            id=replica_id,
+            model=launch.model,
+            kind=launch.kind,
+            dialect=launch.dialect,
+            address=launch.address,
+            engine_model=launch.engine_model,
+            slots=launch.slots,
+            context_length=launch.context_length,
+            state=ReplicaState.STARTING,
+            reason="waiting to be started",
+            generation=generation,
+            api_key=launch.api_key,
+            since=time.time(),
+        )
+
+    def start(self) -> None:
+        """Begin; returns at once."""
+        log.info("engine.launch", replica=self.replica.id, **self._launch.arguments)
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self, drain: float) -> None:
+        """Let running calls finish for at most `drain` seconds, then end the process."""
+        self._enter(ReplicaState.DRAINING, "shutting down")
+        await self._leave()
+        if drain > 0 and self._process:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle(), drain)
+        await self._end_process()
+        self._enter(ReplicaState.STOPPED, "shut down")
+
+    @property
+    def pid(self) -> int | None:
+        """The engine's process, when there is one."""
+        return self._process.pid if self._process else None
+
+    def _enter(self, state: ReplicaState, reason: str, **fields: object) -> None:
+        self.replica = msgspec.structs.replace(
+            self.replica, state=state, reason=reason, since=time.time(), **fields
+        )
+        log.info("replica.state", replica=self.replica.id, state=str(state), reason=reason)
+        self._changed(self.replica)
+
+    async def _leave(self) -> None:
+        """End the watch, leaving the process as it is."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.wait({self._task})
+
+    async def _run(self) -> None:
+        while True:
+            self._ready_at = time.monotonic()
+            try:
+                await self._live()
+            except Refused as refused:
+                await self._fail(await self._refusal(refused))
+            except (EngineDown, WarmUpFailed, NoAnswer, OSError) as down:
+                await self._fail(str(down))
+
+    async def _fail(self, reason: str) -> None:
+        well = self.replica.state is ReplicaState.READY
+        wait = self._backoff.failed(time.monotonic() - self._ready_at if well else 0.0)
+        self._enter(ReplicaState.SICK, f"{reason}; tried again in {wait:g} s")
+        await self._end_process()
+        await asyncio.sleep(wait)
+        if self._launch.argv:
+            self.replica = msgspec.structs.replace(
+                self.replica, generation=self.replica.generation + 1
+            )
+
+    async def _live(self) -> None:
+        """One life, up to its failure. Raises EngineDown and what an exchange raises."""
+        self._enter(ReplicaState.STARTING, "being started")
+        address = await self._within(_START_SECONDS, self._address(), "start")
+        await self._warm(address)
+        await self._watch(address)
+
+    async def _address(self) -> str:
+        if not self._launch.argv:
+            await self._progress(self._launch.address)
+            return self._launch.address
+        self._process = await EngineProcess.start(self._launch, self._log_file)
+        address = await self._process.listening()
+        if address is None:
+            raise EngineDown(await self._last_words())
+        return address
+
+    async def _warm(self, address: str) -> None:
+        if self._launch.warm and (self._launch.argv or not self._warmth):
+            self._enter(ReplicaState.WARMING, "real requests are running", address=address)
+            warming = self._or_exit(warm(self._launch, address))
+            self._warmth = await self._within(_WARM_SECONDS, warming, "warm up")
+        self._ready_at = time.monotonic()
+        warmth = self._warmth
+        self._enter(
+            ReplicaState.READY,
+            "",
+            address=address,
+            first_ms=warmth.first_ms if warmth else None,
+            warm_ms=warmth.warm_ms if warmth else None,
+        )
+
+    async def _watch(self, address: str) -> None:
+        health = Health.fresh(time.monotonic())
+        while True:
+            await self._or_exit(asyncio.sleep(self._probe.interval))
+            health = health.after(await self._sample(address))
+            if sickness := health.sickness(time.monotonic(), self._stall):
+                raise EngineDown(sickness)
+
+    async def _sample(self, address: str) -> Sample:
+        """One poll. Raises EngineDown when the answer itself says that it cannot serve."""
+        try:
+            progress = await self._progress(address)
+        except NoAnswer:
+            return Sample(time.monotonic(), "silent")
+        except Refused as refused:
+            return Sample(time.monotonic(), "refused", detail=str(refused))
+        return Sample(time.monotonic(), "answered", progress)
+
+    async def _progress(self, address: str) -> Progress | None:
+        path, key = self._probe.path, self._launch.api_key
+        reply = await fetch(address, path, api_key=key, deadline=_POLL_DEADLINE)
+        if reply.status in (401, 403):
+            raise EngineDown(f"{address} refuses our key: status {reply.status}")
+        if reply.status >= (400 if self._probe.progress else 500):
+            raise Refused(f"{path} answered with status {reply.status}")
+        return self._probe.progress(reply.body) if self._probe.progress else None
+
+    async def _idle(self) -> None:
+        """Return when the engine has nothing left to do."""
+        await asyncio.sleep(_NOTICE_SECONDS)
+        while await self._busy():  # noqa: ASYNC110 - the engine tells only when asked
+            await asyncio.sleep(_NOTICE_SECONDS / 4)
+
+    async def _busy(self) -> bool:
+        try:
+            progress = await self._progress(self.replica.address)
+        except NoAnswer:
+            return True  # too busy to say
+        except (Refused, EngineDown):
+            return False
+        return bool(progress and progress.busy)
+
+    async def _or_exit(self, work: Awaitable[T]) -> T:
+        """The result of `work`. Raises EngineDown as soon as the process ends."""
+        if self._process is None:
+            return await work
+        working = asyncio.ensure_future(work)
+        exited = asyncio.ensure_future(self._process.exited())
+        try:
+            await asyncio.wait({working, exited}, return_when=asyncio.FIRST_COMPLETED)
+            if exited.done():
+                raise EngineDown(await self._last_words())
+            return working.result()
+        finally:
+            working.cancel()
+            exited.cancel()
+
+    async def _within(self, seconds: float, work: Awaitable[T], what: str) -> T:
+        try:
+            return await asyncio.wait_for(work, seconds)
+        except TimeoutError:
+            raise EngineDown(f"did not {what} within {seconds:g} s") from None
+
+    async def _refusal(self, refused: Refused) -> str:
+        """A dying engine refuses a moment before it is gone; how it ended says more."""
+        if self._process is None:
+            return str(refused)
+        try:
+            await asyncio.wait_for(self._process.exited(), _NOTICE_SECONDS)
+        except TimeoutError:
+            return str(refused)
+        return await self._last_words()
+
+    async def _last_words(self) -> str:
+        """Why the process ended, as exactly as it or its log says."""
+        assert self._process
+        status = await self._process.exited()
+        ended = f"killed by signal {-status}" if status < 0 else f"ended with status {status}"
+        cause = kind(self._launch.kind).explain(tuple(self._process.tail))
+        return ": ".join(filter(None, (f"the engine {ended}", self._process.failure, cause)))
+
+    async def _end_process(self) -> None:
+        if self._process:
+            process, self._process = self._process, None
+            await process.stop()

@@ -1,0 +1,42 @@
+"""What this machine, or the container around us, allows."""
+
+import math
+import os
+from pathlib import Path
+
+from oxlo.fleet.sizing import Machine
+
+_CGROUP = Path("/sys/fs/cgroup")
+
+
+def here(cgroup: Path = _CGROUP) -> Machine:
+    """Cores and memory that this process may use."""
+    return Machine(cores=min(_cores(), _quota(cgroup)), memory_mb=min(_memory(), _limit(cgroup)))
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1  # macOS has no affinity
+
+
+def _quota(cgroup: Path) -> int:
+    """Cores of a container's CPU quota; a container's affinity still shows every core."""
+    quota, _, period = _read(cgroup / "cpu.max").partition(" ")
+    return max(1, math.floor(int(quota) / int(period))) if quota.isdigit() else 2**16
+
+
+def _memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+
+
+def _limit(cgroup: Path) -> int:
+    limit = _read(cgroup / "memory.max")
+    return int(limit) // 2**20 if limit.isdigit() else 2**32
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:  # no cgroups here
+        return ""

@@ -1,0 +1,58 @@
+"""How much of the machine one engine gets; pure, so that `oxlo doctor` can explain it."""
+
+from dataclasses import dataclass, replace
+
+#: Context per slot when nobody says more: long chats fit, and a slot's memory stays small.
+DEFAULT_CONTEXT = 8192
+_LEAST_CONTEXT = 1024
+#: Share of an engine's memory for its context; the rest is for weights and scratch space.
+_CONTEXT_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What one engine may count on."""
+
+    cores: int
+    memory_mb: int
+
+    def shared(self, engines: int) -> "Machine":
+        """An equal part for each of `engines`: threads beyond the cores only slow each other."""
+        parts = max(1, engines)
+        return Machine(max(1, self.cores // parts), self.memory_mb // parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What was decided; 0 in a wish means: decide."""
+
+    threads: int = 0
+    slots: int = 0
+    context: int = 0
+
+
+def decide(wish: Size, machine: Machine, longest: int, bytes_per_token: int) -> Size:
+    """Fill what `wish` leaves open.
+
+    `longest` is the model's context in tokens, `bytes_per_token` what one token of context takes
+    (0: unknown). Wishes stand even where memory looks short: the operator may know better.
+    """
+    size = Size(
+        threads=wish.threads or machine.cores,
+        slots=wish.slots or min(8, 2 * machine.cores),
+        context=min(wish.context, longest) if wish.context else min(DEFAULT_CONTEXT, longest),
+    )
+    room = int(machine.memory_mb * 2**20 * _CONTEXT_SHARE)
+    return _fit(size, wish, room // bytes_per_token) if bytes_per_token else size
+
+
+def _fit(size: Size, wish: Size, tokens: int) -> Size:
+    """Fewer slots first, then a shorter context: one long chat is worth more than two cut ones."""
+    while size.slots * size.context > tokens:
+        if size.slots > 1 and not wish.slots:
+            size = replace(size, slots=size.slots - 1)
+        elif size.context > _LEAST_CONTEXT and not wish.context:
+            size = replace(size, context=max(_LEAST_CONTEXT, size.context // 2))
+        else:
+            break
+    return size

@@ -1,0 +1,27 @@
+"""Which models an installation serves when nobody says which."""
+
+from oxlo import catalogue
+from oxlo.catalogue import Catalogue
+from oxlo.settings import Settings
+
+STARTER: dict[str, tuple[str, ...]] = {
+    "small": ("smollm2-135m",),
+    "full": ("smollm2-135m", "qwen2.5-coder-0.5b"),
+    "none": (),
+}
+
+
+def chosen(settings: Settings, known: Catalogue) -> tuple[str, ...]:
+    """Ids of the models to serve: those named, else the starter set; and the operator's remotes.
+
+    Raises ModelNotFound for a name that the catalogue lacks.
+    """
+    named = settings.models or STARTER[settings.starter]
+    ids = [known.resolve(name).id for name in named]
+    return tuple(dict.fromkeys([*ids, *_remotes(settings)]))
+
+
+def _remotes(settings: Settings) -> list[str]:
+    files = sorted(settings.catalogue_dir.glob("*.toml"))
+    models = [catalogue.read(path) for path in files]
+    return [m.id for m in models if any(v.hardware == "remote" for v in m.variants)]

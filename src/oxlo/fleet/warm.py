@@ -1,0 +1,69 @@
+"""Warm-up: real requests, so that the first caller is not the one who waits."""
+
+import statistics
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from oxlo.engines.base import Launch
+from oxlo.fleet.fetch import fetch
+
+#: Seconds for one warm-up request; the first may have to page the weights in from a disk.
+_DEADLINE = 120.0
+_CHAT = "/v1/chat/completions"
+_SCHEMA = {
+    "type": "object",
+    "properties": {"ok": {"type": "boolean"}},
+    "required": ["ok"],
+    "additionalProperties": False,
+}
+
+
+class WarmUpFailed(Exception):
+    """A warm-up request was refused or answered with an error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Warmth:
+    """Milliseconds of the first warm-up request, and the median of the others."""
+
+    first_ms: float
+    warm_ms: float
+
+
+async def warm(launch: Launch, address: str) -> Warmth:
+    """Send each kind of request that the model serves.
+
+    Raises WarmUpFailed, or NoAnswer or Refused from the exchange.
+    """
+    times = []
+    for path, body in requests(launch):
+        start = time.perf_counter()
+        reply = await fetch(address, path, body=body, api_key=launch.api_key, deadline=_DEADLINE)
+        times.append((time.perf_counter() - start) * 1000)
+        if reply.status != 200:
+            told = reply.body[:200].decode(errors="replace")
+            raise WarmUpFailed(f"a warm-up request got status {reply.status}: {told}")
+    return Warmth(times[0], statistics.median(times[1:] or times))
+
+
+def requests(launch: Launch) -> Iterator[tuple[str, dict[str, object]]]:
+    """Paths and bodies, few and short; the plain one twice, so that its warm time is seen."""
+    plain = _chat(launch)
+    yield _CHAT, plain
+    if launch.kind == "upstream":
+        return  # somebody else's engine, warm already: this only proves address, key and name
+    yield _CHAT, plain
+    yield _CHAT, plain | {"stream": True}
+    if "json" in launch.abilities:
+        schema = {"name": "warm_up", "schema": _SCHEMA, "strict": True}
+        yield _CHAT, plain | {"response_format": {"type": "json_schema", "json_schema": schema}}
+    if "completions" in launch.abilities:
+        yield "/v1/completions", {"model": launch.engine_model, "prompt": "Hi", "max_tokens": 4}
+
+
+def _chat(launch: Launch) -> dict[str, object]:
+    # OpenAI's newer models refuse max_tokens; llama.cpp and older vLLM know nothing else.
+    limit = "max_completion_tokens" if launch.dialect == "openai" else "max_tokens"
+    messages = [{"role": "user", "content": "Say hi."}]
+    return {"model": launch.engine_model, "messages": messages, limit: 16}

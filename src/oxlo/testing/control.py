@@ -1,0 +1,87 @@
+"""The control double: tells a gateway who its callers are, and shows what it was relayed."""
+
+import asyncio
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from oxlo.plans import apikey
+from oxlo.plans.caller import Caller
+from oxlo.testing.http import Connection, Reply, Request
+
+
+class ControlDouble:
+    """Both of control's sockets, answered from memory."""
+
+    def __init__(self, private: Path, public: Path, secret: bytes) -> None:
+        self._paths = (private, public)
+        self._secret = secret
+        self.callers: dict[str, Caller] = {}
+        self.counter = 1
+        #: Key look-ups so far, by digest.
+        self.lookups: list[str] = []
+        #: What was relayed to the public socket.
+        self.relayed: list[Request] = []
+        #: Look-ups wait for this: clear it to keep callers in suspense.
+        self.open = asyncio.Event()
+        self.open.set()
+        self._servers: list[asyncio.AbstractServer] = []
+        self._connections: set[Connection] = set()
+
+    def mint(self, plan: str = "free", account: str = "acct_1", **fields: object) -> str:
+        """A new key of an account; `fields` are those of Caller."""
+        key = apikey.mint(self._secret)
+        base = {"account": account, "account_name": account, "key": f"key_{len(self.callers)}"}
+        self.callers[apikey.digest(key)] = msgspec.convert(base | {"plan": plan} | fields, Caller)
+        return key
+
+    def change(self, key: str, caller: Caller | None) -> None:
+        """Replace what is known of a key (None: revoked) and raise the counter."""
+        digest = apikey.digest(key)
+        if caller is None:
+            del self.callers[digest]
+        else:
+            self.callers[digest] = caller
+        self.counter += 1
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        for path, handler in zip(self._paths, (self._private, self._public), strict=True):
+
+            def connect(handler: object = handler) -> Connection:
+                connection = Connection(handler)  # type: ignore[arg-type]
+                self._connections.add(connection)
+                return connection
+
+            self._servers.append(await loop.create_unix_server(connect, str(path)))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for server in self._servers:
+            server.close()
+        for connection in self._connections:
+            connection.drop()
+
+    async def _private(self, request: Request, reply: Reply) -> None:
+        if request.path == "/changes":
+            await reply.whole(200, msgspec.json.encode({"counter": self.counter}))
+            return
+        digest = request.path.removeprefix("/keys/")
+        self.lookups.append(digest)
+        await self.open.wait()
+        caller = self.callers.get(digest)
+        if caller is None:
+            await reply.whole(404, b"{}")
+        else:
+            await reply.whole(200, msgspec.json.encode(caller))
+
+    async def _public(self, request: Request, reply: Reply) -> None:
+        self.relayed.append(request)
+        await reply.whole(200, msgspec.json.encode({"path": request.path}))

@@ -1,0 +1,83 @@
+"""Journal records with plausible values, and files of them: for tests of what reads journals."""
+
+from pathlib import Path
+
+import msgspec
+
+from oxlo.ledger.records import Admitted, Refused, Settled, Snapshot
+
+DAY = 20_833
+AT = DAY * 86400 + 36_000.0
+
+
+def admitted(call: str, *, at: float = AT, account: str = "acct_1", key: str = "key_1") -> Admitted:
+    """A call that was let in."""
+    return Admitted(
+        id=call,
+        at=at,
+        account=account,
+        key=key,
+        plan="free",
+        model="m",
+        endpoint="chat",
+        stream=True,
+        day=DAY,
+        minute=int(at // 60),
+    )
+
+
+def settled(
+    call: str, *, at: float = AT + 2, account: str = "acct_1", key: str = "key_1"
+) -> Settled:
+    """A call that was answered and counted."""
+    start = msgspec.structs.asdict(admitted(call, account=account, key=key)) | {"at": at}
+    return Settled(
+        **start,
+        status=200,
+        outcome="answered",
+        counted=True,
+        minute_counted=True,
+        error="",
+        replica="m-1",
+        tokens_in=11,
+        tokens_out=5,
+        tokens_cached=3,
+        finish="stop",
+        queue_ms=1.5,
+        first_ms=20.0,
+        total_ms=2000.0,
+        day_left=59,
+        minute_left=-1,
+    )
+
+
+def refused(call: str) -> Refused:
+    """A call that was not let in."""
+    return Refused(
+        id=call,
+        at=AT,
+        account="acct_1",
+        key="key_1",
+        plan="free",
+        model="m",
+        endpoint="chat",
+        stream=False,
+        status=429,
+        error="daily_limit_exceeded",
+        day_left=0,
+        minute_left=3,
+    )
+
+
+SNAPSHOT = Snapshot(at=AT, counts=(("acct_1", DAY, 1, DAY * 1440, 1, 0),), open=())
+
+
+def lines(*records: object) -> bytes:
+    """Records as a journal holds them."""
+    return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add bytes to the end of a segment."""
+    with path.open("ab") as file:
+        file.write(data)

@@ -1,0 +1,21 @@
+"""Fixtures that several kinds of tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from oxlo import catalogue, weights
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    """The real starter model's GGUF file, fetched once for all runs.
+
+    `OXLO_TEST_SMOLLM2` names a file to use instead, `OXLO_TEST_CACHE` a folder to keep it in.
+    """
+    if given := os.environ.get("OXLO_TEST_SMOLLM2"):
+        return Path(given)
+    cache = os.environ.get("OXLO_TEST_CACHE") or Path.home() / ".cache" / "oxlo-tests"
+    model = catalogue.load().resolve("smollm2-135m")
+    return weights.fetch(model.weights[0], Path(cache), lambda *_: None)

@@ -1,0 +1,113 @@
+"""How a llama.cpp engine is decided, before any process starts."""
+
+import struct
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from oxlo.catalogue import Model, Variant
+from oxlo.engines import gguf
+from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.llamacpp import LlamaCpp
+from oxlo.engines.llamacpp_child import Config
+from oxlo.fleet.sizing import Machine
+from oxlo.settings import Settings
+
+MODEL = Model(
+    id="m",
+    name="M",
+    category="chat",
+    tier="free",
+    description="",
+    abilities=frozenset({"chat"}),
+    context_length=8192,
+    licence="",
+    homepage="",
+    created=1,
+)
+
+
+def text(value: str) -> bytes:
+    return struct.pack("<Q", len(value)) + value.encode()
+
+
+def number(name: str, value: int) -> bytes:
+    return text(name) + struct.pack("<II", 4, value)
+
+
+@pytest.fixture
+def model_file(tmp_path: Path) -> Path:
+    """A GGUF head: 30 layers, 9 heads of 64, 3 of them with keys and values; and some arrays."""
+    entries = [
+        text("general.architecture") + struct.pack("<I", 8) + text("llama"),
+        text("words") + struct.pack("<IIQ", 9, 8, 2) + text("a") + text("bc"),
+        text("scores") + struct.pack("<IIQ", 9, 6, 2) + struct.pack("<ff", 1.0, 2.0),
+        number("llama.block_count", 30),
+        number("llama.embedding_length", 576),
+        number("llama.attention.head_count", 9),
+        number("llama.attention.head_count_kv", 3),
+    ]
+    path = tmp_path / "model.gguf"
+    path.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, len(entries)) + b"".join(entries))
+    return path
+
+
+def launch(path: Path, args: dict[str, object] | None = None, slots: int = 0) -> Launch:
+    variant = Variant(hardware="cpu", engine="llamacpp", args=args or {})
+    given = Settings(home=path.parent, llamacpp_slots=slots)
+    return LlamaCpp().launch(MODEL, variant, given, [path], Machine(2, 16_000))
+
+
+def test_head_says_the_context_size(model_file: Path) -> None:
+    """Two 16-bit vectors a layer for each head with keys and values."""
+    assert gguf.bytes_per_token(gguf.read(model_file)) == 30 * 3 * (64 + 64) * 2
+
+
+def test_sized_to_the_machine(model_file: Path) -> None:
+    """Everything that was decided is in the arguments that are logged; the key is not."""
+    found = launch(model_file)
+    config = msgspec.json.decode(found.config, type=Config)
+    assert (config.threads, config.slots, config.context, config.cache_mb) == (2, 4, 8192, 512)
+    assert found.arguments["slots"] == found.slots == 4
+    assert found.api_key == config.api_key != ""
+    assert found.api_key not in str(found.arguments) + str(found.argv)
+
+
+def test_settings_win_over_the_model_file(model_file: Path) -> None:
+    """OXLO_LLAMACPP_* is the operator's last word."""
+    found = launch(model_file, {"slots": 3, "context": 2048}, slots=6)
+    assert (found.slots, found.context_length) == (6, 2048)
+
+
+def test_unknown_argument(model_file: Path) -> None:
+    """A misspelt argument is an error, not a silent default."""
+    with pytest.raises(CannotLaunch, match="slotz"):
+        launch(model_file, {"slotz": 3})
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"hello", "not a GGUF file"), (b"GGUF\x03\0\0", "damaged")]
+)
+def test_bad_file(tmp_path: Path, content: bytes, reason: str) -> None:
+    """A file that is no model is refused before a process is started."""
+    path = tmp_path / "m.gguf"
+    path.write_bytes(content)
+    with pytest.raises(CannotLaunch, match=reason):
+        launch(path)
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    """The missing file is named."""
+    with pytest.raises(CannotLaunch, match=r"gone\.gguf is missing"):
+        launch(tmp_path / "gone.gguf")
+
+
+def test_log_is_explained() -> None:
+    """The first error line is the cause; the lines after it repeat it."""
+    log = (
+        "0.00.048.342 E llama_model_load: error loading model: tensor data is out of bounds",
+        "0.00.048.363 E llama_model_load_from_file_impl: failed to load model",
+    )
+    assert LlamaCpp().explain(log) == "error loading model: tensor data is out of bounds"
+    assert LlamaCpp().explain(("0.1 W nothing wrong",)) == ""

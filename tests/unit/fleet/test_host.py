@@ -1,0 +1,195 @@
+"""One replica's life, with the shipped double as its process."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from oxlo.engines.base import Launch
+from oxlo.fleet.fetch import Refused, fetch
+from oxlo.fleet.host import EngineHost
+from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.testing.engine import EngineDouble, Script
+
+DOUBLE = ("-m", "oxlo.testing.engine", "--with-parent", "--dialect", "llamacpp")
+LAUNCH = Launch(
+    model="m",
+    kind="llamacpp",
+    dialect="llamacpp",
+    engine_model="double",
+    slots=4,
+    context_length=8192,
+    abilities=frozenset({"chat"}),
+    argv=(sys.executable, *DOUBLE),
+    arguments={"slots": 4},
+)
+REMOTE = msgspec.structs.replace(LAUNCH, kind="upstream", argv=())
+
+
+class Watched:
+    """A host, and everything that it told about its replica."""
+
+    def __init__(self, launch: Launch, logs: Path, stall: float) -> None:
+        self.told: list[Replica] = []
+        self._told = asyncio.Event()
+        self.host = EngineHost("m-1", launch, logs=logs, stall=stall, changed=self._changed)
+        self.host.start()
+
+    def _changed(self, replica: Replica) -> None:
+        self.told.append(replica)
+        self._told.set()
+
+    async def until(self, condition: Callable[[Replica], bool]) -> Replica:
+        """The first replica that was told and fits."""
+        async with asyncio.timeout(30):
+            while not (found := next(filter(condition, self.told), None)):
+                self._told.clear()
+                await self._told.wait()
+        return found
+
+    async def ready(self, generation: int = 1) -> Replica:
+        return await self.until(
+            lambda r: r.state is ReplicaState.READY and r.generation == generation
+        )
+
+    async def sick(self) -> Replica:
+        return await self.until(lambda r: r.state is ReplicaState.SICK)
+
+
+Start = Callable[..., Watched]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Starts hosts, and stops them in the end."""
+    started: list[Watched] = []
+
+    def begin(launch: Launch, stall: float = 60) -> Watched:
+        started.append(Watched(launch, tmp_path, stall))
+        return started[-1]
+
+    yield begin
+    for watched in started:
+        await watched.host.stop(drain=0)
+
+
+async def test_starts_warms_serves_stops(start: Start) -> None:
+    """Each state is told in its order, with the timings once it is ready."""
+    watched = start(LAUNCH)
+    ready = await watched.ready()
+    await watched.host.stop(drain=0)
+    states = [str(replica.state) for replica in watched.told]
+    assert states == ["starting", "warming", "ready", "draining", "stopped"]
+    assert ready.first_ms
+    assert ready.warm_ms
+
+
+async def test_killed_engine_is_restarted(start: Start) -> None:
+    """kill -9: sick with the reason, then ready again with the next generation."""
+    watched = start(LAUNCH)
+    first = await watched.ready()
+    assert watched.host.pid
+    os.kill(watched.host.pid, signal.SIGKILL)
+    second = await watched.ready(generation=2)
+    assert "killed by signal 9" in (await watched.sick()).reason
+    assert second.address != first.address
+
+
+async def test_stalled_engine_is_restarted(start: Start) -> None:
+    """Work outstanding and no progress: the process is replaced."""
+    watched = start(LAUNCH, stall=0.5)
+    ready = await watched.ready()
+    await fetch(ready.address, "/_script", body={"silent": True}, deadline=5)
+    call = asyncio.ensure_future(
+        fetch(ready.address, "/v1/chat/completions", body={"messages": []}, deadline=60)
+    )
+    assert "1 calls under way and no progress" in (await watched.sick()).reason
+    await watched.ready(generation=2)
+    with pytest.raises(Refused):
+        await call
+
+
+async def test_start_that_fails_is_explained(start: Start) -> None:
+    """A process that ends before it listens: its status and its own words are the reason."""
+    words = '{"event":"failed","reason":"no such model"}'
+    argv = (sys.executable, "-c", f"print('{words}'); raise SystemExit(3)")
+    watched = start(msgspec.structs.replace(LAUNCH, argv=argv))
+    assert "ended with status 3: no such model" in (await watched.sick()).reason
+
+
+async def test_missing_program_is_explained(start: Start) -> None:
+    """An interpreter that is not there is a reason, not a crash of the fleet."""
+    watched = start(msgspec.structs.replace(LAUNCH, argv=("/nonexistent/engine",)))
+    assert "/nonexistent/engine" in (await watched.sick()).reason
+
+
+async def test_drain_waits_for_calls(start: Start) -> None:
+    """A call that runs when the fleet is stopped gets its whole answer."""
+    watched = start(LAUNCH)
+    ready = await watched.ready()
+    script = {"text": "a b c", "middle_gate": "go", "after": 1}
+    await fetch(ready.address, "/_script", body=script, deadline=5)
+    ask = {"messages": [], "stream": True}
+    call = asyncio.ensure_future(
+        fetch(ready.address, "/v1/chat/completions", body=ask, deadline=60)
+    )
+    while b"requests_processing 1" not in (await fetch(ready.address, "/metrics", deadline=5)).body:
+        await asyncio.sleep(0)
+    stop = asyncio.ensure_future(watched.host.stop(drain=30))
+    await watched.until(lambda r: r.state is ReplicaState.DRAINING)
+    await fetch(ready.address, "/_gate/go", body={}, deadline=5)
+    assert (await call).body.endswith(b"data: [DONE]\n\n")
+    await stop
+
+
+async def test_drain_has_a_limit(start: Start) -> None:
+    """A call that never ends does not keep the fleet alive."""
+    watched = start(LAUNCH)
+    ready = await watched.ready()
+    await fetch(ready.address, "/_script", body={"silent": True}, deadline=5)
+    call = asyncio.ensure_future(
+        fetch(ready.address, "/v1/chat/completions", body={"messages": []}, deadline=60)
+    )
+    while b"requests_processing 1" not in (await fetch(ready.address, "/metrics", deadline=5)).body:
+        await asyncio.sleep(0)
+    await watched.host.stop(drain=0.1)
+    assert watched.host.replica.state is ReplicaState.STOPPED
+    with pytest.raises(Refused):
+        await call
+
+
+async def test_upstream_is_not_restarted(start: Start) -> None:
+    """A remote server that fails is sick, and ready again when it answers: same generation."""
+    async with EngineDouble("llamacpp") as double:
+        watched = start(msgspec.structs.replace(REMOTE, address=double.address))
+        await watched.ready()
+    sick = await watched.sick()
+    assert "refused 3 polls in a row" in sick.reason
+    watched.told.clear()
+    async with EngineDouble("llamacpp", port=double.port):
+        assert (await watched.ready()).generation == 1
+
+
+async def test_upstream_that_refuses_the_key(start: Start) -> None:
+    """A wrong key is said in words."""
+    async with EngineDouble("openai", api_key="right") as double:
+        remote = msgspec.structs.replace(REMOTE, dialect="openai", address=double.address)
+        watched = start(remote)
+        assert "refuses our key: status 401" in (await watched.sick()).reason
+
+
+async def test_upstream_without_warm_up(start: Start) -> None:
+    """`warm = false` sends no request that costs money."""
+    async with EngineDouble("openai") as double:
+        double.default = Script(status=500)
+        remote = msgspec.structs.replace(
+            REMOTE, dialect="openai", address=double.address, warm=False
+        )
+        ready = await start(remote).ready()
+    assert ready.first_ms is None
+    assert double.calls == []

@@ -1,0 +1,43 @@
+"""What one engine gets of a machine."""
+
+import pytest
+
+from oxlo.fleet.sizing import Machine, Size, decide
+
+LAPTOP = Machine(cores=2, memory_mb=16_000)
+KILOBYTES = 23_040  # a token's context in SmolLM2
+
+
+@pytest.mark.parametrize(("cores", "slots"), [(1, 2), (2, 4), (4, 8), (64, 8)])
+def test_slots_follow_cores(cores: int, slots: int) -> None:
+    """Two slots a core, at most eight."""
+    size = decide(Size(), Machine(cores, 64_000), 8192, KILOBYTES)
+    assert (size.threads, size.slots, size.context) == (cores, slots, 8192)
+
+
+def test_context_is_bounded() -> None:
+    """A model of 32k gets 8192 unless somebody says more, and never more than it has."""
+    assert decide(Size(), LAPTOP, 32_768, 0).context == 8192
+    assert decide(Size(context=32_768), LAPTOP, 32_768, 0).context == 32_768
+    assert decide(Size(context=99_999), LAPTOP, 32_768, 0).context == 32_768
+
+
+def test_memory_takes_slots_then_context() -> None:
+    """A small machine serves fewer callers before it forgets more of each chat."""
+    small = decide(Size(), Machine(2, 1000), 8192, KILOBYTES)
+    tiny = decide(Size(), Machine(2, 200), 8192, KILOBYTES)
+    assert (small.slots, small.context) == (2, 8192)
+    assert (tiny.slots, tiny.context) == (1, 4096)
+
+
+def test_wishes_stand() -> None:
+    """What the operator set is not second-guessed."""
+    wish = Size(threads=7, slots=9, context=2048)
+    assert decide(wish, Machine(2, 10), 8192, KILOBYTES) == wish
+
+
+def test_machine_is_shared() -> None:
+    """Engines split cores and memory; each has at least one core."""
+    assert LAPTOP.shared(2) == Machine(1, 8000)
+    assert LAPTOP.shared(3).cores == 1
+    assert LAPTOP.shared(0) == LAPTOP

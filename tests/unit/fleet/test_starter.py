@@ -1,0 +1,72 @@
+"""Which models are served."""
+
+from pathlib import Path
+
+import pytest
+
+from oxlo.catalogue import Catalogue, Model
+from oxlo.errors import ModelNotFound
+from oxlo.fleet.starter import chosen
+from oxlo.settings import Settings
+
+REMOTE = """
+id = "cloud"
+name = "Cloud"
+category = "chat"
+tier = "free"
+description = ""
+abilities = ["chat"]
+context_length = 4096
+licence = ""
+homepage = ""
+created = 1
+
+[[variants]]
+hardware = "remote"
+engine = "upstream"
+"""
+
+
+def model(model_id: str) -> Model:
+    return Model(
+        id=model_id,
+        name=model_id,
+        category="chat",
+        tier="free",
+        description="",
+        abilities=frozenset(),
+        context_length=1,
+        licence="",
+        homepage="",
+        created=1,
+    )
+
+
+KNOWN = Catalogue([model("smollm2-135m"), model("qwen2.5-coder-0.5b"), model("other")])
+
+
+def test_starter_sets(tmp_path: Path) -> None:
+    """One model, two, or none."""
+    assert chosen(Settings(home=tmp_path), KNOWN) == ("smollm2-135m",)
+    assert len(chosen(Settings(home=tmp_path, starter="full"), KNOWN)) == 2
+    assert chosen(Settings(home=tmp_path, starter="none"), KNOWN) == ()
+
+
+def test_named_models_win(tmp_path: Path) -> None:
+    """OXLO_MODELS takes aliases too, and no name is served twice."""
+    settings = Settings(home=tmp_path, models=("other", "Other"))
+    assert chosen(settings, KNOWN) == ("other",)
+
+
+def test_unknown_name(tmp_path: Path) -> None:
+    """A name that the catalogue lacks is an error with suggestions."""
+    with pytest.raises(ModelNotFound, match="smollm2-135m"):
+        chosen(Settings(home=tmp_path, models=("smollm-135m",)), KNOWN)
+
+
+def test_remotes_of_the_operator(tmp_path: Path) -> None:
+    """A model file with a remote variant is served without being named."""
+    folder = tmp_path / "models.d"
+    folder.mkdir()
+    (folder / "cloud.toml").write_text(REMOTE)
+    assert chosen(Settings(home=tmp_path, starter="none"), KNOWN) == ("cloud",)

@@ -1,0 +1,47 @@
+"""Warm-up requests, against the double."""
+
+import msgspec
+import pytest
+
+from oxlo.engines.base import Launch
+from oxlo.fleet.warm import WarmUpFailed, requests, warm
+from oxlo.testing.engine import EngineDouble, Script
+
+LAUNCH = Launch(
+    model="m",
+    kind="llamacpp",
+    dialect="llamacpp",
+    engine_model="m",
+    slots=1,
+    context_length=8192,
+    abilities=frozenset({"chat", "json", "completions"}),
+)
+
+
+async def test_every_ability_is_exercised() -> None:
+    """Plain, streamed, constrained and legacy requests are all sent and all answered."""
+    async with EngineDouble("llamacpp") as double:
+        warmth = await warm(LAUNCH, double.address)
+        bodies = [call.json() for call in double.calls]
+    assert warmth.first_ms > 0
+    assert warmth.warm_ms > 0
+    assert double.answered == len(bodies) == 5
+    assert any(body.get("stream") for body in bodies)
+    assert any("response_format" in body for body in bodies)
+    assert double.counts["POST /v1/completions"] == 1
+
+
+def test_upstream_gets_one_tiny_request() -> None:
+    """A provider may charge for it, and OpenAI's newer models refuse max_tokens."""
+    upstream = msgspec.structs.replace(LAUNCH, kind="upstream", dialect="openai")
+    ((_, body),) = requests(upstream)
+    assert body["max_completion_tokens"] == 16
+    assert "max_tokens" not in body
+
+
+async def test_an_error_fails_the_warm_up() -> None:
+    """The engine's own words are in the reason."""
+    async with EngineDouble("llamacpp") as double:
+        double.default = Script(status=500)
+        with pytest.raises(WarmUpFailed, match=r"500.*scripted error"):
+            await warm(LAUNCH, double.address)
