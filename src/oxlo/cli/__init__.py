@@ -2,7 +2,7 @@
 
 import typer
 
-from oxlo.cli import accounts, control, keys, migrate
+from oxlo.cli import accounts, control, engine, fleet, keys, migrate
 
 app = typer.Typer(
     name="oxlo",
@@ -14,6 +14,8 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.command()(migrate.migrate)
 app.command()(control.control)
+app.command()(engine.engine)
+app.command()(fleet.fleet)
 
 
 def main() -> None:
