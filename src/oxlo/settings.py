@@ -61,7 +61,7 @@ class Settings:
         "", "Bearer token for /metrics; without it only loopback may read it."
     )
     log_level: str = _setting("info", "debug, info, warning or error.")
-    log_json: bool = _setting(False, "Logs as JSON lines even on a terminal.")
+    log_json: bool = _setting(default=False, doc="Logs as JSON lines even on a terminal.")
 
     head_timeout: float = _setting(10.0, "Seconds for a request's head to arrive.")
     body_timeout: float = _setting(30.0, "Seconds that a request's body may stand still.")

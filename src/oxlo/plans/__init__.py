@@ -84,4 +84,6 @@ def load(path: Path | None = None) -> Plans:
     plans = [msgspec.convert({"id": key, **body}, Plan) for key, body in file.plan.items()]
     for plan in plans:
         _ = plan.priority
-    return Plans(tuple(sorted(plans, key=lambda p: math.inf if p.price_usd is None else p.price_usd)))
+    return Plans(
+        tuple(sorted(plans, key=lambda p: math.inf if p.price_usd is None else p.price_usd))
+    )

@@ -1,0 +1,22 @@
+"""`oxlo gateway`: one gateway process."""
+
+from typing import Annotated
+
+import typer
+
+
+def gateway(
+    name: Annotated[str, typer.Option(help="Its name: journals and sockets carry it.")] = "g1",
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="Stop when standard input ends.")
+    ] = False,
+) -> None:
+    """Serve the API (needs `oxlo control` for keys, and replicas from `oxlo fleet`)."""
+    from oxlo.gateway.process import run
+    from oxlo.settings import Settings
+    from oxlo.telemetry.logs import configure
+
+    settings = Settings.read()
+    settings.prepare()
+    configure(f"gateway-{name}", settings)
+    run(settings, name, with_parent=with_parent)

@@ -1,0 +1,67 @@
+"""The private admin socket: counters for control, and draining."""
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from oxlo.errors import NotFound
+from oxlo.gateway import headers
+from oxlo.gateway.http import SILENT, Exchange, Handler
+
+if TYPE_CHECKING:
+    from oxlo.gateway.core import Gateway
+
+
+class Admin:
+    """Answers on the admin socket, which only this user can open."""
+
+    def __init__(self, gateway: "Gateway") -> None:
+        self._gateway = gateway
+
+    def open(self, exchange: Exchange) -> Handler:
+        """Answer at once. Raises NotFound."""
+        if (exchange.method, exchange.target) == (b"GET", b"/snapshot"):
+            exchange.reply(200, headers.JSON, msgspec.json.encode(snapshot(self._gateway)))
+        elif (exchange.method, exchange.target) == (b"POST", b"/drain"):
+            self._gateway.start_draining()
+            exchange.reply(202, headers.JSON, b"{}")
+        else:
+            raise NotFound("The admin socket has GET /snapshot and POST /drain.")
+        return SILENT
+
+
+def snapshot(gateway: "Gateway") -> dict[str, Any]:
+    """All figures of a gateway (the format is in docs/architecture.md)."""
+    return {
+        "gateway": gateway.name,
+        "started": gateway.started_at,
+        "counters": gateway.metrics.counters() + _journal(gateway),
+        "gauges": _gauges(gateway),
+        "histograms": gateway.metrics.histograms(),
+    }
+
+
+def _journal(gateway: "Gateway") -> list[list[Any]]:
+    journal = gateway.journal
+    return [
+        ["oxlo_journal_records_total", {}, journal.records],
+        ["oxlo_journal_bytes_total", {}, journal.bytes],
+        ["oxlo_journal_errors_total", {}, journal.errors],
+        ["oxlo_journal_dropped_total", {}, journal.dropped],
+    ]
+
+
+def _gauges(gateway: "Gateway") -> list[list[Any]]:
+    gauges: list[list[Any]] = [
+        ["oxlo_calls_running", {}, len(gateway.calls)],
+        ["oxlo_connections", {}, len(gateway.server.connections)],
+        ["oxlo_body_memory_free_bytes", {}, gateway.server.budget.free],
+        ["oxlo_journal_writable", {}, int(gateway.journal.writable)],
+    ]
+    for group in gateway.backends.groups():
+        gauges.append(["oxlo_queue_length", {"model": group.model}, len(group.queue)])
+        for backend in group.backends:
+            labels = {"model": group.model, "replica": backend.id}
+            gauges.append(["oxlo_slots", labels, backend.slots])
+            gauges.append(["oxlo_slots_in_use", labels, backend.in_use])
+    return gauges

@@ -1,0 +1,132 @@
+"""What is decided about a call before anything is reserved: pure, from plain data."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from oxlo.catalogue import Catalogue, Model
+from oxlo.errors import (
+    ApiError,
+    BadRequest,
+    ContextLengthExceeded,
+    Forbidden,
+    ModelAccessDenied,
+    ModelNotDeployed,
+    Overloaded,
+    UnsupportedAbility,
+)
+from oxlo.gateway.backends import Backends, Group
+from oxlo.gateway.endpoints import Endpoint
+from oxlo.plans import Plan, Plans
+from oxlo.plans.caller import Caller
+
+
+@dataclass(slots=True)
+class Decision:
+    """What the platform makes of a call."""
+
+    model: Model
+    group: Group
+    #: Output tokens allowed.
+    max_tokens: int
+    #: Whether the caller's wish was lowered to `max_tokens`.
+    clamped: bool
+    #: Input tokens allowed, by plan and context together.
+    input_cap: int
+    #: Whether the prompt could be over a cap, so that its tokens have to be counted.
+    must_count: bool
+
+
+class Admission:
+    """Decides, by catalogue, plans and what is running."""
+
+    def __init__(self, catalogue: Catalogue, plans: Plans, backends: Backends) -> None:
+        self._catalogue = catalogue
+        self._plans = plans
+        self._backends = backends
+
+    def decide(
+        self, endpoint: Endpoint, request: Any, caller: Caller, plan: Plan, now: float
+    ) -> Decision:
+        """Decide about a decoded request. Raises ApiError: 400, 403, 404 or 503."""
+        model = self._catalogue.resolve(request.model)
+        if caller.models and model.id not in caller.models:
+            raise Forbidden(f"This API key may not use {model.id}.", param="model")
+        self._check_tier(model, plan, trial=now < caller.trial_until)
+        self._check_endpoint(model, endpoint)
+        endpoint.validate(request, model)
+        group = self._backends.group(model.id)
+        if group is None or not group.backends:
+            raise self._not_deployed(model)
+        if not group.ready:
+            raise Overloaded(f"{model.id} is starting. Try again shortly.", retry_after=5)
+        return _caps(request, model, group, plan)
+
+    def _check_tier(self, model: Model, plan: Plan, *, trial: bool) -> None:
+        if plan.opens(model.tier, trial=trial):
+            return
+        cheapest = self._plans.cheapest_opening(model.tier)
+        required = cheapest.id if cheapest else None
+        remedy = f" Upgrade to {cheapest.name} to use it." if cheapest else ""
+        raise ModelAccessDenied(
+            f"Your plan ({plan.name}) does not open {model.id}.{remedy}",
+            param="model",
+            required_plan=required,
+        )
+
+    def _check_endpoint(self, model: Model, endpoint: Endpoint) -> None:
+        if endpoint.ability in model.abilities:
+            return
+        able = [m.id for m in self._catalogue if endpoint.ability in m.abilities]
+        raise UnsupportedAbility(
+            f"{model.id} does not answer at {endpoint.path}. These do: {_some(able)}.",
+            param="model",
+            code="wrong_endpoint",
+        )
+
+    def _not_deployed(self, model: Model) -> ApiError:
+        ready = [m.id for m in self._catalogue if self._backends.is_ready(m.id)]
+        alike = [i for i in ready if self._catalogue.resolve(i).category == model.category]
+        return ModelNotDeployed(
+            f"This installation does not serve {model.id}. Ready now: {_some(alike or ready)}.",
+            param="model",
+        )
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(sorted(names)[:10]) or "none"
+
+
+def _caps(request: Any, model: Model, group: Group, plan: Plan) -> Decision:
+    context = group.context_length
+    cap = min(plan.max_input_tokens or context, context)
+    most = min(plan.max_output_tokens or context, context)
+    wished = request.output_limit
+    allowed = most if wished is None else min(wished, most)
+    bound = upper_bound(request, model)
+    # An engine that keeps to its own context needs no count for that; ours is needed where the
+    # plan's cap is tighter, or where the engine refuses what it could have shortened.
+    must_count = bound > cap and plan.max_input_tokens is not None
+    if group.strict_context and bound + allowed > context:
+        must_count = True
+    return Decision(model, group, allowed, wished is not None and wished > most, cap, must_count)
+
+
+def upper_bound(request: Any, model: Model) -> int:
+    """No prompt has more tokens than this: a token is a byte at least, plus the template's own."""
+    whole, each = model.template_overhead
+    return int(request.text_bytes) + whole + each * int(request.message_count)
+
+
+def fit(decision: Decision, counted: int) -> int:
+    """The output tokens that fit beside `counted` input tokens. Raises ContextLengthExceeded."""
+    if counted > decision.input_cap:
+        raise ContextLengthExceeded(
+            f"The prompt has {counted} tokens; your plan and this model allow {decision.input_cap}.",
+            param="messages",
+            counted_tokens=counted,
+            allowed_tokens=decision.input_cap,
+        )
+    room = decision.group.context_length - counted
+    if room <= 0:
+        raise BadRequest("The prompt leaves no room for an answer.", param="messages")
+    return min(decision.max_tokens, room)

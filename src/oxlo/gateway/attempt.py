@@ -1,0 +1,196 @@
+"""One try of a call at one replica: what the engine sends, as the call needs it."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import structlog
+
+from oxlo.engines.dialect import Answer, Decided, EngineCall, Translator, Usage
+from oxlo.errors import ApiError, EngineFailed
+from oxlo.gateway.backends import Backend
+from oxlo.gateway.endpoints import Endpoint
+from oxlo.gateway.upstream import Sending
+
+log = structlog.get_logger()
+
+
+class Owner(Protocol):
+    """The call behind an attempt."""
+
+    def stream(self, data: bytes) -> None:
+        """Events for the client; the first ones have content."""
+
+    def stream_done(self, tail: bytes) -> None:
+        """The stream is complete but for `tail` and `[DONE]`."""
+
+    def answered(self, answer: Answer) -> None:
+        """The whole reply is here."""
+
+    def attempt_failed(self, error: ApiError) -> None:
+        """The attempt is over, and brought no answer."""
+
+
+class Attempt:
+    """Receives one engine's reply."""
+
+    __slots__ = (
+        "_chunks",
+        "_clock",
+        "_endpoint",
+        "_held",
+        "_over",
+        "_owner",
+        "_request",
+        "_sending",
+        "_status",
+        "_translator",
+        "backend",
+        "decided",
+        "first_at",
+        "last_at",
+        "started",
+    )
+
+    def __init__(
+        self,
+        owner: Owner,
+        backend: Backend,
+        decided: Decided,
+        endpoint: Endpoint,
+        request: Any,
+        clock: Callable[[], float],
+    ) -> None:
+        self._owner = owner
+        self.backend = backend
+        self.decided = decided
+        self._endpoint = endpoint
+        self._request = request
+        self._clock = clock
+        #: When the first content came, and when anything did.
+        self.first_at = 0.0
+        self.last_at = clock()
+        #: The engine's first content event was seen: no other replica may be tried.
+        self.started = False
+        self._over = False
+        self._status = 0
+        self._chunks: list[bytes] = []
+        self._held = b""
+        self._translator: Translator | None = None
+        self._sending: Sending | None = None
+
+    def build(self) -> EngineCall:
+        """The engine's request. Raises ApiError when the dialect cannot say it."""
+        return self._endpoint.build(self.backend.dialect, self._request, self.decided)
+
+    def send(self, engine_call: EngineCall) -> None:
+        """Send it, unless the attempt was cancelled meanwhile."""
+        if not self._over:
+            self._sending = self.backend.upstream.post(engine_call.path, engine_call.body, self)
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens, as far as a stream has told them."""
+        return self._translator.usage if self._translator is not None else Usage()
+
+    @property
+    def finish(self) -> str:
+        """A stream's finish reason."""
+        return self._translator.finish if self._translator is not None else ""
+
+    def cancel(self) -> None:
+        """Give up: the engine sees its client gone and stops."""
+        self._over = True
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            sending.cancel()
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        if self._sending is not None:
+            self._sending.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._sending is not None:
+            self._sending.resume()
+
+    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        """The engine answers."""
+        self._status = status
+        self.last_at = self._clock()
+        if status == 200 and self._request.stream is True:
+            self._translator = self._endpoint.stream(
+                self.backend.dialect, self._request, self.decided
+            )
+
+    def on_data(self, data: bytes) -> None:
+        """A piece of the engine's reply."""
+        self.last_at = self._clock()
+        translator = self._translator
+        if translator is None:
+            self._chunks.append(data)
+            return
+        if self._over:
+            return
+        out = translator.feed(data)
+        if self.started:
+            if out:
+                self._owner.stream(out)
+        else:
+            self._before_start(translator, out)
+        if translator.error is not None:
+            self._fail(translator.error)
+        elif translator.done:
+            self._stream_done(translator)
+
+    def _before_start(self, translator: Translator, out: bytes) -> None:
+        """Hold what has no content yet, so that an error can still have its true status."""
+        self._held += out
+        if translator.started:
+            self._start()
+
+    def _start(self) -> None:
+        self.started = True
+        self.first_at = self.last_at
+        held, self._held = self._held, b""
+        self._owner.stream(held)
+
+    def _stream_done(self, translator: Translator) -> None:
+        if not self.started:  # an empty answer is an answer
+            self._start()
+        self._over = True
+        self._owner.stream_done(translator.close())
+
+    def on_end(self) -> None:
+        """The engine's reply is complete."""
+        self._sending = None
+        if self._over:
+            return
+        if self._translator is not None:
+            self._fail(EngineFailed("The model's engine stopped in the middle of its answer."))
+            return
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        try:
+            answer = self._read(body)
+        except ApiError as error:
+            self._fail(error)
+            return
+        self._over = True
+        self.first_at = self.last_at
+        self._owner.answered(answer)
+
+    def _read(self, body: bytes) -> Answer:
+        if self._status != 200:
+            raise self.backend.dialect.error(self._status, body)
+        return self._endpoint.reply(self.backend.dialect, body, self._request, self.decided)
+
+    def on_fail(self, reason: str, *, sent: bool) -> None:
+        """The exchange with the engine broke."""
+        self._sending = None
+        if not self._over:
+            log.warning("engine_exchange_failed", replica=self.backend.id, reason=reason)
+            self._fail(EngineFailed())
+
+    def _fail(self, error: ApiError) -> None:
+        self.cancel()
+        self._owner.attempt_failed(error)

@@ -1,0 +1,157 @@
+"""Replicas as the gateway sees them: grouped by model, with their load, breaker and queue."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import structlog
+
+from oxlo.engines.dialect import Dialect
+from oxlo.engines.dialects import dialect
+from oxlo.fleet import registry, router
+from oxlo.fleet.breaker import Breaker
+from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.gateway.upstream import Upstream
+from oxlo.queue import ModelQueue
+
+log = structlog.get_logger()
+
+
+class Backend:
+    """One replica, and how it is doing."""
+
+    __slots__ = ("breaker", "dialect", "id", "in_use", "replica", "slots", "upstream")
+
+    def __init__(self, replica: Replica, loop: asyncio.AbstractEventLoop) -> None:
+        self.replica = replica
+        self.id = replica.id
+        self.slots = replica.slots
+        self.in_use = 0
+        self.breaker = Breaker()
+        self.dialect: Dialect = dialect(replica.dialect)
+        key = f"authorization: Bearer {replica.api_key}\r\n" if replica.api_key else ""
+        self.upstream = Upstream(replica.address, loop, key)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the fleet says that it answers."""
+        return self.replica.state is ReplicaState.READY
+
+    @property
+    def broken_until(self) -> float:
+        """Unix seconds until which the breaker keeps calls away."""
+        return self.breaker.open_until
+
+
+class Group:
+    """The replicas of one model, and those who wait for them."""
+
+    def __init__(self, model: str, queue_limit: int) -> None:
+        self.model = model
+        self.backends: list[Backend] = []
+        self.queue: ModelQueue = ModelQueue(queue_limit)
+        #: Whether any replica answers.
+        self.ready = False
+        #: Context that every replica can hold.
+        self.context_length = 0
+        #: Whether a replica refuses prompt + output over its context instead of stopping there.
+        self.strict_context = False
+
+    def update(self, backends: list[Backend]) -> None:
+        """Take over a new list of replicas."""
+        self.backends = backends
+        self.ready = any(backend.ready for backend in backends)
+        self.context_length = min((b.replica.context_length for b in backends), default=0)
+        self.strict_context = any(b.dialect.strict_context for b in backends)
+
+    def acquire(self, prefix: int, now: float, avoid: Backend | None = None) -> Backend | None:
+        """Take a slot of the replica that the router chooses; None when all are taken."""
+        candidates = [b for b in self.backends if b.ready and b.in_use < b.slots and b is not avoid]
+        chosen = router.choose(candidates, prefix, now) if candidates else None
+        if chosen is not None:
+            chosen.in_use += 1
+        return chosen
+
+    def release(self, backend: Backend) -> None:
+        """Give a slot back."""
+        backend.in_use -= 1
+
+
+class Backends:
+    """Every model's group, kept in step with the replicas file."""
+
+    def __init__(
+        self,
+        path: Path,
+        queue_limit: int,
+        loop: asyncio.AbstractEventLoop,
+        freed: Callable[[Group], None],
+    ) -> None:
+        self._path = path
+        self._queue_limit = queue_limit
+        self._loop = loop
+        self._freed = freed
+        self._groups: dict[str, Group] = {}
+        self._stamp: tuple[int, int] = (0, 0)
+
+    def group(self, model: str) -> Group | None:
+        """The replicas of a model."""
+        return self._groups.get(model)
+
+    def groups(self) -> Iterable[Group]:
+        """All groups."""
+        return self._groups.values()
+
+    def is_ready(self, model: str) -> bool:
+        """Whether a model answers now."""
+        group = self._groups.get(model)
+        return group is not None and group.ready
+
+    def refresh(self) -> None:
+        """Read the replicas file again if it was replaced."""
+        try:
+            stat = self._path.stat()
+        except FileNotFoundError:
+            return
+        stamp = (stat.st_mtime_ns, stat.st_ino)
+        if stamp != self._stamp:
+            self._stamp = stamp
+            self._apply(registry.read(self._path).replicas)
+
+    def _apply(self, replicas: Iterable[Replica]) -> None:
+        by_model: dict[str, list[Replica]] = {model: [] for model in self._groups}
+        for replica in replicas:
+            by_model.setdefault(replica.model, []).append(replica)
+        for model, wanted in by_model.items():
+            group = self._groups.setdefault(model, Group(model, self._queue_limit))
+            group.update([self._backend(group, replica) for replica in wanted])
+            self._freed(group)
+
+    def _backend(self, group: Group, replica: Replica) -> Backend:
+        """The known backend if its process is the same one, else a new one."""
+        known = next((b for b in group.backends if b.id == replica.id), None)
+        if (
+            known is None
+            or known.replica.generation != replica.generation
+            or (known.replica.address != replica.address)
+        ):
+            return Backend(replica, self._loop)
+        if known.replica.state is not replica.state:
+            log.info(
+                "replica_state", replica=replica.id, state=replica.state, reason=replica.reason
+            )
+        known.replica = replica
+        known.slots = replica.slots
+        return known
+
+    def warm_since(self, model: str) -> float | None:
+        """Unix seconds since when a model has been ready; None when it is not."""
+        group = self._groups.get(model)
+        since = [b.replica.since for b in group.backends if b.ready] if group else []
+        return min(since) if since else None
+
+
+def now() -> float:
+    """Wall-clock seconds; windows, breakers and receipts speak of these."""
+    return time.time()

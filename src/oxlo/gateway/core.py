@@ -1,0 +1,228 @@
+"""The gateway: what all its calls share, and which address is answered by what."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Callable
+
+import structlog
+
+from oxlo.catalogue import Catalogue
+from oxlo.errors import ApiError, ShuttingDown
+from oxlo.gateway import auth, headers
+from oxlo.gateway.admission import Admission
+from oxlo.gateway.backends import Backend, Backends, Group, now
+from oxlo.gateway.body import Budget
+from oxlo.gateway.call import Call
+from oxlo.gateway.http import Exchange, Handler, Server
+from oxlo.gateway.http import State as ExchangeState
+from oxlo.gateway.lookup import Lookup
+from oxlo.gateway.metrics import CallMetrics, Metrics
+from oxlo.gateway.relay import Proxies
+from oxlo.gateway.routes import Routes
+from oxlo.gateway.upstream import Upstream
+from oxlo.ledger.journal import Journal
+from oxlo.ledger.memory import MemoryLedger
+from oxlo.ledger.records import Snapshot
+from oxlo.ledger.recovery import recover
+from oxlo.plans import Plan, Plans
+from oxlo.plans.caller import Caller
+from oxlo.settings import Settings
+
+log = structlog.get_logger()
+
+SWEEP_SECONDS = 0.5
+
+
+class Gateway:
+    """One gateway process: its ledger, journal, replicas and the calls under way."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        plans: Plans,
+        loop: asyncio.AbstractEventLoop,
+        name: str = "g1",
+    ) -> None:
+        self.settings = settings
+        self.catalogue = catalogue
+        self.plans = plans
+        self.name = name
+        self.loop = loop
+        self.clock: Callable[[], float] = loop.time
+        self.started_at = now()
+        self.metrics = Metrics()
+        self.ledger = MemoryLedger()
+        self.journal = Journal(
+            settings.journal_dir,
+            name,
+            on_full=settings.journal_full,
+            schedule=loop.call_soon,
+            snapshot=self._snapshot,
+        )
+        self.backends = Backends(settings.replicas_file, settings.queue_limit, loop, self.serve)
+        self.admission = Admission(catalogue, plans, self.backends)
+        self.lookup = Lookup(settings.control_private_socket, loop)
+        self.keys = auth.Keys(self.lookup, settings.signing_secret())
+        self.control = Upstream(f"unix:{settings.control_socket}", loop)
+        self.proxies = Proxies(settings.trusted_proxies)
+        self.calls: set[Call] = set()
+        self.server = Server(
+            self, settings, Budget(settings.body_memory_mb << 20), self.clock, self.name_exchange
+        )
+        self.draining = False
+        self.routes = Routes(self)
+        self._date = headers.DateLine()
+        self._id_prefix = b"x-request-id: req_" + os.urandom(9).hex().encode()
+        self._id_count = 0
+        self._call_metrics: dict[tuple[str, str, str], CallMetrics] = {}
+
+        #: Begins the end; set by whoever runs this gateway.
+        self.start_draining: Callable[[], None] = lambda: None
+
+    def recover(self) -> None:
+        """Take up the counts of the last run, and settle the calls that it never settled."""
+        recovered = recover(self.settings.journal_dir, self.name, now())
+        self.ledger.restore(recovered.counts)
+        for record in recovered.lost:
+            self.journal.append(record, lambda: None)
+        log.info("recovered", accounts=len(recovered.counts), lost=len(recovered.lost))
+
+    # Exchanges.
+
+    def name_exchange(self, exchange: Exchange) -> None:
+        """Give an exchange its id and the header lines of every reply."""
+        self._id_count += 1
+        line = b"%b%010x" % (self._id_prefix, self._id_count)
+        exchange.id = line[14:]
+        origin = exchange.headers.get(b"origin")
+        cors = headers.cors(origin) if origin else b""
+        exchange.head = b"%b%b\r\n%b" % (self._date.line(), line, cors)
+
+    def open(self, exchange: Exchange) -> Handler:
+        """Find who answers. Raises ApiError: 401, 404, 405, 503."""
+        self.name_exchange(exchange)
+        return self.routes.open(exchange)
+
+    def authenticate(
+        self, exchange: Exchange, endpoint: str, admit: Callable[[Caller], None]
+    ) -> None:
+        """Call `admit` with the caller: at once when known, else when control has answered.
+
+        Raises ApiError when the key cannot be valid.
+        """
+        origin = exchange.headers.get(b"origin", b"")
+
+        def found(result: Caller | ApiError) -> None:
+            if exchange.state is ExchangeState.DONE:
+                return
+            try:
+                if isinstance(result, ApiError):
+                    raise result
+                auth.check_scope(result, endpoint, origin)
+                admit(result)
+            except ApiError as error:
+                self.count_denied(error)
+                exchange.fail(error)
+            else:
+                exchange.proceed()
+
+        try:
+            caller = self.keys.find(auth.presented_key(exchange.headers), found)
+            if caller is None:
+                exchange.hold()
+                return
+            auth.check_scope(caller, endpoint, origin)
+        except ApiError as error:
+            self.count_denied(error)
+            raise
+        admit(caller)
+
+    def count_denied(self, error: ApiError) -> None:
+        """Count a call that nobody known made."""
+        self.metrics.count("oxlo_denied_total", (("code", error.error_code),))
+
+    def plan_of(self, caller: Caller) -> Plan:
+        """The plan of a caller, as now in force."""
+        return self.plans[caller.plan]
+
+    def check_admitting(self) -> None:
+        """Whether new calls are taken. Raises ShuttingDown or Overloaded."""
+        if self.draining:
+            raise ShuttingDown(retry_after=5)
+        if not self.journal.writable:
+            raise ShuttingDown(
+                "Calls cannot be recorded just now. Try again shortly.", retry_after=10
+            )
+
+    # Slots.
+
+    def release(self, backend: Backend, group: Group) -> None:
+        """Give a slot back and serve who waits for it."""
+        group.release(backend)
+        if len(group.queue):
+            self.serve(group)
+
+    def serve(self, group: Group) -> None:
+        """Hand free slots to those who wait, in the queue's order."""
+        while len(group.queue):
+            backend = group.acquire(0, now())
+            if backend is None:
+                return
+            call = group.queue.pop(self.clock())
+            if call is None:
+                group.release(backend)
+                return
+            call.take(backend)
+
+    def call_metrics(self, model: str, plan: str, endpoint: str) -> CallMetrics:
+        """The figures of calls alike; unknown models share one set, whatever they are called."""
+        known = model if self.catalogue.get(model) else "unknown"
+        key = (known, plan, endpoint)
+        found = self._call_metrics.get(key)
+        if found is None:
+            found = self._call_metrics[key] = CallMetrics(self.metrics, *key)
+        return found
+
+    # Time.
+
+    def sweep(self) -> None:
+        """Twice a second: everything that depends on the passing of time."""
+        clock, wall = self.clock(), now()
+        self.server.sweep(clock)
+        for call in list(self.calls):
+            call.tick(clock)
+        for group in self.backends.groups():
+            for call in group.queue.expire(clock):
+                call.expired()
+        self.ledger.renew([call.reservation for call in self.calls if call.reservation], wall)
+        self.ledger.tick(wall)
+        self.journal.retry()
+        self.backends.refresh()
+        self.lookup.changes(self._changed)
+
+    def _changed(self, counter: int | None) -> None:
+        if counter is not None and counter != self.keys.change:
+            self.keys.invalidate(counter)
+
+    def _snapshot(self) -> Snapshot:
+        wall = now()
+        opened = tuple(call.admitted for call in self.calls if call.admitted is not None)
+        return Snapshot(wall, self.ledger.snapshot(wall), opened)
+
+    # The end.
+
+    async def drain(self) -> None:
+        """Refuse new calls, let running ones finish for a while, end the rest with an error."""
+        self.draining = True
+        self.server.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.drain_seconds):
+                await self.server.empty.wait()
+        for call in list(self.calls):
+            call.shut()
+
+    def close(self) -> None:
+        """Write down what is pending, and let go of the journal."""
+        self.journal.close()

@@ -1,0 +1,50 @@
+"""The inference endpoints: how each decodes its body and which words of a dialect it uses."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from oxlo.engines.dialect import Answer, Decided, Dialect, EngineCall, Translator
+from oxlo.wire import chat, completions
+
+Request = chat.ChatRequest | completions.CompletionRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One inference endpoint. A call to it costs one request."""
+
+    name: str
+    path: str
+    #: The ability that a model needs.
+    ability: str
+    decode: Callable[[bytes], tuple[Any, tuple[str, ...]]]
+    validate: Callable[..., None]
+    build: Callable[[Dialect, Any, Decided], EngineCall]
+    reply: Callable[[Dialect, bytes, Any, Decided], Answer]
+    stream: Callable[[Dialect, Any, Decided], Translator]
+
+
+CHAT = Endpoint(
+    name="chat",
+    path="/v1/chat/completions",
+    ability="chat",
+    decode=chat.decode,
+    validate=chat.validate,
+    build=lambda dialect, request, decided: dialect.chat(request, decided),
+    reply=lambda dialect, body, request, decided: dialect.chat_reply(body, request, decided),
+    stream=lambda dialect, request, decided: dialect.chat_stream(request, decided),
+)
+
+COMPLETIONS = Endpoint(
+    name="completions",
+    path="/v1/completions",
+    ability="completions",
+    decode=completions.decode,
+    validate=completions.validate,
+    build=lambda dialect, request, decided: dialect.completion(request, decided),
+    reply=lambda dialect, body, request, decided: dialect.completion_reply(body, request, decided),
+    stream=lambda dialect, request, decided: dialect.completion_stream(request, decided),
+)
+
+INFERENCE = (CHAT, COMPLETIONS)

@@ -1,0 +1,97 @@
+"""Reply headers: one place that writes them, as bytes."""
+
+import time
+from email.utils import formatdate
+from http import HTTPStatus
+
+from oxlo.errors import ApiError
+from oxlo.ledger.windows import Window, tightest
+
+JSON = b"content-type: application/json\r\n"
+SSE = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+#: The version of OpenAI's API that we speak.
+OPENAI_VERSION = b"openai-version: 2020-10-01\r\n"
+EXPOSED = (
+    b"x-request-id, retry-after, x-should-retry, openai-processing-ms, openai-version, "
+    b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
+    b"x-oxlo-max-tokens-clamped, x-oxlo-ignored-fields, x-oxlo-queue-ms"
+)
+
+_STATUS_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+
+
+def status_line(status: int) -> bytes:
+    """The status line; a status without a name (an engine's own) gets a plain phrase."""
+    return _STATUS_LINES.get(status) or b"HTTP/1.1 %d Status\r\n" % status
+
+
+def error_head(error: ApiError) -> bytes:
+    """Header lines that an error adds: type, when to retry, whether to."""
+    lines = [JSON]
+    if error.retry_after is not None:
+        lines.append(b"retry-after: %d\r\n" % error.retry_after)
+    if error.should_retry is not None:
+        lines.append(b"x-should-retry: %b\r\n" % (b"true" if error.should_retry else b"false"))
+    return b"".join(lines)
+
+
+def rate_limit_head(day: Window, minute: Window) -> bytes:
+    """`x-ratelimit-*-requests` of the window with least left; nothing when nothing is limited."""
+    window = tightest(day, minute)
+    if window.limit is None:
+        return b""
+    return (
+        b"x-ratelimit-limit-requests: %d\r\n"
+        b"x-ratelimit-remaining-requests: %d\r\n"
+        b"x-ratelimit-reset-requests: %b\r\n"
+        % (window.limit, window.limit - window.used, duration(window.resets_in))
+    )
+
+
+def duration(seconds: int) -> bytes:
+    """Seconds as OpenAI writes them: `12s`, `6m0s`, `5h12m3s`."""
+    minutes, seconds = divmod(seconds, 60)
+    if not minutes:
+        return b"%ds" % seconds
+    hours, minutes = divmod(minutes, 60)
+    return b"%dh%dm%ds" % (hours, minutes, seconds) if hours else b"%dm%ds" % (minutes, seconds)
+
+
+def clean(value: str, limit: int = 200) -> bytes:
+    """Text from outside made safe as a header's value."""
+    return "".join(c if " " <= c <= "~" else "?" for c in value[:limit]).encode()
+
+
+def cors(origin: bytes) -> bytes:
+    """Lines that let a browser page of this origin read the reply."""
+    if not origin or b"\r" in origin or b"\n" in origin:
+        return b""
+    return (
+        b"access-control-allow-origin: %b\r\nvary: origin\r\naccess-control-expose-headers: %b\r\n"
+        % (origin, EXPOSED)
+    )
+
+
+PREFLIGHT_METHODS = (
+    b"access-control-allow-methods: GET, POST, DELETE, OPTIONS\r\naccess-control-max-age: 7200\r\n"
+)
+
+
+class DateLine:
+    """The `date` header, written once a second."""
+
+    __slots__ = ("_line", "_second")
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._line = b""
+
+    def line(self) -> bytes:
+        """The header line for now."""
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._line = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
+        return self._line

@@ -1,0 +1,593 @@
+"""The client's side of HTTP/1.1: a connection, its requests in order, their replies.
+
+A connection works on one exchange at a time. Pipelined requests wait in `_pending`, and reading
+stops until they are done. The states of an exchange, in the order in which they may be entered:
+
+    OPEN      the head is here; the application has been asked for a handler
+    HELD      the application is still deciding (a key is being looked up): reading is paused
+    READY     the handler waits for the whole body
+    WORKING   the handler has the body
+    DONE      the last byte of the reply was handed to the transport
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from enum import IntEnum
+from typing import Protocol, cast
+
+import httptools
+import structlog
+
+from oxlo.errors import (
+    ApiError,
+    BadRequest,
+    BodyTooLarge,
+    HeadersTooLarge,
+    InternalError,
+    RequestTimedOut,
+)
+from oxlo.gateway.body import Body, Budget
+from oxlo.gateway.headers import error_head, status_line
+
+log = structlog.get_logger()
+
+HEAD_LIMIT = 64 * 1024
+HEADER_COUNT_LIMIT = 128
+#: After a refusal, this much of an unread body is swallowed so that the client can read the reply.
+LINGER_BYTES = 1 << 20
+LINGER_SECONDS = 5.0
+#: A body may arrive no slower than this, beyond the first `body_timeout` seconds.
+BODY_BYTES_PER_SECOND = 16 * 1024
+NEVER = float("inf")
+
+
+class State(IntEnum):
+    """Where an exchange is in its life."""
+
+    OPEN = 0
+    HELD = 1
+    READY = 2
+    WORKING = 3
+    DONE = 4
+
+
+class Handler(Protocol):
+    """What an application does with one exchange."""
+
+    def body(self, body: bytes) -> None:
+        """The whole body is here. May raise ApiError."""
+
+    def gone(self) -> None:
+        """The client left before the reply ended."""
+
+    def paused(self) -> None:
+        """The client reads too slowly: send no more until `resumed`."""
+
+    def resumed(self) -> None:
+        """The client has caught up."""
+
+
+class Application(Protocol):
+    """What answers exchanges."""
+
+    def open(self, exchange: "Exchange") -> Handler:
+        """Take up an exchange by its head. May reply at once, or raise ApiError."""
+
+
+class Silent:
+    """The handler of an exchange that was answered on its head."""
+
+    def body(self, body: bytes) -> None:
+        """Ignore the body."""
+
+    def gone(self) -> None:
+        """Nothing is under way."""
+
+    def paused(self) -> None:
+        """Nothing is being sent."""
+
+    def resumed(self) -> None:
+        """Nothing is being sent."""
+
+
+SILENT = Silent()
+
+
+class Limits(Protocol):
+    """The settings that a connection needs (see `Settings`)."""
+
+    @property
+    def head_timeout(self) -> float: ...  # noqa: D102
+    @property
+    def body_timeout(self) -> float: ...  # noqa: D102
+    @property
+    def idle_timeout(self) -> float: ...  # noqa: D102
+    @property
+    def write_timeout(self) -> float: ...  # noqa: D102
+
+
+class Exchange:
+    """One request and its reply."""
+
+    __slots__ = (
+        "_chunked",
+        "_streaming",
+        "arrived",
+        "body",
+        "body_limit",
+        "close",
+        "complete",
+        "connection",
+        "handler",
+        "head",
+        "headers",
+        "http10",
+        "id",
+        "method",
+        "state",
+        "target",
+    )
+
+    def __init__(self, connection: "Connection", method: bytes, target: bytes) -> None:
+        self.connection = connection
+        self.method = method
+        self.target = target
+        self.headers: dict[bytes, bytes] = {}
+        self.id = b""
+        self.arrived = 0.0
+        self.handler: Handler = SILENT
+        self.state = State.OPEN
+        self.body = Body(connection.server.budget)
+        self.body_limit = 1 << 20
+        self.complete = False
+        self.close = False
+        self.http10 = False
+        #: Header lines that belong to every reply of this exchange: id, CORS, ...
+        self.head = b""
+        self._streaming = False
+        self._chunked = False
+
+    @property
+    def path(self) -> bytes:
+        """The target without its query."""
+        return self.target.partition(b"?")[0]
+
+    @property
+    def length(self) -> int:
+        """The declared length of the body; 0 when there is none or it is chunked."""
+        return int(self.headers.get(b"content-length", b"0"))
+
+    def hold(self) -> None:
+        """Stop reading until `proceed`: the application is still deciding."""
+        self.state = State.HELD
+        self.connection.pause()
+
+    def proceed(self) -> None:
+        """Read the body, or hand it over when it is here already."""
+        self.state = State.READY
+        if self.length > self.body_limit:
+            self.fail(too_large(self.body_limit))
+            return
+        self.connection.proceed(self)
+
+    def reply(self, status: int, head: bytes, body: bytes) -> None:
+        """Send a whole reply; `head` holds header lines beside those in `self.head`."""
+        closing = b"connection: close\r\n" if self.close else b""
+        length = b"content-length: %d\r\n\r\n" % len(body)
+        lines = (status_line(status), self.head, head, closing, length)
+        self.connection.write(b"".join(lines if self.method == b"HEAD" else (*lines, body)))
+        self.finish()
+
+    def fail(self, error: ApiError) -> None:
+        """Send an error, unless a reply has begun; then cut the connection, which cannot lie."""
+        if self.state is State.DONE:
+            return
+        if self._streaming:
+            self.connection.abort()
+            return
+        if error.status in (400, 408, 413, 431) and not self.complete:
+            self.close = True
+        self.reply(error.status, error_head(error), error.body())
+
+    def begin(self, status: int, head: bytes, first: bytes = b"") -> None:
+        """Start a reply of unknown length, with its first bytes."""
+        self._streaming = True
+        self._chunked = not self.http10
+        self.close = self.close or self.http10
+        closing = b"connection: close\r\n" if self.close else b""
+        framing = b"transfer-encoding: chunked\r\n\r\n" if self._chunked else b"\r\n"
+        head = b"".join((status_line(status), self.head, head, closing, framing))
+        self.connection.write(head + self._frame(first))
+
+    def send(self, data: bytes) -> None:
+        """Send a piece of a reply that `begin` started."""
+        self.connection.write(self._frame(data))
+
+    def end(self, data: bytes = b"") -> None:
+        """Send the last piece."""
+        self.connection.write(self._frame(data) + (b"0\r\n\r\n" if self._chunked else b""))
+        self.finish()
+
+    def _frame(self, data: bytes) -> bytes:
+        if not self._chunked or not data:
+            return data
+        return b"%x\r\n%b\r\n" % (len(data), data)
+
+    @property
+    def streaming(self) -> bool:
+        """Whether a reply of unknown length has begun."""
+        return self._streaming
+
+    def finish(self) -> None:
+        """The reply is complete."""
+        self.state = State.DONE
+        self.body.release()
+        self.connection.finished(self)
+
+
+def too_large(limit: int) -> BodyTooLarge:
+    """The error for a body over `limit` bytes."""
+    return BodyTooLarge(
+        f"The request body is larger than {limit / (1 << 20):g} MB, the most that your plan takes.",
+        limit_bytes=limit,
+    )
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection."""
+
+    def __init__(self, server: "Server") -> None:
+        self.server = server
+        self.deadline = NEVER
+        self.peer = ""
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._current: Exchange | None = None
+        self._incoming: Exchange | None = None
+        self._pending: deque[Exchange] = deque()
+        self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        self._head_bytes = 0
+        self._body_since = 0.0
+        self._raw_left = 0
+        self._paused_writing = False
+        self._closing = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client connected."""
+        self._transport = cast(asyncio.Transport, transport)
+        address = transport.get_extra_info("peername")
+        self.peer = address[0] if isinstance(address, tuple) and address else ""
+        self.deadline = self.server.now() + self.server.limits.head_timeout
+        self.server.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client left, or we closed."""
+        self.server.left(self)
+        waiting = [self._current, *self._pending, self._incoming]
+        self._pending.clear()
+        self._current = self._incoming = None
+        for exchange in waiting:
+            if exchange is not None and exchange.state is not State.DONE:
+                exchange.state = State.DONE
+                exchange.body.release()
+                exchange.handler.gone()
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came. The one place where an unforeseen error of any handler ends."""
+        if self._closing:
+            self._linger(len(data))
+            return
+        if self._raw_left:
+            data = self._take_raw(data)
+        if not data:
+            return
+        if self._incoming is None:
+            self._count_head(len(data))
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._no_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserCallbackError as error:
+            self._crashed(error.__context__)
+        except httptools.HttpParserError as error:
+            self._malformed(str(error))
+        if self._head_bytes > HEAD_LIMIT and self.idle:
+            self._refuse(HeadersTooLarge())
+
+    def _count_head(self, size: int) -> None:
+        if self._head_bytes == 0:
+            self.deadline = self.server.now() + self.server.limits.head_timeout
+        self._head_bytes += size
+
+    def on_message_begin(self) -> None:
+        """A request starts (called by the parser, as are all `on_` methods)."""
+        self._headers = {}
+        self._target = b""
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's target."""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header. Repeated ones are joined, as HTTP defines."""
+        key = name.lower()
+        headers = self._headers
+        if key in headers:
+            value = headers[key] + (b"; " if key == b"cookie" else b", ") + value
+        headers[key] = value
+
+    def on_headers_complete(self) -> None:
+        """The head is here."""
+        exchange = Exchange(self, self._parser.get_method(), self._target)
+        exchange.headers = self._headers
+        exchange.arrived = self.server.now()
+        exchange.close = not self._parser.should_keep_alive()
+        exchange.http10 = self._parser.get_http_version() == "1.0"
+        too_big = self._head_bytes > HEAD_LIMIT and len(self._headers) > 0
+        self._head_bytes = 0
+        self._incoming = exchange
+        self._body_since = exchange.arrived
+        if self._current is not None:
+            self._pending.append(exchange)
+            return
+        if len(self._headers) > HEADER_COUNT_LIMIT or (too_big and self._head_size() > HEAD_LIMIT):
+            exchange.close = True
+            self._current = exchange
+            exchange.fail(HeadersTooLarge())
+            return
+        self._open(exchange)
+
+    def _head_size(self) -> int:
+        return len(self._target) + sum(len(k) + len(v) for k, v in self._headers.items())
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        exchange = self._incoming
+        if exchange is None or exchange.state is State.DONE:
+            self._linger(len(data))
+            return
+        if exchange.body.size + len(data) > exchange.body_limit:
+            exchange.close = True
+            exchange.fail(too_large(exchange.body_limit))
+            return
+        try:
+            exchange.body.add(data)
+        except ApiError as error:
+            exchange.close = True
+            exchange.fail(error)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        exchange = self._incoming
+        if exchange is not None and not self._raw_left and self._parser.should_upgrade():
+            self._raw_left = exchange.length - exchange.body.size
+            if self._raw_left:  # llhttp stops at the head of an upgrade; its body is still to come
+                return
+        self._incoming = None
+        self.deadline = NEVER
+        if exchange is None:
+            return
+        exchange.complete = True
+        if exchange.state is State.READY and exchange is self._current:
+            self._hand_over(exchange)
+        elif exchange.state is State.DONE:
+            self._settle_down(exchange)
+        elif exchange is not self._current:
+            self.pause()
+
+    def _open(self, exchange: Exchange) -> None:
+        self._current = exchange
+        if not exchange.complete:
+            self.deadline = exchange.arrived + self.server.limits.body_timeout
+        try:
+            exchange.handler = self.server.application.open(exchange)
+        except ApiError as error:
+            exchange.fail(error)
+            return
+        if exchange.state is State.OPEN:
+            exchange.proceed()
+
+    def proceed(self, exchange: Exchange) -> None:
+        """Go on with an exchange whose handler is decided."""
+        if exchange.complete:
+            self._hand_over(exchange)
+            return
+        if exchange.headers.get(b"expect", b"").lower() == b"100-continue":
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._transport.resume_reading()
+
+    def _hand_over(self, exchange: Exchange) -> None:
+        exchange.state = State.WORKING
+        try:
+            exchange.handler.body(exchange.body.read())
+        except ApiError as error:
+            exchange.fail(error)
+
+    def finished(self, exchange: Exchange) -> None:
+        """A reply is complete; go on with the next request, or close."""
+        if exchange is not self._current:
+            return
+        if not exchange.complete:
+            self._drop_rest(exchange)
+            return
+        self._settle_down(exchange)
+
+    def _settle_down(self, exchange: Exchange) -> None:
+        self._current = None
+        if exchange.close or self.server.draining:
+            self._transport.close()
+            return
+        if self._pending:
+            self._open(self._pending.popleft())
+            return
+        self.deadline = self.server.now() + self.server.limits.idle_timeout
+        self._transport.resume_reading()
+
+    def _drop_rest(self, exchange: Exchange) -> None:
+        """The reply is out and the body is not all in: swallow a little of it, then close."""
+        self.deadline = self.server.now() + LINGER_SECONDS
+        self._head_bytes = 0
+        if exchange.close or exchange.length > LINGER_BYTES:
+            self._closing = True
+            if self._transport.can_write_eof():
+                self._transport.write_eof()
+        self._transport.resume_reading()
+
+    def _linger(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > LINGER_BYTES:
+            self._transport.close()
+
+    def _malformed(self, reason: str) -> None:
+        self._refuse(BadRequest(f"This is not valid HTTP/1.1: {reason}.", code="bad_http"))
+
+    def _crashed(self, error: BaseException | None) -> None:
+        log.error("request_crashed", exc_info=error)
+        self._refuse(InternalError())
+
+    def _refuse(self, error: ApiError) -> None:
+        """Answer what cannot be parsed, unless an earlier reply is still under way."""
+        exchange = self._current
+        if exchange is not None and (exchange.complete or exchange.state is State.WORKING):
+            exchange.close = True  # what follows it cannot be read; its own reply still goes out
+            self._closing = True
+            if isinstance(error, InternalError):
+                exchange.fail(error)
+            return
+        exchange = exchange or Exchange(self, b"GET", b"")
+        exchange.complete = exchange.close = True
+        self._current = exchange
+        self.server.name_exchange(exchange)
+        exchange.fail(error)
+
+    def _no_upgrade(self, rest: bytes) -> None:
+        """Go on in HTTP/1.1: an upgrade may be ignored (RFC 9110, section 7.8)."""
+        self._parser = httptools.HttpRequestParser(self)
+        if rest:
+            self.data_received(rest)
+
+    def _take_raw(self, data: bytes) -> bytes:
+        """Take the body of a request whose upgrade is ignored; returns what follows it."""
+        taken, rest = data[: self._raw_left], data[self._raw_left :]
+        self._raw_left -= len(taken)
+        self.on_body(taken)
+        if not self._raw_left:
+            self.on_message_complete()
+        return rest
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the transport."""
+        self._transport.write(data)
+
+    def abort(self) -> None:
+        """Cut the connection at once."""
+        self._transport.abort()
+
+    def pause(self) -> None:
+        """Stop reading from the client."""
+        self._transport.pause_reading()
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        self._paused_writing = True
+        self.deadline = self.server.now() + self.server.limits.write_timeout
+        if self._current is not None:
+            self._current.handler.paused()
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has drained."""
+        self._paused_writing = False
+        self.deadline = NEVER
+        if self._current is not None:
+            self._current.handler.resumed()
+
+    def expire(self, now: float) -> None:
+        """Called when the deadline has passed: whatever was awaited did not come."""
+        if self._paused_writing or self._closing:
+            self._transport.abort()
+        elif self._incoming is not None and self._incoming is self._current:
+            self._expire_body(self._incoming, now)
+        elif self._current is None:
+            self._expire_head()
+        else:
+            self.deadline = NEVER
+
+    def _expire_body(self, exchange: Exchange, now: float) -> None:
+        allowed = self.server.limits.body_timeout + exchange.body.size / BODY_BYTES_PER_SECOND
+        if exchange.state is State.HELD or now < self._body_since + allowed:
+            self.deadline = max(now + 0.5, self._body_since + allowed)
+            return
+        if exchange.state is State.DONE:
+            self._transport.close()
+            return
+        exchange.close = True
+        exchange.fail(RequestTimedOut("The request's body did not arrive in time."))
+
+    def _expire_head(self) -> None:
+        """Between requests an idle connection is closed; in mid-head the client is told."""
+        if self._head_bytes == 0:
+            self._transport.close()
+            return
+        self._refuse(RequestTimedOut("The request's headers did not arrive in time."))
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way."""
+        return self._current is None and self._incoming is None
+
+    def close_when_idle(self) -> None:
+        """Close now if nothing is under way; else after the current reply."""
+        if self.idle:
+            self._transport.close()
+        elif self._current is not None:
+            self._current.close = True
+
+
+class Server:
+    """What all connections of one listener share."""
+
+    def __init__(
+        self,
+        application: Application,
+        limits: Limits,
+        budget: Budget,
+        now: Callable[[], float],
+        name_exchange: Callable[[Exchange], None],
+    ) -> None:
+        self.application = application
+        self.limits = limits
+        self.budget = budget
+        self.now = now
+        #: Gives an exchange its id; the application's business, needed for malformed requests too.
+        self.name_exchange = name_exchange
+        self.connections: set[Connection] = set()
+        self.draining = False
+        #: Set when draining has left no connection.
+        self.empty = asyncio.Event()
+
+    def __call__(self) -> Connection:
+        """Make the protocol of a new connection."""
+        return Connection(self)
+
+    def left(self, connection: Connection) -> None:
+        """A connection has ended."""
+        self.connections.discard(connection)
+        self._note_empty()
+
+    def _note_empty(self) -> None:
+        if self.draining and not self.connections:
+            self.empty.set()
+
+    def sweep(self, now: float) -> None:
+        """Expire connections whose deadline has passed; called twice a second."""
+        for connection in [c for c in self.connections if c.deadline < now]:
+            connection.expire(now)
+
+    def drain(self) -> None:
+        """Close idle connections, and the others after their current reply."""
+        self.draining = True
+        self._note_empty()
+        for connection in list(self.connections):
+            connection.close_when_idle()

@@ -1,0 +1,48 @@
+"""What a gateway asks control, over control's private socket."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+from oxlo.errors import ApiError, Overloaded
+from oxlo.gateway.upstream import Collect, Upstream
+from oxlo.plans.caller import Caller
+
+
+class _Changes(msgspec.Struct):
+    counter: int
+
+
+class Lookup:
+    """Asks about keys and changes."""
+
+    def __init__(self, socket: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self._upstream = Upstream(f"unix:{socket}", loop)
+
+    def key(self, digest: str, answer: Callable[[Caller | ApiError | None], None]) -> None:
+        """Who a key belongs to: a Caller, None when it is not valid, or why nobody can say."""
+
+        def done(status: int, body: bytes) -> None:
+            answer(_caller(status, body))
+
+        target = f"/keys/{quote(digest)}".encode()
+        self._upstream.request(b"GET", target, b"", b"", Collect(done))
+
+    def changes(self, answer: Callable[[int | None], None]) -> None:
+        """The counter that every change to accounts or keys raises; None: control is away."""
+
+        def done(status: int, body: bytes) -> None:
+            answer(msgspec.json.decode(body, type=_Changes).counter if status == 200 else None)
+
+        self._upstream.request(b"GET", b"/changes", b"", b"", Collect(done))
+
+
+def _caller(status: int, body: bytes) -> Caller | ApiError | None:
+    if status == 200:
+        return msgspec.json.decode(body, type=Caller)
+    if status == 404:
+        return None
+    return Overloaded("Keys cannot be checked just now. Try again shortly.", retry_after=2)

@@ -1,0 +1,112 @@
+"""The gateway process: sockets, signals, the sweep, and a clean end."""
+
+import asyncio
+import gc
+import signal
+import ssl
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from oxlo import catalogue, plans
+from oxlo.gateway.admin import Admin
+from oxlo.gateway.core import SWEEP_SECONDS, Gateway
+from oxlo.gateway.http import Server
+from oxlo.settings import Settings
+
+log = structlog.get_logger()
+
+BACKLOG = 4096
+
+
+def run(settings: Settings, name: str, *, with_parent: bool) -> None:
+    """Serve until SIGTERM or SIGINT (or, `with_parent`, until stdin ends)."""
+    uvloop.run(_serve(settings, name, with_parent=with_parent))
+
+
+async def _serve(settings: Settings, name: str, *, with_parent: bool) -> None:
+    loop = asyncio.get_running_loop()
+    models = catalogue.load(settings.catalogue_dir)
+    gateway = Gateway(settings, models, plans.load(settings.plans), loop, name)
+    gateway.recover()
+    stop = _stop_event(loop, with_parent=with_parent)
+    gateway.start_draining = stop.set
+    listeners = await _listen(gateway, settings)
+    sweeping = loop.create_task(_sweep(gateway))
+    _settle_memory()
+    log.info("gateway_ready", address=f"{settings.host}:{settings.port}", name=name)
+    await stop.wait()
+    log.info("gateway_draining", calls=len(gateway.calls))
+    for listener in listeners:
+        listener.close()
+    await gateway.drain()
+    sweeping.cancel()
+    gateway.close()
+    settings.gateway_socket(name).unlink(missing_ok=True)
+    log.info("gateway_stopped")
+
+
+def _stop_event(loop: asyncio.AbstractEventLoop, *, with_parent: bool) -> asyncio.Event:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if with_parent:
+        loop.add_reader(0, _parent_said, loop, stop)
+    return stop
+
+
+def _parent_said(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    """Stdin became readable: its end means that the parent died."""
+    with open(0, "rb", buffering=0, closefd=False) as stdin:
+        if stdin.read(1024):
+            return
+    loop.remove_reader(0)
+    stop.set()
+
+
+async def _listen(gateway: Gateway, settings: Settings) -> list[asyncio.AbstractServer]:
+    loop = asyncio.get_running_loop()
+    public = await loop.create_server(
+        gateway.server,
+        settings.host,
+        settings.port,
+        ssl=_tls(settings.tls_cert, settings.tls_key),
+        backlog=BACKLOG,
+    )
+    path = settings.gateway_socket(gateway.name)
+    path.unlink(missing_ok=True)
+    admin = Server(
+        Admin(gateway),
+        settings,
+        gateway.server.budget,
+        gateway.clock,
+        gateway.name_exchange,
+    )
+    private = await loop.create_unix_server(admin, str(path))
+    path.chmod(0o600)
+    return [public, private]
+
+
+def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    if cert is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(cert, key)
+    return context
+
+
+async def _sweep(gateway: Gateway) -> None:
+    """The gateway's heartbeat; an unforeseen error in one beat must not stop the next."""
+    while True:
+        try:
+            gateway.sweep()
+        except Exception:
+            log.exception("sweep_failed")
+        await asyncio.sleep(SWEEP_SECONDS)
+
+
+def _settle_memory() -> None:
+    """What exists now lives as long as the process: the collector need not look at it again."""
+    gc.collect()
+    gc.freeze()

@@ -1,0 +1,168 @@
+"""Relays what is not inference to control: pages, receipts, metrics."""
+
+import ipaddress
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from oxlo.errors import Overloaded
+from oxlo.gateway.http import Exchange
+from oxlo.gateway.http import State as ExchangeState
+from oxlo.gateway.upstream import Sending
+from oxlo.plans.caller import Caller
+
+if TYPE_CHECKING:
+    from oxlo.gateway.core import Gateway
+
+#: Headers that belong to one hop, or that only a gateway may set.
+NOT_RELAYED = frozenset(
+    b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding "
+    b"upgrade content-length host expect forwarded x-forwarded-for x-forwarded-proto "
+    b"x-forwarded-host x-real-ip x-request-id x-oxlo-account x-oxlo-key x-oxlo-role x-oxlo-local "
+    b"authorization-verified".split()
+)
+NOT_RETURNED = frozenset(
+    b"connection keep-alive transfer-encoding content-length date server x-request-id".split()
+)
+#: A reply of a known length up to this is sent in one piece.
+SHORT = 1 << 20
+FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
+
+
+class Proxies:
+    """Whose word about a client's address counts."""
+
+    def __init__(self, trusted: tuple[str, ...]) -> None:
+        self._networks = [ipaddress.ip_network(text, strict=False) for text in trusted]
+
+    def client(self, peer: str, headers: Mapping[bytes, bytes]) -> tuple[str, str | None]:
+        """The client's address and, when a trusted proxy says so, its scheme."""
+        if not self._trusts(peer):
+            return peer, None
+        hops = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
+        named = [hop.strip() for hop in hops if hop.strip()]
+        while len(named) > 1 and self._trusts(named[-1]):
+            named.pop()
+        scheme = headers.get(b"x-forwarded-proto", b"").decode("latin-1").strip().lower()
+        return (named[-1] if named else peer), scheme if scheme in ("http", "https") else None
+
+    def _trusts(self, address: str) -> bool:
+        try:
+            ip = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(ip in network for network in self._networks)
+
+
+def is_local(peer: str, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request was made on this machine, by nobody's proxy."""
+    if any(name in headers for name in FORWARDED):
+        return False
+    try:
+        return ipaddress.ip_address(peer).is_loopback
+    except ValueError:
+        return False
+
+
+class ControlRelay:
+    """One exchange relayed to control, bytes as they come."""
+
+    def __init__(
+        self, gateway: "Gateway", exchange: Exchange, caller: Caller | None = None
+    ) -> None:
+        self._gateway = gateway
+        self._exchange = exchange
+        self._caller = caller
+        self._sending: Sending | None = None
+        self._head = b""
+        self._status = 0
+        self._short = False
+        self._chunks: list[bytes] = []
+
+    def admit(self, caller: Caller) -> None:
+        """The caller is known: control is told who it is."""
+        self._caller = caller
+
+    def body(self, body: bytes) -> None:
+        """The whole body is here: send it on."""
+        exchange = self._exchange
+        method = b"GET" if exchange.method == b"HEAD" else exchange.method
+        self._sending = self._gateway.control.request(
+            method, exchange.target, self._lines(), body, self
+        )
+
+    def _lines(self) -> bytes:
+        exchange, gateway = self._exchange, self._gateway
+        peer = exchange.connection.peer
+        address, scheme = gateway.proxies.client(peer, exchange.headers)
+        scheme = scheme or ("https" if gateway.settings.tls_cert else "http")
+        lines = [
+            b"%b: %b\r\n" % (name, value)
+            for name, value in exchange.headers.items()
+            if name not in NOT_RELAYED
+        ]
+        lines += [
+            b"x-request-id: %b\r\n" % exchange.id,
+            f"x-forwarded-for: {address}\r\nx-forwarded-proto: {scheme}\r\n".encode(),
+        ]
+        if is_local(peer, exchange.headers):
+            lines.append(b"x-oxlo-local: 1\r\n")
+        if self._caller is not None:
+            lines.append(_caller_lines(self._caller))
+        return b"".join(lines)
+
+    def gone(self) -> None:
+        """The client left."""
+        if self._sending is not None:
+            self._sending.cancel()
+
+    def paused(self) -> None:
+        """The client reads slowly."""
+        if self._sending is not None:
+            self._sending.pause()
+
+    def resumed(self) -> None:
+        """The client has caught up."""
+        if self._sending is not None:
+            self._sending.resume()
+
+    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        """Control answers."""
+        self._status = status
+        self._short = 0 < int(headers.get(b"content-length", b"0")) <= SHORT
+        self._head = b"".join(
+            b"%b: %b\r\n" % item for item in headers.items() if item[0] not in NOT_RETURNED
+        )
+
+    def on_data(self, data: bytes) -> None:
+        """A piece of control's reply."""
+        exchange = self._exchange
+        if self._short or exchange.method == b"HEAD":
+            self._chunks.append(data)
+        elif exchange.streaming:
+            exchange.send(data)
+        else:
+            exchange.begin(self._status, self._head, data)
+
+    def on_end(self) -> None:
+        """Control's reply is complete."""
+        exchange = self._exchange
+        if exchange.state is ExchangeState.DONE:
+            return
+        if exchange.streaming:
+            exchange.end()
+        else:
+            exchange.reply(self._status, self._head, b"".join(self._chunks))
+
+    def on_fail(self, reason: str, *, sent: bool) -> None:
+        """Control is away."""
+        self._exchange.fail(
+            Overloaded("This page is restarting. Try again shortly.", retry_after=2)
+        )
+
+
+def _caller_lines(caller: Caller) -> bytes:
+    return (
+        f"x-oxlo-account: {caller.account}\r\n"
+        f"x-oxlo-key: {caller.key}\r\n"
+        f"x-oxlo-role: {caller.role}\r\n"
+    ).encode()

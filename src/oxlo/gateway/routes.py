@@ -1,0 +1,239 @@
+"""Which address is answered by what, and what it costs: every route is in one table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from oxlo.catalogue import Model
+from oxlo.catalogue.parameters import describe, entry
+from oxlo.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
+from oxlo.gateway import headers
+from oxlo.gateway.backends import now
+from oxlo.gateway.call import Call
+from oxlo.gateway.endpoints import CHAT, COMPLETIONS, Endpoint
+from oxlo.gateway.http import SILENT, Exchange, Handler
+from oxlo.gateway.relay import ControlRelay
+from oxlo.plans.caller import Caller
+from oxlo.wire.limits import limits
+
+if TYPE_CHECKING:
+    from oxlo.gateway.core import Gateway
+
+Open = Callable[[Exchange], Handler]
+Answer = Callable[[Exchange, Caller], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address: how it is answered, and how many requests of a plan an answered call costs."""
+
+    method: bytes
+    path: str
+    cost: int
+    open: Open
+    #: Whether everything below the path belongs to it.
+    below: bool = False
+
+
+class Routes:
+    """The table of addresses."""
+
+    def __init__(self, gateway: "Gateway") -> None:
+        self._gateway = gateway
+        self.table = (
+            self._inference(CHAT),
+            self._inference(COMPLETIONS),
+            Route(b"GET", "/v1/models", 0, self._asked("models", self._models)),
+            Route(b"GET", "/v1/models/", 0, self._asked("models", self._model), below=True),
+            Route(b"GET", "/v1/limits", 0, self._asked("limits", self._limits)),
+            Route(b"GET", "/v1/requests/", 0, self._receipt, below=True),
+            Route(b"GET", "/healthz", 0, self._healthz),
+            Route(b"GET", "/readyz", 0, self._readyz),
+        )
+        self._exact = {(r.method, r.path.encode()): r for r in self.table if not r.below}
+        self._below = [r for r in self.table if r.below]
+
+    def _inference(self, endpoint: Endpoint) -> Route:
+        return Route(b"POST", endpoint.path, 1, lambda exchange: self._call(exchange, endpoint))
+
+    def open(self, exchange: Exchange) -> Handler:
+        """Find the handler. Raises ApiError: 401, 404, 405, 415, 503."""
+        path = exchange.target
+        route = self._exact.get((exchange.method, path))
+        if route is not None:
+            return route.open(exchange)
+        return self._open_other(exchange)
+
+    def _open_other(self, exchange: Exchange) -> Handler:
+        path = exchange.path.rstrip(b"/") or b"/"
+        if exchange.method == b"OPTIONS":
+            return _preflight(exchange)
+        method = b"GET" if exchange.method == b"HEAD" else exchange.method
+        route = self._exact.get((method, path)) or self._under(method, exchange.path)
+        if route is not None:
+            return route.open(exchange)
+        if path != b"/v1" and not path.startswith((b"/v1/", b"/internal")):
+            hint = _hint(path)
+            if hint and exchange.method == b"POST":
+                raise NotFound(hint)
+            exchange.body_limit = 25 << 20
+            return ControlRelay(self._gateway, exchange)
+        raise self._unknown(path)
+
+    def _under(self, method: bytes, path: bytes) -> Route | None:
+        text = path.decode("latin-1")
+        return next(
+            (
+                r
+                for r in self._below
+                if r.method == method and len(text) > len(r.path) and text.startswith(r.path)
+            ),
+            None,
+        )
+
+    def _unknown(self, path: bytes) -> NotFound | MethodNotAllowed:
+        text = path.decode("latin-1")
+        methods = sorted({r.method.decode() for r in self.table if r.path == text})
+        if methods:
+            return MethodNotAllowed(f"{text[:200]} takes {', '.join(methods)}.")
+        shown = headers.clean(text).decode()
+        return NotFound(_hint(path) or f"There is nothing at {shown}. See /v1/models to begin.")
+
+    # Inference.
+
+    def _call(self, exchange: Exchange, endpoint: Endpoint) -> Handler:
+        call = Call(self._gateway, exchange, endpoint)
+        self._gateway.authenticate(exchange, endpoint.name, call.admit)
+        _check_json(exchange)
+        return call
+
+    # Questions that the gateway answers itself.
+
+    def _asked(self, name: str, answer: Answer) -> Open:
+        def open_(exchange: Exchange) -> Handler:
+            question = Question(self._gateway, exchange, answer)
+            self._gateway.authenticate(exchange, name, question.admit)
+            return question
+
+        return open_
+
+    def _models(self, exchange: Exchange, caller: Caller) -> bytes:
+        listed = [self._entry(model) for model in self._gateway.catalogue]
+        return msgspec.json.encode({"object": "list", "data": listed})
+
+    def _entry(self, model: Model) -> dict[str, object]:
+        group = self._gateway.backends.group(model.id)
+        if group is None or not group.backends:
+            return entry(model, status="unavailable", warm=False)
+        return entry(model, status="ready" if group.ready else "starting", warm=group.ready)
+
+    def _model(self, exchange: Exchange, caller: Caller) -> bytes:
+        name = exchange.path.decode("latin-1").removeprefix("/v1/models/").rstrip("/")
+        model_name, _, tail = name.rpartition("/")
+        if tail == "parameters" and model_name:
+            return msgspec.json.encode(describe(self._gateway.catalogue.resolve(model_name)))
+        return msgspec.json.encode(self._entry(self._gateway.catalogue.resolve(name)))
+
+    def _limits(self, exchange: Exchange, caller: Caller) -> bytes:
+        plan = self._gateway.plan_of(caller)
+        day, minute, in_use = self._gateway.ledger.limits(caller.account, plan, now())
+        return msgspec.json.encode(limits(caller, plan, day, minute, in_use, now()))
+
+    def _receipt(self, exchange: Exchange) -> Handler:
+        relay = ControlRelay(self._gateway, exchange)
+        self._gateway.authenticate(exchange, "requests", relay.admit)
+        return relay
+
+    # Health.
+
+    def _healthz(self, exchange: Exchange) -> Handler:
+        exchange.reply(200, headers.JSON, b'{"status":"ok"}')
+        return SILENT
+
+    def _readyz(self, exchange: Exchange) -> Handler:
+        """Ready: calls are taken and every model that is deployed here answers."""
+        gateway = self._gateway
+        models = {g.model: _state(g.ready, bool(g.backends)) for g in gateway.backends.groups()}
+        ready = (
+            not gateway.draining
+            and gateway.journal.writable
+            and all(state == "ready" for state in models.values())
+        )
+        status = "draining" if gateway.draining else "ready" if ready else "starting"
+        body = msgspec.json.encode({"status": status, "models": models})
+        exchange.reply(200 if ready else 503, headers.JSON, body)
+        return SILENT
+
+
+class Question:
+    """A call that the gateway answers from what it knows; it costs nothing."""
+
+    def __init__(self, gateway: "Gateway", exchange: Exchange, answer: Answer) -> None:
+        self._gateway = gateway
+        self._exchange = exchange
+        self._answer = answer
+        self._caller: Caller
+
+    def admit(self, caller: Caller) -> None:
+        """The caller is known."""
+        self._caller = caller
+
+    def body(self, body: bytes) -> None:
+        """Answer."""
+        answer = self._answer(self._exchange, self._caller)
+        plan = self._gateway.plan_of(self._caller)
+        day, minute, _ = self._gateway.ledger.limits(self._caller.account, plan, now())
+        head = headers.JSON + headers.OPENAI_VERSION + headers.rate_limit_head(day, minute)
+        self._exchange.reply(200, head, answer)
+
+    def gone(self) -> None:
+        """Nothing is under way."""
+
+    def paused(self) -> None:
+        """Nothing is being sent."""
+
+    def resumed(self) -> None:
+        """Nothing is being sent."""
+
+
+def _state(ready: bool, deployed: bool) -> str:
+    return "ready" if ready else "starting" if deployed else "stopped"
+
+
+def _preflight(exchange: Exchange) -> Handler:
+    """CORS: a preflight has no key, so it is answered generally; the call itself is checked."""
+    asked = exchange.headers.get(b"access-control-request-headers", b"")
+    lines = headers.PREFLIGHT_METHODS
+    if asked and not set(asked) & set(b"\r\n"):
+        lines += b"access-control-allow-headers: %b\r\n" % asked[:2000]
+    exchange.reply(204, lines, b"")
+    return SILENT
+
+
+def _check_json(exchange: Exchange) -> None:
+    """Refuse what is plainly not JSON; people forget the header, so its absence is forgiven."""
+    kind = exchange.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    forgiven = (b"", b"text/plain", b"application/x-www-form-urlencoded")
+    if kind not in forgiven and not kind.endswith(b"json"):
+        raise UnsupportedMediaType()
+
+
+_HINTS = {
+    b"/chat/completions": "/v1/chat/completions",
+    b"/completions": "/v1/completions",
+    b"/models": "/v1/models",
+    b"/chat": "/v1/chat/completions",
+    b"/v1/chat": "/v1/chat/completions",
+    b"/v1/v1/chat/completions": "/v1/chat/completions (the base URL ends in /v1 once)",
+    b"/v1/completion": "/v1/completions",
+    b"/embeddings": "/v1/embeddings",
+    b"/api/v1/chat/completions": "/v1/chat/completions",
+}
+
+
+def _hint(path: bytes) -> str | None:
+    """Paths that clients really try, and where they meant to go."""
+    meant = _HINTS.get(path)
+    return f"There is nothing at {path.decode()}; did you mean {meant}?" if meant else None

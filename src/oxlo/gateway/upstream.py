@@ -1,0 +1,344 @@
+"""The engine's side of HTTP/1.1: pooled connections, one exchange at a time on each.
+
+Closing a connection is how a call is cancelled: the engine sees its client gone and stops.
+"""
+
+import asyncio
+import ssl
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
+
+import httptools
+
+#: A head larger than this from an engine is not a reply.
+HEAD_LIMIT = 64 * 1024
+CONNECT_TIMEOUT = 5.0
+#: Idle connections kept to one engine.
+IDLE_LIMIT = 512
+
+
+class Receiver(Protocol):
+    """Who gets an engine's reply."""
+
+    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        """The reply's head; header names are in lower case."""
+
+    def on_data(self, data: bytes) -> None:
+        """A piece of the reply's body."""
+
+    def on_end(self) -> None:
+        """The reply is complete."""
+
+    def on_fail(self, reason: str, *, sent: bool) -> None:
+        """The exchange broke; `sent`: the engine may have begun to work on it."""
+
+
+class Upstream:
+    """One engine's address and its pool of connections."""
+
+    def __init__(self, address: str, loop: asyncio.AbstractEventLoop, headers: str = "") -> None:
+        """`address`: `http://host:port`, `https://host/prefix`, or `unix:/path/to.sock`.
+
+        `headers` are whole lines added to each request.
+        """
+        self._loop = loop
+        self._idle: list[Connection] = []
+        self._socket = address.removeprefix("unix:") if address.startswith("unix:") else ""
+        parts = urlsplit("http://localhost" if self._socket else address)
+        self._host = parts.hostname or "localhost"
+        self._port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._ssl = ssl.create_default_context() if parts.scheme == "https" else None
+        self._prefix = parts.path.rstrip("/").encode()
+        self._lines = f"host: {parts.netloc}\r\n{headers}".encode()
+        self._connecting: set[asyncio.Task[None]] = set()
+        self._posts: dict[str, bytes] = {}
+
+    def post(self, path: str, body: bytes, receiver: Receiver) -> "Sending":
+        """Send JSON to `path`; the reply goes to `receiver`."""
+        head = self._posts.get(path)
+        if head is None:
+            head = self._posts[path] = (
+                b"POST %b%b HTTP/1.1\r\n%bcontent-type: application/json\r\n"
+                % (
+                    self._prefix,
+                    path.encode(),
+                    self._lines,
+                )
+            )
+        return self.send(b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body, receiver)
+
+    def request(
+        self, method: bytes, target: bytes, headers: bytes, body: bytes, receiver: Receiver
+    ) -> "Sending":
+        """Send any request; `headers` are whole lines."""
+        length = b"content-length: %d\r\n\r\n" % len(body) if body else b"\r\n"
+        head = b"%b %b%b HTTP/1.1\r\n%b%b%b" % (
+            method,
+            self._prefix,
+            target,
+            self._lines,
+            headers,
+            length,
+        )
+        return self.send(head, body, receiver)
+
+    def send(self, head: bytes, body: bytes, receiver: Receiver) -> "Sending":
+        """Send on an idle connection, or on a new one."""
+        sending = Sending(self, head, body, receiver)
+        if self._idle:
+            self._idle.pop().start(sending)
+        else:
+            self.connect(sending)
+        return sending
+
+    def connect(self, sending: "Sending") -> None:
+        """Open a connection and send on it."""
+        task = self._loop.create_task(self._connect(sending))
+        self._connecting.add(task)
+        task.add_done_callback(self._connecting.discard)
+
+    async def _connect(self, sending: "Sending") -> None:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                connection = await self._dial()
+        except (OSError, TimeoutError) as error:
+            if not sending.cancelled:
+                sending.receiver.on_fail(f"cannot connect: {error or 'timed out'}", sent=False)
+            return
+        if sending.cancelled:
+            self.put_back(connection)
+        else:
+            connection.start(sending)
+
+    async def _dial(self) -> "Connection":
+        def factory() -> Connection:
+            return Connection(self)
+
+        if self._socket:
+            return (await self._loop.create_unix_connection(factory, self._socket))[1]
+        return (await self._loop.create_connection(factory, self._host, self._port, ssl=self._ssl))[
+            1
+        ]
+
+    def put_back(self, connection: "Connection") -> None:
+        """Return a connection whose exchange is over."""
+        if len(self._idle) < IDLE_LIMIT:
+            self._idle.append(connection)
+        else:
+            connection.abort()
+
+    def forget(self, connection: "Connection") -> None:
+        """An idle connection was closed by the engine."""
+        if connection in self._idle:
+            self._idle.remove(connection)
+
+    def close(self) -> None:
+        """Close the idle connections; busy ones end with their exchange."""
+        while self._idle:
+            self._idle.pop().abort()
+
+
+class Sending:
+    """One request under way: what the caller keeps, to pause or cancel it."""
+
+    __slots__ = ("body", "cancelled", "connection", "head", "receiver", "retried", "upstream")
+
+    def __init__(self, upstream: Upstream, head: bytes, body: bytes, receiver: Receiver) -> None:
+        self.upstream = upstream
+        self.head = head
+        self.body = body
+        self.receiver = receiver
+        self.connection: Connection | None = None
+        self.cancelled = False
+        self.retried = False
+
+    def cancel(self) -> None:
+        """Drop the exchange; the engine sees its client gone."""
+        self.cancelled = True
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            connection.abort()
+
+    def pause(self) -> None:
+        """Read no more of the reply for now."""
+        if self.connection is not None:
+            self.connection.pause()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self.connection is not None:
+            self.connection.resume()
+
+
+class Connection(asyncio.Protocol):
+    """One connection to an engine."""
+
+    __slots__ = (
+        "_headers",
+        "_keep",
+        "_parser",
+        "_paused",
+        "_seen",
+        "_sending",
+        "_transport",
+        "_until_close",
+        "_upstream",
+        "_used",
+    )
+
+    def __init__(self, upstream: Upstream) -> None:
+        self._upstream = upstream
+        self._parser = httptools.HttpResponseParser(self)
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        self._sending: Sending | None = None
+        self._headers: dict[bytes, bytes] = {}
+        self._seen = 0
+        self._used = 0
+        self._keep = True
+        self._paused = False
+        self._until_close = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Connected."""
+        self._transport = cast(asyncio.Transport, transport)
+
+    def start(self, sending: Sending) -> None:
+        """Send a request."""
+        self._sending = sending
+        sending.connection = self
+        self._seen = 0
+        self._used += 1
+        self._headers = {}
+        self._until_close = False
+        if sending.body:
+            self._transport.writelines((sending.head, sending.body))
+        else:
+            self._transport.write(sending.head)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse a piece of the reply."""
+        if self._sending is None:  # bytes that nobody asked for: this connection is not sane
+            self._upstream.forget(self)
+            self._transport.abort()
+            return
+        self._seen += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            raise error.__context__ or error from None
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(f"the reply is not HTTP: {error}")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header (called by the parser, as are all `on_` methods)."""
+        key = name.lower()
+        if key == b"set-cookie" and key in self._headers:  # the one header that may not be joined
+            value = self._headers[key] + b"\r\nset-cookie: " + value
+        self._headers[key] = value
+
+    def on_headers_complete(self) -> None:
+        """The head is here."""
+        status = self._parser.get_status_code()
+        if self._sending is not None and status >= 200:
+            self._keep = self._parser.should_keep_alive()
+            headers = self._headers
+            self._until_close = not (
+                b"content-length" in headers or b"transfer-encoding" in headers
+            )
+            self._sending.receiver.on_head(status, self._headers)
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        if self._sending is not None:
+            self._sending.receiver.on_data(data)
+
+    def on_message_complete(self) -> None:
+        """The reply is complete; the connection is free again."""
+        if self._parser.get_status_code() < 200:
+            self._headers = {}
+            return
+        sending, self._sending = self._sending, None
+        if sending is None:
+            return
+        sending.connection = None
+        if self._keep and not self._transport.is_closing():
+            self.resume()  # a paused connection in the pool would stall its next user
+            self._upstream.put_back(self)
+        else:
+            self._transport.abort()
+        sending.receiver.on_end()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The engine closed, or we did."""
+        if self._sending is None:
+            self._upstream.forget(self)
+            return
+        self._finish_unframed(exc)
+
+    def _finish_unframed(self, exc: Exception | None) -> None:
+        """Tell the receiver; a pooled connection found dead is tried once more on a fresh one."""
+        sending, self._sending = self._sending, None
+        assert sending is not None
+        sending.connection = None
+        if self._used > 1 and self._seen == 0 and not sending.retried:
+            sending.retried = True
+            self._upstream.connect(sending)
+            return
+        if self._until_close and exc is None:
+            sending.receiver.on_end()
+            return
+        reason = f"the connection broke: {exc}" if exc else "the connection was closed"
+        sending.receiver.on_fail(reason, sent=True)
+
+    def _fail(self, reason: str) -> None:
+        sending, self._sending = self._sending, None
+        self._transport.abort()
+        if sending is not None:
+            sending.connection = None
+            sending.receiver.on_fail(reason, sent=True)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._sending = None
+        self._transport.abort()
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        self._paused = True
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._paused:
+            self._paused = False
+            self._transport.resume_reading()
+
+
+class Collect:
+    """A receiver that gathers a whole reply and hands it to one function.
+
+    `done(status, body)`; status 0 and the reason as body when the exchange broke.
+    """
+
+    __slots__ = ("_chunks", "_done", "_status")
+
+    def __init__(self, done: Any) -> None:
+        self._done = done
+        self._status = 0
+        self._chunks: list[bytes] = []
+
+    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        """Keep the status."""
+        self._status = status
+
+    def on_data(self, data: bytes) -> None:
+        """Keep a piece."""
+        self._chunks.append(data)
+
+    def on_end(self) -> None:
+        """Hand it over."""
+        self._done(self._status, b"".join(self._chunks))
+
+    def on_fail(self, reason: str, *, sent: bool) -> None:
+        """Hand over the reason."""
+        self._done(0, reason.encode())

@@ -1,0 +1,238 @@
+"""A whole gateway in the test's own loop, between a control double and engine doubles."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from oxlo import catalogue, plans
+from oxlo.fleet import registry
+from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
+from oxlo.gateway.core import Gateway
+from oxlo.ledger.records import Record
+from oxlo.settings import Settings
+from oxlo.testing.control import ControlDouble
+from oxlo.testing.engine import EngineDouble
+
+MODELS = """
+id = "{id}"
+name = "{id}"
+category = "chat"
+tier = "{tier}"
+description = "A double."
+abilities = ["chat", "completions", "tools", "json", "logprobs"]
+context_length = {context}
+licence = "none"
+homepage = "none"
+created = 1
+"""
+
+Headers = dict[str, str]
+
+
+class Answer(msgspec.Struct):
+    """One HTTP reply, as a raw client sees it."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+    def json(self) -> Any:
+        return msgspec.json.decode(self.body)
+
+    @property
+    def code(self) -> str:
+        return str(self.json()["error"]["code"])
+
+
+class Client:
+    """A raw HTTP/1.1 client on one connection."""
+
+    def __init__(self, port: int, key: str) -> None:
+        self._port = port
+        self._key = key
+        self.reader: asyncio.StreamReader
+        self.writer: asyncio.StreamWriter
+
+    async def send(
+        self, method: str, path: str, body: object = None, headers: Headers | None = None
+    ) -> None:
+        """Send a request on a new connection."""
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self._port)
+        raw = body if isinstance(body, bytes) else msgspec.json.encode(body) if body else b""
+        lines = {"host": "x", "connection": "close", "content-length": str(len(raw))}
+        if self._key:
+            lines["authorization"] = f"Bearer {self._key}"
+        lines |= headers or {}
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        self.writer.write(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode() + raw)
+
+    async def head(self) -> Answer:
+        """The reply's head."""
+        head = (await self.reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        fields = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+        return Answer(int(head[0].split()[1]), fields, b"")
+
+    async def answer(self) -> Answer:
+        """The whole reply, chunks put together."""
+        answer = await self.head()
+        rest = await self.reader.read()
+        chunked = answer.headers.get("transfer-encoding") == "chunked"
+        answer.body = _dechunk(rest) if chunked else rest
+        return answer
+
+    def leave(self) -> None:
+        """Hang up."""
+        self.writer.transport.abort()
+
+
+def _dechunk(data: bytes) -> bytes:
+    out = b""
+    while data:
+        size, _, data = data.partition(b"\r\n")
+        length = int(size, 16)
+        out, data = out + data[:length], data[length + 2 :]
+        if not length:
+            break
+    return out
+
+
+class Platform:
+    """The gateway under test and everything around it."""
+
+    def __init__(self, gateway: Gateway, control: ControlDouble, engine: EngineDouble, port: int):
+        self.gateway = gateway
+        self.control = control
+        self.engine = engine
+        self.port = port
+        self.key = control.mint("enterprise")
+        self.clients: list[Client] = []
+
+    def client(self, key: str | None = None) -> Client:
+        client = Client(self.port, self.key if key is None else key)
+        self.clients.append(client)
+        return client
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Headers | None = None,
+        key: str | None = None,
+    ) -> Answer:
+        client = self.client(key)
+        await client.send(method, path, body, headers)
+        return await asyncio.wait_for(client.answer(), 20)
+
+    async def chat(self, key: str | None = None, **fields: object) -> Answer:
+        return await self.call("POST", "/v1/chat/completions", chat(**fields), key=key)
+
+    def replicas(self, *engines: EngineDouble, model: str = "double", **fields: Any) -> None:
+        """Replace the list of replicas of `model`."""
+        listed = tuple(
+            replica(engine, f"{model}-{n}", model, **fields) for n, engine in enumerate(engines)
+        )
+        registry.write(self.gateway.settings.replicas_file, ReplicaList(time.time(), listed))
+        self.gateway.backends.refresh()
+
+    def records(self) -> list[Record]:
+        """Everything in the journal."""
+        files = sorted(self.gateway.settings.journal_dir.glob("*.jsonl"))
+        lines = b"".join(file.read_bytes() for file in files).splitlines()
+        return [msgspec.json.decode(line, type=Record) for line in lines]  # type: ignore[arg-type]
+
+    def record(self, kind: type[Record], request_id: str) -> Any:
+        """The one record of a kind about a call."""
+        found = [r for r in self.records() if isinstance(r, kind) and r.id == request_id]  # type: ignore[union-attr]
+        assert len(found) == 1
+        return found[0]
+
+
+def chat(**fields: object) -> dict[str, object]:
+    messages = [{"role": "user", "content": "hi"}]
+    return {"model": "double", "messages": messages} | fields
+
+
+def replica(engine: EngineDouble, name: str, model: str, **fields: Any) -> Replica:
+    base: dict[str, Any] = {
+        "id": name,
+        "model": model,
+        "kind": "upstream",
+        "dialect": engine.shape.name,
+        "address": engine.address,
+        "engine_model": "double",
+        "slots": 4,
+        "context_length": 8192,
+        "state": ReplicaState.READY,
+        "since": time.time(),
+    }
+    return Replica(**base | fields)
+
+
+Start = Callable[..., Awaitable[Platform]]
+
+
+@pytest.fixture
+async def start(tmp_path: Path) -> AsyncIterator[Start]:
+    """Start a platform; `dialect` is the engine's, other fields are Settings'."""
+    async with asyncio.timeout(60), _Stack() as stack:
+
+        async def begin(dialect: str = "openai", **fields: Any) -> Platform:
+            return await _begin(stack, tmp_path, dialect, fields)
+
+        yield begin
+
+
+class _Stack(asyncio.TaskGroup):
+    """Ends what a test has started."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends: list[Callable[[], Awaitable[object]]] = []
+
+    async def __aexit__(self, *details: Any) -> None:
+        for end in reversed(self.ends):
+            await end()
+        await super().__aexit__(*details)
+
+
+async def _begin(stack: _Stack, home: Path, dialect: str, fields: dict[str, Any]) -> Platform:
+    settings = Settings(home=home, **fields)
+    settings.prepare()
+    _write_models(settings.catalogue_dir)
+    loop = asyncio.get_running_loop()
+    engine = await EngineDouble(dialect).__aenter__()
+    stack.ends.append(lambda: engine.__aexit__(None, None, None))
+    control = await ControlDouble(
+        settings.control_private_socket, settings.control_socket, settings.signing_secret()
+    ).__aenter__()
+    stack.ends.append(lambda: control.__aexit__(None, None, None))
+    gateway = Gateway(settings, catalogue.load(settings.catalogue_dir), plans.load(), loop)
+    gateway.recover()
+    listener = await loop.create_server(gateway.server, "127.0.0.1", 0)
+    platform = Platform(gateway, control, engine, listener.sockets[0].getsockname()[1])
+    platform.replicas(engine)
+
+    async def end() -> None:
+        for client in platform.clients:
+            if hasattr(client, "writer"):
+                client.leave()
+        listener.close()
+        await gateway.drain()
+        gateway.close()
+        await asyncio.sleep(0)
+
+    stack.ends.append(end)
+    return platform
+
+
+def _write_models(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, tier, context in (("double", "free", 8192), ("costly", "premium", 8192)):
+        text = MODELS.format(id=name, tier=tier, context=context)
+        (folder / f"{name}.toml").write_text(text)

@@ -1,0 +1,227 @@
+"""The life of a call: answers, streams, failures, disconnects, and what each leaves behind."""
+
+import asyncio
+
+import pytest
+from tests.gateway.conftest import Start, chat
+
+from oxlo.ledger.records import Admitted, Refused, Settled
+from oxlo.testing.engine import EngineDouble, Script
+
+
+async def test_answer(start: Start) -> None:
+    """A chat is answered, counted, and written down before the reply left."""
+    platform = await start()
+    answer = await platform.chat()
+    assert answer.status == 200
+    assert answer.json()["choices"][0]["message"]["content"] == "Hello there, friend."
+    request_id = answer.headers["x-request-id"]
+    settled = platform.record(Settled, request_id)
+    assert (settled.outcome, settled.counted, settled.status) == ("answered", True, 200)
+    assert platform.record(Admitted, request_id).model == "double"
+    assert settled.tokens_in == 9
+
+
+async def test_stream(start: Start) -> None:
+    """A stream ends in [DONE], after its receipt was written."""
+    platform = await start()
+    answer = await platform.chat(stream=True)
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    events = answer.body.split(b"\n\n")
+    assert events[-2] == b"data: [DONE]"
+    assert not any(b'"usage":{' in event for event in events)
+    settled = platform.record(Settled, answer.headers["x-request-id"])
+    assert (settled.outcome, settled.tokens_in, settled.stream) == ("answered", 9, True)
+
+
+async def test_private_fields_dropped(start: Start) -> None:
+    """What a caller sends beyond the allow-list never reaches an engine, and is named."""
+    platform = await start()
+    answer = await platform.chat(ignore_eos=True, priority=-5, n_predict=9, chat_template="x")
+    sent = platform.engine.calls[0].json()
+    assert not {"ignore_eos", "n_predict", "chat_template"} & set(sent)
+    assert "ignore_eos" in answer.headers["x-oxlo-ignored-fields"]
+
+
+async def test_engine_error_keeps_status(start: Start) -> None:
+    """An engine's 500 is a 502 that does not count, with the true status even for a stream."""
+    platform = await start()
+    platform.engine.next.append(Script(status=500))
+    answer = await platform.chat(stream=True)
+    assert answer.status == 502
+    settled = platform.record(Settled, answer.headers["x-request-id"])
+    assert (settled.counted, settled.minute_counted, settled.error) == (
+        False,
+        False,
+        "engine_failed",
+    )
+
+
+async def test_retried_elsewhere(start: Start) -> None:
+    """Before the first content another replica takes over, and the client never knows."""
+    platform = await start()
+    async with EngineDouble() as second:
+        platform.replicas(platform.engine, second)
+        for engine in (platform.engine, second):
+            engine.default = Script(text=f"from {engine.port}")
+        platform.engine.next.append(Script(status=500))
+        second.next.append(Script(status=500))
+        failed = await platform.chat()
+        answer = await platform.chat()
+    assert {failed.status, answer.status} <= {200, 502}
+    assert len(platform.engine.calls) + len(second.calls) >= 3
+
+
+async def test_error_event_before_content(start: Start) -> None:
+    """An error inside a 200 stream, before content, has its true status."""
+    platform = await start()
+    platform.engine.next.append(Script(error="out of memory", after=0))
+    answer = await platform.chat(stream=True)
+    assert answer.status == 502
+
+
+async def test_error_event_after_content(start: Start) -> None:
+    """After content it is an event that the SDKs raise on, nothing follows, nothing counts."""
+    platform = await start()
+    platform.engine.next.append(Script(error="out of memory", after=1))
+    answer = await platform.chat(stream=True)
+    assert answer.status == 200
+    last = answer.body.strip().split(b"\n\n")[-1]
+    assert last.startswith(b'data: {"error"')
+    settled = platform.record(Settled, answer.headers["x-request-id"])
+    assert (settled.outcome, settled.counted) == ("failed", False)
+
+
+async def test_cut_mid_stream(start: Start) -> None:
+    """An engine that dies in mid-stream ends the stream with an error event."""
+    platform = await start()
+    platform.engine.next.append(Script(cut=True, after=1))
+    answer = await platform.chat(stream=True)
+    assert answer.body.strip().split(b"\n\n")[-1].startswith(b'data: {"error"')
+    assert b"[DONE]" not in answer.body
+
+
+@pytest.mark.parametrize("script", [Script(garbage="nonsense\r\n\r\n"), Script(cut=True, after=0)])
+async def test_garbage(start: Start, script: Script) -> None:
+    """An engine that talks nonsense is a 502."""
+    platform = await start()
+    platform.engine.next.append(script)
+    assert (await platform.chat()).status == 502
+
+
+async def test_gone_before_start(start: Start) -> None:
+    """A client that leaves a stream before its first content is not charged; the slot is free."""
+    platform = await start()
+    platform.engine.next.append(Script(gate="never"))
+    client = platform.client()
+    await client.send("POST", "/v1/chat/completions", chat(stream=True))
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    client.leave()
+    await platform.engine.until(lambda e: e.cancelled == 1)
+    settled = [r for r in platform.records() if isinstance(r, Settled)]
+    assert [(r.outcome, r.counted, r.minute_counted) for r in settled] == [
+        ("cancelled", False, False)
+    ]
+    assert not platform.gateway.calls
+
+
+async def test_gone_mid_stream(start: Start) -> None:
+    """After content the day is refunded, the minute is not, and the engine stops."""
+    platform = await start()
+    platform.engine.next.append(Script(middle_gate="never", after=1))
+    client = platform.client()
+    await client.send("POST", "/v1/chat/completions", chat(stream=True))
+    await client.head()
+    await client.reader.readuntil(b"Hello")
+    client.leave()
+    await platform.engine.until(lambda e: e.cancelled == 1)
+    settled = [r for r in platform.records() if isinstance(r, Settled)]
+    assert [(r.outcome, r.counted, r.minute_counted) for r in settled] == [
+        ("abandoned", False, True)
+    ]
+
+
+async def test_queue_and_cancel(start: Start) -> None:
+    """Over the slots a call waits; one that leaves the queue frees its place at once."""
+    platform = await start()
+    platform.replicas(platform.engine, slots=1)
+    platform.engine.default = Script(gate="go")
+    first, second = platform.client(), platform.client()
+    await first.send("POST", "/v1/chat/completions", chat())
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    await second.send("POST", "/v1/chat/completions", chat())
+    group = platform.gateway.backends.group("double")
+    assert group is not None
+    while not len(group.queue):
+        await asyncio.sleep(0)
+    second.leave()
+    while len(group.queue):
+        await asyncio.sleep(0)
+    platform.engine.gates["go"].set()
+    assert (await first.answer()).status == 200
+    assert platform.engine.peak == 1
+
+
+async def test_queued_is_served(start: Start) -> None:
+    """A slot that becomes free goes to who waits."""
+    platform = await start()
+    platform.replicas(platform.engine, slots=1)
+    answers = await asyncio.gather(*(platform.chat() for _ in range(8)))
+    assert [a.status for a in answers] == [200] * 8
+    assert platform.engine.peak == 1
+
+
+async def test_stalled_engine(start: Start) -> None:
+    """An engine that never answers is a 504 after the engine timeout."""
+    platform = await start(engine_timeout=0.0)
+    platform.engine.next.append(Script(silent=True))
+    client = platform.client()
+    await client.send("POST", "/v1/chat/completions", chat())
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    platform.gateway.sweep()
+    answer = await client.answer()
+    assert (answer.status, answer.code) == (504, "engine_timeout")
+    await platform.engine.until(lambda e: e.cancelled == 1)
+
+
+async def test_head_held_then_comments(start: Start) -> None:
+    """A quiet stream gets its head and a comment after a while, and errors become events."""
+    platform = await start(head_hold=0.0)
+    platform.engine.next.append(Script(gate="go", status=500))
+    client = platform.client()
+    await client.send("POST", "/v1/chat/completions", chat(stream=True))
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    platform.gateway.sweep()
+    assert (await client.head()).status == 200
+    assert b": the model is working" in await client.reader.readuntil(b"working")
+    platform.engine.gates["go"].set()
+    assert b'data: {"error"' in await client.reader.read()
+
+
+async def test_refusal_has_receipt(start: Start) -> None:
+    """A refused call of a known account is written down too."""
+    platform = await start()
+    answer = await platform.chat(temperature=2.5)
+    assert answer.status == 400
+    assert answer.json()["error"]["param"] == "temperature"
+    refused = platform.record(Refused, answer.headers["x-request-id"])
+    assert refused.status == 400
+
+
+async def test_not_deployed(start: Start) -> None:
+    """A known model without replicas is a 503 that names ready ones."""
+    platform = await start()
+    answer = await platform.chat(model="costly")
+    assert (answer.status, answer.code) == (503, "model_not_deployed")
+    assert "double" in answer.json()["error"]["message"]
+
+
+async def test_restart_keeps_counts(start: Start) -> None:
+    """A new gateway on the same home knows today's counts."""
+    platform = await start()
+    key = platform.control.mint("free", "acct_f")
+    await platform.chat(key=key)
+    again = await start()
+    key = again.control.mint("free", "acct_f")
+    limits = (await again.call("GET", "/v1/limits", key=key)).json()
+    assert limits["day"]["used"] == 1

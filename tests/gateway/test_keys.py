@@ -1,0 +1,118 @@
+"""Keys: as pasted, as scoped, as revoked, and in floods."""
+
+import asyncio
+
+import pytest
+from tests.gateway.conftest import Start
+
+from oxlo.plans import apikey
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    ["Bearer {}", "{}", "Bearer Bearer {}", 'Bearer "{}"', "  bearer   {} ", "Bearer '{}'"],
+)
+async def test_pasted_forms(start: Start, pasted: str) -> None:
+    """Keys with spaces, quotes or a second Bearer are understood."""
+    platform = await start()
+    head = {"authorization": pasted.format(platform.key)}
+    answer = await platform.call("GET", "/v1/models", headers=head, key="")
+    assert answer.status == 200
+
+
+async def test_x_api_key(start: Start) -> None:
+    """x-api-key works as well."""
+    platform = await start()
+    answer = await platform.call("GET", "/v1/models", headers={"x-api-key": platform.key}, key="")
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("key", ["", "sk_short", "sk-" + "a" * 43, "sk_" + "a" * 43])
+async def test_bad_keys(start: Start, key: str) -> None:
+    """A bad key is a 401, found out without asking anybody."""
+    platform = await start()
+    answer = await platform.chat(key=key)
+    assert (answer.status, answer.code) == (401, "invalid_api_key")
+    assert not platform.control.lookups
+
+
+async def test_flood_of_bad_keys(start: Start) -> None:
+    """Invented keys cost no look-up, and a genuine unknown one costs a single look-up."""
+    platform = await start()
+    stale = apikey.mint(platform.gateway.settings.signing_secret())
+    await asyncio.gather(*(platform.chat(key=f"sk_{n:043d}") for n in range(50)))
+    await asyncio.gather(*(platform.chat(key=stale) for _ in range(50)))
+    await platform.chat(key=stale)
+    assert len(platform.control.lookups) == 1
+
+
+async def test_revoked_after_change(start: Start) -> None:
+    """A revoked key is refused as soon as the change is seen."""
+    platform = await start()
+    assert (await platform.chat()).status == 200
+    platform.control.change(platform.key, None)
+    change = platform.gateway.keys.change
+    platform.gateway.sweep()
+    while platform.gateway.keys.change == change:
+        await asyncio.sleep(0.001)
+    assert (await platform.chat()).status == 401
+
+
+async def test_control_away(start: Start) -> None:
+    """Callers that are known go on when control is away; unknown ones get a 503."""
+    platform = await start()
+    other = platform.control.mint("free", "acct_2")
+    assert (await platform.chat()).status == 200
+    await platform.control.__aexit__(None, None, None)
+    platform.gateway.settings.control_private_socket.unlink(missing_ok=True)
+    platform.gateway.keys.invalidate(99)
+    assert (await platform.chat()).status == 200
+    answer = await platform.chat(key=other)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+
+
+async def test_unknown_before_body(start: Start) -> None:
+    """A bad key is refused on the head: the body is never awaited."""
+    platform = await start()
+    client = platform.client("sk_nonsense")
+    await client.send("POST", "/v1/chat/completions", headers={"content-length": "1000000"})
+    assert (await client.answer()).status == 401
+
+
+@pytest.mark.parametrize(
+    ("scope", "status"),
+    [
+        ({"models": ["other"]}, 403),
+        ({"models": ["double"]}, 200),
+        ({"endpoints": ["completions"]}, 403),
+        ({"endpoints": ["chat"]}, 200),
+        ({"expires_at": 5.0}, 401),
+    ],
+)
+async def test_scopes(start: Start, scope: dict[str, object], status: int) -> None:
+    """A key may be narrowed to models, endpoints and a time."""
+    platform = await start()
+    key = platform.control.mint("enterprise", "acct_s", **scope)
+    assert (await platform.chat(key=key)).status == status
+
+
+async def test_origin_scope(start: Start) -> None:
+    """A key for one origin is refused from another; no origin is no browser."""
+    platform = await start()
+    key = platform.control.mint("enterprise", "acct_s", origins=["https://a.example"])
+    good = await platform.call(
+        "GET", "/v1/models", headers={"origin": "https://a.example"}, key=key
+    )
+    bad = await platform.call("GET", "/v1/models", headers={"origin": "https://b.example"}, key=key)
+    assert (good.status, bad.status) == (200, 403)
+    assert good.headers["access-control-allow-origin"] == "https://a.example"
+    assert "x-request-id" in good.headers["access-control-expose-headers"]
+
+
+async def test_preflight(start: Start) -> None:
+    """A CORS preflight needs no key."""
+    platform = await start()
+    head = {"origin": "https://a.example", "access-control-request-headers": "authorization,x-y"}
+    answer = await platform.call("OPTIONS", "/v1/chat/completions", headers=head, key="")
+    assert answer.status == 204
+    assert answer.headers["access-control-allow-headers"] == "authorization,x-y"

@@ -1,0 +1,103 @@
+"""Limits through the gateway: exact to the request, whatever the parallelism."""
+
+import asyncio
+
+from tests.gateway.conftest import Platform, Start, chat
+
+from oxlo.testing.engine import Script
+
+
+async def test_minute_exact(start: Start) -> None:
+    """Fifty parallel clients of a plan of five a minute: five are answered."""
+    platform = await start()
+    platform.replicas(platform.engine, slots=64)
+    key = platform.control.mint("pro", "acct_pro", role="user")
+    await _settle_into_minute(platform)
+    answers = await asyncio.gather(*(platform.chat(key=key) for _ in range(70)))
+    codes = [a.status for a in answers]
+    assert codes.count(200) == 60
+    refused = [a for a in answers if a.status == 429]
+    assert {a.code for a in refused} <= {"minute_limit_exceeded", "concurrency_limit_exceeded"}
+    assert all(int(a.headers["retry-after"]) >= 1 for a in refused)
+
+
+async def _settle_into_minute(platform: Platform) -> None:
+    """A test that counts within a minute must not straddle two."""
+    import time
+
+    left = 60 - time.time() % 60
+    if left < 10:
+        await asyncio.sleep(left)
+
+
+async def test_concurrency_waits_in_line(start: Start) -> None:
+    """Over its concurrency an account waits in its own line, and is then answered."""
+    platform = await start()
+    key = platform.control.mint("free", "acct_f")
+    await _settle_into_minute(platform)
+    platform.engine.default = Script(gate="go")
+    waiting = [asyncio.create_task(platform.chat(key=key)) for _ in range(3)]
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    platform.engine.gates["go"].set()
+    answers = await asyncio.gather(*waiting)
+    assert [a.status for a in answers] == [200] * 3
+    assert platform.engine.peak == 1
+
+
+async def test_keys_share_account(start: Start) -> None:
+    """Limits are the account's: a second key does not double them."""
+    platform = await start()
+    keys = [platform.control.mint("free", "acct_f") for _ in range(2)]
+    await _settle_into_minute(platform)
+    answers = [await platform.chat(key=keys[n % 2]) for n in range(6)]
+    assert [a.status for a in answers] == [200] * 5 + [429]
+
+
+async def test_errors_do_not_count(start: Start) -> None:
+    """Bad requests and engine failures leave the limits as they were."""
+    platform = await start()
+    key = platform.control.mint("free", "acct_f")
+    platform.engine.next.append(Script(status=500))
+    assert (await platform.chat(key=key)).status == 502
+    assert (await platform.chat(key=key, temperature=9)).status == 400
+    limits = (await platform.call("GET", "/v1/limits", key=key)).json()
+    assert (limits["day"]["used"], limits["minute"]["used"]) == (0, 0)
+
+
+async def test_tier_denied(start: Start) -> None:
+    """A model above the plan's tiers is a 403 that names the plan to get."""
+    platform = await start()
+    platform.replicas(platform.engine, model="costly")
+    key = platform.control.mint("free", "acct_f")
+    answer = await platform.chat(key=key, model="costly")
+    assert (answer.status, answer.code) == (403, "model_access_denied")
+    assert answer.json()["required_plan"] == "pro"
+
+
+async def test_trial_opens_tier(start: Start) -> None:
+    """Within the trial a free account may use every model."""
+    platform = await start()
+    platform.replicas(platform.engine, model="costly")
+    key = platform.control.mint("free", "acct_f", trial_until=2e9)
+    assert (await platform.chat(key=key, model="costly")).status == 200
+
+
+async def test_output_clamped(start: Start) -> None:
+    """More output than the plan allows is clamped, and a header says so."""
+    platform = await start()
+    key = platform.control.mint("free", "acct_f")
+    answer = await platform.call("POST", "/v1/chat/completions", chat(max_tokens=100_000), key=key)
+    assert answer.headers["x-oxlo-max-tokens-clamped"] == "4096"
+    assert platform.engine.calls[0].json()["max_tokens"] == 4096
+
+
+async def test_long_prompt_counted(start: Start) -> None:
+    """A prompt over the plan's cap is a 400 with counted and allowed tokens."""
+    platform = await start("llamacpp")
+    key = platform.control.mint("free", "acct_f")
+    long = [{"role": "user", "content": "word " * 6000}]
+    answer = await platform.chat(key=key, messages=long)
+    assert (answer.status, answer.code) == (400, "context_length_exceeded")
+    assert answer.json()["allowed_tokens"] == 2048
+    assert answer.json()["counted_tokens"] > 2048
+    assert not platform.engine.calls

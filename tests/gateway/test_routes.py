@@ -1,0 +1,111 @@
+"""Addresses: the table of routes, other paths, health, and what is relayed."""
+
+import pytest
+from tests.gateway.conftest import Start, chat
+
+
+async def test_every_route_priced(start: Start) -> None:
+    """Only inference costs a request."""
+    platform = await start()
+    costs = {route.path: route.cost for route in platform.gateway.routes.table}
+    assert {path for path, cost in costs.items() if cost} == {
+        "/v1/chat/completions",
+        "/v1/completions",
+    }
+
+
+async def test_models(start: Start) -> None:
+    """The list has OpenAI's fields and ours; one model and its parameters can be asked for."""
+    platform = await start()
+    listed = (await platform.call("GET", "/v1/models")).json()
+    by_id = {model["id"]: model for model in listed["data"]}
+    assert by_id["double"]["status"] == "ready"
+    assert by_id["costly"]["status"] == "unavailable"
+    one = (await platform.call("GET", "/v1/models/DOUBLE")).json()
+    assert one == by_id["double"]
+    parameters = (await platform.call("GET", "/v1/models/double/parameters")).json()
+    assert parameters["parameters"]["temperature"]["default"] == 0.7
+
+
+async def test_unknown_model(start: Start) -> None:
+    """An unknown model is a 404 with a suggestion."""
+    platform = await start()
+    answer = await platform.chat(model="doubel")
+    assert (answer.status, answer.code) == (404, "model_not_found")
+    assert "double" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/v1/chat/completions", 405, "POST"),
+        ("POST", "/v1/nothing", 404, "/v1/models"),
+        ("POST", "/chat/completions", 404, "/v1/chat/completions"),
+        ("POST", "/v1/chat", 404, "/v1/chat/completions"),
+        ("GET", "/internal/keys", 404, "nothing"),
+    ],
+)
+async def test_wrong_paths(start: Start, method: str, path: str, status: int, words: str) -> None:
+    """Wrong paths get JSON that helps."""
+    platform = await start()
+    answer = await platform.call(method, path)
+    assert answer.status == status
+    assert words in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'"x"', b"\xff\xfe", b'{"model": "double"}', b'{"messages": []}']
+)
+async def test_bad_bodies(start: Start, body: bytes) -> None:
+    """Bodies that are not a chat are a 400."""
+    platform = await start()
+    answer = await platform.call("POST", "/v1/chat/completions", body)
+    assert answer.status == 400
+    assert set(answer.json()["error"]) >= {"message", "type", "param", "code"}
+
+
+async def test_wrong_content_type(start: Start) -> None:
+    """A form upload to a JSON endpoint is a 415."""
+    platform = await start()
+    answer = await platform.call(
+        "POST", "/v1/chat/completions", chat(), {"content-type": "multipart/form-data; boundary=x"}
+    )
+    assert answer.status == 415
+
+
+async def test_body_limit_named(start: Start) -> None:
+    """A body over the plan's size is a 413 that names it."""
+    platform = await start()
+    client = platform.client()
+    await client.send("POST", "/v1/chat/completions", headers={"content-length": str(26 << 20)})
+    answer = await client.answer()
+    assert answer.status == 413
+    assert "25 MB" in answer.json()["error"]["message"]
+
+
+async def test_health(start: Start) -> None:
+    """Health needs no key; readiness names the models."""
+    platform = await start()
+    assert (await platform.call("GET", "/healthz", key="")).json() == {"status": "ok"}
+    ready = await platform.call("GET", "/readyz", key="")
+    assert ready.json() == {"status": "ready", "models": {"double": "ready"}}
+
+
+async def test_relayed(start: Start) -> None:
+    """What is not inference goes to control, without the headers that only we may set."""
+    platform = await start()
+    forged = {"x-oxlo-account": "acct_9", "x-forwarded-for": "8.8.8.8", "x-oxlo-local": "1"}
+    answer = await platform.call("GET", "/some/page?x=1", headers=forged, key="")
+    assert answer.json() == {"path": "/some/page?x=1"}
+    seen = platform.control.relayed[0].headers
+    assert seen["x-forwarded-for"] == "127.0.0.1"
+    assert "x-oxlo-account" not in seen
+    assert "x-oxlo-local" not in seen
+
+
+async def test_receipt_relayed_with_account(start: Start) -> None:
+    """A receipt is asked of control in the caller's name."""
+    platform = await start()
+    await platform.call("GET", "/v1/requests/req_1")
+    assert platform.control.relayed[0].headers["x-oxlo-account"] == "acct_1"
+    assert (await platform.call("GET", "/v1/requests/req_1", key="")).status == 401

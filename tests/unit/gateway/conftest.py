@@ -1,0 +1,93 @@
+"""A real server on a real port, with an application that tests can see into."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from oxlo.gateway.body import Budget
+from oxlo.gateway.http import Exchange, Server
+from oxlo.settings import Settings
+
+
+class Echo:
+    """Answers with the body that it got; remembers what happened."""
+
+    def __init__(self) -> None:
+        self.gone_count = 0
+        self.hold = False
+        self.opened: list[Exchange] = []
+        self.limit = 1 << 20
+
+    def open(self, exchange: Exchange) -> "EchoHandler":
+        exchange.body_limit = self.limit
+        self.opened.append(exchange)
+        return EchoHandler(self, exchange)
+
+
+class EchoHandler:
+    def __init__(self, echo: Echo, exchange: Exchange) -> None:
+        self.echo = echo
+        self.exchange = exchange
+
+    def body(self, body: bytes) -> None:
+        if self.exchange.target == b"/crash":
+            raise RuntimeError("a bug")
+        if not self.echo.hold:
+            self.exchange.reply(200, b"", self.exchange.target + b"|" + body)
+
+    def gone(self) -> None:
+        self.echo.gone_count += 1
+
+    def paused(self) -> None:
+        pass
+
+    def resumed(self) -> None:
+        pass
+
+
+class Served:
+    """A served application, its fake clock, and raw conversations with it."""
+
+    def __init__(self, echo: Echo, server: Server, port: int) -> None:
+        self.echo = echo
+        self.server = server
+        self.port = port
+        self.writers: list[asyncio.StreamWriter] = []
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.writers.append(writer)
+        return reader, writer
+
+    async def say(self, data: bytes) -> bytes:
+        """Send bytes, then read until the server closes."""
+        reader, writer = await self.connect()
+        writer.write(data)
+        return await asyncio.wait_for(reader.read(), 5)
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    loop = asyncio.get_running_loop()
+    echo = Echo()
+    clock = FakeClock()
+    server = Server(echo, Settings(), Budget(1 << 24), clock, lambda exchange: None)
+    listener = await loop.create_server(server, "127.0.0.1", 0)
+    one = Served(echo, server, listener.sockets[0].getsockname()[1])
+    one.clock = clock  # type: ignore[attr-defined]
+    yield one
+    for writer in one.writers:
+        writer.close()
+    listener.close()
+    for connection in list(server.connections):
+        connection.abort()
+    await asyncio.sleep(0)
+
+
+class FakeClock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now

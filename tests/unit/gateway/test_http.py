@@ -1,0 +1,199 @@
+"""The client's side of HTTP/1.1, over real sockets."""
+
+import asyncio
+
+import pytest
+from tests.unit.gateway.conftest import Served
+
+CLOSE = b"connection: close\r\n"
+
+
+def post(body: bytes, extra: bytes = CLOSE, target: bytes = b"/a") -> bytes:
+    return b"POST %b HTTP/1.1\r\nhost: x\r\n%bcontent-length: %d\r\n\r\n%b" % (
+        target,
+        extra,
+        len(body),
+        body,
+    )
+
+
+async def test_body_arrives(served: Served) -> None:
+    """A request's body reaches the handler whole."""
+    answer = await served.say(post(b"hello"))
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"/a|hello")
+
+
+async def test_chunked_body(served: Served) -> None:
+    """A chunked body is put together."""
+    data = b"POST /c HTTP/1.1\r\nhost: x\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n"
+    answer = await served.say(data + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+    assert answer.endswith(b"/c|abcde")
+
+
+async def test_every_cut(served: Served) -> None:
+    """A request may arrive byte by byte."""
+    reader, writer = await served.connect()
+    for byte in post(b"slow"):
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(0)
+    assert (await reader.read()).endswith(b"/a|slow")
+
+
+async def test_pipelined_in_order(served: Served) -> None:
+    """Pipelined requests are answered in their order."""
+    several = b"".join(post(b"%d" % n, b"") for n in range(20)) + post(b"last")
+    answer = await served.say(several)
+    bodies = [part.split(b"\r\n\r\n")[1] for part in answer.split(b"HTTP/1.1 200 OK\r\n")[1:]]
+    assert bodies == [b"/a|%d" % n for n in range(20)] + [b"/a|last"]
+
+
+async def test_http10_closes(served: Served) -> None:
+    """HTTP/1.0 without keep-alive is answered and closed."""
+    answer = await served.say(b"GET /old HTTP/1.0\r\n\r\n")
+    assert b"connection: close" in answer
+    assert answer.endswith(b"/old|")
+
+
+async def test_expect_continue(served: Served) -> None:
+    """A client that asks first is told to go on."""
+    reader, writer = await served.connect()
+    writer.write(
+        b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
+        b"expect: 100-continue\r\ncontent-length: 2\r\n\r\n"
+    )
+    assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b"ok")
+    assert (await reader.read()).endswith(b"/|ok")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"content-length: 3\r\ncontent-length: 4\r\n",
+        b"content-length: 3\r\ntransfer-encoding: chunked\r\n",
+        b"content-length: -1\r\n",
+        b"content-length: 1e3\r\n",
+        b"bad header: x\r\n",
+        b"transfer-encoding: chunked, identity\r\n",
+    ],
+)
+async def test_conflicting_framing(served: Served, head: bytes) -> None:
+    """Framing that could be read in two ways is refused, and the connection closed."""
+    answer = await served.say(b"POST / HTTP/1.1\r\nhost: x\r\n" + head + b"\r\nabc")
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b'"error"' in answer
+    assert not served.echo.opened or served.echo.opened[-1].close
+
+
+async def test_not_http(served: Served) -> None:
+    """Bytes that are not HTTP get a JSON 400."""
+    answer = await served.say(b"\x16\x03\x01\x02\x00\x01\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400")
+    assert b"application/json" in answer
+
+
+async def test_endless_header(served: Served) -> None:
+    """A header that never ends is refused after 64 KB."""
+    answer = await served.say(b"GET / HTTP/1.1\r\nx: " + b"a" * 80_000)
+    assert answer.startswith(b"HTTP/1.1 431")
+
+
+async def test_header_flood(served: Served) -> None:
+    """More than 128 headers are refused."""
+    flood = b"".join(b"x-%d: y\r\n" % n for n in range(200))
+    answer = await served.say(b"GET / HTTP/1.1\r\nhost: x\r\n" + flood + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 431")
+
+
+async def test_declared_too_large(served: Served) -> None:
+    """A body declared over the limit is refused before it is read, naming the limit."""
+    answer = await served.say(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 999999999\r\n\r\nabc")
+    assert answer.startswith(b"HTTP/1.1 413")
+    assert b"1 MB" in answer
+
+
+async def test_chunked_too_large(served: Served) -> None:
+    """A chunked body is refused once it passes the limit."""
+    served.echo.limit = 10
+    data = b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n14\r\n" + b"a" * 20
+    answer = await served.say(data + b"\r\n0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 413")
+
+
+async def test_large_body_spooled(served: Served) -> None:
+    """A body over 1 MB holds no memory while it arrives, and arrives whole."""
+    served.echo.limit = 8 << 20
+    body = bytes(range(256)) * (3 << 12)
+    free = served.server.budget.free
+    answer = await served.say(post(body))
+    assert answer.endswith(body)
+    assert served.server.budget.free == free
+
+
+async def test_client_leaves(served: Served) -> None:
+    """A handler hears that its client has gone."""
+    served.echo.hold = True
+    reader, writer = await served.connect()
+    writer.write(post(b"x", b""))
+    while not served.echo.opened:
+        await asyncio.sleep(0.001)
+    writer.close()
+    while not served.echo.gone_count:
+        await asyncio.sleep(0.001)
+    assert served.echo.gone_count == 1
+    assert reader is not None
+
+
+async def test_slow_head_expires(served: Served) -> None:
+    """A head that does not come in time is a 408."""
+    reader, writer = await served.connect()
+    writer.write(b"GET / HTT")
+    while not served.server.connections:
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.02)
+    served.server.sweep(served.clock.now + 11)  # type: ignore[attr-defined]
+    assert (await reader.read()).startswith(b"HTTP/1.1 408")
+    assert writer is not None
+
+
+async def test_stalled_body_expires(served: Served) -> None:
+    """A body that stands still is a 408."""
+    reader, writer = await served.connect()
+    writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nab")
+    while not served.echo.opened:
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.02)
+    served.server.sweep(served.clock.now + 31)  # type: ignore[attr-defined]
+    assert (await reader.read()).startswith(b"HTTP/1.1 408")
+    assert writer is not None
+
+
+async def test_idle_closed_silently(served: Served) -> None:
+    """An idle connection is closed without a word."""
+    reader, writer = await served.connect()
+    while not served.server.connections:
+        await asyncio.sleep(0.001)
+    served.server.sweep(served.clock.now + 100)  # type: ignore[attr-defined]
+    assert await reader.read() == b""
+    assert writer is not None
+
+
+async def test_crash_is_a_500(served: Served) -> None:
+    """A bug in a handler is a JSON 500 without a trace, and the server lives."""
+    answer = await served.say(post(b"x", target=b"/crash"))
+    assert answer.startswith(b"HTTP/1.1 500")
+    assert b"Traceback" not in answer
+    assert b"a bug" not in answer
+    assert (await served.say(post(b"y"))).endswith(b"/a|y")
+
+
+async def test_upgrade_ignored(served: Served) -> None:
+    """A request that offers HTTP/2 is answered in HTTP/1.1."""
+    extra = b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: x\r\n"
+    reader, writer = await served.connect()
+    writer.write(post(b"java", extra))
+    assert b"200 OK" in await reader.readuntil(b"|java")
+    writer.write(post(b"again"))
+    assert (await reader.read()).endswith(b"/a|again")
