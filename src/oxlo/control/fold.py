@@ -6,6 +6,8 @@ from oxlo.control.segments import CallRecord
 from oxlo.ledger.records import Admitted, Refused, Settled
 from oxlo.store.calls import Call
 
+_NAME_MAX = 200
+
 
 def calls(records: Iterable[CallRecord]) -> list[Call]:
     """Each call as its last record left it; an admission never replaces an outcome."""
@@ -34,7 +36,7 @@ def _running(record: Admitted) -> Call:
         account_id=record.account,
         key_id=record.key,
         plan=record.plan,
-        model=record.model,
+        model=_clean(record.model),
         endpoint=record.endpoint,
         stream=record.stream,
         admitted_at=record.at,
@@ -53,7 +55,7 @@ def _settled(record: Settled, admitted: Admitted | None) -> Call:
         account_id=record.account,
         key_id=record.key,
         plan=record.plan,
-        model=record.model,
+        model=_clean(record.model),
         endpoint=record.endpoint,
         stream=record.stream,
         admitted_at=admitted.at if admitted else record.at - record.total_ms / 1000,
@@ -84,7 +86,7 @@ def _refused(record: Refused) -> Call:
         account_id=record.account,
         key_id=record.key,
         plan=record.plan,
-        model=record.model,
+        model=_clean(record.model),
         endpoint=record.endpoint,
         stream=record.stream,
         admitted_at=record.at,
@@ -101,3 +103,9 @@ def _refused(record: Refused) -> Call:
 
 def _left(count: int) -> int | None:
     return None if count < 0 else count
+
+
+def _clean(name: str) -> str:
+    # The name of an unknown model is whatever a caller sent; PostgreSQL takes no NUL, and one row
+    # that cannot be written would hold up all that follow.
+    return name[:_NAME_MAX].replace("\0", "\ufffd")

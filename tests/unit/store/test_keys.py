@@ -33,13 +33,17 @@ async def _issue(
         )
 
 
+def _bytes(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir())
+
+
 async def test_secret_is_stored_nowhere(tmp_path: Path, database: Database, ann: Account) -> None:
     """The key has its shape, gateways know it as genuine, and no file holds it."""
     key, secret = await _issue(database, ann)
     assert len(secret) == 46
     assert secret.startswith(key.prefix)
     assert apikey.genuine(secret, SIGNING)
-    stored = b"".join(file.read_bytes() for file in tmp_path.glob("oxlo.db*"))
+    stored = _bytes(tmp_path)
     assert key.sha256.encode() in stored
     assert secret[len(key.prefix) :].encode() not in stored
 
@@ -53,7 +57,12 @@ async def test_caller_of_a_key(database: Database, ann: Account) -> None:
         )
         caller = await keys.caller(db, apikey.digest(secret), now=NOW)
     assert caller is not None
-    assert (caller.account, caller.key, caller.plan, caller.role) == (ann.id, key.id, "free", "user")
+    assert (caller.account, caller.key, caller.plan, caller.role) == (
+        ann.id,
+        key.id,
+        "free",
+        "user",
+    )
     assert (caller.trial_until, caller.expires_at) == (ann.trial_until, NOW + 9)
     assert (caller.models, caller.origins) == (scope.models, scope.origins)
     assert caller.endpoints == frozenset()
@@ -108,7 +117,9 @@ async def test_last_use_is_not_a_change(database: Database, ann: Account) -> Non
 
 def test_state_of_a_key() -> None:
     """A revoked key is revoked, whether or not it has expired too."""
-    key = keys.Key(id="k", account_id="a", name="", prefix="", sha256="", created_at=0, expires_at=5)
+    key = keys.Key(
+        id="k", account_id="a", name="", prefix="", sha256="", created_at=0, expires_at=5
+    )
     assert key.state(4) == "active"
     assert key.state(5) == "expired"
 

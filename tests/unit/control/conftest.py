@@ -1,0 +1,69 @@
+"""A control on real files, and its applications on real unix sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+
+from oxlo.control import context, private, public, server
+from oxlo.control.context import Control
+from oxlo.settings import Settings
+from oxlo.store import migrate
+from oxlo.store.database import Database
+
+Serving = Callable[[Starlette, Path], AbstractAsyncContextManager[httpx2.AsyncClient]]
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """An installation of its own."""
+    settings = Settings(home=tmp_path, metrics_token="open-sesame")
+    settings.prepare()
+    return settings
+
+
+@pytest.fixture
+async def control(settings: Settings) -> AsyncIterator[Control]:
+    """A control's parts on a migrated database, at a standing clock."""
+    database = Database(settings.database)
+    await migrate.prepare(database)
+    yield context.build(settings, database, clock=lambda: NOW)
+    await database.close()
+
+
+@asynccontextmanager
+async def _serving(app: Starlette, path: Path) -> AsyncIterator[httpx2.AsyncClient]:
+    """Serve an application on a unix socket; a client that talks to it."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(server.serve(app, server.bind(path), stop))
+    transport = httpx2.AsyncHTTPTransport(uds=str(path))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://control") as client:
+        yield client
+    stop.set()
+    await task
+
+
+@pytest.fixture
+def serving() -> Serving:
+    """Serves any application on a socket, as `async with serving(app, path) as client`."""
+    return _serving
+
+
+@pytest.fixture
+async def public_client(control: Control) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the public application."""
+    async with _serving(public.app(control), control.settings.control_socket) as client:
+        yield client
+
+
+@pytest.fixture
+async def private_client(control: Control) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the private application."""
+    async with _serving(private.app(control), control.settings.control_private_socket) as client:
+        yield client

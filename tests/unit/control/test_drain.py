@@ -1,0 +1,148 @@
+"""Journals to SQL, exactly once, with real files."""
+
+import asyncio
+import os
+from pathlib import Path
+
+import pytest
+
+from oxlo import plans
+from oxlo.control import drain
+from oxlo.control.context import Control
+from oxlo.control.drain import Drain
+from oxlo.control.segments import Segment
+from oxlo.store import accounts, calls, keys, positions
+from oxlo.store.calls import Call
+from oxlo.telemetry.metrics import ControlMetrics
+from oxlo.testing import journal
+
+YESTERDAY = 1_800_000_000.0 - 86400
+
+
+async def _call(control: Control, call_id: str) -> Call | None:
+    async with control.database.read() as db:
+        return await calls.find(db, call_id)
+
+
+def _segment(control: Control, name: str = "gw-000001.jsonl") -> Path:
+    return control.settings.journal_dir / name
+
+
+def _another(control: Control) -> Drain:
+    """A drain that knows nothing but what SQL holds, as after a restart."""
+    return Drain(control.settings.journal_dir, control.database, ControlMetrics())
+
+
+async def test_torn_line_waits_for_its_end(control: Control) -> None:
+    """Half a line is left alone, and drained when the other half is there."""
+    whole = journal.lines(journal.admitted("req_1"), journal.settled("req_1"))
+    journal.append(_segment(control), whole[:-20])
+    assert await control.drain.run() == 1
+    assert (await _call(control, "req_1")).outcome == "running"  # type: ignore[union-attr]
+    journal.append(_segment(control), whole[-20:])
+    assert await control.drain.run() == 1
+    assert (await _call(control, "req_1")).outcome == "answered"  # type: ignore[union-attr]
+
+
+async def test_restart_goes_on_where_sql_is(control: Control) -> None:
+    """A new process reads only what came since."""
+    journal.append(_segment(control), journal.lines(journal.settled("req_1")))
+    await control.drain.run()
+    journal.append(_segment(control), journal.lines(journal.settled("req_2")))
+    assert await _another(control).run() == 1
+
+
+async def test_two_drains_write_once(control: Control) -> None:
+    """Two controls at once: what one wrote, the other skips."""
+    records = [journal.settled(f"req_{n}") for n in range(50)]
+    journal.append(_segment(control), journal.lines(*records))
+    counts = await asyncio.gather(control.drain.run(), _another(control).run())
+    assert sum(counts) == 50
+
+
+async def test_late_admission(control: Control) -> None:
+    """An admission that comes after its outcome, even in a later drain, changes nothing."""
+    journal.append(_segment(control), journal.lines(journal.settled("req_1")))
+    await control.drain.run()
+    journal.append(_segment(control), journal.lines(journal.admitted("req_1")))
+    await control.drain.run()
+    assert (await _call(control, "req_1")).outcome == "answered"  # type: ignore[union-attr]
+
+
+async def test_garbage_is_counted_and_skipped(control: Control) -> None:
+    """A bad line in the middle costs itself only, and is counted once."""
+    good = journal.lines(journal.settled("req_1"))
+    journal.append(_segment(control), b"garbage\n" + good)
+    assert await control.drain.run() == 1
+    assert await control.drain.run() == 0
+    assert control.metrics.registry.get_sample_value(
+        "oxlo_control_journal_garbage_lines_total"
+    ) == pytest.approx(1)
+
+
+async def test_many_records_over_many_reads(control: Control) -> None:
+    """Twelve thousand records, more than one read holds, are all there."""
+    records = [journal.settled(f"req_{n}") for n in range(12_000)]
+    journal.append(_segment(control), journal.lines(*records))
+    assert await control.drain.run() == 12_000
+    async with control.database.read() as db:
+        assert await calls.counted_on(db, "acct_1", journal.DAY) == 12_000
+    assert control.metrics.registry.get_sample_value("oxlo_control_journal_lag_bytes") == 0
+
+
+async def test_rows_and_position_together(control: Control) -> None:
+    """Where rows cannot be written, the position stays: nothing is lost."""
+    bad = journal.settled("req_1")
+    journal.append(_segment(control), journal.lines(bad))
+    async with control.database.write() as db:
+        await db.exec_driver_sql("create trigger no before insert on calls "
+                                 "begin select raise(abort, 'disk full'); end")  # fmt: skip
+    with pytest.raises(Exception, match="disk full"):
+        await control.drain.run()
+    async with control.database.write() as db:
+        assert await positions.every(db) == {}
+        await db.exec_driver_sql("drop trigger no")
+    assert await control.drain.run() == 1
+
+
+async def test_wiped_journal_begins_anew(control: Control) -> None:
+    """A segment that is shorter than what was read of it is another one."""
+    records = [journal.settled("req_1"), journal.settled("req_2")]
+    journal.append(_segment(control), journal.lines(*records))
+    await control.drain.run()
+    _segment(control).write_bytes(journal.lines(journal.settled("req_3")))
+    assert await control.drain.run() == 1
+
+
+async def test_old_segments_are_deleted(control: Control) -> None:
+    """Drained, not the newest and not of today: gone, and its position with it."""
+    for number, written in ((1, YESTERDAY), (2, YESTERDAY + 86400), (3, YESTERDAY)):
+        file = _segment(control, f"gw-{number:06}.jsonl")
+        journal.append(file, journal.lines(journal.settled(f"req_{number}")))
+        os.utime(file, (written, written))
+    await control.drain.run()
+    left = {file.name for file in control.settings.journal_dir.iterdir()}
+    assert left == {"gw-000002.jsonl", "gw-000003.jsonl"}
+    async with control.database.read() as db:
+        assert set(await positions.every(db)) == left
+    assert await _call(control, "req_1") is not None
+
+
+def test_segment_with_a_torn_end_stays() -> None:
+    """A segment that is not drained to its end is never deleted."""
+    old = Segment(Path("gw-000001.jsonl"), "gw", 1, size=100, written=0.0)
+    new = Segment(Path("gw-000002.jsonl"), "gw", 2, size=100, written=0.0)
+    assert drain.finished([old, new], {old.name: 90, new.name: 100}, today=5) == []
+    assert drain.finished([old, new], {old.name: 100, new.name: 100}, today=5) == [old]
+
+
+async def test_last_use_of_a_key(control: Control) -> None:
+    """Keys learn of their last use from the journal."""
+    async with control.database.write() as db:
+        ann = await accounts.create(db, "ann", plans.load()["free"], now=1.0)
+        key, _ = await keys.issue(db, ann.id, name="k", signing=b"s", now=1.0)
+    record = journal.settled("req_1", account=ann.id, key=key.id)
+    journal.append(_segment(control), journal.lines(record))
+    await control.drain.run()
+    async with control.database.read() as db:
+        assert (await keys.of_account(db, ann.id))[0].last_used_at == record.at

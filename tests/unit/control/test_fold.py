@@ -1,0 +1,62 @@
+"""From records to calls."""
+
+import itertools
+
+import msgspec
+
+from oxlo.control import fold
+from oxlo.control.segments import CallRecord
+from oxlo.testing import journal
+
+
+def test_any_order_gives_the_outcome() -> None:
+    """However the lines of a call are ordered or repeated, its outcome stands."""
+    records: list[CallRecord] = [journal.admitted("r"), journal.settled("r")]
+    records += records[:1]
+    for order in itertools.permutations(records):
+        (call,) = fold.calls(order)
+        assert (call.outcome, call.admitted_at, call.settled_at) == (
+            "answered",
+            journal.AT,
+            journal.AT + 2,
+        )
+
+
+def test_admission_alone_runs() -> None:
+    """A call without an outcome is running, and has not counted yet."""
+    (call,) = fold.calls([journal.admitted("r")])
+    assert (call.outcome, call.counted, call.settled_at) == ("running", False, None)
+
+
+def test_outcome_alone_estimates_its_start() -> None:
+    """An outcome that stands alone knows how long the call took."""
+    (call,) = fold.calls([journal.settled("r")])
+    assert call.admitted_at == journal.AT
+
+
+def test_no_limit_is_none() -> None:
+    """-1 in a record means that there is no limit."""
+    (call,) = fold.calls([journal.settled("r")])
+    assert (call.day_left, call.minute_left) == (59, None)
+
+
+def test_refusals_never_count() -> None:
+    """A refused call belongs to the day it came in, and counts nowhere."""
+    (call,) = fold.calls([journal.refused("r")])
+    assert (call.outcome, call.status, call.day) == ("refused", 429, journal.DAY)
+    assert not call.counted
+    assert not call.minute_counted
+
+
+def test_last_use_is_the_latest() -> None:
+    """A key was last used when the latest of its records was written."""
+    records: list[CallRecord] = [journal.settled("r"), journal.admitted("r")]
+    assert fold.last_used(records) == {"key_1": journal.AT + 2}
+
+
+def test_names_that_sql_cannot_hold() -> None:
+    """A model name is what a caller sent: it is cut, and holds no NUL."""
+    record = msgspec.structs.replace(journal.refused("r"), model="a\0b" + "x" * 500)
+    (call,) = fold.calls([record])
+    assert call.model.startswith("a\ufffdb")
+    assert len(call.model) == 200

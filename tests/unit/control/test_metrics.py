@@ -1,0 +1,79 @@
+"""`/metrics` over a real unix socket, with a gateway's admin socket behind it."""
+
+import socket
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import httpx2
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from oxlo.control.context import Control
+
+Serving = Callable[[Starlette, Path], AbstractAsyncContextManager[httpx2.AsyncClient]]
+
+LOCAL = {"x-oxlo-local": "1"}
+
+
+async def _snapshot(_request: Request) -> JSONResponse:
+    counters = [["oxlo_requests_total", {"model": "m"}, 7]]
+    return JSONResponse({"gateway": "g1", "started": 1.0, "counters": counters})
+
+
+async def _nonsense(_request: Request) -> JSONResponse:
+    return JSONResponse({"hello": "world"})
+
+
+async def _read(client: httpx2.AsyncClient) -> dict[str, str]:
+    reply = await client.get("/metrics", headers=LOCAL)
+    assert reply.status_code == 200
+    return dict(line.rsplit(" ", 1) for line in reply.text.splitlines() if line[0] != "#")
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 403),
+        ({"x-oxlo-local": "0"}, 403),
+        ({"authorization": "Bearer wrong"}, 403),
+        ({"authorization": "Bearer"}, 403),
+        ({"authorization": "Bearer open-sesame"}, 200),
+        (LOCAL, 200),
+    ],
+)
+async def test_who_may_read(
+    public_client: httpx2.AsyncClient, headers: dict[str, str], status: int
+) -> None:
+    """The machine itself, or who has the token; others are told how."""
+    reply = await public_client.get("/metrics", headers=headers)
+    assert reply.status_code == status
+    assert status == 200 or "OXLO_METRICS_TOKEN" in reply.json()["error"]["message"]
+
+
+async def test_gateway_is_asked(
+    control: Control, public_client: httpx2.AsyncClient, serving: Serving
+) -> None:
+    """The figures of a living gateway and control's own are in one answer."""
+    app = Starlette(routes=[Route("/snapshot", _snapshot)])
+    async with serving(app, control.settings.gateway_socket("g1")):
+        metrics = await _read(public_client)
+    assert metrics['oxlo_requests_total{gateway="g1",model="m"}'] == "7.0"
+    assert "oxlo_control_process_resident_memory_bytes" in metrics
+    assert metrics["oxlo_control_gateway_scrape_errors_total"] == "0.0"
+
+
+async def test_bad_gateways_are_counted(
+    control: Control, public_client: httpx2.AsyncClient, serving: Serving
+) -> None:
+    """A dead socket and one that talks nonsense are skipped, and counted."""
+    dead = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    dead.bind(str(control.settings.gateway_socket("dead")))
+    dead.close()
+    app = Starlette(routes=[Route("/snapshot", _nonsense)])
+    async with serving(app, control.settings.gateway_socket("odd")):
+        metrics = await _read(public_client)
+    assert metrics["oxlo_control_gateway_scrape_errors_total"] == "2.0"

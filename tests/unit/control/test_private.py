@@ -1,0 +1,59 @@
+"""The private application over a real unix socket."""
+
+import httpx2
+import msgspec
+import pytest
+
+from oxlo import plans
+from oxlo.control.context import Control
+from oxlo.plans import apikey
+from oxlo.plans.caller import Caller
+from oxlo.store import accounts, keys
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture
+async def ann(control: Control) -> tuple[keys.Key, str]:
+    """A key of an account."""
+    async with control.database.write() as db:
+        made = await accounts.create(db, "ann", plans.load()["pro"], now=NOW)
+        return await keys.issue(db, made.id, name="k", signing=b"s", now=NOW, expires_at=NOW + 1)
+
+
+async def test_key_is_a_caller(
+    private_client: httpx2.AsyncClient, ann: tuple[keys.Key, str]
+) -> None:
+    """A key's hash is answered with who calls."""
+    key, secret = ann
+    reply = await private_client.get(f"/keys/{apikey.digest(secret)}")
+    caller = msgspec.json.decode(reply.content, type=Caller)
+    assert (caller.account_name, caller.plan, caller.key) == ("ann", "pro", key.id)
+
+
+async def test_revoked_key_is_gone(
+    control: Control, private_client: httpx2.AsyncClient, ann: tuple[keys.Key, str]
+) -> None:
+    """After a revocation the counter has risen and the key is not found."""
+    before = (await private_client.get("/changes")).json()["counter"]
+    async with control.database.write() as db:
+        await keys.revoke(db, ann[0].id, now=NOW)
+    assert (await private_client.get("/changes")).json() == {"counter": before + 1}
+    assert (await private_client.get(f"/keys/{ann[0].sha256}")).status_code == 404
+
+
+async def test_unknown_key(private_client: httpx2.AsyncClient) -> None:
+    """A hash that nobody has is 404, whatever its shape."""
+    for digest in ("0" * 64, "%27%20or%201=1", "x"):
+        assert (await private_client.get(f"/keys/{digest}")).status_code == 404
+
+
+async def test_broken_database_is_not_a_no(
+    control: Control, private_client: httpx2.AsyncClient, ann: tuple[keys.Key, str]
+) -> None:
+    """Without the database nobody knows: 503, so that a gateway keeps what it had."""
+    async with control.database.write() as db:
+        await db.exec_driver_sql("alter table keys rename to gone")
+    reply = await private_client.get(f"/keys/{ann[0].sha256}")
+    assert reply.status_code == 503
+    assert reply.headers["retry-after"] == "2"

@@ -1,0 +1,93 @@
+"""The public application over a real unix socket."""
+
+import httpx2
+import pytest
+
+from oxlo.control.context import Control
+from oxlo.testing import journal
+
+MINE = {"x-oxlo-account": "acct_1"}
+
+
+def _write(control: Control, *records: object) -> None:
+    journal.append(control.settings.journal_dir / "gw-000001.jsonl", journal.lines(*records))
+
+
+async def test_front_page_has_the_base_url(public_client: httpx2.AsyncClient) -> None:
+    """The front says what this is and where to point an SDK."""
+    reply = await public_client.get("/")
+    assert reply.json()["base_url"] == "http://127.0.0.1:8000/v1"
+
+
+async def test_health(public_client: httpx2.AsyncClient) -> None:
+    """Control says that it runs."""
+    assert (await public_client.get("/healthz")).status_code == 200
+
+
+async def test_receipt_is_there_at_once(
+    control: Control, public_client: httpx2.AsyncClient
+) -> None:
+    """A call that is only in the journal has its receipt: it is drained when asked for."""
+    _write(control, journal.admitted("req_1"))
+    running = await public_client.get("/v1/requests/req_1", headers=MINE)
+    assert running.json()["outcome"] == "running"
+    _write(control, journal.settled("req_1"))
+    reply = await public_client.get("/v1/requests/req_1", headers=MINE)
+    assert reply.status_code == 200
+    assert reply.json()["reason"] == "The call was answered: it counts as one request."
+
+
+async def test_receipt_without_sql(control: Control, public_client: httpx2.AsyncClient) -> None:
+    """With the database gone, the journal alone answers."""
+    _write(control, journal.admitted("req_1"), journal.settled("req_1"))
+    async with control.database.write() as db:
+        await db.exec_driver_sql("alter table calls rename to gone")
+    reply = await public_client.get("/v1/requests/req_1", headers=MINE)
+    assert reply.json()["outcome"] == "answered"
+
+
+@pytest.mark.parametrize("account", ["acct_2", "acct_"])
+async def test_receipts_of_others_are_unknown(
+    control: Control, public_client: httpx2.AsyncClient, account: str
+) -> None:
+    """Another account's receipt and none at all look the same."""
+    _write(control, journal.settled("req_1"))
+    theirs = await public_client.get("/v1/requests/req_1", headers={"x-oxlo-account": account})
+    nobodys = await public_client.get("/v1/requests/req_9", headers={"x-oxlo-account": account})
+    assert theirs.status_code == nobodys.status_code == 404
+    assert theirs.text.replace("req_1", "req_9") == nobodys.text
+    assert nobodys.json()["error"]["code"] == "request_not_found"
+
+
+async def test_receipt_needs_an_account(public_client: httpx2.AsyncClient) -> None:
+    """Without the gateway's word on who calls, nobody is shown anything."""
+    assert (await public_client.get("/v1/requests/req_1")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing/here", 404, "not_found"),
+        ("POST", "/v1/requests/req_1", 405, "method_not_allowed"),
+    ],
+)
+async def test_errors_are_openais(
+    public_client: httpx2.AsyncClient, method: str, path: str, status: int, code: str
+) -> None:
+    """What is not there is said in JSON, with OpenAI's four fields."""
+    reply = await public_client.request(method, path)
+    error = reply.json()["error"]
+    assert (reply.status_code, error["code"]) == (status, code)
+    assert set(error) == {"message", "type", "param", "code"}
+
+
+async def test_bugs_show_no_stack(control: Control, public_client: httpx2.AsyncClient) -> None:
+    """A failure that nobody foresaw is a plain 500."""
+    _write(control, journal.settled("req_1"))
+    await control.drain.run()
+    async with control.database.write() as db:
+        await db.exec_driver_sql("update calls set tokens_in = 'many'")
+    reply = await public_client.get("/v1/requests/req_1", headers=MINE)
+    assert reply.status_code == 500
+    assert reply.json()["error"]["code"] == "internal_error"
+    assert "Traceback" not in reply.text

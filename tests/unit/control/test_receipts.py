@@ -1,0 +1,76 @@
+"""What receipts say."""
+
+import msgspec
+import pytest
+
+from oxlo.control import fold, receipts
+from oxlo.ledger.records import Settled
+from oxlo.testing import journal
+
+
+def _reason(**changes: object) -> str:
+    record: Settled = msgspec.structs.replace(journal.settled("r"), **changes)
+    (call,) = fold.calls([record])
+    return receipts.reason(call)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "was answered: it counts as one request."),
+        ({"outcome": "failed", "counted": False, "minute_counted": False, "error": "engine_failed"},
+         "engine failed (engine_failed): it does not count."),
+        ({"outcome": "abandoned", "counted": False}, "only against its minute"),
+        ({"outcome": "abandoned"}, "refunds for that are used up"),
+        ({"outcome": "lost", "counted": False, "minute_counted": False}, "does not count"),
+        ({"outcome": "new_in_2027"}, "ended as new_in_2027: it counts"),
+    ],
+)  # fmt: skip
+def test_reason_says_why(changes: dict[str, object], words: str) -> None:
+    """One sentence says what happened and whether it counted."""
+    assert words in _reason(**changes)
+
+
+def test_running_receipt_promises_nothing() -> None:
+    """A running call has no status, no timings, and has not counted."""
+    (call,) = fold.calls([journal.admitted("r")])
+    receipt = receipts.receipt(call)
+    assert (receipt.outcome, receipt.status, receipt.counted) == ("running", None, False)
+    assert receipt.timings.total_ms is None
+    assert "still running" in receipt.reason
+
+
+def test_receipt_field_for_field() -> None:
+    """The JSON of a receipt, as docs/receipts.md shows it."""
+    (call,) = fold.calls([journal.settled("req_1")])
+    midnight = (journal.DAY + 1) * 86400
+    minute = (int(journal.AT // 60) + 1) * 60
+    assert msgspec.to_builtins(receipts.receipt(call)) == {
+        "id": "req_1",
+        "object": "request.receipt",
+        "created": int(journal.AT),
+        "account": "acct_1",
+        "key": "key_1",
+        "model": "m",
+        "endpoint": "chat",
+        "stream": True,
+        "plan": "free",
+        "status": 200,
+        "outcome": "answered",
+        "counted": True,
+        "reason": "The call was answered: it counts as one request.",
+        "error": None,
+        "replica": "m-1",
+        "usage": {
+            "prompt_tokens": 11,
+            "completion_tokens": 5,
+            "total_tokens": 16,
+            "cached_tokens": 3,
+        },
+        "finish_reason": "stop",
+        "timings": {"queue_ms": 1.5, "first_token_ms": 20.0, "total_ms": 2000.0},
+        "limits": {
+            "day": {"remaining": 59, "resets_at": midnight},
+            "minute": {"remaining": None, "resets_at": minute, "counted": True},
+        },
+    }

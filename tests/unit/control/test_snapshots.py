@@ -1,0 +1,75 @@
+"""Gateways' figures in Prometheus' format."""
+
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
+
+from oxlo.control import snapshots
+from oxlo.control.snapshots import Buckets, GatewaySnapshot
+from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
+
+
+class _Fixed(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> list[Metric]:
+        return self._families
+
+
+def _samples(families: list[Metric]) -> dict[tuple[str, tuple[str, ...]], float]:
+    """What Prometheus' own parser reads: (name, label values in order of name) to value."""
+    registry = CollectorRegistry()
+    registry.register(_Fixed(families))
+    text = generate_latest(registry).decode()
+    return {
+        (sample.name, tuple(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def test_gateways_share_a_family() -> None:
+    """The same counter of two gateways is one family with two labels, whatever labels each has."""
+    first = GatewaySnapshot("g1", 5.0, counters=(("oxlo_requests_total", {"model": "m"}, 3),))
+    second = GatewaySnapshot("g2", 6.0, counters=(("oxlo_requests_total", {}, 4),))
+    samples = _samples(list(snapshots.families([first, second])))
+    assert samples["oxlo_requests_total", ("g1", "m")] == 3
+    assert samples["oxlo_requests_total", ("g2",)] == 4
+    assert samples["oxlo_gateway_start_time_seconds", ("g1",)] == 5.0
+
+
+def test_gauges_keep_their_names() -> None:
+    """A gauge is passed on as it is."""
+    snapshot = GatewaySnapshot("g1", 5.0, gauges=(("oxlo_running", {"model": "m"}, 2),))
+    samples = _samples(list(snapshots.families([snapshot])))
+    assert samples["oxlo_running", ("g1", "m")] == 2
+
+
+def test_histogram_ends_with_infinity() -> None:
+    """A histogram without a last bucket gets it from its count."""
+    buckets = Buckets(buckets=((0.1, 1), (1, 3)), sum=9.5, count=4)
+    snapshot = GatewaySnapshot("g1", 5.0, histograms=(("oxlo_call_seconds", {}, buckets),))
+    samples = _samples(list(snapshots.families([snapshot])))
+    assert samples["oxlo_call_seconds_bucket", ("g1", "1.0")] == 3
+    assert samples["oxlo_call_seconds_bucket", ("g1", "+Inf")] == 4
+    assert samples["oxlo_call_seconds_count", ("g1",)] == 4
+    assert samples["oxlo_call_seconds_sum", ("g1",)] == 9.5
+
+
+def test_replica_is_in_one_state() -> None:
+    """Of a replica's states exactly one is 1."""
+    replica = Replica(
+        id="m-1",
+        model="m",
+        kind="llamacpp",
+        dialect="llamacpp",
+        address="http://127.0.0.1:1",
+        engine_model="m",
+        slots=1,
+        context_length=10,
+        state=ReplicaState.SICK,
+    )
+    samples = _samples([snapshots.replica_states(ReplicaList(0.0, (replica,)))])
+    assert samples["oxlo_replica_state", ("llamacpp", "m", "m-1", "sick")] == 1
+    assert sum(samples.values()) == 1
