@@ -51,7 +51,7 @@ def settled(
     )
 
 
-def refused(call: str) -> Refused:
+def refused(call: str, *, model: str = "m") -> Refused:
     """A call that was not let in."""
     return Refused(
         id=call,
@@ -59,7 +59,7 @@ def refused(call: str) -> Refused:
         account="acct_1",
         key="key_1",
         plan="free",
-        model="m",
+        model=model,
         endpoint="chat",
         stream=False,
         status=429,

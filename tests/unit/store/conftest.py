@@ -1,17 +1,43 @@
-"""A migrated SQLite file for each test."""
+"""A migrated database for each test: SQLite, and PostgreSQL where there is one to use."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from oxlo.store import migrate
 from oxlo.store.database import Database
+from oxlo.store.schema import metadata
+
+#: URL of a PostgreSQL database that tests may empty.
+POSTGRES = os.environ.get("OXLO_TEST_POSTGRES", "")
+
+
+async def _emptied(url: str) -> Database:
+    database = Database(url)
+    async with database.write() as db:
+        await db.run_sync(metadata.drop_all)
+        await db.execute(text("drop table if exists alembic_version"))
+    return database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])
+async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
+    """A fresh database at the newest schema; every store test runs on each kind."""
+    if request.param == "postgresql":
+        database = await _emptied(POSTGRES)
+    else:
+        database = Database(f"sqlite:///{tmp_path / 'oxlo.db'}")
+    await migrate.upgrade(database)
+    yield database
+    await database.close()
 
 
 @pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    """A fresh database at the newest schema."""
+async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
+    """A fresh SQLite file, for what only files have."""
     database = Database(f"sqlite:///{tmp_path / 'oxlo.db'}")
     await migrate.prepare(database)
     yield database

@@ -37,12 +37,19 @@ def _bytes(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in folder.iterdir())
 
 
-async def test_secret_is_stored_nowhere(tmp_path: Path, database: Database, ann: Account) -> None:
-    """The key has its shape, gateways know it as genuine, and no file holds it."""
+async def test_shape_of_a_key(database: Database, ann: Account) -> None:
+    """A key has its length and prefix, and gateways know it as genuine."""
     key, secret = await _issue(database, ann)
     assert len(secret) == 46
     assert secret.startswith(key.prefix)
     assert apikey.genuine(secret, SIGNING)
+
+
+async def test_secret_is_stored_nowhere(tmp_path: Path, sqlite: Database) -> None:
+    """The files of the database hold a key's hash, and no more of it than its prefix."""
+    async with sqlite.write() as db:
+        ann = await accounts.create(db, "ann", plans.load()["free"], now=NOW)
+    key, secret = await _issue(sqlite, ann)
     stored = _bytes(tmp_path)
     assert key.sha256.encode() in stored
     assert secret[len(key.prefix) :].encode() not in stored

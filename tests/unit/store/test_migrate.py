@@ -69,9 +69,9 @@ async def test_first_revision_keeps_data(tmp_path: Path) -> None:
     backup.close()
 
 
-async def test_fresh_database_needs_no_backup(tmp_path: Path, database: Database) -> None:
+async def test_fresh_database_needs_no_backup(tmp_path: Path, sqlite: Database) -> None:
     """Nothing is copied when there is nothing to lose, and nothing on a second start."""
-    await migrate.prepare(database)
+    await migrate.prepare(sqlite)
     assert _backups(tmp_path) == []
 
 
@@ -94,7 +94,7 @@ async def test_two_starts_at_once(tmp_path: Path) -> None:
         await each.close()
 
 
-async def test_file_is_private(tmp_path: Path, database: Database) -> None:
+async def test_file_is_private(tmp_path: Path, sqlite: Database) -> None:
     """Other users of the machine cannot read the database."""
     assert (tmp_path / "oxlo.db").stat().st_mode & 0o077 == 0
 

@@ -1,0 +1,128 @@
+"""The command line as operators and scripts use it: the installed program, real files."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from oxlo.control import unixhttp
+from oxlo.plans import apikey
+from oxlo.settings import Settings
+
+OXLO = (sys.executable, "-c", "from oxlo.cli import main; main()")
+
+
+def _oxlo(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "OXLO_HOME": str(home), "COLUMNS": "200"}
+    return subprocess.run(
+        [*OXLO, *args], env=environ, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def _said(home: Path, *args: str) -> str:
+    done = _oxlo(home, *args)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_account_from_nothing(tmp_path: Path) -> None:
+    """On a new installation: create an account, change its plan, look at it."""
+    assert "on plan free" in _said(tmp_path, "accounts", "create", "ann", "--email", "a@b.example")
+    assert "on plan pro" in _said(tmp_path, "accounts", "set-plan", "ann", "pro")
+    (listed,) = json.loads(_said(tmp_path, "accounts", "list", "--json"))
+    assert (listed["name"], listed["plan"], listed["email"]) == ("ann", "pro", "a@b.example")
+    assert "password_hash" not in listed
+    assert "0 of 300" in _said(tmp_path, "accounts", "show", "ann")
+
+
+def test_key_from_birth_to_end(tmp_path: Path) -> None:
+    """--quiet prints the bare key; the list shows it without its secret, then as revoked."""
+    _said(tmp_path, "accounts", "create", "ann")
+    options = ("--name", "web", "--expires", "30d", "--origins", "https://a.example")
+    secret = _said(tmp_path, "keys", "create", "--account", "ann", "--quiet", *options).strip()
+    assert re.fullmatch(r"sk_[A-Za-z0-9_-]{43}", secret)
+    assert apikey.genuine(secret, Settings(home=tmp_path).signing_secret())
+    listed = _said(tmp_path, "keys", "list", "--account", "ann", "--json")
+    assert secret not in listed
+    (key,) = json.loads(listed)
+    assert (key["state"], key["origins"]) == ("active", ["https://a.example"])
+    assert "sha256" not in key
+    assert key["id"] in _said(tmp_path, "keys", "revoke", key["id"])
+    assert "revoked" in _said(tmp_path, "keys", "list", "--account", "ann")
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ("accounts create ann", "exists already"),
+        ("accounts create bob --plan gold", "there are free, pro, premium, enterprise"),
+        ("accounts create bob --email nowhere", "not an e-mail address"),
+        ("accounts set-plan nobody pro", "no account 'nobody'"),
+        ("accounts show nobody", "no account 'nobody'"),
+        ("keys create --account nobody", "no account 'nobody'"),
+        ("keys create --account ann --expires soon", "30d"),
+        ("keys create --account ann --models no-such-model", "does not exist"),
+        ("keys create --account ann --endpoints telepathy", "there are chat"),
+        ("keys create --account ann --origins example.com", "not an origin"),
+        ("keys revoke key_0", "no key 'key_0'"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path: Path, args: str, words: str) -> None:
+    """What cannot be done: one line on stderr, nothing on stdout, exit code 1."""
+    _said(tmp_path, "accounts", "create", "ann")
+    done = _oxlo(tmp_path, *args.split())
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("\n") == 1
+    assert words in done.stderr
+
+
+def test_migrate_twice(tmp_path: Path) -> None:
+    """The first run makes the schema; the second finds nothing to do."""
+    assert "from none to" in _said(tmp_path, "migrate")
+    assert "nothing to do" in _said(tmp_path, "migrate")
+
+
+async def _until_ready(settings: Settings) -> None:
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                await unixhttp.get(settings.control_socket, "/healthz")
+            except unixhttp.UnixHttpError:
+                await asyncio.sleep(0.02)
+            else:
+                return
+
+
+async def _hang_up(process: asyncio.subprocess.Process) -> None:
+    assert process.stdin is not None
+    process.stdin.close()
+    await process.stdin.wait_closed()
+
+
+@pytest.mark.parametrize("ending", ["sigterm", "parent"])
+async def test_control_ends_with_its_parent(tmp_path: Path, ending: str) -> None:
+    """Control sees what the command line writes, and ends on SIGTERM or with its parent."""
+    environ = {**os.environ, "OXLO_HOME": str(tmp_path)}
+    args = (*OXLO, "control", "--with-parent")
+    control = await asyncio.create_subprocess_exec(
+        *args, env=environ, stdin=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    settings = Settings(home=tmp_path)
+    await _until_ready(settings)
+    await asyncio.to_thread(_said, tmp_path, "accounts", "create", "ann")
+    changes = await unixhttp.get(settings.control_private_socket, "/changes")
+    assert changes == b'{"counter":1}'
+    if ending == "sigterm":
+        control.send_signal(signal.SIGTERM)
+    else:
+        await _hang_up(control)
+    _, logs = await control.communicate()
+    assert control.returncode == 0
+    events = [json.loads(line)["event"] for line in logs.splitlines()]
+    assert events == ["control.ready", "control.stopped"]

@@ -1,0 +1,81 @@
+"""What only PostgreSQL does; the store's own tests run on it as well.
+
+Set OXLO_TEST_POSTGRES to the URL of a database that may be emptied:
+OXLO_TEST_POSTGRES=postgresql://user@127.0.0.1/oxlo_test python -m pytest tests
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from oxlo.control.drain import Drain
+from oxlo.store import calls, migrate
+from oxlo.store.database import Database
+from oxlo.store.errors import DatabaseUnavailable, SchemaMismatch
+from oxlo.store.schema import metadata
+from oxlo.telemetry.metrics import ControlMetrics
+from oxlo.testing import journal
+
+POSTGRES = os.environ.get("OXLO_TEST_POSTGRES", "")
+needs_postgres = pytest.mark.skipif(
+    not POSTGRES, reason="OXLO_TEST_POSTGRES is not set: the store is tested on SQLite only"
+)
+
+
+@pytest.fixture
+async def empty() -> AsyncIterator[Database]:
+    """A PostgreSQL database without tables."""
+    database = Database(POSTGRES)
+    async with database.write() as db:
+        await db.run_sync(metadata.drop_all)
+        await db.execute(text("drop table if exists alembic_version"))
+    yield database
+    await database.close()
+
+
+@needs_postgres
+async def test_programs_do_not_migrate(empty: Database) -> None:
+    """On an older schema a program refuses, and says which command to run."""
+    with pytest.raises(SchemaMismatch, match="oxlo migrate"):
+        await migrate.prepare(empty)
+    await migrate.upgrade(empty, "0001")
+    with pytest.raises(SchemaMismatch, match=r"0001.*oxlo migrate"):
+        await migrate.prepare(empty)
+    await migrate.upgrade(empty)
+    await migrate.prepare(empty)
+
+
+@needs_postgres
+async def test_migrations_take_turns(empty: Database) -> None:
+    """Three `oxlo migrate` at once: all succeed, the schema is made once."""
+    others = [Database(POSTGRES) for _ in range(3)]
+    await asyncio.gather(*(migrate.upgrade(each) for each in others))
+    assert await migrate.current(empty) == migrate.revisions()[0]
+    for each in others:
+        await each.close()
+
+
+@needs_postgres
+async def test_journal_into_postgres(empty: Database, tmp_path: Path) -> None:
+    """Records reach PostgreSQL, odd names included; two drains at once write them once."""
+    await migrate.upgrade(empty)
+    records = [journal.settled(f"req_{n}") for n in range(3000)]
+    file = tmp_path / "gw-000001.jsonl"
+    journal.append(file, journal.lines(*records, journal.refused("r", model="a\0b")))
+    drains = [Drain(tmp_path, empty, ControlMetrics()) for _ in range(2)]
+    assert sum(await asyncio.gather(*(each.run() for each in drains))) == 3001
+    async with empty.read() as db:
+        assert await calls.counted_on(db, "acct_1", journal.DAY) == 3000
+
+
+async def test_unreachable_server() -> None:
+    """A server that is not there is one clear error, which names no password."""
+    database = Database("postgresql://oxlo:hunter2@127.0.0.1:1/oxlo")
+    with pytest.raises(DatabaseUnavailable, match="cannot be reached") as failure:
+        await migrate.prepare(database)
+    assert "hunter2" not in str(failure.value)
+    await database.close()
