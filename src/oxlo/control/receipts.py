@@ -2,9 +2,8 @@
 
 import msgspec
 
+from oxlo.ledger.windows import DAY, MINUTE, iso
 from oxlo.store.calls import RUNNING, Call
-
-_DAY, _MINUTE = 86400, 60
 
 #: What happened, by outcome; whether it counted is said after it.
 _STORIES = {
@@ -39,15 +38,15 @@ class DayLimit(msgspec.Struct, frozen=True, kw_only=True):
     """The UTC day the call belongs to; `remaining` is None without a limit."""
 
     remaining: int | None
-    #: Unix seconds.
-    resets_at: int
+    #: As `2026-11-24T00:00:00Z`.
+    resets_at: str
 
 
 class MinuteLimit(msgspec.Struct, frozen=True, kw_only=True):
     """The UTC minute the call belongs to; it may count here and not in the day."""
 
     remaining: int | None
-    resets_at: int
+    resets_at: str
     counted: bool
 
 
@@ -149,10 +148,10 @@ def _timings(call: Call) -> Timings:
 
 
 def _limits(call: Call) -> Limits:
-    day = DayLimit(remaining=call.day_left, resets_at=(call.day + 1) * _DAY)
+    day = DayLimit(remaining=call.day_left, resets_at=iso((call.day + 1) * DAY))
     minute = MinuteLimit(
         remaining=call.minute_left,
-        resets_at=(call.minute + 1) * _MINUTE,
+        resets_at=iso((call.minute + 1) * MINUTE),
         counted=call.minute_counted,
     )
     return Limits(day=day, minute=minute)

@@ -100,17 +100,30 @@ def _add(family: Metric, labels: Labels, histogram: Buckets) -> None:
 
 
 def _help(name: str) -> str:
-    return _HELP.get(name, "As docs/metrics.md says.")
+    return _HELP.get(name, "A figure of a gateway.")
 
 
 def _bound(le: str | float) -> str:
     return le if isinstance(le, str) else ("+Inf" if le == float("inf") else str(float(le)))
 
 
+#: Prometheus shows these beside the names that gateways send.
 _HELP = {
     "oxlo_requests_total": "Calls that ended, by model, plan, endpoint, outcome and status.",
+    "oxlo_denied_total": "Calls turned away before admission, by error code.",
     "oxlo_tokens_total": "Tokens of calls that ended, by model and kind.",
     "oxlo_queue_seconds": "Time that calls waited for a slot.",
     "oxlo_first_token_seconds": "Time from a call's arrival to its engine's first token.",
     "oxlo_call_seconds": "Time from a call's arrival to its end.",
+    "oxlo_calls_running": "Calls under way.",
+    "oxlo_connections": "Open client connections.",
+    "oxlo_body_memory_free_bytes": "Memory left for request bodies.",
+    "oxlo_queue_length": "Calls that wait for a slot, by model.",
+    "oxlo_slots": "Slots of a replica.",
+    "oxlo_slots_in_use": "Slots of a replica that are taken.",
+    "oxlo_journal_records_total": "Records written to the journal.",
+    "oxlo_journal_bytes_total": "Bytes written to the journal.",
+    "oxlo_journal_errors_total": "Writes to the journal that failed.",
+    "oxlo_journal_dropped_total": "Records lost because the journal could not be written.",
+    "oxlo_journal_writable": "Whether the journal can be written.",
 }

@@ -43,8 +43,6 @@ def test_running_receipt_promises_nothing() -> None:
 def test_receipt_field_for_field() -> None:
     """The JSON of a receipt, as docs/receipts.md shows it."""
     (call,) = fold.calls([journal.settled("req_1")])
-    midnight = (journal.DAY + 1) * 86400
-    minute = (int(journal.AT // 60) + 1) * 60
     assert msgspec.to_builtins(receipts.receipt(call)) == {
         "id": "req_1",
         "object": "request.receipt",
@@ -70,7 +68,7 @@ def test_receipt_field_for_field() -> None:
         "finish_reason": "stop",
         "timings": {"queue_ms": 1.5, "first_token_ms": 20.0, "total_ms": 2000.0},
         "limits": {
-            "day": {"remaining": 59, "resets_at": midnight},
-            "minute": {"remaining": None, "resets_at": minute, "counted": True},
+            "day": {"remaining": 59, "resets_at": "2027-01-16T00:00:00Z"},
+            "minute": {"remaining": None, "resets_at": "2027-01-15T10:01:00Z", "counted": True},
         },
     }
