@@ -18,4 +18,4 @@ def smollm2() -> Path:
         return Path(given)
     cache = os.environ.get("OXLO_TEST_CACHE") or Path.home() / ".cache" / "oxlo-tests"
     model = catalogue.load().resolve("smollm2-135m")
-    return weights.fetch(model.weights[0], Path(cache), lambda *_: None)
+    return weights.fetch(model.weights[0], Path(cache))

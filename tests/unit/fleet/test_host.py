@@ -12,9 +12,9 @@ import pytest
 
 from oxlo.engines.base import Launch
 from oxlo.fleet.fetch import Refused, fetch
-from oxlo.fleet.host import EngineHost
-from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.fleet.registry import ReplicaState
 from oxlo.testing.engine import EngineDouble, Script
+from oxlo.testing.fleet import WatchedHost
 
 DOUBLE = ("-m", "oxlo.testing.engine", "--with-parent", "--dialect", "llamacpp")
 LAUNCH = Launch(
@@ -31,46 +31,16 @@ LAUNCH = Launch(
 REMOTE = msgspec.structs.replace(LAUNCH, kind="upstream", argv=())
 
 
-class Watched:
-    """A host, and everything that it told about its replica."""
-
-    def __init__(self, launch: Launch, logs: Path, stall: float) -> None:
-        self.told: list[Replica] = []
-        self._told = asyncio.Event()
-        self.host = EngineHost("m-1", launch, logs=logs, stall=stall, changed=self._changed)
-        self.host.start()
-
-    def _changed(self, replica: Replica) -> None:
-        self.told.append(replica)
-        self._told.set()
-
-    async def until(self, condition: Callable[[Replica], bool]) -> Replica:
-        """The first replica that was told and fits."""
-        async with asyncio.timeout(30):
-            while not (found := next(filter(condition, self.told), None)):
-                self._told.clear()
-                await self._told.wait()
-        return found
-
-    async def ready(self, generation: int = 1) -> Replica:
-        return await self.until(
-            lambda r: r.state is ReplicaState.READY and r.generation == generation
-        )
-
-    async def sick(self) -> Replica:
-        return await self.until(lambda r: r.state is ReplicaState.SICK)
-
-
-Start = Callable[..., Watched]
+Start = Callable[..., WatchedHost]
 
 
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Starts hosts, and stops them in the end."""
-    started: list[Watched] = []
+    started: list[WatchedHost] = []
 
-    def begin(launch: Launch, stall: float = 60) -> Watched:
-        started.append(Watched(launch, tmp_path, stall))
+    def begin(launch: Launch, stall: float = 60) -> WatchedHost:
+        started.append(WatchedHost(launch, tmp_path, stall))
         return started[-1]
 
     yield begin

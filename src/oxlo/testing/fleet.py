@@ -1,0 +1,44 @@
+"""A host under observation: tests wait for what it tells, never for a time."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from oxlo.engines.base import Launch
+from oxlo.fleet.host import EngineHost
+from oxlo.fleet.registry import Replica, ReplicaState
+
+
+class WatchedHost:
+    """A started EngineHost, and everything that it told about its replica."""
+
+    def __init__(self, launch: Launch, logs: Path, stall: float = 60.0) -> None:
+        """`logs` is the folder of its log; `stall` is in seconds."""
+        self.told: list[Replica] = []
+        self._told = asyncio.Event()
+        self.host = EngineHost(
+            f"{launch.model}-1", launch, logs=logs, stall=stall, changed=self._changed
+        )
+        self.host.start()
+
+    def _changed(self, replica: Replica) -> None:
+        self.told.append(replica)
+        self._told.set()
+
+    async def until(self, condition: Callable[[Replica], bool]) -> Replica:
+        """The first replica that was told and fits. Raises TimeoutError after 60 s."""
+        async with asyncio.timeout(60):
+            while not (found := next(filter(condition, self.told), None)):
+                self._told.clear()
+                await self._told.wait()
+        return found
+
+    async def ready(self, generation: int = 1) -> Replica:
+        """The replica when it became ready in this generation."""
+        return await self.until(
+            lambda r: r.state is ReplicaState.READY and r.generation == generation
+        )
+
+    async def sick(self) -> Replica:
+        """The replica when it first became sick."""
+        return await self.until(lambda r: r.state is ReplicaState.SICK)

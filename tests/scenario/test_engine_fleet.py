@@ -1,0 +1,115 @@
+"""`oxlo fleet` as a process, with the double as its upstream."""
+
+import asyncio
+import os
+import signal
+import sys
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from oxlo.fleet import registry
+from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.settings import Settings
+from oxlo.testing.engine import EngineDouble
+
+MODEL_FILE = """
+id = "cloud"
+name = "Cloud"
+category = "chat"
+tier = "free"
+description = ""
+abilities = ["chat"]
+context_length = 4096
+licence = ""
+homepage = ""
+created = 1
+
+[[variants]]
+hardware = "remote"
+engine = "upstream"
+
+[variants.args]
+base_url = "{address}/v1"
+api_key_env = "CLOUD_KEY"
+dialect = "vllm"
+"""
+Begin = Callable[..., Awaitable[Process]]
+FLEET = (sys.executable, "-c", "from oxlo.cli import main; main()", "fleet")
+
+
+@pytest.fixture
+async def double() -> AsyncIterator[EngineDouble]:
+    async with EngineDouble("vllm", api_key="cloud-secret") as engine:
+        yield engine
+
+
+@pytest.fixture
+def settings(tmp_path: Path, double: EngineDouble) -> Settings:
+    """A home whose only model is the double."""
+    folder = tmp_path / "models.d"
+    folder.mkdir()
+    (folder / "cloud.toml").write_text(MODEL_FILE.format(address=double.address))
+    return Settings(home=tmp_path)
+
+
+@pytest.fixture
+async def begin(settings: Settings) -> AsyncIterator[Begin]:
+    """Starts a fleet; one that a failed test leaves behind is killed."""
+    started: list[Process] = []
+
+    async def start(*options: str, key: str = "cloud-secret") -> Process:
+        own = {"OXLO_HOME": str(settings.home), "OXLO_STARTER": "none", "CLOUD_KEY": key}
+        pipe, null = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+        process = await asyncio.create_subprocess_exec(
+            *FLEET, *options, stdin=pipe, stdout=null, env=os.environ | own
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def listed(settings: Settings, state: ReplicaState) -> Replica:
+    """The replica in the file, as gateways see it: they poll it too."""
+    async with asyncio.timeout(30):
+        while True:
+            replicas = registry.read(settings.replicas_file).replicas
+            if replicas and replicas[0].state is state:
+                return replicas[0]
+            await asyncio.sleep(0.05)
+
+
+async def test_serves_until_sigterm(begin: Begin, settings: Settings, double: EngineDouble) -> None:
+    """The remote model is warmed and listed; SIGTERM ends the fleet and the list says so."""
+    fleet = await begin()
+    ready = await listed(settings, ReplicaState.READY)
+    fleet.send_signal(signal.SIGTERM)
+    assert await fleet.wait() == 0
+    assert (ready.id, ready.address, ready.api_key) == ("cloud-1", double.address, "cloud-secret")
+    assert double.answered == 1
+    assert (await listed(settings, ReplicaState.STOPPED)).reason == "shut down"
+
+
+async def test_ends_with_its_parent(begin: Begin, settings: Settings) -> None:
+    """`--with-parent`: the end of stdin is the end of the fleet."""
+    fleet = await begin("--with-parent")
+    await listed(settings, ReplicaState.READY)
+    assert fleet.stdin
+    fleet.stdin.close()
+    assert await fleet.wait() == 0
+
+
+async def test_missing_key_is_told(begin: Begin, settings: Settings) -> None:
+    """A key that is not set stops that model with the variable's name."""
+    fleet = await begin(key="")
+    stopped = await listed(settings, ReplicaState.STOPPED)
+    fleet.send_signal(signal.SIGTERM)
+    await fleet.wait()
+    assert "CLOUD_KEY" in stopped.reason

@@ -1,0 +1,161 @@
+"""A real llama.cpp engine with a real model: killed, drained, abandoned, orphaned."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from openai import AsyncOpenAI, AsyncStream
+from openai.types.chat import ChatCompletionChunk
+
+from oxlo.catalogue import Model, Variant
+from oxlo.engines.base import Launch
+from oxlo.engines.llamacpp import LlamaCpp
+from oxlo.fleet import machine
+from oxlo.fleet.fetch import Refused, fetch
+from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.settings import Settings
+from oxlo.testing.fleet import WatchedHost
+
+pytestmark = pytest.mark.engine
+
+MODEL = Model(
+    id="smollm2-135m",
+    name="SmolLM2",
+    category="chat",
+    tier="free",
+    description="",
+    abilities=frozenset({"chat", "completions", "json"}),
+    context_length=8192,
+    licence="Apache-2.0",
+    homepage="",
+    created=1,
+)
+
+#: A process that starts an engine, says where it is, and is then killed.
+PARENT = """
+import asyncio, sys, msgspec
+from oxlo.engines.base import Launch
+from oxlo.fleet.process import EngineProcess
+from pathlib import Path
+
+async def main():
+    launch = msgspec.json.decode(sys.stdin.readline(), type=Launch)
+    process = await EngineProcess.start(launch, Path(sys.argv[1]) / "engine.log")
+    print(await process.listening(), flush=True)
+    await process.exited()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def launch(smollm2: Path, tmp_path: Path) -> Launch:
+    settings = Settings(home=tmp_path, llamacpp_context=1024, llamacpp_slots=2)
+    variant = Variant(hardware="cpu", engine="llamacpp")
+    return LlamaCpp().launch(MODEL, variant, settings, [smollm2], machine.here())
+
+
+@pytest.fixture
+async def engine(launch: Launch, tmp_path: Path) -> AsyncIterator[WatchedHost]:
+    watched = WatchedHost(launch, tmp_path)
+    yield watched
+    await watched.host.stop(drain=0)
+
+
+def client(replica: Replica) -> AsyncOpenAI:
+    return AsyncOpenAI(base_url=f"{replica.address}/v1", api_key=replica.api_key, max_retries=0)
+
+
+async def counting(sdk: AsyncOpenAI) -> AsyncStream[ChatCompletionChunk]:
+    """A long answer, begun."""
+    stream = await sdk.chat.completions.create(
+        model=MODEL.id,
+        messages=[{"role": "user", "content": "Tell me a long story about a whale."}],
+        max_tokens=150,
+        stream=True,
+        extra_body={"ignore_eos": True},
+    )
+    await anext(stream)
+    return stream
+
+
+async def test_warm_and_named(engine: WatchedHost) -> None:
+    """A ready engine was warmed by real requests, asks for its key and knows its own name."""
+    ready = await engine.ready()
+    assert ready.first_ms
+    assert ready.warm_ms
+    async with client(ready) as sdk:
+        models = [model.id async for model in sdk.models.list()]
+    assert models == [MODEL.id]
+    assert (await fetch(ready.address, "/v1/models", deadline=5)).status == 401
+
+
+async def test_killed_engine_answers_again(engine: WatchedHost) -> None:
+    """kill -9, and a new process with the next generation answers."""
+    await engine.ready()
+    assert engine.host.pid
+    os.kill(engine.host.pid, signal.SIGKILL)
+    second = await engine.ready(generation=2)
+    async with client(second) as sdk:
+        reply = await sdk.chat.completions.create(
+            model=MODEL.id, messages=[{"role": "user", "content": "Hi"}], max_tokens=5
+        )
+    assert reply.choices[0].message.content
+
+
+async def test_drain_finishes_the_answer(engine: WatchedHost) -> None:
+    """A stream that runs when the fleet stops is told to its end."""
+    async with client(await engine.ready()) as sdk:
+        stream = await counting(sdk)
+        stop = asyncio.create_task(engine.host.stop(drain=60))
+        reasons = [event.choices[0].finish_reason async for event in stream if event.choices]
+        await stop
+    assert reasons[-1] == "length"
+    assert engine.host.replica.state is ReplicaState.STOPPED
+
+
+async def test_disconnect_frees_the_slot(engine: WatchedHost) -> None:
+    """The client gone, the engine stops computing for it."""
+    ready = await engine.ready()
+    async with client(ready) as sdk:
+        stream = await counting(sdk)
+        assert await busy_slots(ready) == 1
+        await stream.close()
+    async with asyncio.timeout(10):
+        while await busy_slots(ready):
+            pass
+
+
+async def busy_slots(replica: Replica) -> int:
+    reply = await fetch(replica.address, "/slots", api_key=replica.api_key, deadline=10)
+    return sum(slot["is_processing"] for slot in msgspec.json.decode(reply.body))
+
+
+async def test_no_engine_outlives_its_parent(launch: Launch, tmp_path: Path) -> None:
+    """kill -9 of the fleet ends its engines too."""
+    pipe = asyncio.subprocess.PIPE
+    arguments = (sys.executable, "-c", PARENT, str(tmp_path))
+    parent = await asyncio.create_subprocess_exec(*arguments, stdin=pipe, stdout=pipe)
+    assert parent.stdin
+    assert parent.stdout
+    parent.stdin.write(msgspec.json.encode(launch) + b"\n")
+    address = (await parent.stdout.readline()).decode().strip()
+    assert (await fetch(address, "/health", deadline=10)).status == 200
+    parent.kill()
+    await parent.wait()
+    async with asyncio.timeout(30):
+        while await answers(address):
+            await asyncio.sleep(0.05)
+
+
+async def answers(address: str) -> bool:
+    try:
+        await fetch(address, "/health", deadline=10)
+    except Refused:
+        return False
+    return True

@@ -1,0 +1,109 @@
+"""The fleet of one machine, with doubles for engines."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from oxlo.catalogue import Catalogue, Model, Source, Variant, WeightsFile
+from oxlo.fleet import registry
+from oxlo.fleet.local import LocalFleet
+from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.settings import Settings
+from oxlo.testing.engine import EngineDouble
+
+FILE = WeightsFile(name="m.gguf", sha256="0" * 64, size=1, sources=(Source(folder=Path("/")),))
+
+
+def model(variant: Variant, *weights: WeightsFile) -> Model:
+    return Model(
+        id="m",
+        name="M",
+        category="chat",
+        tier="free",
+        description="",
+        abilities=frozenset({"chat"}),
+        context_length=4096,
+        licence="",
+        homepage="",
+        created=1,
+        variants=(variant,),
+        weights=weights,
+    )
+
+
+def remote(address: str) -> Model:
+    args = {"base_url": f"{address}/v1", "model": "double", "slots": 3}
+    return model(Variant(hardware="remote", engine="upstream", args=args))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path, drain_seconds=0)
+
+
+@asynccontextmanager
+async def running(known: Model, settings: Settings) -> AsyncIterator[LocalFleet]:
+    fleet = LocalFleet(Catalogue([known]), settings, [known.id])
+    task = asyncio.create_task(fleet.run())
+    try:
+        yield fleet
+    finally:
+        fleet.stop()
+        await task
+
+
+async def listed(settings: Settings, condition: Callable[[Replica], bool]) -> Replica:
+    """The replica in the file, as gateways see it: they poll it too."""
+    async with asyncio.timeout(20):
+        while True:
+            for replica in registry.read(settings.replicas_file).replicas:
+                if condition(replica):
+                    return replica
+            await asyncio.sleep(0.02)
+
+
+async def test_list_says_where_the_engine_is(settings: Settings) -> None:
+    """A ready replica is in the file with all that a gateway needs, and stopped at the end."""
+    async with EngineDouble("openai") as double, running(remote(double.address), settings):
+        ready = await listed(settings, lambda r: r.state is ReplicaState.READY)
+        mode = settings.replicas_file.stat().st_mode & 0o777
+    assert (ready.id, ready.address, ready.engine_model) == ("m-1", double.address, "double")
+    assert (ready.slots, ready.dialect, ready.generation) == (3, "openai", 1)
+    assert mode == 0o600
+    (last,) = registry.read(settings.replicas_file).replicas
+    assert last.state is ReplicaState.STOPPED
+
+
+async def test_generation_rises_over_restarts(settings: Settings) -> None:
+    """A new fleet's replica replaces that of the fleet before it."""
+    async with EngineDouble("openai") as double:
+        for generation in (1, 2):
+            async with running(remote(double.address), settings):
+                ready = await listed(settings, lambda r: r.state is ReplicaState.READY)
+                assert ready.generation == generation
+
+
+async def test_missing_weights(settings: Settings) -> None:
+    """The operator is told the command that fetches them."""
+    known = model(Variant(hardware="cpu", engine="llamacpp"), FILE)
+    async with running(known, settings):
+        stopped = await listed(settings, lambda r: r.state is ReplicaState.STOPPED)
+    assert stopped.reason == "weights are missing: run `oxlo models pull m`"
+
+
+@pytest.mark.parametrize(
+    ("variant", "reason"),
+    [
+        (Variant(hardware="a100", engine="vllm"), "no variant of m is for cpu or remote"),
+        (Variant(hardware="cpu", engine="abacus"), "unknown engine kind 'abacus'"),
+        (Variant(hardware="cpu", engine="llamacpp"), "names no weights"),
+    ],
+)
+async def test_what_cannot_run(settings: Settings, variant: Variant, reason: str) -> None:
+    """Each model that cannot run says why, and the others go on."""
+    async with running(model(variant), settings):
+        stopped = await listed(settings, lambda r: r.state is ReplicaState.STOPPED)
+    assert reason in stopped.reason
