@@ -7,7 +7,16 @@ from oxlo.ledger.windows import day_of, minute_of
 def admitted(call: str, at: float, account: str = "a") -> Admitted:
     """An admission at this moment, charged to its day and minute."""
     return Admitted(
-        call, at, account, "key_1", "pro", "m", "chat", False, day_of(at), minute_of(at)
+        call,
+        at,
+        account,
+        "key_1",
+        "pro",
+        "m",
+        "chat",
+        stream=False,
+        day=day_of(at),
+        minute=minute_of(at),
     )
 
 

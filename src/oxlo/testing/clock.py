@@ -15,6 +15,7 @@ class FakeClock:
         self.now = now
 
     def __call__(self) -> float:
+        """The time, in unix seconds."""
         return self.now
 
     def advance(self, seconds: float) -> None:

@@ -1,0 +1,181 @@
+"""A gateway's journal: what it admitted and how each call ended, on disk before anyone is told.
+
+Records of one turn of the event loop are written together, by one system call; then each record's
+`then` runs, which sends the bytes that the record covers. The page cache outlives the process, so
+`kill -9` loses nothing and no fsync is waited for.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import structlog
+
+from oxlo.ledger.records import Record, Snapshot
+from oxlo.ledger.segment import Segment, next_path
+
+log = structlog.get_logger()
+
+_encoder = msgspec.json.Encoder()
+
+
+class JournalInUseError(Exception):
+    """Another gateway writes a journal of this name: give this one another name."""
+
+
+class Journal:
+    """Appends records to the segments of one gateway, in the order of their events."""
+
+    def __init__(
+        self,
+        directory: Path,
+        name: str,
+        *,
+        on_full: Literal["continue", "stop"],
+        schedule: Callable[[Callable[[], None]], object],
+        snapshot: Callable[[], Snapshot],
+        segment_bytes: int = 64 << 20,
+        buffer_bytes: int = 16 << 20,
+    ) -> None:
+        """Lock the name; the first append makes the first segment.
+
+        `schedule` runs a function in the next turn of the event loop (`loop.call_soon`); `snapshot`
+        gives the counts that a segment starts with; `buffer_bytes` bounds what is kept in memory
+        while the disk takes nothing. Raises JournalInUseError.
+        """
+        self._directory = directory
+        self._name = name
+        self._on_full = on_full
+        self._schedule = schedule
+        self._snapshot = snapshot
+        self._segment_bytes = segment_bytes
+        self._buffer_bytes = buffer_bytes
+        self._lock = _lock(directory / f"{name}.lock")
+        self._segment: Segment | None = None
+        self._records: list[Record] = []
+        self._thens: list[Callable[[], None]] = []
+        #: Encoded lines that are not on disk yet.
+        self._lines = bytearray()
+        self._scheduled = False
+        #: Whether a record was dropped since the segment began: its counts are wrong from there.
+        self._gap = False
+        #: Whether the last write failed.
+        self.failing = False
+        self.closed = False
+        self.records = self.bytes = self.errors = self.dropped = 0
+
+    @property
+    def writable(self) -> bool:
+        """Whether calls may be admitted: no, when writing fails and the operator chose `stop`."""
+        return not self.failing or self._on_full == "continue"
+
+    def append(self, record: Record, then: Callable[[], None]) -> None:
+        """Write a record in this turn of the loop, then call `then`.
+
+        `then` runs even if the disk takes nothing: the record is kept and written when it does.
+        """
+        if self._segment is None:
+            self._begin()
+        self._records.append(record)
+        self._thens.append(then)
+        if not self._scheduled:
+            self._scheduled = True
+            self._schedule(self.flush)
+
+    def flush(self) -> None:
+        """Write what is pending and run its `then`s, in order."""
+        self._scheduled = False
+        self._encode()
+        if not self.failing:
+            self._write()
+        thens, self._thens = self._thens, []
+        self._run(thens)
+
+    def retry(self) -> None:
+        """Try again to write, if writing fails; twice a second, so that a bad disk costs little."""
+        if self.failing:
+            self._write()
+
+    def close(self) -> None:
+        """Write what is pending and let go of the files and the name."""
+        while self._records or self._thens:
+            self.flush()
+        self.retry()
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+        os.close(self._lock)
+        self.closed = True
+
+    def _begin(self) -> None:
+        """Start a segment with the counts as they are now; nothing is pending at this moment."""
+        self._segment = Segment(next_path(self._directory, self._name))
+        self._records.append(self._snapshot())
+
+    def _encode(self) -> None:
+        self.records += len(self._records)
+        self._lines += _encoder.encode_lines(self._records)
+        self._records.clear()
+        if len(self._lines) > self._buffer_bytes and self.failing:
+            self._drop_oldest()
+
+    def _write(self) -> None:
+        segment = self._segment
+        if segment is None:
+            return
+        before = segment.size
+        try:
+            segment.write(self._lines)
+        except OSError as error:
+            self._failed(error)
+        else:
+            self._succeeded(segment)
+        finally:
+            self.bytes += segment.size - before
+
+    def _failed(self, error: OSError) -> None:
+        self.errors += 1
+        if not self.failing:
+            self.failing = True
+            log.error("journal_failed", error=str(error), then=self._on_full)
+
+    def _succeeded(self, segment: Segment) -> None:
+        if self.failing:
+            self.failing = False
+            log.info("journal_recovered", dropped=self.dropped)
+        if self._gap or segment.size >= self._segment_bytes:
+            segment.close()
+            self._segment = None
+            self._gap = False
+
+    def _drop_oldest(self) -> None:
+        """Keep the buffer within bounds; the next segment's snapshot makes the counts right."""
+        cut = self._lines.find(b"\n", len(self._lines) - self._buffer_bytes) + 1
+        self.dropped += self._lines.count(b"\n", 0, cut)
+        self._gap = True
+        del self._lines[:cut]
+
+    def _run(self, thens: list[Callable[[], None]]) -> None:
+        """Run all of them: one that raises is its caller's failure, not that of those behind it."""
+        rest = iter(thens)
+        try:
+            for then in rest:
+                then()
+        finally:
+            left = list(rest)
+            if left:
+                self._thens[:0] = left
+                self._schedule(self.flush)
+
+
+def _lock(path: Path) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise JournalInUseError(f"{path} is held by another gateway") from None
+    return fd

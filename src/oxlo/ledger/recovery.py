@@ -1,0 +1,148 @@
+"""What a gateway knew when it died, read back from its journal.
+
+An `Admitted` charges its windows; a `Settled` of a call that is open replaces that charge by what
+counts. A call that is open at the end was lost: it is given back, and settled as such.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from oxlo.ledger.memory import AccountCounts
+from oxlo.ledger.records import Admitted, Record, Settled, Snapshot
+from oxlo.ledger.segment import segments
+from oxlo.ledger.windows import Counts, day_of, minute_of
+
+_decoder = msgspec.json.Decoder(Record)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What is taken over from the last run."""
+
+    #: Counts without the lost calls; `MemoryLedger.restore` takes them.
+    counts: tuple[AccountCounts, ...] = ()
+    #: One outcome for each lost call, to be appended to the journal.
+    lost: tuple[Settled, ...] = ()
+
+
+class Replay:
+    """Counts and open calls, record by record."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, Counts] = {}
+        self.open: dict[str, Admitted] = {}
+
+    def apply(self, record: Record) -> None:
+        """Take in the next record; refusals change nothing."""
+        match record:
+            case Snapshot():
+                self._restore(record)
+            case Admitted() if record.id not in self.open:
+                self.open[record.id] = record
+                self._of(record).charge(record.day, record.minute)
+            case Settled() if self.open.pop(record.id, None) is not None:
+                self._settle(record)
+
+    def lose(self, now: float) -> list[Settled]:
+        """Give back every open call and say how it ended."""
+        lost = [_lost(call, now) for call in self.open.values()]
+        for record in lost:
+            self.apply(record)
+        return lost
+
+    def totals(self) -> tuple[AccountCounts, ...]:
+        """The counts as a Snapshot holds them."""
+        return tuple(
+            (name, c.day, c.day_used, c.minute, c.minute_used, c.refunds)
+            for name, c in self.counts.items()
+        )
+
+    def _restore(self, snapshot: Snapshot) -> None:
+        self.open = {}
+        self.counts = {
+            name: Counts(day, minute, day_used, minute_used, refunds)
+            for name, day, day_used, minute, minute_used, refunds in snapshot.counts
+        }
+        for call in snapshot.open:
+            self.apply(call)
+
+    def _settle(self, record: Settled) -> None:
+        counts = self._of(record)
+        counts.give_back(
+            record.day,
+            record.minute,
+            counted=record.counted,
+            minute_counted=record.minute_counted,
+        )
+        if record.outcome == "abandoned" and not record.counted:
+            counts.advance(day_of(record.at), minute_of(record.at))
+            counts.refunds += 1
+
+    def _of(self, record: Admitted | Settled) -> Counts:
+        return self.counts.setdefault(record.account, Counts(record.day, record.minute))
+
+
+def recover(directory: Path, name: str, now: float) -> Recovered:
+    """The counts and the lost calls of gateway `name`; nothing when it never ran."""
+    for path in segments(directory, name):
+        replay = _replay(path)
+        if replay is not None:
+            lost = replay.lose(now)
+            return Recovered(replay.totals(), tuple(lost))
+    return Recovered()
+
+
+def _replay(path: Path) -> Replay | None:
+    """A segment replayed; None when it has no snapshot to start from (the machine lost power)."""
+    with path.open("rb") as file:
+        records = decode(file)
+        first = next(records, None)
+        if not isinstance(first, Snapshot):
+            return None
+        replay = Replay()
+        replay.apply(first)
+        for record in records:
+            replay.apply(record)
+    return replay
+
+
+def decode(lines: Iterable[bytes]) -> Iterator[Record]:
+    """The records in a journal's lines, without those that are torn."""
+    for line in lines:
+        try:
+            yield _decoder.decode(line)
+        except msgspec.DecodeError:
+            continue
+
+
+def _lost(call: Admitted, now: float) -> Settled:
+    return Settled(
+        call.id,
+        now,
+        call.account,
+        call.key,
+        call.plan,
+        call.model,
+        call.endpoint,
+        call.stream,
+        call.day,
+        call.minute,
+        status=0,
+        outcome="lost",
+        counted=False,
+        minute_counted=False,
+        error="gateway_lost",
+        replica="",
+        tokens_in=0,
+        tokens_out=0,
+        tokens_cached=0,
+        finish="",
+        queue_ms=0.0,
+        first_ms=0.0,
+        total_ms=max(0.0, now - call.at) * 1000,
+        day_left=-1,
+        minute_left=-1,
+    )

@@ -1,0 +1,55 @@
+"""What an account is told when a limit is reached: which one, how much of it, until when."""
+
+import math
+
+from oxlo.errors import ConcurrencyExceeded, DailyLimitExceeded, MinuteLimitExceeded
+from oxlo.ledger.windows import DAY, MINUTE, iso
+from oxlo.plans import Plan
+
+#: The longest wait that is advised for a lease: further off, an estimate says nothing.
+_LONGEST_WAIT = 60
+
+
+def day_used_up(plan: Plan, day: int, now: float) -> DailyLimitExceeded:
+    """The day's requests are used up."""
+    end = (day + 1) * DAY
+    return DailyLimitExceeded(
+        f"All {plan.requests_per_day} requests that the {plan.name} plan allows a day are used. "
+        f"They are back at {iso(end)}.",
+        retry_after=_seconds(end - now),
+        limit=plan.requests_per_day,
+        daily_limit=plan.requests_per_day,
+        remaining=0,
+        reset_at=iso(end),
+    )
+
+
+def minute_used_up(plan: Plan, minute: int, now: float) -> MinuteLimitExceeded:
+    """The minute's requests are used up."""
+    end = (minute + 1) * MINUTE
+    return MinuteLimitExceeded(
+        f"All {plan.requests_per_minute} requests that the {plan.name} plan allows a minute are "
+        f"used. They are back at {iso(end)}.",
+        retry_after=_seconds(end - now),
+        limit=plan.requests_per_minute,
+        remaining=0,
+        reset_at=iso(end),
+    )
+
+
+def all_leases_taken(plan: Plan, waiting: int, call_seconds: float) -> ConcurrencyExceeded:
+    """Every simultaneous request is under way, and the wait for one to end was in vain.
+
+    `call_seconds` is how long the account's calls take: `concurrency` of them end in that time.
+    """
+    wait = call_seconds * (waiting + 1) / (plan.concurrency or 1)
+    return ConcurrencyExceeded(
+        f"The {plan.name} plan allows {plan.concurrency} requests at the same time, and as many "
+        "are under way. Wait for one to finish.",
+        retry_after=min(_LONGEST_WAIT, _seconds(wait)),
+        limit=plan.concurrency,
+    )
+
+
+def _seconds(wait: float) -> int:
+    return max(1, math.ceil(wait))

@@ -1,0 +1,345 @@
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from oxlo.errors import (
+    ApiError,
+    ConcurrencyExceeded,
+    DailyLimitExceeded,
+    MinuteLimitExceeded,
+    RateLimitExceeded,
+)
+from oxlo.ledger.memory import AlreadySettledError, Busy, MemoryLedger, Reservation
+from oxlo.plans import Plan
+from oxlo.testing.clock import FakeClock
+
+MakePlan = Callable[..., Plan]
+
+
+def answer(ledger: MemoryLedger, plan: Plan, now: float, calls: int = 1) -> None:
+    """Reserve and settle `calls` answered calls of account `a`."""
+    for _ in range(calls):
+        held = ledger.reserve("a", plan, now)
+        ledger.settle(held, counted=True, minute_counted=True, now=now)
+
+
+def used(ledger: MemoryLedger, plan: Plan, now: float) -> tuple[int, int, int]:
+    """What account `a` used of its day and minute, and its leases."""
+    day, minute, leases = ledger.limits("a", plan, now)
+    return day.used, minute.used, leases
+
+
+def test_reservation_charges_everything(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """One reservation is one request of the day, one of the minute, and a lease."""
+    held = ledger.reserve("a", make_plan(), clock())
+    assert used(ledger, make_plan(), clock()) == (1, 1, 1)
+    assert (held.account, held.day, held.minute) == ("a", clock() // 86_400, clock() // 60)
+
+
+def test_minute_is_exact(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
+    """The request after the last allowed one is refused, with the moment of reset."""
+    clock.advance(12.5)
+    answer(ledger, make_plan(), clock(), calls=3)
+    with pytest.raises(MinuteLimitExceeded) as refused:
+        ledger.reserve("a", make_plan(), clock())
+    assert refused.value.retry_after == 48
+    assert refused.value.extra == {
+        "limit": 3,
+        "remaining": 0,
+        "reset_at": "2026-11-23T00:01:00Z",
+    }
+
+
+def test_day_is_exact(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
+    """The day refuses before the minute does, with its own fields."""
+    plan = make_plan(requests_per_day=2, requests_per_minute=2)
+    answer(ledger, plan, clock(), calls=2)
+    with pytest.raises(DailyLimitExceeded) as refused:
+        ledger.reserve("a", plan, clock())
+    assert refused.value.retry_after == 86_400
+    assert refused.value.extra["daily_limit"] == 2
+    assert refused.value.extra["reset_at"] == "2026-11-24T00:00:00Z"
+
+
+def test_next_minute_is_open(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
+    """A used minute is open again after `retry_after` seconds; the day goes on counting."""
+    answer(ledger, make_plan(), clock(), calls=3)
+    clock.advance(60)
+    answer(ledger, make_plan(), clock())
+    assert used(ledger, make_plan(), clock()) == (4, 1, 0)
+
+
+def test_refusal_charges_nothing(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """All or nothing: neither a used minute nor a lack of leases costs a request."""
+    plan = make_plan(concurrency=1)
+    ledger.reserve("a", plan, clock())
+    with pytest.raises(Busy):
+        ledger.reserve("a", plan, clock())
+    assert used(ledger, plan, clock()) == (1, 1, 1)
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("minute_counted", [True, False])
+def test_settle_gives_back(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan, counted: bool, minute_counted: bool
+) -> None:
+    """What does not count is as if it had never been charged."""
+    held = ledger.reserve("a", make_plan(), clock())
+    ledger.settle(held, counted=counted, minute_counted=minute_counted, now=clock())
+    assert used(ledger, make_plan(), clock()) == (counted, minute_counted, 0)
+
+
+def test_refund_stays_in_its_window(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """A call charged to an earlier minute gives nothing back to the present one."""
+    held = ledger.reserve("a", make_plan(), clock())
+    clock.advance(60)
+    answer(ledger, make_plan(), clock())
+    ledger.settle(held, counted=False, minute_counted=False, now=clock())
+    assert used(ledger, make_plan(), clock()) == (1, 1, 0)
+
+
+def test_second_settlement_is_a_defect(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """A call ends once; a second end is said aloud and gives nothing back."""
+    held = ledger.reserve("a", make_plan(), clock())
+    ledger.settle(held, counted=True, minute_counted=True, now=clock())
+    with pytest.raises(AlreadySettledError):
+        ledger.settle(held, counted=False, minute_counted=False, now=clock())
+    assert used(ledger, make_plan(), clock()) == (1, 1, 0)
+
+
+def test_no_limits_at_all(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
+    """A plan without limits refuses nothing and still counts."""
+    plan = make_plan(requests_per_day=None, requests_per_minute=None, concurrency=None)
+    for _ in range(500):
+        ledger.reserve("a", plan, clock())
+    assert used(ledger, plan, clock()) == (500, 500, 500)
+
+
+def test_clock_set_back_reopens_nothing(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """A used window stays used, and the wait that is told is the real one."""
+    answer(ledger, make_plan(), clock(), calls=3)
+    clock.advance(-30)
+    with pytest.raises(MinuteLimitExceeded) as refused:
+        ledger.reserve("a", make_plan(), clock())
+    assert refused.value.retry_after == 90
+
+
+def test_forgotten_account_stays_used(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """An account that was dropped gets no second go at its old day when the clock is set back."""
+    plan = make_plan(requests_per_minute=None)
+    answer(ledger, plan, clock(), calls=10)
+    ledger.tick(clock() + 86_400)
+    assert len(ledger) == 0
+    assert ledger.reserve("a", plan, clock()).day == clock() // 86_400 + 1
+
+
+def test_tick_keeps_what_is_held(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """An account with a call under way is not forgotten, whatever the day."""
+    held = ledger.reserve("a", make_plan(), clock())
+    clock.advance(2 * 86_400)
+    ledger.renew([held], clock())
+    ledger.tick(clock())
+    assert used(ledger, make_plan(), clock()) == (0, 0, 1)
+
+
+def test_tick_does_bounded_work(clock: FakeClock, make_plan: MakePlan) -> None:
+    """One tick looks at some of the accounts; a few ticks see all of them."""
+    ledger = MemoryLedger()
+    for number in range(1_200):
+        ledger.limits(str(number), make_plan(), clock())
+    clock.advance(86_400)
+    sizes = []
+    for _ in range(3):
+        ledger.tick(clock())
+        sizes.append(len(ledger))
+    assert sizes == [700, 200, 0]
+
+
+def test_dead_lease_is_dropped(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
+    """A lease that nobody renews frees its place; one that is renewed does not."""
+    dead, alive = (ledger.reserve("a", make_plan(), clock()) for _ in range(2))
+    clock.advance(9)
+    ledger.renew([alive], clock())
+    clock.advance(2)
+    ledger.tick(clock())
+    assert used(ledger, make_plan(), clock())[2] == 1
+    ledger.settle(dead, counted=False, minute_counted=False, now=clock())
+    assert used(ledger, make_plan(), clock()) == (1, 1, 1)
+
+
+def test_abandonment_is_braked(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
+    """Only so many abandoned calls a day are refunded; the next day has its own."""
+    held = ledger.reserve("a", make_plan(abandoned_refunds=2), clock())
+    assert [ledger.may_refund_abandoned(held, clock()) for _ in range(3)] == [True, True, False]
+    assert ledger.may_refund_abandoned(held, clock() + 86_400)
+
+
+def test_restored_counts_hold(clock: FakeClock, make_plan: MakePlan) -> None:
+    """A ledger that takes over a snapshot refuses where the old one would have."""
+    old, new = MemoryLedger(), MemoryLedger()
+    answer(old, make_plan(), clock(), calls=3)
+    new.restore(old.snapshot(clock()))
+    with pytest.raises(MinuteLimitExceeded):
+        new.reserve("a", make_plan(), clock())
+
+
+def test_snapshot_leaves_out_open_calls(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """Calls under way are not in the counts: whether they count is not known yet."""
+    answer(ledger, make_plan(), clock())
+    ledger.reserve("a", make_plan(), clock())
+    assert [counts[2] for counts in ledger.snapshot(clock())] == [1]
+
+
+def test_passed_days_are_not_kept(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """A snapshot holds today's accounts alone."""
+    answer(ledger, make_plan(), clock())
+    assert ledger.snapshot(clock() + 86_400) == ()
+
+
+async def test_parallel_clients_are_counted_exactly(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """Fifty clients at once get the minute's requests and not one more, failures aside."""
+    plan = make_plan(requests_per_day=None, requests_per_minute=60, concurrency=None)
+    answered = []
+
+    async def client(number: int) -> None:
+        for attempt in range(10):
+            try:
+                held = ledger.reserve("a", plan, clock())
+            except RateLimitExceeded:
+                continue
+            await asyncio.sleep(0)
+            counted = (number + attempt) % 3 > 0
+            ledger.settle(held, counted=counted, minute_counted=counted, now=clock())
+            answered.append(counted)
+
+    await asyncio.gather(*(client(number) for number in range(50)))
+    assert sum(answered) == used(ledger, plan, clock())[1] == 60
+
+
+def test_line_is_first_come_first_served(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """A freed lease goes to who waits longest."""
+    plan = make_plan(concurrency=1, requests_per_minute=None)
+    first = ledger.reserve("a", plan, clock())
+    served: list[Reservation | ApiError] = []
+    later: list[Reservation | ApiError] = []
+    ledger.wait("a", plan, clock(), served.append)
+    ledger.wait("a", plan, clock(), later.append)
+    ledger.settle(first, counted=True, minute_counted=True, now=clock())
+    assert isinstance(served[0], Reservation)
+    assert later == []
+
+
+def test_newcomer_does_not_overtake(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """While others wait, a newcomer waits too, even if its plan has grown meanwhile."""
+    ledger.reserve("a", make_plan(concurrency=1), clock())
+    ledger.wait("a", make_plan(concurrency=1), clock(), lambda got: None)
+    with pytest.raises(Busy):
+        ledger.reserve("a", make_plan(concurrency=5), clock())
+
+
+def test_cancelled_waiter_is_passed_over(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """Who left the line is not called; leaving twice does no harm."""
+    plan = make_plan(concurrency=1)
+    held = ledger.reserve("a", plan, clock())
+    got: list[object] = []
+    waiter = ledger.wait("a", plan, clock(), got.append)
+    waiter.cancel()
+    waiter.cancel()
+    ledger.settle(held, counted=True, minute_counted=True, now=clock())
+    assert got == []
+    assert used(ledger, plan, clock()) == (1, 1, 0)
+
+
+def test_wait_ends(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
+    """After `concurrency_wait` a waiter is told, with a wait that calls so far suggest."""
+    plan = make_plan(concurrency=1, concurrency_wait=5.0)
+    held = ledger.reserve("a", plan, clock())
+    got: list[Reservation | ApiError] = []
+    ledger.wait("a", plan, clock(), got.append)
+    ledger.tick(clock() + 4.9)
+    assert got == []
+    ledger.tick(clock() + 5)
+    assert isinstance(got[0], ConcurrencyExceeded)
+    assert got[0].retry_after == 1
+    assert held.settled is False
+
+
+def test_line_is_bounded(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
+    """Twice the concurrency and eight may wait; the next is refused at once."""
+    plan = make_plan(concurrency=1)
+    ledger.reserve("a", plan, clock())
+    for _ in range(10):
+        ledger.wait("a", plan, clock(), lambda got: None)
+    with pytest.raises(ConcurrencyExceeded):
+        ledger.wait("a", plan, clock(), lambda got: None)
+
+
+def test_waiter_meets_a_used_minute(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """A lease is no good once the window is used up: the waiter gets that error."""
+    plan = make_plan(concurrency=1, requests_per_minute=1)
+    held = ledger.reserve("a", plan, clock())
+    got: list[Reservation | ApiError] = []
+    ledger.wait("a", plan, clock(), got.append)
+    ledger.settle(held, counted=True, minute_counted=True, now=clock())
+    assert isinstance(got[0], MinuteLimitExceeded)
+
+
+def test_expired_lease_serves_the_line(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """A dead owner does not hold up those who wait."""
+    plan = make_plan(concurrency=1, concurrency_wait=60.0)
+    ledger.reserve("a", plan, clock())
+    got: list[Reservation | ApiError] = []
+    ledger.wait("a", plan, clock(), got.append)
+    ledger.tick(clock() + 11)
+    assert isinstance(got[0], Reservation)
+
+
+def test_line_of_failing_calls_is_served(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """Waiters that settle inside `ready` are served in a loop, however many they are."""
+    plan = make_plan(concurrency=500, requests_per_minute=None, requests_per_day=None)
+    held = [ledger.reserve("a", plan, clock()) for _ in range(500)]
+    served = []
+
+    def fail(got: Reservation | ApiError) -> None:
+        assert isinstance(got, Reservation)
+        served.append(got)
+        ledger.settle(got, counted=False, minute_counted=False, now=clock())
+
+    for _ in range(1_000):
+        ledger.wait("a", plan, clock(), fail)
+    ledger.settle(held[0], counted=False, minute_counted=False, now=clock())
+    assert len(served) == 1_000
+    assert used(ledger, plan, clock()) == (499, 499, 499)
