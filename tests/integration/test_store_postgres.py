@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import make_url
 
 from oxlo.control.drain import Drain
 from oxlo.store import calls, migrate
@@ -20,16 +21,19 @@ from oxlo.store.schema import metadata
 from oxlo.telemetry.metrics import ControlMetrics
 from oxlo.testing import journal
 
-POSTGRES = os.environ.get("OXLO_TEST_POSTGRES", "")
-needs_postgres = pytest.mark.skipif(
-    not POSTGRES, reason="OXLO_TEST_POSTGRES is not set: the store is tested on SQLite only"
-)
+
+@pytest.fixture
+def url() -> str:
+    """The URL of a PostgreSQL database to test on."""
+    if given := os.environ.get("OXLO_TEST_POSTGRES"):
+        return given
+    pytest.skip("OXLO_TEST_POSTGRES is not set: the store is tested on SQLite only")
 
 
 @pytest.fixture
-async def empty() -> AsyncIterator[Database]:
+async def empty(url: str) -> AsyncIterator[Database]:
     """A PostgreSQL database without tables."""
-    database = Database(POSTGRES)
+    database = Database(url)
     async with database.write() as db:
         await db.run_sync(metadata.drop_all)
         await db.execute(text("drop table if exists alembic_version"))
@@ -37,7 +41,6 @@ async def empty() -> AsyncIterator[Database]:
     await database.close()
 
 
-@needs_postgres
 async def test_programs_do_not_migrate(empty: Database) -> None:
     """On an older schema a program refuses, and says which command to run."""
     with pytest.raises(SchemaMismatch, match="oxlo migrate"):
@@ -49,17 +52,15 @@ async def test_programs_do_not_migrate(empty: Database) -> None:
     await migrate.prepare(empty)
 
 
-@needs_postgres
-async def test_migrations_take_turns(empty: Database) -> None:
+async def test_migrations_take_turns(empty: Database, url: str) -> None:
     """Three `oxlo migrate` at once: all succeed, the schema is made once."""
-    others = [Database(POSTGRES) for _ in range(3)]
+    others = [Database(url) for _ in range(3)]
     await asyncio.gather(*(migrate.upgrade(each) for each in others))
     assert await migrate.current(empty) == migrate.revisions()[0]
     for each in others:
         await each.close()
 
 
-@needs_postgres
 async def test_journal_into_postgres(empty: Database, tmp_path: Path) -> None:
     """Records reach PostgreSQL, odd names included; two drains at once write them once."""
     await migrate.upgrade(empty)
@@ -70,6 +71,16 @@ async def test_journal_into_postgres(empty: Database, tmp_path: Path) -> None:
     assert sum(await asyncio.gather(*(each.run() for each in drains))) == 3001
     async with empty.read() as db:
         assert await calls.counted_on(db, "acct_1", journal.DAY) == 3000
+
+
+@pytest.mark.parametrize(("user", "name"), [("nobody_here", None), (None, "nothing_here")])
+async def test_refused_at_the_door(url: str, user: str | None, name: str | None) -> None:
+    """A wrong user or database name is told in one line, like an outage."""
+    wrong = make_url(url).set(username=user, database=name)
+    database = Database(wrong.render_as_string(hide_password=False))
+    with pytest.raises(DatabaseUnavailable, match="does not exist"):
+        await migrate.prepare(database)
+    await database.close()
 
 
 async def test_unreachable_server() -> None:

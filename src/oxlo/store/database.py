@@ -92,10 +92,17 @@ def _engine(url: str, *, foreign_keys: bool) -> AsyncEngine:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except DBAPIError as error:
+        if not _is_outage(error):
+            raise
         raise DatabaseUnavailable(f"the database cannot be used: {_cause(error)}") from error
     except (PoolTimeout, OSError) as error:
         raise DatabaseUnavailable(f"the database cannot be reached: {error}") from error
+
+
+def _is_outage(error: DBAPIError) -> bool:
+    # asyncpg's refusals at the door (no such role, too many clients) have no class of their own.
+    return isinstance(error, (OperationalError, InterfaceError)) or type(error) is DBAPIError
 
 
 def _cause(error: DBAPIError) -> str:

@@ -20,7 +20,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.store.database import Database
-from oxlo.store.errors import SchemaMismatch
+from oxlo.store.errors import DatabaseUnavailable, SchemaMismatch
 
 #: Advisory lock of PostgreSQL that migrations hold; any number that nobody else uses.
 _LOCK = 0x6F786C6F
@@ -54,7 +54,7 @@ def revisions() -> list[str]:
 async def current(database: Database) -> str | None:
     """The database's revision; None for an empty one, which SQLite makes here."""
     if database.dialect == "sqlite":
-        _sqlite_file(database).touch(mode=0o600)  # hashes of keys: its owner's only
+        _make_file(_sqlite_file(database))
     async with database.read() as db:
         return await db.run_sync(_revision)
 
@@ -132,6 +132,13 @@ def _newer(revision: str | None, known: list[str]) -> str:
 
 def _sqlite_file(database: Database) -> Path:
     return Path(make_url(database.url).database or "")
+
+
+def _make_file(file: Path) -> None:
+    try:
+        file.touch(mode=0o600)  # hashes of keys: for its owner only
+    except OSError as error:
+        raise DatabaseUnavailable(f"{file}: {error.strerror}") from error
 
 
 def _back_up(file: Path, revision: str) -> None:

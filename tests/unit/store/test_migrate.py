@@ -104,3 +104,10 @@ def test_unusable_url(url: str) -> None:
     """A URL of another database is refused in one line."""
     with pytest.raises(DatabaseUnavailable, match="OXLO_DATABASE_URL"):
         Database(url)
+
+
+async def test_missing_folder(tmp_path: Path) -> None:
+    """A database in a folder that is not there is told in one line."""
+    database = Database(f"sqlite:///{tmp_path / 'nowhere' / 'oxlo.db'}")
+    with pytest.raises(DatabaseUnavailable, match="No such file"):
+        await migrate.prepare(database)
