@@ -79,7 +79,7 @@ class Settings:
         "continue", "When the journal cannot be written: continue inference, or stop admitting."
     )
 
-    llamacpp_threads: int = _setting(0, "Threads per llama.cpp engine; 0: the machine's cores.")
+    llamacpp_threads: int = _setting(0, "Threads per llama.cpp engine; 0: sized to the machine.")
     llamacpp_slots: int = _setting(
         0, "Parallel slots per llama.cpp engine; 0: sized to the machine."
     )

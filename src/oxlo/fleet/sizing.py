@@ -38,12 +38,21 @@ def decide(wish: Size, machine: Machine, longest: int, bytes_per_token: int) -> 
     (0: unknown). Wishes stand even where memory looks short: the operator may know better.
     """
     size = Size(
-        threads=wish.threads or machine.cores,
+        threads=wish.threads or _threads(machine.cores),
         slots=wish.slots or min(8, 2 * machine.cores),
         context=min(wish.context, longest) if wish.context else min(DEFAULT_CONTEXT, longest),
     )
     room = int(machine.memory_mb * 2**20 * _CONTEXT_SHARE)
     return _fit(size, wish, room // bytes_per_token) if bytes_per_token else size
+
+
+def _threads(cores: int) -> int:
+    """All cores of a small machine; of a larger one, all but the one that the rest needs.
+
+    llama.cpp's threads wait for each other by spinning: one that another program keeps off its
+    core holds up all of them.
+    """
+    return cores - 1 if cores >= 4 else cores
 
 
 def _fit(size: Size, wish: Size, tokens: int) -> Size:

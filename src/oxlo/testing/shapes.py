@@ -101,6 +101,10 @@ class OpenAIShape:
         kind = "chat.completion.chunk" if call.chat else "text_completion"
         return self.envelope(call, kind, []) | {"usage": self.usage(script, tokens)}
 
+    def running_usage(self, call: Call, script: Script, tokens: int) -> Json:
+        """What an event in the middle of a stream says about usage, where an engine does."""
+        return {}
+
     def usage(self, script: Script, tokens: int) -> Json:
         """The usage object."""
         return _counts(script, tokens) | {
@@ -204,6 +208,9 @@ class VllmShape(OpenAIShape):
         if delta is self.first_delta:
             event["prompt_token_ids"] = None
         return event
+
+    def running_usage(self, call: Call, script: Script, tokens: int) -> Json:
+        return {"usage": self.usage(script, tokens)} if call.continuous_usage else {}
 
     def usage(self, script: Script, tokens: int) -> Json:
         details = {"cached_tokens": script.cached_tokens} if script.cached_tokens else None

@@ -19,6 +19,7 @@ class Speech:
         self._script = script
         self._call = call
         self._text = _last_text(body) if script.echo else script.text
+        self._tokens = 0
         #: Called after each content piece.
         self.told: Callable[[], None] = lambda: None
 
@@ -110,7 +111,10 @@ class Speech:
         if delta is self._shape.first_delta and not self._call.chat:
             return
         for index in range(self._call.n):
-            await self._send(reply, self._shape.chunk(self._call, index, delta, end))
+            event = self._shape.chunk(self._call, index, delta, end)
+            self._tokens += words(delta.get("content") or "")
+            usage = self._shape.running_usage(self._call, self._script, self._tokens)
+            await self._send(reply, event | usage)
 
     async def _send(self, reply: Reply, event: Any) -> None:
         await self._write(reply, b"data: %b\n\n" % msgspec.json.encode(event))

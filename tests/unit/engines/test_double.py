@@ -52,6 +52,19 @@ async def test_stream(client: AsyncOpenAI, double: EngineDouble) -> None:
     assert events[-1].usage.completion_tokens == 1
 
 
+async def test_vllm_running_usage() -> None:
+    """Asked for it, vLLM tells the usage so far in each event."""
+    options = {"include_usage": True, "continuous_usage_stats": True}
+    async with (
+        EngineDouble("vllm") as double,
+        AsyncOpenAI(api_key="k", base_url=f"{double.address}/v1") as client,
+    ):
+        double.next.append(Script(text="a b c ", chunks=3))
+        stream = await ask(client, stream=True, stream_options=options)
+        told = [event.usage.completion_tokens async for event in stream]
+    assert told == [0, 1, 2, 3, 3, 3]
+
+
 async def test_split_writes(client: AsyncOpenAI, double: EngineDouble) -> None:
     """Events cut anywhere still make the same text."""
     double.next.append(Script(text="naïve café", split=7))
