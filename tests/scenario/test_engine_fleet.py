@@ -106,6 +106,18 @@ async def test_ends_with_its_parent(begin: Begin, settings: Settings) -> None:
     assert await fleet.wait() == 0
 
 
+async def test_bad_model_file_is_one_line(settings: Settings) -> None:
+    """A mistake in a model file is told with the file's name, without a stack trace."""
+    (settings.catalogue_dir / "cloud.toml").write_text('id = "cloud"')
+    process = await asyncio.create_subprocess_exec(
+        *FLEET, stderr=asyncio.subprocess.PIPE, env=os.environ | {"OXLO_HOME": str(settings.home)}
+    )
+    _, told = await process.communicate()
+    assert process.returncode == 1
+    assert b"cloud.toml" in told
+    assert b"Traceback" not in told
+
+
 async def test_missing_key_is_told(begin: Begin, settings: Settings) -> None:
     """A key that is not set stops that model with the variable's name."""
     fleet = await begin(key="")

@@ -17,13 +17,13 @@ def engine(
     from oxlo.engines.llamacpp_child import Config, serve
     from oxlo.errors import ModelNotFound
     from oxlo.fleet import local, machine
-    from oxlo.settings import Settings
+    from oxlo.settings import Settings, SettingsError
 
-    settings = Settings.read()
     try:
+        settings = Settings.read()
         found = catalogue.load(settings.catalogue_dir).resolve(model)
         launch = local.launch(found, settings, machine.here())
-    except (CannotLaunch, ModelNotFound) as reason:
+    except (SettingsError, msgspec.ValidationError, ModelNotFound, CannotLaunch) as reason:
         typer.echo(f"oxlo engine: {reason}", err=True)
         raise typer.Exit(1) from None
     if not launch.argv:

@@ -6,6 +6,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 if TYPE_CHECKING:
@@ -22,15 +23,17 @@ def fleet(
     from oxlo.errors import ModelNotFound
     from oxlo.fleet.local import LocalFleet
     from oxlo.fleet.starter import chosen
-    from oxlo.settings import Settings
+    from oxlo.settings import Settings, SettingsError
+    from oxlo.telemetry import logs
 
-    settings = Settings.read()
-    known = catalogue.load(settings.catalogue_dir)
     try:
+        settings = Settings.read()
+        known = catalogue.load(settings.catalogue_dir)
         models = chosen(settings, known)
-    except ModelNotFound as unknown:
-        typer.echo(f"oxlo fleet: {unknown}", err=True)
+    except (SettingsError, msgspec.ValidationError, ModelNotFound) as mistake:
+        typer.echo(f"oxlo fleet: {mistake}", err=True)
         raise typer.Exit(1) from None
+    logs.configure("fleet", settings)
     asyncio.run(_run(LocalFleet(known, settings, models), with_parent))
 
 

@@ -88,9 +88,10 @@ class EngineHost:
 
     async def stop(self, drain: float) -> None:
         """Let running calls finish for at most `drain` seconds, then end the process."""
+        serves = self.replica.state is ReplicaState.READY
         self._enter(ReplicaState.DRAINING, "shutting down")
         await self._leave()
-        if drain > 0 and self._process:
+        if serves and self._process and drain > 0:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._idle(), drain)
         await self._end_process()

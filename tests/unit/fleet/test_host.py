@@ -117,6 +117,15 @@ async def test_drain_waits_for_calls(start: Start) -> None:
     await stop
 
 
+async def test_stop_while_starting(start: Start) -> None:
+    """An engine that never got to listen is not waited for."""
+    argv = (sys.executable, "-c", "import sys; sys.stdin.read()")
+    watched = start(msgspec.structs.replace(LAUNCH, argv=argv))
+    await watched.until(lambda r: r.state is ReplicaState.STARTING)
+    await watched.host.stop(drain=3600)
+    assert watched.host.replica.state is ReplicaState.STOPPED
+
+
 async def test_drain_has_a_limit(start: Start) -> None:
     """A call that never ends does not keep the fleet alive."""
     watched = start(LAUNCH)
