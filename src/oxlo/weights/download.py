@@ -18,7 +18,7 @@ from oxlo.weights.progress import Progress
 
 #: Tries in a row that brought no new byte, after which the server is given up.
 _FRUITLESS = 4
-_TIMEOUT = 60.0
+_TIMEOUT = 30.0
 _TRY_LATER = (408, 425, 429, 500, 502, 503, 504)
 
 
@@ -64,7 +64,8 @@ class Download:
             fruitless = 0 if self._have() > before else fruitless + 1
             if fruitless >= _FRUITLESS:
                 raise SourceFailed(failure)
-            pause(min(8.0, 0.5 * 2**fruitless))
+            if fruitless:
+                pause(min(8.0, 0.25 * 2**fruitless))
 
     def _have(self) -> int:
         return self._part.stat().st_size if self._part.exists() else 0
