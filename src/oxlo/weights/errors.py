@@ -32,7 +32,7 @@ class WrongHash(Corrupt):
         self.expected = expected
         self.found = found
         super().__init__(
-            f"{what} from {source} has sha256 {found}, expected {expected}; it was deleted"
+            f"{what} from {source} has sha256 {found}, expected {expected}; it is not used"
         )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from oxlo.catalogue import Source, WeightsFile
 from oxlo.weights import formats, sources
 from oxlo.weights.cache import Slot, sha256
-from oxlo.weights.errors import Corrupt, NoSource, SourceFailed, WrongHash
+from oxlo.weights.errors import Corrupt, NoSource, SourceFailed, UnsafeFormat, WrongHash
 from oxlo.weights.pieces import join
 from oxlo.weights.progress import Progress, Silent, Stoppable
 
@@ -96,18 +96,22 @@ class _Fetch:
         raise NoSource(self._file.name, failures)
 
     def _from(self, source: Source) -> Path:
-        """The file, verified, in the work folder. What is damaged is fetched once from zero."""
+        """The file, verified, in the work folder. An interrupted download stays there."""
         work = self._slot.workspace(f"{sources.title(source)} {source.path}")
+        try:
+            return self._twice(source, work)
+        except (Corrupt, UnsafeFormat):
+            shutil.rmtree(work)
+            raise
+
+    def _twice(self, source: Source, work: Path) -> Path:
+        """What is damaged is fetched once more, from zero."""
         try:
             return self._attempt(source, work)
         except Corrupt:
             shutil.rmtree(work)
             work.mkdir()
-        try:
-            return self._attempt(source, work)
-        except Corrupt:
-            shutil.rmtree(work)
-            raise
+        return self._attempt(source, work)
 
     def _attempt(self, source: Source, work: Path) -> Path:
         self._slot.check_room(source)

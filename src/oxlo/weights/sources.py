@@ -17,7 +17,7 @@ HUB = "https://huggingface.co"
 def title(source: Source) -> str:
     """The source in a few words, for messages."""
     if source.hub:
-        return f"hub {source.hub}@{source.revision}"
+        return f"hub {source.hub}@{source.revision or 'main'}"
     if source.wheel:
         return f"wheel {', '.join(source.wheel)}"
     return f"npm {', '.join(source.npm)}" if source.npm else f"folder {source.folder}"

