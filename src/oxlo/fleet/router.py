@@ -39,17 +39,17 @@ C = TypeVar("C", bound=Candidate)
 def choose(candidates: Sequence[C], prefix: int | None, now: float) -> C | None:
     """The replica for a call whose prompt's beginning hashes to `prefix`; None: no free slot.
 
-    Without a prefix (None or 0) it is the least loaded one. Broken replicas are chosen only when
-    there is no other: a true error at once is better than a wait for nothing.
+    Without a prefix (None or 0) it is the least loaded one. A broken replica is chosen only when
+    all are: then a true error at once is better than a wait for nothing.
     """
-    free = [c for c in candidates if c.in_use < c.slots]
+    usable = [c for c in candidates if c.broken_until <= now] or candidates
+    free = [c for c in usable if c.in_use < c.slots]
     if len(free) < 2:
         return free[0] if free else None
-    usable = [c for c in free if c.broken_until <= now] or free
     if not prefix:
-        return min(usable, key=_load)
-    most = min(map(_load, usable)) + LOAD_WINDOW
-    near = [c for c in usable if _load(c) <= most]
+        return min(free, key=_load)
+    most = min(map(_load, free)) + LOAD_WINDOW
+    near = [c for c in free if _load(c) <= most]
     return max(near, key=lambda c: _affinity(prefix, c.id))
 
 

@@ -54,16 +54,22 @@ def test_all_broken_is_no_reason_to_wait() -> None:
     assert choose([Replica(i, broken_until=9.0) for i in "ab"], None, 0.0) is not None
 
 
+def test_busy_one_is_waited_for() -> None:
+    """A sound replica that is full is better than a broken one that is free."""
+    broken, full = Replica("broken", broken_until=5.0), Replica("full", in_use=4)
+    assert choose([broken, full], None, 0.0) is None
+
+
 @given(replicas, st.integers(0, 2**64))
 def test_choice_is_free_and_near(candidates: list[Replica], prefix: int) -> None:
     """Whoever is chosen has a free slot and is within the window of the least loaded."""
     chosen = choose(candidates, prefix, 0.0)
-    free = [c for c in candidates if c.in_use < c.slots]
-    usable = [c for c in free if not c.broken_until] or free
+    usable = [c for c in candidates if not c.broken_until] or candidates
+    free = [c for c in usable if c.in_use < c.slots]
     assert (chosen is None) == (not free)
     if chosen is not None:
-        assert chosen in usable
-        least = min(c.in_use / c.slots for c in usable)
+        assert chosen in free
+        least = min(c.in_use / c.slots for c in free)
         assert chosen.in_use / chosen.slots <= least + LOAD_WINDOW
 
 

@@ -1,0 +1,198 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oxlo.errors import RateLimitExceeded
+from oxlo.ledger.memory import Busy, MemoryLedger, Reservation
+from oxlo.ledger.records import Admitted, Record, Snapshot
+from oxlo.ledger.recovery import Recovered, Replay, recover
+from oxlo.plans import Plan
+from oxlo.testing.calls import admitted, settled
+from oxlo.testing.clock import FakeClock
+
+NOW = 1_795_392_000.0
+DAY, MINUTE = int(NOW // 86_400), int(NOW // 60)
+
+
+def write(folder: Path, number: int, *records: Record | bytes) -> None:
+    """A segment of gateway `g1`; bytes are written as they are."""
+    lines = b"".join(r if isinstance(r, bytes) else encode(r) + b"\n" for r in records)
+    (folder / f"g1-{number:06}.jsonl").write_bytes(lines)
+
+
+def encode(record: Record) -> bytes:
+    """One line."""
+    return msgspec.json.encode(record)
+
+
+EMPTY = Snapshot(NOW, (), ())
+
+
+def test_first_run_has_nothing(tmp_path: Path) -> None:
+    """Without a journal there is nothing to take over."""
+    assert recover(tmp_path, "g1", NOW) == Recovered()
+
+
+def test_answered_calls_are_counted(tmp_path: Path) -> None:
+    """What was answered before the restart counts after it."""
+    call = admitted("x", NOW)
+    write(tmp_path, 1, EMPTY, call, settled(call, NOW + 1))
+    assert recover(tmp_path, "g1", NOW + 2) == Recovered((("a", DAY, 1, MINUTE, 1, 0),), ())
+
+
+def test_failed_calls_are_not(tmp_path: Path) -> None:
+    """What did not count then does not count now."""
+    call = admitted("x", NOW)
+    end = settled(call, NOW + 1, outcome="failed", counted=False, minute_counted=False)
+    write(tmp_path, 1, EMPTY, call, end)
+    assert recover(tmp_path, "g1", NOW).counts == (("a", DAY, 0, MINUTE, 0, 0),)
+
+
+def test_lost_call_is_refunded(tmp_path: Path) -> None:
+    """An admitted call without an outcome gets one, and costs nothing."""
+    write(tmp_path, 1, EMPTY, admitted("x", NOW))
+    recovered = recover(tmp_path, "g1", NOW + 2)
+    (lost,) = recovered.lost
+    assert recovered.counts == (("a", DAY, 0, MINUTE, 0, 0),)
+    assert (lost.id, lost.outcome, lost.error, lost.counted) == ("x", "lost", "gateway_lost", False)
+    assert (lost.status, lost.total_ms, lost.minute_counted) == (0, 2_000.0, False)
+
+
+def test_newest_segment_is_enough(tmp_path: Path) -> None:
+    """A snapshot holds what came before it: older segments are not read."""
+    write(tmp_path, 9, b"not read\n")
+    write(tmp_path, 10, Snapshot(NOW, (("a", DAY, 5, MINUTE, 2, 1),), ()), admitted("x", NOW))
+    recovered = recover(tmp_path, "g1", NOW)
+    assert recovered.counts == (("a", DAY, 5, MINUTE, 2, 1),)
+    assert len(recovered.lost) == 1
+
+
+def test_open_calls_cross_segments(tmp_path: Path) -> None:
+    """A call admitted in one segment may end in the next, or be lost there."""
+    x, y = admitted("x", NOW), admitted("y", NOW)
+    write(tmp_path, 2, Snapshot(NOW, (("a", DAY, 5, MINUTE, 2, 0),), (x, y)), settled(x, NOW))
+    recovered = recover(tmp_path, "g1", NOW)
+    assert recovered.counts == (("a", DAY, 6, MINUTE, 3, 0),)
+    assert [record.id for record in recovered.lost] == ["y"]
+
+
+def test_record_already_in_the_snapshot(tmp_path: Path) -> None:
+    """The first records of a segment may be part of its snapshot: they are taken once."""
+    x, y = admitted("x", NOW), admitted("y", NOW)
+    snapshot = Snapshot(NOW, (("a", DAY, 1, MINUTE, 1, 0),), (x,))
+    write(tmp_path, 1, snapshot, x, settled(x, NOW), settled(y, NOW))
+    assert recover(tmp_path, "g1", NOW).counts == (("a", DAY, 2, MINUTE, 2, 0),)
+
+
+def test_torn_line_is_ignored(tmp_path: Path) -> None:
+    """A last line that the machine did not finish is as if it were not there."""
+    call = admitted("x", NOW)
+    write(tmp_path, 1, EMPTY, call, encode(settled(call, NOW))[:30])
+    assert [record.id for record in recover(tmp_path, "g1", NOW).lost] == ["x"]
+
+
+def test_torn_snapshot_falls_back(tmp_path: Path) -> None:
+    """Without its snapshot a segment says nothing, and the one before it is read."""
+    call = admitted("x", NOW)
+    write(tmp_path, 1, EMPTY, call, settled(call, NOW))
+    write(tmp_path, 2, encode(EMPTY)[:9])
+    write(tmp_path, 3)
+    assert recover(tmp_path, "g1", NOW).counts == (("a", DAY, 1, MINUTE, 1, 0),)
+
+
+def test_other_gateways_are_others(tmp_path: Path) -> None:
+    """A gateway takes over its own journal only, however alike the names."""
+    (tmp_path / "g1-b-000001.jsonl").write_bytes(encode(EMPTY) + b"\n" + encode(admitted("x", NOW)))
+    assert recover(tmp_path, "g1", NOW) == Recovered()
+
+
+def test_refunds_are_remembered(tmp_path: Path) -> None:
+    """The brake on abandoned calls holds over a restart."""
+    call = admitted("x", NOW)
+    write(tmp_path, 1, EMPTY, call, settled(call, NOW, outcome="abandoned", counted=False))
+    assert recover(tmp_path, "g1", NOW).counts == (("a", DAY, 0, MINUTE, 1, 1),)
+
+
+class Gateway:
+    """A ledger and the records that its owner writes, as the gateway does."""
+
+    def __init__(self) -> None:
+        self.ledger = MemoryLedger(lease_seconds=1e9)
+        self.clock = FakeClock(NOW)
+        self.records: list[Record] = []
+        self.open: list[tuple[Reservation, Admitted | None]] = []
+
+    def admit(self, plan: Plan, account: str, *, write: bool) -> None:
+        """Reserve; a call that still waits for a slot is not in the journal."""
+        try:
+            held = self.ledger.reserve(account, plan, self.clock())
+        except (RateLimitExceeded, Busy):
+            return
+        record = admitted(f"call-{len(self.records)}-{len(self.open)}", self.clock(), account)
+        if write:
+            self.records.append(record)
+        self.open.append((held, record if write else None))
+
+    def end(self, outcome: str, *, counted: bool, minute_counted: bool) -> None:
+        """Settle the oldest call."""
+        if not self.open:
+            return
+        held, record = self.open.pop(0)
+        now = self.clock()
+        if record is None:
+            outcome, counted, minute_counted = "cancelled", False, False
+        elif outcome == "abandoned":
+            counted = not self.ledger.may_refund_abandoned(held, now)
+        self.ledger.settle(held, counted=counted, minute_counted=minute_counted, now=now)
+        record = record or admitted(f"queued-{len(self.records)}", now, held.account)
+        end = settled(record, now, outcome=outcome, counted=counted, minute_counted=minute_counted)
+        self.records.append(end)
+
+    def snapshot(self) -> None:
+        """Begin a segment: what came before is in its snapshot."""
+        opened = tuple(record for _, record in self.open if record is not None)
+        now = self.clock()
+        self.records.append(Snapshot(now, self.ledger.snapshot(now), opened))
+
+
+steps = st.one_of(
+    st.tuples(st.just("admit"), st.sampled_from("ab"), st.booleans()),
+    st.tuples(st.just("end"), st.sampled_from(["answered", "failed", "abandoned"]), st.booleans()),
+    st.tuples(st.just("time"), st.sampled_from([5.0, 61.0, 86_400.0]), st.booleans()),
+    st.tuples(st.just("snapshot"), st.none(), st.booleans()),
+)
+
+
+@given(st.lists(steps, max_size=60))
+def test_replay_equals_the_live_ledger(history: list[tuple[str, object, bool]]) -> None:
+    """After any history, a replay has the live ledger's counts, calls under way aside."""
+    gateway = Gateway()
+    plan = Plan(id="p", name="P", tiers=frozenset(), queue="high", abandoned_refunds=2)
+    do: dict[str, Callable[..., None]] = {
+        "admit": lambda account, flag: gateway.admit(plan, account, write=flag),
+        "end": lambda outcome, flag: gateway.end(
+            outcome, counted=outcome == "answered", minute_counted=flag or outcome == "answered"
+        ),
+        "time": lambda seconds, flag: gateway.clock.advance(seconds),
+        "snapshot": lambda nothing, flag: gateway.snapshot(),
+    }
+    for name, value, flag in history:
+        do[name](value, flag)
+    replay = Replay()
+    for record in gateway.records:
+        replay.apply(record)
+    assert sorted(replay.open) == sorted(r.id for _, r in gateway.open if r is not None)
+    replay.lose(gateway.clock())
+    restored = MemoryLedger()
+    restored.restore(replay.totals())
+    assert counts(restored, gateway.clock()) == counts(gateway.ledger, gateway.clock())
+
+
+def counts(ledger: MemoryLedger, now: float) -> dict[str, tuple[int, ...]]:
+    """The counts of a ledger's accounts that say something, with the windows of `now` open."""
+    for name in "ab":
+        ledger.limits(name, Plan(id="p", name="P", tiers=frozenset(), queue="high"), now)
+    return {name: tuple(rest) for name, *rest in ledger.snapshot(now)}
