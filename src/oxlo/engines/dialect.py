@@ -66,8 +66,12 @@ class Translator(Protocol):
     done: bool
     #: The engine reported an error inside the stream; nothing after it is to be sent.
     error: ApiError | None
-    usage: Usage
     finish: str
+
+    @property
+    def usage(self) -> Usage:
+        """Tokens, as far as they have been told."""
+        ...
 
     def feed(self, data: bytes) -> bytes:
         """Translate one read."""
@@ -82,6 +86,8 @@ class Dialect(Protocol):
     """One way of speaking."""
 
     name: str
+    #: Whether the engine refuses prompt + output over its context, instead of stopping there.
+    strict_context: bool
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list. Raises ApiError (bad tools, ...)."""

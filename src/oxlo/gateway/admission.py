@@ -121,7 +121,7 @@ def fit(decision: Decision, counted: int) -> int:
     """The output tokens that fit beside `counted` input tokens. Raises ContextLengthExceeded."""
     if counted > decision.input_cap:
         raise ContextLengthExceeded(
-            f"The prompt has {counted} tokens; your plan and this model allow {decision.input_cap}.",
+            f"The prompt has {counted} tokens; {decision.input_cap} are allowed here.",
             param="messages",
             counted_tokens=counted,
             allowed_tokens=decision.input_cap,

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -50,7 +51,7 @@ class Group:
     def __init__(self, model: str, queue_limit: int) -> None:
         self.model = model
         self.backends: list[Backend] = []
-        self.queue: ModelQueue = ModelQueue(queue_limit)
+        self.queue: ModelQueue[Any] = ModelQueue(queue_limit)
         #: Whether any replica answers.
         self.ready = False
         #: Context that every replica can hold.

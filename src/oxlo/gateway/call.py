@@ -96,7 +96,7 @@ class Call:
         self._decision: Decision | None = None
         self._line: Waiter | None = None
         self._counting: Sending | None = None
-        self._queued_as: Waiting | None = None
+        self._queued_as: Waiting[Call] | None = None
         self._attempt: Attempt | None = None
         self._tried: Backend | None = None
         self._answer: Answer
@@ -241,10 +241,10 @@ class Call:
             self._queued_as = None
             self.fail(error)
 
-    def _waiting(self) -> Waiting:
+    def _waiting(self) -> "Waiting[Call]":
         """What the queue needs to know; the cost is the work predicted, in tokens of prefill."""
         return Waiting(
-            priority=int(self.plan.priority),
+            priority=self.plan.priority,
             account=self.caller.account,
             cost=1 + self._request.text_bytes // 4 + self._decided.max_tokens // 8,
             enqueued_at=self.queued_at,

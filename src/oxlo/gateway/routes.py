@@ -14,9 +14,9 @@ from oxlo.gateway.backends import now
 from oxlo.gateway.call import Call
 from oxlo.gateway.endpoints import CHAT, COMPLETIONS, Endpoint
 from oxlo.gateway.http import SILENT, Exchange, Handler
+from oxlo.gateway.limits import limits
 from oxlo.gateway.relay import ControlRelay
 from oxlo.plans.caller import Caller
-from oxlo.wire.limits import limits
 
 if TYPE_CHECKING:
     from oxlo.gateway.core import Gateway

@@ -58,7 +58,7 @@ class Plans(msgspec.Struct, frozen=True):
 
     plans: tuple[Plan, ...]
 
-    def __iter__(self) -> Iterator[Plan]:  # type: ignore[override]
+    def __iter__(self) -> Iterator[Plan]:
         return iter(self.plans)
 
     def __getitem__(self, plan_id: str) -> Plan:

@@ -1,0 +1,16 @@
+"""The dialects that engines speak, by name."""
+
+from oxlo.engines.dialect import Dialect
+from oxlo.engines.dialects.llamacpp import LlamaCpp
+from oxlo.engines.dialects.openai import OpenAI
+from oxlo.engines.dialects.vllm import Vllm
+
+DIALECTS: dict[str, Dialect] = {d.name: d for d in (OpenAI(), Vllm(), LlamaCpp())}
+
+
+def dialect(name: str) -> Dialect:
+    """The dialect of this name. Raises KeyError naming those there are."""
+    try:
+        return DIALECTS[name]
+    except KeyError:
+        raise KeyError(f"no dialect {name!r}; there are {', '.join(DIALECTS)}") from None

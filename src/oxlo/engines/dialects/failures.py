@@ -1,0 +1,89 @@
+"""What engines say when they fail, as errors of ours: a caller's 4xx stays one."""
+
+import re
+
+import msgspec
+
+from oxlo.errors import (
+    ApiError,
+    BadRequest,
+    ContextLengthExceeded,
+    EngineFailed,
+    Overloaded,
+)
+
+_TOO_LONG = re.compile(
+    r"context (size|length|window)|maximum context|too long|exceed.*context", re.IGNORECASE
+)
+_SECRET = re.compile(r"(https?://\S+|/(?:[\w.\-]+/)+[\w.\-]+|sk[-_]\S+)")
+
+
+class _Inner(msgspec.Struct):
+    message: str = ""
+    type: str | None = None
+    code: int | str | None = None
+    param: str | None = None
+    n_prompt_tokens: int | None = None
+    n_ctx: int | None = None
+
+
+class _Outer(msgspec.Struct):
+    error: _Inner | str | None = None
+    message: str | None = None
+    detail: msgspec.Raw | str | None = None
+
+
+def read(body: bytes) -> _Inner:
+    """The error in an engine's reply, in whichever of the usual shapes."""
+    try:
+        outer = msgspec.json.decode(body, type=_Outer)
+    except (msgspec.ValidationError, msgspec.DecodeError):
+        return _Inner(message="")
+    if isinstance(outer.error, _Inner):
+        return outer.error
+    return _Inner(message=outer.error or outer.message or "")
+
+
+def translate(status: int, body: bytes) -> ApiError:
+    """An engine's error reply as ours."""
+    inner = read(body)
+    if status in (400, 413, 422) or (status == 500 and _is_callers(inner)):
+        return _bad_request(inner)
+    if status in (429, 503):
+        return Overloaded("The model is busy or still loading. Try again shortly.", retry_after=2)
+    return EngineFailed()
+
+
+def in_stream(body: bytes) -> ApiError:
+    """An error event of a stream; its code, where it has one, stands for the status."""
+    inner = read(body)
+    code = inner.code if isinstance(inner.code, int) else 500
+    return translate(code, body) if 400 <= code < 600 else EngineFailed()
+
+
+def _is_callers(inner: _Inner) -> bool:
+    """llama.cpp answers 500 to some templates' and grammars' complaints about the request."""
+    return inner.type == "invalid_request_error" or "grammar" in inner.message.lower()
+
+
+def _bad_request(inner: _Inner) -> BadRequest:
+    message = clean(inner.message) or "The model's engine refused the request."
+    if inner.type == "exceed_context_size_error" or _TOO_LONG.search(message):
+        return _too_long(inner, message)
+    return BadRequest(message, param=inner.param, code="engine_refused")
+
+
+def _too_long(inner: _Inner, message: str) -> ContextLengthExceeded:
+    if inner.n_prompt_tokens is None or inner.n_ctx is None:
+        return ContextLengthExceeded(message, param="messages")
+    return ContextLengthExceeded(
+        f"The prompt has {inner.n_prompt_tokens} tokens; this model takes {inner.n_ctx}.",
+        param="messages",
+        counted_tokens=inner.n_prompt_tokens,
+        allowed_tokens=inner.n_ctx,
+    )
+
+
+def clean(message: str) -> str:
+    """An engine's words without addresses, paths and keys, and not too many of them."""
+    return _SECRET.sub("...", " ".join(message.split()))[:500]

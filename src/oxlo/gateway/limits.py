@@ -1,0 +1,42 @@
+"""GET /v1/limits: what an account may do, what it used, and when that is back."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from oxlo.ledger.windows import Window, iso
+from oxlo.plans import Plan
+from oxlo.plans.caller import Caller
+
+
+def limits(
+    caller: Caller, plan: Plan, day: Window, minute: Window, in_use: int, now: float
+) -> dict[str, Any]:
+    """The body of GET /v1/limits; null is no limit."""
+    trial = caller.trial_until > now
+    tiers = plan.tiers | plan.trial_tiers if trial else plan.tiers
+    return {
+        "object": "limits",
+        "account": caller.account_name,
+        "plan": plan.id,
+        "plan_name": plan.name,
+        "trial_until": iso(caller.trial_until) if trial else None,
+        "day": _window(day, now),
+        "minute": _window(minute, now),
+        "concurrency": {"limit": plan.concurrency, "in_use": in_use},
+        "max_input_tokens": plan.max_input_tokens,
+        "max_output_tokens": plan.max_output_tokens,
+        "max_body_mb": plan.max_body_mb,
+        "tiers": sorted(tiers),
+        "queue": plan.queue,
+    }
+
+
+def _window(window: Window, now: float) -> dict[str, Any]:
+    moment = datetime.fromtimestamp(round(now + window.resets_in), UTC)
+    return {
+        "limit": window.limit,
+        "used": window.used,
+        "remaining": window.remaining,
+        "resets_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "resets_in": window.resets_in,
+    }

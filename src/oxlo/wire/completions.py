@@ -1,0 +1,129 @@
+"""POST /v1/completions, the legacy endpoint: the request and what makes it valid."""
+
+from functools import cached_property
+
+import msgspec
+
+from oxlo.catalogue import Model
+from oxlo.errors import BadRequest
+from oxlo.wire.chat import MAX_STOPS, StreamOptions
+from oxlo.wire.decode import Decoder, invalid
+from oxlo.wire.ranges import check_ranges
+
+MAX_PROMPTS = 16
+MAX_LOGPROBS = 5
+
+
+class CompletionRequest(msgspec.Struct, kw_only=True, dict=True):
+    """One completion request. `prompt` is text, texts, token ids, or lists of token ids."""
+
+    model: str
+    prompt: str | list[str | int | list[int]]
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+    best_of: int | None = None
+    stop: str | list[str] | None = None
+    seed: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: dict[str, float] | None = None
+    logprobs: int | None = None
+    max_tokens: int | None = None
+    echo: bool | None = None
+    suffix: str | None = None
+    user: str | None = None
+
+    top_k: int | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    tfs_z: float | None = None
+    repeat_penalty: float | None = None
+    mirostat_mode: int | None = None
+    mirostat_tau: float | None = None
+    mirostat_eta: float | None = None
+
+    @property
+    def output_limit(self) -> int | None:
+        """The caller's wish for each answer's length."""
+        return self.max_tokens
+
+    @cached_property
+    def prompts(self) -> list[str | list[int]]:
+        """Every prompt: text or token ids."""
+        if isinstance(self.prompt, str):
+            return [self.prompt]
+        if self.prompt and all(isinstance(item, int) for item in self.prompt):
+            return [[item for item in self.prompt if isinstance(item, int)]]
+        return [item for item in self.prompt if not isinstance(item, int)]
+
+    @property
+    def message_count(self) -> int:
+        """How many prompts there are."""
+        return len(self.prompts)
+
+    @property
+    def text_bytes(self) -> int:
+        """Upper bound of the longest prompt, in tokens of text."""
+        return max((len(p.encode()) if isinstance(p, str) else len(p)) for p in self.prompts)
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether the stream's usage chunk was asked for."""
+        return self.stream_options is not None and self.stream_options.include_usage is True
+
+
+class _Strict(CompletionRequest, forbid_unknown_fields=True):
+    """The same, refusing fields that it does not know."""
+
+
+_decoder: Decoder[CompletionRequest] = Decoder(_Strict, CompletionRequest)
+
+
+def decode(body: bytes) -> tuple[CompletionRequest, tuple[str, ...]]:
+    """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
+    request, unknown = _decoder.decode(body)
+    _check_prompts(request)
+    if request.stream_options is not None and request.stream is not True:
+        raise invalid("stream_options", "allowed only with 'stream': true.")
+    if isinstance(request.stop, list) and len(request.stop) > MAX_STOPS:
+        raise invalid("stop", f"at most {MAX_STOPS} sequences, got {len(request.stop)}.")
+    if request.logprobs is not None and not 0 <= request.logprobs <= MAX_LOGPROBS:
+        raise invalid("logprobs", f"expected a number from 0 to {MAX_LOGPROBS}.")
+    if request.best_of is not None and request.best_of != (request.n or 1):
+        raise invalid("best_of", "every answer is returned here: it must equal 'n'.")
+    if request.suffix:
+        raise BadRequest(
+            "Filling in before a suffix is not supported.",
+            param="suffix",
+            code="unsupported_parameter",
+        )
+    return request, unknown
+
+
+def _check_prompts(request: CompletionRequest) -> None:
+    if isinstance(request.prompt, list):
+        kinds = {type(item) for item in request.prompt}
+        if len(kinds) != 1:
+            raise invalid("prompt", "give a text, texts, token ids or lists of token ids.")
+    if len(request.prompts) > MAX_PROMPTS:
+        raise invalid("prompt", f"at most {MAX_PROMPTS} prompts, got {len(request.prompts)}.")
+    if not all(request.prompts):
+        raise invalid("prompt", "a prompt may not be empty.")
+
+
+def validate(request: CompletionRequest, model: Model) -> None:
+    """Check a request against its model. Raises BadRequest."""
+    check_ranges(_WithoutLogprobs(request), model)
+
+
+class _WithoutLogprobs:
+    """The request as ranges see it: `logprobs` is a number here and a flag in chat."""
+
+    def __init__(self, request: CompletionRequest) -> None:
+        self._request = request
+
+    def __getattr__(self, name: str) -> object:
+        return None if name == "logprobs" else getattr(self._request, name)

@@ -1,0 +1,83 @@
+"""The whole platform, started as a user starts it, with a real model behind it."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import openai
+import pytest
+
+
+@dataclass
+class Served:
+    """A running platform."""
+
+    base_url: str
+    key: str
+    home: Path
+
+    def cli(self, *args: str) -> str:
+        """Run an `oxlo` command on this installation; its standard output."""
+        command = [sys.executable, "-m", "oxlo", *args]
+        environ = os.environ | {"OXLO_HOME": str(self.home)}
+        run = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+        return run.stdout.strip()
+
+    def new_key(self, account: str, plan: str) -> str:
+        """A key of a new account on a plan."""
+        self.cli("accounts", "create", account, "--plan", plan)
+        return self.cli("keys", "create", "--account", account, "--quiet")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Iterator[Served]:
+    """`oxlo serve` with the starter model; its weights come from the test cache."""
+    home = tmp_path_factory.mktemp("home")
+    (home / "weights").symlink_to(smollm2.parent.parent)
+    environ = os.environ | {"OXLO_HOME": str(home), "OXLO_PORT": str(free_port())}
+    command = [sys.executable, "-m", "oxlo", "serve"]
+    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
+    try:
+        base_url, key = _read_start(process)
+        _lift_limits(home, environ)
+        yield Served(base_url, key, home)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def _read_start(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    said = ""
+    assert process.stdout is not None
+    for line in process.stdout:
+        said += line
+        base = re.search(r"^Base URL: (\S+)", said, re.M)
+        key = re.search(r"^API key: (\S+)", said, re.M)
+        if base and key:
+            return base[1], key[1]
+    raise AssertionError(f"oxlo serve ended early:\n{said}")
+
+
+def _lift_limits(home: Path, environ: dict[str, str]) -> None:
+    """The suite asks more than Premium's hundred a minute."""
+    command = [sys.executable, "-m", "oxlo", "accounts", "set-plan", "operator", "enterprise"]
+    subprocess.run(command, env=environ, check=True, capture_output=True)
+
+
+@pytest.fixture
+def client(served: Served) -> Iterator[openai.OpenAI]:
+    """The OpenAI SDK, with nothing changed but base URL and key."""
+    with openai.OpenAI(base_url=served.base_url, api_key=served.key, max_retries=0) as sdk:
+        yield sdk

@@ -1,0 +1,373 @@
+"""Chat through the real OpenAI SDK, the real platform and a real model."""
+
+import json
+
+import openai
+import pytest
+from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
+
+from tests.contract.conftest import Served
+
+pytestmark = pytest.mark.engine
+
+MODEL = "smollm2-135m"
+HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Say hello."}]
+WEATHER: ChatCompletionToolParam = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather in a city",
+        "parameters": {
+            "type": "object",
+            "properties": {
+                "city": {"type": "string", "maxLength": 20},
+                "unit": {"type": "string", "enum": ["celsius", "fahrenheit"]},
+            },
+            "required": ["city", "unit"],
+            "additionalProperties": False,
+        },
+    },
+}
+CLOCK: ChatCompletionToolParam = {
+    "type": "function",
+    "function": {
+        "name": "get_time",
+        "description": "The time now",
+        "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
+    },
+}
+ASK: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Weather in Paris?"}]
+
+
+def test_answer(client: openai.OpenAI) -> None:
+    """A chat is answered in OpenAI's shape, nulls included."""
+    reply = client.chat.completions.create(model=MODEL, messages=HELLO, max_tokens=16)
+    assert reply.object == "chat.completion"
+    assert reply.id.startswith("chatcmpl-")
+    assert reply.model == MODEL
+    choice = reply.choices[0]
+    assert choice.message.content
+    raw = reply.model_dump()
+    assert raw["choices"][0]["logprobs"] is None
+    assert raw["choices"][0]["message"]["refusal"] is None
+    assert reply.usage is not None
+    assert reply.usage.total_tokens == reply.usage.prompt_tokens + reply.usage.completion_tokens
+    assert reply.usage.prompt_tokens_details is not None
+    assert reply.usage.completion_tokens_details is not None
+
+
+def test_stream(client: openai.OpenAI) -> None:
+    """A stream has a role chunk, deltas, one finish chunk, and no usage unless asked."""
+    chunks = list(
+        client.chat.completions.create(model=MODEL, messages=HELLO, max_tokens=12, stream=True)
+    )
+    assert chunks[0].choices[0].delta.role == "assistant"
+    assert "".join(c.choices[0].delta.content or "" for c in chunks)
+    finishes = [c.choices[0].finish_reason for c in chunks]
+    assert finishes[-1] in ("stop", "length")
+    assert finishes[:-1] == [None] * (len(chunks) - 1)
+    assert all(c.usage is None for c in chunks)
+    assert len({c.id for c in chunks}) == 1
+
+
+def test_stream_usage(client: openai.OpenAI) -> None:
+    """With include_usage the last chunk has usage and no choices."""
+    chunks = list(
+        client.chat.completions.create(
+            model=MODEL,
+            messages=HELLO,
+            max_tokens=5,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+    )
+    assert chunks[-1].choices == []
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.completion_tokens >= 1
+    assert all(c.usage is None for c in chunks[:-1])
+
+
+def test_same_seed_same_words(client: openai.OpenAI) -> None:
+    """The same seed gives the same answer."""
+    texts = {
+        client.chat.completions.create(
+            model=MODEL, messages=HELLO, max_tokens=16, seed=7, temperature=1.0
+        )
+        .choices[0]
+        .message.content
+        for _ in range(2)
+    }
+    assert len(texts) == 1
+
+
+def test_several_choices(client: openai.OpenAI) -> None:
+    """n choices come with their indices, and usage counts them all."""
+    reply = client.chat.completions.create(model=MODEL, messages=HELLO, max_tokens=6, n=3)
+    assert [c.index for c in reply.choices] == [0, 1, 2]
+    assert reply.usage is not None
+    assert reply.usage.completion_tokens > 6
+
+
+def test_stop(client: openai.OpenAI) -> None:
+    """A stop sequence ends the answer before it."""
+    reply = client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "Repeat: one two three four"}],
+        max_tokens=40,
+        stop=[" ", "\n"],
+    )
+    assert reply.choices[0].finish_reason == "stop"
+    assert " " not in (reply.choices[0].message.content or "")
+
+
+def test_logprobs(client: openai.OpenAI) -> None:
+    """Each token has its logprob and alternatives."""
+    reply = client.chat.completions.create(
+        model=MODEL, messages=HELLO, max_tokens=4, logprobs=True, top_logprobs=3
+    )
+    logprobs = reply.choices[0].logprobs
+    assert logprobs is not None
+    assert logprobs.content
+    assert all(len(entry.top_logprobs) == 3 and entry.bytes for entry in logprobs.content)
+    assert all(entry.logprob <= 0 for entry in logprobs.content)
+
+
+def test_logit_bias(client: openai.OpenAI) -> None:
+    """A biased token wins."""
+    reply = client.chat.completions.create(
+        model=MODEL, messages=HELLO, max_tokens=3, temperature=0, logit_bias={"28": 100}
+    )
+    assert set(reply.choices[0].message.content or "") == {","}
+
+
+def test_json_object(client: openai.OpenAI) -> None:
+    """JSON mode gives JSON, or says that it was cut."""
+    reply = client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "Describe a cat in JSON."}],
+        max_tokens=200,
+        response_format={"type": "json_object"},
+    )
+    choice = reply.choices[0]
+    if choice.finish_reason == "stop":
+        assert isinstance(json.loads(choice.message.content or ""), dict)
+    else:
+        assert choice.finish_reason == "length"
+
+
+def test_json_schema(client: openai.OpenAI) -> None:
+    """A strict schema is kept, even by a very small model."""
+    schema = {
+        "type": "object",
+        "properties": {
+            "name": {"type": "string", "maxLength": 12},
+            "age": {"type": "integer", "minimum": 0, "maximum": 99},
+        },
+        "required": ["name", "age"],
+        "additionalProperties": False,
+    }
+    reply = client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "Invent a person."}],
+        max_tokens=80,
+        response_format={
+            "type": "json_schema",
+            "json_schema": {"name": "person", "strict": True, "schema": schema},
+        },
+    )
+    person = json.loads(reply.choices[0].message.content or "")
+    assert set(person) == {"name", "age"}
+    assert isinstance(person["age"], int)
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_required_tool(client: openai.OpenAI, attempt: int) -> None:
+    """A required tool call always comes, with arguments that fit the schema."""
+    reply = client.chat.completions.create(
+        model=MODEL,
+        messages=ASK,
+        tools=[WEATHER],
+        tool_choice="required",
+        max_tokens=200,
+        seed=attempt,
+    )
+    choice = reply.choices[0]
+    assert choice.finish_reason == "tool_calls"
+    assert choice.message.content is None
+    assert choice.message.tool_calls
+    call = choice.message.tool_calls[0]
+    assert call.type == "function"
+    assert call.function.name == "get_weather"
+    assert set(json.loads(call.function.arguments)) == {"city", "unit"}
+
+
+def test_named_tool(client: openai.OpenAI) -> None:
+    """A named tool is the one that is called."""
+    reply = client.chat.completions.create(
+        model=MODEL,
+        messages=ASK,
+        tools=[WEATHER, CLOCK],
+        tool_choice={"type": "function", "function": {"name": "get_time"}},
+        max_tokens=100,
+    )
+    calls = reply.choices[0].message.tool_calls
+    assert calls is not None
+    assert [c.function.name for c in calls if c.type == "function"] == ["get_time"]
+
+
+def test_streamed_tool(client: openai.OpenAI) -> None:
+    """Streamed calls have an index on each delta; id and name come once; arguments add up."""
+    stream = client.chat.completions.create(
+        model=MODEL,
+        messages=ASK,
+        tools=[WEATHER],
+        tool_choice="required",
+        parallel_tool_calls=False,
+        max_tokens=200,
+        stream=True,
+    )
+    names, ids, arguments, finish = [], [], "", None
+    for chunk in stream:
+        choice = chunk.choices[0]
+        finish = choice.finish_reason or finish
+        for delta in choice.delta.tool_calls or []:
+            assert delta.index == 0
+            assert delta.function is not None
+            names += [delta.function.name] if delta.function.name else []
+            ids += [delta.id] if delta.id else []
+            arguments += delta.function.arguments or ""
+    assert names == ["get_weather"]
+    assert len(ids) == 1
+    assert set(json.loads(arguments)) == {"city", "unit"}
+    assert finish == "tool_calls"
+
+
+def test_no_tools(client: openai.OpenAI) -> None:
+    """tool_choice none gives words."""
+    reply = client.chat.completions.create(
+        model=MODEL, messages=ASK, tools=[WEATHER], tool_choice="none", max_tokens=10
+    )
+    assert reply.choices[0].message.tool_calls is None
+    assert reply.choices[0].message.content
+
+
+def test_auto_tools(client: openai.OpenAI) -> None:
+    """With tool_choice auto there are words or calls, never neither."""
+    message = (
+        client.chat.completions.create(model=MODEL, messages=ASK, tools=[WEATHER], max_tokens=60)
+        .choices[0]
+        .message
+    )
+    assert message.content or message.tool_calls
+
+
+def test_tool_result_turn(client: openai.OpenAI) -> None:
+    """A conversation with a call and its result goes on."""
+    turn: list[ChatCompletionMessageParam] = [
+        *ASK,
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [
+                {
+                    "id": "call_1",
+                    "type": "function",
+                    "function": {"name": "get_weather", "arguments": '{"city": "Paris"}'},
+                }
+            ],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": "sunny, 21 degrees"},
+    ]
+    reply = client.chat.completions.create(
+        model=MODEL, messages=turn, tools=[WEATHER], tool_choice="none", max_tokens=20
+    )
+    assert reply.choices[0].message.content
+
+
+def test_developer_role(client: openai.OpenAI) -> None:
+    """The developer role is understood, as are user and metadata."""
+    reply = client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "developer", "content": "Be brief."}, *HELLO],
+        max_completion_tokens=5,
+        user="u1",
+        metadata={"a": "b"},
+    )
+    assert reply.usage is not None
+    assert reply.usage.completion_tokens <= 5
+
+
+def test_extra_samplers(client: openai.OpenAI) -> None:
+    """The docs' samplers are taken as top-level keys."""
+    reply = client.chat.completions.create(
+        model=MODEL,
+        messages=HELLO,
+        max_tokens=5,
+        extra_body={"top_k": 1, "min_p": 0.1, "repeat_penalty": 1.2, "mirostat_mode": 0},
+    )
+    assert reply.choices[0].message.content
+
+
+def test_headers_and_receipt(client: openai.OpenAI, served: Served) -> None:
+    """The reply's headers are OpenAI's, and the receipt is there when the answer is."""
+    raw = client.chat.completions.with_raw_response.create(
+        model=MODEL, messages=HELLO, max_tokens=4
+    )
+    request_id = raw.headers["x-request-id"]
+    assert raw.headers["openai-version"]
+    assert int(raw.headers["openai-processing-ms"]) >= 0
+    receipt = client.get(f"/requests/{request_id}", cast_to=dict[str, object])  # type: ignore[type-var]
+    assert receipt["counted"] is True
+    assert receipt["outcome"] == "answered"
+    reply = raw.parse()
+    assert reply.usage is not None
+    usage = receipt["usage"]
+    assert isinstance(usage, dict)
+    assert usage["completion_tokens"] == reply.usage.completion_tokens
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "param"),
+    [
+        ({"temperature": 2.5}, openai.BadRequestError, "temperature"),
+        ({"n": 6}, openai.BadRequestError, "n"),
+        ({"stop": ["a", "b", "c", "d", "e"]}, openai.BadRequestError, "stop"),
+        ({"messages": []}, openai.BadRequestError, "messages"),
+        ({"model": "gpt-4o-mini"}, openai.NotFoundError, "model"),
+        ({"top_logprobs": 2}, openai.BadRequestError, "top_logprobs"),
+        ({"max_tokens": 1.5}, openai.BadRequestError, "max_tokens"),
+    ],
+)
+def test_bad_values(
+    client: openai.OpenAI, fields: dict[str, object], error: type[openai.APIStatusError], param: str
+) -> None:
+    """Bad values raise the SDK's own exception, naming the field."""
+    with pytest.raises(error) as caught:
+        client.chat.completions.create(**({"model": MODEL, "messages": HELLO} | fields))  # type: ignore[call-overload]
+    assert caught.value.param is not None
+    assert caught.value.param.startswith(param)
+    assert caught.value.code
+
+
+def test_too_long(served: Served) -> None:
+    """A prompt over the plan's cap names counted and allowed tokens, and does not count."""
+    key = served.new_key("longwinded", "free")
+    with openai.OpenAI(base_url=served.base_url, api_key=key, max_retries=0) as sdk:
+        long = "word " * 3000
+        with pytest.raises(openai.BadRequestError) as caught:
+            sdk.chat.completions.create(
+                model=MODEL, messages=[{"role": "user", "content": long}], max_tokens=4
+            )
+    assert caught.value.code == "context_length_exceeded"
+    assert "2048" in caught.value.message
+    assert isinstance(caught.value.body, dict)
+    assert 3000 <= caught.value.body["counted_tokens"] < 3100
+
+
+def test_bad_key(served: Served) -> None:
+    """A bad key is the SDK's AuthenticationError."""
+    with (
+        openai.OpenAI(base_url=served.base_url, api_key="sk_nope", max_retries=0) as sdk,
+        pytest.raises(openai.AuthenticationError),
+    ):
+        sdk.models.list()
