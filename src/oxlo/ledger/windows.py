@@ -106,7 +106,7 @@ class Counts:
     def windows(
         self, day_limit: int | None, minute_limit: int | None, now: float
     ) -> tuple[Window, Window]:
-        """The day and the minute as they stand, against these limits."""
+        """The day and the minute as they stand, against these limits, once advanced to `now`."""
         return (
             Window(day_limit, self.day_used, _until((self.day + 1) * DAY, now)),
             Window(minute_limit, self.minute_used, _until((self.minute + 1) * MINUTE, now)),
@@ -114,4 +114,5 @@ class Counts:
 
 
 def _until(end: float, now: float) -> int:
-    return max(1, math.ceil(end - now))
+    """Never 0: a window that is open ends later than now."""
+    return math.ceil(end - now)

@@ -313,6 +313,20 @@ def test_waiter_meets_a_used_minute(
     assert isinstance(got[0], MinuteLimitExceeded)
 
 
+def test_waiter_is_charged_when_served(
+    ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """A lease that comes in the next minute is charged to that one, not to the one of arrival."""
+    plan = make_plan(concurrency=1, requests_per_minute=1)
+    held = ledger.reserve("a", plan, clock())
+    got: list[Reservation | ApiError] = []
+    ledger.wait("a", plan, clock(), got.append)
+    clock.advance(60)
+    ledger.settle(held, counted=True, minute_counted=True, now=clock())
+    assert isinstance(got[0], Reservation)
+    assert got[0].minute == held.minute + 1
+
+
 def test_expired_lease_serves_the_line(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:

@@ -116,6 +116,13 @@ def test_refunds_are_remembered(tmp_path: Path) -> None:
     assert recover(tmp_path, "g1", NOW).counts == (("a", DAY, 0, MINUTE, 1, 1),)
 
 
+def test_refund_is_the_day_of_the_disconnect(tmp_path: Path) -> None:
+    """A call that was abandoned after midnight uses up a refund of the new day."""
+    call, later = admitted("x", NOW), NOW + 86_400
+    write(tmp_path, 1, EMPTY, call, settled(call, later, outcome="abandoned", counted=False))
+    assert recover(tmp_path, "g1", later).counts == (("a", DAY + 1, 0, MINUTE + 1_440, 0, 1),)
+
+
 class Gateway:
     """A ledger and the records that its owner writes, as the gateway does."""
 

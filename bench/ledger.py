@@ -1,0 +1,111 @@
+"""CPU of what the ledger does for one answered call, on one core.
+
+    python bench/ledger.py [CALLS]
+
+One call is a reservation, its admission record, its settlement and its outcome record; 64 calls
+share a turn of the loop, and so a write. The clock is process time: waiting is not counted.
+"""
+
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from oxlo.ledger.journal import Journal
+from oxlo.ledger.memory import MemoryLedger, Reservation
+from oxlo.ledger.records import Snapshot
+from oxlo.plans import Plan
+from oxlo.testing.calls import admitted, settled
+
+PARALLEL = 64
+ACCOUNTS = [f"account-{number}" for number in range(PARALLEL)]
+PLAN = Plan(
+    id="pro",
+    name="Pro",
+    requests_per_day=10**9,
+    requests_per_minute=10**9,
+    concurrency=20,
+    tiers=frozenset({"free"}),
+    queue="high",
+)
+NOW = 1_795_392_000.0
+
+
+def nothing() -> None:
+    """What a client would be sent."""
+
+
+class Bench:
+    """Rounds of 64 calls, each part alone and all of it together."""
+
+    def __init__(self, folder: Path) -> None:
+        self.turn: list[Callable[[], None]] = []
+        self.ledger = MemoryLedger()
+        self.journal = Journal(
+            folder,
+            "bench",
+            on_full="stop",
+            schedule=self.turn.append,
+            snapshot=lambda: Snapshot(NOW, (), ()),
+        )
+        self.admissions = [admitted(f"req_{n:028}", NOW, a) for n, a in enumerate(ACCOUNTS)]
+        self.outcomes = [settled(record, NOW) for record in self.admissions]
+
+    def reserve(self) -> list[Reservation]:
+        reserve = self.ledger.reserve
+        return [reserve(account, PLAN, NOW) for account in ACCOUNTS]
+
+    def settle(self, held: list[Reservation]) -> None:
+        settle = self.ledger.settle
+        for reservation in held:
+            settle(reservation, counted=True, minute_counted=True, now=NOW)
+
+    def counts(self) -> None:
+        self.settle(self.reserve())
+
+    def append(self) -> None:
+        for record in self.admissions:
+            self.journal.append(record, nothing)
+        self.loop()
+        for outcome in self.outcomes:
+            self.journal.append(outcome, nothing)
+        self.loop()
+
+    def loop(self) -> None:
+        self.turn.pop()()
+
+    def whole(self) -> None:
+        held = self.reserve()
+        self.append()
+        self.settle(held)
+
+    def limits(self) -> None:
+        for account in ACCOUNTS:
+            self.ledger.limits(account, PLAN, NOW)
+
+
+def microseconds(run: Callable[[], object], calls: int) -> float:
+    """CPU microseconds a call: the best of five, as noise only adds."""
+    rounds = max(1, calls // PARALLEL)
+    best = float("inf")
+    for _ in range(5):
+        started = time.process_time()
+        for _ in range(rounds):
+            run()
+        best = min(best, time.process_time() - started)
+    return best / (rounds * PARALLEL) * 1e6
+
+
+def main(calls: int) -> None:
+    """Print one table."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder))
+        print(f"{'64 calls a turn':32} CPU us/call")
+        for name in ("counts", "append", "whole", "limits"):
+            print(f"{name:32} {microseconds(getattr(bench, name), calls):11.2f}")
+        bench.journal.close()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 64_000)
