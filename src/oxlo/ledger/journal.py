@@ -97,6 +97,7 @@ class Journal:
     def retry(self) -> None:
         """Try again to write, if writing fails; twice a second, so that a bad disk costs little."""
         if self.failing:
+            self._encode()
             self._write()
 
     def close(self) -> None:
@@ -104,6 +105,8 @@ class Journal:
         while self._records or self._thens:
             self.flush()
         self.retry()
+        if self._lines:
+            log.error("journal_lost", records=self._lines.count(b"\n"))
         if self._segment is not None:
             self._segment.close()
             self._segment = None
@@ -111,7 +114,10 @@ class Journal:
         self.closed = True
 
     def _begin(self) -> None:
-        """Start a segment with the counts as they are now; nothing is pending at this moment."""
+        """Start a segment with the counts as they are now.
+
+        Nothing is pending at this moment: a segment is left only when all was written.
+        """
         self._segment = Segment(next_path(self._directory, self._name))
         self._records.append(self._snapshot())
 

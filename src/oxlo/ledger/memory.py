@@ -9,21 +9,20 @@ Nothing here awaits and one thread runs it, so each step is whole: no call sees 
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from oxlo.errors import ApiError
 from oxlo.ledger import refusals
-from oxlo.ledger.windows import DAY, MINUTE, Counts, Window, day_of, minute_of
+from oxlo.ledger.account import Account, AccountCounts, Ready, Reservation, Waiter
+from oxlo.ledger.windows import DAY, MINUTE, Window, day_of, minute_of
 from oxlo.plans import Plan
+
+__all__ = ["AlreadySettledError", "Busy", "MemoryLedger", "Reservation", "Waiter"]
 
 #: Accounts looked at in one tick, so that a tick stays short however many there are.
 _SWEEP = 500
 #: Weight of the newest call in an account's mean call time.
 _NEWEST = 0.2
-
-#: (account, day, counted on it, minute, counted in it, abandoned refunds), as in a Snapshot.
-AccountCounts = tuple[str, int, int, int, int, int]
-Ready = Callable[["Reservation | ApiError"], None]
 
 
 class Busy(Exception):
@@ -34,82 +33,13 @@ class AlreadySettledError(Exception):
     """A reservation was settled twice: its owner lost track of it."""
 
 
-class Reservation:
-    """What one admitted call holds: a request of a day and a minute, and a lease."""
-
-    __slots__ = ("_account", "day", "expires", "minute", "plan", "settled", "since")
-
-    def __init__(self, account: "_Account", plan: Plan, now: float, expires: float) -> None:
-        self._account = account
-        self.plan = plan
-        self.day = account.day
-        self.minute = account.minute
-        self.since = now
-        #: Unix seconds at which the lease ends unless its owner renews it.
-        self.expires = expires
-        self.settled = False
-
-    @property
-    def account(self) -> str:
-        """The account that is charged."""
-        return self._account.name
-
-
-class Waiter:
-    """A place in an account's line."""
-
-    __slots__ = ("_account", "deadline", "plan", "ready")
-
-    def __init__(self, account: "_Account", plan: Plan, deadline: float, ready: Ready) -> None:
-        self._account = account
-        self.plan = plan
-        self.deadline = deadline
-        self.ready = ready
-
-    def cancel(self) -> None:
-        """Leave the line; `ready` is not called. Harmless after it was."""
-        self._account.line.pop(self, None)
-
-
-class _Account(Counts):
-    """One account: what it used, who holds its leases and who waits for one."""
-
-    __slots__ = ("call_seconds", "leases", "line", "name", "serving")
-
-    def __init__(self, name: str, day: int, minute: int, *counts: int) -> None:
-        super().__init__(day, minute, *counts)
-        self.name = name
-        self.leases: set[Reservation] = set()
-        #: First come, first served; a dict, because anyone in it may leave at any time.
-        self.line: dict[Waiter, None] = {}
-        self.serving = False
-        #: Mean time that a lease is held, for truthful waits.
-        self.call_seconds = 1.0
-
-    def check(self, plan: Plan, now: float) -> None:
-        """Raises DailyLimitExceeded or MinuteLimitExceeded when the open window is used up."""
-        per_day, per_minute = plan.requests_per_day, plan.requests_per_minute
-        if per_day is not None and self.day_used >= per_day:
-            raise refusals.day_used_up(plan, self.day, now)
-        if per_minute is not None and self.minute_used >= per_minute:
-            raise refusals.minute_used_up(plan, self.minute, now)
-
-    def has_lease(self, plan: Plan) -> bool:
-        """Whether the plan allows one more call at this moment."""
-        return plan.concurrency is None or len(self.leases) < plan.concurrency
-
-    def idle(self, day: int) -> bool:
-        """Whether its windows have passed and it holds nothing."""
-        return self.day < day and not self.leases and not self.line
-
-
 class MemoryLedger:
     """Day, minute and concurrency of every account, for one gateway."""
 
     def __init__(self, *, lease_seconds: float = 30.0) -> None:
         self._lease_seconds = lease_seconds
-        self._accounts: dict[str, _Account] = {}
-        self._lines: dict[_Account, None] = {}
+        self._accounts: dict[str, Account] = {}
+        self._lines: dict[Account, None] = {}
         #: Every account's name, in the order in which ticks look at them.
         self._round: deque[str] = deque()
         #: No account starts before these: accounts with earlier windows have been forgotten.
@@ -159,7 +89,7 @@ class MemoryLedger:
         if reservation.settled:
             raise AlreadySettledError(reservation.account)
         reservation.settled = True
-        held = reservation._account
+        held = reservation.holder
         held.give_back(
             reservation.day, reservation.minute, counted=counted, minute_counted=minute_counted
         )
@@ -170,7 +100,7 @@ class MemoryLedger:
 
     def may_refund_abandoned(self, reservation: Reservation, now: float) -> bool:
         """Whether a call that its client left may be refunded; uses up one of the day's refunds."""
-        held = reservation._account
+        held = reservation.holder
         held.advance(day_of(now), minute_of(now))
         if held.refunds >= reservation.plan.abandoned_refunds:
             return False
@@ -197,38 +127,38 @@ class MemoryLedger:
     def snapshot(self, now: float) -> tuple[AccountCounts, ...]:
         """The counts of every account without the calls under way, which a journal lists apart."""
         day = day_of(now)
-        return tuple(_settled_counts(held) for held in self._accounts.values() if held.day >= day)
+        return tuple(held.settled_counts() for held in self._accounts.values() if held.day >= day)
 
     def restore(self, counts: Iterable[AccountCounts]) -> None:
         """Take over the counts of an earlier run."""
         for name, day, day_used, minute, minute_used, refunds in counts:
-            self._add(_Account(name, day, minute, day_used, minute_used, refunds))
+            self._add(Account(name, day, minute, day_used, minute_used, refunds))
 
-    def _at(self, name: str, now: float) -> _Account:
+    def _at(self, name: str, now: float) -> Account:
         """The account with the windows of this moment open."""
         day, minute = int(now // DAY), int(now // MINUTE)
         held = self._accounts.get(name)
         if held is None:
             first = max(day, self._first_day), max(minute, self._first_minute)
-            return self._add(_Account(name, *first))
+            return self._add(Account(name, *first))
         if minute != held.minute:
             held.advance(day, minute)
         return held
 
-    def _add(self, held: _Account) -> _Account:
+    def _add(self, held: Account) -> Account:
         if held.name not in self._accounts:
             self._round.append(held.name)
         self._accounts[held.name] = held
         return held
 
-    def _charge(self, held: _Account, plan: Plan, now: float) -> Reservation:
+    def _charge(self, held: Account, plan: Plan, now: float) -> Reservation:
         held.day_used += 1
         held.minute_used += 1
         reservation = Reservation(held, plan, now, now + self._lease_seconds)
         held.leases.add(reservation)
         return reservation
 
-    def _serve(self, held: _Account, now: float) -> None:
+    def _serve(self, held: Account, now: float) -> None:
         """Give free leases to the line. One that settles at once is served by the outer loop."""
         if held.serving:
             return
@@ -240,7 +170,7 @@ class MemoryLedger:
         finally:
             held.serving = False
 
-    def _reserve_or_refuse(self, held: _Account, plan: Plan, now: float) -> Reservation | ApiError:
+    def _reserve_or_refuse(self, held: Account, plan: Plan, now: float) -> Reservation | ApiError:
         held.advance(day_of(now), minute_of(now))
         try:
             held.check(plan, now)
@@ -248,13 +178,13 @@ class MemoryLedger:
             return error
         return self._charge(held, plan, now)
 
-    def _expire_waiters(self, held: _Account, now: float) -> None:
+    def _expire_waiters(self, held: Account, now: float) -> None:
         for waiter in [w for w in held.line if w.deadline <= now]:
             if waiter in held.line:  # an earlier one's `ready` may have cancelled it
                 del held.line[waiter]
                 waiter.ready(self._too_many(held, waiter.plan))
 
-    def _expire_leases(self, held: _Account, now: float) -> None:
+    def _expire_leases(self, held: Account, now: float) -> None:
         for lease in [lease for lease in held.leases if lease.expires <= now]:
             held.leases.discard(lease)
 
@@ -268,13 +198,5 @@ class MemoryLedger:
         self._first_day = max(self._first_day, held.day + 1)
         self._first_minute = max(self._first_minute, held.minute + 1)
 
-    def _too_many(self, held: _Account, plan: Plan) -> ApiError:
+    def _too_many(self, held: Account, plan: Plan) -> ApiError:
         return refusals.all_leases_taken(plan, len(held.line), held.call_seconds)
-
-
-def _settled_counts(held: _Account) -> AccountCounts:
-    day_used, minute_used = held.day_used, held.minute_used
-    for lease in held.leases:
-        day_used -= lease.day == held.day
-        minute_used -= lease.minute == held.minute
-    return held.name, held.day, day_used, held.minute, minute_used, held.refunds

@@ -202,6 +202,23 @@ def test_memory_is_bounded_while_the_disk_is_full(
     assert newest == [Snapshot(2.0, (), ()), admitted("after", 1.0)]
 
 
+def test_retry_takes_this_turn_along(open_journal: Open, loop: Any, tmp_path: Path) -> None:
+    """A retry between an append and its turn leaves each segment with its snapshot first."""
+    journal = open_journal(segment_bytes=1)
+    draft = tmp_path / "g1-000001.draft"
+    draft.mkdir()
+    journal.append(admitted("x", 1.0), nothing)
+    loop.turn()
+    draft.rmdir()
+    journal.append(admitted("y", 1.0), nothing)
+    journal.retry()
+    loop.turn()
+    journal.append(admitted("z", 1.0), nothing)
+    loop.turn()
+    firsts = [path.read_bytes()[:12] for path in segments(tmp_path, "g1")]
+    assert (ids(tmp_path), firsts) == (["x", "y", "z"], [b'["snapshot",'] * 2)
+
+
 def test_figures_are_counted(open_journal: Open, loop: Any, tmp_path: Path) -> None:
     """Records and bytes are what the files hold."""
     journal = open_journal()
