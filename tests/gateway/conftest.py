@@ -111,6 +111,8 @@ class Platform:
         self.port = port
         self.key = control.mint("enterprise")
         self.clients: list[Client] = []
+        #: Ends the gateway, as a restart does.
+        self.end: Callable[[], Awaitable[None]]
 
     def client(self, key: str | None = None) -> Client:
         client = Client(self.port, self.key if key is None else key)
@@ -208,6 +210,8 @@ async def _begin(stack: _Stack, home: Path, dialect: str, fields: dict[str, Any]
     loop = asyncio.get_running_loop()
     engine = await EngineDouble(dialect).__aenter__()
     stack.ends.append(lambda: engine.__aexit__(None, None, None))
+    for socket in (settings.control_private_socket, settings.control_socket):
+        socket.unlink(missing_ok=True)
     control = await ControlDouble(
         settings.control_private_socket, settings.control_socket, settings.signing_secret()
     ).__aenter__()
@@ -218,17 +222,34 @@ async def _begin(stack: _Stack, home: Path, dialect: str, fields: dict[str, Any]
     platform = Platform(gateway, control, engine, listener.sockets[0].getsockname()[1])
     platform.replicas(engine)
 
+    platform.end = _once(_end_of(platform, listener))
+    stack.ends.append(platform.end)
+    return platform
+
+
+def _once(end: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+    ended = False
+
+    async def run() -> None:
+        nonlocal ended
+        if not ended:
+            ended = True
+            await end()
+
+    return run
+
+
+def _end_of(platform: Platform, listener: asyncio.Server) -> Callable[[], Awaitable[None]]:
     async def end() -> None:
         for client in platform.clients:
             if hasattr(client, "writer"):
                 client.leave()
         listener.close()
-        await gateway.drain()
-        gateway.close()
+        await platform.gateway.drain()
+        platform.gateway.close()
         await asyncio.sleep(0)
 
-    stack.ends.append(end)
-    return platform
+    return end
 
 
 def _write_models(folder: Path) -> None:

@@ -221,6 +221,7 @@ async def test_restart_keeps_counts(start: Start) -> None:
     platform = await start()
     key = platform.control.mint("free", "acct_f")
     await platform.chat(key=key)
+    await platform.end()
     again = await start()
     key = again.control.mint("free", "acct_f")
     limits = (await again.call("GET", "/v1/limits", key=key)).json()

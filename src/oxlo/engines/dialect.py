@@ -105,9 +105,7 @@ class Dialect(Protocol):
         """As `chat`, for the legacy endpoint."""
         ...
 
-    def completion_reply(
-        self, body: bytes, request: CompletionRequest, decided: Decided
-    ) -> Answer:
+    def completion_reply(self, body: bytes, request: CompletionRequest, decided: Decided) -> Answer:
         """As `chat_reply`, for the legacy endpoint."""
         ...
 

@@ -391,12 +391,12 @@ class Connection(asyncio.Protocol):
 
     def proceed(self, exchange: Exchange) -> None:
         """Go on with an exchange whose handler is decided."""
+        if not self._pending:
+            self._transport.resume_reading()  # also while working: that is how a leaver is noticed
         if exchange.complete:
             self._hand_over(exchange)
-            return
-        if exchange.headers.get(b"expect", b"").lower() == b"100-continue":
+        elif exchange.headers.get(b"expect", b"").lower() == b"100-continue":
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        self._transport.resume_reading()
 
     def _hand_over(self, exchange: Exchange) -> None:
         exchange.state = State.WORKING
