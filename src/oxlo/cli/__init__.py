@@ -1,8 +1,11 @@
 """The `oxlo` command. Each file here holds one group of commands and imports lazily."""
 
+from typing import Annotated
+
 import typer
 
-from oxlo.cli import accounts, control, engine, fleet, keys, migrate, models
+from oxlo import __version__
+from oxlo.cli import accounts, control, engine, fleet, gateway, keys, migrate, models, serve
 
 app = typer.Typer(
     name="oxlo",
@@ -13,10 +16,27 @@ app = typer.Typer(
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
+app.command()(serve.serve)
+app.command()(gateway.gateway)
 app.command()(migrate.migrate)
 app.command()(control.control)
 app.command()(engine.engine)
 app.command()(fleet.fleet)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"oxlo {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """A self-hostable AI inference platform."""
 
 
 def main() -> None:

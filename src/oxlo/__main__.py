@@ -1,0 +1,6 @@
+"""`python -m oxlo` is `oxlo`."""
+
+from oxlo.cli import main
+
+if __name__ == "__main__":
+    main()

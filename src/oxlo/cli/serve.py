@@ -1,0 +1,199 @@
+"""`oxlo serve`: everything on one machine, from an empty folder to the first answer."""
+
+import asyncio
+import errno
+import fcntl
+import os
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from typing import Annotated
+
+import msgspec
+import typer
+
+from oxlo import catalogue, plans, weights
+from oxlo.catalogue import Catalogue
+from oxlo.cli import storing
+from oxlo.cli.banner import banner
+from oxlo.cli.progress import Meters
+from oxlo.cli.storing import CommandError
+from oxlo.cli.supervisor import LogLine, StartFailed, Supervisor, oxlo
+from oxlo.fleet import registry
+from oxlo.fleet.fetch import NoAnswer, Refused, fetch
+from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.fleet.starter import chosen
+from oxlo.settings import Settings
+
+#: Seconds between two looks at whether everything is ready.
+_LOOK = 0.2
+_POLL_DEADLINE = 2.0
+
+
+def serve(
+    verbose: Annotated[bool, typer.Option("--verbose", help="Show every process's log.")] = False,
+) -> None:
+    """Fetch the starter models, start every process, and serve until Ctrl-C."""
+    try:
+        with storing.one_line_errors():
+            settings = Settings.read()
+            asyncio.run(_serve(_prepared(settings), verbose=verbose))
+    except (StartFailed, weights.WeightsError) as error:
+        typer.echo(f"oxlo: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What is decided before the first process starts."""
+
+    settings: Settings
+    known: Catalogue
+    models: tuple[str, ...]
+    plan: plans.Plan
+    #: The operator's first key, if it was made just now.
+    key: str | None
+
+
+def _prepared(settings: Settings) -> _Prepared:
+    """Check, migrate, make the first account, fetch the weights. Raises CommandError and others."""
+    settings.prepare()
+    _lock(settings)
+    _check_port(settings)
+    known = catalogue.load(settings.catalogue_dir)
+    models = chosen(settings, known)
+    _fetch_weights(settings, known, models)
+    plan, key = _operator()
+    return _Prepared(settings, known, models, plan, key)
+
+
+def _lock(settings: Settings) -> None:
+    """One server to a home; the lock is held until the process ends."""
+    fd = os.open(settings.home / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise CommandError(
+            f"another `oxlo serve` runs on {settings.home}; stop it or set OXLO_HOME"
+        ) from None
+
+
+def _check_port(settings: Settings) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            taken = error.errno == errno.EADDRINUSE
+            reason = "is in use; set OXLO_PORT to another" if taken else f"cannot be used: {error}"
+            raise CommandError(f"port {settings.port} on {settings.host} {reason}") from None
+
+
+def _fetch_weights(settings: Settings, known: Catalogue, models: tuple[str, ...]) -> None:
+    files = [file for name in models for file in known.resolve(name).weights]
+    meters = Meters()
+    with meters.shown():
+        weights.fetch_all(files, settings.weights_dir, meters.meter)
+
+
+def _operator() -> tuple[plans.Plan, str | None]:
+    """The operator's plan, and its key where the account was made just now (D20)."""
+    from oxlo.store import accounts
+
+    async def work(desk: storing.Desk) -> tuple[plans.Plan, str | None]:
+        async with desk.database.write() as db:
+            account, key = await accounts.ensure_operator(
+                db, desk.plan("premium"), signing=desk.settings.signing_secret(), now=desk.now
+            )
+        return desk.plan(account.plan), key
+
+    return storing.run(work)
+
+
+async def _serve(prepared: _Prepared, *, verbose: bool) -> None:
+    settings = prepared.settings
+    logs = settings.home / "logs"
+    logs.mkdir(exist_ok=True)
+    settings.replicas_file.unlink(missing_ok=True)  # what an earlier run wrote is not ready now
+    grace = settings.drain_seconds + 5
+    children = [oxlo("gateway", grace), oxlo("fleet", grace), oxlo("control", 15)]
+    supervisor = Supervisor(children, logs, _Terminal(verbose=verbose).tell)
+    stop = asyncio.Event()
+    _on_signals(stop, supervisor)
+    announcing = asyncio.create_task(_announce(prepared))
+    try:
+        await supervisor.run(stop)
+    finally:
+        announcing.cancel()
+
+
+def _on_signals(stop: asyncio.Event, supervisor: Supervisor) -> None:
+    """The first signal ends in good order, a second one hurries."""
+
+    def on_signal() -> None:
+        if stop.is_set():
+            supervisor.hurry()
+            return
+        typer.echo("Stopping: running calls may finish. Again to hurry.", err=True)
+        stop.set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+
+
+async def _announce(prepared: _Prepared) -> None:
+    """Say what is loading, then how to call it."""
+    settings, started = prepared.settings, time.monotonic()
+    told: dict[str, ReplicaState] = {}
+    while not await _is_ready(settings, len(prepared.models)):
+        for replica in registry.read(settings.replicas_file).replicas:
+            _tell_state(replica, told)
+        await asyncio.sleep(_LOOK)
+    models = list(prepared.models)
+    typer.echo(banner(settings.base_url, prepared.key, prepared.plan, models))
+    typer.echo(f"Ready after {time.monotonic() - started:.1f} s.", err=True)
+
+
+def _tell_state(replica: Replica, told: dict[str, ReplicaState]) -> None:
+    if told.get(replica.id) is replica.state:
+        return
+    told[replica.id] = replica.state
+    words = {"starting": "loading", "warming": "warming"}.get(replica.state)
+    if words:
+        typer.echo(f"{words} {replica.model}", err=True)
+    elif replica.reason and replica.state is not ReplicaState.READY:
+        typer.echo(f"{replica.model}: {replica.reason}", err=True)
+
+
+class _Ready(msgspec.Struct):
+    status: str
+    models: dict[str, str]
+
+
+async def _is_ready(settings: Settings, expected: int) -> bool:
+    """Whether the gateway answers and has every model that is to be served."""
+    scheme = "https" if settings.tls_cert else "http"
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    try:
+        reply = await fetch(
+            f"{scheme}://{host}:{settings.port}", "/readyz", deadline=_POLL_DEADLINE
+        )
+        ready = msgspec.json.decode(reply.body, type=_Ready)
+    except (NoAnswer, Refused, msgspec.DecodeError):
+        return False
+    return ready.status == "ready" and len(ready.models) >= expected
+
+
+class _Terminal:
+    """Shows what somebody at the terminal should know; the rest is in the log files."""
+
+    def __init__(self, *, verbose: bool) -> None:
+        self._verbose = verbose
+
+    def tell(self, process: str, line: LogLine) -> None:
+        """Show a line if it is a warning or worse, or if everything is wanted."""
+        if self._verbose or line.level in ("warning", "error", "critical"):
+            more = line.reason or line.error
+            typer.echo(f"{process}: {line.event}{': ' if more else ''}{more}", err=True)
