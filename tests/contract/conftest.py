@@ -48,14 +48,14 @@ def served(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Iterator[
     (home / "weights").symlink_to(smollm2.parent.parent)
     environ = os.environ | {"OXLO_HOME": str(home), "OXLO_PORT": str(free_port())}
     command = [sys.executable, "-m", "oxlo", "serve"]
-    process = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
-    try:
-        base_url, key = _read_start(process)
-        _lift_limits(home, environ)
-        yield Served(base_url, key, home)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            base_url, key = _read_start(process)
+            _lift_limits(home, environ)
+            yield Served(base_url, key, home)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
 
 
 def _read_start(process: "subprocess.Popen[str]") -> tuple[str, str]:
