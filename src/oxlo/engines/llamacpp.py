@@ -12,7 +12,7 @@ from oxlo.catalogue import Model, Variant
 from oxlo.engines import gguf
 from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.llamacpp_child import Config
-from oxlo.fleet.sizing import Machine, Size, decide
+from oxlo.fleet.sizing import Machine, Size, contexts, decide
 from oxlo.settings import Settings
 
 
@@ -56,12 +56,12 @@ class LlamaCpp:
             weights=str(weights[0]),
             alias=model.id,
             threads=size.threads,
-            slots=size.slots,
+            slots=contexts(size.slots),
             context=size.context,
             cache_mb=settings.llamacpp_cache_mb,
             api_key=secrets.token_urlsafe(24),
         )
-        return _launch(model, config)
+        return _launch(model, config, size.slots)
 
     def explain(self, log: Sequence[str]) -> str:
         """llama.cpp's first error line names the cause; those after it repeat it."""
@@ -76,15 +76,16 @@ def _args(variant: Variant) -> Args:
         raise CannotLaunch(f"the model file's args for llamacpp: {error}") from None
 
 
-def _launch(model: Model, config: Config) -> Launch:
+def _launch(model: Model, config: Config, slots: int) -> Launch:
     shown = msgspec.to_builtins(config)
     del shown["api_key"]
+    shown["slots"] = slots
     return Launch(
         model=model.id,
         kind="llamacpp",
         dialect="llamacpp",
         engine_model=config.alias,
-        slots=config.slots,
+        slots=slots,
         context_length=config.context,
         abilities=model.abilities,
         api_key=config.api_key,

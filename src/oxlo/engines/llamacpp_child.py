@@ -23,6 +23,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     #: The model's name at the engine.
     alias: str
     threads: int
+    #: llama.cpp's own slots: those that calls are sent to, and what an `n` above them needs.
     slots: int
     #: Tokens of context of one slot.
     context: int

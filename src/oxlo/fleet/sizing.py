@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 #: Context per slot when nobody says more: long chats fit, and a slot's memory stays small.
 DEFAULT_CONTEXT = 8192
 _LEAST_CONTEXT = 1024
+#: llama.cpp refuses a call for more choices than it has slots, and an API call may ask for five.
+_MOST_CHOICES = 5
 #: Share of an engine's memory for its context; the rest is for weights and scratch space.
 _CONTEXT_SHARE = 0.5
 
@@ -39,11 +41,16 @@ def decide(wish: Size, machine: Machine, longest: int, bytes_per_token: int) -> 
     """
     size = Size(
         threads=wish.threads or _threads(machine.cores),
-        slots=wish.slots or min(8, 2 * machine.cores),
+        slots=wish.slots or min(8, max(_MOST_CHOICES, 2 * machine.cores)),
         context=min(wish.context, longest) if wish.context else min(DEFAULT_CONTEXT, longest),
     )
     room = int(machine.memory_mb * 2**20 * _CONTEXT_SHARE)
     return _fit(size, wish, room // bytes_per_token) if bytes_per_token else size
+
+
+def contexts(slots: int) -> int:
+    """Contexts that an engine holds: one to a slot, and enough for the choices of one call."""
+    return max(slots, _MOST_CHOICES)
 
 
 def _threads(cores: int) -> int:
@@ -57,8 +64,8 @@ def _threads(cores: int) -> int:
 
 def _fit(size: Size, wish: Size, tokens: int) -> Size:
     """Fewer slots first, then a shorter context: one long chat is worth more than two cut ones."""
-    while size.slots * size.context > tokens:
-        if size.slots > 1 and not wish.slots:
+    while contexts(size.slots) * size.context > tokens:
+        if size.slots > _MOST_CHOICES and not wish.slots:
             size = replace(size, slots=size.slots - 1)
         elif size.context > _LEAST_CONTEXT and not wish.context:
             size = replace(size, context=max(_LEAST_CONTEXT, size.context // 2))

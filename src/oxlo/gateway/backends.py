@@ -68,8 +68,8 @@ class Group:
 
     def acquire(self, prefix: int, now: float, avoid: Backend | None = None) -> Backend | None:
         """Take a slot of the replica that the router chooses; None when all are taken."""
-        candidates = [b for b in self.backends if b.ready and b.in_use < b.slots and b is not avoid]
-        chosen = router.choose(candidates, prefix, now) if candidates else None
+        candidates = [b for b in self.backends if b.ready and b is not avoid]
+        chosen = router.choose(candidates, prefix, now)
         if chosen is not None:
             chosen.in_use += 1
         return chosen

@@ -279,7 +279,7 @@ class Call:
     def expired(self) -> None:
         """The wait for a slot is over."""
         self._queued_as = None
-        self.fail(QueueTimedOut(retry_after=10))
+        self.fail(QueueTimedOut(retry_after=self._decided.group.queue.retry_after()))
 
     # The engine's side: `Owner` of `gateway/attempt.py`.
 

@@ -32,7 +32,7 @@ def limits(
 
 
 def _window(window: Window, now: float) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(round(now + window.resets_in), UTC)
+    moment = datetime.fromtimestamp(int(now) + window.resets_in, UTC)
     return {
         "limit": window.limit,
         "used": window.used,

@@ -68,8 +68,8 @@ def test_sized_to_the_machine(model_file: Path) -> None:
     """Everything that was decided is in the arguments that are logged; the key is not."""
     found = launch(model_file)
     config = msgspec.json.decode(found.config, type=Config)
-    assert (config.threads, config.slots, config.context, config.cache_mb) == (2, 4, 8192, 512)
-    assert found.arguments["slots"] == found.slots == 4
+    assert (config.threads, config.slots, config.context, config.cache_mb) == (2, 5, 8192, 512)
+    assert found.arguments["slots"] == found.slots == 5
     assert found.api_key == config.api_key != ""
     assert found.api_key not in str(found.arguments) + str(found.argv)
 

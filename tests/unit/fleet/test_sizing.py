@@ -2,17 +2,17 @@
 
 import pytest
 
-from oxlo.fleet.sizing import Machine, Size, decide
+from oxlo.fleet.sizing import Machine, Size, contexts, decide
 
 LAPTOP = Machine(cores=2, memory_mb=16_000)
 KILOBYTES = 23_040  # a token's context in SmolLM2
 
 
 @pytest.mark.parametrize(
-    ("cores", "threads", "slots"), [(1, 1, 2), (2, 2, 4), (4, 3, 8), (64, 63, 8)]
+    ("cores", "threads", "slots"), [(1, 1, 5), (2, 2, 5), (4, 3, 8), (64, 63, 8)]
 )
 def test_sized_by_cores(cores: int, threads: int, slots: int) -> None:
-    """Two slots a core, at most eight; a larger machine keeps a core for the rest of it."""
+    """Two slots a core, from five to eight; a larger machine keeps a core for the rest of it."""
     size = decide(Size(), Machine(cores, 64_000), 8192, KILOBYTES)
     assert (size.threads, size.slots, size.context) == (threads, slots, 8192)
 
@@ -26,10 +26,17 @@ def test_context_is_bounded() -> None:
 
 def test_memory_takes_slots_then_context() -> None:
     """A small machine serves fewer callers before it forgets more of each chat."""
-    small = decide(Size(), Machine(2, 1000), 8192, KILOBYTES)
-    tiny = decide(Size(), Machine(2, 200), 8192, KILOBYTES)
-    assert (small.slots, small.context) == (2, 8192)
-    assert (tiny.slots, tiny.context) == (1, 4096)
+    small = decide(Size(), Machine(4, 2200), 8192, KILOBYTES)
+    tiny = decide(Size(), Machine(4, 1000), 8192, KILOBYTES)
+    assert (small.slots, small.context) == (6, 8192)
+    assert (tiny.slots, tiny.context) == (5, 4096)
+
+
+def test_five_choices_need_five_contexts() -> None:
+    """One slot for calls still leaves room for a call with `n: 5`, and memory is sized for it."""
+    one = decide(Size(slots=1), Machine(4, 1000), 8192, KILOBYTES)
+    assert (one.slots, one.context) == (1, 4096)
+    assert (contexts(one.slots), contexts(8)) == (5, 8)
 
 
 def test_wishes_stand() -> None:
