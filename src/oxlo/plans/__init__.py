@@ -5,6 +5,7 @@ import tomllib
 from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -18,21 +19,25 @@ class Priority(IntEnum):
     DEDICATED = 3
 
 
+#: A limit of nothing would be a mistake: no limit is said by leaving it out.
+Limit = Annotated[int, msgspec.Meta(ge=1)] | None
+
+
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One plan. `None` as a limit means that there is none."""
 
     id: str
     name: str
     price_usd: float | None = None
-    requests_per_day: int | None = None
-    requests_per_minute: int | None = None
-    concurrency: int | None = None
-    max_input_tokens: int | None = None
-    max_output_tokens: int | None = None
-    max_audio_minutes: int | None = None
+    requests_per_day: Limit = None
+    requests_per_minute: Limit = None
+    concurrency: Limit = None
+    max_input_tokens: Limit = None
+    max_output_tokens: Limit = None
+    max_audio_minutes: Limit = None
     max_body_mb: int = 25
     tiers: frozenset[str]
-    queue: str
+    queue: Literal["best_effort", "high", "highest", "dedicated"]
     #: Days after sign-up in which `trial_tiers` are open as well.
     trial_days: int = 0
     trial_tiers: frozenset[str] = frozenset()
@@ -78,12 +83,23 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load(path: Path | None = None) -> Plans:
-    """Read plans from `path`, or those that are shipped. Raises msgspec.ValidationError."""
-    text = (path or Path(__file__).with_name("plans.toml")).read_text()
-    file = msgspec.convert(tomllib.loads(text), _File)
-    plans = [msgspec.convert({"id": key, **body}, Plan) for key, body in file.plan.items()]
-    for plan in plans:
-        _ = plan.priority
+    """Read plans from `path`, or those that are shipped.
+
+    Raises msgspec.ValidationError naming the file, the plan and the field.
+    """
+    source = path or Path(__file__).with_name("plans.toml")
+    try:
+        file = msgspec.convert(tomllib.loads(source.read_text()), _File)
+        plans = [_plan(plan_id, body) for plan_id, body in file.plan.items()]
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise msgspec.ValidationError(f"{source}: {error}") from error
     return Plans(
         tuple(sorted(plans, key=lambda p: math.inf if p.price_usd is None else p.price_usd))
     )
+
+
+def _plan(plan_id: str, body: dict[str, object]) -> Plan:
+    try:
+        return msgspec.convert({"id": plan_id, **body}, Plan)
+    except msgspec.ValidationError as error:
+        raise msgspec.ValidationError(f"plan.{plan_id}: {error}") from error

@@ -20,8 +20,7 @@ LENGTH = 46
 def mint(secret: bytes) -> str:
     """A new key."""
     random = secrets.token_bytes(_RANDOM_BYTES)
-    raw = random + _tag(random, secret)
-    return PREFIX + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return _spelt(random + _tag(random, secret))
 
 
 def genuine(key: str, secret: bytes) -> bool:
@@ -32,12 +31,20 @@ def genuine(key: str, secret: bytes) -> bool:
         raw = base64.b64decode(key[len(PREFIX) :] + "=", altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return False
-    return hmac.compare_digest(raw[_RANDOM_BYTES:], _tag(raw[:_RANDOM_BYTES], secret))
+    # The last character has two bits to spare: only one of its four spellings is the key.
+    one_spelling = _spelt(raw) == key
+    return one_spelling and hmac.compare_digest(
+        raw[_RANDOM_BYTES:], _tag(raw[:_RANDOM_BYTES], secret)
+    )
 
 
 def digest(key: str) -> str:
     """What is stored instead of a key: its SHA-256 in hex."""
     return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _spelt(raw: bytes) -> str:
+    return PREFIX + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 def _tag(random: bytes, secret: bytes) -> bytes:
