@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import math
 import os
 import secrets
 import sys
@@ -13,6 +14,7 @@ from typing import Any, Literal, get_origin
 
 #: A unix socket's path may not be longer than this on macOS (104) or Linux (108).
 _SOCKET_PATH_MAX = 100
+_PORT_MAX = 65535
 
 
 class SettingsError(Exception):
@@ -106,6 +108,8 @@ class Settings:
             for f in fields(cls)
             if source.get(f"OXLO_{f.name.upper()}", "") != ""
         }
+        if not 1 <= given.get("port", 1) <= _PORT_MAX:
+            raise SettingsError(f"OXLO_PORT={given['port']}: takes 1 to {_PORT_MAX}")
         return cls(**given)
 
     def secret(self, name: str) -> str:
@@ -119,7 +123,8 @@ class Settings:
     def base_url(self) -> str:
         """Where clients reach the platform, without `/v1` and without a trailing slash."""
         scheme = "https" if self.tls_cert else "http"
-        return self.public_url.rstrip("/") or f"{scheme}://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url.rstrip("/") or f"{scheme}://{host}:{self.port}"
 
     @property
     def database(self) -> str:
@@ -207,6 +212,8 @@ def _parse(name: str, text: str, kind: Any) -> Any:
 
 
 def _convert(text: str, kind: Any) -> Any:
+    if kind in (int, float):
+        return _number(kind(text))
     if get_origin(kind) is Literal:
         return _one_of(text, kind.__args__)
     if kind is bool:
@@ -220,6 +227,12 @@ def _convert(text: str, kind: Any) -> Any:
     if kind in (Path, Path | None):
         return Path(text).expanduser()
     return kind(text)
+
+
+def _number(number: float) -> float:
+    if not 0 <= number < math.inf:
+        raise ValueError("takes a number from 0 up")
+    return number
 
 
 def _one_of(text: str, allowed: tuple[str, ...]) -> str:

@@ -1,0 +1,198 @@
+"""Settings: read once from the environment, with every mistake named."""
+
+import dataclasses
+import os
+import re
+import stat
+from pathlib import Path
+
+import pytest
+
+from oxlo.settings import Settings, SettingsError
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home")
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_defaults() -> None:
+    """What an empty environment means."""
+    settings = Settings.read({})
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert (settings.starter, settings.models) == ("small", ())
+    assert settings.home.name == "oxlo"
+    assert settings.base_url == "http://127.0.0.1:8000"
+    assert settings.database == f"sqlite+aiosqlite:///{settings.home}/oxlo.db"
+
+
+def test_every_setting_is_explained() -> None:
+    """Each has a sentence for the reference page."""
+    docs = {field.name: field.metadata.get("doc", "") for field in dataclasses.fields(Settings)}
+    assert [name for name, doc in docs.items() if not re.fullmatch(r"\S.{9,}\.\S*.*", doc)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("HOME", "/data", Path("/data")),
+        ("HOME", "~/data", Path.home() / "data"),
+        ("PORT", "9000", 9000),
+        ("PORT", " 9000 ", 9000),
+        ("HEAD_TIMEOUT", "2.5", 2.5),
+        ("STARTER", "none", "none"),
+        ("MODELS", "a, b,,c ", ("a", "b", "c")),
+        ("CATALOGUE", "/models", Path("/models")),
+        ("LOG_JSON", "1", True),
+        ("LOG_JSON", "Yes", True),
+        ("LOG_JSON", "no", False),
+        ("METRICS_TOKEN", "t", "t"),
+    ],
+)
+def test_values(name: str, text: str, value: object) -> None:
+    """Each kind of value, as people write it."""
+    assert getattr(Settings.read({f"OXLO_{name}": text}), name.lower()) == value
+
+
+def test_empty_is_unset() -> None:
+    """Compose files pass empty variables for those that were not set."""
+    assert Settings.read({"OXLO_PORT": "", "OXLO_HOME": ""}) == Settings.read({})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("PORT", "http", "OXLO_PORT='http'"),
+        ("HEAD_TIMEOUT", "10s", "OXLO_HEAD_TIMEOUT='10s'"),
+        ("STARTER", "big", "small, full, none"),
+        ("LOG_JSON", "maybe", "true"),
+        ("JOURNAL_FULL", "panic", "continue, stop"),
+    ],
+)
+def test_mistakes_name_the_variable(name: str, text: str, told: str) -> None:
+    """The message has the variable, the value, and what it takes."""
+    with pytest.raises(SettingsError, match=told):
+        Settings.read({f"OXLO_{name}": text})
+
+
+NUMBERS = [field.name for field in dataclasses.fields(Settings) if field.type in (int, float)]
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("text", ["-1", "nan", "inf", "-0.5"])
+def test_numbers_are_sane(name: str, text: str) -> None:
+    """No time, size or count is negative or no number at all."""
+    with pytest.raises(SettingsError, match=f"OXLO_{name.upper()}"):
+        Settings.read({f"OXLO_{name.upper()}": text})
+
+
+@pytest.mark.parametrize("port", ["0", "65536"])
+def test_ports_exist(port: str) -> None:
+    """The port is printed before it is bound, so it has to be a real one."""
+    with pytest.raises(SettingsError, match="OXLO_PORT"):
+        Settings.read({"OXLO_PORT": port})
+
+
+def test_reads_the_real_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an argument it is the process's own."""
+    monkeypatch.setenv("OXLO_PORT", "8123")
+    assert Settings.read().port == 8123
+
+
+def test_default_home_on_linux(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The place that the desktop's conventions name."""
+    monkeypatch.setattr("sys.platform", "linux")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    assert Settings().home == tmp_path / "oxlo"
+    monkeypatch.delenv("XDG_DATA_HOME")
+    assert Settings().home == Path.home() / ".local" / "share" / "oxlo"
+
+
+def test_default_home_on_macos(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where macOS programs keep their data."""
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert Settings().home == Path.home() / "Library" / "Application Support" / "oxlo"
+
+
+def test_frozen(settings: Settings) -> None:
+    """Nothing changes a setting after the start."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.port = 1  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://127.0.0.1:8000"),
+        ({"port": 80, "host": "10.0.0.1"}, "http://10.0.0.1:80"),
+        ({"host": "::1"}, "http://[::1]:8000"),
+        ({"tls_cert": Path("c.pem")}, "https://127.0.0.1:8000"),
+        ({"public_url": "https://ai.example.com/"}, "https://ai.example.com"),
+    ],
+)
+def test_base_url(given: dict[str, object], url: str) -> None:
+    """Where clients reach it: the public address wins."""
+    assert Settings(**given).base_url == url
+
+
+def test_secrets_are_read_when_needed(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    """A variable that a model file names, trimmed; absent is empty."""
+    monkeypatch.setenv("CLOUD_KEY", " secret\n")
+    assert settings.secret("CLOUD_KEY") == "secret"
+    assert settings.secret("NO_SUCH_KEY") == ""
+
+
+def test_prepare_closes_what_is_private(settings: Settings) -> None:
+    """Journals, sockets and the secret are the owner's alone, whatever the umask."""
+    before = os.umask(0)
+    try:
+        settings.prepare()
+    finally:
+        os.umask(before)
+    assert (mode(settings.journal_dir), mode(settings.run_dir)) == (0o700, 0o700)
+    assert mode(settings.home / "secret") == 0o600
+    assert settings.weights_dir.is_dir()
+
+
+def test_secret_is_made_once(settings: Settings) -> None:
+    """Keys stay valid over restarts."""
+    settings.prepare()
+    first = settings.signing_secret()
+    settings.prepare()
+    assert settings.signing_secret() == first
+    assert len(first) == 64
+    assert [path.name for path in settings.home.glob("secret*")] == ["secret"]
+
+
+def test_given_secret_wins(tmp_path: Path) -> None:
+    """Several hosts share one."""
+    settings = Settings(home=tmp_path, installation_secret="shared")
+    settings.prepare()
+    assert settings.signing_secret() == b"shared"
+
+
+def test_no_secret_yet(settings: Settings) -> None:
+    """A gateway started before anything else says what to do."""
+    with pytest.raises(SettingsError, match="oxlo serve"):
+        settings.signing_secret()
+
+
+def test_sockets_fit_a_long_home(tmp_path: Path) -> None:
+    """A socket's path is limited: a deep home has its sockets elsewhere, always in one place."""
+    deep = Settings(home=tmp_path / ("deep" * 30))
+    other = Settings(home=tmp_path / ("deep" * 31))
+    assert len(str(deep.control_private_socket)) <= 104
+    assert len(str(deep.gateway_socket("g1"))) <= 104
+    assert deep.run_dir == Settings(home=deep.home).run_dir
+    assert deep.run_dir != other.run_dir
+
+
+def test_everything_else_is_under_home(settings: Settings) -> None:
+    """One folder to back up or to delete."""
+    home = settings.home
+    paths = (settings.journal_dir, settings.weights_dir, settings.catalogue_dir)
+    assert [path.parent for path in paths] == [home, home, home]
