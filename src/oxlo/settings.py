@@ -122,9 +122,13 @@ class Settings:
     @property
     def base_url(self) -> str:
         """Where clients reach the platform, without `/v1` and without a trailing slash."""
-        scheme = "https" if self.tls_cert else "http"
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return self.public_url.rstrip("/") or f"{scheme}://{host}:{self.port}"
+        return self.public_url.rstrip("/") or f"{self.scheme}://{host}:{self.port}"
+
+    @property
+    def scheme(self) -> str:
+        """What the gateway itself speaks: https or http."""
+        return "https" if self.tls_cert else "http"
 
     @property
     def database(self) -> str:

@@ -19,7 +19,7 @@ print(reply.choices[0].message.content)"""
 
 
 def banner(base_url: str, key: str | None, plan: Plan, models: list[str]) -> str:
-    """The whole text. `key` is there only when it was just made."""
+    """The whole text. `key` is there only when it was just made, `models` are those ready."""
     base = f"{base_url}/v1"
     lines = ["", "Oxlo is ready.", "", f"Base URL: {base}", *_key_lines(key)]
     lines += [f"Models: {', '.join(models)}" if models else _NO_MODELS, _plan_line(plan)]
@@ -30,13 +30,14 @@ def banner(base_url: str, key: str | None, plan: Plan, models: list[str]) -> str
     return "\n".join([*lines, "", "Stop with Ctrl-C."])
 
 
+KEEP = "Keep the key now: it is not shown again."
 _NO_MODELS = "Models: none; `oxlo models list` shows what can be pulled"
 
 
 def _key_lines(key: str | None) -> list[str]:
     if key is None:
         return ["Keys: made earlier; `oxlo keys create --account operator` makes another"]
-    return [f"API key: {key}", "Keep the key now: it is not shown again."]
+    return [f"API key: {key}", KEEP]
 
 
 def _plan_line(plan: Plan) -> str:

@@ -1,13 +1,16 @@
 """`oxlo serve`: everything on one machine, from an empty folder to the first answer."""
 
 import asyncio
+import contextlib
 import errno
 import fcntl
 import os
 import signal
 import socket
+import ssl
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -16,13 +19,13 @@ import typer
 from oxlo import catalogue, plans, weights
 from oxlo.catalogue import Catalogue
 from oxlo.cli import storing
-from oxlo.cli.banner import banner
+from oxlo.cli.banner import KEEP, banner
 from oxlo.cli.progress import Meters
+from oxlo.cli.startup import Startup
 from oxlo.cli.storing import CommandError
 from oxlo.cli.supervisor import LogLine, StartFailed, Supervisor, oxlo
 from oxlo.fleet import registry
 from oxlo.fleet.fetch import NoAnswer, Refused, fetch
-from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.fleet.starter import chosen
 from oxlo.settings import Settings
 
@@ -80,14 +83,16 @@ def _lock(settings: Settings) -> None:
 
 
 def _check_port(settings: Settings) -> None:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            taken = error.errno == errno.EADDRINUSE
-            reason = "is in use; set OXLO_PORT to another" if taken else f"cannot be used: {error}"
-            raise CommandError(f"port {settings.port} on {settings.host} {reason}") from None
+    host, port = settings.host, settings.port
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = "is in use; set OXLO_PORT to another" if taken else f"cannot be used: {error}"
+        raise CommandError(f"port {port} on {host} {reason}") from None
 
 
 def _fetch_weights(settings: Settings, known: Catalogue, models: tuple[str, ...]) -> None:
@@ -120,22 +125,34 @@ async def _serve(prepared: _Prepared, *, verbose: bool) -> None:
     children = [oxlo("gateway", grace), oxlo("fleet", grace), oxlo("control", 15)]
     supervisor = Supervisor(children, logs, _Terminal(verbose=verbose).tell)
     stop = asyncio.Event()
-    _on_signals(stop, supervisor)
-    announcing = asyncio.create_task(_announce(prepared))
+    announcing = asyncio.create_task(_announce(prepared, logs))
+    _on_signals(stop, announcing, supervisor)
     try:
         await supervisor.run(stop)
     finally:
-        announcing.cancel()
+        await _end(announcing, prepared.key)
 
 
-def _on_signals(stop: asyncio.Event, supervisor: Supervisor) -> None:
+async def _end(announcing: asyncio.Task[None], key: str | None) -> None:
+    """End the announcement; a key that it never came to tell would be lost."""
+    announcing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await announcing
+    if announcing.cancelled() and key:
+        typer.echo(f"API key: {key}\n{KEEP}")
+
+
+def _on_signals(
+    stop: asyncio.Event, announcing: asyncio.Task[None], supervisor: Supervisor
+) -> None:
     """The first signal ends in good order, a second one hurries."""
 
     def on_signal() -> None:
         if stop.is_set():
             supervisor.hurry()
             return
-        typer.echo("Stopping: running calls may finish. Again to hurry.", err=True)
+        _say("Stopping: running calls may finish. Again to hurry.")
+        announcing.cancel()
         stop.set()
 
     loop = asyncio.get_running_loop()
@@ -143,47 +160,51 @@ def _on_signals(stop: asyncio.Event, supervisor: Supervisor) -> None:
         loop.add_signal_handler(number, on_signal)
 
 
-async def _announce(prepared: _Prepared) -> None:
-    """Say what is loading, then how to call it."""
+async def _announce(prepared: _Prepared, logs: Path) -> None:
+    """Say what is loading, then how to call what answers and what will not."""
     settings, started = prepared.settings, time.monotonic()
-    told: dict[str, ReplicaState] = {}
-    while not await _is_ready(settings, len(prepared.models)):
-        for replica in registry.read(settings.replicas_file).replicas:
-            _tell_state(replica, told)
+    startup = Startup(prepared.models, logs, _say, started)
+    while (ready := await _ready(settings)) is None or not startup.is_over(ready):
+        startup.look(registry.read(settings.replicas_file).replicas, time.monotonic())
         await asyncio.sleep(_LOOK)
-    models = list(prepared.models)
+    models = [model for model in prepared.models if model in ready]
     typer.echo(banner(settings.base_url, prepared.key, prepared.plan, models))
-    typer.echo(f"Ready after {time.monotonic() - started:.1f} s.", err=True)
+    _say(f"Ready after {time.monotonic() - started:.1f} s.")
+    for model, why in startup.troubles().items():
+        _say(f"Not ready: {model}: {why}")
 
 
-def _tell_state(replica: Replica, told: dict[str, ReplicaState]) -> None:
-    if told.get(replica.id) is replica.state:
-        return
-    told[replica.id] = replica.state
-    words = {"starting": "loading", "warming": "warming"}.get(replica.state)
-    if words:
-        typer.echo(f"{words} {replica.model}", err=True)
-    elif replica.reason and replica.state is not ReplicaState.READY:
-        typer.echo(f"{replica.model}: {replica.reason}", err=True)
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
 
 
-class _Ready(msgspec.Struct):
-    status: str
+class _Readiness(msgspec.Struct):
     models: dict[str, str]
 
 
-async def _is_ready(settings: Settings, expected: int) -> bool:
-    """Whether the gateway answers and has every model that is to be served."""
-    scheme = "https" if settings.tls_cert else "http"
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+async def _ready(settings: Settings) -> frozenset[str] | None:
+    """Models that the gateway can call; None while it does not answer."""
     try:
-        reply = await fetch(
-            f"{scheme}://{host}:{settings.port}", "/readyz", deadline=_POLL_DEADLINE
-        )
-        ready = msgspec.json.decode(reply.body, type=_Ready)
+        address = f"{settings.scheme}://{_local(settings.host)}:{settings.port}"
+        reply = await fetch(address, "/readyz", deadline=_POLL_DEADLINE, tls=_own_tls())
+        models = msgspec.json.decode(reply.body, type=_Readiness).models
     except (NoAnswer, Refused, msgspec.DecodeError):
-        return False
-    return ready.status == "ready" and len(ready.models) >= expected
+        return None
+    return frozenset(model for model, state in models.items() if state == "ready")
+
+
+def _local(host: str) -> str:
+    """An address that reaches a listener on `host` from here."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
+def _own_tls() -> ssl.SSLContext:
+    """Our own certificate is for another name than this address, so it is not checked here."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 class _Terminal:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -13,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from oxlo.fleet.backoff import Backoff
+from oxlo.fleet.process import lines
 
 LOG_BYTES = 10_000_000
 #: A child that fails this often before it was ever healthy will not get better by itself.
@@ -62,17 +64,17 @@ class Supervisor:
 
         Raises StartFailed, after stopping the others, when a child cannot work at all.
         """
-        running = [asyncio.create_task(keeper.keep()) for keeper in self._keepers]
+        running = {keeper: asyncio.create_task(keeper.keep()) for keeper in self._keepers}
         stopped = asyncio.create_task(stop.wait())
         try:
-            done, _ = await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
+            ended = [stopped, *running.values()]
+            done, _ = await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
             for task in done - {stopped}:
                 task.result()
         finally:
             stopped.cancel()
-            for keeper in self._keepers:
-                await keeper.stop()
-            await asyncio.gather(*running, return_exceptions=True)
+            for keeper, keeping in running.items():
+                await keeper.stop(keeping)
 
     def hurry(self) -> None:
         """Kill what has not ended yet."""
@@ -88,40 +90,51 @@ class _Keeper:
         self._tell = tell
         self._log = RotatingFileHandler(log, maxBytes=LOG_BYTES, backupCount=2, delay=True)
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._last = LogLine()
 
     async def keep(self) -> None:
-        """Run the child again and again. Raises StartFailed."""
+        """Run the child again and again, until `stop`. Raises StartFailed."""
         backoff, healthy_once = Backoff(), False
-        while not self._stopping:
+        while not self._stopping.is_set():
             started = time.monotonic()
             status = await self._run()
             lived = time.monotonic() - started
+            if self._stopping.is_set():
+                return
             healthy_once = healthy_once or lived >= HEALTHY_SECONDS
             wait = backoff.failed(lived)
-            if self._stopping:
-                return
             if not healthy_once and backoff.failures >= START_FAILURES:
                 raise StartFailed(f"{self._child.name} cannot start: {self._why(status)}")
             reason = f"{self._why(status)}; again in {wait:g} s"
             self._tell(self._child.name, LogLine("child_died", "warning", reason))
-            await asyncio.sleep(wait)
+            await self._pause(wait)
+
+    async def _pause(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
 
     def _why(self, status: int) -> str:
+        if status < 0:
+            return f"killed by signal {-status}"
         said = self._last.reason or self._last.error or self._last.event
         return said or f"it ended with status {status}"
 
     async def _run(self) -> int:
-        self._process = process = await asyncio.create_subprocess_exec(
+        """One life of the child; its exit status."""
+        self._last = LogLine()
+        process = await asyncio.create_subprocess_exec(
             *self._child.argv,
             stdin=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C in our terminal is for us to handle
         )
+        self._process = process
+        if self._stopping.is_set():  # told to stop while it was being spawned
+            process.terminate()
         assert process.stderr is not None
-        while line := await process.stderr.readline():
-            self._heard(line.decode(errors="replace").rstrip())
+        async for line in lines(process.stderr):
+            self._heard(line.rstrip())
         return await process.wait()
 
     def _heard(self, line: str) -> None:
@@ -134,23 +147,20 @@ class _Keeper:
             self._last = parsed
         self._tell(self._child.name, parsed)
 
-    async def stop(self) -> None:
-        """SIGTERM, wait, SIGKILL; returns when the child is gone."""
-        self._stopping = True
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            await asyncio.wait_for(process.wait(), self._child.grace)
-        except TimeoutError:
-            self.kill()
-            await process.wait()
+    async def stop(self, keeping: asyncio.Task[None]) -> None:
+        """SIGTERM, wait, SIGKILL; returns when the child is gone and `keeping` has ended."""
+        self._stopping.set()
+        self._signal(signal.SIGTERM)
+        await asyncio.wait({keeping}, timeout=self._child.grace)
+        self.kill()
+        await asyncio.gather(keeping, return_exceptions=True)
         self._log.close()
 
     def kill(self) -> None:
         """SIGKILL."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                self._process.send_signal(number)

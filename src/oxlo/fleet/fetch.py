@@ -49,23 +49,32 @@ class _Reader:
 
 
 async def fetch(
-    address: str, path: str, *, deadline: float, body: object = None, api_key: str = ""
+    address: str,
+    path: str,
+    *,
+    deadline: float,
+    body: object = None,
+    api_key: str = "",
+    tls: ssl.SSLContext | None = None,
 ) -> Fetched:
     """GET, or POST of `body` as JSON, over a connection of its own.
 
+    `tls` says how an https address is checked; None: by its certificate and name.
     Raises NoAnswer after `deadline` seconds, Refused when the exchange failed.
     """
     try:
         async with asyncio.timeout(deadline):
-            return await _exchange(urlsplit(address + path), body, api_key)
+            return await _exchange(urlsplit(address + path), body, api_key, tls)
     except TimeoutError:
         raise NoAnswer(f"no answer within {deadline:g} s") from None
     except (OSError, httptools.HttpParserError) as error:
         raise Refused(str(error) or type(error).__name__) from error
 
 
-async def _exchange(url: SplitResult, body: object, api_key: str) -> Fetched:
-    secure = ssl.create_default_context() if url.scheme == "https" else None
+async def _exchange(
+    url: SplitResult, body: object, api_key: str, tls: ssl.SSLContext | None
+) -> Fetched:
+    secure = tls or ssl.create_default_context() if url.scheme == "https" else None
     port = url.port or (443 if secure else 80)
     reader, writer = await asyncio.open_connection(url.hostname, port, ssl=secure)
     try:

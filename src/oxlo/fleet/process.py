@@ -87,7 +87,7 @@ class EngineProcess:
 
     async def _stdout(self) -> None:
         assert self._process.stdout
-        async for line in _lines(self._process.stdout):
+        async for line in lines(self._process.stdout):
             try:
                 self._heard(msgspec.json.decode(line, type=Event))
             except msgspec.DecodeError:
@@ -101,7 +101,7 @@ class EngineProcess:
 
     async def _stderr(self) -> None:
         assert self._process.stderr
-        async for line in _lines(self._process.stderr):
+        async for line in lines(self._process.stderr):
             self._write(line)
 
     def _write(self, line: str) -> None:
@@ -109,7 +109,7 @@ class EngineProcess:
         self._log.emit(logging.makeLogRecord({"msg": line}))
 
 
-async def _lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
+async def lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
     """Lines of any length: StreamReader's own would fail on one above 64 KB."""
     held = b""
     while data := await stream.read(65536):
