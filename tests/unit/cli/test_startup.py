@@ -1,0 +1,141 @@
+"""What `oxlo serve` says of its models while it starts."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from oxlo.cli.startup import PATIENCE, QUIET_SECONDS, Startup
+from oxlo.fleet.registry import Replica, ReplicaState
+
+STARTING, WARMING = ReplicaState.STARTING, ReplicaState.WARMING
+READY, SICK, STOPPED = ReplicaState.READY, ReplicaState.SICK, ReplicaState.STOPPED
+
+
+class Scene:
+    """A start with one model, whose replica goes through states."""
+
+    def __init__(self, logs: Path) -> None:
+        self.said: list[str] = []
+        self.now = 100.0
+        self.startup = Startup(["m"], logs, self.said.append, self.now)
+        self.replica = Replica(
+            id="m-1",
+            model="m",
+            kind="llamacpp",
+            dialect="llamacpp",
+            address="",
+            engine_model="m",
+            slots=1,
+            context_length=1,
+            state=STARTING,
+        )
+
+    def enters(self, state: ReplicaState, reason: str = "") -> None:
+        """The fleet writes the replica's next state."""
+        self.now += 1.0
+        self.replica = msgspec.structs.replace(
+            self.replica, state=state, reason=reason, since=self.now
+        )
+        self.looks()
+
+    def looks(self, later: float = 0.0) -> None:
+        self.now += later
+        self.startup.look([self.replica], self.now)
+
+    def fails(self, times: int, reason: str = "the engine ended with status 1") -> None:
+        for number in range(times):
+            self.enters(STARTING)
+            self.enters(SICK, f"{reason}; tried again in {2**number} s")
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    return Scene(tmp_path)
+
+
+def test_each_news_once(scene: Scene) -> None:
+    """Polls between two changes say nothing."""
+    scene.enters(STARTING)
+    scene.looks()
+    scene.enters(WARMING)
+    scene.enters(READY)
+    assert scene.said == ["loading m", "warming m"]
+    assert scene.startup.is_over({"m"})
+
+
+def test_loading_is_waited_for(scene: Scene) -> None:
+    """A model that may yet come is neither ready nor in trouble."""
+    assert not scene.startup.is_over(())
+    scene.enters(STARTING)
+    assert not scene.startup.is_over(())
+    assert scene.startup.troubles() == {}
+
+
+def test_stopped_is_not_waited_for(scene: Scene) -> None:
+    """What will not be tried again is told with its reason and what to do."""
+    scene.enters(STOPPED, "weights are missing: run `oxlo models pull m`")
+    assert scene.startup.is_over(())
+    assert "oxlo models pull m" in scene.startup.troubles()["m"]
+    assert "start `oxlo serve` again" in scene.startup.troubles()["m"]
+
+
+def test_failing_is_given_up_for_now(scene: Scene) -> None:
+    """After a few failures the others are announced; the reason was said once, not each time."""
+    scene.fails(PATIENCE - 1)
+    assert not scene.startup.is_over(())
+    scene.fails(1)
+    assert scene.startup.is_over(())
+    assert scene.said == ["loading m", "m: the engine ended with status 1"]
+    assert "status 1" in scene.startup.troubles()["m"]
+
+
+def test_advice_names_the_log_that_exists(scene: Scene, tmp_path: Path) -> None:
+    """An engine that never ran has no log of its own: the fleet's then tells more."""
+    scene.fails(PATIENCE)
+    assert "fleet.log" in scene.startup.troubles()["m"]
+    (tmp_path / "m-1.log").touch()
+    assert "m-1.log" in scene.startup.troubles()["m"]
+
+
+def test_another_reason_is_news(scene: Scene) -> None:
+    """A failure with a different cause is said too."""
+    scene.fails(1)
+    scene.fails(1, "out of memory")
+    assert scene.said[-1] == "m: out of memory"
+
+
+def test_success_forgives(scene: Scene) -> None:
+    """Failures before a success do not count after it, and are news again."""
+    scene.fails(PATIENCE - 1)
+    scene.enters(READY)
+    scene.fails(1)
+    assert scene.startup.troubles() == {}
+    assert scene.said.count("m: the engine ended with status 1") == 2
+
+
+def test_one_sound_replica_is_enough(scene: Scene) -> None:
+    """A model is in trouble only when none of its replicas can be waited for."""
+    scene.enters(STOPPED, "no")
+    other = msgspec.structs.replace(scene.replica, id="m-2", state=STARTING)
+    scene.startup.look([other], scene.now)
+    assert scene.startup.troubles() == {}
+
+
+def test_silence_is_broken(scene: Scene) -> None:
+    """A long load is said to be one, again and again but not at each look."""
+    scene.enters(STARTING)
+    scene.looks(QUIET_SECONDS)
+    scene.looks(1.0)
+    scene.looks(QUIET_SECONDS)
+    assert scene.said == [
+        "loading m",
+        "still waiting (16 s): loading m",
+        "still waiting (32 s): loading m",
+    ]
+
+
+def test_waiting_for_the_processes(scene: Scene, tmp_path: Path) -> None:
+    """Before any replica is listed, the logs are named."""
+    scene.startup.look([], scene.now + QUIET_SECONDS)
+    assert str(tmp_path) in scene.said[0]

@@ -1,0 +1,140 @@
+"""The supervisor, with small shell scripts as its children."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from oxlo.cli import supervisor
+from oxlo.cli.supervisor import Child, LogLine, StartFailed, Supervisor
+
+UNTIL_TOLD = "trap 'echo {name} >> {log}; exit 0' TERM; echo up >&2; while :; do sleep 0.02; done"
+
+
+class Stage:
+    """Children that write to one file, and what was told of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.log = folder / "said"
+        self.logs = folder
+        self.told: list[tuple[str, LogLine]] = []
+        self.heard = asyncio.Event()
+        self.stop = asyncio.Event()
+
+    def child(self, name: str, script: str, grace: float = 10.0) -> Child:
+        return Child(name, ("sh", "-c", script.format(name=name, log=self.log)), grace)
+
+    def tell(self, name: str, line: LogLine) -> None:
+        self.told.append((name, line))
+        self.heard.set()
+
+    async def until(self, done: Callable[[], bool]) -> None:
+        """Wait for news until `done`."""
+        while not done():
+            await self.heard.wait()
+            self.heard.clear()
+
+    def events(self, name: str) -> list[str]:
+        return [line.event for told, line in self.told if told == name]
+
+    def begin(self, *children: Child) -> tuple[Supervisor, "asyncio.Task[None]"]:
+        keeping = Supervisor(children, self.logs, self.tell)
+        return keeping, asyncio.create_task(keeping.run(self.stop))
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(tmp_path)
+
+
+async def test_stops_in_order(stage: Stage) -> None:
+    """Each is gone before the next is told to go."""
+    children = [stage.child(name, UNTIL_TOLD) for name in ("gateway", "fleet", "control")]
+    _, running = stage.begin(*children)
+    await stage.until(lambda: len(stage.told) == 3)
+    stage.stop.set()
+    await running
+    assert stage.log.read_text().split() == ["gateway", "fleet", "control"]
+
+
+async def test_dead_child_is_started_again(stage: Stage) -> None:
+    """A kill -9 is told as one, not by whatever the child had said before."""
+    _, running = stage.begin(stage.child("gateway", "echo $$ >&2; while :; do sleep 0.02; done"))
+    await stage.until(lambda: len(stage.told) == 1)
+    os.kill(int(stage.told[0][1].event), signal.SIGKILL)
+    await stage.until(lambda: len(stage.told) == 3)
+    stage.stop.set()
+    await running
+    assert stage.told[1][1] == LogLine(
+        "child_died", "warning", "killed by signal 9; again in 0.5 s"
+    )
+
+
+async def test_no_wait_for_a_restart_at_the_end(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop between two lives of a child does not sit out the wait."""
+    monkeypatch.setattr("oxlo.fleet.backoff._FIRST", 3600.0)
+    monkeypatch.setattr("oxlo.fleet.backoff._LONGEST", 3600.0)
+    _, running = stage.begin(stage.child("gateway", "exit 1"))
+    await stage.until(lambda: stage.events("gateway") == ["child_died"])
+    stage.stop.set()
+    await asyncio.wait_for(running, 10)
+
+
+async def test_cannot_start(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A child that never works ends all, with its own last words."""
+    monkeypatch.setattr("oxlo.fleet.backoff._FIRST", 0.0)
+    _, running = stage.begin(
+        stage.child("control", UNTIL_TOLD), stage.child("gateway", "echo no such plan >&2; exit 3")
+    )
+    with pytest.raises(StartFailed, match="gateway cannot start: no such plan"):
+        await running
+    assert len(stage.events("gateway")) == 2 * supervisor.START_FAILURES - 1
+
+
+async def test_long_lines(stage: Stage) -> None:
+    """A line of any length is logged whole; it brings nobody down."""
+    script = "head -c 300000 /dev/zero | tr '\\0' x >&2; echo >&2; " + UNTIL_TOLD
+    _, running = stage.begin(stage.child("gateway", script))
+    await stage.until(lambda: "up" in stage.events("gateway"))
+    stage.stop.set()
+    await running
+    written = (stage.logs / "gateway.log").read_text()
+    assert written.count("x") == 300_000
+
+
+async def test_stubborn_child_is_killed(stage: Stage) -> None:
+    """After its grace, a child is not asked any more."""
+    script = "trap '' TERM; echo $$ >&2; while :; do sleep 0.02; done"
+    _, running = stage.begin(stage.child("gateway", script, grace=0.05))
+    await stage.until(lambda: bool(stage.told))
+    stage.stop.set()
+    await running
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(stage.told[0][1].event), 0)
+
+
+async def test_hurry(stage: Stage) -> None:
+    """The second signal kills what still runs."""
+    script = "trap '' TERM; echo up >&2; while :; do sleep 0.02; done"
+    keeping, running = stage.begin(stage.child("gateway", script, grace=3600))
+    await stage.until(lambda: bool(stage.told))
+    stage.stop.set()
+    keeping.hurry()
+    await asyncio.wait_for(running, 10)
+
+
+async def test_json_lines_are_read(stage: Stage) -> None:
+    """Of a structured line, what matters is told; the log file has all of it."""
+    line = '{"event": "sweep_failed", "level": "error", "error": "disk", "more": 1}'
+    child = Child("gateway", ("sh", "-c", f"echo '{line}' >&2; exec cat"), 10.0)
+    _, running = stage.begin(child)
+    await stage.until(lambda: bool(stage.told))
+    stage.stop.set()
+    await running
+    assert stage.told == [("gateway", LogLine("sweep_failed", "error", "", "disk"))]
+    assert (stage.logs / "gateway.log").read_text() == line + "\n"
