@@ -1,19 +1,27 @@
 """POST /v1/chat/completions: the request, field for field, and what makes it valid."""
 
-from functools import cached_property
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from oxlo.catalogue import Model
-from oxlo.errors import BadRequest, UnsupportedAbility
-from oxlo.wire.decode import Decoder, invalid
+from oxlo.errors import UnsupportedAbility
+from oxlo.wire.decode import Decoder, invalid, required, unsupported
+from oxlo.wire.lazy import Lazy
 from oxlo.wire.messages import Summary, summarise
 from oxlo.wire.ranges import check_ranges
+from oxlo.wire.tools import NO_OFFER, Offer, read_tools
 
 Raw = msgspec.Raw
 MAX_STOPS = 4
+MAX_METADATA = 16
+_TOKEN_ID = re.compile(r"[0-9]{1,9}")
+
+#: OpenAI's seeds: 64 bits.
+Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
 class StreamOptions(msgspec.Struct):
@@ -23,11 +31,20 @@ class StreamOptions(msgspec.Struct):
     include_obfuscation: bool | None = None
 
 
-class ResponseFormat(msgspec.Struct):
+class JsonSchema(msgspec.Struct, omit_defaults=True):
+    """The schema that an answer has to follow; the schema itself stays bytes."""
+
+    name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+    schema: Raw | UnsetType = UNSET
+    description: str | None = None
+    strict: bool | None = None
+
+
+class ResponseFormat(msgspec.Struct, omit_defaults=True):
     """What the answer has to look like."""
 
     type: Literal["text", "json_object", "json_schema"]
-    json_schema: Raw | UnsetType = UNSET
+    json_schema: JsonSchema | None = None
 
 
 class ChatRequest(msgspec.Struct, kw_only=True, dict=True):
@@ -42,7 +59,7 @@ class ChatRequest(msgspec.Struct, kw_only=True, dict=True):
     stream_options: StreamOptions | None = None
     n: int | None = None
     stop: str | list[str] | None = None
-    seed: int | None = None
+    seed: Seed | None = None
     temperature: float | None = None
     top_p: float | None = None
     frequency_penalty: float | None = None
@@ -56,7 +73,7 @@ class ChatRequest(msgspec.Struct, kw_only=True, dict=True):
     tools: Raw | UnsetType = UNSET
     tool_choice: Raw | UnsetType = UNSET
     parallel_tool_calls: bool | None = None
-    reasoning_effort: str | None = None
+    reasoning_effort: Effort | None = None
 
     top_k: int | None = None
     min_p: float | None = None
@@ -69,26 +86,29 @@ class ChatRequest(msgspec.Struct, kw_only=True, dict=True):
 
     # Taken and without effect here: they steer OpenAI's own service, or label the call.
     user: str | None = None
-    metadata: Raw | UnsetType = UNSET
+    metadata: dict[str, str] | None = None
     store: bool | None = None
     service_tier: str | None = None
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
     prediction: Raw | UnsetType = UNSET
-    verbosity: str | None = None
+    verbosity: Literal["low", "medium", "high"] | None = None
 
-    # Known, and refused when they ask for what we have not.
-    modalities: list[str] | None = None
-    audio: Raw | UnsetType = UNSET
-    web_search_options: Raw | UnsetType = UNSET
-    functions: Raw | UnsetType = UNSET
-    function_call: Raw | UnsetType = UNSET
+    #: What the answer is made of: text, here.
+    modalities: list[Literal["text", "audio"]] | None = None
 
-    @cached_property
+    @Lazy
     def summary(self) -> Summary:
         """What the messages hold. Raises BadRequest where they are not messages."""
         return summarise(self.messages)
+
+    @Lazy
+    def offer(self) -> Offer:
+        """What is said of tools. Raises BadRequest where it makes no sense."""
+        if self.tools is UNSET and self.tool_choice is UNSET:
+            return NO_OFFER
+        return read_tools(self.tools, self.tool_choice)
 
     @property
     def output_limit(self) -> int | None:
@@ -104,13 +124,8 @@ class ChatRequest(msgspec.Struct, kw_only=True, dict=True):
     @property
     def text_bytes(self) -> int:
         """Upper bound of the prompt's bytes, tools included."""
-        tools = 0 if isinstance(self.tools, UnsetType) else len(bytes(self.tools))
-        return self.summary.text_bytes + tools
-
-    @property
-    def has_images(self) -> bool:
-        """Whether any message holds a picture."""
-        return self.summary.has_images
+        told = memoryview(self.tools).nbytes if isinstance(self.tools, Raw) else 0
+        return self.summary.text_bytes + told
 
     @property
     def include_usage(self) -> bool:
@@ -120,91 +135,103 @@ class ChatRequest(msgspec.Struct, kw_only=True, dict=True):
     @property
     def has_tools(self) -> bool:
         """Whether tools were offered."""
-        return not isinstance(self.tools, UnsetType) and bytes(self.tools) not in (b"null", b"[]")
+        return bool(self.offer.functions)
 
 
 class _Strict(ChatRequest, forbid_unknown_fields=True):
     """The same, refusing fields that it does not know."""
 
 
-_decoder: Decoder[ChatRequest] = Decoder(_Strict, ChatRequest)
+_SOUND = "no model here answers in sound."
+_OLD_SPELLING = "it is OpenAI's old spelling; send 'tools' and 'tool_choice' instead."
+#: Fields that OpenAI has and we do not: to ignore them would change what the answer means.
+_REFUSED = {
+    "functions": _OLD_SPELLING,
+    "function_call": _OLD_SPELLING,
+    "audio": _SOUND,
+    "web_search_options": "no model here searches the web.",
+}
+_decoder: Decoder[ChatRequest] = Decoder(_Strict, ChatRequest, _REFUSED)
 
 
 def decode(body: bytes) -> tuple[ChatRequest, tuple[str, ...]]:
     """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
     request, unknown = _decoder.decode(body)
-    _ = request.summary
-    _check_stream(request)
-    _check_stop(request)
-    _check_logprobs(request)
-    _check_tools(request)
-    _check_unsupported(request)
+    _ = request.summary, request.offer  # read once, here: what they raise is a 400
+    check_stream(request.stream, request.stream_options)
+    if request.stop is not None:
+        check_stop(request.stop)
+    if request.top_logprobs is not None and request.logprobs is not True:
+        raise invalid("top_logprobs", "allowed only with 'logprobs': true.")
+    if request.logit_bias is not None:
+        check_bias(request.logit_bias)
+    if request.response_format is not None:
+        _check_format(request.response_format)
+    if request.metadata is not None and len(request.metadata) > MAX_METADATA:
+        raise invalid("metadata", f"at most {MAX_METADATA} texts, got {len(request.metadata)}.")
+    if request.modalities is not None and "audio" in request.modalities:
+        raise unsupported("modalities", _SOUND)
     return request, unknown
 
 
-def _check_stream(request: ChatRequest) -> None:
-    if request.stream_options is not None and request.stream is not True:
+def check_stream(stream: bool | None, options: StreamOptions | None) -> None:
+    """Options of a stream go with a stream. Raises BadRequest."""
+    if options is not None and stream is not True:
         raise invalid("stream_options", "allowed only with 'stream': true.")
 
 
-def _check_stop(request: ChatRequest) -> None:
-    if isinstance(request.stop, list) and len(request.stop) > MAX_STOPS:
-        raise invalid("stop", f"at most {MAX_STOPS} sequences, got {len(request.stop)}.")
+def check_stop(stop: str | list[str]) -> None:
+    """Raises BadRequest for too many stops."""
+    if isinstance(stop, list) and len(stop) > MAX_STOPS:
+        raise invalid("stop", f"at most {MAX_STOPS} sequences, got {len(stop)}.")
 
 
-def _check_logprobs(request: ChatRequest) -> None:
-    if request.top_logprobs is not None and request.logprobs is not True:
-        raise invalid("top_logprobs", "allowed only with 'logprobs': true.")
-    for token, bias in (request.logit_bias or {}).items():
-        if not token.isdecimal() or not -100 <= bias <= 100:
-            raise invalid("logit_bias", "expected token ids with biases from -100 to 100.")
+def check_bias(bias: dict[str, float]) -> None:
+    """Raises BadRequest for what are not token ids, or biases out of range."""
+    if not all(_TOKEN_ID.fullmatch(token) for token in bias):
+        raise invalid("logit_bias", "expected token ids, as strings of digits.")
+    if not all(-100 <= value <= 100 for value in bias.values()):
+        raise invalid("logit_bias", "expected biases from -100 to 100.")
 
 
-def _check_tools(request: ChatRequest) -> None:
-    choice = b"null" if isinstance(request.tool_choice, UnsetType) else bytes(request.tool_choice)
-    if choice not in (b"null", b'"none"', b'"auto"') and not request.has_tools:
-        raise invalid("tool_choice", "allowed only with 'tools'.")
-
-
-def _check_unsupported(request: ChatRequest) -> None:
-    for name in ("functions", "function_call"):
-        if _sent(getattr(request, name)):
-            raise BadRequest(
-                f"'{name}' is OpenAI's old spelling; send 'tools' and 'tool_choice' instead.",
-                param=name,
-                code="unsupported_parameter",
-            )
-    if _sent(request.audio) or "audio" in (request.modalities or ()):
-        raise BadRequest("No model here answers in sound.", param="modalities", code=_UNSUPPORTED)
-    if _sent(request.web_search_options):
-        raise BadRequest(
-            "No model here searches the web.", param="web_search_options", code=_UNSUPPORTED
-        )
-
-
-_UNSUPPORTED = "unsupported_parameter"
-
-
-def _sent(raw: Raw | UnsetType) -> bool:
-    return not isinstance(raw, UnsetType) and bytes(raw) != b"null"
+def _check_format(form: ResponseFormat) -> None:
+    if form.type != "json_schema":
+        return
+    if form.json_schema is None:
+        raise required("response_format.json_schema")
+    schema = form.json_schema.schema
+    if isinstance(schema, UnsetType) or not bytes(schema).startswith(b"{"):
+        raise invalid("response_format.json_schema.schema", "expected a JSON schema, an object.")
 
 
 def validate(request: ChatRequest, model: Model) -> None:
     """Check a request against its model. Raises BadRequest or UnsupportedAbility."""
     check_ranges(request, model)
+    _check_sight(request.summary.kinds, model)
     abilities = model.abilities
-    if request.has_images and "vision" not in abilities:
-        raise _unable(model, "see images", "messages", "vision")
-    if request.summary.has_audio:
-        raise _unable(model, "hear audio", "messages", "audio")
     if request.has_tools and "tools" not in abilities:
         raise _unable(model, "call tools", "tools", "tools")
     if request.logprobs and "logprobs" not in abilities:
         raise _unable(model, "tell log probabilities", "logprobs", "logprobs")
+    if request.reasoning_effort not in (None, "none") and "reasoning" not in abilities:
+        raise _unable(model, "reason", "reasoning_effort", "reasoning")
     form = request.response_format
     if form is not None and form.type != "text" and "json" not in abilities:
         raise _unable(model, "keep to a response format", "response_format", "json")
 
 
+def _check_sight(kinds: frozenset[str], model: Model) -> None:
+    if "image_url" in kinds and "vision" not in model.abilities:
+        raise _unable(model, "see images", "messages", "vision")
+    if "input_audio" in kinds:
+        raise _unable(model, "hear audio", "messages", "audio")
+    if "file" in kinds:
+        raise _unable(model, "read files", "messages", "files")
+
+
 def _unable(model: Model, what: str, param: str, ability: str) -> UnsupportedAbility:
-    return UnsupportedAbility(f"{model.id} cannot {what}.", param=param, ability=ability)
+    return UnsupportedAbility(
+        f"{model.id} cannot {what}. GET /v1/models lists what each model can.",
+        param=param,
+        ability=ability,
+    )

@@ -1,30 +1,32 @@
 """POST /v1/completions, the legacy endpoint: the request and what makes it valid."""
 
-from functools import cached_property
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from oxlo.catalogue import Model
-from oxlo.errors import BadRequest
-from oxlo.wire.chat import MAX_STOPS, StreamOptions
-from oxlo.wire.decode import Decoder, invalid
+from oxlo.wire.chat import Seed, StreamOptions, check_bias, check_stop, check_stream
+from oxlo.wire.decode import Decoder, invalid, unsupported
+from oxlo.wire.lazy import Lazy
 from oxlo.wire.ranges import check_ranges
 
 MAX_PROMPTS = 16
 MAX_LOGPROBS = 5
+Token = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class CompletionRequest(msgspec.Struct, kw_only=True, dict=True):
     """One completion request. `prompt` is text, texts, token ids, or lists of token ids."""
 
     model: str
-    prompt: str | list[str | int | list[int]]
+    prompt: str | list[str | Token | list[Token]]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: int | None = None
     best_of: int | None = None
     stop: str | list[str] | None = None
-    seed: int | None = None
+    seed: Seed | None = None
     temperature: float | None = None
     top_p: float | None = None
     frequency_penalty: float | None = None
@@ -50,7 +52,7 @@ class CompletionRequest(msgspec.Struct, kw_only=True, dict=True):
         """The caller's wish for each answer's length."""
         return self.max_tokens
 
-    @cached_property
+    @Lazy
     def prompts(self) -> list[str | list[int]]:
         """Every prompt: text or token ids."""
         if isinstance(self.prompt, str):
@@ -86,20 +88,17 @@ def decode(body: bytes) -> tuple[CompletionRequest, tuple[str, ...]]:
     """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
     request, unknown = _decoder.decode(body)
     _check_prompts(request)
-    if request.stream_options is not None and request.stream is not True:
-        raise invalid("stream_options", "allowed only with 'stream': true.")
-    if isinstance(request.stop, list) and len(request.stop) > MAX_STOPS:
-        raise invalid("stop", f"at most {MAX_STOPS} sequences, got {len(request.stop)}.")
+    check_stream(request.stream, request.stream_options)
+    if request.stop is not None:
+        check_stop(request.stop)
+    if request.logit_bias is not None:
+        check_bias(request.logit_bias)
     if request.logprobs is not None and not 0 <= request.logprobs <= MAX_LOGPROBS:
         raise invalid("logprobs", f"expected a number from 0 to {MAX_LOGPROBS}.")
     if request.best_of is not None and request.best_of != (request.n or 1):
         raise invalid("best_of", "every answer is returned here: it must equal 'n'.")
     if request.suffix:
-        raise BadRequest(
-            "Filling in before a suffix is not supported.",
-            param="suffix",
-            code="unsupported_parameter",
-        )
+        raise unsupported("suffix", "no model here fills in before one.")
     return request, unknown
 
 

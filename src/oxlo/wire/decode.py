@@ -1,11 +1,14 @@
 """From a request's bytes to its fields: one place that words what is wrong with them."""
 
 import re
-from typing import Generic, TypeVar
+from collections.abc import Mapping
+from typing import Any, Generic, TypeGuard, TypeVar
 
 import msgspec
+from msgspec import UnsetType
 
 from oxlo.errors import BadRequest
+from oxlo.wire.options import options
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -13,6 +16,9 @@ _UNKNOWN_FIELD = "Object contains unknown field"
 _MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$(.*)`)?")
 _WHERE = re.compile(r" - at `\$(.*)`$")
 _NAME = re.compile(r"[^A-Za-z0-9_.\-]")
+#: msgspec's names of types, as people know them from JSON.
+_TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
+_TYPE = re.compile(r"\b(?:str|int|float|bool)\b")
 #: Unknown fields named in a reply, at most.
 _NAMED = 16
 
@@ -23,11 +29,17 @@ class Decoder(Generic[T]):
     The strict pass costs nothing extra and is all that a usual request needs.
     """
 
-    def __init__(self, strict: type[T], lenient: type[T]) -> None:
-        """`lenient` is `strict` without `forbid_unknown_fields`."""
+    def __init__(
+        self, strict: type[T], lenient: type[T], refused: Mapping[str, str] | None = None
+    ) -> None:
+        """`lenient` is `strict` without `forbid_unknown_fields`.
+
+        `refused` are fields that neither has and that may not be ignored: name to reason.
+        """
         self._strict = msgspec.json.Decoder(strict)
         self._lenient = msgspec.json.Decoder(lenient)
         self._all = msgspec.json.Decoder(dict[str, msgspec.Raw])
+        self._refused = refused or {}
         self._known = frozenset(strict.__struct_encode_fields__)
 
     def decode(self, body: bytes) -> tuple[T, tuple[str, ...]]:
@@ -37,18 +49,37 @@ class Decoder(Generic[T]):
             return self._strict.decode(body), ()
         except msgspec.ValidationError as error:
             if not str(error).startswith(_UNKNOWN_FIELD):
-                raise refused(error) from None
+                raise refused(error, self._strict.type) from None
         except msgspec.DecodeError as error:
             raise malformed(error) from None
+        except RecursionError:
+            raise too_deep() from None
         return self._decode_leniently(body)
 
     def _decode_leniently(self, body: bytes) -> tuple[T, tuple[str, ...]]:
+        """The strict pass stops at the first unknown field: what follows may be anything."""
         try:
             request = self._lenient.decode(body)
         except msgspec.ValidationError as error:
-            raise refused(error) from None
-        unknown = [name for name in self._all.decode(body) if name not in self._known]
-        return request, tuple(_NAME.sub("?", name)[:64] for name in unknown[:_NAMED])
+            raise refused(error, self._lenient.type) from None
+        except msgspec.DecodeError as error:
+            raise malformed(error) from None
+        except RecursionError:
+            raise too_deep() from None
+        return request, self._unknown(body)
+
+    def _unknown(self, body: bytes) -> tuple[str, ...]:
+        """The names of the fields that we do not know, fit for a header."""
+        unknown = [item for item in self._all.decode(body).items() if item[0] not in self._known]
+        for name, value in unknown:
+            if name in self._refused and sent(value):
+                raise unsupported(name, self._refused[name])
+        return tuple(_NAME.sub("?", name)[:64] for name, _ in unknown[:_NAMED])
+
+
+def sent(raw: msgspec.Raw | UnsetType) -> TypeGuard[msgspec.Raw]:
+    """Whether an undecoded field is there; null is absent."""
+    return isinstance(raw, msgspec.Raw) and bytes(raw) != b"null"
 
 
 def check_text(body: bytes) -> None:
@@ -67,29 +98,41 @@ def malformed(error: msgspec.DecodeError) -> BadRequest:
     """The body is not JSON."""
     reason = str(error).removeprefix("JSON is malformed: ")
     return BadRequest(
-        f"We could not parse the JSON body of your request: {reason}.", code="bad_json"
+        f"We could not parse the JSON body of your request: {reason.rstrip('.')}.", code="bad_json"
     )
 
 
-def refused(error: msgspec.ValidationError, prefix: str = "") -> BadRequest:
-    """A field has a wrong type or value: name it, and say what it takes."""
+def too_deep(param: str | None = None) -> BadRequest:
+    """The body is JSON that no program should have to read."""
+    return BadRequest(
+        f"{param or 'The body'} is nested too deeply. Send flatter JSON.",
+        param=param,
+        code="too_deep",
+    )
+
+
+def refused(error: msgspec.ValidationError, kind: Any, prefix: str = "") -> BadRequest:
+    """A field of `kind` has a wrong type or value: name it, and say what it takes."""
     text = str(error)
     missing = _MISSING.match(text)
     if missing:
-        param = _param(prefix, (missing[2] or "") + "." + missing[1])
-        return BadRequest(
-            f"You must provide '{param}'.", param=param, code="missing_required_parameter"
-        )
+        return required(_param(prefix, f"{missing[2] or ''}.{missing[1]}"))
     where = _WHERE.search(text)
-    param = _param(prefix, where[1] if where else "")
-    reason = _WHERE.sub("", text).replace("`", "")
+    path = where[1] if where else ""
+    param = _param(prefix, path)
+    reason = _reason(_WHERE.sub("", text), kind, path)
     if not param:
-        return BadRequest(f"The body must be a JSON object: {reason}.")
-    return BadRequest(
-        f"Invalid value for '{param}': {reason[0].lower()}{reason[1:]}.",
-        param=param,
-        code="invalid_value",
-    )
+        return BadRequest(f"The body must be a JSON object: {reason}")
+    return invalid(param, reason)
+
+
+def _reason(text: str, kind: Any, path: str) -> str:
+    """msgspec's words as a client knows the types; a choice names what there is to choose from."""
+    choices = options(kind, path) if text.startswith("Invalid enum value") else ()
+    if choices:
+        return f"expected one of {', '.join(choices)}."
+    plain = _TYPE.sub(lambda found: _TYPES[found[0]], text.replace("`", "").replace(" | ", " or "))
+    return f"{plain[0].lower()}{plain[1:]}."
 
 
 def _param(prefix: str, path: str) -> str:
@@ -97,6 +140,20 @@ def _param(prefix: str, path: str) -> str:
     return (prefix + path.replace("[...]", "[]")).lstrip(".")
 
 
+def required(param: str) -> BadRequest:
+    """A field that is not there and has to be."""
+    return BadRequest(
+        f"You must provide '{param}'.", param=param, code="missing_required_parameter"
+    )
+
+
 def invalid(param: str, message: str) -> BadRequest:
     """A value that has the right type and is wrong all the same."""
     return BadRequest(f"Invalid value for '{param}': {message}", param=param, code="invalid_value")
+
+
+def unsupported(param: str, why: str) -> BadRequest:
+    """A field that OpenAI has and we do not."""
+    return BadRequest(
+        f"'{param}' is not supported: {why}", param=param, code="unsupported_parameter"
+    )

@@ -1,119 +1,137 @@
 """The messages of a chat: checked lightly, passed on as the bytes that they came as."""
 
-import re
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from oxlo.errors import BadRequest
-from oxlo.wire.decode import invalid, refused
+from oxlo.wire.decode import invalid, refused, required, sent
 
 Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 PartKind = Literal["text", "image_url", "input_audio", "file", "refusal"]
 
-_NULL = b"null"
-#: The base64 of a data URL: it is no text, and does not count as any (D18).
-_DATA_URL = re.compile(rb'"data:[^"]*"')
+_NOTHING: frozenset[str] = frozenset()
 
 
-class _Head(msgspec.Struct, rename={"raw_content": "content"}):
+class _Called(msgspec.Struct):
+    name: str
+    arguments: str
+
+
+class _Call(msgspec.Struct):
+    id: str
+    function: _Called
+    type: Literal["function"] = "function"
+
+
+class _Message(msgspec.Struct):
     role: Role
-    raw_content: msgspec.Raw = msgspec.Raw(b"")
-    tool_calls: msgspec.Raw = msgspec.Raw(b"")
+    content: msgspec.Raw = msgspec.Raw(b"null")
+    tool_calls: list[_Call] | None = None
     tool_call_id: str | None = None
     name: str | None = None
     refusal: str | None = None
-    function_call: msgspec.Raw = msgspec.Raw(b"")
+    function_call: _Called | None = None
+
+
+class _Url(msgspec.Struct):
+    url: str
+    detail: str | None = None
 
 
 class _Part(msgspec.Struct):
     type: PartKind
     text: str | None = None
+    image_url: msgspec.Raw | UnsetType = UNSET
 
 
 class Summary(msgspec.Struct, frozen=True):
     """What admission needs to know about messages."""
 
     count: int
-    #: Upper bound of the prompt's bytes of text.
+    #: Upper bound of the prompt's bytes of text; pictures are none (D18).
     text_bytes: int
-    has_images: bool
-    has_audio: bool
+    #: Kinds of the parts, where messages have parts.
+    kinds: frozenset[str]
 
 
-_heads = msgspec.json.Decoder(list[_Head])
+_messages = msgspec.json.Decoder(list[_Message])
 _parts = msgspec.json.Decoder(list[_Part])
+_url = msgspec.json.Decoder(_Url)
 
 
 def summarise(raw: msgspec.Raw) -> Summary:
     """Check messages and sum them up. Raises BadRequest naming the message."""
-    data = bytes(raw)
     try:
-        heads = _heads.decode(data)
+        messages = _messages.decode(raw)
     except msgspec.ValidationError as error:
-        raise _locate(data, error) from None
-    if not heads:
+        raise refused(error, list[_Message], "messages") from None
+    if not messages:
         raise invalid("messages", "give at least one message.")
-    kinds: set[str] = set()
-    for index, head in enumerate(heads):
-        kinds |= _check(head, index)
-    size = len(data)
-    if "image_url" in kinds or "input_audio" in kinds:
-        size -= sum(len(found) for found in _DATA_URL.findall(data))
-    return Summary(len(heads), size, "image_url" in kinds, "input_audio" in kinds)
+    kinds: frozenset[str] = _NOTHING
+    size = memoryview(raw).nbytes
+    for index, message in enumerate(messages):
+        parts = _parts_of(message, index)
+        if parts:
+            kinds |= {part.type for part in parts}
+            size -= sum(map(_picture_bytes, parts))
+    return Summary(len(messages), size, kinds)
 
 
-def _check(head: _Head, index: int) -> set[str]:
-    """Check one message; returns the kinds of its parts."""
-    content = bytes(head.raw_content)
-    where = f"messages[{index}]"
-    if head.role == "tool" and not head.tool_call_id:
-        raise BadRequest(
-            f"Missing parameter '{where}.tool_call_id': a tool's result names its call.",
-            param=f"{where}.tool_call_id",
-            code="missing_required_parameter",
-        )
-    if not content or content == _NULL:
-        _check_empty(head, where)
-        return set()
-    if content.startswith(b"["):
-        return _check_parts(content, where)
-    if not content.startswith(b'"'):
-        raise invalid(f"{where}.content", "expected a string or a list of parts.")
-    return set()
+def _parts_of(message: _Message, index: int) -> list[_Part] | None:
+    """Check one message; returns its parts, where it has parts."""
+    if message.role == "tool" and not message.tool_call_id:
+        raise required(f"messages[{index}].tool_call_id")
+    content = message.content
+    first = memoryview(content)[0]
+    if first == _STRING:
+        return None
+    where = f"messages[{index}].content"
+    if first == _LIST:
+        return _read_parts(content, where)
+    if first != _NULL:
+        raise invalid(where, "expected a string or a list of parts.")
+    _check_empty(message, where)
+    return None
 
 
-def _check_empty(head: _Head, where: str) -> None:
+#: How a JSON value begins that is a string, a list, or null.
+_STRING, _LIST, _NULL = b'"[n'
+
+
+def _check_empty(message: _Message, where: str) -> None:
     """Only an assistant's message may have no content, beside calls or a refusal."""
-    calls = bytes(head.tool_calls) not in (b"", _NULL, b"[]")
-    function = bytes(head.function_call) not in (b"", _NULL)
-    if head.role == "assistant" and (calls or function or head.refusal is not None):
-        return
-    raise invalid(f"{where}.content", "expected a string or a list of parts, got null.")
+    instead = message.tool_calls or message.function_call or message.refusal is not None
+    if message.role != "assistant" or not instead:
+        raise invalid(where, "expected a string or a list of parts, got null.")
 
 
-def _check_parts(content: bytes, where: str) -> set[str]:
+def _read_parts(content: msgspec.Raw, where: str) -> list[_Part]:
     try:
         parts = _parts.decode(content)
     except msgspec.ValidationError as error:
-        raise refused(error, f"{where}.content") from None
+        raise refused(error, list[_Part], where) from None
     if not parts:
-        raise invalid(f"{where}.content", "give at least one part.")
+        raise invalid(where, "give at least one part.")
     for index, part in enumerate(parts):
-        if part.type == "text" and part.text is None:
-            raise invalid(f"{where}.content[{index}].text", "expected a string, got null.")
-    return {part.type for part in parts}
+        _check_part(part, f"{where}[{index}]")
+    return parts
 
 
-def _locate(data: bytes, error: msgspec.ValidationError) -> BadRequest:
-    """msgspec does not say which message it was: look at them one by one."""
+def _check_part(part: _Part, where: str) -> None:
+    if part.type == "text" and part.text is None:
+        raise required(f"{where}.text")
+    if part.type != "image_url":
+        return
+    if not sent(part.image_url):
+        raise required(f"{where}.image_url")
     try:
-        items = msgspec.json.decode(data, type=list[msgspec.Raw])
-    except msgspec.ValidationError:
-        return refused(error, "messages")
-    for index, item in enumerate(items):
-        try:
-            msgspec.json.decode(item, type=_Head)
-        except msgspec.ValidationError as found:
-            return refused(found, f"messages[{index}]")
-    return refused(error, "messages")
+        _url.decode(part.image_url)
+    except msgspec.ValidationError as error:
+        raise refused(error, _Url, f"{where}.image_url") from None
+
+
+def _picture_bytes(part: _Part) -> int:
+    if part.type != "image_url" or not sent(part.image_url):
+        return 0
+    return memoryview(part.image_url).nbytes

@@ -22,7 +22,7 @@ from oxlo.engines.dialects.openai import (
     completion_fields,
 )
 from oxlo.errors import ApiError, BadRequest, ContextLengthExceeded
-from oxlo.wire.chat import ChatRequest, ResponseFormat
+from oxlo.wire.chat import ChatRequest, JsonSchema, ResponseFormat
 from oxlo.wire.completions import CompletionRequest
 
 Raw = msgspec.Raw
@@ -157,8 +157,8 @@ def _messages(request: ChatRequest, decided: Decided, wanted: tools.Plan) -> Raw
 
 
 def _schema_format(wanted: tools.Plan) -> ResponseFormat:
-    schema = {"name": "calls", "strict": True, "schema": tools.schema(wanted)}
-    return ResponseFormat(type="json_schema", json_schema=Raw(_encode(schema)))
+    schema = Raw(_encode(tools.schema(wanted)))
+    return ResponseFormat("json_schema", JsonSchema("calls", schema, strict=True))
 
 
 def _flat(body: ChatBody | CompletionBody, request: ChatRequest | CompletionRequest) -> Any:

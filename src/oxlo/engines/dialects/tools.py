@@ -5,24 +5,20 @@ answer by a JSON schema, so that even a very small model calls a tool and fits i
 the model is free, a call is recognised by how the answer begins.
 """
 
-import re
 from enum import Enum
 from typing import Any
 
 import msgspec
-from msgspec import UnsetType
 
 from oxlo.errors import BadRequest
 from oxlo.wire.chat import ChatRequest
-from oxlo.wire.decode import invalid, refused
+from oxlo.wire.tools import Function
 
 #: Calls in one answer, at most, when they may be parallel.
 MOST_CALLS = 4
 #: Bounds for what a schema leaves open: a small model may never close such a string by itself.
 MOST_CHARACTERS = 200
 MOST_ITEMS = 8
-
-_NAME = re.compile(r"[A-Za-z0-9_\-.]{1,64}")
 
 
 class Mode(Enum):
@@ -34,28 +30,11 @@ class Mode(Enum):
     NAMED = "named"
 
 
-class _Function(msgspec.Struct):
-    name: str
-    description: str | None = None
-    parameters: dict[str, Any] | None = None
-    strict: bool | None = None
-
-
-class _Tool(msgspec.Struct):
-    function: _Function
-    type: str = "function"
-
-
-class _Choice(msgspec.Struct):
-    function: _Function | None = None
-    type: str = "function"
-
-
 class Plan(msgspec.Struct, frozen=True):
     """What a request wants of its tools."""
 
     mode: Mode
-    functions: tuple[_Function, ...] = ()
+    functions: tuple[Function, ...] = ()
     parallel: bool = True
 
     @property
@@ -73,48 +52,15 @@ NO_TOOLS = Plan(Mode.NONE)
 
 
 def plan(request: ChatRequest) -> Plan:
-    """Read tools and tool_choice. Raises BadRequest naming what is wrong."""
-    if not request.has_tools or isinstance(request.tools, UnsetType):
-        return NO_TOOLS
-    functions = _functions(bytes(request.tools))
-    mode, name = _choice(request)
+    """What the request wants; only the named function counts where one is named."""
+    offer = request.offer
+    mode = Mode(offer.mode)
     if mode is Mode.NONE:
         return NO_TOOLS
-    if mode is Mode.NAMED:
-        functions = tuple(f for f in functions if f.name == name)
-        if not functions:
-            raise invalid("tool_choice", f"there is no tool named {name!r}.")
-    parallel = request.parallel_tool_calls is not False and mode is not Mode.NAMED
+    named = mode is Mode.NAMED
+    functions = tuple(f for f in offer.functions if not named or f.name == offer.name)
+    parallel = request.parallel_tool_calls is not False and not named
     return Plan(mode, functions, parallel)
-
-
-def _functions(raw: bytes) -> tuple[_Function, ...]:
-    try:
-        tools = msgspec.json.decode(raw, type=list[_Tool])
-    except msgspec.ValidationError as error:
-        raise refused(error, "tools") from None
-    for index, tool in enumerate(tools):
-        if tool.type != "function":
-            raise invalid(f"tools[{index}].type", "only 'function' is supported.")
-        if not _NAME.fullmatch(tool.function.name):
-            raise invalid(f"tools[{index}].function.name", "1 to 64 of a-z, A-Z, 0-9, _, - and .")
-    return tuple(tool.function for tool in tools)
-
-
-def _choice(request: ChatRequest) -> tuple[Mode, str]:
-    raw = b"null" if isinstance(request.tool_choice, UnsetType) else bytes(request.tool_choice)
-    try:
-        choice = msgspec.json.decode(raw, type=_Choice | str | None)
-    except msgspec.ValidationError as error:
-        raise refused(error, "tool_choice") from None
-    if isinstance(choice, _Choice):
-        if choice.function is None:
-            raise invalid("tool_choice", "name a function: {'type': 'function', 'function': ...}.")
-        return Mode.NAMED, choice.function.name
-    try:
-        return (Mode.AUTO if choice is None else Mode(choice)), ""
-    except ValueError:
-        raise invalid("tool_choice", "expected none, auto, required or a function.") from None
 
 
 def schema(tools: Plan) -> dict[str, Any]:
@@ -126,7 +72,7 @@ def schema(tools: Plan) -> dict[str, Any]:
     return {"type": "array", "items": one, "minItems": 1, "maxItems": MOST_CALLS}
 
 
-def _call_schema(function: _Function) -> dict[str, Any]:
+def _call_schema(function: Function) -> dict[str, Any]:
     parameters = function.parameters or {"type": "object", "properties": {}}
     return {
         "type": "object",
@@ -175,7 +121,7 @@ def instructions(tools: Plan) -> str:
     )
 
 
-def _described(function: _Function) -> str:
+def _described(function: Function) -> str:
     shown = {"name": function.name, "description": function.description}
     shown["parameters"] = function.parameters  # type: ignore[assignment]
     return msgspec.json.encode({k: v for k, v in shown.items() if v is not None}).decode()

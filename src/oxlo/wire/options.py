@@ -1,0 +1,40 @@
+"""What a field may be chosen from: looked up when a choice was wrong, to say so."""
+
+import re
+from typing import Any
+
+from msgspec import inspect
+
+_STEP = re.compile(r"\.(\w+)|\[")
+
+
+def options(kind: Any, path: str) -> tuple[str, ...]:
+    """The choices at `path` (`.response_format.type`, `[...].role`) of a type; maybe none."""
+    kinds = [inspect.type_info(kind)]
+    for step in _STEP.finditer(path):
+        kinds = [child for kind in kinds for child in _children(kind, step[1])]
+    values = [value for kind in kinds for value in _values(kind)]
+    return tuple(str(value) for value in values)
+
+
+def _children(kind: inspect.Type, name: str | None) -> list[inspect.Type]:
+    """What a field of this name, or an item where there is none, can be."""
+    found: list[inspect.Type] = []
+    for each in _alternatives(kind):
+        if isinstance(each, inspect.StructType):
+            found += [field.type for field in each.fields if field.encode_name == name]
+        elif isinstance(each, inspect.ListType) and name is None:
+            found.append(each.item_type)
+    return found
+
+
+def _values(kind: inspect.Type) -> list[Any]:
+    found: list[Any] = []
+    for each in _alternatives(kind):
+        if isinstance(each, inspect.LiteralType):
+            found += each.values
+    return found
+
+
+def _alternatives(kind: inspect.Type) -> tuple[inspect.Type, ...]:
+    return kind.types if isinstance(kind, inspect.UnionType) else (kind,)
