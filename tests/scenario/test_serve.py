@@ -1,0 +1,207 @@
+"""`oxlo serve` with a real model: from an empty folder to an answer, and through every mishap."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.scenario.served import MODEL, Platform, command, free_port, is_alive, until
+
+pytestmark = pytest.mark.engine
+
+#: More tokens than the model can bring before a test has done what it wants to do meanwhile.
+LONG = 4000
+UNREACHABLE = """
+id = "cloud"
+name = "Cloud"
+category = "chat"
+tier = "free"
+description = ""
+abilities = ["chat"]
+context_length = 4096
+licence = ""
+homepage = ""
+created = 1
+
+[[variants]]
+hardware = "remote"
+engine = "upstream"
+
+[variants.args]
+base_url = "http://127.0.0.1:{port}/v1"
+api_key_env = "{key}"
+dialect = "vllm"
+"""
+
+
+@pytest.fixture
+def installed(tmp_path: Path, smollm2: Path) -> Iterator[Platform]:
+    """An empty home, nothing started."""
+    platform = Platform(tmp_path / "home", smollm2.parent.parent)
+    yield platform
+    platform.close()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Iterator[Platform]:
+    """One platform for several tests, started from an empty home."""
+    platform = Platform(tmp_path_factory.mktemp("running") / "home", smollm2.parent.parent)
+    try:
+        platform.start()
+        yield platform
+    finally:
+        platform.close()
+
+
+def refused(home: Path, port: int) -> str:
+    """What a server that must not start says."""
+    process = command(home, port, "serve")
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (1, "")
+    return err
+
+
+def test_ready_lines(running: Platform) -> None:
+    """The address and the key stand on lines of their own, through a pipe too."""
+    lines = running.out.splitlines()
+    assert f"Base URL: http://127.0.0.1:{running.port}/v1" in lines
+    assert f"API key: {running.key}" in lines
+    assert f"Models: {MODEL}" in lines
+
+
+def test_pasted_curl(running: Platform) -> None:
+    """The printed command brings an answer as it stands."""
+    if not shutil.which("curl"):
+        pytest.skip("there is no curl here")
+    pasted = running.between("Ask with curl:", "Or with Python")
+    run = subprocess.run(["sh", "-c", pasted], capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout)["choices"][0]["message"]["content"].strip()
+
+
+def test_pasted_python(running: Platform) -> None:
+    """The printed program brings an answer as it stands."""
+    pasted = running.between("(pip install openai):", "Stop with Ctrl-C.")
+    run = subprocess.run(
+        [sys.executable, "-c", pasted], capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.strip()
+
+
+def test_one_server_to_a_home(running: Platform) -> None:
+    """A second one on the same folder is refused before it touches anything."""
+    told = refused(running.home, free_port())
+    assert told.count("\n") == 1
+    assert f"another `oxlo serve` runs on {running.home}" in told
+
+
+def test_port_in_use(running: Platform, tmp_path: Path) -> None:
+    """The port and the way out are named."""
+    told = refused(tmp_path, running.port)
+    assert told == f"oxlo: port {running.port} on 127.0.0.1 is in use; set OXLO_PORT to another\n"
+
+
+def test_client_hangs_up(running: Platform) -> None:
+    """The slot is free at once, in the gateway and in the engine, and a receipt says why."""
+    used = running.used_today()
+    with running.counting(LONG) as stream:
+        assert running.get("/v1/limits")["concurrency"]["in_use"] == 1
+    until(lambda: running.get("/v1/limits")["concurrency"]["in_use"] == 0, "slot free", 5.0)
+    until(lambda: running.engine_idle(), "engine idle", 5.0)
+    receipt = running.receipt(stream.id)
+    assert (receipt["outcome"], receipt["counted"]) == ("abandoned", False)
+    assert running.used_today() == used
+
+
+def is_error(event: str) -> bool:
+    return "error" in json.loads(event)
+
+
+def test_engine_killed_in_a_stream(running: Platform) -> None:
+    """The stream ends with OpenAI's error event, nothing is charged, and a new engine answers."""
+    used, before = running.used_today(), running.engine()
+    with running.counting(LONG) as stream:
+        running.kill("llamacpp_child")
+        *_, last = stream.rest()
+    error = json.loads(last)["error"]
+    assert set(error) >= {"message", "type", "param", "code"}
+    assert error["code"] == "engine_failed"
+    assert running.receipt(stream.id)["outcome"] == "failed"
+    assert running.used_today() == used
+    until(lambda: running.engine().generation > before.generation, "a new engine")
+    until(running.is_ready, "ready again")
+    running.complete()
+    assert running.used_today() == used + 1
+
+
+def test_gateway_killed(running: Platform) -> None:
+    """It is started again with the day's exact count and all receipts; the lost call is free."""
+    answered, _ = running.complete()
+    used, receipt = running.used_today(), running.receipt(answered)
+    with running.counting(LONG) as stream:
+        pid = running.kill("oxlo gateway")
+        assert "[DONE]" not in stream.rest()
+    until(running.is_ready, "ready again")
+    assert not is_alive(pid)
+    assert running.used_today() == used
+    assert running.receipt(answered) == receipt
+    assert running.receipt(stream.id)["outcome"] == "lost"
+    running.complete()
+    assert running.used_today() == used + 1
+
+
+@pytest.mark.parametrize("name", ["oxlo control", "oxlo fleet"])
+def test_other_process_killed(running: Platform, name: str) -> None:
+    """Known keys are answered meanwhile or soon after; receipts come back."""
+    used = running.used_today()
+    pid = running.kill(name)
+    until(lambda: not is_alive(pid) and name in " ".join(running.descendants().values()), name)
+    until(running.is_ready, "ready again")
+    call, _ = until(lambda: answered(running), "an answer")
+    assert running.used_today() == used + 1
+    assert until(lambda: receipt_of(running, call), "receipt")["outcome"] == "answered"
+
+
+def answered(platform: Platform) -> tuple[str, str] | None:
+    try:
+        return platform.complete()
+    except AssertionError:
+        return None
+
+
+def receipt_of(platform: Platform, call: str) -> dict[str, object] | None:
+    try:
+        return platform.receipt(call)
+    except AssertionError:
+        return None
+
+
+def test_sigterm_and_restart(installed: Platform) -> None:
+    """A running stream is finished, nobody is left; the next start has the key and the counts."""
+    installed.start()
+    first = installed.out
+    call, _ = installed.complete()
+    assert installed.process
+    with installed.counting(200) as stream:
+        processes = installed.descendants()
+        installed.process.send_signal(signal.SIGTERM)
+        rest = stream.rest()
+    assert rest[-1] == "[DONE]"
+    assert not any(is_error(event) for event in rest[:-1])
+    assert installed.ended() == 0
+    assert len(processes) >= 4
+    assert [pid for pid in processes if is_alive(pid)] == []
+
+    installed.start()
+    assert "API key:" in first
+    assert "API key:" not in installed.out
+    assert "Keys: made earlier" in installed.out
+    assert installed.used_today() == 2
+    assert installed.receipt(call)["outcome"] == "answered"
+    assert installed.receipt(stream.id)["outcome"] == "answered"
+    installed.complete()
+    assert installed.used_today() == 3
