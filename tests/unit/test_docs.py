@@ -1,0 +1,198 @@
+"""The documentation is checked like code: what goes stale in it fails a test."""
+
+import ast
+import importlib.util
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from functools import cache
+from pathlib import Path
+
+import pytest
+import typer
+
+from oxlo import errors
+from oxlo.catalogue import Parameter, load
+from oxlo.catalogue.parameters import parameters
+from oxlo.cli import app
+from oxlo.settings import Settings
+from oxlo.wire import chat, completions
+from oxlo.wire.chat import ChatRequest
+from oxlo.wire.completions import CompletionRequest
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_CODE = re.compile(r"`[^`\n]+`")
+#: What each language of a snippet is parsed by.
+_PARSERS = {
+    "json": json.loads,
+    "toml": tomllib.loads,
+    "python": lambda text: compile(text, "snippet", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT),
+}
+#: Variables that are not settings: the tests' own, and those that examples use.
+_OTHER_VARIABLES = {"OXLO_TEST_SMOLLM2", "OXLO_TEST_CACHE", "OXLO_API_KEY", "OXLO_BASE_URL"}
+
+Decode = Callable[[bytes], tuple[object, tuple[str, ...]]]
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+@cache
+def text(page: Path) -> str:
+    return page.read_text()
+
+
+def prose(page: Path) -> str:
+    return _FENCE.sub("", text(page))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def rows(page: Path, first: str) -> Iterator[list[str]]:
+    """The cells of a table whose first heading is `first`, without their backticks."""
+    inside = False
+    for line in text(page).splitlines():
+        cells = [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
+        if inside and line.startswith("|") and not line.startswith("|---"):
+            yield cells
+        inside = line.startswith("|") and (inside or cells[0] == first)
+
+
+@each_page
+def test_links(page: Path) -> None:
+    """Every internal link leads somewhere, its anchor included."""
+    for link in _LINK.findall(_CODE.sub("", prose(page))):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@each_page
+def test_snippets(page: Path) -> None:
+    """Every JSON, TOML and Python snippet parses."""
+    for language, snippet in _FENCE.findall(text(page)):
+        parse = _PARSERS.get(language)
+        if parse is not None:
+            parse(snippet)
+
+
+@each_page
+def test_variables(page: Path) -> None:
+    """Every variable that a page names is read by the program."""
+    known = {f"OXLO_{setting.name.upper()}" for setting in fields(Settings)} | _OTHER_VARIABLES
+    assert set(re.findall(r"\bOXLO_[A-Z_]*[A-Z]\b", text(page))) <= known | {"OXLO_HOME"}
+
+
+@each_page
+def test_commands(page: Path) -> None:
+    """Every `oxlo ...` that a page shows is a command."""
+    command = typer.main.get_command(app)
+    shown = re.findall(r"(?:^|`|\$ |\n|bin/|\()oxlo ([a-z]+(?: [a-z-]+)?)", text(page))
+    for words in shown:
+        assert is_command(command, words.split()), words
+
+
+def is_command(command: object, words: list[str]) -> bool:
+    """Whether the words name a command; behind one that is no group, any word may stand."""
+    commands = getattr(command, "commands", None)
+    if commands is None or not words:
+        return True
+    return words[0] in commands and is_command(commands[words[0]], words[1:])
+
+
+def test_configuration_is_fresh() -> None:
+    """docs/configuration.md is what scripts/settings_doc.py would write."""
+    spec = importlib.util.spec_from_file_location("settings_doc", ROOT / "scripts/settings_doc.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    page = DOCS / "configuration.md"
+    assert script.page(text(page)) == text(page), "run: python scripts/settings_doc.py"
+    assert page == script.PAGE
+
+
+def tree() -> set[tuple[str, str, str]]:
+    """Code, status and type of each error that can be raised."""
+    kinds = [k for k in vars(errors).values() if isinstance(k, type)]
+    found = [k for k in kinds if issubclass(k, errors.ApiError) and k is not errors.ApiError]
+    return {(kind.code, str(kind.status), kind.type) for kind in found}
+
+
+def test_error_tree() -> None:
+    """docs/errors.md lists the tree: each code with its status and type, and nothing else."""
+    listed = [tuple(row[:3]) for row in rows(DOCS / "errors.md", "code") if row[1].isdigit()]
+    assert set(listed) == tree()
+    assert len(listed) == len(set(listed))
+
+
+def test_exact_codes() -> None:
+    """So are the codes that the source gives to single errors."""
+    sources = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    given = set(re.findall(r"\bcode=\"(\w+)\"", sources))
+    given |= set(re.findall(r"^_UNSUPPORTED = \"(\w+)\"", sources, re.MULTILINE))
+    codes = {code for code, _, _ in tree()}
+    refined = [row for row in rows(DOCS / "errors.md", "code") if not row[1].isdigit()]
+    assert {row[0] for row in refined} == given - codes
+    assert {row[1] for row in refined} <= codes
+
+
+@pytest.mark.parametrize(
+    ("page", "request_type"),
+    [("chat.md", ChatRequest), ("completions.md", CompletionRequest)],
+)
+def test_parameters(page: str, request_type: type[ChatRequest | CompletionRequest]) -> None:
+    """Each field of a request has a row, with the catalogue's range and default."""
+    listed = {row[0]: (row[2], row[3]) for row in rows(DOCS / "api" / page, "parameter")}
+    refused = {row[0] for row in rows(DOCS / "api" / page, "refused")}
+    assert set(listed) <= set(request_type.__struct_fields__) <= listed.keys() | refused
+    for name, parameter in parameters(load().resolve("smollm2-135m")).items():
+        number = parameter.type in ("float", "int")
+        if name in listed and number and (page, name) not in _OWN_RANGES:
+            assert listed[name] == (span(name, parameter), shown(parameter.default)), name
+
+
+@pytest.mark.parametrize(
+    ("page", "body", "decode"),
+    [
+        ("chat.md", {"model": "m", "messages": [{"role": "user", "content": "x"}]}, chat.decode),
+        ("completions.md", {"model": "m", "prompt": "x"}, completions.decode),
+    ],
+)
+def test_refused_parameters(page: str, body: dict[str, object], decode: Decode) -> None:
+    """Each field that a page says is refused is refused."""
+    listed = [row[0].split()[0] for row in rows(DOCS / "api" / page, "refused")]
+    assert listed
+    for name in listed:
+        with pytest.raises(errors.BadRequest) as caught:
+            decode(json.dumps(body | {name: ["audio"] if name == "modalities" else "x"}).encode())
+        assert caught.value.error_code == "unsupported_parameter"
+        assert caught.value.param == name
+
+
+#: Seeds are wider than what is published; the `logprobs` of completions is another.
+_OWN_RANGES = {("chat.md", "seed"), ("completions.md", "seed"), ("completions.md", "logprobs")}
+
+
+def span(name: str, parameter: Parameter) -> str:
+    """The range as pages write it; limits of length have no upper end, they are lowered."""
+    if name in ("max_tokens", "max_completion_tokens"):
+        return f"from {parameter.min:g}"
+    return f"{parameter.min:g} to {parameter.max:g}"
+
+
+def shown(default: object) -> str:
+    return f"{default:g}" if isinstance(default, int | float) else ""
