@@ -1,7 +1,7 @@
 """What is decided about a call before anything is reserved: pure, from plain data."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from oxlo.catalogue import Catalogue, Model
 from oxlo.errors import (
@@ -18,6 +18,9 @@ from oxlo.gateway.backends import Backends, Group
 from oxlo.gateway.endpoints import Endpoint
 from oxlo.plans import Plan, Plans
 from oxlo.plans.caller import Caller
+
+#: Spellings of models that are remembered.
+PERMIT_LIMIT = 10_000
 
 
 @dataclass(slots=True)
@@ -36,6 +39,13 @@ class Decision:
     must_count: bool
 
 
+class Permit(NamedTuple):
+    """A plan may call this model here."""
+
+    model: Model
+    group: Group
+
+
 class Admission:
     """Decides, by catalogue, plans and what is running."""
 
@@ -43,23 +53,44 @@ class Admission:
         self._catalogue = catalogue
         self._plans = plans
         self._backends = backends
+        #: What was found for (plan, endpoint, model as it was spelt); a group, once there, stays.
+        self._permits: dict[tuple[str, str, str], Permit] = {}
 
     def decide(
         self, endpoint: Endpoint, request: Any, caller: Caller, plan: Plan, now: float
     ) -> Decision:
         """Decide about a decoded request. Raises ApiError: 400, 403, 404 or 503."""
-        model = self._catalogue.resolve(request.model)
+        permit = None
+        if not caller.models and not caller.trial_until:
+            permit = self._permits.get((plan.id, endpoint.name, request.model))
+        model, group = permit or self._permit(endpoint, request.model, caller, plan, now)
+        endpoint.validate(request, model)
+        if not group.ready:
+            if not group.backends:
+                raise self._not_deployed(model)
+            raise Overloaded(f"{model.id} is starting. Try again shortly.", retry_after=5)
+        return _caps(request, model, group, plan)
+
+    def _permit(
+        self, endpoint: Endpoint, name: str, caller: Caller, plan: Plan, now: float
+    ) -> Permit:
+        model = self._catalogue.resolve(name)
         if caller.models and model.id not in caller.models:
             raise Forbidden(f"This API key may not use {model.id}.", param="model")
         self._check_tier(model, plan, trial=now < caller.trial_until)
         self._check_endpoint(model, endpoint)
-        endpoint.validate(request, model)
         group = self._backends.group(model.id)
-        if group is None or not group.backends:
+        if group is None:
             raise self._not_deployed(model)
-        if not group.ready:
-            raise Overloaded(f"{model.id} is starting. Try again shortly.", retry_after=5)
-        return _caps(request, model, group, plan)
+        permit = Permit(model, group)
+        if plan.opens(model.tier):  # not only for now, or for this key
+            self._keep(permit, plan.id, endpoint.name, name)
+        return permit
+
+    def _keep(self, permit: Permit, *key: str) -> None:
+        if len(self._permits) >= PERMIT_LIMIT:  # spellings are the callers' choice
+            self._permits.clear()
+        self._permits[key[0], key[1], key[2]] = permit
 
     def _check_tier(self, model: Model, plan: Plan, *, trial: bool) -> None:
         if plan.opens(model.tier, trial=trial):

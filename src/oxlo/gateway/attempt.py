@@ -17,7 +17,7 @@ log = structlog.get_logger()
 class Owner(Protocol):
     """The call behind an attempt."""
 
-    def stream(self, data: bytes) -> None:
+    def events(self, data: bytes) -> None:
         """Events for the client; the first ones have content."""
 
     def stream_done(self, tail: bytes) -> None:
@@ -37,6 +37,7 @@ class Attempt:
         "_chunks",
         "_clock",
         "_endpoint",
+        "_engine_call",
         "_held",
         "_over",
         "_owner",
@@ -72,19 +73,21 @@ class Attempt:
         #: The engine's first content event was seen: no other replica may be tried.
         self.started = False
         self._over = False
+        self._engine_call: EngineCall
         self._status = 0
         self._chunks: list[bytes] = []
         self._held = b""
         self._translator: Translator | None = None
         self._sending: Sending | None = None
 
-    def build(self) -> EngineCall:
-        """The engine's request. Raises ApiError when the dialect cannot say it."""
-        return self._endpoint.build(self.backend.dialect, self._request, self.decided)
+    def build(self) -> None:
+        """Write the engine's request. Raises ApiError when the dialect cannot say it."""
+        self._engine_call = self._endpoint.build(self.backend.dialect, self._request, self.decided)
 
-    def send(self, engine_call: EngineCall) -> None:
+    def send(self) -> None:
         """Send it, unless the attempt was cancelled meanwhile."""
         if not self._over:
+            engine_call = self._engine_call
             self._sending = self.backend.upstream.post(engine_call.path, engine_call.body, self)
 
     @property
@@ -135,7 +138,7 @@ class Attempt:
         out = translator.feed(data)
         if self.started:
             if out:
-                self._owner.stream(out)
+                self._owner.events(out)
         else:
             self._before_start(translator, out)
         if translator.error is not None:
@@ -153,7 +156,7 @@ class Attempt:
         self.started = True
         self.first_at = self.last_at
         held, self._held = self._held, b""
-        self._owner.stream(held)
+        self._owner.events(held)
 
     def _stream_done(self, translator: Translator) -> None:
         if not self.started:  # an empty answer is an answer

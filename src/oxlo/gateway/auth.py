@@ -1,8 +1,8 @@
 """Who is calling: from the head of a request to a `Caller`, usually without leaving the process.
 
-Looked-up keys are kept with the number of the change they were read at. After any change to
-accounts or keys the next use of each asks again; if control cannot be reached, the old answer
-stands, so a dead database does not stop callers that are known.
+Looked-up keys are kept until anything about accounts or keys changes; then the next use of each
+asks again. If control cannot be reached, the old answer stands, so a dead database does not stop
+callers that are known.
 """
 
 import time
@@ -17,6 +17,8 @@ from oxlo.plans.caller import Caller
 UNKNOWN_LIMIT = 10_000
 KNOWN_LIMIT = 100_000
 
+_PLAIN_LENGTH = len("Bearer ") + apikey.LENGTH
+
 Found = Callable[[Caller | ApiError], None]
 
 
@@ -26,10 +28,9 @@ def presented_key(headers: Mapping[bytes, bytes]) -> str:
     Raises InvalidApiKey when there is none.
     """
     value = headers.get(b"authorization") or headers.get(b"x-api-key") or b""
-    text = value.decode("latin-1")
-    if len(text) != len("Bearer ") + apikey.LENGTH or not text.startswith("Bearer sk_"):
-        return _unwrapped(text)
-    return text[len("Bearer ") :]
+    if len(value) == _PLAIN_LENGTH and value.startswith(b"Bearer sk_"):
+        return value[len("Bearer ") :].decode("latin-1")
+    return _unwrapped(value.decode("latin-1"))
 
 
 def _unwrapped(text: str) -> str:
@@ -57,27 +58,29 @@ class Keys:
     def __init__(self, lookup: Lookup, secret: bytes) -> None:
         self._lookup = lookup
         self._secret = secret
-        self._known: dict[str, tuple[Caller, int]] = {}
-        self._unknown: dict[str, int] = {}
+        #: Callers as of the last change; and those that were known before it.
+        self._known: dict[str, Caller] = {}
+        self._stale: dict[str, Caller] = {}
+        self._unknown: set[str] = set()
         self._asking: dict[str, list[Found]] = {}
         self.change = 0
 
-    def find(self, key: str, found: Found) -> Caller | None:
-        """The caller if it is known and fresh; else None, and `found` is called later.
+    def known(self, key: str) -> Caller | None:
+        """The caller, if control has said so since the last change."""
+        return self._known.get(apikey.digest(key))
+
+    def ask(self, key: str, found: Found) -> None:
+        """Ask control about a key; `found` is called later, once.
 
         Raises InvalidApiKey for keys that cannot be valid.
         """
         digest = apikey.digest(key)
-        entry = self._known.get(digest)
-        if entry is not None and entry[1] == self.change:
-            return entry[0]
-        if entry is None and self._is_bad(key, digest):
+        if digest not in self._stale and self._is_bad(key, digest):
             raise refusal(key)
         self._ask(digest, key, found)
-        return None
 
     def _is_bad(self, key: str, digest: str) -> bool:
-        return self._unknown.get(digest) == self.change or not apikey.genuine(key, self._secret)
+        return digest in self._unknown or not apikey.genuine(key, self._secret)
 
     def _ask(self, digest: str, key: str, found: Found) -> None:
         waiting = self._asking.setdefault(digest, [])
@@ -96,29 +99,43 @@ class Keys:
     def _learn(
         self, digest: str, key: str, change: int, answer: Caller | ApiError | None
     ) -> Caller | ApiError:
-        if isinstance(answer, Caller):
-            _bound(self._known, KNOWN_LIMIT)
-            self._known[digest] = (answer, change)
-            return answer
+        if isinstance(answer, ApiError):  # control cannot be asked: what it said before stands
+            return self._stale.get(digest) or Overloaded(
+                "Keys cannot be checked just now.", retry_after=2
+            )
+        current = change == self.change
         if answer is None:
-            self._known.pop(digest, None)
-            _bound(self._unknown, UNKNOWN_LIMIT)
-            self._unknown[digest] = change
+            self._stale.pop(digest, None)
+            if current:
+                _bound(self._unknown, UNKNOWN_LIMIT)
+                self._unknown.add(digest)
             return refusal(key)
-        entry = self._known.get(digest)
-        return entry[0] if entry else Overloaded("Keys cannot be checked just now.", retry_after=2)
+        self.remember(digest, answer, current=current)
+        return answer
+
+    def remember(self, digest: str, caller: Caller, *, current: bool = True) -> None:
+        """Keep what control said of a key; not `current`: something changed meanwhile."""
+        self._stale.pop(digest, None)
+        kept = self._known if current else self._stale
+        _bound(kept, KNOWN_LIMIT)
+        kept[digest] = caller
 
     def invalidate(self, change: int) -> None:
         """Something changed: ask again about each key at its next use."""
         self.change = change
+        self._stale |= self._known
+        self._known = {}
+        self._unknown.clear()
 
 
-def _bound(
-    cache: dict[str, object] | dict[str, int] | dict[str, tuple[Caller, int]], limit: int
-) -> None:
-    """Drop the oldest entry of a full cache (dicts keep their order)."""
-    if len(cache) >= limit:
-        cache.pop(next(iter(cache)))
+def _bound(cache: dict[str, Caller] | set[str], limit: int) -> None:
+    """Make room in a full cache."""
+    if len(cache) < limit:
+        return
+    if isinstance(cache, dict):  # dicts keep their order: the oldest goes
+        del cache[next(iter(cache))]
+    else:
+        cache.pop()
 
 
 def check_scope(caller: Caller, endpoint: str, origin: bytes) -> None:

@@ -1,7 +1,6 @@
 """Replicas as the gateway sees them: grouped by model, with their load, breaker and queue."""
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -22,22 +21,23 @@ log = structlog.get_logger()
 class Backend:
     """One replica, and how it is doing."""
 
-    __slots__ = ("breaker", "dialect", "id", "in_use", "replica", "slots", "upstream")
+    __slots__ = ("breaker", "dialect", "id", "in_use", "ready", "replica", "slots", "upstream")
 
     def __init__(self, replica: Replica, loop: asyncio.AbstractEventLoop) -> None:
-        self.replica = replica
         self.id = replica.id
-        self.slots = replica.slots
         self.in_use = 0
         self.breaker = Breaker()
         self.dialect: Dialect = dialect(replica.dialect)
         key = f"authorization: Bearer {replica.api_key}\r\n" if replica.api_key else ""
         self.upstream = Upstream(replica.address, loop, key)
+        self.update(replica)
 
-    @property
-    def ready(self) -> bool:
-        """Whether the fleet says that it answers."""
-        return self.replica.state is ReplicaState.READY
+    def update(self, replica: Replica) -> None:
+        """Take over what the fleet says now."""
+        self.replica = replica
+        self.slots = replica.slots
+        #: Whether the fleet says that it answers.
+        self.ready = replica.state is ReplicaState.READY
 
     @property
     def broken_until(self) -> float:
@@ -69,7 +69,10 @@ class Group:
     def acquire(self, prefix: int, now: float, avoid: Backend | None = None) -> Backend | None:
         """Take a slot of the replica that the router chooses; None when all are taken."""
         candidates = [b for b in self.backends if b.ready and b is not avoid]
-        chosen = router.choose(candidates, prefix, now)
+        if len(candidates) == 1:
+            chosen = candidates[0] if candidates[0].in_use < candidates[0].slots else None
+        else:
+            chosen = router.choose(candidates, prefix, now)
         if chosen is not None:
             chosen.in_use += 1
         return chosen
@@ -118,9 +121,10 @@ class Backends:
         stamp = (stat.st_mtime_ns, stat.st_ino)
         if stamp != self._stamp:
             self._stamp = stamp
-            self._apply(registry.read(self._path).replicas)
+            self.apply(registry.read(self._path).replicas)
 
-    def _apply(self, replicas: Iterable[Replica]) -> None:
+    def apply(self, replicas: Iterable[Replica]) -> None:
+        """Take over a list of replicas."""
         by_model: dict[str, list[Replica]] = {model: [] for model in self._groups}
         for replica in replicas:
             by_model.setdefault(replica.model, []).append(replica)
@@ -142,8 +146,7 @@ class Backends:
             log.info(
                 "replica_state", replica=replica.id, state=replica.state, reason=replica.reason
             )
-        known.replica = replica
-        known.slots = replica.slots
+        known.update(replica)
         return known
 
     def warm_since(self, model: str) -> float | None:
@@ -151,8 +154,3 @@ class Backends:
         group = self._groups.get(model)
         since = [b.replica.since for b in group.backends if b.ready] if group else []
         return min(since) if since else None
-
-
-def now() -> float:
-    """Wall-clock seconds; windows, breakers and receipts speak of these."""
-    return time.time()

@@ -42,18 +42,16 @@ class Body:
 
     def add(self, chunk: bytes) -> None:
         """Keep a chunk. Raises Overloaded when memory for bodies is short."""
-        self.size += len(chunk)
+        size = len(chunk)
+        self.size += size
         if self._file is not None:
             self._file.write(chunk)
             return
-        self._hold(len(chunk))
+        self._budget.take(size)
+        self._held += size
         self._chunks.append(chunk)
         if self._held > SPOOL_ABOVE:
             self._spool()
-
-    def _hold(self, size: int) -> None:
-        self._budget.take(size)
-        self._held += size
 
     def _spool(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by release()
@@ -65,16 +63,19 @@ class Body:
     def read(self) -> bytes:
         """The whole body; it counts against the budget until `release`."""
         if self._file is not None:
-            self._hold(self.size)
+            self._budget.take(self.size)
+            self._held += self.size
             self._file.seek(0)
             return self._file.read()
-        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        chunks = self._chunks
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     def release(self) -> None:
         """Forget the body and give back what it held."""
-        if self._held:
-            self._budget.give(self._held)
-            self._held = 0
+        if not self.size:
+            return
+        self._budget.give(self._held)
+        self._held = 0
         self._chunks.clear()
         if self._file is not None:
             self._file.close()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Callable
 
 import structlog
@@ -11,7 +12,7 @@ from oxlo.catalogue import Catalogue
 from oxlo.errors import ApiError, ShuttingDown
 from oxlo.gateway import auth, headers
 from oxlo.gateway.admission import Admission
-from oxlo.gateway.backends import Backend, Backends, Group, now
+from oxlo.gateway.backends import Backend, Backends, Group
 from oxlo.gateway.body import Budget
 from oxlo.gateway.call import Call
 from oxlo.gateway.http import Exchange, Handler, Server
@@ -32,6 +33,8 @@ from oxlo.settings import Settings
 log = structlog.get_logger()
 
 SWEEP_SECONDS = 0.5
+#: What metrics call models that are not in the catalogue.
+UNKNOWN = "unknown"
 
 
 class Gateway:
@@ -47,11 +50,13 @@ class Gateway:
     ) -> None:
         self.settings = settings
         self.catalogue = catalogue
-        self.plans = plans
+        self._plans = {plan.id: plan for plan in plans}
         self.name = name
         self.loop = loop
+        #: Seconds that only ever grow, for durations; and UTC seconds, for windows and receipts.
         self.clock: Callable[[], float] = loop.time
-        self.started_at = now()
+        self.wall: Callable[[], float] = time.time
+        self.started_at = self.wall()
         self.metrics = Metrics()
         self.ledger = MemoryLedger()
         self.journal = Journal(
@@ -83,7 +88,7 @@ class Gateway:
 
     def recover(self) -> None:
         """Take up the counts of the last run, and settle the calls that it never settled."""
-        recovered = recover(self.settings.journal_dir, self.name, now())
+        recovered = recover(self.settings.journal_dir, self.name, self.wall())
         self.ledger.restore(recovered.counts)
         for record in recovered.lost:
             self.journal.append(record, lambda: None)
@@ -112,7 +117,22 @@ class Gateway:
 
         Raises ApiError when the key cannot be valid.
         """
-        origin = exchange.headers.get(b"origin", b"")
+        try:
+            key = auth.presented_key(exchange.headers)
+            caller = self.keys.known(key)
+            if caller is None:
+                self._ask(exchange, endpoint, key, admit)
+                return
+            auth.check_scope(caller, endpoint, exchange.headers.get(b"origin", b""))
+        except ApiError as error:
+            self.count_denied(error)
+            raise
+        admit(caller)
+
+    def _ask(
+        self, exchange: Exchange, endpoint: str, key: str, admit: Callable[[Caller], None]
+    ) -> None:
+        """Hold the exchange until control has said whose key this is. Raises InvalidApiKey."""
 
         def found(result: Caller | ApiError) -> None:
             if exchange.state is ExchangeState.DONE:
@@ -120,7 +140,7 @@ class Gateway:
             try:
                 if isinstance(result, ApiError):
                     raise result
-                auth.check_scope(result, endpoint, origin)
+                auth.check_scope(result, endpoint, exchange.headers.get(b"origin", b""))
                 admit(result)
             except ApiError as error:
                 self.count_denied(error)
@@ -128,16 +148,8 @@ class Gateway:
             else:
                 exchange.proceed()
 
-        try:
-            caller = self.keys.find(auth.presented_key(exchange.headers), found)
-            if caller is None:
-                exchange.hold()
-                return
-            auth.check_scope(caller, endpoint, origin)
-        except ApiError as error:
-            self.count_denied(error)
-            raise
-        admit(caller)
+        self.keys.ask(key, found)
+        exchange.hold()
 
     def count_denied(self, error: ApiError) -> None:
         """Count a call that nobody known made."""
@@ -145,7 +157,7 @@ class Gateway:
 
     def plan_of(self, caller: Caller) -> Plan:
         """The plan of a caller, as now in force."""
-        return self.plans[caller.plan]
+        return self._plans[caller.plan]
 
     def check_admitting(self) -> None:
         """Whether new calls are taken. Raises ShuttingDown or Overloaded."""
@@ -161,13 +173,13 @@ class Gateway:
     def release(self, backend: Backend, group: Group) -> None:
         """Give a slot back and serve who waits for it."""
         group.release(backend)
-        if len(group.queue):
+        if group.queue:
             self.serve(group)
 
     def serve(self, group: Group) -> None:
         """Hand free slots to those who wait, in the queue's order."""
-        while len(group.queue):
-            backend = group.acquire(0, now())
+        while group.queue:
+            backend = group.acquire(0, self.wall())
             if backend is None:
                 return
             call = group.queue.pop(self.clock())
@@ -178,18 +190,20 @@ class Gateway:
 
     def call_metrics(self, model: str, plan: str, endpoint: str) -> CallMetrics:
         """The figures of calls alike; unknown models share one set, whatever they are called."""
-        known = model if self.catalogue.get(model) else "unknown"
-        key = (known, plan, endpoint)
+        key = (model, plan, endpoint)
         found = self._call_metrics.get(key)
-        if found is None:
-            found = self._call_metrics[key] = CallMetrics(self.metrics, *key)
+        if found is not None:
+            return found
+        if model != UNKNOWN and self.catalogue.get(model) is None:
+            return self.call_metrics(UNKNOWN, plan, endpoint)
+        found = self._call_metrics[key] = CallMetrics(self.metrics, *key)
         return found
 
     # Time.
 
     def sweep(self) -> None:
         """Twice a second: everything that depends on the passing of time."""
-        clock, wall = self.clock(), now()
+        clock, wall = self.clock(), self.wall()
         self.server.sweep(clock)
         for call in list(self.calls):
             call.tick(clock)
@@ -207,7 +221,7 @@ class Gateway:
             self.keys.invalidate(counter)
 
     def _snapshot(self) -> Snapshot:
-        wall = now()
+        wall = self.wall()
         opened = tuple(call.admitted for call in self.calls if call.admitted is not None)
         return Snapshot(wall, self.ledger.snapshot(wall), opened)
 

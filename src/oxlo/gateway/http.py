@@ -129,11 +129,17 @@ class Exchange:
         "target",
     )
 
-    def __init__(self, connection: "Connection", method: bytes, target: bytes) -> None:
+    def __init__(
+        self,
+        connection: "Connection",
+        method: bytes,
+        target: bytes,
+        headers: dict[bytes, bytes],
+    ) -> None:
         self.connection = connection
         self.method = method
         self.target = target
-        self.headers: dict[bytes, bytes] = {}
+        self.headers = headers
         self.id = b""
         self.arrived = 0.0
         self.handler: Handler = SILENT
@@ -166,17 +172,18 @@ class Exchange:
     def proceed(self) -> None:
         """Read the body, or hand it over when it is here already."""
         self.state = State.READY
-        if self.length > self.body_limit:
+        if int(self.headers.get(b"content-length", b"0")) > self.body_limit:
             self.fail(too_large(self.body_limit))
-            return
-        self.connection.proceed(self)
+        else:
+            self.connection.proceed(self)
 
     def reply(self, status: int, head: bytes, body: bytes) -> None:
         """Send a whole reply; `head` holds header lines beside those in `self.head`."""
         closing = b"connection: close\r\n" if self.close else b""
-        length = b"content-length: %d\r\n\r\n" % len(body)
-        lines = (status_line(status), self.head, head, closing, length)
-        self.connection.write(b"".join(lines if self.method == b"HEAD" else (*lines, body)))
+        head = b"%b%b%b%bcontent-length: %d\r\n\r\n" % (
+            status_line(status), self.head, head, closing, len(body)
+        )  # fmt: skip
+        self.connection.write(head if self.method == b"HEAD" else head + body)
         self.finish()
 
     def fail(self, error: ApiError) -> None:
@@ -223,6 +230,7 @@ class Exchange:
         """The reply is complete."""
         self.state = State.DONE
         self.body.release()
+        self.handler = SILENT  # they refer to each other: let go, so that no collector is needed
         self.connection.finished(self)
 
 
@@ -248,10 +256,12 @@ class Connection(asyncio.Protocol):
         self._pending: deque[Exchange] = deque()
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
-        self._head_bytes = 0
+        #: Bytes of an unfinished head, less those of the piece that is being parsed: `_fed`.
+        self._head_bytes = self._fed = 0
         self._body_since = 0.0
+        self._in_head = False
         self._raw_left = 0
-        self._paused_writing = False
+        self._paused_reading = self._paused_writing = False
         self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -281,10 +291,7 @@ class Connection(asyncio.Protocol):
             return
         if self._raw_left:
             data = self._take_raw(data)
-        if not data:
-            return
-        if self._incoming is None:
-            self._count_head(len(data))
+        self._fed = len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -293,16 +300,20 @@ class Connection(asyncio.Protocol):
             self._crashed(error.__context__)
         except httptools.HttpParserError as error:
             self._malformed(str(error))
-        if self._head_bytes > HEAD_LIMIT and self.idle:
-            self._refuse(HeadersTooLarge())
+        if self._in_head:
+            self._await_head(len(data))
 
-    def _count_head(self, size: int) -> None:
+    def _await_head(self, size: int) -> None:
+        """A head has begun and is not complete after `size` more bytes."""
         if self._head_bytes == 0:
             self.deadline = self.server.now() + self.server.limits.head_timeout
         self._head_bytes += size
+        if self._head_bytes > HEAD_LIMIT and self._current is None:
+            self._refuse(HeadersTooLarge())
 
     def on_message_begin(self) -> None:
         """A request starts (called by the parser, as are all `on_` methods)."""
+        self._in_head = True
         self._headers = {}
         self._target = b""
 
@@ -320,19 +331,19 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         """The head is here."""
-        exchange = Exchange(self, self._parser.get_method(), self._target)
-        exchange.headers = self._headers
-        exchange.arrived = self.server.now()
-        exchange.close = not self._parser.should_keep_alive()
-        exchange.http10 = self._parser.get_http_version() == "1.0"
-        too_big = self._head_bytes > HEAD_LIMIT and len(self._headers) > 0
+        self._in_head = False
+        parser, headers = self._parser, self._headers
+        exchange = Exchange(self, parser.get_method(), self._target, headers)
+        exchange.arrived = self._body_since = self.server.now()
+        exchange.close = not parser.should_keep_alive()
+        exchange.http10 = parser.get_http_version() == "1.0"
+        too_big = self._head_bytes + self._fed > HEAD_LIMIT and self._head_size() > HEAD_LIMIT
         self._head_bytes = 0
         self._incoming = exchange
-        self._body_since = exchange.arrived
         if self._current is not None:
             self._pending.append(exchange)
             return
-        if len(self._headers) > HEADER_COUNT_LIMIT or (too_big and self._head_size() > HEAD_LIMIT):
+        if too_big or len(headers) > HEADER_COUNT_LIMIT:
             exchange.close = True
             self._current = exchange
             exchange.fail(HeadersTooLarge())
@@ -391,8 +402,8 @@ class Connection(asyncio.Protocol):
 
     def proceed(self, exchange: Exchange) -> None:
         """Go on with an exchange whose handler is decided."""
-        if not self._pending:
-            self._transport.resume_reading()  # also while working: that is how a leaver is noticed
+        if self._paused_reading and not self._pending:
+            self.resume()  # also while working: that is how a leaver is noticed
         if exchange.complete:
             self._hand_over(exchange)
         elif exchange.headers.get(b"expect", b"").lower() == b"100-continue":
@@ -422,8 +433,10 @@ class Connection(asyncio.Protocol):
         if self._pending:
             self._open(self._pending.popleft())
             return
-        self.deadline = self.server.now() + self.server.limits.idle_timeout
-        self._transport.resume_reading()
+        server = self.server
+        self.deadline = server.now() + server.limits.idle_timeout
+        if self._paused_reading:
+            self.resume()
 
     def _drop_rest(self, exchange: Exchange) -> None:
         """The reply is out and the body is not all in: swallow a little of it, then close."""
@@ -433,7 +446,7 @@ class Connection(asyncio.Protocol):
             self._closing = True
             if self._transport.can_write_eof():
                 self._transport.write_eof()
-        self._transport.resume_reading()
+        self.resume()
 
     def _linger(self, size: int) -> None:
         self._head_bytes += size
@@ -456,7 +469,7 @@ class Connection(asyncio.Protocol):
             if isinstance(error, InternalError):
                 exchange.fail(error)
             return
-        exchange = exchange or Exchange(self, b"GET", b"")
+        exchange = exchange or Exchange(self, b"GET", b"", {})
         exchange.complete = exchange.close = True
         self._current = exchange
         self.server.name_exchange(exchange)
@@ -487,7 +500,13 @@ class Connection(asyncio.Protocol):
 
     def pause(self) -> None:
         """Stop reading from the client."""
+        self._paused_reading = True
         self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._paused_reading = False
+        self._transport.resume_reading()
 
     def pause_writing(self) -> None:
         """The transport's buffer is full."""

@@ -3,6 +3,8 @@
 from bisect import bisect_left
 from typing import Any
 
+from oxlo.ledger.records import Settled
+
 #: Upper bounds in seconds, for waits and durations alike.
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 
@@ -32,17 +34,33 @@ class Histogram:
         return {"buckets": buckets, "sum": self.total, "count": seen}
 
 
+class Counter:
+    """A number that only grows."""
+
+    __slots__ = ("value",)
+
+    def __init__(self) -> None:
+        self.value = 0.0
+
+
 class Metrics:
     """All figures of a gateway, by name and labels."""
 
     def __init__(self) -> None:
-        self._counters: dict[tuple[str, Labels], float] = {}
+        self._counters: dict[tuple[str, Labels], Counter] = {}
         self._histograms: dict[tuple[str, Labels], Histogram] = {}
 
     def count(self, name: str, labels: Labels = (), amount: float = 1) -> None:
         """Raise a counter."""
+        self.counter(name, labels).value += amount
+
+    def counter(self, name: str, labels: Labels) -> Counter:
+        """The counter of this name and labels, made at its first use."""
         key = (name, labels)
-        self._counters[key] = self._counters.get(key, 0) + amount
+        found = self._counters.get(key)
+        if found is None:
+            found = self._counters[key] = Counter()
+        return found
 
     def histogram(self, name: str, labels: Labels) -> Histogram:
         """The histogram of this name and labels, made at its first use."""
@@ -54,7 +72,7 @@ class Metrics:
 
     def counters(self) -> list[list[Any]]:
         """Every counter as `[name, labels, value]`."""
-        return [[name, dict(labels), value] for (name, labels), value in self._counters.items()]
+        return [[name, dict(labels), c.value] for (name, labels), c in self._counters.items()]
 
     def histograms(self) -> list[list[Any]]:
         """Every histogram as `[name, labels, {buckets, sum, count}]`."""
@@ -64,28 +82,40 @@ class Metrics:
 class CallMetrics:
     """The figures of calls that share model, plan and endpoint: looked up once, then cheap."""
 
-    __slots__ = ("_labels", "_metrics", "_outcomes", "first", "queue", "total")
+    __slots__ = (
+        "_cached", "_completion", "_first", "_labels", "_metrics", "_outcomes", "_prompt", "_queue",
+        "_total",
+    )  # fmt: skip
 
     def __init__(self, metrics: Metrics, model: str, plan: str, endpoint: str) -> None:
-        self._metrics = metrics
-        self._labels = (("model", model), ("plan", plan), ("endpoint", endpoint))
-        self._outcomes: dict[tuple[str, int], tuple[str, Labels]] = {}
         by_model = (("model", model),)
-        self.queue = metrics.histogram("oxlo_queue_seconds", by_model)
-        self.first = metrics.histogram("oxlo_first_token_seconds", by_model)
-        self.total = metrics.histogram("oxlo_call_seconds", by_model)
+        self._metrics = metrics
+        self._labels = (*by_model, ("plan", plan), ("endpoint", endpoint))
+        self._outcomes: dict[tuple[str, int], Counter] = {}
+        self._queue = metrics.histogram("oxlo_queue_seconds", by_model)
+        self._first = metrics.histogram("oxlo_first_token_seconds", by_model)
+        self._total = metrics.histogram("oxlo_call_seconds", by_model)
+        self._prompt, self._completion, self._cached = (
+            metrics.counter("oxlo_tokens_total", (*by_model, ("kind", kind)))
+            for kind in ("prompt", "completion", "cached")
+        )
+
+    def settled(self, record: Settled) -> None:
+        """Count an admitted call that has ended."""
+        self.outcome(record.outcome, record.status)
+        self._queue.observe(record.queue_ms / 1000)
+        self._total.observe(record.total_ms / 1000)
+        if record.first_ms:
+            self._first.observe(record.first_ms / 1000)
+        self._prompt.value += record.tokens_in
+        self._completion.value += record.tokens_out
+        self._cached.value += record.tokens_cached
 
     def outcome(self, outcome: str, status: int) -> None:
         """Count one finished call."""
-        key = self._outcomes.get((outcome, status))
-        if key is None:
+        counter = self._outcomes.get((outcome, status))
+        if counter is None:
             labels = (*self._labels, ("outcome", outcome), ("status", str(status)))
-            key = self._outcomes[outcome, status] = ("oxlo_requests_total", labels)
-        self._metrics.count(*key)
-
-    def tokens(self, prompt: int, completion: int, cached: int) -> None:
-        """Count the tokens of one finished call."""
-        for kind, amount in (("prompt", prompt), ("completion", completion), ("cached", cached)):
-            if amount:
-                labels = (*self._labels[:1], ("kind", kind))
-                self._metrics.count("oxlo_tokens_total", labels, amount)
+            counter = self._metrics.counter("oxlo_requests_total", labels)
+            self._outcomes[outcome, status] = counter
+        counter.value += 1

@@ -10,7 +10,6 @@ from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import describe, entry
 from oxlo.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
 from oxlo.gateway import headers
-from oxlo.gateway.backends import now
 from oxlo.gateway.call import Call
 from oxlo.gateway.endpoints import CHAT, COMPLETIONS, Endpoint
 from oxlo.gateway.http import SILENT, Exchange, Handler
@@ -138,8 +137,10 @@ class Routes:
 
     def _limits(self, exchange: Exchange, caller: Caller) -> bytes:
         plan = self._gateway.plan_of(caller)
-        day, minute, in_use = self._gateway.ledger.limits(caller.account, plan, now())
-        return msgspec.json.encode(limits(caller, plan, day, minute, in_use, now()))
+        day, minute, in_use = self._gateway.ledger.limits(
+            caller.account, plan, self._gateway.wall()
+        )
+        return msgspec.json.encode(limits(caller, plan, day, minute, in_use, self._gateway.wall()))
 
     def _receipt(self, exchange: Exchange) -> Handler:
         relay = ControlRelay(self._gateway, exchange)
@@ -184,7 +185,9 @@ class Question:
         """Answer."""
         answer = self._answer(self._exchange, self._caller)
         plan = self._gateway.plan_of(self._caller)
-        day, minute, _ = self._gateway.ledger.limits(self._caller.account, plan, now())
+        day, minute, _ = self._gateway.ledger.limits(
+            self._caller.account, plan, self._gateway.wall()
+        )
         head = headers.JSON + headers.OPENAI_VERSION + headers.rate_limit_head(day, minute)
         self._exchange.reply(200, head, answer)
 

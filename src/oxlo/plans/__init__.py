@@ -19,6 +19,8 @@ class Priority(IntEnum):
     DEDICATED = 3
 
 
+_PRIORITIES = {priority.name.lower(): priority for priority in Priority}
+
 #: A limit of nothing would be a mistake: no limit is said by leaving it out.
 Limit = Annotated[int, msgspec.Meta(ge=1)] | None
 
@@ -51,7 +53,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     @property
     def priority(self) -> Priority:
         """The queue priority as a number."""
-        return Priority[self.queue.upper()]
+        return _PRIORITIES[self.queue]
 
     def opens(self, tier: str, *, trial: bool = False) -> bool:
         """Whether a model of this tier may be used, within the trial or after it."""

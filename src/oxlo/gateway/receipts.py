@@ -1,0 +1,121 @@
+"""What the journal is told of a call: its admission, its refusal, its outcome."""
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from oxlo.errors import ApiError, EngineTimedOut, QueueTimedOut
+from oxlo.ledger.records import Admitted, Refused, Settled
+
+if TYPE_CHECKING:
+    from oxlo.gateway.call import Call
+    from oxlo.ledger.memory import Reservation
+
+
+class Outcome(NamedTuple):
+    """How an admitted call ended, and what of it counts."""
+
+    status: int
+    name: str
+    error: str = ""
+    finish: str = ""
+    counted: bool = False
+    minute_counted: bool = False
+
+
+ANSWERED = "answered"
+#: Left before the engine worked on it; and after: then the minute is spent, and at times the day.
+CANCELLED = Outcome(499, "cancelled", "client_closed")
+ABANDONED_REFUNDED = Outcome(499, "abandoned", "client_closed", minute_counted=True)
+ABANDONED = ABANDONED_REFUNDED._replace(counted=True)
+
+
+def answer(finish: str) -> Outcome:
+    """The outcome of a call that was answered; `finish` is its finish reason."""
+    return Outcome(200, ANSWERED, "", finish, counted=True, minute_counted=True)
+
+
+def failure(error: ApiError) -> Outcome:
+    """The outcome of an admitted call that ended with an error: it does not count."""
+    if isinstance(error, QueueTimedOut | EngineTimedOut):
+        name = "timed_out"
+    else:
+        name = "failed" if error.status >= 500 else "refused"
+    return Outcome(error.status, name, error.error_code)
+
+
+def admission(call: "Call", reservation: "Reservation", wall: float) -> Admitted:
+    """The record of a call that is about to be sent to an engine."""
+    caller = call.caller
+    return Admitted(
+        call.id,
+        wall,
+        caller.account,
+        caller.key,
+        caller.plan,
+        call.model_id,
+        call.endpoint.name,
+        call.stream,
+        reservation.day,
+        reservation.minute,
+    )
+
+
+def refusal(call: "Call", status: int, code: str, wall: float) -> Refused:
+    """The record of a call of a known account that was not admitted."""
+    caller = call.caller
+    day, minute = call.windows(wall)
+    return Refused(
+        call.id,
+        wall,
+        caller.account,
+        caller.key,
+        caller.plan,
+        call.model_id,
+        call.endpoint.name,
+        call.stream,
+        status,
+        code,
+        day.left,
+        minute.left,
+    )
+
+
+def settlement(
+    call: "Call", reservation: "Reservation", outcome: Outcome, wall: float, ended: float
+) -> Settled:
+    """The record of an admitted call's end; `ended` is in seconds of the gateway's clock."""
+    caller, usage, attempt = call.caller, call.usage, call.attempt
+    arrived = call.exchange.arrived
+    first_at = attempt.first_at if attempt is not None else 0.0
+    day, minute = call.windows(wall)
+    return Settled(
+        call.id,
+        wall,
+        caller.account,
+        caller.key,
+        caller.plan,
+        call.model_id,
+        call.endpoint.name,
+        call.stream,
+        reservation.day,
+        reservation.minute,
+        outcome.status,
+        outcome.name,
+        outcome.counted,
+        outcome.minute_counted,
+        outcome.error,
+        attempt.backend.id if attempt is not None else "",
+        usage.prompt_tokens,
+        usage.completion_tokens,
+        usage.cached_tokens,
+        outcome.finish,
+        _ms((call.sent_at or ended) - call.queued_at),
+        _ms(first_at - arrived) if first_at else 0.0,
+        _ms(ended - arrived),
+        day.left,
+        minute.left,
+    )
+
+
+def _ms(seconds: float) -> float:
+    """Milliseconds to a thousandth."""
+    return int(seconds * 1e6) / 1000
