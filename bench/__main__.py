@@ -1,0 +1,37 @@
+"""`python -m bench [NAME [OPTIONS]]`: run a bench, or list them."""
+
+import importlib
+import signal
+import sys
+from types import FrameType
+
+BENCHES = {
+    "overhead": "CPU, throughput and latency of the gateway beside nginx, Rust routers and LiteLLM",
+    "memory": "the gateway's memory after 20,000 and after 200,000 requests",
+    "real_engine": "chats with a real llama.cpp engine, through the gateway and straight to it",
+    "hotpath": "CPU of one chat call in the gateway's own code, without kernel and network",
+    "ledger": "CPU of the ledger for one call",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Run what the first argument names."""
+    if not arguments or arguments[0] not in BENCHES:
+        print("\n".join(f"python -m bench {name:12} {about}" for name, about in BENCHES.items()))
+        return 2 if arguments else 0
+    signal.signal(signal.SIGTERM, _ended)
+    bench = importlib.import_module(f"bench.{arguments[0]}")
+    result: int = bench.main(arguments[1:])
+    return result
+
+
+def _ended(number: int, frame: FrameType | None) -> None:
+    """Leave as after an error, so that every process that was started is ended."""
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

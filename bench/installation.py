@@ -1,0 +1,100 @@
+"""A whole Oxlo for a bench: `oxlo control` and one `oxlo gateway`, before engines given to it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.processes import LOAD, Failed, Process, free_port
+from oxlo import plans
+from oxlo.fleet import registry
+from oxlo.fleet.registry import Replica, ReplicaList
+from oxlo.settings import Settings
+
+#: Premium's cap on input without its counts: a bench makes a day's calls in a moment.
+CAPPED = """
+[plan.capped]
+name = "Capped"
+max_input_tokens = 16384
+tiers = ["free", "pro", "premium"]
+queue = "highest"
+"""
+
+MODEL = """
+id = "{id}"
+name = "{id}"
+category = "chat"
+tier = "free"
+description = "A model of the bench."
+abilities = ["chat", "completions"]
+context_length = 131072
+licence = "none"
+homepage = "none"
+created = 1
+"""
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What a bench calls, and what it measures."""
+
+    port: int
+    gateway: Process
+    control: Process
+    #: A key without limits, and one whose input is capped.
+    key: str
+    capped_key: str
+
+
+@contextmanager
+def installation(
+    home: Path, models: Iterable[str], replicas: Iterable[Replica]
+) -> Iterator[Installation]:
+    """Run it in the empty folder `home`; `models` are added to the catalogue. Raises Failed."""
+    port = free_port()
+    env = _environment(home, port)
+    settings = Settings.read(env)
+    settings.prepare()
+    _write_models(settings, models)
+    registry.write(settings.replicas_file, ReplicaList(time.time(), tuple(replicas)))
+    with Process(_oxlo("control"), home / "control.log", LOAD, env) as control:
+        control.wait_for_path(settings.control_private_socket)
+        keys = [_key(env, plan) for plan in ("enterprise", "capped")]
+        with Process(_oxlo("gateway"), home / "gateway.log", env=env) as gateway:
+            gateway.wait_for_port(port)
+            yield Installation(port, gateway, control, *keys)
+
+
+def _environment(home: Path, port: int) -> dict[str, str]:
+    """Nothing of the caller's own settings gets in."""
+    file = home / "plans.toml"
+    file.write_text(Path(plans.__file__).with_name("plans.toml").read_text() + CAPPED)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OXLO_")}
+    return kept | {"OXLO_HOME": str(home), "OXLO_PORT": str(port), "OXLO_PLANS": str(file)}
+
+
+def _write_models(settings: Settings, models: Iterable[str]) -> None:
+    settings.catalogue_dir.mkdir()
+    for model in models:
+        (settings.catalogue_dir / f"{model}.toml").write_text(MODEL.format(id=model))
+
+
+def _oxlo(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "oxlo", *arguments]
+
+
+def _key(env: dict[str, str], plan: str) -> str:
+    """A key of a new account on `plan`."""
+    _run(env, "accounts", "create", plan, "--plan", plan)
+    return _run(env, "keys", "create", "--account", plan, "--quiet")
+
+
+def _run(env: dict[str, str], *arguments: str) -> str:
+    done = subprocess.run(_oxlo(*arguments), env=env, capture_output=True, text=True)
+    if done.returncode:
+        raise Failed(f"oxlo {' '.join(arguments)}: {done.stdout}{done.stderr}")
+    return done.stdout.strip()

@@ -1,0 +1,78 @@
+"""What a call costs on its way through the gateway, beside its peers."""
+
+import argparse
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench import machine
+from bench.overhead import load, report
+from bench.overhead.engine import Engine, engine
+from bench.overhead.peers import PEERS
+from bench.overhead.report import Verdict
+from bench.overhead.rows import ROWS, Row
+from bench.overhead.run import Sample, begin, cells, samples
+from bench.processes import Failed
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print one table, and keep the result; 1 when a target was missed."""
+    options = _options(arguments)
+    rows = [row for row in ROWS if row.name in options.rows]
+    try:
+        load.check()
+        with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name, ExitStack() as stack:
+            folder = Path(name)
+            taken, versions = _measure(rows, options, folder, stack)
+    except Failed as error:
+        print(error, file=sys.stderr)
+        return 1
+    found = _show(rows, taken, versions)
+    return 0 if all(verdict.met for verdict in found) else 1
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench overhead", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--seconds", type=int, default=4, help="of each load")
+    parser.add_argument("--quick", action="store_true", help="one round of two seconds")
+    parser.add_argument("--rows", default="", help=", ".join(row.name for row in ROWS))
+    parser.add_argument("--peers", default="", help=", ".join(PEERS))
+    options = parser.parse_args(arguments)
+    if options.quick:
+        options.rounds, options.seconds = 1, 2
+    options.rows = _chosen(parser, options.rows, [row.name for row in ROWS])
+    options.peers = _chosen(parser, options.peers, list(PEERS))
+    return options
+
+
+def _chosen(parser: argparse.ArgumentParser, text: str, known: list[str]) -> list[str]:
+    chosen = [name for name in text.split(",") if name] or known
+    for name in chosen:
+        if name not in known:
+            parser.error(f"no {name!r}; there are {', '.join(known)}")
+    return chosen
+
+
+def _measure(
+    rows: list[Row], options: argparse.Namespace, folder: Path, stack: ExitStack
+) -> tuple[list[Sample], dict[str, str]]:
+    place: Engine = stack.enter_context(engine(folder / "engine"))
+    peers = list(begin(options.peers, place, folder, stack))
+    taken = []
+    for sample in samples(peers, rows, place, options.rounds, options.seconds, folder):
+        print(f"{sample.row} {sample.peer} {sample.cpu_us:.2f} us", file=sys.stderr)
+        taken.append(sample)
+    return taken, {peer.name: peer.version for peer in peers}
+
+
+def _show(rows: list[Row], taken: list[Sample], versions: dict[str, str]) -> list[Verdict]:
+    medians = cells(taken)
+    found = report.verdicts(rows, medians)
+    print(", ".join(f"{name} {version}" for name, version in versions.items()))
+    for part in (report.table(medians), report.beside(medians), report.judged(found)):
+        print(part, end="\n\n")
+    result = {"versions": versions, "cells": medians, "verdicts": found, "samples": taken}
+    print(f"kept in {machine.save('overhead', result)}")
+    return found

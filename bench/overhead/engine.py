@@ -1,0 +1,130 @@
+"""The fake engine: `upstream.c`, told to speak as the platform's engine double does."""
+
+import http.client
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+
+from bench import CACHE
+from bench.processes import LOAD, Failed, Process
+from oxlo.testing.script import Script
+from oxlo.testing.shapes import SHAPES, Call, OpenAIShape
+
+#: Events of a stream: the role, the words and the finish.
+CHUNKS = 50
+#: Tokens that the engine counts in any prompt: those of a text of 64 KB.
+TOKENS = 13_000
+_TEXT = "The gateway stands between a caller and an engine, and costs as little as it can."
+_USAGE = Script(text=_TEXT, prompt_tokens=200)
+
+
+def model(shape: str) -> str:
+    """The model that engines of a shape serve; the same name everywhere, so none is renamed."""
+    return f"bench-{shape}"
+
+
+class Engine:
+    """The running engine; all peers are put before the same one."""
+
+    def __init__(self, process: Process, port: int) -> None:
+        self.process = process
+        self.port = port
+        self.address = f"http://127.0.0.1:{port}"
+
+    def become(self, shape: str, pace_ms: float) -> None:
+        """Answer as `shape` from now on, with `pace_ms` between the events of a stream."""
+        self._ask(f"/_shape/{shape}")
+        self._ask(f"/_pace/{round(pace_ms * 1000)}")
+
+    def chats(self) -> int:
+        """Chats that it was asked for so far."""
+        return int(self._ask("/_chats"))
+
+    def _ask(self, path: str) -> bytes:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection.request("GET", path)
+        said = connection.getresponse().read()
+        connection.close()
+        return said
+
+
+@contextmanager
+def engine(folder: Path) -> Iterator[Engine]:
+    """Build it, write its replies into `folder`, and run it."""
+    folders = [_write(folder / name, shape) for name, shape in SHAPES.items()]
+    with Process([_built(), *folders], folder / "upstream.log", LOAD) as process:
+        yield Engine(process, _port(process))
+
+
+def _built() -> Path:
+    source = Path(__file__).with_name("upstream.c")
+    program = CACHE / "upstream"
+    if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        CACHE.mkdir(exist_ok=True)
+        subprocess.run(["cc", "-O2", "-Wall", "-o", program, source], check=True)
+    return program
+
+
+def _port(process: Process) -> int:
+    """What it prints once it listens."""
+    process.wait_for_text()
+    try:
+        return int(process.log.read_text())
+    except ValueError:
+        raise Failed(process.last_words()) from None
+
+
+def _write(folder: Path, shape: OpenAIShape) -> Path:
+    """Reply files of one shape, named by path as `upstream.c` says."""
+    folder.mkdir(parents=True)
+    for name, text in _replies(shape).items():
+        (folder / name).write_bytes(text)
+    return folder
+
+
+def _replies(shape: OpenAIShape) -> dict[str, bytes]:
+    count = {"count": TOKENS, "max_model_len": 131_072, "tokens": list(range(TOKENS))}
+    tokens = {"input_tokens": TOKENS, "object": "response.input_tokens"}
+    return {
+        "_health": b"{}",
+        "_v1_models": _json(shape.models(model(shape.name), 131_072)),
+        "_tokenize": _json(count | {"token_strs": None}),
+        "_v1_chat_completions_input_tokens": _json(tokens),
+        "_v1_chat_completions": _json(shape.whole(_call(shape, usage=False), _USAGE, _TEXT)),
+        "stream": b"".join(_events(shape, _call(shape, usage=False))),
+        "stream_usage": b"".join(_events(shape, _call(shape, usage=True))),
+    }
+
+
+def _call(shape: OpenAIShape, *, usage: bool) -> Call:
+    return Call(
+        id="chatcmpl-AbCdEfGhIjKlMnOpQrStUvWxYz012",
+        created=1_795_392_000,
+        model=model(shape.name),
+        chat=True,
+        n=1,
+        include_usage=usage,
+        continuous_usage=False,
+    )
+
+
+def _events(shape: OpenAIShape, call: Call) -> Iterator[bytes]:
+    yield _event(shape.chunk(call, 0, shape.first_delta, None))
+    for _ in range(CHUNKS - 2):
+        yield _event(shape.chunk(call, 0, {"content": " word"}, None))
+    yield _event(shape.chunk(call, 0, shape.last_delta, "stop"))
+    told = shape.usage_chunk(call, _USAGE, CHUNKS - 2)
+    if told:
+        yield _event(told)
+    yield b"data: [DONE]\n\n"
+
+
+def _event(value: object) -> bytes:
+    return b"data: %b\n\n" % _json(value)
+
+
+def _json(value: object) -> bytes:
+    return msgspec.json.encode(value)

@@ -1,0 +1,99 @@
+"""One load: wrk sends the same request over and over on so many connections."""
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from bench.processes import LOAD, Failed
+
+Kind = Literal["whole", "stream", "stream_usage"]
+
+#: wrk's own report is for people; this one is for us. `status` counts replies over 399.
+LUA = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.headers["Authorization"] = "Bearer {key}"
+local file = io.open("{body}", "rb")
+wrk.body = file:read("*a")
+file:close()
+
+function done(summary, latency, requests)
+  local e = summary.errors
+  print(string.format(
+    'RESULT {{"requests":%d,"seconds":%f,"p50_ms":%f,"p99_ms":%f,"refused":%d,"broken":%d}}',
+    summary.requests, summary.duration / 1e6,
+    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+    e.status, e.connect + e.read + e.write + e.timeout))
+end
+"""
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """What is sent."""
+
+    model: str
+    kind: Kind
+    #: Bytes of the body.
+    size: int
+    connections: int
+    port: int
+    key: str
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """What came of it; `refused` are error statuses, `broken` are failed connections."""
+
+    requests: int
+    seconds: float
+    p50_ms: float
+    p99_ms: float
+    refused: int
+    broken: int
+
+    @property
+    def errors(self) -> int:
+        """Requests without a good answer; none at all is one."""
+        return self.refused + self.broken or int(self.requests == 0)
+
+
+def check() -> None:
+    """Raise Failed when wrk is missing."""
+    if not shutil.which("wrk"):
+        raise Failed("wrk not found: apt install wrk")
+
+
+def body(load: Load) -> bytes:
+    """A chat of `size` bytes; it says how long the answer may be, as most clients do."""
+    fields = {"model": load.model, "max_tokens": 64, "messages": [_message("")]}
+    if load.kind != "whole":
+        fields["stream"] = True
+    if load.kind == "stream_usage":
+        fields["stream_options"] = {"include_usage": True}
+    room = load.size - len(msgspec.json.encode(fields))
+    words = "and so the whale swam on, far from any shore, " * (room // 40 + 1)
+    return msgspec.json.encode(fields | {"messages": [_message(words[:room])]})
+
+
+def _message(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+def send(load: Load, seconds: float, folder: Path) -> Sent:
+    """Send for so long. Raises Failed when wrk does."""
+    (folder / "body").write_bytes(body(load))
+    script = folder / "load.lua"
+    script.write_text(LUA.format(key=load.key, body=folder / "body"))
+    done = subprocess.run(_command(load, seconds, script), capture_output=True, text=True)
+    found = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    if not found:
+        raise Failed(f"wrk: {done.stdout}{done.stderr}")
+    return msgspec.json.decode(found[0].removeprefix("RESULT "), type=Sent)
+
+
+def _command(load: Load, seconds: float, script: Path) -> list[str]:
+    url = f"http://127.0.0.1:{load.port}/v1/chat/completions"
+    wrk = ["wrk", "-t1", f"-c{load.connections}", f"-d{seconds:g}s", "--timeout", "60s"]
+    return ["taskset", "-c", str(LOAD), *wrk, "-s", str(script), url]

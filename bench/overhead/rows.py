@@ -1,0 +1,60 @@
+"""What is measured, and what must come of it."""
+
+import msgspec
+
+from bench.overhead.engine import CHUNKS
+from bench.overhead.load import Kind
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """A bound on the gateway's CPU over that of the cheapest of `peers`."""
+
+    peers: tuple[str, ...]
+    most: float
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One load."""
+
+    name: str
+    connections: int = 64
+    size: int = 1024
+    kind: Kind = "whole"
+    shape: str = "openai"
+    #: Milliseconds between the events of a stream; 0: as fast as they are read.
+    pace_ms: float = 0.0
+    #: Whether the caller's plan caps the input, so that the engine has to count its tokens.
+    capped: bool = False
+    targets: tuple[Target, ...] = ()
+
+    @property
+    def units(self) -> int:
+        """Parts of one answer that the cost is told for: the chunks of a stream, else 1."""
+        return 1 if self.kind == "whole" else CHUNKS
+
+
+def _within(most: float, *peers: str) -> Target:
+    return Target(peers=peers, most=most)
+
+
+_ROUTERS = ("vllm-router", "sglang-router")
+_NGINX_STREAM = (_within(2.0, "nginx"),)
+_VLLM_STREAM = (_within(3.0, "nginx"),)
+
+ROWS = (
+    Row(name="1KB-1", connections=1),
+    Row(
+        name="1KB-64",
+        targets=(_within(2.5, "nginx"), _within(0.6, *_ROUTERS), _within(0.01, "litellm")),
+    ),
+    Row(name="1KB-256", connections=256),
+    Row(name="1KB-64-vllm", shape="vllm"),
+    Row(name="1KB-64-llamacpp", shape="llamacpp"),
+    Row(name="64KB-64", size=65_536, targets=(_within(3.0, "nginx"),)),
+    Row(name="64KB-64-capped", size=65_536, shape="vllm", capped=True),
+    Row(name="stream-64", kind="stream_usage", targets=_NGINX_STREAM),
+    Row(name="stream-64-paced", kind="stream_usage", pace_ms=5, targets=_NGINX_STREAM),
+    Row(name="stream-64-no-usage", kind="stream"),
+    Row(name="stream-64-vllm", kind="stream", shape="vllm", targets=_VLLM_STREAM),
+    Row(name="stream-64-llamacpp", kind="stream", shape="llamacpp"),
+)

@@ -1,0 +1,157 @@
+"""Measure rows on peers, in rounds that take turns: a noisy minute then hurts all alike."""
+
+import http.client
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+import msgspec
+
+from bench.overhead import load
+from bench.overhead.engine import Engine, model
+from bench.overhead.load import Load, Sent
+from bench.overhead.peers import PEERS, Peer
+from bench.overhead.rows import Row
+from bench.processes import Failed
+
+
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
+    """One peer under one load, once."""
+
+    row: str
+    peer: str
+    round: int
+    #: CPU microseconds of user and system time for one request, or for one chunk of a stream.
+    cpu_us: float
+    #: The same of the processes beside it.
+    others_us: dict[str, float]
+    rss_mb: float
+    sent: Sent
+
+
+class Cell(msgspec.Struct, frozen=True, kw_only=True):
+    """The medians of a peer's samples of one row; errors are added up."""
+
+    row: str
+    peer: str
+    cpu_us: float
+    others_us: dict[str, float]
+    per_second: float
+    p50_ms: float
+    p99_ms: float
+    rss_mb: float
+    errors: int
+
+
+def begin(names: Iterable[str], engine: Engine, folder: Path, stack: ExitStack) -> Iterator[Peer]:
+    """Start peers; one that cannot be had is said to be missing, and left out."""
+    for name in names:
+        place = folder / name
+        place.mkdir()
+        try:
+            peer = stack.enter_context(PEERS[name](engine, place))
+            _answers(peer)
+        except Failed as error:
+            print(f"{name}: {error}", file=sys.stderr)
+        else:
+            yield peer
+
+
+def _answers(peer: Peer) -> None:
+    """Wait until it answers a chat: routers listen before they know their engine. Raises Failed."""
+    one = Load(
+        model=model("openai"), kind="whole", size=256, connections=1, port=peer.port, key=peer.key
+    )
+    for _ in range(60):
+        status, said = _post(one)
+        if status == 200:
+            return
+        peer.process.check()
+        time.sleep(0.5)
+    raise Failed(f"answers {status}: {said[:200]!r}")
+
+
+def _post(one: Load) -> tuple[int, bytes]:
+    head = {"authorization": f"Bearer {one.key}", "content-type": "application/json"}
+    connection = http.client.HTTPConnection("127.0.0.1", one.port, timeout=10)
+    try:
+        connection.request("POST", "/v1/chat/completions", load.body(one), head)
+        reply = connection.getresponse()
+        return reply.status, reply.read()
+    except OSError as error:
+        return 0, str(error).encode()
+    finally:
+        connection.close()
+
+
+def samples(
+    peers: list[Peer], rows: list[Row], engine: Engine, rounds: int, seconds: int, folder: Path
+) -> Iterator[Sample]:
+    """All of them, each row of each peer once a round."""
+    for number in range(rounds):
+        for row in rows:
+            engine.become(row.shape, row.pace_ms)
+            for peer in peers:
+                if not row.capped or peer.capped_key:
+                    yield _sample(peer, row, engine, number, seconds, folder)
+
+
+def _sample(
+    peer: Peer, row: Row, engine: Engine, number: int, seconds: int, folder: Path
+) -> Sample:
+    """Warm up, then measure: all work that the load caused, over all chats that the engine saw."""
+    wanted = Load(
+        model=model(row.shape),
+        kind=row.kind,
+        size=row.size,
+        connections=row.connections,
+        port=peer.port,
+        key=peer.capped_key if row.capped else peer.key,
+    )
+    load.send(wanted, 1, folder)
+    peer.process.wait_for_quiet()
+    processes = {"": peer.process, **peer.others}
+    before = {name: process.cpu_seconds() for name, process in processes.items()}
+    chats = engine.chats()
+    sent = load.send(wanted, seconds * peer.patience, folder)
+    peer.process.wait_for_quiet()
+    units = max(1, engine.chats() - chats) * row.units
+    spent = {
+        name: (process.cpu_seconds() - before[name]) / units * 1e6
+        for name, process in processes.items()
+    }
+    return Sample(
+        row=row.name,
+        peer=peer.name,
+        round=number,
+        cpu_us=spent.pop(""),
+        others_us=spent,
+        rss_mb=peer.process.rss_mb(),
+        sent=sent,
+    )
+
+
+def cells(taken: list[Sample]) -> list[Cell]:
+    """The medians, in the order of the samples."""
+    groups: dict[tuple[str, str], list[Sample]] = {}
+    for sample in taken:
+        groups.setdefault((sample.row, sample.peer), []).append(sample)
+    return [_cell(group) for group in groups.values()]
+
+
+def _cell(group: list[Sample]) -> Cell:
+    first = group[0]
+    return Cell(
+        row=first.row,
+        peer=first.peer,
+        cpu_us=median(s.cpu_us for s in group),
+        others_us={name: median(s.others_us[name] for s in group) for name in first.others_us},
+        per_second=median(s.sent.requests / s.sent.seconds for s in group),
+        p50_ms=median(s.sent.p50_ms for s in group),
+        p99_ms=median(s.sent.p99_ms for s in group),
+        rss_mb=median(s.rss_mb for s in group),
+        errors=sum(s.sent.errors for s in group),
+    )
