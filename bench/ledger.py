@@ -1,12 +1,11 @@
 """CPU of what the ledger does for one answered call, on one core.
 
-    python bench/ledger.py [CALLS]
+    python -m bench ledger [CALLS]
 
 One call is a reservation, its admission record, its settlement and its outcome record; 64 calls
 share a turn of the loop, and so a write. The clock is process time: waiting is not counted.
 """
 
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -97,15 +96,13 @@ def microseconds(run: Callable[[], object], calls: int) -> float:
     return best / (rounds * PARALLEL) * 1e6
 
 
-def main(calls: int) -> None:
+def main(arguments: list[str]) -> int:
     """Print one table."""
+    calls = int(arguments[0]) if arguments else 64_000
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         print(f"{'64 calls a turn':32} CPU us/call")
         for name in ("counts", "append", "whole", "limits"):
             print(f"{name:32} {microseconds(getattr(bench, name), calls):11.2f}")
         bench.journal.close()
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 64_000)
+    return 0

@@ -111,7 +111,7 @@ def _sample(
         port=peer.port,
         key=peer.capped_key if row.capped else peer.key,
     )
-    load.send(wanted, 1, folder)
+    load.send(wanted, peer.patience, folder)
     peer.process.wait_for_quiet()
     processes = {"": peer.process, **peer.others}
     before = {name: process.cpu_seconds() for name, process in processes.items()}
