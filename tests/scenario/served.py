@@ -78,8 +78,8 @@ class Platform:
         """What it has said on stderr so far."""
         return self._said["stderr"]
 
-    def start(self, **environ: str) -> None:
-        """Start the server, and return when it says that it is ready."""
+    def begin(self, **environ: str) -> "subprocess.Popen[str]":
+        """Start the server; returns at once."""
         self._said = {"stdout": "", "stderr": ""}
         self.process = process = command(self.home, self.port, "serve", **environ)
         self._readers = [
@@ -88,6 +88,11 @@ class Platform:
         ]
         for reader in self._readers:
             reader.start()
+        return process
+
+    def start(self, **environ: str) -> None:
+        """Start the server, and return when it says that it is ready."""
+        process = self.begin(**environ)
         until(lambda: "Stop with Ctrl-C." in self.out or process.poll() is not None, "ready")
         assert process.poll() is None, self.err
         if made := re.search(r"^API key: (\S+)$", self.out, re.MULTILINE):

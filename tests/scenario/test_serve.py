@@ -1,8 +1,11 @@
 """`oxlo serve` with a real model: from an empty folder to an answer, and through every mishap."""
 
 import json
+import re
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,9 +18,9 @@ pytestmark = pytest.mark.engine
 
 #: More tokens than the model can bring before a test has done what it wants to do meanwhile.
 LONG = 4000
-UNREACHABLE = """
-id = "cloud"
-name = "Cloud"
+ELSEWHERE = """
+id = "{name}"
+name = "Elsewhere"
 category = "chat"
 tier = "free"
 description = ""
@@ -33,8 +36,8 @@ engine = "upstream"
 
 [variants.args]
 base_url = "http://127.0.0.1:{port}/v1"
-api_key_env = "{key}"
 dialect = "vllm"
+{more}
 """
 
 
@@ -205,3 +208,56 @@ def test_sigterm_and_restart(installed: Platform) -> None:
     assert installed.receipt(stream.id)["outcome"] == "answered"
     installed.complete()
     assert installed.used_today() == 3
+
+
+def add_model(home: Path, name: str, port: int, more: str = "") -> None:
+    """A model that runs at another address."""
+    folder = home / "models.d"
+    folder.mkdir(exist_ok=True)
+    (folder / f"{name}.toml").write_text(ELSEWHERE.format(name=name, port=port, more=more))
+
+
+def test_models_that_cannot_start(installed: Platform) -> None:
+    """The others are announced; of these it is said which, why, and what to do."""
+    add_model(installed.home, "away", free_port())
+    add_model(installed.home, "keyless", free_port(), 'api_key_env = "NO_SUCH_KEY"')
+    installed.start()
+    assert f"Models: {MODEL}\n" in installed.out
+    assert "Connect call failed" in until(lambda: not_ready(installed, "away"), "away is told")
+    told = until(lambda: not_ready(installed, "keyless"), "keyless is told")
+    assert "NO_SUCH_KEY" in told
+    assert "start `oxlo serve` again" in told
+    installed.complete()
+
+
+def not_ready(platform: Platform, model: str) -> str:
+    prefix = f"Not ready: {model}: "
+    return "".join(line for line in platform.err.splitlines() if line.startswith(prefix))
+
+
+def test_ctrl_c_before_ready(installed: Platform) -> None:
+    """The key was made already: it is told all the same, else it would be lost."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        add_model(installed.home, "slow", silent.getsockname()[1])
+        process = installed.begin(OXLO_STARTER="none")
+        until(lambda: "loading slow" in installed.err, "loading")
+        process.send_signal(signal.SIGINT)
+        assert installed.ended() == 0
+    assert re.fullmatch(r"API key: sk_\S{43}\nKeep the key now.*\n", installed.out)
+    assert "Traceback" not in installed.err
+
+
+def test_https(installed: Platform) -> None:
+    """A certificate for the public name is no obstacle to the start, nor to who trusts it."""
+    cert, key = installed.home / "cert.pem", installed.home / "key.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    names = ["-subj", "/CN=ai.example.com", "-addext", "subjectAltName=DNS:ai.example.com"]
+    files = ["-keyout", str(key), "-out", str(cert)]
+    subprocess.run([*request, *names, *files], check=True, capture_output=True)
+    installed.start(OXLO_TLS_CERT=str(cert), OXLO_TLS_KEY=str(key), OXLO_STARTER="none")
+    assert f"Base URL: https://127.0.0.1:{installed.port}/v1" in installed.out
+    trusting = ssl.create_default_context(cafile=str(cert))
+    with socket.create_connection(("127.0.0.1", installed.port)) as plain:  # noqa: SIM117
+        with trusting.wrap_socket(plain, server_hostname="ai.example.com") as secure:
+            secure.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            assert secure.recv(4096).startswith(b"HTTP/1.1 200 OK")
