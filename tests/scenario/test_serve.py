@@ -189,7 +189,7 @@ def test_sigterm_and_restart(installed: Platform) -> None:
     first = installed.out
     call, _ = installed.complete()
     assert installed.process
-    with installed.counting(200) as stream:
+    with installed.counting(100) as stream:
         processes = installed.descendants()
         installed.process.send_signal(signal.SIGTERM)
         rest = stream.rest()

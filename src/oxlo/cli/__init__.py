@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from oxlo import __version__
-from oxlo.cli import accounts, control, engine, fleet, gateway, keys, migrate, models, serve
+from oxlo.cli import accounts, control, doctor, engine, fleet, gateway, keys, migrate, models, serve
 
 app = typer.Typer(
     name="oxlo",
@@ -17,6 +17,7 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.command()(serve.serve)
+app.command()(doctor.doctor)
 app.command()(gateway.gateway)
 app.command()(migrate.migrate)
 app.command()(control.control)

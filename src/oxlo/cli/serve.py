@@ -2,36 +2,30 @@
 
 import asyncio
 import contextlib
-import errno
 import fcntl
 import os
 import signal
-import socket
-import ssl
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from oxlo import catalogue, plans, weights
 from oxlo.catalogue import Catalogue
-from oxlo.cli import storing
+from oxlo.cli import reach, storing
 from oxlo.cli.banner import KEEP, banner
 from oxlo.cli.progress import Meters
 from oxlo.cli.startup import Startup
 from oxlo.cli.storing import CommandError
 from oxlo.cli.supervisor import LogLine, StartFailed, Supervisor, oxlo
 from oxlo.fleet import registry
-from oxlo.fleet.fetch import NoAnswer, Refused, fetch
 from oxlo.fleet.starter import chosen
 from oxlo.settings import Settings
 
 #: Seconds between two looks at whether everything is ready.
 _LOOK = 0.2
-_POLL_DEADLINE = 2.0
 
 
 def serve(
@@ -42,7 +36,7 @@ def serve(
         with storing.one_line_errors():
             settings = Settings.read()
             asyncio.run(_serve(_prepared(settings), verbose=verbose))
-    except (StartFailed, weights.WeightsError) as error:
+    except (StartFailed, reach.PortTaken, weights.WeightsError) as error:
         typer.echo(f"oxlo: {error}", err=True)
         raise typer.Exit(1) from None
 
@@ -63,7 +57,7 @@ def _prepared(settings: Settings) -> _Prepared:
     """Check, migrate, make the first account, fetch the weights. Raises CommandError and others."""
     settings.prepare()
     _lock(settings)
-    _check_port(settings)
+    reach.check_port(settings)
     known = catalogue.load(settings.catalogue_dir)
     models = chosen(settings, known)
     _fetch_weights(settings, known, models)
@@ -80,19 +74,6 @@ def _lock(settings: Settings) -> None:
         raise CommandError(
             f"another `oxlo serve` runs on {settings.home}; stop it or set OXLO_HOME"
         ) from None
-
-
-def _check_port(settings: Settings) -> None:
-    host, port = settings.host, settings.port
-    try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        reason = "is in use; set OXLO_PORT to another" if taken else f"cannot be used: {error}"
-        raise CommandError(f"port {port} on {host} {reason}") from None
 
 
 def _fetch_weights(settings: Settings, known: Catalogue, models: tuple[str, ...]) -> None:
@@ -164,7 +145,7 @@ async def _announce(prepared: _Prepared, logs: Path) -> None:
     """Say what is loading, then how to call what answers and what will not."""
     settings, started = prepared.settings, time.monotonic()
     startup = Startup(prepared.models, logs, _say, started)
-    while (ready := await _ready(settings)) is None or not startup.is_over(ready):
+    while (ready := await reach.ready(settings)) is None or not startup.is_over(ready):
         startup.look(registry.read(settings.replicas_file).replicas, time.monotonic())
         await asyncio.sleep(_LOOK)
     models = [model for model in prepared.models if model in ready]
@@ -176,35 +157,6 @@ async def _announce(prepared: _Prepared, logs: Path) -> None:
 
 def _say(text: str) -> None:
     typer.echo(text, err=True)
-
-
-class _Readiness(msgspec.Struct):
-    models: dict[str, str]
-
-
-async def _ready(settings: Settings) -> frozenset[str] | None:
-    """Models that the gateway can call; None while it does not answer."""
-    try:
-        address = f"{settings.scheme}://{_local(settings.host)}:{settings.port}"
-        reply = await fetch(address, "/readyz", deadline=_POLL_DEADLINE, tls=_own_tls())
-        models = msgspec.json.decode(reply.body, type=_Readiness).models
-    except (NoAnswer, Refused, msgspec.DecodeError):
-        return None
-    return frozenset(model for model, state in models.items() if state == "ready")
-
-
-def _local(host: str) -> str:
-    """An address that reaches a listener on `host` from here."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{host}]" if ":" in host else host
-
-
-def _own_tls() -> ssl.SSLContext:
-    """Our own certificate is for another name than this address, so it is not checked here."""
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 class _Terminal:

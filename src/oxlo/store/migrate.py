@@ -54,7 +54,7 @@ def revisions() -> list[str]:
 async def current(database: Database) -> str | None:
     """The database's revision; None for an empty one, which SQLite makes here."""
     if database.dialect == "sqlite":
-        _make_file(_sqlite_file(database))
+        _make_file(sqlite_file(database))
     async with database.read() as db:
         return await db.run_sync(_revision)
 
@@ -88,7 +88,7 @@ async def upgrade(database: Database, target: str = "head") -> tuple[str | None,
     if before is not None and before not in known:
         raise SchemaMismatch(_newer(before, known))
     if before not in (None, known[0]) and database.dialect == "sqlite":
-        await asyncio.to_thread(_back_up, _sqlite_file(database), str(before))
+        await asyncio.to_thread(_back_up, sqlite_file(database), str(before))
     # Batch changes of SQLite rebuild tables, and dropping the old one must not cascade.
     plain = Database(database.url, foreign_keys=False)
     try:
@@ -130,7 +130,8 @@ def _newer(revision: str | None, known: list[str]) -> str:
     )
 
 
-def _sqlite_file(database: Database) -> Path:
+def sqlite_file(database: Database) -> Path:
+    """Where a SQLite database is kept."""
     return Path(make_url(database.url).database or "")
 
 

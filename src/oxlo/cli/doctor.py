@@ -1,0 +1,228 @@
+"""`oxlo doctor`: one line for each thing that a first start stumbles over, and what to do."""
+
+import asyncio
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+import typer
+
+from oxlo import catalogue, plans, weights
+from oxlo.catalogue import Model
+from oxlo.cli import reach
+from oxlo.errors import ModelNotFound
+from oxlo.fleet import machine
+from oxlo.fleet.starter import chosen
+from oxlo.settings import Settings, SettingsError
+
+OLDEST_PYTHON = (3, 11)
+#: Room for journals, logs and the database, beside the weights.
+ROOM_MB = 500
+#: What the platform itself takes beside its engines, as measured, with some air.
+OWN_MEMORY_MB = 400
+#: Each call under way takes two files: the client's connection and the engine's.
+FILES_WANTED, FILES_NEEDED = 4096, 256
+#: 2025-01-01: an earlier clock was never set.
+EARLIEST = 1735689600.0
+#: Seconds by which clocks and file systems may disagree.
+_DRIFT = 60.0
+_ENGINE = "import xllamacpp; print(xllamacpp.__version__)"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found."""
+
+    name: str
+    #: What is there; or what is wrong, and what to do.
+    words: str
+    ok: bool = True
+    #: Whether `oxlo serve` cannot work like this.
+    blocks: bool = False
+
+    def __str__(self) -> str:
+        return f"{'ok' if self.ok else '!!'}  {self.name}: {self.words}"
+
+
+def doctor() -> None:
+    """Check this machine and this installation; exit code 1 if something blocks a start."""
+    blocked = False
+    for finding in findings():
+        typer.echo(str(finding))
+        blocked |= finding.blocks
+    raise typer.Exit(1 if blocked else 0)
+
+
+def findings() -> Iterator[Finding]:
+    """Every check, each as soon as it is done; nothing is written but a temporary file."""
+    yield python(sys.version_info[:3])
+    try:
+        settings = Settings.read()
+        plans.load(settings.plans)
+        known = catalogue.load(settings.catalogue_dir)
+        models = [known.resolve(name) for name in chosen(settings, known)]
+    except (SettingsError, msgspec.ValidationError, ModelNotFound, OSError) as mistake:
+        yield wrong("settings", str(mistake))
+        return
+    local = [model for model in models if memory_of(model)]
+    yield Finding("models", ", ".join(model.id for model in models) or "none are to be served")
+    yield home(settings.home)
+    yield disk(missing_mb(local, settings), free_mb(settings.home))
+    yield memory(sum(map(memory_of, local)), machine.here().memory_mb)
+    yield asyncio.run(port(settings))
+    if local:
+        yield engine(_ENGINE)
+    yield asyncio.run(schema(settings))
+    yield clock(time.time(), newest(settings.journal_dir))
+    yield open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def wrong(name: str, words: str) -> Finding:
+    """A finding that blocks."""
+    return Finding(name, " ".join(words.split()), ok=False, blocks=True)
+
+
+def python(version: tuple[int, ...]) -> Finding:
+    """The interpreter's version."""
+    text, oldest = (".".join(map(str, numbers)) for numbers in (version, OLDEST_PYTHON))
+    if version < OLDEST_PYTHON:
+        return wrong("python", f"{text} is too old: install {oldest} or newer")
+    return Finding("python", text)
+
+
+def existing(path: Path) -> Path:
+    """The path, or its nearest parent that exists."""
+    return next(folder for folder in (path, *path.absolute().parents) if folder.exists())
+
+
+def home(path: Path) -> Finding:
+    """Whether the data folder can be written, or made."""
+    try:
+        with tempfile.TemporaryFile(dir=existing(path)):
+            made = "" if path.exists() else " (made at the first start)"
+            return Finding("home", f"{path}{made}")
+    except OSError as error:
+        return wrong("home", f"{path} cannot be written ({error.strerror}): set OXLO_HOME")
+
+
+def free_mb(path: Path) -> int:
+    """Free disk where the data folder is, or will be."""
+    return shutil.disk_usage(existing(path)).free // 2**20
+
+
+def missing_mb(models: list[Model], settings: Settings) -> int:
+    """Disk that fetching the weights takes: archives stay until the file is taken out of them."""
+    files = {file.sha256: file for model in models for file in model.weights}
+    absent = [f for f in files.values() if not weights.present(f, settings.weights_dir)]
+    return sum(2 * file.size for file in absent) // 2**20
+
+
+def disk(missing: int, free: int) -> Finding:
+    """Room for the weights still to be fetched, in MB, and for what running writes."""
+    needed = missing + ROOM_MB
+    if free < needed:
+        return wrong("disk", f"{free:,} MB free, {needed:,} MB needed: free some, or set OXLO_HOME")
+    return Finding("disk", f"{free:,} MB free; weights still to fetch take {missing:,} MB")
+
+
+def memory_of(model: Model) -> int:
+    """Memory that a model's engine takes on this machine, in MB; 0 when it runs elsewhere."""
+    variant = next((v for v in model.variants if v.hardware in ("cpu", "remote")), None)
+    return (variant.memory_mb or 0) if variant and variant.hardware == "cpu" else 0
+
+
+def memory(models: int, here: int) -> Finding:
+    """Memory of the machine or the container, beside what models take; all in MB."""
+    needed = models + OWN_MEMORY_MB
+    if here < needed:
+        advice = "serve fewer models (OXLO_STARTER, OXLO_MODELS), or raise the limit"
+        return Finding("memory", f"{here:,} MB here, {needed:,} MB wanted: {advice}", ok=False)
+    return Finding("memory", f"{here:,} MB here, {needed:,} MB wanted")
+
+
+async def port(settings: Settings) -> Finding:
+    """Whether the gateway can listen, or does already."""
+    try:
+        reach.check_port(settings)
+    except reach.PortTaken as taken:
+        models = await reach.ready(settings)
+        if models is None:
+            return wrong("port", str(taken))
+        running = ", ".join(sorted(models)) or "no model ready yet"
+        return Finding("port", f"{settings.port}: oxlo is running there ({running})")
+    return Finding("port", f"{settings.port} on {settings.host} is free")
+
+
+def engine(program: str) -> Finding:
+    """Whether llama.cpp can be loaded: tried in a child, which a wrong build would crash."""
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    if run.returncode == 0:
+        return Finding("llama.cpp", f"xllamacpp {run.stdout.strip()}")
+    if run.returncode < 0:
+        return wrong("llama.cpp", f"crashes on this processor (signal {-run.returncode})")
+    said = run.stderr.strip().splitlines()[-1:]
+    return wrong("llama.cpp", "; ".join([*said, "pip install 'oxlo[llamacpp]'"]))
+
+
+async def schema(settings: Settings) -> Finding:
+    """Whether the database is at this program's schema, or will be by itself."""
+    from oxlo.store import migrate
+    from oxlo.store.database import Database
+    from oxlo.store.errors import StoreError
+
+    try:
+        database = Database(settings.database)
+        file = migrate.sqlite_file(database)
+        if database.dialect == "sqlite" and not file.exists():
+            return Finding("database", f"{file} (made at the first start)")
+        try:
+            current, known = await migrate.current(database), migrate.revisions()
+        finally:
+            await database.close()
+    except StoreError as error:
+        return wrong("database", str(error))
+    match migrate.step(database.dialect, current, known):
+        case migrate.Step.NOTHING:
+            return Finding("database", f"schema {current}")
+        case migrate.Step.MIGRATE:
+            words = f"schema {current or 'none'}: the next start backs it up and migrates it"
+            return Finding("database", words)
+        case migrate.Step.REFUSE_OLDER:
+            return wrong("database", f"schema {current or 'none'} is older: run `oxlo migrate`")
+        case migrate.Step.REFUSE_NEWER:
+            return wrong("database", f"schema {current} is newer than this program: update oxlo")
+
+
+def newest(folder: Path) -> float:
+    """When anything in a folder was last written, unix seconds; 0 for none."""
+    return max((path.stat().st_mtime for path in folder.glob("*")), default=0.0)
+
+
+def clock(now: float, last: float) -> Finding:
+    """Whether the clock is set, and has not been set back: limits are UTC days and minutes."""
+    shown = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    if now < EARLIEST:
+        return wrong("clock", f"{shown} is long ago: set the clock, and let NTP keep it")
+    if now < last - _DRIFT:
+        then = datetime.fromtimestamp(last, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+        words = f"{shown}, but the journal was written at {then}: the clock was set back"
+        return Finding("clock", words, ok=False)
+    return Finding("clock", shown)
+
+
+def open_files(limit: int) -> Finding:
+    """How many files a process may have open."""
+    if limit == resource.RLIM_INFINITY or limit >= FILES_WANTED:
+        return Finding("open files", "no limit" if limit < 0 else f"{limit:,}")
+    words = f"{limit:,} allow {limit // 2:,} calls at a time: raise it (`ulimit -n 65536`)"
+    return Finding("open files", words, ok=False, blocks=limit < FILES_NEEDED)

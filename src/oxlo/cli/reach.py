@@ -1,0 +1,59 @@
+"""The gateway of this machine: whether its port is free, and what answers there."""
+
+import errno
+import socket
+import ssl
+
+import msgspec
+
+from oxlo.fleet.fetch import NoAnswer, Refused, fetch
+from oxlo.settings import Settings
+
+_DEADLINE = 2.0
+
+
+class PortTaken(Exception):
+    """The gateway cannot listen there; the message says why."""
+
+
+def check_port(settings: Settings) -> None:
+    """Raise PortTaken when the gateway could not listen on its port now."""
+    host, port = settings.host, settings.port
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        taken = error.errno == errno.EADDRINUSE
+        reason = "is in use; set OXLO_PORT to another" if taken else f"cannot be used: {error}"
+        raise PortTaken(f"port {port} on {host} {reason}") from None
+
+
+class _Readiness(msgspec.Struct):
+    models: dict[str, str]
+
+
+async def ready(settings: Settings) -> frozenset[str] | None:
+    """Models that the gateway can call; None while none of ours answers."""
+    try:
+        address = f"{settings.scheme}://{_local(settings.host)}:{settings.port}"
+        reply = await fetch(address, "/readyz", deadline=_DEADLINE, tls=_own_tls())
+        models = msgspec.json.decode(reply.body, type=_Readiness).models
+    except (NoAnswer, Refused, msgspec.DecodeError):
+        return None
+    return frozenset(model for model, state in models.items() if state == "ready")
+
+
+def _local(host: str) -> str:
+    """An address that reaches a listener on `host` from here."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"[{host}]" if ":" in host else host
+
+
+def _own_tls() -> ssl.SSLContext:
+    """Our own certificate is for another name than this address, so it is not checked here."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,227 @@
+"""`oxlo doctor`: each check on good and bad ground, and the command as a whole."""
+
+import asyncio
+import re
+import socket
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from oxlo import cli
+from oxlo.catalogue import load
+from oxlo.cli import doctor
+from oxlo.cli.doctor import Finding
+from oxlo.settings import Settings
+from oxlo.store import migrate
+from oxlo.store.database import Database
+
+ALL_CHECKS = [
+    "python",
+    "models",
+    "home",
+    "disk",
+    "memory",
+    "port",
+    "llama.cpp",
+    "database",
+    "clock",
+    "open files",
+]
+NOW = 1800000000.0
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return Settings(home=tmp_path / "home", port=free.getsockname()[1])
+
+
+def run(settings: Settings, **environ: str) -> tuple[int, list[str]]:
+    """The command's exit code and lines."""
+    own = {"OXLO_HOME": str(settings.home), "OXLO_PORT": str(settings.port)}
+    result = CliRunner().invoke(cli.app, ["doctor"], env=own | environ)
+    return result.exit_code, result.output.splitlines()
+
+
+def judged(finding: Finding) -> tuple[bool, bool]:
+    return finding.ok, finding.blocks
+
+
+def test_fresh_machine(settings: Settings) -> None:
+    """Every check says something, nothing blocks, and nothing is left behind."""
+    code, lines = run(settings)
+    assert [re.sub(r"^(ok|!!)  ([^:]+): \S.*", r"\2", line) for line in lines] == ALL_CHECKS
+    assert code == 0
+    assert not settings.home.exists()
+
+
+def test_one_bad_thing_is_exit_code_1(settings: Settings) -> None:
+    """The other checks are made all the same."""
+    settings.home.write_text("a file where the folder should be")
+    code, lines = run(settings)
+    assert code == 1
+    assert len(lines) == len(ALL_CHECKS)
+    assert sum(line.startswith("!!  home") for line in lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("OXLO_PORT", "http", "OXLO_PORT='http'"),
+        ("OXLO_MODELS", "smollm-135m", "smollm2-135m"),
+        ("OXLO_PLANS", "/no/such/plans.toml", "/no/such/plans.toml"),
+    ],
+)
+def test_bad_settings(settings: Settings, name: str, value: str, told: str) -> None:
+    """A mistake in the settings is one line, and the end: other checks would guess."""
+    code, lines = run(settings, **{name: value})
+    assert code == 1
+    assert lines[-1].startswith("!!  settings: ")
+    assert told in lines[-1]
+
+
+def test_no_engine_no_engine_check(settings: Settings) -> None:
+    """Without a local model llama.cpp is not wanted."""
+    code, lines = run(settings, OXLO_STARTER="none")
+    assert code == 0
+    assert "ok  models: none are to be served" in lines
+    assert not any("llama.cpp" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("version", "ok"), [((3, 10, 14), False), ((3, 11, 0), True), ((3, 14, 1), True)]
+)
+def test_python(version: tuple[int, ...], ok: bool) -> None:
+    """An interpreter that is too old blocks."""
+    assert judged(doctor.python(version)) == (ok, not ok)
+
+
+def test_disk() -> None:
+    """Weights still to be fetched need room; those that are here do not."""
+    assert judged(doctor.disk(0, doctor.ROOM_MB)) == (True, False)
+    assert judged(doctor.disk(200, doctor.ROOM_MB + 199)) == (False, True)
+
+
+def test_missing_weights(settings: Settings) -> None:
+    """The archive and the file in it are on the disk at once; shared files are fetched once."""
+    model = load().resolve("smollm2-135m")
+    needed = doctor.missing_mb([model, model], settings)
+    assert needed == 2 * model.weights[0].size // 2**20
+
+
+def test_memory() -> None:
+    """Too little is said, but does not block: the operator may know better."""
+    assert judged(doctor.memory(350, 350 + doctor.OWN_MEMORY_MB)) == (True, False)
+    assert judged(doctor.memory(350, 512)) == (False, False)
+
+
+@pytest.fixture
+def taken(settings: Settings) -> Iterator[socket.socket]:
+    """Somebody listens on our port."""
+    with socket.create_server((settings.host, settings.port)) as listener:
+        yield listener
+
+
+async def test_port_of_somebody_else(settings: Settings, taken: socket.socket) -> None:
+    """A stranger that hangs up blocks, and the way out is named."""
+    taken.setblocking(False)
+    asking = asyncio.create_task(doctor.port(settings))
+    connection, _ = await asyncio.get_running_loop().sock_accept(taken)
+    connection.close()
+    finding = await asking
+    assert judged(finding) == (False, True)
+    assert "OXLO_PORT" in finding.words
+
+
+async def test_port_of_our_own(settings: Settings) -> None:
+    """Oxlo running there is fine, and what it serves is told."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = b'{"status":"starting","models":{"a":"ready","b":"starting"}}'
+        writer.write(b"HTTP/1.1 503 \r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        writer.close()
+
+    async with await asyncio.start_server(answer, settings.host, settings.port):
+        finding = await doctor.port(settings)
+    assert finding.ok
+    assert finding.words.endswith("oxlo is running there (a)")
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "ok"),
+    [
+        ("print('1.2')", "xllamacpp 1.2", True),
+        ("import no_such_module", "No module named 'no_such_module'; pip install", False),
+        ("import os; os.kill(os.getpid(), 4)", "signal 4", False),
+    ],
+)
+def test_engine(program: str, words: str, ok: bool) -> None:
+    """Missing and crashing are told apart."""
+    finding = doctor.engine(program)
+    assert judged(finding) == (ok, not ok)
+    assert words in finding.words
+
+
+async def migrated(settings: Settings) -> Path:
+    settings.prepare()
+    database = Database(settings.database)
+    await migrate.prepare(database)
+    await database.close()
+    return settings.home / "oxlo.db"
+
+
+def set_revision(file: Path, revision: str) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+    connection.close()
+
+
+async def test_schema(settings: Settings) -> None:
+    """None yet, current, older, newer: only what this program cannot read blocks."""
+    none = await doctor.schema(settings)
+    file = await migrated(settings)
+    current = await doctor.schema(settings)
+    set_revision(file, migrate.revisions()[-1])
+    older = await doctor.schema(settings)
+    set_revision(file, "9999")
+    newer = await doctor.schema(settings)
+    assert [judged(f) for f in (none, current, older)] == [(True, False)] * 3
+    assert judged(newer) == (False, True)
+    assert "made at the first start" in none.words
+    assert "migrates" in older.words
+    assert "update oxlo" in newer.words
+
+
+async def test_unreachable_database(tmp_path: Path) -> None:
+    """The store's own words, in one line."""
+    settings = Settings(home=tmp_path, database_url="postgresql://127.0.0.1:1/oxlo")
+    finding = await doctor.schema(settings)
+    assert judged(finding) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("now", "last", "expected"),
+    [
+        (NOW, 0.0, (True, False)),
+        (NOW, NOW + 1, (True, False)),
+        (NOW, NOW + 3600, (False, False)),
+        (0.0, 0.0, (False, True)),
+    ],
+)
+def test_clock(now: float, last: float, expected: tuple[bool, bool]) -> None:
+    """A clock that was never set blocks; one that went back since the last run is told."""
+    assert judged(doctor.clock(now, last)) == expected
+
+
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [(-1, (True, False)), (65536, (True, False)), (1024, (False, False)), (64, (False, True))],
+)
+def test_open_files(limit: int, expected: tuple[bool, bool]) -> None:
+    """Few are told, too few block."""
+    assert judged(doctor.open_files(limit)) == expected
