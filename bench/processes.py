@@ -39,6 +39,7 @@ class Process:
         with log.open("wb") as out:
             self._process = subprocess.Popen(
                 [str(part) for part in command],
+                cwd=log.parent,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,

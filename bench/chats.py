@@ -1,0 +1,85 @@
+"""A small streaming client: it tells when the first word of an answer came, and how many came."""
+
+import asyncio
+import re
+import time
+from dataclasses import dataclass
+
+import msgspec
+
+#: The first event that says something; a role alone is not an answer.
+_SAID = re.compile(rb'"content":"[^"]')
+_TOKENS = re.compile(rb'"completion_tokens":(\d+)')
+
+
+class Refused(Exception):
+    """The answer was an error."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where chats are sent."""
+
+    name: str
+    port: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Chat:
+    """One answer: milliseconds until its first word, and its tokens."""
+
+    first_ms: float
+    tokens: int
+
+
+async def chat(place: Place, body: bytes) -> Chat:
+    """Stream one chat on a connection of its own. Raises Refused."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+    try:
+        began = time.perf_counter()
+        writer.write(_request(place, body))
+        return await _read(reader, began)
+    finally:
+        writer.close()
+
+
+def fields(model: str, text: str, tokens: int) -> bytes:
+    """The body of a chat, with the sampling that the gateway asks for written out.
+
+    So an engine has the same work, whoever asks.
+    """
+    return msgspec.json.encode(
+        {
+            "model": model,
+            "messages": [{"role": "user", "content": text}],
+            "max_tokens": tokens,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "temperature": 0,
+            "top_k": 0,
+            "top_p": 1,
+            "min_p": 0,
+        }
+    )
+
+
+def _request(place: Place, body: bytes) -> bytes:
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n"
+        f"authorization: Bearer {place.key}\r\ncontent-type: application/json\r\n"
+        f"content-length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+async def _read(reader: asyncio.StreamReader, began: float) -> Chat:
+    said, first = b"", 0.0
+    while data := await reader.read(65_536):
+        said += data
+        if not first and _SAID.search(said):
+            first = time.perf_counter()
+    told = _TOKENS.findall(said)
+    if not first or not told:
+        raise Refused(said[:300].decode(errors="replace"))
+    return Chat((first - began) * 1e3, int(told[-1]))

@@ -1,0 +1,174 @@
+"""Chats with a real llama.cpp engine, through the gateway and straight to the engine.
+
+Rounds take turns between the two; what is told is the median of the pairs.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from statistics import median
+from urllib.parse import urlsplit
+
+import msgspec
+
+from bench import machine
+from bench.chats import Chat, Place, Refused, chat, fields
+from bench.installation import Installation, installation
+from bench.processes import Failed
+from oxlo import catalogue, weights
+from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.llamacpp import LlamaCpp
+from oxlo.fleet import machine as host
+from oxlo.fleet.process import EngineProcess
+from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.settings import Settings
+
+MODEL = "smollm2-135m"
+#: Chats at once, and the engine's slots.
+PARALLEL = 4
+TOKENS = 64
+TEXT = "Tell me a long story about a whale that wanted to fly."
+
+#: Of the engine's throughput, what has to be left; milliseconds that a first word may be later.
+LEAST_RATIO = 0.97
+MOST_LATER_MS = 2.0
+
+Measure = Callable[[Place], Awaitable[float]]
+
+
+class Pair(msgspec.Struct, frozen=True):
+    """The same work done both ways."""
+
+    straight: float
+    gateway: float
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print and keep the result; 1 when a target was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench real_engine", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=12, help="of four chats each way")
+    parser.add_argument("--firsts", type=int, default=60, help="single chats each way")
+    options = parser.parse_args(arguments)
+    try:
+        rates, firsts = asyncio.run(_measure(options.rounds, options.firsts))
+    except (Failed, Refused, CannotLaunch) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return _show(rates, firsts)
+
+
+async def _measure(rounds: int, singles: int) -> tuple[list[Pair], list[Pair]]:
+    """Tokens a second of parallel chats; milliseconds to the first word of single ones."""
+    with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name:
+        async with _engine(Path(name)) as replica:
+            home = Path(name) / "oxlo"
+            home.mkdir()
+            with installation(home, (), [replica]) as ours:
+                ways = _ways(replica, ours)
+                for way in ways:
+                    await _rate(way)  # the first calls warm both up
+                rates = [await _pair(_rate, ways, number) for number in range(rounds)]
+                return rates, [await _pair(_first, ways, number) for number in range(singles)]
+
+
+async def _pair(measure: Measure, ways: tuple[Place, Place], number: int) -> Pair:
+    """Both ways; who goes first takes turns too."""
+    order = ways if number % 2 else ways[::-1]
+    found = {way.name: await measure(way) for way in order}
+    return Pair(found["straight"], found["gateway"])
+
+
+def _ways(replica: Replica, ours: Installation) -> tuple[Place, Place]:
+    port = urlsplit(replica.address).port or 80
+    return Place("straight", port, replica.api_key), Place("gateway", ours.port, ours.key)
+
+
+@asynccontextmanager
+async def _engine(folder: Path) -> AsyncIterator[Replica]:
+    """The engine as a fleet starts it. Raises Failed or CannotLaunch."""
+    launch = _launch(folder)
+    process = await EngineProcess.start(launch, folder / "engine.log")
+    try:
+        address = await process.listening()
+        if address is None:
+            raise Failed(f"the engine ended: {process.failure or list(process.tail)[-1:]}")
+        yield _replica(launch, address)
+    finally:
+        await process.stop()
+
+
+def _launch(home: Path) -> Launch:
+    """Threads as `OXLO_LLAMACPP_THREADS` says, or as many as fit the machine."""
+    model = catalogue.load().resolve(MODEL)
+    threads = Settings.read().llamacpp_threads
+    settings = Settings(
+        home=home, llamacpp_threads=threads, llamacpp_slots=PARALLEL, llamacpp_context=1024
+    )
+    return LlamaCpp().launch(model, model.variants[0], settings, [_weights()], host.here())
+
+
+def _weights() -> Path:
+    """Kept where the tests keep them."""
+    cache = os.environ.get("OXLO_TEST_CACHE") or Path.home() / ".cache" / "oxlo-tests"
+    return weights.fetch(catalogue.load().resolve(MODEL).weights[0], Path(cache))
+
+
+def _replica(launch: Launch, address: str) -> Replica:
+    return Replica(
+        id="real",
+        model=launch.model,
+        kind=launch.kind,
+        dialect=launch.dialect,
+        address=address,
+        engine_model=launch.engine_model,
+        slots=launch.slots,
+        context_length=launch.context_length,
+        state=ReplicaState.READY,
+        api_key=launch.api_key,
+        since=time.time(),
+    )
+
+
+async def _rate(way: Place) -> float:
+    """Tokens a second of parallel chats."""
+    began = time.perf_counter()
+    told = await asyncio.gather(*[_chat(way) for _ in range(PARALLEL)])
+    return sum(one.tokens for one in told) / (time.perf_counter() - began)
+
+
+async def _first(way: Place) -> float:
+    """Milliseconds until the first word of one chat."""
+    return (await _chat(way, tokens=2)).first_ms
+
+
+async def _chat(way: Place, tokens: int = TOKENS) -> Chat:
+    return await chat(way, fields(MODEL, TEXT, tokens))
+
+
+def _show(rates: list[Pair], firsts: list[Pair]) -> int:
+    ratio = median(pair.gateway / pair.straight for pair in rates)
+    later = median(pair.gateway for pair in firsts) - median(pair.straight for pair in firsts)
+    kept, soon = ratio >= LEAST_RATIO, later <= MOST_LATER_MS
+    print(f"{'':34} straight  gateway")
+    print(f"{f'tokens/s, {PARALLEL} chats at once':34} {_medians(rates)}")
+    print(f"{'ms to the first word, one chat':34} {_medians(firsts)}")
+    print(f"throughput {ratio:.3f} of the engine's (at least {LEAST_RATIO}): {_word(kept)}")
+    print(f"first word {later:+.2f} ms (at most {MOST_LATER_MS:g}): {_word(soon)}")
+    result = {"rates": rates, "firsts": firsts, "ratio": ratio, "later_ms": later}
+    print(f"kept in {machine.save('real_engine', result)}")
+    return 0 if kept and soon else 1
+
+
+def _medians(pairs: list[Pair]) -> str:
+    straight = median(pair.straight for pair in pairs)
+    return f"{straight:8.1f} {median(pair.gateway for pair in pairs):8.1f}"
+
+
+def _word(met: bool) -> str:
+    return "met" if met else "MISSED"
