@@ -25,6 +25,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     pace_ms: float = 0.0
     #: Whether the caller's plan caps the input, so that the engine has to count its tokens.
     capped: bool = False
+    #: Who is measured; none named: everybody.
+    among: tuple[str, ...] = ()
     targets: tuple[Target, ...] = ()
 
     @property
@@ -38,6 +40,8 @@ def _within(most: float, *peers: str) -> Target:
 
 
 _ROUTERS = ("vllm-router", "sglang-router")
+#: Shapes differ for the gateway alone: others pass bytes on, whatever they say.
+_TWO = ("oxlo", "nginx")
 _NGINX_STREAM = (_within(2.0, "nginx"),)
 _VLLM_STREAM = (_within(3.0, "nginx"),)
 
@@ -48,13 +52,13 @@ ROWS = (
         targets=(_within(2.5, "nginx"), _within(0.6, *_ROUTERS), _within(0.01, "litellm")),
     ),
     Row(name="1KB-256", connections=256),
-    Row(name="1KB-64-vllm", shape="vllm"),
-    Row(name="1KB-64-llamacpp", shape="llamacpp"),
+    Row(name="1KB-64-vllm", shape="vllm", among=_TWO),
+    Row(name="1KB-64-llamacpp", shape="llamacpp", among=_TWO),
     Row(name="64KB-64", size=65_536, targets=(_within(3.0, "nginx"),)),
-    Row(name="64KB-64-capped", size=65_536, shape="vllm", capped=True),
+    Row(name="64KB-64-capped", size=65_536, shape="vllm", capped=True, among=("oxlo",)),
     Row(name="stream-64", kind="stream_usage", targets=_NGINX_STREAM),
     Row(name="stream-64-paced", kind="stream_usage", pace_ms=5, targets=_NGINX_STREAM),
-    Row(name="stream-64-no-usage", kind="stream"),
-    Row(name="stream-64-vllm", kind="stream", shape="vllm", targets=_VLLM_STREAM),
-    Row(name="stream-64-llamacpp", kind="stream", shape="llamacpp"),
+    Row(name="stream-64-no-usage", kind="stream", among=_TWO),
+    Row(name="stream-64-vllm", kind="stream", shape="vllm", among=_TWO, targets=_VLLM_STREAM),
+    Row(name="stream-64-llamacpp", kind="stream", shape="llamacpp", among=_TWO),
 )

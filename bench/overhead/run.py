@@ -95,7 +95,7 @@ def samples(
         for row in rows:
             engine.become(row.shape, row.pace_ms)
             for peer in peers:
-                if not row.capped or peer.capped_key:
+                if not row.among or peer.name in row.among:
                     yield _sample(peer, row, engine, number, seconds, folder)
 
 
