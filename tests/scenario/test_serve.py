@@ -183,31 +183,40 @@ def receipt_of(platform: Platform, call: str) -> dict[str, object] | None:
         return None
 
 
-def test_sigterm_and_restart(installed: Platform) -> None:
+def test_sigterm_and_restart(running: Platform) -> None:
     """A running stream is finished, nobody is left; the next start has the key and the counts."""
-    installed.start()
-    first = installed.out
-    call, _ = installed.complete()
-    assert installed.process
-    with installed.counting(100) as stream:
-        processes = installed.descendants()
-        installed.process.send_signal(signal.SIGTERM)
-        rest = stream.rest()
-    assert rest[-1] == "[DONE]"
-    assert not any(is_error(event) for event in rest[:-1])
-    assert installed.ended() == 0
-    assert len(processes) >= 4
+    assert running.process
+    call, _ = running.complete()
+    used = running.used_today()
+    with running.counting(100) as stream:
+        processes = running.descendants()
+        running.process.send_signal(signal.SIGTERM)
+        *rest, last = stream.rest()
+    assert last == "[DONE]"
+    assert not any(map(is_error, rest))
+    assert running.ended() == 0
+    assert len(processes) == 4
     assert [pid for pid in processes if is_alive(pid)] == []
 
-    installed.start()
-    assert "API key:" in first
-    assert "API key:" not in installed.out
-    assert "Keys: made earlier" in installed.out
-    assert installed.used_today() == 2
-    assert installed.receipt(call)["outcome"] == "answered"
-    assert installed.receipt(stream.id)["outcome"] == "answered"
-    installed.complete()
-    assert installed.used_today() == 3
+    running.start()
+    assert "API key:" not in running.out
+    assert "Keys: made earlier" in running.out
+    assert running.used_today() == used + 1
+    assert running.receipt(call)["outcome"] == "answered"
+    assert running.receipt(stream.id)["outcome"] == "answered"
+
+
+def test_server_itself_killed(running: Platform) -> None:
+    """Its processes end with it, however it ended; the next start finds everything."""
+    assert running.process
+    call, _ = running.complete()
+    used, processes = running.used_today(), running.descendants()
+    running.process.kill()
+    running.ended()
+    until(lambda: not any(map(is_alive, processes)), "nobody left")
+    running.start()
+    assert running.used_today() == used
+    assert running.receipt(call)["outcome"] == "answered"
 
 
 def add_model(home: Path, name: str, port: int, more: str = "") -> None:
