@@ -1,6 +1,7 @@
 """The fake engine: `upstream.c`, told to speak as the platform's engine double does."""
 
 import http.client
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ class Engine:
 
 @contextmanager
 def engine(folder: Path) -> Iterator[Engine]:
-    """Build it, write its replies into `folder`, and run it."""
+    """Build it, write its replies into `folder`, and run it. Raises Failed."""
     folders = [_write(folder / name, shape) for name, shape in SHAPES.items()]
     with Process([_built(), *folders], folder / "upstream.log", LOAD) as process:
         yield Engine(process, _port(process))
@@ -63,6 +64,8 @@ def _built() -> Path:
     source = Path(__file__).with_name("upstream.c")
     program = CACHE / "upstream"
     if not program.exists() or program.stat().st_mtime < source.stat().st_mtime:
+        if not shutil.which("cc"):
+            raise Failed("no C compiler (cc) found: apt install gcc")
         CACHE.mkdir(exist_ok=True)
         subprocess.run(["cc", "-O2", "-Wall", "-o", program, source], check=True)
     return program
