@@ -1,5 +1,7 @@
 """`oxlo serve` with a real model: from an empty folder to an answer, and through every mishap."""
 
+import contextlib
+import http.client
 import json
 import re
 import shutil
@@ -254,6 +256,25 @@ def test_ctrl_c_before_ready(installed: Platform) -> None:
         assert installed.ended() == 0
     assert re.fullmatch(r"API key: sk_\S{43}\nKeep the key now.*\n", installed.out)
     assert "Traceback" not in installed.err
+
+
+def test_nobody_listens_any_more(tmp_path: Path) -> None:
+    """A server whose terminal has gone serves on, and ends when it is told to."""
+    port = free_port()
+    with command(tmp_path, port, "serve", "--verbose", OXLO_STARTER="none") as process:
+        try:
+            assert process.stdout
+            assert process.stderr
+            until(lambda: "Stop with Ctrl-C." in process.stdout.readline(), "ready")
+            process.stdout.close()
+            process.stderr.close()
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
+                connection.request("GET", "/healthz")
+                assert connection.getresponse().status == 200
+            process.terminate()
+            assert process.wait(60) == 0
+        finally:
+            process.kill()
 
 
 def test_https(installed: Platform) -> None:

@@ -120,7 +120,7 @@ async def _end(announcing: asyncio.Task[None], key: str | None) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await announcing
     if announcing.cancelled() and key:
-        typer.echo(f"API key: {key}\n{KEEP}")
+        _say(f"API key: {key}\n{KEEP}", err=False)
 
 
 def _on_signals(
@@ -132,9 +132,9 @@ def _on_signals(
         if stop.is_set():
             supervisor.hurry()
             return
-        _say("Stopping: running calls may finish. Again to hurry.")
         announcing.cancel()
         stop.set()
+        _say("Stopping: running calls may finish. Again to hurry.")
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -149,14 +149,16 @@ async def _announce(prepared: _Prepared, logs: Path) -> None:
         startup.look(registry.read(settings.replicas_file).replicas, time.monotonic())
         await asyncio.sleep(_LOOK)
     models = [model for model in prepared.models if model in ready]
-    typer.echo(banner(settings.base_url, prepared.key, prepared.plan, models))
+    _say(banner(settings.base_url, prepared.key, prepared.plan, models), err=False)
     _say(f"Ready after {time.monotonic() - started:.1f} s.")
     for model, why in startup.troubles().items():
         _say(f"Not ready: {model}: {why}")
 
 
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
+def _say(text: str, *, err: bool = True) -> None:
+    """Tell whoever is at the terminal; that nobody is there any more stops no server."""
+    with contextlib.suppress(OSError):
+        typer.echo(text, err=err)
 
 
 class _Terminal:
@@ -169,4 +171,4 @@ class _Terminal:
         """Show a line if it is a warning or worse, or if everything is wanted."""
         if self._verbose or line.level in ("warning", "error", "critical"):
             more = line.reason or line.error
-            typer.echo(f"{process}: {line.event}{': ' if more else ''}{more}", err=True)
+            _say(f"{process}: {line.event}{': ' if more else ''}{more}")
