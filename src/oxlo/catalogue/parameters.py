@@ -2,13 +2,15 @@
 
 import functools
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
 from oxlo.catalogue import Model, Parameter
+
+T = TypeVar("T")
 
 #: Parameters that mean nothing to a model without the ability.
 _NEEDS = {
@@ -32,6 +34,22 @@ def parameters(model: Model) -> dict[str, Parameter]:
         if _NEEDS.get(name) in (None, *model.abilities)
     }
     return usable | model.parameters
+
+
+class PerModel(Generic[T]):
+    """What is worked out once for each model, on its first use."""
+
+    def __init__(self, work_out: Callable[[Model], T]) -> None:
+        self._work_out = work_out
+        # The model is kept too, so that its id stays its own; a model cannot be hashed.
+        self._known: dict[int, tuple[Model, T]] = {}
+
+    def __call__(self, model: Model) -> T:
+        """What was worked out for this model."""
+        found = self._known.get(id(model))
+        if found is None:
+            found = self._known[id(model)] = (model, self._work_out(model))
+        return found[1]
 
 
 def describe(model: Model) -> dict[str, object]:

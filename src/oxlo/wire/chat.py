@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from oxlo.catalogue import Model
 from oxlo.errors import UnsupportedAbility
-from oxlo.wire.decode import Decoder, invalid, required, unsupported
+from oxlo.wire.decode import Decoder, invalid, required, too_deep, unsupported
 from oxlo.wire.lazy import Lazy
 from oxlo.wire.messages import Summary, summarise
 from oxlo.wire.ranges import check_ranges
@@ -157,7 +157,10 @@ _decoder: Decoder[ChatRequest] = Decoder(_Strict, ChatRequest, _REFUSED)
 def decode(body: bytes) -> tuple[ChatRequest, tuple[str, ...]]:
     """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
     request, unknown = _decoder.decode(body)
-    _ = request.summary, request.offer  # read once, here: what they raise is a 400
+    try:
+        _ = request.summary, request.offer  # read once, here: what they raise is a 400
+    except RecursionError:
+        raise too_deep() from None
     check_stream(request.stream, request.stream_options)
     if request.stop is not None:
         check_stop(request.stop)

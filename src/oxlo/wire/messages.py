@@ -11,6 +11,8 @@ Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
 PartKind = Literal["text", "image_url", "input_audio", "file", "refusal"]
 
 _NOTHING: frozenset[str] = frozenset()
+_USUAL = frozenset({"system", "user", "assistant"})
+_DEVELOPER, _TOOL = frozenset({"developer"}), frozenset({"tool"})
 
 
 class _Called(msgspec.Struct):
@@ -53,6 +55,8 @@ class Summary(msgspec.Struct, frozen=True):
     text_bytes: int
     #: Kinds of the parts, where messages have parts.
     kinds: frozenset[str]
+    #: What not every model's template knows: `developer` (the role), `tool` (calls, results).
+    unusual: frozenset[str]
 
 
 _messages = msgspec.json.Decoder(list[_Message])
@@ -68,14 +72,16 @@ def summarise(raw: msgspec.Raw) -> Summary:
         raise refused(error, list[_Message], "messages") from None
     if not messages:
         raise invalid("messages", "give at least one message.")
-    kinds: frozenset[str] = _NOTHING
+    kinds = unusual = _NOTHING
     size = memoryview(raw).nbytes
     for index, message in enumerate(messages):
+        if message.tool_calls or message.role not in _USUAL:
+            unusual |= _DEVELOPER if message.role == "developer" else _TOOL
         parts = _parts_of(message, index)
         if parts:
             kinds |= {part.type for part in parts}
             size -= sum(map(_picture_bytes, parts))
-    return Summary(len(messages), size, kinds)
+    return Summary(len(messages), size, kinds, unusual)
 
 
 def _parts_of(message: _Message, index: int) -> list[_Part] | None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from oxlo.catalogue import Model
-from oxlo.catalogue.parameters import parameters
+from oxlo.catalogue.parameters import PerModel, parameters
 from oxlo.wire.decode import invalid
 
 #: (field, least, most); None is no bound.
@@ -13,8 +13,6 @@ Check = tuple[str, float | None, float | None]
 _CLAMPED = frozenset({"max_tokens", "max_completion_tokens"})
 #: Any whole number will do, as at OpenAI; the published range is where seeds differ.
 _ANY = frozenset({"seed"})
-
-_cache: dict[int, tuple[Model, tuple[Check, ...]]] = {}
 
 
 def check_ranges(request: Any, model: Model) -> None:
@@ -27,17 +25,15 @@ def check_ranges(request: Any, model: Model) -> None:
             raise invalid(name, f"expected a number {_words(least, most)}, got {value:g}.")
 
 
-def _checks(model: Model) -> tuple[Check, ...]:
-    """The model's checks, worked out once (the cache keeps the model, so its id stays its own)."""
-    found = _cache.get(id(model))
-    if found is None or found[0] is not model:
-        checks = tuple(
-            (name, p.min, None if name in _CLAMPED else p.max)
-            for name, p in parameters(model).items()
-            if p.type in ("float", "int") and name not in _ANY
-        )
-        found = _cache[id(model)] = (model, checks)
-    return found[1]
+def _find(model: Model) -> tuple[Check, ...]:
+    return tuple(
+        (name, p.min, None if name in _CLAMPED else p.max)
+        for name, p in parameters(model).items()
+        if p.type in ("float", "int") and name not in _ANY
+    )
+
+
+_checks = PerModel(_find)
 
 
 def _words(least: float | None, most: float | None) -> str:

@@ -67,6 +67,18 @@ def test_deep_nesting(body: bytes, inside: bytes) -> None:
         chat.decode(body % inside)
 
 
+@pytest.mark.parametrize("field", ["content", "x"])
+def test_nesting_at_the_edge(field: str) -> None:
+    """Between what is read and what is refused there is no depth that breaks us."""
+    for levels in range(900, 1100):
+        inside = b"[" * levels + b"]" * levels
+        message = b'{"role":"user","content":[{"type":"text","text":"a","x":%b}]}' % inside
+        if field == "content":
+            message = b'{"role":"user","content":%b}' % inside
+        error = refused(b'{"model":"m","messages":[%b]}' % message)
+        assert error is None or error.error_code in ("too_deep", "invalid_value")
+
+
 def test_last_duplicate_counts() -> None:
     """Of a field given twice the last holds; the engine gets only that one."""
     request, _ = chat.decode(json.dumps(CHAT)[:-1].encode() + b',"n":5,"n":1}')

@@ -1,16 +1,44 @@
 """What may be sent to an engine: allow-lists, and the values that the platform decides."""
 
+from typing import TypeVar
+
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from oxlo.catalogue import Model
-from oxlo.catalogue.parameters import parameters
-from oxlo.wire.chat import ResponseFormat
-
-Raw = msgspec.Raw
+from oxlo.catalogue.parameters import PerModel, parameters
+from oxlo.engines.dialect import Decided
+from oxlo.wire.chat import ChatRequest, ResponseFormat
+from oxlo.wire.completions import CompletionRequest
 
 #: Asks an engine for usage, whether or not the caller did: every receipt needs it.
 WITH_USAGE = {"include_usage": True}
+
+Number = TypeVar("Number", int, float)
+
+
+class Defaults(msgspec.Struct, frozen=True):
+    """What a model's `/parameters` publish as applied where a caller says nothing."""
+
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    repeat_penalty: float | None = None
+    mirostat_mode: int | None = None
+    mirostat_tau: float | None = None
+    mirostat_eta: float | None = None
+
+
+def _defaults(model: Model) -> Defaults:
+    published = {name: parameter.default for name, parameter in parameters(model).items()}
+    return msgspec.convert(published, Defaults)
+
+
+defaults = PerModel(_defaults)
 
 
 class Sampling(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -51,17 +79,63 @@ class CompletionBody(Sampling, kw_only=True, omit_defaults=True):
     echo: bool | None = None
 
 
-_temperatures: dict[int, tuple[Model, float | None]] = {}
+def chat(request: ChatRequest, decided: Decided) -> ChatBody:
+    """A chat's body, rebuilt from what was read; `messages` and `tools` are the caller's bytes."""
+    body = ChatBody(
+        model=decided.engine_model,
+        messages=request.messages,
+        max_tokens=decided.max_tokens,
+        logprobs=request.logprobs,
+        top_logprobs=request.top_logprobs,
+        response_format=request.response_format,
+        reasoning_effort=request.reasoning_effort,
+    )
+    if request.has_tools:
+        body.tools = request.tools
+        body.tool_choice = request.tool_choice
+        body.parallel_tool_calls = request.parallel_tool_calls
+    _sample(body, request, decided)
+    return body
 
 
-def temperature(asked: float | None, model: Model) -> float | None:
-    """The caller's temperature, or the one that the model's `/parameters` publish."""
-    if asked is not None:
-        return asked
-    found = _temperatures.get(id(model))
-    if found is None or found[0] is not model:
-        published = parameters(model).get("temperature")
-        default = published.default if published is not None else None
-        value = float(default) if isinstance(default, int | float) else None
-        found = _temperatures[id(model)] = (model, value)
-    return found[1]
+def completion(request: CompletionRequest, decided: Decided) -> CompletionBody:
+    """As `chat`, for the legacy endpoint."""
+    body = CompletionBody(
+        model=decided.engine_model,
+        prompt=request.prompt,
+        max_tokens=decided.max_tokens,
+        logprobs=request.logprobs,
+        echo=request.echo,
+    )
+    _sample(body, request, decided)
+    return body
+
+
+def _sample(body: Sampling, request: ChatRequest | CompletionRequest, decided: Decided) -> None:
+    usual = defaults(decided.model)
+    body.temperature = either(request.temperature, usual.temperature)
+    body.top_p = either(request.top_p, usual.top_p)
+    body.frequency_penalty = either(request.frequency_penalty, usual.frequency_penalty)
+    body.presence_penalty = either(request.presence_penalty, usual.presence_penalty)
+    body.n = request.n
+    body.stop = request.stop
+    body.seed = request.seed
+    body.logit_bias = request.logit_bias
+    if request.stream is True:
+        body.stream = True
+        body.stream_options = WITH_USAGE
+
+
+def either(asked: Number | None, usual: Number | None) -> Number | None:
+    """The caller's wish, or what is published."""
+    return usual if asked is None else asked
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def encoded(body: Sampling, more: msgspec.Struct | None = None) -> bytes:
+    """A body, and an engine's own fields beside the others."""
+    if more is None:
+        return _encode(body)
+    return b"%b,%b" % (_encode(body)[:-1], _encode(more)[1:])

@@ -1,172 +1,210 @@
-"""llama.cpp's legacy completions, written as OpenAI's: log probabilities in their old shape."""
+"""Legacy completions, written as OpenAI's: log probabilities in their old shape."""
 
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from oxlo.engines.dialect import Answer, Decided, Usage
-from oxlo.engines.dialects import failures
-from oxlo.engines.dialects.chunks import Logprobs, fingerprint, usage_shown
-from oxlo.engines.dialects.events import DONE, Cutter, encoded, payloads
-from oxlo.engines.dialects.openai import RawUsage
+from oxlo.engines.dialects import usage as counts
+from oxlo.engines.dialects.chunks import Index, Logprobs, Ways, check_index, finish_of, read
+from oxlo.engines.dialects.events import DONE, Cutter, encoded, parts
+from oxlo.engines.dialects.failures import UNREADABLE
+from oxlo.engines.dialects.usage import RawUsage
 from oxlo.errors import ApiError, EngineFailed
 from oxlo.wire.completions import CompletionRequest
+from oxlo.wire.decode import sent
 
 _encode = msgspec.json.Encoder().encode
 
 
 class _Choice(msgspec.Struct):
     text: str = ""
-    index: int = 0
-    logprobs: Logprobs | None = None
+    index: Index = 0
+    logprobs: Raw | UnsetType = UNSET
     finish_reason: str | None = None
 
 
 class _Chunk(msgspec.Struct):
-    choices: list[_Choice] | None = None
+    choices: list[_Choice]
     id: str = ""
     created: int = 0
-    system_fingerprint: str = ""
+    system_fingerprint: str | None = None
     usage: RawUsage | None = None
-    error: msgspec.Raw | UnsetType = UNSET
+    error: Raw | UnsetType = UNSET
+
+
+class Legacy(msgspec.Struct):
+    """Log probabilities in the old shape."""
+
+    tokens: list[str] = []
+    token_logprobs: list[float | None] = []
+    top_logprobs: list[dict[str, float] | None] | None = None
+    text_offset: list[int] = []
 
 
 _chunk = msgspec.json.Decoder(_Chunk)
-
-
-def _read(payload: bytes) -> _Chunk:
-    try:
-        chunk = _chunk.decode(payload)
-    except msgspec.DecodeError:
-        raise EngineFailed from None
-    if not isinstance(chunk.error, UnsetType):
-        raise failures.in_stream(payload)
-    if chunk.choices is None:
-        raise EngineFailed
-    return chunk
+_legacy = msgspec.json.Decoder(Legacy)
+_modern = msgspec.json.Decoder(Logprobs)
 
 
 class _Text:
     """One choice as it grows."""
 
     def __init__(self, echo: str) -> None:
-        self.text = echo
+        #: Not told yet: what stands before the engine's words.
         self.echo = echo
-        self.offset = len(echo)
-        self.legacy: dict[str, list[Any]] = {}
-        self.finish: str | None = None
+        self.text = ""
+        self.logprobs: Legacy | None = None
+        self.finish = ""
+        self._offset = len(echo)
 
-    def logprobs(self, told: Logprobs | None) -> dict[str, Any] | None:
-        """Chat's log probabilities in the legacy shape, offsets counted from the text's start."""
-        if told is None or not told.content:
+    def add(self, choice: _Choice, logprobs: Legacy | None) -> str:
+        """Take in a piece; returns the text that it adds."""
+        added, self.echo = self.echo + choice.text, ""
+        self.text += added
+        if logprobs is not None:
+            self._keep(logprobs)
+        if choice.finish_reason:
+            self.finish = finish_of(choice.finish_reason)
+        return added
+
+    def _keep(self, more: Legacy) -> None:
+        if self.logprobs is None:
+            self.logprobs = Legacy(top_logprobs=[])
+        kept = self.logprobs
+        kept.tokens += more.tokens
+        kept.token_logprobs += more.token_logprobs
+        kept.text_offset += more.text_offset
+        assert kept.top_logprobs is not None
+        kept.top_logprobs += more.top_logprobs or []
+
+    def aged(self, told: Logprobs) -> Legacy | None:
+        """Chat's log probabilities in the old shape, offsets counted from the text's start."""
+        if not told.content:
             return None
-        shown: dict[str, list[Any]] = {
-            "tokens": [entry.token for entry in told.content],
-            "token_logprobs": [entry.logprob for entry in told.content],
-            "top_logprobs": [
-                {top.token: top.logprob for top in entry.top_logprobs} for entry in told.content
-            ],
-            "text_offset": [],
-        }
+        aged = Legacy(top_logprobs=[])
         for entry in told.content:
-            shown["text_offset"].append(self.offset)
-            self.offset += len(entry.token)
-        for key, values in shown.items():
-            self.legacy.setdefault(key, []).extend(values)
-        return shown
+            aged.tokens.append(entry.token)
+            aged.token_logprobs.append(entry.logprob)
+            aged.text_offset.append(self._offset)
+            self._offset += len(entry.token)
+        aged.top_logprobs = [{t.token: t.logprob for t in e.top_logprobs} for e in told.content]
+        return aged
 
 
 class _Writer:
     """What both forms of a reply share."""
 
-    def __init__(self, request: CompletionRequest, decided: Decided) -> None:
+    def __init__(self, request: CompletionRequest, decided: Decided, ways: Ways) -> None:
         self._request = request
         self._decided = decided
-        self._prompt_tokens: dict[int, RawUsage] = {}
+        self._ways = ways
+        self._n = request.n or 1
+        self._by_choice: dict[int, Usage] = {}
+        self._last: _Chunk
         self.usage = Usage()
         self.texts: dict[int, _Text] = {}
 
-    def text(self, index: int) -> _Text:
-        """The choice of this index."""
-        if index not in self.texts:
-            prompt = self._request.prompts[index // (self._request.n or 1)]
-            echo = prompt if self._request.echo and isinstance(prompt, str) else ""
-            self.texts[index] = _Text(echo)
-        return self.texts[index]
+    def read(self, payload: bytes) -> list[dict[str, Any]]:
+        """Take in a chunk or a reply; returns its choices as OpenAI shows them. Raises ApiError."""
+        self._last = chunk = read(_chunk, payload)
+        if chunk.usage is not None:
+            self._count(chunk, chunk.usage.counted())
+        return [self._choice(choice) for choice in chunk.choices]
 
-    def add_usage(self, index: int, told: RawUsage) -> None:
-        """Each choice tells its own; a prompt is counted once, however many choices it has."""
-        self._prompt_tokens[index // (self._request.n or 1)] = told
-        prompts = [usage.counted() for usage in self._prompt_tokens.values()]
-        self.usage.prompt_tokens = sum(usage.prompt_tokens for usage in prompts)
-        self.usage.cached_tokens = sum(usage.cached_tokens for usage in prompts)
-        self.usage.completion_tokens += told.completion_tokens or 0
+    def _choice(self, choice: _Choice) -> dict[str, Any]:
+        text = self._text(choice.index)
+        logprobs = self._logprobs(choice, text)
+        return {
+            "text": text.add(choice, logprobs),
+            "index": choice.index,
+            "logprobs": logprobs,
+            "finish_reason": text.finish if choice.finish_reason else None,
+        }
 
-    def head(self, chunk: _Chunk) -> dict[str, Any]:
-        """The fields around the choices."""
+    def _text(self, index: int) -> _Text:
+        text = self.texts.get(index)
+        if text is None:
+            prompts = self._request.prompts
+            check_index(index, len(prompts) * self._n)
+            prompt = prompts[index // self._n]
+            echo = self._request.echo and not self._ways.legacy and isinstance(prompt, str)
+            text = self.texts[index] = _Text(str(prompt) if echo else "")
+        return text
+
+    def _logprobs(self, choice: _Choice, text: _Text) -> Legacy | None:
+        if not sent(choice.logprobs):
+            return None
+        try:
+            if self._ways.legacy:
+                return _legacy.decode(choice.logprobs)
+            return text.aged(_modern.decode(choice.logprobs))
+        except UNREADABLE:
+            raise EngineFailed from None
+
+    def _count(self, chunk: _Chunk, told: Usage) -> None:
+        """The whole answer's usage, or that of one choice: its prompt has one, all answers many."""
+        if not self._ways.usage_per_choice or len(chunk.choices) != 1:
+            self.usage = told
+            return
+        self._by_choice[chunk.choices[0].index] = told
+        self.usage = Usage()
+        for prompt in range(len(self._request.prompts)):
+            answers = [u for i, u in self._by_choice.items() if i // self._n == prompt]
+            self.usage.prompt_tokens += max((u.prompt_tokens for u in answers), default=0)
+            self.usage.cached_tokens += max((u.cached_tokens for u in answers), default=0)
+            self.usage.completion_tokens += sum(u.completion_tokens for u in answers)
+
+    def framed(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
+        """A reply or a chunk with these choices."""
+        chunk = self._last
         return {
             "id": "cmpl-" + chunk.id.removeprefix("chatcmpl-").removeprefix("cmpl-"),
             "object": "text_completion",
             "created": chunk.created or self._decided.now,
             "model": self._decided.model.id,
-            "system_fingerprint": fingerprint(chunk.system_fingerprint),
+            "system_fingerprint": self._ways.fingerprint(chunk.system_fingerprint),
+            "choices": choices,
         }
 
 
-def reply(body: bytes, request: CompletionRequest, decided: Decided) -> Answer:
-    """A whole reply; several choices came as a stream. Raises ApiError."""
-    writer = _Writer(request, decided)
-    if body.lstrip().startswith(b"data:"):
-        events = payloads(body.replace(b"\r", b""))
-        if events[-1] != DONE:
-            raise EngineFailed
-        chunks = [_read(event) for event in events[:-1] if event != b"null"]
-    else:
-        chunks = [_read(body)]
-    for chunk in chunks:
-        _gather(writer, chunk)
-    return _answer(writer, chunks[-1])
-
-
-def _gather(writer: _Writer, chunk: _Chunk) -> None:
-    for choice in chunk.choices or ():
-        text = writer.text(choice.index)
-        text.text += choice.text
-        text.logprobs(choice.logprobs)
-        text.finish = choice.finish_reason or text.finish
-        if chunk.usage is not None:
-            writer.add_usage(choice.index, chunk.usage)
-
-
-def _answer(writer: _Writer, last: _Chunk) -> Answer:
+def reply(body: bytes, request: CompletionRequest, decided: Decided, ways: Ways) -> Answer:
+    """A whole reply; several choices may have come as a stream. Raises ApiError."""
+    writer = _Writer(request, decided, ways)
+    for payload in parts(body.lstrip()):
+        if payload != _NOTHING:
+            writer.read(payload)
     choices = [
         {
             "text": text.text,
             "index": index,
-            "logprobs": text.legacy or None,
+            "logprobs": text.logprobs,
             "finish_reason": text.finish or "stop",
         }
         for index, text in sorted(writer.texts.items())
     ]
     if not choices:
         raise EngineFailed
-    shown = writer.head(last) | {"choices": choices, "usage": usage_shown(writer.usage)}
+    shown = writer.framed(choices) | {"usage": counts.shown(writer.usage)}
     return Answer(_encode(shown), writer.usage, str(choices[0]["finish_reason"]))
 
 
-class CompletionStream:
-    """Turns llama.cpp's completion stream into OpenAI's."""
+#: What llama.cpp says before the first token of a completion.
+_NOTHING = b"null"
 
-    def __init__(self, request: CompletionRequest, decided: Decided) -> None:
+
+class CompletionStream:
+    """Turns an engine's completion stream into OpenAI's."""
+
+    def __init__(self, request: CompletionRequest, decided: Decided, ways: Ways) -> None:
         self.started = False
         self.done = False
         self.error: ApiError | None = None
         self.finish = ""
-        self._writer = _Writer(request, decided)
+        self._writer = _Writer(request, decided, ways)
         self._wants_usage = request.include_usage
         self._cutter = Cutter()
-        self._last = _Chunk()
 
     @property
     def usage(self) -> Usage:
@@ -175,44 +213,35 @@ class CompletionStream:
 
     def feed(self, data: bytes) -> bytes:
         """Translate one read."""
-        return b"".join(map(self._event, payloads(self._cutter.whole(data))))
-
-    def _event(self, payload: bytes) -> bytes:
-        if self.done or self.error is not None or payload == b"null":
-            return b""
-        if payload == DONE:
-            self.done = True
-            return b""
+        out = []
         try:
-            self._last = chunk = _read(payload)
+            for payload in self._cutter.cut(data):
+                if self.done or self.error is not None:
+                    break
+                out.append(self._event(payload))
         except ApiError as error:
             self.error = error
+        return b"".join(out)
+
+    def _event(self, payload: bytes) -> bytes:
+        if payload == _NOTHING:
             return b""
-        return b"".join(self._choice(chunk, choice) for choice in chunk.choices or ())
+        if payload == DONE:
+            if not self.started:
+                raise EngineFailed
+            self.done = True
+            return b""
+        choices = self._writer.read(payload)
+        return b"".join(map(self._written, choices))
 
-    def _choice(self, chunk: _Chunk, choice: _Choice) -> bytes:
+    def _written(self, choice: dict[str, Any]) -> bytes:
         self.started = True
-        known = choice.index in self._writer.texts
-        text = self._writer.text(choice.index)
-        if chunk.usage is not None:
-            self._writer.add_usage(choice.index, chunk.usage)
-        self.finish = choice.finish_reason or self.finish
-        shown = {
-            "text": choice.text if known else text.echo + choice.text,
-            "index": choice.index,
-            "logprobs": text.logprobs(choice.logprobs),
-            "finish_reason": choice.finish_reason,
-        }
-        return encoded(self._framed(chunk, [shown], None))
-
-    def _framed(
-        self, chunk: _Chunk, choices: list[dict[str, Any]], usage: dict[str, Any] | None
-    ) -> dict[str, Any]:
-        framed = self._writer.head(chunk) | {"choices": choices}
-        return framed | {"usage": usage} if self._wants_usage else framed
+        self.finish = choice["finish_reason"] or self.finish
+        framed = self._writer.framed([choice])
+        return encoded(framed | {"usage": None} if self._wants_usage else framed)
 
     def close(self) -> bytes:
         """The usage chunk, when it was asked for."""
         if not self._wants_usage:
             return b""
-        return encoded(self._framed(self._last, [], usage_shown(self.usage)))
+        return encoded(self._writer.framed([]) | {"usage": counts.shown(self.usage)})

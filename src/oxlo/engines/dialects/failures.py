@@ -18,6 +18,10 @@ _TOO_LONG = re.compile(
 _SECRET = re.compile(r"(https?://\S+|/(?:[\w.\-]+/)+[\w.\-]+|sk[-_]\S+)")
 
 
+#: What msgspec raises for bytes that are not what was expected.
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
 class _Inner(msgspec.Struct):
     message: str = ""
     type: str | None = None
@@ -37,7 +41,7 @@ def read(body: bytes) -> _Inner:
     """The error in an engine's reply, in whichever of the usual shapes."""
     try:
         outer = msgspec.json.decode(body, type=_Outer)
-    except (msgspec.ValidationError, msgspec.DecodeError):
+    except UNREADABLE:
         return _Inner(message="")
     if isinstance(outer.error, _Inner):
         return outer.error

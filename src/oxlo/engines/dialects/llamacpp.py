@@ -6,26 +6,21 @@ one choice of several, tools for models whose templates know none, roles that te
 
 import re
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Raw
 
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Translator
-from oxlo.engines.dialects import completions, failures, tools
-from oxlo.engines.dialects.bodies import WITH_USAGE, ChatBody, CompletionBody, temperature
-from oxlo.engines.dialects.chunks import ChatStream, gather_reply, gather_stream, reply
-from oxlo.engines.dialects.openai import (
-    CHAT_PATH,
-    COMPLETION_PATH,
-    chat_fields,
-    completion_fields,
-)
+from oxlo.engines.dialects import bodies, chat, completions, failures, tools
+from oxlo.engines.dialects.bodies import WITH_USAGE, Sampling, defaults, either
+from oxlo.engines.dialects.chunks import Ways
+from oxlo.engines.dialects.counting import counter
+from oxlo.engines.dialects.openai import CHAT_PATH, COMPLETION_PATH
 from oxlo.errors import ApiError, BadRequest, ContextLengthExceeded
 from oxlo.wire.chat import ChatRequest, JsonSchema, ResponseFormat
 from oxlo.wire.completions import CompletionRequest
 
-Raw = msgspec.Raw
+WAYS = Ways("llamacpp", usage_per_choice=True, legacy=False)
 
 _encode = msgspec.json.Encoder().encode
 _DEVELOPER = re.compile(rb'"role"\s*:\s*"developer"')
@@ -37,14 +32,13 @@ _PARSER_WORDS = re.compile(
 class _Samplers(msgspec.Struct, kw_only=True):
     """llama.cpp's samplers, always sent: its own defaults are not neutral."""
 
-    top_k: int = 0
-    top_p: float = 1.0
-    min_p: float = 0.0
-    typical_p: float = 1.0
-    repeat_penalty: float = 1.0
-    mirostat: int = 0
-    mirostat_tau: float = 5.0
-    mirostat_eta: float = 0.1
+    top_k: int | None
+    min_p: float | None
+    typical_p: float | None
+    repeat_penalty: float | None
+    mirostat: int | None
+    mirostat_tau: float | None
+    mirostat_eta: float | None
     cache_prompt: bool = True
 
 
@@ -56,6 +50,10 @@ class _Tokens(msgspec.Struct):
     tokens: list[int]
 
 
+_input_tokens = counter(_Count, lambda told: told.input_tokens)
+_token_count = counter(_Tokens, lambda told: len(told.tokens))
+
+
 class LlamaCpp:
     """llama.cpp's server."""
 
@@ -63,56 +61,40 @@ class LlamaCpp:
     strict_context = False
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
-        """The engine's request. Raises BadRequest for tools that make no sense."""
+        """The engine's request, rebuilt from an allow-list."""
         wanted = _plan(request, decided)
-        fields = chat_fields(request, decided)
-        fields |= self._common(request, decided, choices=request.n or 1)
-        fields["messages"] = _messages(request, decided, wanted)
+        body = bodies.chat(request, decided)
+        body.messages = _messages(request, decided, wanted)
         if decided.model.tools == "constrained" or wanted.forced:
-            fields |= {"tools": UNSET, "tool_choice": UNSET, "parallel_tool_calls": None}
+            body.tools = body.tool_choice = UNSET
+            body.parallel_tool_calls = None
         if wanted.forced:
-            fields["response_format"] = _schema_format(wanted)
-        return EngineCall(CHAT_PATH, _encode(_flat(ChatBody(**fields), request)))
-
-    def _common(
-        self, request: ChatRequest | CompletionRequest, decided: Decided, choices: int
-    ) -> dict[str, Any]:
-        """Several choices are asked for as a stream: only there does each tell its usage."""
-        stream = request.stream is True or choices > 1
-        seed = request.seed
-        return {
-            "stream": stream,
-            "stream_options": WITH_USAGE if stream else None,
-            "seed": seed & 0x7FFFFFFF if seed is not None else None,
-            "temperature": temperature(request.temperature, decided.model),
-            "top_p": None,
-        }
+            body.response_format = _schema_format(wanted)
+        _adapt(body, choices=request.n or 1)
+        return EngineCall(CHAT_PATH, bodies.encoded(body, _samplers(request, decided)))
 
     def chat_reply(self, body: bytes, request: ChatRequest, decided: Decided) -> Answer:
-        """A whole chat reply in OpenAI's shape. Raises EngineFailed when it makes no sense."""
-        wanted = _plan(request, decided)
-        gather = gather_stream if (request.n or 1) > 1 else gather_reply
-        return reply(gather(body, wanted), decided)
+        """A whole chat reply in OpenAI's shape. Raises ApiError."""
+        return chat.reply(body, request, decided, _plan(request, decided), WAYS)
 
     def chat_stream(self, request: ChatRequest, decided: Decided) -> Translator:
         """A translator for one chat stream."""
-        return ChatStream(_plan(request, decided), request.include_usage, decided)
+        return chat.ChatStream(request, decided, _plan(request, decided), WAYS)
 
     def completion(self, request: CompletionRequest, decided: Decided) -> EngineCall:
         """As `chat`, for the legacy endpoint."""
-        choices = (request.n or 1) * len(request.prompts)
-        fields = completion_fields(request, decided)
-        fields |= self._common(request, decided, choices)
-        fields["echo"] = None  # llama.cpp has no echo: the platform puts the prompt before the text
-        return EngineCall(COMPLETION_PATH, _encode(_flat(CompletionBody(**fields), request)))
+        body = bodies.completion(request, decided)
+        body.echo = None  # llama.cpp has no echo: the platform puts the prompt before the text
+        _adapt(body, choices=(request.n or 1) * len(request.prompts))
+        return EngineCall(COMPLETION_PATH, bodies.encoded(body, _samplers(request, decided)))
 
     def completion_reply(self, body: bytes, request: CompletionRequest, decided: Decided) -> Answer:
         """As `chat_reply`, for the legacy endpoint."""
-        return completions.reply(body, request, decided)
+        return completions.reply(body, request, decided, WAYS)
 
     def completion_stream(self, request: CompletionRequest, decided: Decided) -> Translator:
         """As `chat_stream`, for the legacy endpoint."""
-        return completions.CompletionStream(request, decided)
+        return completions.CompletionStream(request, decided, WAYS)
 
     def count(
         self, request: ChatRequest | CompletionRequest, decided: Decided
@@ -147,13 +129,14 @@ def _plan(request: ChatRequest, decided: Decided) -> tools.Plan:
 
 
 def _messages(request: ChatRequest, decided: Decided, wanted: tools.Plan) -> Raw:
-    raw = bytes(request.messages)
-    spoken_of = decided.model.tools == "constrained" and (wanted.functions or b'"tool' in raw)
+    """The caller's bytes; other ones where tools are told in words, or a role is unknown."""
+    raw, unusual = request.messages, request.summary.unusual
+    spoken_of = decided.model.tools == "constrained" and (wanted.functions or "tool" in unusual)
     if spoken_of or wanted.forced:
         raw = tools.rendered(raw, wanted)
-    if b"developer" in raw:
-        raw = _DEVELOPER.sub(b'"role":"system"', raw)
-    return Raw(raw)
+    if "developer" in unusual:
+        raw = Raw(_DEVELOPER.sub(b'"role":"system"', bytes(raw)))
+    return raw
 
 
 def _schema_format(wanted: tools.Plan) -> ResponseFormat:
@@ -161,24 +144,23 @@ def _schema_format(wanted: tools.Plan) -> ResponseFormat:
     return ResponseFormat("json_schema", JsonSchema("calls", schema, strict=True))
 
 
-def _flat(body: ChatBody | CompletionBody, request: ChatRequest | CompletionRequest) -> Any:
-    """The body with the samplers beside the other fields."""
-    samplers = _Samplers(
-        top_k=request.top_k or 0,
-        top_p=1.0 if request.top_p is None else request.top_p,
-        min_p=request.min_p or 0.0,
-        typical_p=1.0 if request.typical_p is None else request.typical_p,
-        repeat_penalty=1.0 if request.repeat_penalty is None else request.repeat_penalty,
-        mirostat=request.mirostat_mode or 0,
-        mirostat_tau=5.0 if request.mirostat_tau is None else request.mirostat_tau,
-        mirostat_eta=0.1 if request.mirostat_eta is None else request.mirostat_eta,
+def _adapt(body: Sampling, choices: int) -> None:
+    """Several choices are asked for as a stream: only there does each tell its usage."""
+    if choices > 1:
+        body.stream = True
+        body.stream_options = WITH_USAGE
+    if body.seed is not None:
+        body.seed &= 0x7FFFFFFF
+
+
+def _samplers(request: ChatRequest | CompletionRequest, decided: Decided) -> _Samplers:
+    usual = defaults(decided.model)
+    return _Samplers(
+        top_k=either(request.top_k, usual.top_k),
+        min_p=either(request.min_p, usual.min_p),
+        typical_p=either(request.typical_p, usual.typical_p),
+        repeat_penalty=either(request.repeat_penalty, usual.repeat_penalty),
+        mirostat=either(request.mirostat_mode, usual.mirostat_mode),
+        mirostat_tau=either(request.mirostat_tau, usual.mirostat_tau),
+        mirostat_eta=either(request.mirostat_eta, usual.mirostat_eta),
     )
-    return Raw(_encode(body)[:-1] + b"," + _encode(samplers)[1:])
-
-
-def _input_tokens(body: bytes) -> int:
-    return msgspec.json.decode(body, type=_Count).input_tokens
-
-
-def _token_count(body: bytes) -> int:
-    return len(msgspec.json.decode(body, type=_Tokens).tokens)

@@ -9,58 +9,61 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, Raw, UnsetType
 
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Translator, Usage
-from oxlo.engines.dialects import failures
-from oxlo.engines.dialects.bodies import WITH_USAGE, ChatBody, CompletionBody, temperature
-from oxlo.engines.dialects.events import DONE, Cutter, encoded, event, payloads
+from oxlo.engines.dialects import bodies, failures
+from oxlo.engines.dialects.chunks import Index, check_text, read
+from oxlo.engines.dialects.events import DONE, Cutter, encoded, event
+from oxlo.engines.dialects.usage import RawUsage
 from oxlo.errors import ApiError, EngineFailed
 from oxlo.wire.chat import ChatRequest
 from oxlo.wire.completions import CompletionRequest
 
-_encode = msgspec.json.Encoder().encode
-
 CHAT_PATH = "/v1/chat/completions"
 COMPLETION_PATH = "/v1/completions"
 
-
-class Details(msgspec.Struct):
-    """Parts of a token count."""
-
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
+Object = dict[str, Any]
 
 
-class RawUsage(msgspec.Struct):
-    """Usage as engines report it."""
-
-    prompt_tokens: int = 0
-    completion_tokens: int | None = 0
-    prompt_tokens_details: Details | None = None
-    completion_tokens_details: Details | None = None
-
-    def counted(self) -> Usage:
-        """As receipts hold it."""
-        prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
-        return Usage(
-            self.prompt_tokens,
-            self.completion_tokens or 0,
-            (prompt.cached_tokens or 0) if prompt else 0,
-            (completion.reasoning_tokens or 0) if completion else 0,
-        )
+class _Said(msgspec.Struct, gc=False):
+    content: str | None = None
+    reasoning_content: str | None = None
+    refusal: str | None = None
+    tool_calls: list[Object] | None = None
 
 
 class _Choice(msgspec.Struct):
+    index: Index = 0
+    finish_reason: str | None = None
+    delta: _Said | None = None
+    message: _Said | None = None
+    text: str | None = None
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice]
+    usage: RawUsage | UnsetType | None = UNSET
+    error: Raw | UnsetType = UNSET
+
+
+class _LaterChoice(msgspec.Struct, gc=False):
+    index: Index = 0
     finish_reason: str | None = None
 
 
-class _Reply(msgspec.Struct):
-    choices: list[_Choice]
-    usage: RawUsage | None = None
+class _LaterChunk(msgspec.Struct):
+    """All that a receipt needs to know of a chunk once the answer has begun."""
+
+    choices: list[_LaterChoice]
+    usage: RawUsage | UnsetType | None = UNSET
+    error: Raw | UnsetType = UNSET
 
 
-_reply = msgspec.json.Decoder(_Reply)
-_any = msgspec.json.Decoder(dict[str, Any])
+_chunk = msgspec.json.Decoder(_Chunk)
+_later = msgspec.json.Decoder(_LaterChunk)
+_any = msgspec.json.Decoder(Object)
+_encode = msgspec.json.Encoder().encode
 
 
 class OpenAI:
@@ -71,25 +74,11 @@ class OpenAI:
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list."""
-        return EngineCall(CHAT_PATH, _encode(self._chat_body(request, decided)))
-
-    def _chat_body(self, request: ChatRequest, decided: Decided) -> ChatBody:
-        return ChatBody(**chat_fields(request, decided))
+        return EngineCall(CHAT_PATH, bodies.encoded(bodies.chat(request, decided)))
 
     def chat_reply(self, body: bytes, request: ChatRequest, decided: Decided) -> Answer:
-        """A whole chat reply in OpenAI's shape. Raises EngineFailed when it makes no sense."""
-        read = decode_reply(body)
-        if b'"refusal"' not in body or b'"logprobs"' not in body:
-            body = self._completed(body)
-        return answer(renamed(body, decided), read)
-
-    def _completed(self, body: bytes) -> bytes:
-        """The same reply with the fields that OpenAI always sends."""
-        reply = _any.decode(body)
-        for choice in reply["choices"]:
-            choice.setdefault("logprobs", None)
-            choice.get("message", {}).setdefault("refusal", None)
-        return _encode(reply)
+        """A whole chat reply in OpenAI's shape. Raises ApiError."""
+        return _answer(body, decided)
 
     def chat_stream(self, request: ChatRequest, decided: Decided) -> Translator:
         """A translator for one chat stream."""
@@ -97,14 +86,11 @@ class OpenAI:
 
     def completion(self, request: CompletionRequest, decided: Decided) -> EngineCall:
         """As `chat`, for the legacy endpoint."""
-        return EngineCall(COMPLETION_PATH, _encode(self._completion_body(request, decided)))
-
-    def _completion_body(self, request: CompletionRequest, decided: Decided) -> CompletionBody:
-        return CompletionBody(**completion_fields(request, decided))
+        return EngineCall(COMPLETION_PATH, bodies.encoded(bodies.completion(request, decided)))
 
     def completion_reply(self, body: bytes, request: CompletionRequest, decided: Decided) -> Answer:
         """As `chat_reply`, for the legacy endpoint."""
-        return answer(renamed(body, decided), decode_reply(body))
+        return _answer(body, decided)
 
     def completion_stream(self, request: CompletionRequest, decided: Decided) -> Translator:
         """As `chat_stream`, for the legacy endpoint."""
@@ -121,83 +107,68 @@ class OpenAI:
         return failures.translate(status, body)
 
 
-def sampling_fields(request: ChatRequest | CompletionRequest, decided: Decided) -> dict[str, Any]:
-    """The fields that chat and completions share."""
-    return {
-        "model": decided.engine_model,
-        "stream": request.stream is True,
-        "stream_options": WITH_USAGE if request.stream is True else None,
-        "max_tokens": decided.max_tokens,
-        "temperature": temperature(request.temperature, decided.model),
-        "top_p": request.top_p,
-        "n": request.n,
-        "stop": request.stop,
-        "seed": request.seed,
-        "frequency_penalty": request.frequency_penalty,
-        "presence_penalty": request.presence_penalty,
-        "logit_bias": request.logit_bias,
-    }
+def _answer(body: bytes, decided: Decided) -> Answer:
+    """The reply and what its receipt says. Raises ApiError."""
+    told = read(_chunk, body)
+    if not told.choices:
+        raise EngineFailed
+    usage = told.usage.counted() if told.usage else Usage()
+    finish = told.choices[0].finish_reason or "stop"
+    return Answer(_completed(_Renamer(decided)(body), told), usage, finish)
 
 
-def chat_fields(request: ChatRequest, decided: Decided) -> dict[str, Any]:
-    """A chat's fields."""
-    return sampling_fields(request, decided) | {
-        "messages": request.messages,
-        "logprobs": request.logprobs,
-        "top_logprobs": request.top_logprobs,
-        "response_format": request.response_format,
-        "tools": request.tools,
-        "tool_choice": request.tool_choice,
-        "parallel_tool_calls": request.parallel_tool_calls,
-        "reasoning_effort": request.reasoning_effort,
-    }
-
-
-def completion_fields(request: CompletionRequest, decided: Decided) -> dict[str, Any]:
-    """A completion's fields."""
-    return sampling_fields(request, decided) | {
-        "prompt": request.prompt,
-        "logprobs": request.logprobs,
-        "echo": request.echo,
-    }
-
-
-def decode_reply(body: bytes) -> _Reply:
-    """What a receipt needs of a whole reply. Raises EngineFailed."""
-    try:
-        return _reply.decode(body)
-    except (msgspec.ValidationError, msgspec.DecodeError):
-        raise EngineFailed from None
-
-
-def answer(body: bytes, read: _Reply) -> Answer:
-    """The reply and what its receipt says."""
-    usage = read.usage.counted() if read.usage else Usage()
-    finish = read.choices[0].finish_reason if read.choices else None
-    return Answer(body, usage, finish or "")
-
-
-def renamed(body: bytes, decided: Decided) -> bytes:
-    """The reply with the model's public name."""
-    if decided.engine_model == decided.model.id:
+def _completed(body: bytes, told: _Chunk) -> bytes:
+    """The same reply with the fields that OpenAI always sends, where some are missing."""
+    choices = len(told.choices)
+    lacks_refusal = any(c.message for c in told.choices) and body.count(b'"refusal":') < choices
+    if body.count(b'"logprobs":') >= choices and not lacks_refusal:
         return body
-    for old, new in _names(decided):
-        body = body.replace(old, new)
-    return body
+    reply = _any.decode(body)
+    for choice in reply["choices"]:
+        choice.setdefault("logprobs", None)
+        if isinstance(choice.get("message"), dict):
+            choice["message"].setdefault("refusal", None)
+    return _encode(reply)
 
 
-def _names(decided: Decided) -> list[tuple[bytes, bytes]]:
-    old, new = _encode(decided.engine_model), _encode(decided.model.id)
-    return [(b'"model":%b%b' % (gap, old), b'"model":' + new) for gap in (b"", b" ")]
+class _Renamer:
+    """Puts the model's public name where the engine has its own.
+
+    All events of a stream begin alike, up to the model: what was found there once is not searched
+    for again.
+    """
+
+    __slots__ = ("_new", "_old", "_shown", "_told")
+
+    def __init__(self, decided: Decided) -> None:
+        self._old = _encode(decided.engine_model)
+        self._new = _encode(decided.model.id)
+        #: How the last event began, and how it was shown; it ends with the name.
+        self._told = self._shown = b""
+
+    def __call__(self, data: bytes) -> bytes:
+        if self._told and data.startswith(self._told):
+            return self._shown + data[len(self._told) :]
+        if self._old == self._new:
+            return data
+        for key in (b'"model":', b'"model": '):
+            before, found, after = data.partition(key + self._old)
+            if found:
+                self._told, self._shown = before + found, before + key + self._new
+                return self._shown + after
+        return data
+
+
+_NULL_USAGE = b',"usage":null}'
 
 
 class PassThrough:
-    """Passes a stream on; only the events that concern a receipt are looked into."""
+    """Passes a stream on: every event is read, and leaves as the bytes that it came as."""
 
     __slots__ = (
         "_cutter",
-        "_names",
-        "_tail",
+        "_last",
+        "_renamed",
         "_wants_usage",
         "done",
         "error",
@@ -213,85 +184,80 @@ class PassThrough:
         self.usage = Usage()
         self.finish = ""
         self._wants_usage = wants_usage
-        self._names = [] if decided.engine_model == decided.model.id else _names(decided)
+        self._renamed = _Renamer(decided)
         self._cutter = Cutter()
-        self._tail = b""
+        #: The event that told the usage.
+        self._last = b""
 
     def feed(self, data: bytes) -> bytes:
         """Translate one read."""
-        data = self._cutter.whole(data)
-        if not data or self.error is not None or self.done:
-            return b""
-        for old, new in self._names:
-            data = data.replace(old, new)
-        data = self._clean(data)
-        if self._is_plain(data):
-            return self._plain(data)
-        return b"".join(map(self._event, payloads(data)))
-
-    def _clean(self, data: bytes) -> bytes:
-        """Take out what the engine adds to OpenAI's shape; nothing here."""
-        return data
-
-    def _is_plain(self, data: bytes) -> bool:
-        """Whether no event in these bytes concerns the receipt."""
-        return (
-            self.started
-            and b'"usage":' not in data
-            and b'"finish_reason":"' not in data
-            and b"[DONE]" not in data
-            and b'"error"' not in data
-            and b'": ' not in data
-        )
-
-    def _plain(self, data: bytes) -> bytes:
-        return data.replace(b"}\n\n", b',"usage":null}\n\n') if self._wants_usage else data
+        out = []
+        try:
+            for payload in self._cutter.cut(data):
+                if self.done:
+                    break
+                out.append(self._event(payload))
+        except ApiError as error:
+            self.error = error
+        return b"".join(out)
 
     def _event(self, payload: bytes) -> bytes:
-        if self.done or self.error is not None:
-            return b""
         if payload == DONE:
+            if not self.started:
+                raise EngineFailed
             self.done = True
             return b""
-        try:
-            chunk = _any.decode(payload)
-        except msgspec.DecodeError:
-            self.error = EngineFailed()
-            return b""
-        if "choices" not in chunk:
-            self._without_choices(chunk, payload)
-            return b""
-        return self._chunk(chunk, payload)
+        chunk = self._read(payload)
+        for choice in chunk.choices:
+            if choice.finish_reason is not None or not self.started:
+                self._note(choice)
+        payload = self._renamed(payload)
+        if not chunk.usage:
+            return event(self._without_usage(payload, told=chunk.usage is None))
+        self.usage = chunk.usage.counted()
+        self._last = payload
+        return event(self._without_usage(payload, told=True)) if chunk.choices else b""
 
-    def _without_choices(self, chunk: dict[str, Any], payload: bytes) -> None:
-        """An error, or something that OpenAI has not."""
-        if "error" in chunk:
-            self.error = failures.in_stream(payload)
+    def _read(self, payload: bytes) -> _Chunk | _LaterChunk:
+        """Raises ApiError; what is said is not decoded any more once the answer has begun."""
+        if not self.started:
+            return read(_chunk, payload)
+        if not payload.isascii():
+            check_text(payload)
+        return read(_later, payload)
 
-    def _chunk(self, chunk: dict[str, Any], payload: bytes) -> bytes:
-        usage = chunk.pop("usage", None)
-        if usage:
-            self.usage = msgspec.convert(usage, RawUsage).counted()
-        for choice in chunk["choices"]:
-            self._note(choice)
-        if not chunk["choices"] and usage:
-            if self._wants_usage:
-                self._tail = encoded(chunk | {"usage": usage})
-            return b""
-        if self._wants_usage:
-            return encoded(chunk | {"usage": None})
-        return encoded(chunk) if b'"usage"' in payload else event(payload)
-
-    def _note(self, choice: dict[str, Any]) -> None:
-        self.finish = choice.get("finish_reason") or self.finish
-        delta = choice.get("delta")
-        said = delta if isinstance(delta, dict) else {"content": choice.get("text")}
-        if self.finish or any(said.get(key) for key in _CONTENT):
+    def _note(self, choice: _Choice | _LaterChoice) -> None:
+        if choice.finish_reason:
+            self.finish = choice.finish_reason
             self.started = True
+        elif isinstance(choice, _Choice):
+            said = choice.delta
+            self.started |= bool(choice.text) or (said is not None and _has_content(said))
+
+    def _without_usage(self, payload: bytes, *, told: bool) -> bytes:
+        """`"usage":null` where usage was asked for, and nothing of it where it was not."""
+        if told and not payload.endswith(_NULL_USAGE):
+            payload = _stripped(payload)
+        elif told:
+            if self._wants_usage:
+                return payload
+            payload = payload[: -len(_NULL_USAGE)] + b"}"
+        return payload[:-1] + _NULL_USAGE if self._wants_usage else payload
 
     def close(self) -> bytes:
         """The usage chunk, when it was asked for: it comes last."""
-        return self._tail
+        if not self._wants_usage or not self._last:
+            return b""
+        last = _any.decode(self._last)
+        return encoded(last | {"choices": [], "usage": last["usage"]})
 
 
-_CONTENT = ("content", "tool_calls", "reasoning_content", "reasoning", "refusal")
+def _stripped(payload: bytes) -> bytes:
+    """A chunk without usage, wherever in it and however it was written."""
+    chunk = _any.decode(payload)
+    chunk.pop("usage", None)
+    return _encode(chunk)
+
+
+def _has_content(said: _Said) -> bool:
+    return bool(said.content or said.reasoning_content or said.refusal or said.tool_calls)

@@ -6,7 +6,8 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from oxlo.engines.dialects.tools import Mode, Plan
+from oxlo.engines.dialects.chunks import Call, Choice, Logprob, Logprobs, Said, finish_of
+from oxlo.engines.dialects.tools import Plan
 from oxlo.engines.dialects.toolscan import Begin, Event, Scanner
 
 
@@ -20,7 +21,7 @@ class FunctionDelta(msgspec.Struct, omit_defaults=True):
 class CallDelta(msgspec.Struct, omit_defaults=True):
     """A piece of a tool call; `id`, `type` and the name come with the first only."""
 
-    index: int | UnsetType = UNSET
+    index: int
     id: str | UnsetType = UNSET
     type: str | UnsetType = UNSET
     function: FunctionDelta | UnsetType = UNSET
@@ -33,11 +34,11 @@ class Delta(msgspec.Struct, omit_defaults=True):
     content: str | UnsetType | None = UNSET
     refusal: str | UnsetType | None = UNSET
     reasoning_content: str | UnsetType = UNSET
-    tool_calls: list[CallDelta] | msgspec.Raw | UnsetType = UNSET
+    tool_calls: list[CallDelta] | UnsetType = UNSET
 
 
 class Speech(Protocol):
-    """One choice, piece by piece."""
+    """The text of one choice, piece by piece."""
 
     def say(self, text: str) -> list[Delta]:
         """What a piece of the model's text adds."""
@@ -51,8 +52,8 @@ class Speech(Protocol):
 def speech(tools: Plan) -> Speech:
     """The speech of one choice of an answer to a request with these tools."""
     if tools.forced:
-        return Forced("stop" if tools.mode is Mode.NAMED else "tool_calls")
-    return Free(tools) if tools.mode is Mode.AUTO else Plain()
+        return Forced("stop" if tools.mode == "named" else "tool_calls")
+    return Free(tools) if tools.mode == "auto" else Plain()
 
 
 class Plain:
@@ -125,57 +126,115 @@ def _calls(text: str, names: frozenset[str]) -> list[Event]:
 
 def _piece(event: Event) -> CallDelta:
     if isinstance(event, Begin):
-        return CallDelta(
-            index=event.index,
-            id=f"call_{secrets.token_hex(12)}",
-            type="function",
-            function=FunctionDelta(name=event.name, arguments=""),
-        )
+        return _begun(event.index, None, event.name, "")
     return CallDelta(index=event.index, function=FunctionDelta(arguments=event.text))
+
+
+def _begun(index: int, id_: str | None, name: str, arguments: str) -> CallDelta:
+    return CallDelta(
+        index=index,
+        id=id_ or f"call_{secrets.token_hex(12)}",
+        type="function",
+        function=FunctionDelta(name, arguments),
+    )
+
+
+class Voice:
+    """One choice of an answer as it comes: what its pieces add to the client's message."""
+
+    __slots__ = ("_calls", "_held", "_speech", "began", "is_plain")
+
+    def __init__(self, tools: Plan) -> None:
+        self._speech = speech(tools)
+        #: Text is passed on as it comes.
+        self.is_plain = isinstance(self._speech, Plain)
+        #: Something was said.
+        self.began = False
+        #: Calls that the engine made out by itself.
+        self._calls: set[int] = set()
+        #: Log probabilities of text that is held back.
+        self._held: list[Logprob] = []
+
+    def hear(self, choice: Choice, said: Said | None) -> tuple[list[Delta], Logprobs | None, str]:
+        """What a piece adds, its log probabilities, and the finish reason (or nothing)."""
+        deltas = [] if said is None else self._say(said)
+        finish = ""
+        if choice.finish_reason:
+            held, finish = self._speech.end(finish_of(choice.finish_reason))
+            deltas += held
+        if choice.logprobs is not None and choice.logprobs.content:
+            self._held += choice.logprobs.content
+        return deltas, self._logprobs(deltas, finish), finish
+
+    def _logprobs(self, deltas: list[Delta], finish: str) -> Logprobs | None:
+        """Those of the text that leaves now; they need an event to travel in."""
+        if not self._held or not (deltas or finish):
+            return None
+        held, self._held = self._held, []
+        return Logprobs(held)
+
+    def _say(self, said: Said) -> list[Delta]:
+        deltas: list[Delta] = []
+        thoughts = said.reasoning_content or said.reasoning
+        if thoughts:
+            deltas.append(Delta(reasoning_content=thoughts))
+        if said.content:
+            deltas += self._speech.say(said.content)
+        if said.refusal:
+            deltas.append(Delta(refusal=said.refusal))
+        if said.tool_calls:
+            calls = [self._call(place, call) for place, call in enumerate(said.tool_calls)]
+            deltas.append(Delta(tool_calls=calls))
+        return deltas
+
+    def _call(self, place: int, call: Call) -> CallDelta:
+        """A piece of a call that the engine made out by itself."""
+        index = place if call.index is None else call.index
+        function = call.function
+        name = function.name if function is not None else None
+        arguments = (function.arguments if function is not None else None) or ""
+        if index in self._calls:
+            return CallDelta(index=index, function=FunctionDelta(arguments=arguments))
+        self._calls.add(index)
+        return _begun(index, call.id, name or "", arguments)
 
 
 class Message:
     """Deltas put together."""
 
     def __init__(self) -> None:
-        self.content: str | None = None
-        self.reasoning: str = ""
-        self.calls: list[dict[str, Any]] = []
-        self.raw_calls: msgspec.Raw | None = None
+        self.content = ""
+        self.refusal = ""
+        self.reasoning = ""
+        self.calls: dict[int, dict[str, Any]] = {}
 
     def add(self, delta: Delta) -> None:
         """Take in one delta."""
-        if isinstance(delta.content, str):
-            self.content = (self.content or "") + delta.content
-        if isinstance(delta.reasoning_content, str):
-            self.reasoning += delta.reasoning_content
-        if isinstance(delta.tool_calls, list):
-            for piece in delta.tool_calls:
-                self._add_call(piece)
-        elif isinstance(delta.tool_calls, msgspec.Raw):
-            self.raw_calls = delta.tool_calls
+        self.content += delta.content or ""
+        self.refusal += delta.refusal or ""
+        self.reasoning += delta.reasoning_content or ""
+        for piece in delta.tool_calls or ():
+            self._add_call(piece)
 
     def _add_call(self, piece: CallDelta) -> None:
         function = piece.function
         assert isinstance(function, FunctionDelta)
-        if isinstance(piece.id, str):
+        if piece.id is not UNSET:
             named = {"name": function.name, "arguments": ""}
-            self.calls.append({"id": piece.id, "type": "function", "function": named})
-        if isinstance(function.arguments, str):
-            self.calls[-1]["function"]["arguments"] += function.arguments
+            self.calls[piece.index] = {"id": piece.id, "type": "function", "function": named}
+        self.calls[piece.index]["function"]["arguments"] += function.arguments or ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The message of a whole reply."""
-        calls: Any = self.raw_calls or self.calls
-        content = None if calls and not self.content else self.content or ""
+        """The message of a whole reply; beside calls or a refusal, no content is null."""
+        instead = self.calls or self.refusal
         message: dict[str, Any] = {
             "role": "assistant",
-            "content": content,
-            "refusal": None,
+            "content": None if instead and not self.content else self.content,
+            "refusal": self.refusal or None,
             "annotations": [],
         }
         if self.reasoning:
             message["reasoning_content"] = self.reasoning
-        if calls:
-            message["tool_calls"] = calls
+        if self.calls:
+            message["tool_calls"] = [call for _, call in sorted(self.calls.items())]
         return message

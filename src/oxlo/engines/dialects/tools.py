@@ -5,29 +5,20 @@ answer by a JSON schema, so that even a very small model calls a tool and fits i
 the model is free, a call is recognised by how the answer begins.
 """
 
-from enum import Enum
 from typing import Any
 
 import msgspec
+from msgspec import Raw
 
-from oxlo.errors import BadRequest
 from oxlo.wire.chat import ChatRequest
-from oxlo.wire.tools import Function
+from oxlo.wire.decode import too_deep
+from oxlo.wire.tools import Function, Mode
 
 #: Calls in one answer, at most, when they may be parallel.
 MOST_CALLS = 4
 #: Bounds for what a schema leaves open: a small model may never close such a string by itself.
 MOST_CHARACTERS = 200
 MOST_ITEMS = 8
-
-
-class Mode(Enum):
-    """Who decides whether a tool is called."""
-
-    NONE = "none"
-    AUTO = "auto"
-    REQUIRED = "required"
-    NAMED = "named"
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -40,7 +31,7 @@ class Plan(msgspec.Struct, frozen=True):
     @property
     def forced(self) -> bool:
         """Whether the answer has to be a call."""
-        return self.mode in (Mode.REQUIRED, Mode.NAMED)
+        return self.mode in ("required", "named")
 
     @property
     def names(self) -> frozenset[str]:
@@ -48,19 +39,18 @@ class Plan(msgspec.Struct, frozen=True):
         return frozenset(f.name for f in self.functions)
 
 
-NO_TOOLS = Plan(Mode.NONE)
+NO_TOOLS = Plan("none")
 
 
 def plan(request: ChatRequest) -> Plan:
     """What the request wants; only the named function counts where one is named."""
     offer = request.offer
-    mode = Mode(offer.mode)
-    if mode is Mode.NONE:
+    if offer.mode == "none":
         return NO_TOOLS
-    named = mode is Mode.NAMED
+    named = offer.mode == "named"
     functions = tuple(f for f in offer.functions if not named or f.name == offer.name)
     parallel = request.parallel_tool_calls is not False and not named
-    return Plan(mode, functions, parallel)
+    return Plan(offer.mode, functions, parallel)
 
 
 def schema(tools: Plan) -> dict[str, Any]:
@@ -127,39 +117,67 @@ def _described(function: Function) -> str:
     return msgspec.json.encode({k: v for k, v in shown.items() if v is not None}).decode()
 
 
-def rendered(raw: bytes, tools: Plan) -> bytes:
-    """Messages for a template that knows nothing of tools: calls and results become words."""
-    messages = [_in_words(message) for message in msgspec.json.decode(raw)]
-    if tools.mode is not Mode.NONE:
-        _instruct(messages, instructions(tools))
-    return msgspec.json.encode(messages)
+class _Called(msgspec.Struct):
+    name: str
+    arguments: str = "{}"
 
 
-def _in_words(message: dict[str, Any]) -> dict[str, Any]:
-    role, content = message["role"], message.get("content")
-    if role == "tool":
-        return {"role": "user", "content": f"The function returned: {_text(content)}"}
-    calls = message.get("tool_calls")
-    if role == "assistant" and calls:
-        return {"role": role, "content": "\n".join([_text(content), *map(_call, calls)]).strip()}
-    return {"role": role, "content": content}
+class _Call(msgspec.Struct):
+    function: _Called
 
 
-def _call(call: Any) -> str:
-    if not isinstance(call, dict) or not isinstance(call.get("function"), dict):
-        raise BadRequest("Each of 'tool_calls' needs a function.", param="messages")
-    function = call["function"]
-    return f'{{"name": "{function.get("name")}", "arguments": {function.get("arguments")}}}'
+class _Part(msgspec.Struct):
+    text: str | None = None
 
 
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        return "".join(part.get("text") or "" for part in content)
-    return content or ""
+class _Turn(msgspec.Struct):
+    role: str
+    content: Raw = Raw(b"null")
+    tool_calls: list[_Call] | None = None
+
+
+_turns = msgspec.json.Decoder(list[_Turn])
+_words = msgspec.json.Decoder(str | list[_Part] | None)
+
+
+def rendered(raw: Raw, tools: Plan) -> Raw:
+    """Messages for a template that knows nothing of tools: calls and results become words.
+
+    Raises BadRequest when they nest so deeply that they cannot be read here any more.
+    """
+    try:
+        messages = [_in_words(turn) for turn in _turns.decode(raw)]
+        if tools.mode != "none":
+            _instruct(messages, instructions(tools))
+        return Raw(msgspec.json.encode(messages))
+    except RecursionError:
+        raise too_deep("messages") from None
+
+
+def _in_words(turn: _Turn) -> dict[str, Any]:
+    if turn.role in ("tool", "function"):
+        return {"role": "user", "content": f"The function returned: {_text(turn.content)}"}
+    if turn.tool_calls:
+        said = [_text(turn.content), *(_call(call.function) for call in turn.tool_calls)]
+        return {"role": turn.role, "content": "\n".join(said).strip()}
+    return {"role": turn.role, "content": turn.content}
+
+
+def _call(function: _Called) -> str:
+    name = msgspec.json.encode(function.name).decode()
+    return f'{{"name": {name}, "arguments": {function.arguments or "{}"}}}'
+
+
+def _text(content: Raw) -> str:
+    told = _words.decode(content)
+    if isinstance(told, list):
+        return "".join(part.text or "" for part in told)
+    return told or ""
 
 
 def _instruct(messages: list[dict[str, Any]], text: str) -> None:
-    if messages and messages[0]["role"] in ("system", "developer"):
-        messages[0] = messages[0] | {"content": f"{_text(messages[0]['content'])}\n\n{text}"}
+    first = messages[0]
+    if first["role"] in ("system", "developer"):
+        first["content"] = f"{_text(first['content'])}\n\n{text}"
     else:
         messages.insert(0, {"role": "system", "content": text})

@@ -1,0 +1,60 @@
+"""Tokens, as engines tell them and as OpenAI shows them."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from oxlo.engines.dialect import Usage
+
+Tokens = Annotated[int, Meta(ge=0)]
+
+
+class Details(msgspec.Struct):
+    """Parts of a token count."""
+
+    cached_tokens: Tokens | None = None
+    reasoning_tokens: Tokens | None = None
+
+
+class RawUsage(msgspec.Struct):
+    """Usage as engines report it."""
+
+    prompt_tokens: Tokens | None = None
+    completion_tokens: Tokens | None = None
+    prompt_tokens_details: Details | None = None
+    completion_tokens_details: Details | None = None
+
+    def counted(self) -> Usage:
+        """As receipts hold it."""
+        prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
+        return Usage(
+            self.prompt_tokens or 0,
+            self.completion_tokens or 0,
+            (prompt.cached_tokens or 0) if prompt else 0,
+            (completion.reasoning_tokens or 0) if completion else 0,
+        )
+
+
+def add(total: Usage, more: Usage) -> None:
+    """Add another choice to the same prompt: the prompt is one, the answers add up."""
+    total.prompt_tokens = max(total.prompt_tokens, more.prompt_tokens)
+    total.cached_tokens = max(total.cached_tokens, more.cached_tokens)
+    total.completion_tokens += more.completion_tokens
+    total.reasoning_tokens += more.reasoning_tokens
+
+
+def shown(usage: Usage) -> dict[str, Any]:
+    """Usage with all of OpenAI's details."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.prompt_tokens + usage.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning_tokens,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
