@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 _OPENING = re.compile(r'[\s\[,]*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*')
+_AFTER_SCALAR = re.compile(r"[\s,}\]]")
 _SPECIAL = re.compile(r'["\\{}\[\]]')
 
 
@@ -35,13 +36,25 @@ Event = Begin | Arguments
 class Scanner:
     """Turns pieces of text into the beginnings and arguments of calls."""
 
-    __slots__ = ("_buffer", "_depth", "_escaped", "_in_arguments", "_quoted", "calls")
+    __slots__ = (
+        "_buffer",
+        "_depth",
+        "_escaped",
+        "_fresh",
+        "_in_arguments",
+        "_quoted",
+        "_scalar",
+        "calls",
+    )
 
     def __init__(self) -> None:
         #: Calls seen so far.
         self.calls = 0
         self._buffer = ""
         self._in_arguments = False
+        #: Nothing of the arguments was seen yet.
+        self._fresh = True
+        self._scalar = False
         self._depth = 0
         self._quoted = False
         self._escaped = False
@@ -68,17 +81,32 @@ class Scanner:
         events.append(Begin(self.calls, msgspec.json.decode(opening[1], type=str)))
         self._buffer = self._buffer.lstrip("} \n\t\r")[opening.end() :]
         self.calls += 1
-        self._in_arguments = True
+        self._in_arguments = self._fresh = True
+        self._scalar = False
         self._depth = 0
         return True
 
     def _argue(self, events: list[Event]) -> bool:
         """Pass on what belongs to the arguments; True when they have ended."""
-        end = self._end()
+        if self._fresh:
+            self._buffer = self._buffer.lstrip()
+        end = self._end_of_scalar() if self._is_scalar() else self._end()
         taken, self._buffer = self._buffer[:end], self._buffer[end:]
         if taken:
+            self._fresh = False
             events.append(Arguments(self.calls - 1, taken))
         return not self._in_arguments
+
+    def _is_scalar(self) -> bool:
+        """Whether the arguments are a number or a word, which only what follows them ends."""
+        if self._fresh and self._buffer:
+            self._scalar = self._buffer[0] not in '{["'
+        return self._scalar
+
+    def _end_of_scalar(self) -> int:
+        found = _AFTER_SCALAR.search(self._buffer)
+        self._in_arguments = found is None
+        return found.start() if found else len(self._buffer)
 
     def _end(self) -> int:
         """Where the arguments end in the buffer; its length when they go on."""
