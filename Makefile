@@ -1,44 +1,50 @@
 # The whole project in a few words: `make run` serves, `make test` proves.
-PYTHON ?= python3
-VENV   := .venv
-BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
-NODE   := tests/contract/node
-PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PYTHON  ?= python3
+VENV    := .venv
+BIN     := $(VENV)/bin
+NODE    := tests/contract/node
+PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SOURCES := pyproject.toml setup.py $(shell find src -type f ! -name '*.pyc')
+# What is developed is imported from src/; what `make run` serves is built and installed.
+SRC     := PYTHONPATH=$(CURDIR)/src
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-all check format bench lock clean
+.PHONY: help run test test-built test-all check format bench lock clean
 
 help:  ## Show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(STAMP)-run  ## Set up and serve the platform (Ctrl-C stops it)
+run: $(VENV)/.built  ## Set up and serve the platform (Ctrl-C stops it)
 	@exec $(BIN)/oxlo serve
 
-test: $(STAMP)-dev $(NODE)/node_modules/.stamp  ## Set up and run the tests
-	$(BIN)/pytest -m "not slow"
+test: $(VENV)/.dev $(NODE)/node_modules/.stamp  ## Set up and run the tests
+	$(SRC) $(BIN)/pytest -m "not slow"
 
-test-all: $(STAMP)-dev $(NODE)/node_modules/.stamp  ## Run the slow tests too
-	$(BIN)/pytest
+test-built: $(VENV)/.dev $(VENV)/.built  ## The tests of the hot path, on the package as `make run` has it
+	$(BIN)/pytest -o pythonpath= -m "not slow" tests/gateway tests/unit/gateway tests/unit/ledger \
+	  tests/unit/test_queue.py tests/contract tests/scenario
 
-check: $(STAMP)-dev  ## Lint, types, import direction
+test-all: $(VENV)/.dev $(NODE)/node_modules/.stamp  ## Run the slow tests too
+	$(SRC) $(BIN)/pytest
+
+check: $(VENV)/.dev  ## Lint, types, import direction
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest tests/unit/test_layout.py
+	$(SRC) $(BIN)/pytest tests/unit/test_layout.py
 
-format: $(STAMP)-dev  ## Format the code
+format: $(VENV)/.dev  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)-dev  ## Measure the gateway beside its peers (sets the peers up)
+bench: $(VENV)/.built  ## Measure the gateway beside its peers (sets the peers up)
 	$(BIN)/python -m bench overhead
 
-lock: $(STAMP)-dev  ## Lock the newest versions that are a week old
+lock: $(VENV)/.dev  ## Lock the newest versions that are a week old
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock
 
 clean:  ## Remove everything that was set up here; data under OXLO_HOME stays
-	rm -rf $(VENV) $(NODE)/node_modules bench/.cache bench/results
+	rm -rf $(VENV) $(NODE)/node_modules build bench/.cache bench/results
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(BIN)/python:
@@ -47,11 +53,16 @@ $(BIN)/python:
 	@echo "Setting up Python in $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 
-# A set of packages is installed again only when its lock or the package's own metadata changed.
-$(STAMP)-%: requirements/%.txt pyproject.toml | $(BIN)/python
+$(VENV)/.run $(VENV)/.dev: $(VENV)/.%: requirements/%.txt | $(BIN)/python
 	@echo "Installing $< ..."
 	@$(PIP) install --require-hashes -r $<
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Compiled where there is a C compiler, and plain Python where there is none.
+$(VENV)/.built: $(SOURCES) $(VENV)/.run
+	@echo "Building Oxlo (a minute where it is compiled) ..."
+	@rm -rf build
+	@$(PIP) install --no-deps --no-build-isolation --force-reinstall .
 	@touch $@
 
 $(NODE)/node_modules/.stamp: $(NODE)/package-lock.json

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import pytest
 
+import oxlo
 from oxlo import catalogue, weights
+
+# Processes that tests start run the same Oxlo as the tests: from src/, or as it was built.
+os.environ["PYTHONPATH"] = str(Path(oxlo.__file__).parent.parent)
 
 
 @pytest.fixture(scope="session")

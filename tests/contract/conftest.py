@@ -63,8 +63,8 @@ def _read_start(process: "subprocess.Popen[str]") -> tuple[str, str]:
     assert process.stdout is not None
     for line in process.stdout:
         said += line
-        base = re.search(r"^Base URL: (\S+)", said, re.M)
-        key = re.search(r"^API key: (\S+)", said, re.M)
+        base = re.search(r"^Base URL: (\S+)", said, re.MULTILINE)
+        key = re.search(r"^API key: (\S+)", said, re.MULTILINE)
         if base and key:
             return base[1], key[1]
     raise AssertionError(f"oxlo serve ended early:\n{said}")

@@ -5,7 +5,6 @@ import json
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
-
 from tests.contract.conftest import Served
 
 pytestmark = pytest.mark.engine

@@ -6,7 +6,6 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
 from tests.contract.conftest import Served
 
 pytestmark = pytest.mark.engine

@@ -6,7 +6,7 @@ import msgspec
 
 from oxlo.errors import NotFound
 from oxlo.gateway import headers
-from oxlo.gateway.http import SILENT, Exchange, Handler
+from oxlo.gateway.exchange import SILENT, Exchange, Handler
 
 if TYPE_CHECKING:
     from oxlo.gateway.core import Gateway

@@ -20,8 +20,8 @@ from oxlo.gateway.admission import Decision, fit
 from oxlo.gateway.attempt import Attempt
 from oxlo.gateway.backends import Backend
 from oxlo.gateway.endpoints import Endpoint
-from oxlo.gateway.http import Exchange
-from oxlo.gateway.http import State as ExchangeState
+from oxlo.gateway.exchange import Exchange
+from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.metrics import CallMetrics
 from oxlo.gateway.receipts import ANSWERED, Outcome
 from oxlo.gateway.upstream import Collect, Sending

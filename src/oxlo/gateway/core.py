@@ -15,8 +15,9 @@ from oxlo.gateway.admission import Admission
 from oxlo.gateway.backends import Backend, Backends, Group
 from oxlo.gateway.body import Budget
 from oxlo.gateway.call import Call
-from oxlo.gateway.http import Exchange, Handler, Server
-from oxlo.gateway.http import State as ExchangeState
+from oxlo.gateway.exchange import Exchange, Handler
+from oxlo.gateway.exchange import State as ExchangeState
+from oxlo.gateway.http import Server
 from oxlo.gateway.lookup import Lookup
 from oxlo.gateway.metrics import CallMetrics, Metrics
 from oxlo.gateway.relay import Proxies

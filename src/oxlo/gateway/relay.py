@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from oxlo.errors import Overloaded
-from oxlo.gateway.http import Exchange
-from oxlo.gateway.http import State as ExchangeState
+from oxlo.gateway.exchange import Exchange
+from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.upstream import Sending
 from oxlo.plans.caller import Caller
 

@@ -12,7 +12,7 @@ from oxlo.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
 from oxlo.gateway import headers
 from oxlo.gateway.call import Call
 from oxlo.gateway.endpoints import CHAT, COMPLETIONS, Endpoint
-from oxlo.gateway.http import SILENT, Exchange, Handler
+from oxlo.gateway.exchange import SILENT, Exchange, Handler
 from oxlo.gateway.limits import limits
 from oxlo.gateway.relay import ControlRelay
 from oxlo.plans.caller import Caller

@@ -111,14 +111,16 @@ class Upstream:
             connection.start(sending)
 
     async def _dial(self) -> "Connection":
-        def factory() -> Connection:
-            return Connection(self)
+        connection, loop = Connection(self), self._loop
+
+        def factory() -> asyncio.Protocol:
+            return cast(asyncio.Protocol, connection)
 
         if self._socket:
-            return (await self._loop.create_unix_connection(factory, self._socket))[1]
-        return (await self._loop.create_connection(factory, self._host, self._port, ssl=self._ssl))[
-            1
-        ]
+            await loop.create_unix_connection(factory, self._socket)
+        else:
+            await loop.create_connection(factory, self._host, self._port, ssl=self._ssl)
+        return connection
 
     def put_back(self, connection: "Connection") -> None:
         """Return a connection whose exchange is over."""
@@ -170,8 +172,8 @@ class Sending:
             self.connection.resume()
 
 
-class Connection(asyncio.Protocol):
-    """One connection to an engine."""
+class Connection:
+    """One connection to an engine: an `asyncio.Protocol` in all but ancestry, as in `http`."""
 
     __slots__ = (
         "_headers",
@@ -201,6 +203,16 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected."""
         self._transport = cast(asyncio.Transport, transport)
+
+    def pause_writing(self) -> None:
+        """The engine takes a body slowly; its size is bounded, so it may wait in memory."""
+
+    def resume_writing(self) -> None:
+        """The engine has caught up."""
+
+    def eof_received(self) -> bool:
+        """The engine sends no more: close."""
+        return False
 
     def start(self, sending: Sending) -> None:
         """Send a request."""

@@ -2,8 +2,7 @@
 
 import math
 from datetime import UTC, datetime
-
-import msgspec
+from typing import NamedTuple
 
 DAY = 86_400
 MINUTE = 60
@@ -34,7 +33,7 @@ def iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Window(msgspec.Struct, frozen=True):
+class Window(NamedTuple):
     """One limit as an account stands to it; a `limit` of None is no limit."""
 
     limit: int | None

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from oxlo.gateway.body import Budget
-from oxlo.gateway.http import Exchange, Server
+from oxlo.gateway.exchange import Exchange
+from oxlo.gateway.http import Server
 from oxlo.settings import Settings
 
 

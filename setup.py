@@ -1,0 +1,57 @@
+"""Builds the package; where there is a C compiler, the hot path is compiled (docs/decisions/0005).
+
+Everything else about the package is in pyproject.toml. An editable install is never compiled: a
+compiled module would hide the source that is being edited.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from setuptools import setup
+
+#: Modules without msgspec Structs (those are C already) that every call goes through.
+HOT = (
+    "gateway/admission.py",
+    "gateway/attempt.py",
+    "gateway/auth.py",
+    "gateway/backends.py",
+    "gateway/body.py",
+    "gateway/call.py",
+    "gateway/core.py",
+    "gateway/endpoints.py",
+    "gateway/exchange.py",
+    "gateway/headers.py",
+    "gateway/http.py",
+    "gateway/metrics.py",
+    "gateway/receipts.py",
+    "gateway/routes.py",
+    "gateway/upstream.py",
+    "ledger/account.py",
+    "ledger/journal.py",
+    "ledger/memory.py",
+    "ledger/segment.py",
+    "ledger/windows.py",
+    "fleet/breaker.py",
+    "plans/apikey.py",
+    "queue.py",
+)
+
+
+def extensions() -> list[object]:
+    """The hot path as C extensions; none where they are not wanted or cannot be made."""
+    if os.environ.get("OXLO_COMPILE", "1") == "0" or "editable_wheel" in sys.argv:
+        return []
+    try:
+        from mypyc.build import mypycify
+    except ImportError:
+        return []
+    os.environ.setdefault("MYPYPATH", "src")
+    hot = [str(Path("src/oxlo") / module) for module in HOT]
+    made = mypycify(hot, opt_level="2", debug_level="0", group_name="oxlo")
+    for extension in made:
+        extension.optional = True  # without a C compiler the same modules run as Python
+    return list(made)
+
+
+setup(ext_modules=extensions())
