@@ -69,7 +69,8 @@ class Bench:
         key = self._sign_in(settings)
         self._connect_engine(dialect)
         self.client = self.gateway.server()
-        self.client.connection_made(Wire())
+        self._client_wire = Wire()
+        self.client.connection_made(self._client_wire)
         self._request = _request(key, stream=stream)
         shape = SHAPES[dialect]
         self._reply = _stream(shape) if stream else [_whole(shape)]
@@ -83,7 +84,8 @@ class Bench:
     def _connect_engine(self, dialect: str) -> None:
         replica = Replica(
             id="r1", model=MODEL, kind="upstream", dialect=dialect, address="http://127.0.0.1:9",
-            engine_model=MODEL, slots=64, context_length=131_072, state=ReplicaState.READY, since=1.0,
+            engine_model=MODEL, slots=64, context_length=131_072, state=ReplicaState.READY,
+            since=1.0,
         )  # fmt: skip
         self.gateway.backends.apply([replica])
         group = self.gateway.backends.group(MODEL)
@@ -100,6 +102,14 @@ class Bench:
         for data in self._reply:
             self.engine.data_received(data)
         self.gateway.journal.flush()
+
+    def check(self) -> None:
+        """Raise when a call is not answered: an error would be fast."""
+        self._client_wire.written.clear()
+        self.call()
+        reply = b"".join(self._client_wire.written)
+        if not reply.startswith(b"HTTP/1.1 200"):
+            raise RuntimeError(reply.decode())
 
 
 def _request(key: str, *, stream: bool) -> bytes:
@@ -156,6 +166,7 @@ def _measure(call: Callable[[], None], seconds: float) -> tuple[float, int]:
 async def _run(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as home:
         bench = Bench(Path(home), options.dialect, stream=options.stream)
+        bench.check()
         for _ in range(500):
             bench.call()
         if options.profile:

@@ -54,8 +54,16 @@ class Account(Counts):
 
     __slots__ = ("call_seconds", "leases", "line", "name", "serving")
 
-    def __init__(self, name: str, day: int, minute: int, *counts: int) -> None:
-        super().__init__(day, minute, *counts)
+    def __init__(
+        self,
+        name: str,
+        day: int,
+        minute: int,
+        day_used: int = 0,
+        minute_used: int = 0,
+        refunds: int = 0,
+    ) -> None:
+        super().__init__(day, minute, day_used, minute_used, refunds)
         self.name = name
         self.leases: set[Reservation] = set()
         #: First come, first served; a dict, because anyone in it may leave at any time.
