@@ -118,7 +118,7 @@ class Process:
                 return
         raise Failed(f"says nothing in {seconds:.0f} s")
 
-    def wait_for_quiet(self, seconds: float = 10) -> None:
+    def wait_for_quiet(self, seconds: float = 30) -> None:
         """Wait until it has nothing to do: calls that a load left behind do not cost the next."""
         before = self.cpu_seconds()
         for _ in _moments(seconds, every=0.2):

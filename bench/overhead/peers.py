@@ -185,7 +185,7 @@ def litellm(engine: Engine, folder: Path) -> Iterator[Peer]:
     at = ("--host", "127.0.0.1", "--port", str(port), "--num_workers", "1")
     command: list[str | Path] = [found, "--config", config, "--telemetry", "False", *at]
     with _serving(command, folder, port, dict(os.environ) | quiet) as process:
-        yield Peer("litellm", LITELLM, port, process, LITELLM_KEY, patience=2)
+        yield Peer("litellm", LITELLM, port, process, LITELLM_KEY, patience=3)
 
 
 @contextmanager
