@@ -13,6 +13,8 @@ import httptools
 #: A head larger than this from an engine is not a reply.
 HEAD_LIMIT = 64 * 1024
 CONNECT_TIMEOUT = 5.0
+#: Up to here, copying head and body together costs less than handing over two buffers.
+COPY_LIMIT = 64 * 1024
 #: Idle connections kept to one engine.
 IDLE_LIMIT = 512
 
@@ -222,10 +224,10 @@ class Connection:
         self._used += 1
         self._headers = {}
         self._until_close = False
-        if sending.body:
+        if len(sending.body) > COPY_LIMIT:
             self._transport.writelines((sending.head, sending.body))
         else:
-            self._transport.write(sending.head)
+            self._transport.write(sending.head + sending.body)
 
     def data_received(self, data: bytes) -> None:
         """Parse a piece of the reply."""
