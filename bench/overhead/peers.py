@@ -15,6 +15,7 @@ from bench.overhead.engine import Engine, model
 from bench.overhead.venvs import program
 from bench.processes import Failed, Process, free_port
 from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.gateway import exchange
 from oxlo.testing.shapes import SHAPES
 
 VLLM_ROUTER = "0.1.17"
@@ -49,7 +50,13 @@ def gateway(engine: Engine, folder: Path) -> Iterator[Peer]:
     with installation(folder, [replica.model for replica in replicas], replicas) as ours:
         others = {"control": ours.control}
         keys = (ours.key, ours.capped_key)
-        yield Peer("oxlo", oxlo.__version__, ours.port, ours.gateway, *keys, others=others)
+        yield Peer("oxlo", _version(), ours.port, ours.gateway, *keys, others=others)
+
+
+def _version() -> str:
+    """An editable install is never compiled, and is slower."""
+    compiled = not str(exchange.__file__).endswith(".py")
+    return f"{oxlo.__version__} ({'compiled' if compiled else 'not compiled'})"
 
 
 def _replica(engine: Engine, shape: str) -> Replica:
