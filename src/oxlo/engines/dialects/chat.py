@@ -16,10 +16,11 @@ from oxlo.engines.dialects.chunks import (
     check_index,
     read_chunk,
 )
-from oxlo.engines.dialects.events import DONE, Cutter, parts
+from oxlo.engines.dialects.events import parts
 from oxlo.engines.dialects.speech import Delta, Message, Voice
+from oxlo.engines.dialects.stream import Stream
 from oxlo.engines.dialects.tools import Plan
-from oxlo.errors import ApiError, EngineFailed
+from oxlo.errors import EngineFailed
 from oxlo.wire.chat import ChatRequest
 
 _encode = msgspec.json.Encoder().encode
@@ -32,12 +33,11 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None
 
 
-class ChatStream:
+class ChatStream(Stream):
     """Turns an engine's chat stream into OpenAI's."""
 
     __slots__ = (
         "_choices",
-        "_cutter",
         "_decided",
         "_head",
         "_tail",
@@ -45,57 +45,39 @@ class ChatStream:
         "_voices",
         "_wants_usage",
         "_ways",
-        "done",
-        "error",
-        "finish",
-        "started",
         "usage",
     )
 
     def __init__(self, request: ChatRequest, decided: Decided, tools: Plan, ways: Ways) -> None:
-        self.started = False
-        self.done = False
-        self.error: ApiError | None = None
+        super().__init__()
         self.usage = Usage()
-        self.finish = ""
         self._ways = ways
         self._tools = tools
         self._decided = decided
         self._choices = request.n or 1
         self._wants_usage = request.include_usage
-        self._cutter = Cutter()
         self._voices: dict[int, Voice] = {}
         #: What stands before and after the choices of each event.
         self._head = b""
         self._tail = b'],"usage":null}\n\n' if request.include_usage else b"]}\n\n"
 
-    def feed(self, data: bytes) -> bytes:
-        """Translate one read."""
-        out = []
-        try:
-            for payload in self._cutter.cut(data):
-                if self.done or self.error is not None:
-                    break
-                out.append(self._event(payload))
-        except ApiError as error:
-            self.error = error
-        return b"".join(out)
-
     def _event(self, payload: bytes) -> bytes:
-        if payload == DONE:
-            if not self.started:
-                raise EngineFailed
-            self.done = True
-            return b""
         chunk = read_chunk(payload)
         if not self._head:
             self._head = self._framed(chunk)
         if chunk.usage is not None:
             self._count(chunk.usage.counted())
-        choices = chunk.choices
-        if len(choices) == 1:
-            return self._choice(choices[0])
-        return b"".join(map(self._choice, choices))
+        events = [shown for choice in chunk.choices for shown in self._choice(choice)]
+        if len(events) == len(chunk.choices) == 1 and chunk.usage is None:
+            self._make_mould(payload, chunk.choices[0], events[0])
+        return b"".join(events)
+
+    def _make_mould(self, payload: bytes, choice: Choice, shown: bytes) -> None:
+        """An event that is words, of an answer whose words are passed on as they come."""
+        said = choice.delta
+        plain = self._voices[choice.index].is_plain and choice.finish_reason is None
+        if plain and said is not None and said.content:
+            self._mould.make(payload, said.content, shown)
 
     def _framed(self, chunk: Chunk) -> bytes:
         """The start of every event: all of a stream's have the same."""
@@ -114,61 +96,35 @@ class ChatStream:
         else:
             self.usage = told
 
-    def _choice(self, choice: Choice) -> bytes:
+    def _choice(self, choice: Choice) -> list[bytes]:
+        """The client's events for one choice of a chunk."""
         voice = self._voices.get(choice.index)
         if voice is None:
             voice = self._begin(choice.index)
-        said = choice.delta
-        if said is not None and voice.is_plain and voice.began and _is_text(choice, said):
-            return self._text(choice.index, said.content)
-        deltas, logprobs, finish = voice.hear(choice, said)
-        return self._written(choice.index, voice, deltas, logprobs, finish)
+        deltas, logprobs, finish = voice.hear(choice, choice.delta)
+        if not deltas and not finish:
+            return []
+        self.started = True
+        shown = [] if voice.began else [_Choice(choice.index, _first(deltas), None, None)]
+        voice.began = True
+        for delta in deltas:
+            shown.append(_Choice(choice.index, delta, logprobs, None))
+            logprobs = None
+        if finish:
+            self.finish = finish
+            shown.append(_Choice(choice.index, Delta(), logprobs, finish))
+        return [b"%b%b%b" % (self._head, _encode(each), self._tail) for each in shown]
 
     def _begin(self, index: int) -> Voice:
         check_index(index, self._choices)
         voice = self._voices[index] = Voice(self._tools)
         return voice
 
-    def _text(self, index: int, text: str | None) -> bytes:
-        """What nearly all events are; the same as `_written` makes, for a third of its time."""
-        return b'%b{"index":%d,"delta":{"content":%b},"logprobs":null,"finish_reason":null}%b' % (
-            self._head, index, _encode(text), self._tail,
-        )  # fmt: skip
-
-    def _written(
-        self, index: int, voice: Voice, deltas: list[Delta], logprobs: Logprobs | None, finish: str
-    ) -> bytes:
-        if not deltas and not finish:
-            return b""
-        self.started = True
-        events = [] if voice.began else [_Choice(index, _first(deltas), None, None)]
-        voice.began = True
-        for delta in deltas:
-            events.append(_Choice(index, delta, logprobs, None))
-            logprobs = None
-        if finish:
-            self.finish = finish
-            events.append(_Choice(index, Delta(), logprobs, finish))
-        return b"".join(b"%b%b%b" % (self._head, _encode(e), self._tail) for e in events)
-
     def close(self) -> bytes:
         """The usage chunk, when it was asked for."""
         if not self._wants_usage:
             return b""
         return b'%b],"usage":%b}\n\n' % (self._head, _encode(counts.shown(self.usage)))
-
-
-def _is_text(choice: Choice, said: Said) -> bool:
-    """Whether a piece is words and nothing else."""
-    return (
-        bool(said.content)
-        and choice.finish_reason is None
-        and choice.logprobs is None
-        and said.tool_calls is None
-        and not said.reasoning_content
-        and not said.reasoning
-        and not said.refusal
-    )
 
 
 def _first(deltas: list[Delta]) -> Delta:

@@ -128,11 +128,3 @@ def check_index(index: int, choices: int) -> None:
     """Raises EngineFailed for a choice that nobody asked for."""
     if index >= choices:
         raise EngineFailed
-
-
-def check_text(payload: bytes) -> None:
-    """Raises EngineFailed for what is not UTF-8."""
-    try:
-        payload.decode()
-    except UnicodeDecodeError:
-        raise EngineFailed from None

@@ -8,10 +8,11 @@ from msgspec import UNSET, Raw, UnsetType
 from oxlo.engines.dialect import Answer, Decided, Usage
 from oxlo.engines.dialects import usage as counts
 from oxlo.engines.dialects.chunks import Index, Logprobs, Ways, check_index, finish_of, read
-from oxlo.engines.dialects.events import DONE, Cutter, encoded, parts
+from oxlo.engines.dialects.events import encoded, parts
 from oxlo.engines.dialects.failures import UNREADABLE
+from oxlo.engines.dialects.stream import Stream
 from oxlo.engines.dialects.usage import RawUsage
-from oxlo.errors import ApiError, EngineFailed
+from oxlo.errors import EngineFailed
 from oxlo.wire.completions import CompletionRequest
 from oxlo.wire.decode import sent
 
@@ -194,42 +195,21 @@ def reply(body: bytes, request: CompletionRequest, decided: Decided, ways: Ways)
 _NOTHING = b"null"
 
 
-class CompletionStream:
+class CompletionStream(Stream):
     """Turns an engine's completion stream into OpenAI's."""
 
     def __init__(self, request: CompletionRequest, decided: Decided, ways: Ways) -> None:
-        self.started = False
-        self.done = False
-        self.error: ApiError | None = None
-        self.finish = ""
+        super().__init__()
         self._writer = _Writer(request, decided, ways)
         self._wants_usage = request.include_usage
-        self._cutter = Cutter()
 
     @property
     def usage(self) -> Usage:
         """Tokens so far."""
         return self._writer.usage
 
-    def feed(self, data: bytes) -> bytes:
-        """Translate one read."""
-        out = []
-        try:
-            for payload in self._cutter.cut(data):
-                if self.done or self.error is not None:
-                    break
-                out.append(self._event(payload))
-        except ApiError as error:
-            self.error = error
-        return b"".join(out)
-
     def _event(self, payload: bytes) -> bytes:
         if payload == _NOTHING:
-            return b""
-        if payload == DONE:
-            if not self.started:
-                raise EngineFailed
-            self.done = True
             return b""
         choices = self._writer.read(payload)
         return b"".join(map(self._written, choices))

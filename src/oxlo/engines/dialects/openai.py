@@ -13,8 +13,9 @@ from msgspec import UNSET, Raw, UnsetType
 
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Translator, Usage
 from oxlo.engines.dialects import bodies, failures
-from oxlo.engines.dialects.chunks import Index, check_text, read
-from oxlo.engines.dialects.events import DONE, Cutter, encoded, event
+from oxlo.engines.dialects.chunks import Index, read
+from oxlo.engines.dialects.events import encoded, event
+from oxlo.engines.dialects.stream import Stream
 from oxlo.engines.dialects.usage import RawUsage
 from oxlo.errors import ApiError, EngineFailed
 from oxlo.wire.chat import ChatRequest
@@ -47,21 +48,7 @@ class _Chunk(msgspec.Struct):
     error: Raw | UnsetType = UNSET
 
 
-class _LaterChoice(msgspec.Struct, gc=False):
-    index: Index = 0
-    finish_reason: str | None = None
-
-
-class _LaterChunk(msgspec.Struct):
-    """All that a receipt needs to know of a chunk once the answer has begun."""
-
-    choices: list[_LaterChoice]
-    usage: RawUsage | UnsetType | None = UNSET
-    error: Raw | UnsetType = UNSET
-
-
 _chunk = msgspec.json.Decoder(_Chunk)
-_later = msgspec.json.Decoder(_LaterChunk)
 _any = msgspec.json.Decoder(Object)
 _encode = msgspec.json.Encoder().encode
 
@@ -162,77 +149,46 @@ class _Renamer:
 _NULL_USAGE = b',"usage":null}'
 
 
-class PassThrough:
+class PassThrough(Stream):
     """Passes a stream on: every event is read, and leaves as the bytes that it came as."""
 
     __slots__ = (
-        "_cutter",
         "_last",
         "_renamed",
         "_wants_usage",
-        "done",
-        "error",
-        "finish",
-        "started",
         "usage",
     )
 
     def __init__(self, wants_usage: bool, decided: Decided) -> None:
-        self.started = False
-        self.done = False
-        self.error: ApiError | None = None
+        super().__init__()
         self.usage = Usage()
-        self.finish = ""
         self._wants_usage = wants_usage
         self._renamed = _Renamer(decided)
-        self._cutter = Cutter()
         #: The event that told the usage.
         self._last = b""
 
-    def feed(self, data: bytes) -> bytes:
-        """Translate one read."""
-        out = []
-        try:
-            for payload in self._cutter.cut(data):
-                if self.done:
-                    break
-                out.append(self._event(payload))
-        except ApiError as error:
-            self.error = error
-        return b"".join(out)
-
     def _event(self, payload: bytes) -> bytes:
-        if payload == DONE:
-            if not self.started:
-                raise EngineFailed
-            self.done = True
-            return b""
-        chunk = self._read(payload)
+        chunk = read(_chunk, payload)
         for choice in chunk.choices:
-            if choice.finish_reason is not None or not self.started:
-                self._note(choice)
-        payload = self._renamed(payload)
-        if not chunk.usage:
-            return event(self._without_usage(payload, told=chunk.usage is None))
-        self.usage = chunk.usage.counted()
-        self._last = payload
-        return event(self._without_usage(payload, told=True)) if chunk.choices else b""
+            self._note(choice)
+        renamed = self._renamed(payload)
+        if chunk.usage:
+            self.usage = chunk.usage.counted()
+            self._last = renamed
+            return event(self._without_usage(renamed, told=True)) if chunk.choices else b""
+        shown = event(self._without_usage(renamed, told=chunk.usage is None))
+        words = _words(chunk.choices)
+        if words:
+            self._mould.make(payload, words, shown)
+        return shown
 
-    def _read(self, payload: bytes) -> _Chunk | _LaterChunk:
-        """Raises ApiError; what is said is not decoded any more once the answer has begun."""
-        if not self.started:
-            return read(_chunk, payload)
-        if not payload.isascii():
-            check_text(payload)
-        return read(_later, payload)
-
-    def _note(self, choice: _Choice | _LaterChoice) -> None:
+    def _note(self, choice: _Choice) -> None:
+        said = choice.delta
         if choice.finish_reason:
             self.finish = choice.finish_reason
             self.started = True
-        elif isinstance(choice, _Choice):
-            said = choice.delta
-            self.started |= bool(choice.text) or (said is not None and _has_content(said))
+        elif choice.text or (said is not None and _has_content(said)):
+            self.started = True
 
     def _without_usage(self, payload: bytes, *, told: bool) -> bytes:
         """`"usage":null` where usage was asked for, and nothing of it where it was not."""
@@ -261,3 +217,10 @@ def _stripped(payload: bytes) -> bytes:
 
 def _has_content(said: _Said) -> bool:
     return bool(said.content or said.reasoning_content or said.refusal or said.tool_calls)
+
+
+def _words(choices: list[_Choice]) -> str | None:
+    """The words of an event that has nothing else to tell."""
+    if len(choices) != 1 or choices[0].finish_reason or choices[0].delta is None:
+        return None
+    return choices[0].delta.content

@@ -82,7 +82,8 @@ def bounded(node: Any) -> Any:
     if node.get("type") == "string" and not _STRING_ENDS & node.keys():
         limits["maxLength"] = MOST_CHARACTERS
     if node.get("type") == "array" and "maxItems" not in node:
-        limits["maxItems"] = max(MOST_ITEMS, node.get("minItems", 0))
+        least = node.get("minItems")
+        limits["maxItems"] = max(MOST_ITEMS, least if isinstance(least, int) else 0)
     if node.get("type") == "object" and "properties" in node:
         limits["additionalProperties"] = False
     return {key: _bounded_value(key, value) for key, value in node.items()} | limits

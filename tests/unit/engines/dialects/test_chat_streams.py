@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from openai.types.chat import ChatCompletionChunk
 
+from oxlo.errors import EngineFailed
 from oxlo.testing.script import Script
 
 WITH_USAGE = {"stream": True, "stream_options": {"include_usage": True}}
@@ -269,3 +271,31 @@ def test_passes_bytes_on(talk: Any) -> None:
     )
     out, _ = talk("openai", stream=True).heard(said * 3)
     assert out == said.replace(b'"model":"engine/name",', b'"model":"smollm2-135m",') * 3
+
+
+def test_alike_events(name: str, talk: Any) -> None:
+    """Words that only differ in themselves are told the same one by one, all at once, and cut."""
+    talk = talk(name, **WITH_USAGE)
+    text = 'plain words \u00e9\u4e16 "quoted" back\\slash new\nline tab\t nul\x00 end'
+    said = talk.told(Script(text=text, chunks=len(text)))
+    whole, _ = talk.heard(said)
+    stream = talk.translator()
+    single = b"".join(stream.feed(event + b"\n\n") for event in said.split(b"\n\n")[:-1])
+    assert single + stream.close() == whole
+    told = [msgspec.json.decode(event[6:]) for event in whole.split(b"\n\n")[:-1]]
+    assert "".join(delta.get("content") or "" for delta in deltas(told)) == text
+
+
+def test_changes_between_alike_events(talk: Any, read: Any) -> None:
+    """A finish, a call or a wrong event among words that are alike is never overlooked."""
+    words = (
+        b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"a"},"finish_reason":null}]}\n\n'
+    )
+    finish = words.replace(b":null", b':"length"')
+    for name in ("openai", "vllm", "llamacpp"):
+        out, stream = talk(name, stream=True).heard(words * 4 + finish + b"data: [DONE]\n\n")
+        assert stream.finish == "length"
+        assert stream.done
+        assert read(out)[-1]["choices"][0]["finish_reason"] == "length"
+        _, stream = talk(name, stream=True).heard(words * 4 + words.replace(b'"a"', b'"a'))
+        assert type(stream.error) is EngineFailed

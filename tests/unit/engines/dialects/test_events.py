@@ -1,0 +1,120 @@
+"""Events cut out of reads, and the mould for those that are alike."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oxlo.engines.dialects.events import MOST_BYTES, Cutter, payloads
+from oxlo.engines.dialects.mould import Mould
+from oxlo.errors import EngineFailed
+
+STREAM = b': hi\n\ndata: {"a":1}\n\nevent: x\ndata: {"b"\ndata: :2}\nid: 5\n\ndata:{"c":3}\n\n\n\ndata: 4'
+WHOLE = [b'{"a":1}', b'{"b"\n:2}', b'{"c":3}']
+
+
+@pytest.mark.parametrize("stream", [STREAM, STREAM.replace(b"\n", b"\r\n")])
+def test_cut_anywhere(stream: bytes) -> None:
+    """Events are the same however they are read; the last one waits."""
+    for size in range(1, len(stream) + 1):
+        cutter = Cutter()
+        reads = [stream[i : i + size] for i in range(0, len(stream), size)]
+        assert [p for read in reads for p in payloads(cutter.cut(read))] == WHOLE
+        assert cutter.held == b"data: 4"
+
+
+def test_endless() -> None:
+    """What never ends is not kept."""
+    with pytest.raises(EngineFailed):
+        Cutter().cut(b"x" * (MOST_BYTES + 1))
+
+
+def payload(words: str, *, ascii_only: bool = False, **more: object) -> bytes:
+    """An engine's event."""
+    told = {"id": "1", "choices": [{"index": 0, "delta": {"content": words} | more}], "x": None}
+    return json.dumps(told, separators=(",", ":"), ensure_ascii=ascii_only).encode()
+
+
+def shown(words: str) -> bytes:
+    """What the client gets for it."""
+    told = json.dumps(words, ensure_ascii=False).encode()
+    return b'data: {"model":"m","delta":{"content":%b},"usage":null}\n\n' % told
+
+
+def mould() -> Mould:
+    """One that has seen an event."""
+    made = Mould()
+    made.make(payload("Hi"), "Hi", shown("Hi"))
+    return made
+
+
+def cast(made: Mould, event: bytes) -> bytes | None:
+    """What it makes of an event."""
+    return made.cast(event, len(event))
+
+
+@given(st.text())
+def test_same_as_read(words: str) -> None:
+    """Whatever the words, what leaves has the same JSON as if they had been read."""
+    for ascii_only in (False, True):
+        event = b"data: " + payload(words, ascii_only=ascii_only)
+        out = cast(mould(), event)
+        if b"\\u" in event:
+            assert out is None
+        else:
+            assert out is not None
+            assert json.loads(out[6:]) == json.loads(shown(words)[6:])
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [b'"', b'a","x":"b', b"\\", b"\\x", b"\\u0061", b"a\x01", b"a\nb", b"\xff", b"\xed\xa0\x80"],
+)
+def test_no_string(inside: bytes) -> None:
+    """What is not the inside of one JSON string is not cast."""
+    event = b"data: " + payload("WORDS").replace(b"WORDS", inside)
+    assert cast(mould(), event) is None
+
+
+def test_other_bytes() -> None:
+    """An event that differs anywhere else is not cast."""
+    event = b"data: " + payload("Hello")
+    for at in range(len(event) - 1):
+        if not event.find(b"Hello") <= at < event.find(b"Hello") + 5:
+            assert cast(mould(), event[:at] + b"~" + event[at + 1 :]) is None
+            assert cast(mould(), event[:at]) is None
+    assert cast(mould(), event + b" ") is None
+    assert cast(Mould(), event) is None
+
+
+def test_overlap() -> None:
+    """The bytes before and after the words do not share any."""
+    made = Mould()
+    made.make(b'{"delta":{"content":""}}', "", b'data: {"delta":{"content":""}}\n\n')
+    assert cast(made, b'data: {"delta":{"content":"}}') is None
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        payload("\x7f", ascii_only=False).replace(b"\x7f", b"\\u007f"),
+        b'{"delta": {"content":"a"}}',
+        b'{"delta":{"content":"a"},"other":{"delta":{"content":"a"}}}',
+        b'{"content":"a"}',
+    ],
+)
+def test_not_made(told: bytes) -> None:
+    """An event that is written in another way, or twice the same, makes no mould."""
+    made = Mould()
+    made.make(told, "a", shown("a"))
+    assert cast(made, b"data: " + told) is None
+
+
+def test_gives_up() -> None:
+    """A stream whose events never are alike is not learnt from for ever."""
+    made = Mould()
+    for number in range(50):
+        made.make(payload("a", obfuscation=number), "a", shown("a"))
+    assert cast(made, b"data: " + payload("a", obfuscation=49)) is None
+    assert cast(made, b"data: " + payload("b", obfuscation=15)) == shown("b")
