@@ -8,6 +8,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from oxlo.engines.dialects import failures
 from oxlo.engines.dialects.usage import RawUsage
 from oxlo.errors import EngineFailed
+from oxlo.wire.decode import sent
 
 Index = Annotated[int, Meta(ge=0)]
 
@@ -114,7 +115,7 @@ def read(decoder: msgspec.json.Decoder[T], payload: bytes) -> T:
         told = decoder.decode(payload)
     except failures.UNREADABLE:
         raise failures.in_stream(payload) from None
-    if told.error is not UNSET:  # type: ignore[attr-defined]
+    if sent(told.error):  # type: ignore[attr-defined]
         raise failures.in_stream(payload)
     return told
 

@@ -1,6 +1,7 @@
 """What engines say when they fail, as errors of ours: a caller's 4xx stays one."""
 
 import re
+from typing import Any
 
 import msgspec
 
@@ -34,7 +35,8 @@ class _Inner(msgspec.Struct):
 class _Outer(msgspec.Struct):
     error: _Inner | str | None = None
     message: str | None = None
-    detail: msgspec.Raw | str | None = None
+    #: FastAPI's: words, or a list of what was wrong where.
+    detail: Any = None
 
 
 def read(body: bytes) -> _Inner:
@@ -45,7 +47,8 @@ def read(body: bytes) -> _Inner:
         return _Inner(message="")
     if isinstance(outer.error, _Inner):
         return outer.error
-    return _Inner(message=outer.error or outer.message or "")
+    words = outer.detail if isinstance(outer.detail, str) else ""
+    return _Inner(message=outer.error or outer.message or words)
 
 
 def translate(status: int, body: bytes) -> ApiError:

@@ -1,8 +1,8 @@
 """The dialect of OpenAI itself and of servers that speak exactly like it.
 
-Most bytes need no change. JSON has no unescaped quote inside a string, so `,"usage":null` or
-`"model":"x"` in the bytes of whole events is always a key and its value, never something said:
-finding and replacing such bytes is as sound as parsing, and many times cheaper.
+Each event is read, and leaves as the bytes that it came as, but for the model's name and for what
+the caller asked of usage. JSON has no unescaped quote inside a string, so `"model":"x"` in its
+bytes is always a key and its value, never something said.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,10 @@ class _Choice(msgspec.Struct):
 
 
 class _Chunk(msgspec.Struct):
+    """All that is looked at; a chunk or a whole reply."""
+
     choices: list[_Choice]
+    model: str | None = None
     usage: RawUsage | UnsetType | None = UNSET
     error: Raw | UnsetType = UNSET
 
@@ -101,7 +104,7 @@ def _answer(body: bytes, decided: Decided) -> Answer:
         raise EngineFailed
     usage = told.usage.counted() if told.usage else Usage()
     finish = told.choices[0].finish_reason or "stop"
-    return Answer(_completed(_Renamer(decided)(body), told), usage, finish)
+    return Answer(_completed(_renamed(body, told.model, decided), told), usage, finish)
 
 
 def _completed(body: bytes, told: _Chunk) -> bytes:
@@ -118,32 +121,15 @@ def _completed(body: bytes, told: _Chunk) -> bytes:
     return _encode(reply)
 
 
-class _Renamer:
-    """Puts the model's public name where the engine has its own.
-
-    All events of a stream begin alike, up to the model: what was found there once is not searched
-    for again.
-    """
-
-    __slots__ = ("_new", "_old", "_shown", "_told")
-
-    def __init__(self, decided: Decided) -> None:
-        self._old = _encode(decided.engine_model)
-        self._new = _encode(decided.model.id)
-        #: How the last event began, and how it was shown; it ends with the name.
-        self._told = self._shown = b""
-
-    def __call__(self, data: bytes) -> bytes:
-        if self._told and data.startswith(self._told):
-            return self._shown + data[len(self._told) :]
-        if self._old == self._new:
-            return data
-        for key in (b'"model":', b'"model": '):
-            before, found, after = data.partition(key + self._old)
-            if found:
-                self._told, self._shown = before + found, before + key + self._new
-                return self._shown + after
+def _renamed(data: bytes, told: str | None, decided: Decided) -> bytes:
+    """The same with the model's public name, whatever the engine calls it."""
+    if told is None or told == decided.model.id:
         return data
+    for key in (b'"model":', b'"model": '):
+        before, found, after = data.partition(key + _encode(told))
+        if found:
+            return b"%b%b%b%b" % (before, key, _encode(decided.model.id), after)
+    return _encode(_any.decode(data) | {"model": decided.model.id})
 
 
 _NULL_USAGE = b',"usage":null}'
@@ -152,18 +138,13 @@ _NULL_USAGE = b',"usage":null}'
 class PassThrough(Stream):
     """Passes a stream on: every event is read, and leaves as the bytes that it came as."""
 
-    __slots__ = (
-        "_last",
-        "_renamed",
-        "_wants_usage",
-        "usage",
-    )
+    __slots__ = ("_decided", "_last", "_wants_usage", "usage")
 
     def __init__(self, wants_usage: bool, decided: Decided) -> None:
         super().__init__()
         self.usage = Usage()
         self._wants_usage = wants_usage
-        self._renamed = _Renamer(decided)
+        self._decided = decided
         #: The event that told the usage.
         self._last = b""
 
@@ -171,7 +152,7 @@ class PassThrough(Stream):
         chunk = read(_chunk, payload)
         for choice in chunk.choices:
             self._note(choice)
-        renamed = self._renamed(payload)
+        renamed = _renamed(payload, chunk.model, self._decided)
         if chunk.usage:
             self.usage = chunk.usage.counted()
             self._last = renamed

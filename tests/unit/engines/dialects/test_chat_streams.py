@@ -299,3 +299,24 @@ def test_changes_between_alike_events(talk: Any, read: Any) -> None:
         assert read(out)[-1]["choices"][0]["finish_reason"] == "length"
         _, stream = talk(name, stream=True).heard(words * 4 + words.replace(b'"a"', b'"a'))
         assert type(stream.error) is EngineFailed
+
+
+def test_dated_name(talk: Any, read: Any) -> None:
+    """Whatever an upstream calls the model, the client sees the id that it asked for."""
+    for spelled in (
+        b'"model":"gpt-4o-2024"',
+        b'"model": "gpt-4o-2024"',
+        b'"model" : "gpt-4o-2024"',
+    ):
+        said = b'data: {"id":"1",%b,"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n' % spelled
+        assert {chunk["model"] for chunk in read(talk("openai").heard(said * 3)[0])} == {
+            "smollm2-135m"
+        }
+
+
+def test_error_that_is_none(name: str, talk: Any) -> None:
+    """A server that says error: null has no error."""
+    said = b'data: {"error":null,"choices":[{"index":0,"delta":{"content":"a"}}]}\n\n'
+    stream = talk(name, stream=True).heard(said)[1]
+    assert stream.started
+    assert stream.error is None

@@ -10,7 +10,10 @@ from oxlo.engines.dialects.events import MOST_BYTES, Cutter, payloads
 from oxlo.engines.dialects.mould import Mould
 from oxlo.errors import EngineFailed
 
-STREAM = b': hi\n\ndata: {"a":1}\n\nevent: x\ndata: {"b"\ndata: :2}\nid: 5\n\ndata:{"c":3}\n\n\n\ndata: 4'
+STREAM = (
+    b': hi\n\ndata: {"a":1}\n\nevent: x\ndata: {"b"\ndata: :2}\nid: 5\n\n'
+    b'data:{"c":3}\n\n\n\ndata: 4'
+)
 WHOLE = [b'{"a":1}', b'{"b"\n:2}', b'{"c":3}']
 
 

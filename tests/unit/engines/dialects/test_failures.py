@@ -54,6 +54,12 @@ def test_secrets_stay(secret: str) -> None:
     assert message == "bad value in ... here"
 
 
+def test_words_of_fastapi() -> None:
+    """Servers that say `detail` are understood."""
+    assert failures.translate(400, b'{"detail":"no such adapter"}').message == "no such adapter"
+    assert failures.translate(422, b'{"detail":[{"loc":["n"]}],"message":"x"}').message == "x"
+
+
 def test_long_words() -> None:
     """A page of words is cut."""
     assert len(failures.translate(400, said(message="a b " * 5000)).message) <= 500
