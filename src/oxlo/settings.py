@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import ipaddress
 import math
 import os
 import secrets
@@ -62,11 +63,16 @@ class Settings:
     metrics_token: str = _setting(
         "", "Bearer token for /metrics; without it only loopback may read it."
     )
-    log_level: str = _setting("info", "debug, info, warning or error.")
+    log_level: Literal["debug", "info", "warning", "error"] = _setting(
+        "info", "debug, info, warning or error."
+    )
     log_json: bool = _setting(default=False, doc="Logs as JSON lines even on a terminal.")
 
     head_timeout: float = _setting(10.0, "Seconds for a request's head to arrive.")
-    body_timeout: float = _setting(30.0, "Seconds that a request's body may stand still.")
+    body_timeout: float = _setting(
+        30.0,
+        "Seconds for a body of up to 0.5 MB to arrive; a larger one gets more, at 16 KB a second.",
+    )
     idle_timeout: float = _setting(75.0, "Seconds an idle keep-alive connection is kept.")
     write_timeout: float = _setting(60.0, "Seconds that a client may take to read nothing at all.")
     body_memory_mb: int = _setting(256, "Memory for request bodies, over all connections.")
@@ -110,6 +116,8 @@ class Settings:
         }
         if not 1 <= given.get("port", 1) <= _PORT_MAX:
             raise SettingsError(f"OXLO_PORT={given['port']}: takes 1 to {_PORT_MAX}")
+        for network in given.get("trusted_proxies", ()):
+            _check_network(network)
         return cls(**given)
 
     def secret(self, name: str) -> str:
@@ -231,6 +239,13 @@ def _convert(text: str, kind: Any) -> Any:
     if kind in (Path, Path | None):
         return Path(text).expanduser()
     return kind(text)
+
+
+def _check_network(text: str) -> None:
+    try:
+        ipaddress.ip_network(text, strict=False)
+    except ValueError as error:
+        raise SettingsError(f"OXLO_TRUSTED_PROXIES: {error}") from None
 
 
 def _number(number: float) -> float:

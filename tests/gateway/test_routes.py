@@ -1,7 +1,10 @@
 """Addresses: the table of routes, other paths, health, and what is relayed."""
 
 import pytest
-from tests.gateway.conftest import Start, chat
+from tests.gateway.conftest import Start, chat, replica
+
+from oxlo.fleet.registry import ReplicaState
+from oxlo.testing.engine import Script
 
 
 async def test_every_route_priced(start: Start) -> None:
@@ -89,6 +92,34 @@ async def test_health(start: Start) -> None:
     assert (await platform.call("GET", "/healthz", key="")).json() == {"status": "ok"}
     ready = await platform.call("GET", "/readyz", key="")
     assert ready.json() == {"status": "ready", "models": {"double": "ready"}}
+
+
+async def test_readiness_of_some(start: Start) -> None:
+    """A gateway with one model of two is degraded, and still takes traffic; with none it is not."""
+    platform = await start()
+    starting, ready = ReplicaState.STARTING, ReplicaState.READY
+    platform.gateway.backends.apply(
+        [
+            replica(platform.engine, "a", "double", state=ready),
+            replica(platform.engine, "b", "costly", state=starting),
+        ]
+    )
+    some = await platform.call("GET", "/readyz", key="")
+    platform.replicas(platform.engine, state=starting)
+    none = await platform.call("GET", "/readyz", key="")
+    assert (some.status, some.json()["status"]) == (200, "degraded")
+    assert some.json()["models"] == {"double": "ready", "costly": "starting"}
+    assert (none.status, none.json()["status"]) == (503, "starting")
+
+
+async def test_failing_engine_is_not_ready(start: Start) -> None:
+    """An engine that only fails is no reason to send traffic here, whatever the fleet says."""
+    platform = await start()
+    platform.engine.default = Script(status=500)
+    for _ in range(3):
+        assert (await platform.chat()).status == 502
+    answer = await platform.call("GET", "/readyz", key="")
+    assert (answer.status, answer.json()["models"]) == (503, {"double": "failing"})
 
 
 async def test_relayed(start: Start) -> None:

@@ -6,14 +6,17 @@ _CURL = """\
 curl {base}/chat/completions \\
   -H "Authorization: Bearer {key}" \\
   -H "Content-Type: application/json" \\
-  -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Say hello."}}]}}'"""
+  -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Say hello."}}],
+       "max_tokens": 100}}'"""
 
 _PYTHON = """\
 from openai import OpenAI
 
 client = OpenAI(base_url="{base}", api_key="{key}")
 reply = client.chat.completions.create(
-    model="{model}", messages=[{{"role": "user", "content": "Say hello."}}]
+    model="{model}",
+    messages=[{{"role": "user", "content": "Say hello."}}],
+    max_tokens=100,
 )
 print(reply.choices[0].message.content)"""
 

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+import msgspec
 import typer
 
 
@@ -13,10 +14,15 @@ def gateway(
 ) -> None:
     """Serve the API (needs `oxlo control` for keys, and replicas from `oxlo fleet`)."""
     from oxlo.gateway.process import run
-    from oxlo.settings import Settings
+    from oxlo.ledger.journal import JournalInUseError
+    from oxlo.settings import Settings, SettingsError
     from oxlo.telemetry.logs import configure
 
-    settings = Settings.read()
-    settings.prepare()
-    configure(f"gateway-{name}", settings)
-    run(settings, name, with_parent=with_parent)
+    try:
+        settings = Settings.read()
+        settings.prepare()
+        configure(f"gateway-{name}", settings)
+        run(settings, name, with_parent=with_parent)
+    except (SettingsError, msgspec.ValidationError, JournalInUseError, OSError) as mistake:
+        typer.echo(f"oxlo gateway: {mistake}", err=True)
+        raise typer.Exit(1) from None

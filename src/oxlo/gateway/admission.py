@@ -31,12 +31,17 @@ class Decision:
     group: Group
     #: Output tokens allowed.
     max_tokens: int
-    #: Whether the caller's wish was lowered to `max_tokens`.
-    clamped: bool
+    #: Output tokens that the caller asked for.
+    wished: int | None
     #: Input tokens allowed, by plan and context together.
     input_cap: int
     #: Whether the prompt could be over a cap, so that its tokens have to be counted.
     must_count: bool
+
+    @property
+    def clamped(self) -> bool:
+        """Whether the caller's wish was lowered."""
+        return self.wished is not None and self.wished > self.max_tokens
 
 
 class Permit(NamedTuple):
@@ -139,7 +144,7 @@ def _caps(request: Any, model: Model, group: Group, plan: Plan) -> Decision:
     must_count = bound > cap and plan.max_input_tokens is not None
     if group.strict_context and bound + allowed > context:
         must_count = True
-    return Decision(model, group, allowed, wished is not None and wished > most, cap, must_count)
+    return Decision(model, group, allowed, wished, cap, must_count)
 
 
 def upper_bound(request: Any, model: Model) -> int:

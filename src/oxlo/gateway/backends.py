@@ -77,6 +77,10 @@ class Group:
             chosen.in_use += 1
         return chosen
 
+    def answers(self, now: float) -> bool:
+        """Whether a ready replica has not just been failing."""
+        return any(b.ready and b.broken_until <= now for b in self.backends)
+
     def release(self, backend: Backend) -> None:
         """Give a slot back."""
         backend.in_use -= 1
@@ -106,6 +110,11 @@ class Backends:
     def groups(self) -> Iterable[Group]:
         """All groups."""
         return self._groups.values()
+
+    @property
+    def known(self) -> bool:
+        """Whether a fleet has said at all what runs here."""
+        return self._stamp != (0, 0)
 
     def is_ready(self, model: str) -> bool:
         """Whether a model answers now."""

@@ -143,12 +143,10 @@ class Call:
         if ignored:
             names = headers.clean(", ".join(ignored))
             self._reply_head += b"x-oxlo-ignored-fields: %b\r\n" % names
-        self._decision = decision = gateway.admission.decide(
+        self._decision = gateway.admission.decide(
             self.endpoint, request, self.caller, self.plan, wall
         )
-        self.model_id = decision.model.id
-        if decision.clamped:
-            self._reply_head += b"x-oxlo-max-tokens-clamped: %d\r\n" % decision.max_tokens
+        self.model_id = self._decision.model.id
 
     def _reserve(self, wall: float) -> None:
         ledger, account = self._gateway.ledger, self.caller.account
@@ -216,7 +214,9 @@ class Call:
 
     def _enqueue(self, wall: float) -> None:
         self.stage = Stage.QUEUED
-        group = self._decision.group
+        decision, group = self._decision, self._decision.group
+        if decision.clamped:
+            self._reply_head += b"x-oxlo-max-tokens-clamped: %d\r\n" % decision.max_tokens
         backend = None if group.queue else group.acquire(0, wall)
         if backend is not None:
             self.take(backend)

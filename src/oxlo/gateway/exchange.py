@@ -138,6 +138,10 @@ class Exchange:
     def reply(self, status: int, head: bytes, body: bytes) -> None:
         """Send a whole reply; `head` holds header lines beside those in `self.head`."""
         closing = b"connection: close\r\n" if self.close else b""
+        if status == 204:  # it has no body, and may not speak of one
+            self.connection.write(b"%b%b%b%b\r\n" % (status_line(status), self.head, head, closing))
+            self.finish()
+            return
         head = b"%b%b%b%bcontent-length: %d\r\n\r\n" % (
             status_line(status), self.head, head, closing, len(body)
         )  # fmt: skip

@@ -10,6 +10,7 @@ from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import describe, entry
 from oxlo.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
 from oxlo.gateway import headers
+from oxlo.gateway.backends import Group
 from oxlo.gateway.call import Call
 from oxlo.gateway.endpoints import CHAT, COMPLETIONS, Endpoint
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
@@ -154,18 +155,23 @@ class Routes:
         return SILENT
 
     def _readyz(self, exchange: Exchange) -> Handler:
-        """Ready: calls are taken and every model that is deployed here answers."""
-        gateway = self._gateway
-        models = {g.model: _state(g.ready, bool(g.backends)) for g in gateway.backends.groups()}
-        ready = (
-            not gateway.draining
-            and gateway.journal.writable
-            and all(state == "ready" for state in models.values())
-        )
-        status = "draining" if gateway.draining else "ready" if ready else "starting"
+        """Ready: calls are taken and a model answers; degraded while another one does not."""
+        gateway, wall = self._gateway, self._gateway.wall()
+        models = {g.model: _state(g, wall) for g in gateway.backends.groups()}
+        status = self._readiness(set(models.values()))
         body = msgspec.json.encode({"status": status, "models": models})
-        exchange.reply(200 if ready else 503, headers.JSON, body)
+        exchange.reply(200 if status in ("ready", "degraded") else 503, headers.JSON, body)
         return SILENT
+
+    def _readiness(self, states: set[str]) -> str:
+        gateway = self._gateway
+        if gateway.draining:
+            return "draining"
+        if not gateway.journal.writable:
+            return "not_recording"
+        if not gateway.backends.known or (states and "ready" not in states):
+            return "starting"
+        return "ready" if states <= {"ready"} else "degraded"
 
 
 class Question:
@@ -201,8 +207,12 @@ class Question:
         """Nothing is being sent."""
 
 
-def _state(ready: bool, deployed: bool) -> str:
-    return "ready" if ready else "starting" if deployed else "stopped"
+def _state(group: Group, wall: float) -> str:
+    if not group.backends:
+        return "stopped"
+    if not group.ready:
+        return "starting"
+    return "ready" if group.answers(wall) else "failing"
 
 
 def _preflight(exchange: Exchange) -> Handler:

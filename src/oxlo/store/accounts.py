@@ -3,7 +3,7 @@
 import secrets
 
 import msgspec
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -84,18 +84,16 @@ async def set_plan(db: AsyncConnection, account: Account, plan: Plan) -> Account
 async def ensure_operator(
     db: AsyncConnection, plan: Plan, *, signing: bytes, now: float
 ) -> tuple[Account, str | None]:
-    """The operator's account, made with its first key where there is no account at all.
+    """The operator's account, made with its first key where there is none.
 
-    The key's secret is returned only when it was just made. Raises AccountNotFound when there
-    are accounts but none is an operator's.
+    The key's secret is returned only when it was just made. Raises AccountExists when another
+    account has the operator's name.
     """
     operator = accounts.c.role == "operator"
     query = select(accounts).where(operator).order_by(accounts.c.created_at).limit(1)
     row = (await db.execute(query)).mappings().first()
     if row is not None:
         return msgspec.convert(row, Account), None
-    if (await db.execute(select(func.count()).select_from(accounts))).scalar_one():
-        raise AccountNotFound("there are accounts, but none is an operator's")
     account = await create(db, OPERATOR, plan, now=now, role="operator")
     _, secret = await keys.issue(db, account.id, name="first key", signing=signing, now=now)
     return account, secret

@@ -96,11 +96,22 @@ async def test_operator_is_made_once(database: Database) -> None:
     assert nothing is None
 
 
-async def test_no_operator_beside_users(database: Database) -> None:
-    """An installation that has accounts gets no operator behind its owner's back."""
+async def test_operator_beside_users(database: Database) -> None:
+    """Accounts that were made before the first start do not keep the operator out."""
     async with database.write() as db:
-        await accounts.create(db, "ann", PLANS["free"], now=NOW)
-        with pytest.raises(AccountNotFound, match="operator"):
+        ann = await accounts.create(db, "ann", PLANS["free"], now=NOW)
+        made, secret = await accounts.ensure_operator(
+            db, PLANS["premium"], signing=SIGNING, now=NOW
+        )
+    assert (ann.role, made.role) == ("user", "operator")
+    assert secret is not None
+
+
+async def test_operators_name_is_taken(database: Database) -> None:
+    """A user's account is never made the operator's because of its name."""
+    async with database.write() as db:
+        await accounts.create(db, "operator", PLANS["free"], now=NOW)
+        with pytest.raises(AccountExists, match="operator"):
             await accounts.ensure_operator(db, PLANS["premium"], signing=SIGNING, now=NOW)
 
 
