@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.processes import LOAD, Failed, Process, free_port
+from bench.processes import LOAD, MEASURED, Failed, Process, free_port
 from oxlo import plans
 from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica, ReplicaList
@@ -52,19 +52,23 @@ class Installation:
 
 @contextmanager
 def installation(
-    home: Path, models: Iterable[str], replicas: Iterable[Replica]
+    home: Path, models: Iterable[str], replicas: Iterable[Replica], *, pinned: bool = True
 ) -> Iterator[Installation]:
-    """Run it in the empty folder `home`; `models` are added to the catalogue. Raises Failed."""
+    """Run it in the empty folder `home`; `models` are added to the catalogue. Raises Failed.
+
+    `pinned`: the gateway has a CPU of its own, as far as the bench can give it one.
+    """
+    cpus = (MEASURED, LOAD) if pinned else (None, None)
     port = free_port()
     env = _environment(home, port)
     settings = Settings.read(env)
     settings.prepare()
     _write_models(settings, models)
     registry.write(settings.replicas_file, ReplicaList(time.time(), tuple(replicas)))
-    with Process(_oxlo("control"), home / "control.log", LOAD, env) as control:
+    with Process(_oxlo("control"), home / "control.log", cpus[1], env) as control:
         control.wait_for_path(settings.control_private_socket)
         keys = [_key(env, plan) for plan in ("enterprise", "capped")]
-        with Process(_oxlo("gateway"), home / "gateway.log", env=env) as gateway:
+        with Process(_oxlo("gateway"), home / "gateway.log", cpus[0], env) as gateway:
             gateway.wait_for_port(port)
             yield Installation(port, gateway, control, *keys)
 

@@ -30,10 +30,10 @@ class Process:
         self,
         command: Sequence[str | Path],
         log: Path,
-        cpu: int = MEASURED,
+        cpu: int | None = MEASURED,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Start `command` on `cpu`; what it prints goes to `log`."""
+        """Start `command` on `cpu` (None: on any); what it prints goes to `log`."""
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as out:
@@ -44,7 +44,7 @@ class Process:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env=env,
-                preexec_fn=lambda: os.sched_setaffinity(0, {cpu}),
+                preexec_fn=lambda: os.sched_setaffinity(0, CPUS if cpu is None else {cpu}),
                 start_new_session=True,
             )
 

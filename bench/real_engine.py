@@ -69,7 +69,7 @@ async def _measure(rounds: int, singles: int) -> tuple[list[Pair], list[Pair]]:
         async with _engine(Path(name)) as replica:
             home = Path(name) / "oxlo"
             home.mkdir()
-            with installation(home, (), [replica]) as ours:
+            with installation(home, (), [replica], pinned=False) as ours:
                 ways = _ways(replica, ours)
                 for way in ways:
                     await _rate(way)  # the first calls warm both up

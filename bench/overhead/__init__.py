@@ -6,6 +6,8 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
+
 from bench import machine
 from bench.overhead import load, report
 from bench.overhead.engine import Engine, engine
@@ -16,6 +18,14 @@ from bench.overhead.run import Sample, begin, cells, samples
 from bench.processes import Failed
 
 
+class Measured(msgspec.Struct, frozen=True):
+    """Versions of the peers, why others are missing, and all samples."""
+
+    versions: dict[str, str]
+    missing: dict[str, str]
+    samples: list[Sample]
+
+
 def main(arguments: list[str]) -> int:
     """Measure, print one table, and keep the result; 1 when a target was missed."""
     options = _options(arguments)
@@ -24,11 +34,11 @@ def main(arguments: list[str]) -> int:
         load.check()
         with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name, ExitStack() as stack:
             folder = Path(name)
-            taken, versions = _measure(rows, options, folder, stack)
+            measured = _measure(rows, options, folder, stack)
     except Failed as error:
         print(error, file=sys.stderr)
         return 1
-    found = _show(rows, taken, versions)
+    found = _show(rows, measured)
     return 0 if all(verdict.met for verdict in found) else 1
 
 
@@ -57,22 +67,24 @@ def _chosen(parser: argparse.ArgumentParser, text: str, known: list[str]) -> lis
 
 def _measure(
     rows: list[Row], options: argparse.Namespace, folder: Path, stack: ExitStack
-) -> tuple[list[Sample], dict[str, str]]:
+) -> Measured:
     place: Engine = stack.enter_context(engine(folder / "engine"))
-    peers = list(begin(options.peers, place, folder, stack))
+    peers, missing = begin(options.peers, place, folder, stack)
     taken = []
     for sample in samples(peers, rows, place, options.rounds, options.seconds, folder):
         print(f"{sample.row} {sample.peer} {sample.cpu_us:.2f} us", file=sys.stderr)
         taken.append(sample)
-    return taken, {peer.name: peer.version for peer in peers}
+    return Measured({peer.name: peer.version for peer in peers}, missing, taken)
 
 
-def _show(rows: list[Row], taken: list[Sample], versions: dict[str, str]) -> list[Verdict]:
-    medians = cells(taken)
+def _show(rows: list[Row], measured: Measured) -> list[Verdict]:
+    medians = cells(measured.samples)
     found = report.verdicts(rows, medians)
-    print(", ".join(f"{name} {version}" for name, version in versions.items()))
-    for part in (report.table(medians), report.beside(medians), report.judged(found)):
-        print(part, end="\n\n")
-    result = {"versions": versions, "cells": medians, "verdicts": found, "samples": taken}
+    print(", ".join(f"{name} {version}" for name, version in measured.versions.items()))
+    print(report.table(medians))
+    for name, reason in measured.missing.items():
+        print(f"{name} was not measured: {reason}")
+    print(f"\n{report.beside(medians)}\n\n{report.judged(found)}\n")
+    result = {"measured": measured, "cells": medians, "verdicts": found}
     print(f"kept in {machine.save('overhead', result)}")
     return found

@@ -1,7 +1,6 @@
 """Measure rows on peers, in rounds that take turns: a noisy minute then hurts all alike."""
 
 import http.client
-import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -46,8 +45,11 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     errors: int
 
 
-def begin(names: Iterable[str], engine: Engine, folder: Path, stack: ExitStack) -> Iterator[Peer]:
-    """Start peers; one that cannot be had is said to be missing, and left out."""
+def begin(
+    names: Iterable[str], engine: Engine, folder: Path, stack: ExitStack
+) -> tuple[list[Peer], dict[str, str]]:
+    """Those peers that can be had, started; and why the others cannot."""
+    peers, missing = [], {}
     for name in names:
         place = folder / name
         place.mkdir()
@@ -55,9 +57,10 @@ def begin(names: Iterable[str], engine: Engine, folder: Path, stack: ExitStack) 
             peer = stack.enter_context(PEERS[name](engine, place))
             _answers(peer)
         except Failed as error:
-            print(f"{name}: {error}", file=sys.stderr)
+            missing[name] = str(error)
         else:
-            yield peer
+            peers.append(peer)
+    return peers, missing
 
 
 def _answers(peer: Peer) -> None:
