@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -44,7 +44,7 @@ class Process:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 env=env,
-                preexec_fn=lambda: os.sched_setaffinity(0, CPUS if cpu is None else {cpu}),
+                preexec_fn=on_cpu(cpu),
                 start_new_session=True,
             )
 
@@ -126,6 +126,11 @@ class Process:
             if now - before <= 0.01:
                 return
             before = now
+
+
+def on_cpu(cpu: int | None) -> Callable[[], None]:
+    """What a child does before it starts: keep to one CPU (None: to none)."""
+    return lambda: os.sched_setaffinity(0, CPUS if cpu is None else {cpu})
 
 
 def free_port() -> int:

@@ -67,7 +67,10 @@ def _built() -> Path:
         if not shutil.which("cc"):
             raise Failed("no C compiler (cc) found: apt install gcc")
         CACHE.mkdir(exist_ok=True)
-        subprocess.run(["cc", "-O2", "-Wall", "-o", program, source], check=True)
+        command = ["cc", "-O2", "-Wall", "-o", str(program), str(source)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise Failed(f"cc cannot build the engine: {done.stderr}")
     return program
 
 

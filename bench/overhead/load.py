@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from bench.processes import LOAD, Failed
+from bench.processes import LOAD, Failed, on_cpu
 
 Kind = Literal["whole", "stream", "stream_usage"]
 
@@ -86,7 +86,8 @@ def send(load: Load, seconds: float, folder: Path) -> Sent:
     (folder / "body").write_bytes(body(load))
     script = folder / "load.lua"
     script.write_text(LUA.format(key=load.key, body=folder / "body"))
-    done = subprocess.run(_command(load, seconds, script), capture_output=True, text=True)
+    command = _command(load, seconds, script)
+    done = subprocess.run(command, capture_output=True, text=True, preexec_fn=on_cpu(LOAD))
     found = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     if not found:
         raise Failed(f"wrk: {done.stdout}{done.stderr}")
@@ -96,4 +97,4 @@ def send(load: Load, seconds: float, folder: Path) -> Sent:
 def _command(load: Load, seconds: float, script: Path) -> list[str]:
     url = f"http://127.0.0.1:{load.port}/v1/chat/completions"
     wrk = ["wrk", "-t1", f"-c{load.connections}", f"-d{seconds:g}s", "--timeout", "60s"]
-    return ["taskset", "-c", str(LOAD), *wrk, "-s", str(script), url]
+    return [*wrk, "-s", str(script), url]
