@@ -177,7 +177,11 @@ class Call:
         """Ask an engine for the exact number of input tokens; other calls go on meanwhile."""
         self.stage = Stage.COUNTING
         backend = next(b for b in self._decision.group.backends if b.ready)
-        asked = backend.dialect.count(self._request, self._engine_view(backend))
+        try:
+            asked = backend.dialect.count(self._request, self._engine_view(backend))
+        except ApiError as error:
+            self.fail(error)
+            return
         if not asked:  # this engine cannot say; it refuses what is too long itself
             self._enqueue(self._gateway.wall())
             return

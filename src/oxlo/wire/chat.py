@@ -10,7 +10,7 @@ from oxlo.catalogue import Model
 from oxlo.errors import UnsupportedAbility
 from oxlo.wire.decode import Decoder, invalid, required, too_deep, unsupported
 from oxlo.wire.lazy import Lazy
-from oxlo.wire.messages import Summary, summarise
+from oxlo.wire.messages import Message, Summary, summarise
 from oxlo.wire.ranges import check_ranges
 from oxlo.wire.tools import NO_OFFER, Offer, read_tools
 
@@ -50,11 +50,11 @@ class ResponseFormat(msgspec.Struct, omit_defaults=True):
 class ChatRequest(msgspec.Struct, kw_only=True, dict=True):
     """One chat request: every field that OpenAI's chat has today, and the samplers of our docs.
 
-    `None` is absent. `messages`, `tools` and `tool_choice` stay the bytes that they came as.
+    `None` is absent. What messages say, `tools` and `tool_choice` stay the bytes that they came as.
     """
 
     model: str
-    messages: Raw
+    messages: list[Message]
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: int | None = None

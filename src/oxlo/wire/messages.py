@@ -1,9 +1,9 @@
-"""The messages of a chat: checked lightly, passed on as the bytes that they came as."""
+"""The messages of a chat: their fields are read; what they say is passed on as it came."""
 
 from typing import Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from oxlo.wire.decode import invalid, refused, required, sent
 
@@ -15,25 +15,32 @@ _USUAL = frozenset({"system", "user", "assistant"})
 _DEVELOPER, _TOOL = frozenset({"developer"}), frozenset({"tool"})
 
 
-class _Called(msgspec.Struct):
+class Called(msgspec.Struct):
+    """A function's name and the JSON of its arguments, as a model wrote it."""
+
     name: str
     arguments: str
 
 
-class _Call(msgspec.Struct):
+class ToolCall(msgspec.Struct):
+    """A call that an assistant made in an earlier turn."""
+
     id: str
-    function: _Called
+    function: Called
     type: Literal["function"] = "function"
 
 
-class _Message(msgspec.Struct):
+class Message(msgspec.Struct, omit_defaults=True):
+    """One turn: the fields that engines are sent. What it says stays the bytes that it came as."""
+
     role: Role
-    content: msgspec.Raw = msgspec.Raw(b"null")
-    tool_calls: list[_Call] | None = None
+    content: Raw | UnsetType = UNSET
+    tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
     name: str | None = None
     refusal: str | None = None
-    function_call: _Called | None = None
+    reasoning_content: str | None = None
+    function_call: Called | None = None
 
 
 class _Url(msgspec.Struct):
@@ -44,7 +51,7 @@ class _Url(msgspec.Struct):
 class _Part(msgspec.Struct):
     type: PartKind
     text: str | None = None
-    image_url: msgspec.Raw | UnsetType = UNSET
+    image_url: Raw | UnsetType = UNSET
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -59,22 +66,19 @@ class Summary(msgspec.Struct, frozen=True):
     unusual: frozenset[str]
 
 
-_messages = msgspec.json.Decoder(list[_Message])
+_encode = msgspec.json.Encoder().encode
 _parts = msgspec.json.Decoder(list[_Part])
 _url = msgspec.json.Decoder(_Url)
 
 
-def summarise(raw: msgspec.Raw) -> Summary:
+def summarise(messages: list[Message]) -> Summary:
     """Check messages and sum them up. Raises BadRequest naming the message."""
-    try:
-        messages = _messages.decode(raw)
-    except msgspec.ValidationError as error:
-        raise refused(error, list[_Message], "messages") from None
     if not messages:
         raise invalid("messages", "give at least one message.")
     kinds = unusual = _NOTHING
-    size = memoryview(raw).nbytes
+    size = 0
     for index, message in enumerate(messages):
+        size += _text_bytes(message)
         if message.tool_calls or message.role not in _USUAL:
             unusual |= _DEVELOPER if message.role == "developer" else _TOOL
         parts = _parts_of(message, index)
@@ -84,16 +88,24 @@ def summarise(raw: msgspec.Raw) -> Summary:
     return Summary(len(messages), size, kinds, unusual)
 
 
-def _parts_of(message: _Message, index: int) -> list[_Part] | None:
+def _text_bytes(message: Message) -> int:
+    """Bytes of what a message says, and of all that is beside it where anything is."""
+    beside = message.tool_calls or message.name or message.reasoning_content
+    if beside or message.refusal or message.function_call:
+        return len(_encode(message))
+    return memoryview(message.content).nbytes if isinstance(message.content, Raw) else 0
+
+
+def _parts_of(message: Message, index: int) -> list[_Part] | None:
     """Check one message; returns its parts, where it has parts."""
     if message.role == "tool" and not message.tool_call_id:
         raise required(f"messages[{index}].tool_call_id")
     content = message.content
-    first = memoryview(content)[0]
+    first = memoryview(content)[0] if isinstance(content, Raw) else _NULL
     if first == _STRING:
         return None
     where = f"messages[{index}].content"
-    if first == _LIST:
+    if first == _LIST and isinstance(content, Raw):
         return _read_parts(content, where)
     if first != _NULL:
         raise invalid(where, "expected a string or a list of parts.")
@@ -105,14 +117,14 @@ def _parts_of(message: _Message, index: int) -> list[_Part] | None:
 _STRING, _LIST, _NULL = b'"[n'
 
 
-def _check_empty(message: _Message, where: str) -> None:
+def _check_empty(message: Message, where: str) -> None:
     """Only an assistant's message may have no content, beside calls or a refusal."""
     instead = message.tool_calls or message.function_call or message.refusal is not None
     if message.role != "assistant" or not instead:
         raise invalid(where, "expected a string or a list of parts, got null.")
 
 
-def _read_parts(content: msgspec.Raw, where: str) -> list[_Part]:
+def _read_parts(content: Raw, where: str) -> list[_Part]:
     try:
         parts = _parts.decode(content)
     except msgspec.ValidationError as error:

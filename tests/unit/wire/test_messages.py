@@ -93,7 +93,7 @@ def test_summary(accept: Accept) -> None:
     """The bytes of the messages bound their tokens."""
     request = accept(messages=[USER, USER])
     assert request.summary.count == 2
-    assert request.text_bytes == len(bytes(request.messages))
+    assert request.text_bytes == 2 * len(msgspec.json.encode(USER["content"]))
     assert request.summary.kinds == frozenset()
 
 
@@ -120,11 +120,18 @@ def test_senses(refuse: Refuse, part: dict[str, Any], ability: str) -> None:
     assert error.extra == {"ability": ability}
 
 
-def test_messages_stay_bytes() -> None:
-    """Messages are passed on as they were written, odd spelling included."""
-    written = b'[ {"content" : "\\u0041" , "role":"user"} ]'
+def test_what_is_said_stays_bytes() -> None:
+    """What messages say is passed on as it was written, odd spelling included."""
+    written = b'[ {"content" : "\\u0041" , "x":1, "role":"user"} ]'
     request, _ = chat.decode(b'{"model":"m","messages":%b}' % written)
-    assert bytes(request.messages) == written
+    assert msgspec.json.encode(request.messages) == b'[{"role":"user","content":"\\u0041"}]'
+
+
+def test_all_that_is_told_counts() -> None:
+    """Names, calls and thoughts are part of the prompt: they count as well."""
+    turn = {"role": "assistant", "content": "Hi", "reasoning_content": "x" * 900}
+    request, _ = chat.decode(msgspec.json.encode({"model": "m", "messages": [USER, turn]}))
+    assert request.text_bytes > 900
 
 
 def _with(parts: list[dict[str, Any]]) -> bytes:

@@ -10,6 +10,7 @@ from oxlo.catalogue.parameters import PerModel, parameters
 from oxlo.engines.dialect import Decided
 from oxlo.wire.chat import ChatRequest, ResponseFormat
 from oxlo.wire.completions import CompletionRequest
+from oxlo.wire.messages import Message
 
 #: Asks an engine for usage, whether or not the caller did: every receipt needs it.
 WITH_USAGE = {"include_usage": True}
@@ -61,7 +62,8 @@ class Sampling(msgspec.Struct, kw_only=True, omit_defaults=True):
 class ChatBody(Sampling, kw_only=True, omit_defaults=True):
     """A chat as OpenAI defines it."""
 
-    messages: Raw
+    #: As they were read, or as an engine needs them.
+    messages: list[Message] | Raw
     logprobs: bool | None = None
     top_logprobs: int | None = None
     response_format: ResponseFormat | None = None
@@ -80,7 +82,7 @@ class CompletionBody(Sampling, kw_only=True, omit_defaults=True):
 
 
 def chat(request: ChatRequest, decided: Decided) -> ChatBody:
-    """A chat's body, rebuilt from what was read; `messages` and `tools` are the caller's bytes."""
+    """A chat's body, rebuilt from what was read; what is said and `tools` stay bytes."""
     body = ChatBody(
         model=decided.engine_model,
         messages=request.messages,

@@ -19,11 +19,11 @@ from oxlo.engines.dialects.openai import CHAT_PATH, COMPLETION_PATH
 from oxlo.errors import ApiError, BadRequest, ContextLengthExceeded
 from oxlo.wire.chat import ChatRequest, JsonSchema, ResponseFormat
 from oxlo.wire.completions import CompletionRequest
+from oxlo.wire.messages import Message
 
 WAYS = Ways("llamacpp", usage_per_choice=True, legacy=False)
 
 _encode = msgspec.json.Encoder().encode
-_DEVELOPER = re.compile(rb'"role"\s*:\s*"developer"')
 _PARSER_WORDS = re.compile(
     r"^Unable to generate parser for this template\.\s*|^Automatic parser generation failed:\s*"
 )
@@ -128,15 +128,20 @@ def _plan(request: ChatRequest, decided: Decided) -> tools.Plan:
     return wanted
 
 
-def _messages(request: ChatRequest, decided: Decided, wanted: tools.Plan) -> Raw:
-    """The caller's bytes; other ones where tools are told in words, or a role is unknown."""
-    raw, unusual = request.messages, request.summary.unusual
-    spoken_of = decided.model.tools == "constrained" and (wanted.functions or "tool" in unusual)
-    if spoken_of or wanted.forced:
-        raw = tools.rendered(raw, wanted)
+def _messages(request: ChatRequest, decided: Decided, wanted: tools.Plan) -> list[Message] | Raw:
+    """The caller's messages; other ones where tools are told in words, or a role is unknown."""
+    messages, unusual = request.messages, request.summary.unusual
     if "developer" in unusual:
-        raw = Raw(_DEVELOPER.sub(b'"role":"system"', bytes(raw)))
-    return raw
+        messages = [_known(message) for message in messages]
+    spoken_of = decided.model.tools == "constrained" and (wanted.functions or "tool" in unusual)
+    return tools.rendered(messages, wanted) if spoken_of or wanted.forced else messages
+
+
+def _known(message: Message) -> Message:
+    """A message whose role every template knows."""
+    if message.role != "developer":
+        return message
+    return msgspec.structs.replace(message, role="system")
 
 
 def _schema_format(wanted: tools.Plan) -> ResponseFormat:

@@ -8,10 +8,11 @@ the model is free, a call is recognised by how the answer begins.
 from typing import Any
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, UnsetType
 
 from oxlo.wire.chat import ChatRequest
 from oxlo.wire.decode import too_deep
+from oxlo.wire.messages import Called, Message
 from oxlo.wire.tools import Function, Mode
 
 #: Calls in one answer, at most, when they may be parallel.
@@ -118,36 +119,20 @@ def _described(function: Function) -> str:
     return msgspec.json.encode({k: v for k, v in shown.items() if v is not None}).decode()
 
 
-class _Called(msgspec.Struct):
-    name: str
-    arguments: str = "{}"
-
-
-class _Call(msgspec.Struct):
-    function: _Called
-
-
 class _Part(msgspec.Struct):
     text: str | None = None
 
 
-class _Turn(msgspec.Struct):
-    role: str
-    content: Raw = Raw(b"null")
-    tool_calls: list[_Call] | None = None
-
-
-_turns = msgspec.json.Decoder(list[_Turn])
 _words = msgspec.json.Decoder(str | list[_Part] | None)
 
 
-def rendered(raw: Raw, tools: Plan) -> Raw:
+def rendered(turns: list[Message], tools: Plan) -> Raw:
     """Messages for a template that knows nothing of tools: calls and results become words.
 
     Raises BadRequest when they nest so deeply that they cannot be read here any more.
     """
     try:
-        messages = [_in_words(turn) for turn in _turns.decode(raw)]
+        messages = [_in_words(turn) for turn in turns]
         if tools.mode != "none":
             _instruct(messages, instructions(tools))
         return Raw(msgspec.json.encode(messages))
@@ -155,22 +140,23 @@ def rendered(raw: Raw, tools: Plan) -> Raw:
         raise too_deep("messages") from None
 
 
-def _in_words(turn: _Turn) -> dict[str, Any]:
+def _in_words(turn: Message) -> dict[str, Any]:
     if turn.role in ("tool", "function"):
         return {"role": "user", "content": f"The function returned: {_text(turn.content)}"}
     if turn.tool_calls:
         said = [_text(turn.content), *(_call(call.function) for call in turn.tool_calls)]
         return {"role": turn.role, "content": "\n".join(said).strip()}
-    return {"role": turn.role, "content": turn.content}
+    said_as_it_came = turn.content if isinstance(turn.content, Raw) else None
+    return {"role": turn.role, "content": said_as_it_came}
 
 
-def _call(function: _Called) -> str:
+def _call(function: Called) -> str:
     name = msgspec.json.encode(function.name).decode()
     return f'{{"name": {name}, "arguments": {function.arguments or "{}"}}}'
 
 
-def _text(content: Raw) -> str:
-    told = _words.decode(content)
+def _text(content: Raw | UnsetType | None) -> str:
+    told = _words.decode(content) if isinstance(content, Raw) else None
     if isinstance(told, list):
         return "".join(part.text or "" for part in told)
     return told or ""
