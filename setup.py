@@ -12,6 +12,8 @@ from setuptools import setup
 
 #: Modules without msgspec Structs (those are C already) that every call goes through.
 HOT = (
+    "engines/dialects/events.py",
+    "engines/dialects/mould.py",
     "gateway/admission.py",
     "gateway/attempt.py",
     "gateway/auth.py",
