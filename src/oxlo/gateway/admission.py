@@ -138,19 +138,15 @@ def _caps(request: Any, model: Model, group: Group, plan: Plan) -> Decision:
     most = min(plan.max_output_tokens or context, context)
     wished = request.output_limit
     allowed = most if wished is None else min(wished, most)
-    bound = upper_bound(request, model)
+    whole, each = model.template_overhead
+    # No prompt has more tokens: a token is a byte at least, beside the template's own.
+    bound = request.text_bytes + whole + each * request.message_count
     # An engine that keeps to its own context needs no count for that; ours is needed where the
     # plan's cap is tighter, or where the engine refuses what it could have shortened.
     must_count = bound > cap and plan.max_input_tokens is not None
     if group.strict_context and bound + allowed > context:
         must_count = True
     return Decision(model, group, allowed, wished, cap, must_count)
-
-
-def upper_bound(request: Any, model: Model) -> int:
-    """No prompt has more tokens than this: a token is a byte at least, plus the template's own."""
-    whole, each = model.template_overhead
-    return int(request.text_bytes) + whole + each * int(request.message_count)
 
 
 def fit(decision: Decision, counted: int) -> int:

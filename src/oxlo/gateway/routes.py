@@ -227,7 +227,10 @@ def _preflight(exchange: Exchange) -> Handler:
 
 def _check_json(exchange: Exchange) -> None:
     """Refuse what is plainly not JSON; people forget the header, so its absence is forgiven."""
-    kind = exchange.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    kind = exchange.headers.get(b"content-type", b"")
+    if kind == b"application/json":
+        return
+    kind = kind.partition(b";")[0].strip().lower()
     forgiven = (b"", b"text/plain", b"application/x-www-form-urlencoded")
     if kind not in forgiven and not kind.endswith(b"json"):
         raise UnsupportedMediaType()

@@ -113,8 +113,10 @@ class ChatRequest(msgspec.Struct, kw_only=True, dict=True):
     @property
     def output_limit(self) -> int | None:
         """The caller's wish for the answer's length; the two names are one field (D4)."""
-        wishes = [w for w in (self.max_tokens, self.max_completion_tokens) if w is not None]
-        return min(wishes) if wishes else None
+        wish, other = self.max_tokens, self.max_completion_tokens
+        if wish is None or other is None:
+            return other if wish is None else wish
+        return min(wish, other)
 
     @property
     def message_count(self) -> int:

@@ -115,14 +115,4 @@ def _check_prompts(request: CompletionRequest) -> None:
 
 def validate(request: CompletionRequest, model: Model) -> None:
     """Check a request against its model. Raises BadRequest."""
-    check_ranges(_WithoutLogprobs(request), model)
-
-
-class _WithoutLogprobs:
-    """The request as ranges see it: `logprobs` is a number here and a flag in chat."""
-
-    def __init__(self, request: CompletionRequest) -> None:
-        self._request = request
-
-    def __getattr__(self, name: str) -> object:
-        return None if name == "logprobs" else getattr(self._request, name)
+    check_ranges(request, model)

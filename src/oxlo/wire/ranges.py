@@ -1,6 +1,9 @@
 """The ranges of numbers, from the catalogue: what `/parameters` publishes is what is applied."""
 
-from typing import Any
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+
+import msgspec
 
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import PerModel, parameters
@@ -8,6 +11,8 @@ from oxlo.wire.decode import invalid
 
 #: (field, least, most); None is no bound.
 Check = tuple[str, float | None, float | None]
+#: Reads the fields of some checks, and those checks.
+Reading = tuple[Callable[[object], Iterable[float | None]], tuple[Check, ...]]
 
 #: More than the plan or the model allows is lowered, not refused (D4).
 _CLAMPED = frozenset({"max_tokens", "max_completion_tokens"})
@@ -15,25 +20,40 @@ _CLAMPED = frozenset({"max_tokens", "max_completion_tokens"})
 _ANY = frozenset({"seed"})
 
 
-def check_ranges(request: Any, model: Model) -> None:
+def check_ranges(request: msgspec.Struct, model: Model) -> None:
     """Check each number that was sent. Raises BadRequest naming the field and its range."""
-    for name, least, most in _checks(model):
-        value = getattr(request, name, None)
-        if value is None:
-            continue
-        if (least is not None and value < least) or (most is not None and value > most):
-            raise invalid(name, f"expected a number {_words(least, most)}, got {value:g}.")
+    read, checks = _checks(model).of(type(request))
+    for value, check in zip(read(request), checks, strict=True):
+        if value is not None:
+            _check(value, check)
 
 
-def _find(model: Model) -> tuple[Check, ...]:
-    return tuple(
-        (name, p.min, None if name in _CLAMPED else p.max)
-        for name, p in parameters(model).items()
-        if p.type in ("float", "int") and name not in _ANY
-    )
+def _check(value: float, check: Check) -> None:
+    name, least, most = check
+    if (least is not None and value < least) or (most is not None and value > most):
+        raise invalid(name, f"expected a number {_words(least, most)}, got {value:g}.")
 
 
-_checks = PerModel(_find)
+class _Checks:
+    """What to check for one model, and how to read all of it at once from a kind of request."""
+
+    def __init__(self, model: Model) -> None:
+        self._checks = tuple(
+            (name, p.min, None if name in _CLAMPED else p.max)
+            for name, p in parameters(model).items()
+            if p.type in ("float", "int") and name not in _ANY
+        )
+        self._kinds: dict[type[msgspec.Struct], Reading] = {}
+
+    def of(self, kind: type[msgspec.Struct]) -> "Reading":
+        found = self._kinds.get(kind)
+        if found is None:
+            checks = tuple(c for c in self._checks if c[0] in kind.__struct_fields__)
+            found = self._kinds[kind] = attrgetter(*(c[0] for c in checks)), checks
+        return found
+
+
+_checks = PerModel(_Checks)
 
 
 def _words(least: float | None, most: float | None) -> str:

@@ -110,7 +110,7 @@ def _answer(body: bytes, decided: Decided) -> Answer:
 def _completed(body: bytes, told: _Chunk) -> bytes:
     """The same reply with the fields that OpenAI always sends, where some are missing."""
     choices = len(told.choices)
-    lacks_refusal = any(c.message for c in told.choices) and body.count(b'"refusal":') < choices
+    lacks_refusal = told.choices[0].message and body.count(b'"refusal":') < choices
     if body.count(b'"logprobs":') >= choices and not lacks_refusal:
         return body
     reply = _any.decode(body)
