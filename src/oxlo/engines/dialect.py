@@ -29,8 +29,9 @@ class Decided(msgspec.Struct, frozen=True):
     model: Model
     #: The model's name at the engine.
     engine_model: str
-    #: Output tokens allowed: the caller's wish, clamped to the plan and the model.
-    max_tokens: int
+    #: Output tokens allowed: the caller's wish, clamped to the plan and the model. None: as many
+    #: as the engine's context has room for (chats only).
+    max_tokens: int | None
     #: Plan priority, 0 (best effort) to 3 (dedicated).
     priority: int
     #: Unix seconds, for `created` where the engine gives none.

@@ -1,6 +1,5 @@
 """What is decided about a call before anything is reserved: pure, from plain data."""
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from oxlo.catalogue import Catalogue, Model
@@ -23,20 +22,34 @@ from oxlo.plans.caller import Caller
 PERMIT_LIMIT = 10_000
 
 
-@dataclass(slots=True)
 class Decision:
     """What the platform makes of a call."""
 
-    model: Model
-    group: Group
-    #: Output tokens allowed.
-    max_tokens: int
-    #: Output tokens that the caller asked for.
-    wished: int | None
-    #: Input tokens allowed, by plan and context together.
-    input_cap: int
-    #: Whether the prompt could be over a cap, so that its tokens have to be counted.
-    must_count: bool
+    __slots__ = ("group", "input_cap", "max_tokens", "model", "must_count", "open_ended", "wished")
+
+    def __init__(
+        self,
+        model: Model,
+        group: Group,
+        max_tokens: int,
+        *,
+        wished: int | None,
+        input_cap: int,
+        must_count: bool,
+        open_ended: bool,
+    ) -> None:
+        self.model = model
+        self.group = group
+        #: Output tokens allowed.
+        self.max_tokens = max_tokens
+        #: Output tokens that the caller asked for.
+        self.wished = wished
+        #: Input tokens allowed, by plan and context together.
+        self.input_cap = input_cap
+        #: Whether the prompt could be over a cap, so that its tokens have to be counted.
+        self.must_count = must_count
+        #: Whether the engine may answer until its context is full: then it is told no limit.
+        self.open_ended = open_ended
 
     @property
     def clamped(self) -> bool:
@@ -74,7 +87,7 @@ class Admission:
             if not group.backends:
                 raise self._not_deployed(model)
             raise Overloaded(f"{model.id} is starting. Try again shortly.", retry_after=5)
-        return _caps(request, model, group, plan)
+        return _caps(request, endpoint, model, group, plan)
 
     def _permit(
         self, endpoint: Endpoint, name: str, caller: Caller, plan: Plan, now: float
@@ -132,7 +145,7 @@ def _some(names: list[str]) -> str:
     return ", ".join(sorted(names)[:10]) or "none"
 
 
-def _caps(request: Any, model: Model, group: Group, plan: Plan) -> Decision:
+def _caps(request: Any, endpoint: Endpoint, model: Model, group: Group, plan: Plan) -> Decision:
     context = group.context_length
     cap = min(plan.max_input_tokens or context, context)
     most = min(plan.max_output_tokens or context, context)
@@ -141,12 +154,19 @@ def _caps(request: Any, model: Model, group: Group, plan: Plan) -> Decision:
     whole, each = model.template_overhead
     # No prompt has more tokens: a token is a byte at least, beside the template's own.
     bound = request.text_bytes + whole + each * request.message_count
-    # An engine that keeps to its own context needs no count for that; ours is needed where the
-    # plan's cap is tighter, or where the engine refuses what it could have shortened.
-    must_count = bound > cap and plan.max_input_tokens is not None
-    if group.strict_context and bound + allowed > context:
-        must_count = True
-    return Decision(model, group, allowed, wished, cap, must_count)
+    # Some engines refuse an answer that might not fit instead of stopping there: fit it first,
+    # unless nobody limits it.
+    open_ended = group.strict_context and endpoint.open_ended and wished is None and most == context
+    misfits = group.strict_context and not open_ended and bound + allowed > context
+    return Decision(
+        model,
+        group,
+        allowed,
+        wished=wished,
+        input_cap=cap,
+        must_count=misfits or bound > cap < context,
+        open_ended=open_ended,
+    )
 
 
 def fit(decision: Decision, counted: int) -> int:

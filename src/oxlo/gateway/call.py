@@ -209,7 +209,7 @@ class Call:
         return Decided(
             decision.model,
             backend.replica.engine_model,
-            decision.max_tokens,
+            None if decision.open_ended else decision.max_tokens,
             self.plan.priority,
             int(self._gateway.wall()),
         )

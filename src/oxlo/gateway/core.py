@@ -79,7 +79,7 @@ class Gateway:
         )
         self.draining = False
         self.routes = Routes(self)
-        self._date = headers.DateLine()
+        self._date = headers.date_line(self.started_at)
         self._id_prefix = b"x-request-id: req_" + os.urandom(9).hex().encode()
         self._id_count = 0
         self._call_metrics: dict[tuple[str, str, str], CallMetrics] = {}
@@ -104,7 +104,7 @@ class Gateway:
         exchange.id = line[14:]
         origin = exchange.headers.get(b"origin")
         cors = headers.cors(origin) if origin else b""
-        exchange.head = b"%b%b\r\n%b" % (self._date.line(), line, cors)
+        exchange.head = b"%b%b\r\n%b" % (self._date, line, cors)
 
     def open(self, exchange: Exchange) -> Handler:
         """Find who answers. Raises ApiError: 401, 404, 405, 503."""
@@ -205,6 +205,7 @@ class Gateway:
     def sweep(self) -> None:
         """Twice a second: everything that depends on the passing of time."""
         clock, wall = self.clock(), self.wall()
+        self._date = headers.date_line(wall)
         self.server.sweep(clock)
         for call in list(self.calls):
             call.tick(clock)

@@ -23,6 +23,8 @@ class Endpoint:
     build: Callable[[Dialect, Any, Decided], EngineCall]
     reply: Callable[[Dialect, bytes, Any, Decided], Answer]
     stream: Callable[[Dialect, Any, Decided], Translator]
+    #: Whether an engine that is told no limit answers as long as its context has room.
+    open_ended: bool = False
 
 
 CHAT = Endpoint(
@@ -34,6 +36,7 @@ CHAT = Endpoint(
     build=lambda dialect, request, decided: dialect.chat(request, decided),
     reply=lambda dialect, body, request, decided: dialect.chat_reply(body, request, decided),
     stream=lambda dialect, request, decided: dialect.chat_stream(request, decided),
+    open_ended=True,
 )
 
 COMPLETIONS = Endpoint(

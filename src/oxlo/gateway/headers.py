@@ -1,6 +1,5 @@
 """Reply headers: one place that writes them, as bytes."""
 
-import time
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -79,19 +78,6 @@ PREFLIGHT_METHODS = (
 )
 
 
-class DateLine:
-    """The `date` header, written once a second."""
-
-    __slots__ = ("_line", "_second")
-
-    def __init__(self) -> None:
-        self._second = 0
-        self._line = b""
-
-    def line(self) -> bytes:
-        """The header line for now."""
-        second = int(time.time())
-        if second != self._second:
-            self._second = second
-            self._line = b"date: %b\r\n" % formatdate(second, usegmt=True).encode()
-        return self._line
+def date_line(now: float) -> bytes:
+    """The `date` header."""
+    return b"date: %b\r\n" % formatdate(now, usegmt=True).encode()

@@ -1,37 +1,51 @@
 """Counters and histograms of one gateway; control renders them for Prometheus."""
 
-from bisect import bisect_left
+from bisect import bisect_right
 from typing import Any
 
 from oxlo.ledger.records import Settled
 
 #: Upper bounds in seconds, for waits and durations alike.
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+#: Observations that wait to be sorted, at most.
+_MOST_NEW = 1024
 
 Labels = tuple[tuple[str, str], ...]
 
 
 class Histogram:
-    """Observations in cumulative buckets."""
+    """Observations in cumulative buckets.
 
-    __slots__ = ("counts", "total")
+    They are kept as they come and sorted into buckets many at once: that is several times cheaper.
+    """
+
+    __slots__ = ("_below", "_count", "_new", "_total")
 
     def __init__(self) -> None:
-        self.counts = [0] * (len(SECONDS) + 1)
-        self.total = 0.0
+        self._below = [0] * len(SECONDS)
+        self._count = 0
+        self._total = 0.0
+        self._new: list[float] = []
 
     def observe(self, seconds: float) -> None:
         """Add one observation."""
-        self.counts[bisect_left(SECONDS, seconds)] += 1
-        self.total += seconds
+        self._new.append(seconds)
+        if len(self._new) >= _MOST_NEW:
+            self._sort()
+
+    def _sort(self) -> None:
+        new, self._new = sorted(self._new), []
+        self._count += len(new)
+        self._total += sum(new)
+        for index, bound in enumerate(SECONDS):
+            self._below[index] += bisect_right(new, bound)
 
     def as_dict(self) -> dict[str, Any]:
         """Buckets as Prometheus wants them: cumulative, the last one infinite."""
-        buckets, seen = [], 0
-        for bound, count in zip((*map(str, SECONDS), "+Inf"), self.counts, strict=True):
-            seen += count
-            buckets.append([bound, seen])
-        return {"buckets": buckets, "sum": self.total, "count": seen}
+        self._sort()
+        buckets = [[str(bound), below] for bound, below in zip(SECONDS, self._below, strict=True)]
+        buckets.append(["+Inf", self._count])
+        return {"buckets": buckets, "sum": self._total, "count": self._count}
 
 
 class Counter:

@@ -1,6 +1,6 @@
 """What the journal is told of a call: its admission, its refusal, its outcome."""
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from oxlo.errors import ApiError, EngineTimedOut, QueueTimedOut
 from oxlo.ledger.records import Admitted, Refused, Settled
@@ -10,27 +10,39 @@ if TYPE_CHECKING:
     from oxlo.ledger.memory import Reservation
 
 
-class Outcome(NamedTuple):
+class Outcome:
     """How an admitted call ended, and what of it counts."""
 
-    status: int
-    name: str
-    error: str = ""
-    finish: str = ""
-    counted: bool = False
-    minute_counted: bool = False
+    __slots__ = ("counted", "error", "finish", "minute_counted", "name", "status")
+
+    def __init__(
+        self,
+        status: int,
+        name: str,
+        error: str = "",
+        *,
+        finish: str = "",
+        counted: bool = False,
+        minute_counted: bool = False,
+    ) -> None:
+        self.status = status
+        self.name = name
+        self.error = error
+        self.finish = finish
+        self.counted = counted
+        self.minute_counted = minute_counted
 
 
 ANSWERED = "answered"
 #: Left before the engine worked on it; and after: then the minute is spent, and at times the day.
 CANCELLED = Outcome(499, "cancelled", "client_closed")
+ABANDONED = Outcome(499, "abandoned", "client_closed", counted=True, minute_counted=True)
 ABANDONED_REFUNDED = Outcome(499, "abandoned", "client_closed", minute_counted=True)
-ABANDONED = ABANDONED_REFUNDED._replace(counted=True)
 
 
 def answer(finish: str) -> Outcome:
     """The outcome of a call that was answered; `finish` is its finish reason."""
-    return Outcome(200, ANSWERED, "", finish, counted=True, minute_counted=True)
+    return Outcome(200, ANSWERED, finish=finish, counted=True, minute_counted=True)
 
 
 def failure(error: ApiError) -> Outcome:

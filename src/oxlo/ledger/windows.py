@@ -2,7 +2,6 @@
 
 import math
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 DAY = 86_400
 MINUTE = 60
@@ -33,13 +32,16 @@ def iso(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-class Window(NamedTuple):
+class Window:
     """One limit as an account stands to it; a `limit` of None is no limit."""
 
-    limit: int | None
-    used: int
-    #: Whole seconds until the window ends.
-    resets_in: int
+    __slots__ = ("limit", "resets_in", "used")
+
+    def __init__(self, limit: int | None, used: int, resets_in: int) -> None:
+        self.limit = limit
+        self.used = used
+        #: Whole seconds until the window ends.
+        self.resets_in = resets_in
 
     @property
     def remaining(self) -> int | None:

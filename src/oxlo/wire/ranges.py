@@ -1,8 +1,5 @@
 """The ranges of numbers, from the catalogue: what `/parameters` publishes is what is applied."""
 
-from collections.abc import Callable, Iterable
-from operator import attrgetter
-
 import msgspec
 
 from oxlo.catalogue import Model
@@ -11,8 +8,6 @@ from oxlo.wire.decode import invalid
 
 #: (field, least, most); None is no bound.
 Check = tuple[str, float | None, float | None]
-#: Reads the fields of some checks, and those checks.
-Reading = tuple[Callable[[object], Iterable[float | None]], tuple[Check, ...]]
 
 #: More than the plan or the model allows is lowered, not refused (D4).
 _CLAMPED = frozenset({"max_tokens", "max_completion_tokens"})
@@ -22,10 +17,10 @@ _ANY = frozenset({"seed"})
 
 def check_ranges(request: msgspec.Struct, model: Model) -> None:
     """Check each number that was sent. Raises BadRequest naming the field and its range."""
-    read, checks = _checks(model).of(type(request))
-    for value, check in zip(read(request), checks, strict=True):
-        if value is not None:
-            _check(value, check)
+    values = msgspec.structs.astuple(request)
+    for index, check in _checks(model).of(type(request)):
+        if values[index] is not None:
+            _check(values[index], check)
 
 
 def _check(value: float, check: Check) -> None:
@@ -35,7 +30,7 @@ def _check(value: float, check: Check) -> None:
 
 
 class _Checks:
-    """What to check for one model, and how to read all of it at once from a kind of request."""
+    """What to check for one model, and where it stands in each kind of request."""
 
     def __init__(self, model: Model) -> None:
         self._checks = tuple(
@@ -43,13 +38,14 @@ class _Checks:
             for name, p in parameters(model).items()
             if p.type in ("float", "int") and name not in _ANY
         )
-        self._kinds: dict[type[msgspec.Struct], Reading] = {}
+        self._kinds: dict[type[msgspec.Struct], tuple[tuple[int, Check], ...]] = {}
 
-    def of(self, kind: type[msgspec.Struct]) -> "Reading":
+    def of(self, kind: type[msgspec.Struct]) -> tuple[tuple[int, Check], ...]:
         found = self._kinds.get(kind)
         if found is None:
-            checks = tuple(c for c in self._checks if c[0] in kind.__struct_fields__)
-            found = self._kinds[kind] = attrgetter(*(c[0] for c in checks)), checks
+            at = {name: index for index, name in enumerate(kind.__struct_fields__)}
+            found = tuple((at[c[0]], c) for c in self._checks if c[0] in at)
+            self._kinds[kind] = found
         return found
 
 
