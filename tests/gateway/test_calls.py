@@ -109,6 +109,17 @@ async def test_garbage(start: Start, script: Script) -> None:
     assert (await platform.chat()).status == 502
 
 
+async def test_open_ended_is_not_counted(start: Start) -> None:
+    """Where neither caller nor plan limits an answer, vLLM is told no limit and asked no count."""
+    platform = await start("vllm")
+    assert (await platform.chat()).status == 200
+    assert [request.path for request in platform.engine.requests] == ["/v1/chat/completions"]
+    assert "max_tokens" not in platform.engine.requests[0].json()
+    limited = {"model": "double", "prompt": "hi"}  # here vLLM's own default would be 16 tokens
+    assert (await platform.call("POST", "/v1/completions", limited)).status == 200
+    assert platform.engine.calls[-1].json()["max_tokens"] > 16
+
+
 async def test_gone_before_start(start: Start) -> None:
     """A client that leaves a stream before its first content is not charged; the slot is free."""
     platform = await start()

@@ -127,14 +127,11 @@ class Connection:
         if self._head_bytes > HEAD_LIMIT and self._current is None:
             self._refuse(HeadersTooLarge())
 
-    def on_message_begin(self) -> None:
-        """A request starts (called by the parser, as are all `on_` methods)."""
-        self._in_head = True
-        self._headers = {}
-        self._target = b""
-
     def on_url(self, url: bytes) -> None:
-        """A piece of the request's target."""
+        """A piece of the request's target (called by the parser, as are all `on_` methods)."""
+        if not self._in_head:  # a new request: what came since the last head were trailers
+            self._in_head = True
+            self._headers, self._target = {}, b""
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -150,10 +147,11 @@ class Connection:
         self._in_head = False
         parser, headers = self._parser, self._headers
         exchange = Exchange(self, parser.get_method(), self._target, headers)
+        self._headers = {}  # trailers are no headers of this request
         exchange.arrived = self._body_since = self.server.now()
         exchange.close = not parser.should_keep_alive()
         exchange.http10 = parser.get_http_version() == "1.0"
-        too_big = self._head_bytes + self._fed > HEAD_LIMIT and self._head_size() > HEAD_LIMIT
+        too_big = self._head_bytes + self._fed > HEAD_LIMIT and _head_size(exchange) > HEAD_LIMIT
         self._head_bytes = 0
         self._incoming = exchange
         if self._current is not None:
@@ -165,9 +163,6 @@ class Connection:
             exchange.fail(HeadersTooLarge())
             return
         self._open(exchange)
-
-    def _head_size(self) -> int:
-        return len(self._target) + sum(len(k) + len(v) for k, v in self._headers.items())
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
@@ -378,6 +373,10 @@ class Connection:
             self._transport.close()
         elif self._current is not None:
             self._current.close = True
+
+
+def _head_size(exchange: Exchange) -> int:
+    return len(exchange.target) + sum(len(k) + len(v) for k, v in exchange.headers.items())
 
 
 class Server:

@@ -31,6 +31,14 @@ async def test_chunked_body(served: Served) -> None:
     assert answer.endswith(b"/c|abcde")
 
 
+async def test_trailers_stay_behind(served: Served) -> None:
+    """What follows a chunked body as trailers is no header of the request after it."""
+    chunked = b"POST /c HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+    smuggled = b"0\r\nauthorization: Bearer sk_smuggled\r\n\r\n"
+    await served.say(chunked + smuggled + post(b"next"))
+    assert [b"authorization" in e.headers for e in served.echo.opened] == [False, False]
+
+
 async def test_every_cut(served: Served) -> None:
     """A request may arrive byte by byte."""
     reader, writer = await served.connect()

@@ -109,9 +109,8 @@ def _answer(body: bytes, decided: Decided) -> Answer:
 
 def _completed(body: bytes, told: _Chunk) -> bytes:
     """The same reply with the fields that OpenAI always sends, where some are missing."""
-    choices = len(told.choices)
-    lacks_refusal = told.choices[0].message and body.count(b'"refusal":') < choices
-    if body.count(b'"logprobs":') >= choices and not lacks_refusal:
+    speaks = told.choices[0].message is not None
+    if _has(body, b'"logprobs":', told) and (not speaks or _has(body, b'"refusal":', told)):
         return body
     reply = _any.decode(body)
     for choice in reply["choices"]:
@@ -119,6 +118,12 @@ def _completed(body: bytes, told: _Chunk) -> bytes:
         if isinstance(choice.get("message"), dict):
             choice["message"].setdefault("refusal", None)
     return _encode(reply)
+
+
+def _has(body: bytes, key: bytes, told: _Chunk) -> bool:
+    """Whether each choice has the key."""
+    choices = len(told.choices)
+    return key in body if choices == 1 else body.count(key) >= choices
 
 
 def _renamed(data: bytes, told: str | None, decided: Decided) -> bytes:
