@@ -160,6 +160,13 @@ def chat(**fields: object) -> dict[str, object]:
     return {"model": "double", "messages": messages} | fields
 
 
+def stop_the_clock(platform: Platform) -> float:
+    """Let it be the middle of a minute for good: a test that counts must not straddle two."""
+    noon = time.time() // 86_400 * 86_400 + 43_230.0
+    platform.gateway.wall = lambda: noon
+    return noon
+
+
 def replica(engine: EngineDouble, name: str, model: str, **fields: Any) -> Replica:
     base: dict[str, Any] = {
         "id": name,

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.gateway.conftest import Platform, Start, chat
+from tests.gateway.conftest import Start, chat, stop_the_clock
 
 from oxlo.testing.engine import Script
 
@@ -12,7 +12,7 @@ async def test_minute_exact(start: Start) -> None:
     platform = await start()
     platform.replicas(platform.engine, slots=64)
     key = platform.control.mint("pro", "acct_pro", role="user")
-    await _settle_into_minute(platform)
+    stop_the_clock(platform)
     answers = await asyncio.gather(*(platform.chat(key=key) for _ in range(70)))
     codes = [a.status for a in answers]
     assert codes.count(200) == 60
@@ -21,20 +21,11 @@ async def test_minute_exact(start: Start) -> None:
     assert all(int(a.headers["retry-after"]) >= 1 for a in refused)
 
 
-async def _settle_into_minute(platform: Platform) -> None:
-    """A test that counts within a minute must not straddle two."""
-    import time
-
-    left = 60 - time.time() % 60
-    if left < 10:
-        await asyncio.sleep(left)
-
-
 async def test_concurrency_waits_in_line(start: Start) -> None:
     """Over its concurrency an account waits in its own line, and is then answered."""
     platform = await start()
     key = platform.control.mint("free", "acct_f")
-    await _settle_into_minute(platform)
+    stop_the_clock(platform)
     platform.engine.default = Script(gate="go")
     waiting = [asyncio.create_task(platform.chat(key=key)) for _ in range(3)]
     await platform.engine.until(lambda e: e.outstanding == 1)
@@ -48,7 +39,7 @@ async def test_keys_share_account(start: Start) -> None:
     """Limits are the account's: a second key does not double them."""
     platform = await start()
     keys = [platform.control.mint("free", "acct_f") for _ in range(2)]
-    await _settle_into_minute(platform)
+    stop_the_clock(platform)
     answers = [await platform.chat(key=keys[n % 2]) for n in range(6)]
     assert [a.status for a in answers] == [200] * 5 + [429]
 

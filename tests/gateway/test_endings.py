@@ -1,0 +1,108 @@
+"""How calls end when something around them does: the server, the disk, the client's patience."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+import pytest
+from tests.gateway.conftest import Platform, Start, chat, stop_the_clock
+
+from oxlo.ledger.records import Settled
+from oxlo.testing.engine import Script
+
+
+async def test_drain_finishes_what_runs(start: Start) -> None:
+    """On a stop, a running stream ends as it would have; a new call gets 503 and may come back."""
+    platform = await start(drain_seconds=30.0)
+    platform.engine.next.append(Script(middle_gate="go", after=1))
+    running, new = platform.client(), platform.client()
+    await running.send("POST", "/v1/chat/completions", chat(stream=True))
+    await running.reader.readuntil(b"Hello")
+    await new.send("POST", "/v1/chat/completions", headers={"content-length": "9"})
+    await asyncio.sleep(0)
+    draining = asyncio.create_task(platform.gateway.drain())
+    while not platform.gateway.draining:
+        await asyncio.sleep(0)
+    new.writer.write(b'{"a": "b"}'[:9])
+    refused = await new.answer()
+    platform.engine.gates["go"].set()
+    rest = await running.reader.read()
+    await draining
+    assert (refused.status, refused.code) == (503, "shutting_down")
+    assert int(refused.headers["retry-after"]) > 0
+    assert b"data: [DONE]" in rest
+    assert b'"error"' not in rest
+
+
+async def test_drain_has_a_limit(start: Start) -> None:
+    """What has not ended in time ends with an error event, and does not count."""
+    platform = await start(drain_seconds=0.0)
+    platform.engine.next.append(Script(middle_gate="never", after=1))
+    client = platform.client()
+    await client.send("POST", "/v1/chat/completions", chat(stream=True))
+    await client.reader.readuntil(b"Hello")
+    await platform.gateway.drain()
+    rest = await client.reader.read()
+    assert b"shutting_down" in rest
+    assert b"[DONE]" not in rest
+    assert [(r.outcome, r.counted) for r in _settled(platform)] == [("failed", False)]
+    await platform.engine.until(lambda e: e.cancelled == 1)
+
+
+async def test_abandoning_is_braked(start: Start) -> None:
+    """Leaving streams again and again is no free compute: the plan's refunds run out."""
+    platform = await start()
+    stop_the_clock(platform)
+    platform.engine.default = Script(middle_gate="never", after=1)
+    (caller,) = platform.control.callers.values()
+    refunds = platform.gateway.plan_of(caller).abandoned_refunds
+    for number in range(refunds + 1):
+        client = platform.client()
+        await client.send("POST", "/v1/chat/completions", chat(stream=True))
+        await client.reader.readuntil(b"Hello")
+        client.leave()
+        await platform.engine.until(lambda e, gone=number + 1: e.cancelled == gone)
+    counted = [r.counted for r in _settled(platform)]
+    assert counted == [False] * refunds + [True]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
+@pytest.mark.parametrize("on_full", ["continue", "stop"])
+async def test_full_disk(start: Start, on_full: str) -> None:
+    """A journal that cannot be written: calls go on, or none is admitted, as configured."""
+    platform = await start(journal_full=on_full)
+    folder = platform.gateway.settings.journal_dir
+    (folder / "g1-000001.draft").symlink_to("/dev/full")
+    first = await platform.chat()
+    second = await platform.chat()
+    ready = await platform.call("GET", "/readyz", key="")
+    assert first.status == 200  # admitted before anybody knew, and answered
+    assert second.status == (200 if on_full == "continue" else 503)
+    assert ready.status == (200 if on_full == "continue" else 503)
+    assert platform.gateway.journal.failing
+
+
+async def test_slow_reader_slows_the_engine(start: Start) -> None:
+    """A client that reads nothing is not written to without end; when it reads, all is there."""
+    platform = await start()
+    text = "word " * 4_000_000
+    platform.engine.next.append(Script(text=text, chunks=400))
+    client = platform.client()
+    await client.send("POST", "/v1/chat/completions", chat(stream=True))
+    (connection,) = platform.gateway.server.connections
+    while not connection._paused_writing:  # the client's own reader stops at 64 KB
+        await asyncio.sleep(0)
+    buffered = connection._transport.get_write_buffer_size()
+    answer = await client.answer()
+    assert buffered < 1 << 20
+    assert _said(answer.body) == text
+
+
+def _said(stream: bytes) -> str:
+    events = [line[6:] for line in stream.split(b"\n\n") if line.startswith(b"data: {")]
+    chunks = [msgspec.json.decode(event) for event in events]
+    return "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"])
+
+
+def _settled(platform: Platform) -> list[Settled]:
+    return [r for r in platform.records() if isinstance(r, Settled)]
