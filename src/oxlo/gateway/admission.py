@@ -82,7 +82,10 @@ class Admission:
         if not caller.models and not caller.trial_until:
             permit = self._permits.get((plan.id, endpoint.name, request.model))
         model, group = permit or self._permit(endpoint, request.model, caller, plan, now)
-        endpoint.validate(request, model)
+        try:
+            endpoint.validate(request, model)
+        except UnsupportedAbility as error:
+            raise self._naming_able(error) from None
         if not group.ready:
             if not group.backends:
                 raise self._not_deployed(model)
@@ -131,6 +134,14 @@ class Admission:
             param="model",
             code="wrong_endpoint",
         )
+
+    def _naming_able(self, error: UnsupportedAbility) -> UnsupportedAbility:
+        """The same error with the models that can do it, those that are ready first."""
+        ability = error.extra["ability"]
+        able = [m.id for m in self._catalogue if ability in m.abilities]
+        ready = [name for name in able if self._backends.is_ready(name)]
+        told = f"These can: {_some(ready or able)}." if able else "No model here can."
+        return UnsupportedAbility(f"{error.message} {told}", param=error.param, **error.extra)
 
     def _not_deployed(self, model: Model) -> ApiError:
         ready = [m.id for m in self._catalogue if self._backends.is_ready(m.id)]

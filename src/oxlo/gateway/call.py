@@ -12,13 +12,14 @@ Nothing here awaits: each step is a callback, so a call that waits for nobody co
 from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 from oxlo.engines.dialect import Answer, Decided, Usage
 from oxlo.errors import ApiError, EngineFailed, EngineTimedOut, QueueTimedOut, ShuttingDown
 from oxlo.gateway import headers, receipts
 from oxlo.gateway.admission import Decision, fit
 from oxlo.gateway.attempt import Attempt
-from oxlo.gateway.backends import Backend
+from oxlo.gateway.backends import Backend, Group
 from oxlo.gateway.endpoints import Endpoint
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
@@ -221,7 +222,7 @@ class Call:
         decision, group = self._decision, self._decision.group
         if decision.clamped:
             self._reply_head += b"x-oxlo-max-tokens-clamped: %d\r\n" % decision.max_tokens
-        backend = None if group.queue else group.acquire(0, wall)
+        backend = None if group.queue else group.acquire(self._prefix(group), wall)
         if backend is not None:
             self.take(backend)
             return
@@ -231,6 +232,10 @@ class Call:
         except ApiError as error:
             self._queued_as = None
             self.fail(error)
+
+    def _prefix(self, group: Group) -> int:
+        """What the router goes by where there is choice: calls that begin alike belong together."""
+        return crc32(self._request.opening) if len(group.backends) > 1 else 0
 
     def _waiting(self) -> "Waiting[Call]":
         """What the queue needs to know; the cost is the work predicted, in tokens of prefill."""

@@ -10,7 +10,7 @@ from oxlo.catalogue import Model
 from oxlo.errors import UnsupportedAbility
 from oxlo.wire.decode import Decoder, invalid, required, too_deep, unsupported
 from oxlo.wire.lazy import Lazy
-from oxlo.wire.messages import Message, Summary, summarise
+from oxlo.wire.messages import Message, Summary, first_bytes, summarise
 from oxlo.wire.ranges import check_ranges
 from oxlo.wire.tools import NO_OFFER, Offer, read_tools
 
@@ -130,6 +130,12 @@ class ChatRequest(msgspec.Struct, kw_only=True, dict=True):
         return self.summary.text_bytes + told
 
     @property
+    def opening(self) -> bytes:
+        """How the prompt begins: calls that share it are best served where it is cached."""
+        said = (bytes(m.content) for m in self.messages if isinstance(m.content, Raw))
+        return first_bytes(said)
+
+    @property
     def include_usage(self) -> bool:
         """Whether the stream's usage chunk was asked for."""
         return self.stream_options is not None and self.stream_options.include_usage is True
@@ -235,8 +241,4 @@ def _check_sight(kinds: frozenset[str], model: Model) -> None:
 
 
 def _unable(model: Model, what: str, param: str, ability: str) -> UnsupportedAbility:
-    return UnsupportedAbility(
-        f"{model.id} cannot {what}. GET /v1/models lists what each model can.",
-        param=param,
-        ability=ability,
-    )
+    return UnsupportedAbility(f"{model.id} cannot {what}.", param=param, ability=ability)

@@ -9,6 +9,7 @@ from oxlo.catalogue import Model
 from oxlo.wire.chat import Seed, StreamOptions, check_bias, check_stop, check_stream
 from oxlo.wire.decode import Decoder, invalid, unsupported
 from oxlo.wire.lazy import Lazy
+from oxlo.wire.messages import first_bytes
 from oxlo.wire.ranges import check_ranges
 
 MAX_PROMPTS = 16
@@ -70,6 +71,12 @@ class CompletionRequest(msgspec.Struct, kw_only=True, dict=True):
     def text_bytes(self) -> int:
         """Upper bound of the longest prompt, in tokens of text."""
         return max((len(p.encode()) if isinstance(p, str) else len(p)) for p in self.prompts)
+
+    @property
+    def opening(self) -> bytes:
+        """How the first prompt begins; token ids tell nothing that is worth it."""
+        first = self.prompts[0]
+        return first_bytes([first.encode()]) if isinstance(first, str) else b""
 
     @property
     def include_usage(self) -> bool:

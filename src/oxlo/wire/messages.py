@@ -1,5 +1,6 @@
 """The messages of a chat: their fields are read; what they say is passed on as it came."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -69,6 +70,20 @@ class Summary(msgspec.Struct, frozen=True):
 _encode = msgspec.json.Encoder().encode
 _parts = msgspec.json.Decoder(list[_Part])
 _url = msgspec.json.Decoder(_Url)
+
+
+#: So much of a prompt's beginning tells which others share it.
+_OPENING = 1024
+
+
+def first_bytes(said: Iterable[bytes]) -> bytes:
+    """The first kilobyte of what is said, turn after turn."""
+    opening = b""
+    for turn in said:
+        opening += turn[: _OPENING - len(opening)]
+        if len(opening) >= _OPENING:
+            break
+    return opening
 
 
 def summarise(messages: list[Message]) -> Summary:
