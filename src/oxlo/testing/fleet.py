@@ -26,7 +26,7 @@ class WatchedHost:
         self._told.set()
 
     async def until(self, condition: Callable[[Replica], bool]) -> Replica:
-        """The first replica that was told and fits. Raises TimeoutError after 60 s."""
+        """The first replica that was told and fits. Raises TimeoutError after 100 s."""
         async with asyncio.timeout(100):  # a loaded machine starts engines slowly
             while not (found := next(filter(condition, self.told), None)):
                 self._told.clear()

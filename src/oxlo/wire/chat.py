@@ -1,6 +1,5 @@
 """POST /v1/chat/completions: the request, field for field, and what makes it valid."""
 
-import re
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,23 +11,13 @@ from oxlo.wire.decode import Decoder, invalid, required, too_deep, unsupported
 from oxlo.wire.lazy import Lazy
 from oxlo.wire.messages import Message, Summary, first_bytes, summarise
 from oxlo.wire.ranges import check_ranges
+from oxlo.wire.sampling import Sampling, check_bias, check_stop, check_stream
 from oxlo.wire.tools import NO_OFFER, Offer, read_tools
 
 Raw = msgspec.Raw
-MAX_STOPS = 4
 MAX_METADATA = 16
-_TOKEN_ID = re.compile(r"[0-9]{1,9}")
 
-#: OpenAI's seeds: 64 bits.
-Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
-
-
-class StreamOptions(msgspec.Struct):
-    """Options of a stream."""
-
-    include_usage: bool | None = None
-    include_obfuscation: bool | None = None
 
 
 class JsonSchema(msgspec.Struct, omit_defaults=True):
@@ -47,27 +36,15 @@ class ResponseFormat(msgspec.Struct, omit_defaults=True):
     json_schema: JsonSchema | None = None
 
 
-class ChatRequest(msgspec.Struct, kw_only=True, dict=True):
+class ChatRequest(Sampling, kw_only=True):
     """One chat request: every field that OpenAI's chat has today, and the samplers of our docs.
 
     `None` is absent. What messages say, `tools` and `tool_choice` stay the bytes that they came as.
     """
 
-    model: str
     messages: list[Message]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    n: int | None = None
-    stop: str | list[str] | None = None
-    seed: Seed | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
     logprobs: bool | None = None
     top_logprobs: int | None = None
-    max_tokens: int | None = None
     max_completion_tokens: int | None = None
     response_format: ResponseFormat | None = None
     tools: Raw | UnsetType = UNSET
@@ -75,17 +52,7 @@ class ChatRequest(msgspec.Struct, kw_only=True, dict=True):
     parallel_tool_calls: bool | None = None
     reasoning_effort: Effort | None = None
 
-    top_k: int | None = None
-    min_p: float | None = None
-    typical_p: float | None = None
-    tfs_z: float | None = None
-    repeat_penalty: float | None = None
-    mirostat_mode: int | None = None
-    mirostat_tau: float | None = None
-    mirostat_eta: float | None = None
-
     # Taken and without effect here: they steer OpenAI's own service, or label the call.
-    user: str | None = None
     metadata: dict[str, str] | None = None
     store: bool | None = None
     service_tier: str | None = None
@@ -136,11 +103,6 @@ class ChatRequest(msgspec.Struct, kw_only=True, dict=True):
         return first_bytes(said)
 
     @property
-    def include_usage(self) -> bool:
-        """Whether the stream's usage chunk was asked for."""
-        return self.stream_options is not None and self.stream_options.include_usage is True
-
-    @property
     def has_tools(self) -> bool:
         """Whether tools were offered."""
         return bool(self.offer.functions)
@@ -183,26 +145,6 @@ def decode(body: bytes) -> tuple[ChatRequest, tuple[str, ...]]:
     if request.modalities is not None and "audio" in request.modalities:
         raise unsupported("modalities", _SOUND)
     return request, unknown
-
-
-def check_stream(stream: bool | None, options: StreamOptions | None) -> None:
-    """Options of a stream go with a stream. Raises BadRequest."""
-    if options is not None and stream is not True:
-        raise invalid("stream_options", "allowed only with 'stream': true.")
-
-
-def check_stop(stop: str | list[str]) -> None:
-    """Raises BadRequest for too many stops."""
-    if isinstance(stop, list) and len(stop) > MAX_STOPS:
-        raise invalid("stop", f"at most {MAX_STOPS} sequences, got {len(stop)}.")
-
-
-def check_bias(bias: dict[str, float]) -> None:
-    """Raises BadRequest for what are not token ids, or biases out of range."""
-    if not all(_TOKEN_ID.fullmatch(token) for token in bias):
-        raise invalid("logit_bias", "expected token ids, as strings of digits.")
-    if not all(-100 <= value <= 100 for value in bias.values()):
-        raise invalid("logit_bias", "expected biases from -100 to 100.")
 
 
 def _check_format(form: ResponseFormat) -> None:

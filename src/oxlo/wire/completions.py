@@ -2,51 +2,28 @@
 
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta
 
 from oxlo.catalogue import Model
-from oxlo.wire.chat import Seed, StreamOptions, check_bias, check_stop, check_stream
 from oxlo.wire.decode import Decoder, invalid, unsupported
 from oxlo.wire.lazy import Lazy
 from oxlo.wire.messages import first_bytes
 from oxlo.wire.ranges import check_ranges
+from oxlo.wire.sampling import Sampling, check_bias, check_stop, check_stream
 
 MAX_PROMPTS = 16
 MAX_LOGPROBS = 5
 Token = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
-class CompletionRequest(msgspec.Struct, kw_only=True, dict=True):
+class CompletionRequest(Sampling, kw_only=True):
     """One completion request. `prompt` is text, texts, token ids, or lists of token ids."""
 
-    model: str
     prompt: str | list[str | Token | list[Token]]
-    stream: bool | None = None
-    stream_options: StreamOptions | None = None
-    n: int | None = None
     best_of: int | None = None
-    stop: str | list[str] | None = None
-    seed: Seed | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
     logprobs: int | None = None
-    max_tokens: int | None = None
     echo: bool | None = None
     suffix: str | None = None
-    user: str | None = None
-
-    top_k: int | None = None
-    min_p: float | None = None
-    typical_p: float | None = None
-    tfs_z: float | None = None
-    repeat_penalty: float | None = None
-    mirostat_mode: int | None = None
-    mirostat_tau: float | None = None
-    mirostat_eta: float | None = None
 
     @property
     def output_limit(self) -> int | None:
@@ -77,11 +54,6 @@ class CompletionRequest(msgspec.Struct, kw_only=True, dict=True):
         """How the first prompt begins; token ids tell nothing that is worth it."""
         first = self.prompts[0]
         return first_bytes([first.encode()]) if isinstance(first, str) else b""
-
-    @property
-    def include_usage(self) -> bool:
-        """Whether the stream's usage chunk was asked for."""
-        return self.stream_options is not None and self.stream_options.include_usage is True
 
 
 class _Strict(CompletionRequest, forbid_unknown_fields=True):
