@@ -24,6 +24,10 @@ async def test_models(start: Start) -> None:
     by_id = {model["id"]: model for model in listed["data"]}
     assert by_id["double"]["status"] == "ready"
     assert by_id["costly"]["status"] == "unavailable"
+    platform.replicas(platform.engine, context_length=2048)
+    shorter = (await platform.call("GET", "/v1/models/double")).json()
+    assert (by_id["double"]["context_length"], shorter["context_length"]) == (8192, 2048)
+    platform.replicas(platform.engine)
     one = (await platform.call("GET", "/v1/models/DOUBLE")).json()
     assert one == by_id["double"]
     parameters = (await platform.call("GET", "/v1/models/double/parameters")).json()

@@ -127,7 +127,8 @@ class Routes:
         group = self._gateway.backends.group(model.id)
         if group is None or not group.backends:
             return entry(model, status="unavailable", warm=False)
-        return entry(model, status="ready" if group.ready else "starting", warm=group.ready)
+        listed = entry(model, status="ready" if group.ready else "starting", warm=group.ready)
+        return listed | {"context_length": group.context_length}  # what its replicas hold here
 
     def _model(self, exchange: Exchange, caller: Caller) -> bytes:
         name = exchange.path.decode("latin-1").removeprefix("/v1/models/").rstrip("/")
