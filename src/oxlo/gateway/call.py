@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 COMMENT_EVERY = 10.0
 DONE_EVENT = b"data: [DONE]\n\n"
 NO_USAGE = Usage()
+NO_LIMITS = Window(None, 0, 0), Window(None, 0, 0)
 
 
 class Stage(IntEnum):
@@ -320,6 +321,8 @@ class Call:
 
     def windows(self, wall: float) -> tuple[Window, Window]:
         """The account's day and minute: as they stand, and from the end on as they stood then."""
+        if self.plan.requests_per_day is None and self.plan.requests_per_minute is None:
+            return NO_LIMITS
         if self._windows is None:
             day, minute, _ = self._gateway.ledger.limits(self.caller.account, self.plan, wall)
             if self.stage is not Stage.DONE:

@@ -128,7 +128,9 @@ def decode(body: bytes) -> tuple[ChatRequest, tuple[str, ...]]:
     """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
     request, unknown = _decoder.decode(body)
     try:
-        _ = request.summary, request.offer  # read once, here: what they raise is a 400
+        _ = request.summary  # read once, here: what it raises is a 400
+        if request.tools is not UNSET or request.tool_choice is not UNSET:
+            _ = request.offer
     except RecursionError:
         raise too_deep() from None
     check_stream(request.stream, request.stream_options)
@@ -160,9 +162,10 @@ def _check_format(form: ResponseFormat) -> None:
 def validate(request: ChatRequest, model: Model) -> None:
     """Check a request against its model. Raises BadRequest or UnsupportedAbility."""
     check_ranges(request, model)
-    _check_sight(request.summary.kinds, model)
+    if request.summary.kinds:
+        _check_sight(request.summary.kinds, model)
     abilities = model.abilities
-    if request.has_tools and "tools" not in abilities:
+    if request.tools is not UNSET and request.has_tools and "tools" not in abilities:
         raise _unable(model, "call tools", "tools", "tools")
     if request.logprobs and "logprobs" not in abilities:
         raise _unable(model, "tell log probabilities", "logprobs", "logprobs")
