@@ -14,7 +14,7 @@ import httptools
 HEAD_LIMIT = 64 * 1024
 CONNECT_TIMEOUT = 5.0
 #: Up to here, copying head and body together costs less than handing over two buffers.
-COPY_LIMIT = 64 * 1024
+COPY_LIMIT = 16 * 1024
 #: Idle connections kept to one engine.
 IDLE_LIMIT = 512
 

@@ -30,7 +30,7 @@ Object = dict[str, Any]
 class _Said(msgspec.Struct, gc=False):
     content: str | None = None
     reasoning_content: str | None = None
-    refusal: str | None = None
+    refusal: str | UnsetType | None = UNSET
     tool_calls: list[Object] | None = None
 
 
@@ -40,6 +40,13 @@ class _Choice(msgspec.Struct):
     delta: _Said | None = None
     message: _Said | None = None
     text: str | None = None
+    logprobs: Raw | UnsetType = UNSET
+
+    @property
+    def complete(self) -> bool:
+        """Whether a whole reply's choice has the fields that OpenAI always sends."""
+        said = self.message
+        return self.logprobs is not UNSET and (said is None or said.refusal is not UNSET)
 
 
 class _Chunk(msgspec.Struct):
@@ -109,8 +116,7 @@ def _answer(body: bytes, decided: Decided) -> Answer:
 
 def _completed(body: bytes, told: _Chunk) -> bytes:
     """The same reply with the fields that OpenAI always sends, where some are missing."""
-    speaks = told.choices[0].message is not None
-    if _has(body, b'"logprobs":', told) and (not speaks or _has(body, b'"refusal":', told)):
+    if all(choice.complete for choice in told.choices):
         return body
     reply = _any.decode(body)
     for choice in reply["choices"]:
@@ -118,12 +124,6 @@ def _completed(body: bytes, told: _Chunk) -> bytes:
         if isinstance(choice.get("message"), dict):
             choice["message"].setdefault("refusal", None)
     return _encode(reply)
-
-
-def _has(body: bytes, key: bytes, told: _Chunk) -> bool:
-    """Whether each choice has the key."""
-    choices = len(told.choices)
-    return key in body if choices == 1 else body.count(key) >= choices
 
 
 def _renamed(data: bytes, told: str | None, decided: Decided) -> bytes:
