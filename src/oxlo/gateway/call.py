@@ -139,7 +139,8 @@ class Call:
     def _decide(self, body: bytes, wall: float) -> None:
         gateway = self._gateway
         gateway.check_admitting()
-        self._request, ignored = request, _ = self.endpoint.decode(body)
+        request, ignored = self.endpoint.decode(body)
+        self._request = request
         self.model_id = request.model[:100]
         self.stream = request.stream is True
         if ignored:
