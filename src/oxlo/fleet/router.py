@@ -42,6 +42,9 @@ def choose(candidates: Sequence[C], prefix: int | None, now: float) -> C | None:
     Without a prefix (None or 0) it is the least loaded one. A broken replica is chosen only when
     all are: then a true error at once is better than a wait for nothing.
     """
+    if len(candidates) == 1:  # most models have one replica: nothing is to be weighed
+        only = candidates[0]
+        return only if only.in_use < only.slots else None
     usable = [c for c in candidates if c.broken_until <= now] or candidates
     free = [c for c in usable if c.in_use < c.slots]
     if len(free) < 2:

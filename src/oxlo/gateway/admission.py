@@ -105,13 +105,13 @@ class Admission:
             raise self._not_deployed(model)
         permit = Permit(model, group)
         if plan.opens(model.tier):  # not only for now, or for this key
-            self._keep(permit, plan.id, endpoint.name, name)
+            self._keep((plan.id, endpoint.name, name), permit)
         return permit
 
-    def _keep(self, permit: Permit, *key: str) -> None:
+    def _keep(self, key: tuple[str, str, str], permit: Permit) -> None:
         if len(self._permits) >= PERMIT_LIMIT:  # spellings are the callers' choice
             self._permits.clear()
-        self._permits[key[0], key[1], key[2]] = permit
+        self._permits[key] = permit
 
     def _check_tier(self, model: Model, plan: Plan, *, trial: bool) -> None:
         if plan.opens(model.tier, trial=trial):

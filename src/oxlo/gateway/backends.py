@@ -69,10 +69,7 @@ class Group:
     def acquire(self, prefix: int, now: float, avoid: Backend | None = None) -> Backend | None:
         """Take a slot of the replica that the router chooses; None when all are taken."""
         candidates = [b for b in self.backends if b.ready and b is not avoid]
-        if len(candidates) == 1:
-            chosen = candidates[0] if candidates[0].in_use < candidates[0].slots else None
-        else:
-            chosen = router.choose(candidates, prefix, now)
+        chosen = router.choose(candidates, prefix, now)
         if chosen is not None:
             chosen.in_use += 1
         return chosen

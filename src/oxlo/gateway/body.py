@@ -42,16 +42,18 @@ class Body:
 
     def add(self, chunk: bytes) -> None:
         """Keep a chunk. Raises Overloaded when memory for bodies is short."""
-        size = len(chunk)
-        self.size += size
+        self.size += len(chunk)
         if self._file is not None:
             self._file.write(chunk)
             return
-        self._budget.take(size)
-        self._held += size
+        self._hold(len(chunk))
         self._chunks.append(chunk)
         if self._held > SPOOL_ABOVE:
             self._spool()
+
+    def _hold(self, size: int) -> None:
+        self._budget.take(size)
+        self._held += size
 
     def _spool(self) -> None:
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by release()
@@ -63,8 +65,7 @@ class Body:
     def read(self) -> bytes:
         """The whole body; it counts against the budget until `release`."""
         if self._file is not None:
-            self._budget.take(self.size)
-            self._held += self.size
+            self._hold(self.size)
             self._file.seek(0)
             return self._file.read()
         chunks = self._chunks

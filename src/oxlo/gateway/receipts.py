@@ -54,18 +54,22 @@ def failure(error: ApiError) -> Outcome:
     return Outcome(error.status, name, error.error_code)
 
 
+#: id, at, account, key, plan, model, endpoint, stream: what every record of a call begins with.
+About = tuple[str, float, str, str, str, str, str, bool]
+
+
+def _about(call: "Call", wall: float) -> About:
+    caller = call.caller
+    return (
+        call.id, wall, caller.account, caller.key, caller.plan, call.model_id,
+        call.endpoint.name, call.stream,
+    )  # fmt: skip
+
+
 def admission(call: "Call", reservation: "Reservation", wall: float) -> Admitted:
     """The record of a call that is about to be sent to an engine."""
-    caller = call.caller
     return Admitted(
-        call.id,
-        wall,
-        caller.account,
-        caller.key,
-        caller.plan,
-        call.model_id,
-        call.endpoint.name,
-        call.stream,
+        *_about(call, wall),
         reservation.day,
         reservation.minute,
     )
@@ -73,17 +77,9 @@ def admission(call: "Call", reservation: "Reservation", wall: float) -> Admitted
 
 def refusal(call: "Call", status: int, code: str, wall: float) -> Refused:
     """The record of a call of a known account that was not admitted."""
-    caller = call.caller
     day, minute = call.windows(wall)
     return Refused(
-        call.id,
-        wall,
-        caller.account,
-        caller.key,
-        caller.plan,
-        call.model_id,
-        call.endpoint.name,
-        call.stream,
+        *_about(call, wall),
         status,
         code,
         day.left,
@@ -95,19 +91,12 @@ def settlement(
     call: "Call", reservation: "Reservation", outcome: Outcome, wall: float, ended: float
 ) -> Settled:
     """The record of an admitted call's end; `ended` is in seconds of the gateway's clock."""
-    caller, usage, attempt = call.caller, call.usage, call.attempt
+    usage, attempt = call.usage, call.attempt
     arrived = call.exchange.arrived
     first_at = attempt.first_at if attempt is not None else 0.0
     day, minute = call.windows(wall)
     return Settled(
-        call.id,
-        wall,
-        caller.account,
-        caller.key,
-        caller.plan,
-        call.model_id,
-        call.endpoint.name,
-        call.stream,
+        *_about(call, wall),
         reservation.day,
         reservation.minute,
         outcome.status,

@@ -93,9 +93,6 @@ def summarise(messages: list[Message]) -> Summary:
     kinds = unusual = _NOTHING
     size = 0
     for index, message in enumerate(messages):
-        if _is_plain(message):
-            size += memoryview(message.content).nbytes  # type: ignore[arg-type]
-            continue
         size += _text_bytes(message)
         if message.tool_calls or message.role not in _USUAL:
             unusual |= _DEVELOPER if message.role == "developer" else _TOOL
@@ -104,15 +101,6 @@ def summarise(messages: list[Message]) -> Summary:
             kinds |= {part.type for part in parts}
             size -= sum(map(_picture_bytes, parts))
     return Summary(len(messages), size, kinds, unusual)
-
-
-def _is_plain(message: Message) -> bool:
-    """Whether a usual role says a text and nothing beside it, as most turns do."""
-    if message.role not in _USUAL or type(message.content) is not Raw:
-        return False
-    if message.tool_calls or message.name or message.reasoning_content or message.refusal:
-        return False
-    return message.function_call is None and memoryview(message.content)[0] == _STRING
 
 
 def _text_bytes(message: Message) -> int:
