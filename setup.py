@@ -35,6 +35,7 @@ HOT = (
     "ledger/segment.py",
     "ledger/windows.py",
     "fleet/breaker.py",
+    "fleet/router.py",
     "plans/apikey.py",
     "queue.py",
 )
