@@ -21,15 +21,23 @@ from oxlo.testing.engine import EngineDouble
 MODELS = """
 id = "{id}"
 name = "{id}"
-category = "chat"
+category = "{category}"
 tier = "{tier}"
 description = "A double."
-abilities = ["chat", "completions", "tools", "json", "logprobs"]
-context_length = {context}
+abilities = {abilities}
+context_length = 8192
 licence = "none"
 homepage = "none"
 created = 1
 """
+
+CHATS = ["chat", "completions", "tools", "json", "logprobs"]
+#: The models of these tests: id, tier, category, abilities.
+DOUBLES = (
+    ("double", "free", "chat", CHATS),
+    ("costly", "premium", "chat", CHATS),
+    ("vectors", "free", "embeddings", ["embeddings"]),
+)
 
 Headers = dict[str, str]
 
@@ -261,6 +269,6 @@ def _end_of(platform: Platform, listener: asyncio.Server) -> Callable[[], Awaita
 
 def _write_models(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    for name, tier, context in (("double", "free", 8192), ("costly", "premium", 8192)):
-        text = MODELS.format(id=name, tier=tier, context=context)
+    for name, tier, category, abilities in DOUBLES:
+        text = MODELS.format(id=name, tier=tier, category=category, abilities=abilities)
         (folder / f"{name}.toml").write_text(text)

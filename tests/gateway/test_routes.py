@@ -14,6 +14,7 @@ async def test_every_route_priced(start: Start) -> None:
     assert {path for path, cost in costs.items() if cost} == {
         "/v1/chat/completions",
         "/v1/completions",
+        "/v1/embeddings",
     }
 
 

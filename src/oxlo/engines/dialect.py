@@ -36,6 +36,9 @@ class Decided(msgspec.Struct, frozen=True):
     priority: int
     #: Unix seconds, for `created` where the engine gives none.
     now: int
+    #: What the plan allows at most, for engines that measure it themselves; None: no limit.
+    max_input_tokens: int | None = None
+    max_audio_seconds: int | None = None
 
 
 class EngineCall(msgspec.Struct, frozen=True):
@@ -45,21 +48,33 @@ class EngineCall(msgspec.Struct, frozen=True):
     body: bytes
 
 
+#: Header lines of replies.
+JSON = b"content-type: application/json\r\n"
+SSE = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+
+
 class Answer(msgspec.Struct, frozen=True):
     """A whole reply, ready for the client."""
 
     body: bytes
     usage: Usage
     finish: str
+    #: Header lines: its type.
+    head: bytes = JSON
 
 
 class Translator(Protocol):
     """Turns an engine's event stream into OpenAI's, read by read.
 
     `feed` takes the bytes of one read (events may be cut anywhere) and returns complete events for
-    the client, possibly none. It never returns the final `data: [DONE]`: the gateway sends that
-    itself, after the receipt is written. Bytes that need no change are returned as they came.
+    the client, possibly none. It never returns `ending`: the gateway sends that itself, after the
+    receipt is written. Bytes that need no change are returned as they came.
     """
+
+    #: Header lines of the reply: its type.
+    head: bytes
+    #: What the client is sent last: `data: [DONE]`, where that is the custom.
+    ending: bytes
 
     #: An event with content (text, a tool call, a finish reason) was seen: retries end here.
     started: bool
@@ -78,6 +93,10 @@ class Translator(Protocol):
         """Translate one read."""
         ...
 
+    def ended(self) -> bool:
+        """The engine's reply is over; whether the stream is whole, so that it is `done`."""
+        ...
+
     def close(self) -> bytes:
         """Events held back, now that `[DONE]` was seen (the usage chunk, when it was asked for)."""
         ...
@@ -89,6 +108,8 @@ class Dialect(Protocol):
     name: str
     #: Whether the engine refuses prompt + output over its context, instead of stopping there.
     strict_context: bool
+    #: Whether the engine measures what it is sent, and keeps to the caps that travel along.
+    measures: bool
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list. Raises ApiError (bad tools, ...)."""

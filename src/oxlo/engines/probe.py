@@ -58,5 +58,6 @@ PROBES = {
             ("vllm:generation_tokens_total", "vllm:prompt_tokens_total"),
         ),
     ),
+    "oxlo": Probe("/metrics", 1.0, _reader(("oxlo_engine_busy",), ("oxlo_engine_work_total",))),
     "openai": Probe("/v1/models", 5.0, None),
 }

@@ -50,7 +50,7 @@ class Upstream:
             engine_model=args.model or model.id,
             slots=args.slots,
             context_length=model.context_length,
-            abilities=frozenset({"chat"}) & model.abilities,
+            abilities=model.abilities,
             api_key=_key(args, settings),
             address=root(args.base_url),
             warm=args.warm,

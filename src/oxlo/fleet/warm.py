@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from oxlo.engines.base import Launch
@@ -47,19 +47,39 @@ async def warm(launch: Launch, address: str) -> Warmth:
     return Warmth(times[0], statistics.median(times[1:] or times))
 
 
-def requests(launch: Launch) -> Iterator[tuple[str, dict[str, object]]]:
-    """Paths and bodies, few and short; the plain one twice, so that its warm time is seen."""
-    plain = _chat(launch)
-    yield _CHAT, plain
+def requests(launch: Launch) -> Iterator[tuple[str, object]]:
+    """Paths and bodies, few and short; the first one twice, so that its warm time is seen."""
+    abilities = launch.abilities or frozenset({"chat"})
+    wanted = [
+        request
+        for ability, kinds in _WARM_UPS.items()
+        if ability in abilities
+        for request in kinds(launch)
+    ]
+    yield wanted[0]
     if launch.kind == "upstream":
         return  # somebody else's engine, warm already: this only proves address, key and name
+    yield from wanted
+
+
+def _chats(launch: Launch) -> Iterator[tuple[str, object]]:
+    plain = _chat(launch)
     yield _CHAT, plain
     yield _CHAT, plain | {"stream": True}
-    if "json" in launch.abilities:
-        schema = {"name": "warm_up", "schema": _SCHEMA, "strict": True}
-        yield _CHAT, plain | {"response_format": {"type": "json_schema", "json_schema": schema}}
-    if "completions" in launch.abilities:
-        yield "/v1/completions", {"model": launch.engine_model, "prompt": "Hi", "max_tokens": 4}
+
+
+def _schemas(launch: Launch) -> Iterator[tuple[str, object]]:
+    schema = {"name": "warm_up", "schema": _SCHEMA, "strict": True}
+    form = {"type": "json_schema", "json_schema": schema}
+    yield _CHAT, _chat(launch) | {"response_format": form}
+
+
+def _completions(launch: Launch) -> Iterator[tuple[str, object]]:
+    yield "/v1/completions", {"model": launch.engine_model, "prompt": "Hi", "max_tokens": 4}
+
+
+def _embeddings(launch: Launch) -> Iterator[tuple[str, object]]:
+    yield "/v1/embeddings", {"model": launch.engine_model, "input": "Hi."}
 
 
 def _chat(launch: Launch) -> dict[str, object]:
@@ -67,3 +87,12 @@ def _chat(launch: Launch) -> dict[str, object]:
     limit = "max_completion_tokens" if launch.dialect == "openai" else "max_tokens"
     messages = [{"role": "user", "content": "Say hi."}]
     return {"model": launch.engine_model, "messages": messages, limit: 16}
+
+
+#: What each ability is warmed with.
+_WARM_UPS: dict[str, Callable[[Launch], Iterator[tuple[str, object]]]] = {
+    "chat": _chats,
+    "json": _schemas,
+    "completions": _completions,
+    "embeddings": _embeddings,
+}

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from oxlo.engines.dialect import Answer, Decided, EngineCall, Translator, Usage
+from oxlo.engines.dialect import SSE, Answer, Decided, EngineCall, Translator, Usage
 from oxlo.errors import ApiError, EngineFailed
 from oxlo.gateway.backends import Backend
 from oxlo.gateway.endpoints import Endpoint
@@ -96,6 +96,16 @@ class Attempt:
         return self._translator.usage if self._translator is not None else Usage()
 
     @property
+    def head(self) -> bytes:
+        """Header lines of a stream: its type."""
+        return self._translator.head if self._translator is not None else SSE
+
+    @property
+    def ending(self) -> bytes:
+        """What a stream's client is sent last."""
+        return self._translator.ending if self._translator is not None else b""
+
+    @property
     def finish(self) -> str:
         """A stream's finish reason."""
         return self._translator.finish if self._translator is not None else ""
@@ -121,10 +131,9 @@ class Attempt:
         """The engine answers."""
         self._status = status
         self.last_at = self._clock()
-        if status == 200 and self._request.stream is True:
-            self._translator = self._endpoint.stream(
-                self.backend.dialect, self._request, self.decided
-            )
+        stream = self._endpoint.stream
+        if status == 200 and stream is not None and self._request.stream is True:
+            self._translator = stream(self.backend.dialect, self._request, self.decided)
 
     def on_data(self, data: bytes) -> None:
         """A piece of the engine's reply."""
@@ -169,8 +178,12 @@ class Attempt:
         self._sending = None
         if self._over:
             return
-        if self._translator is not None:
-            self._fail(EngineFailed("The model's engine stopped in the middle of its answer."))
+        translator = self._translator
+        if translator is not None:
+            if translator.ended():
+                self._stream_done(translator)
+            else:
+                self._fail(EngineFailed("The model's engine stopped in the middle of its answer."))
             return
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         try:

@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 #: Comments keep a quiet stream's connection alive (proxies cut silent ones).
 COMMENT_EVERY = 10.0
-DONE_EVENT = b"data: [DONE]\n\n"
 NO_USAGE = Usage()
 NO_LIMITS = Window(None, 0, 0), Window(None, 0, 0)
 
@@ -64,7 +63,7 @@ class Call:
         "_answer", "_commented_at", "_counting", "_decision", "_gateway", "_last", "_line",
         "_queued_as", "_reply_head", "_request", "_tried", "_windows", "admitted", "attempt",
         "caller", "endpoint", "exchange", "id", "model_id", "plan", "queued_at", "reservation",
-        "sent_at", "stage", "stream", "usage",
+        "sent_at", "sse", "stage", "stream", "usage",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway", exchange: Exchange, endpoint: Endpoint) -> None:
@@ -76,7 +75,8 @@ class Call:
         self.caller: Caller
         self.plan: Plan
         self.model_id = ""
-        self.stream = False
+        #: Whether the reply is sent while it is made; and whether as events, which have comments.
+        self.stream = self.sse = False
         self.usage = NO_USAGE
         self.reservation: Reservation | None = None
         #: The admission as it stands in the journal.
@@ -143,6 +143,7 @@ class Call:
         self._request = request
         self.model_id = request.model[:100]
         self.stream = request.stream is True
+        self.sse = self.stream and request.sse
         if ignored:
             names = headers.clean(", ".join(ignored))
             self._reply_head += b"x-oxlo-ignored-fields: %b\r\n" % names
@@ -208,13 +209,16 @@ class Call:
             self._enqueue(self._gateway.wall())
 
     def _engine_view(self, backend: Backend) -> Decided:
-        decision = self._decision
+        decision, plan = self._decision, self.plan
+        measures = backend.dialect.measures
         return Decided(
             decision.model,
             backend.replica.engine_model,
             None if decision.open_ended else decision.max_tokens,
-            self.plan.priority,
+            plan.priority,
             int(self._gateway.wall()),
+            plan.max_input_tokens if measures else None,
+            plan.max_audio_seconds if measures else None,
         )
 
     # The queue.
@@ -283,14 +287,15 @@ class Call:
         if self.exchange.streaming:
             self.exchange.send(data)
         else:
-            self.exchange.begin(200, headers.SSE + self._common_head(), data)
+            head = headers.SSE if self.attempt is None else self.attempt.head
+            self.exchange.begin(200, head + self._common_head(), data)
 
     def stream_done(self, tail: bytes) -> None:
         """The stream is complete: the receipt first, then its end."""
         attempt = self.attempt
         assert attempt is not None
         self.usage = attempt.usage
-        self._last = tail + DONE_EVENT
+        self._last = tail + attempt.ending
         self._settle(receipts.answer(attempt.finish), self._end)
 
     def answered(self, answer: Answer) -> None:
@@ -342,7 +347,7 @@ class Call:
 
     def _reply(self) -> None:
         if self.exchange.state is not ExchangeState.DONE:
-            self.exchange.reply(200, headers.JSON + self._common_head(), self._answer.body)
+            self.exchange.reply(200, self._answer.head + self._common_head(), self._answer.body)
 
     def _end(self) -> None:
         if self.exchange.state is not ExchangeState.DONE:
@@ -353,7 +358,7 @@ class Call:
         exchange = self.exchange
         if exchange.state is ExchangeState.DONE:
             return
-        if exchange.streaming:
+        if exchange.streaming and self.sse:
             exchange.end(b"data: " + error.body() + b"\n\n")
             return
         exchange.head += self._common_head()
@@ -442,7 +447,7 @@ class Call:
         if attempt is not None and clock - attempt.last_at > timeout:
             attempt.backend.breaker.failed(self._gateway.wall())
             self.fail(EngineTimedOut())
-        elif self.stream and self.stage is not Stage.DONE:
+        elif self.sse and self.stage is not Stage.DONE:
             self._keep_alive(clock)
 
     def _keep_alive(self, clock: float) -> None:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from oxlo.engines.dialect import Answer, Decided, Dialect, EngineCall, Translator
-from oxlo.wire import chat, completions
-
-Request = chat.ChatRequest | completions.CompletionRequest
+from oxlo.engines.dialects import embeddings as embedding
+from oxlo.wire import chat, completions, embeddings
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,8 @@ class Endpoint:
     validate: Callable[..., None]
     build: Callable[[Dialect, Any, Decided], EngineCall]
     reply: Callable[[Dialect, bytes, Any, Decided], Answer]
-    stream: Callable[[Dialect, Any, Decided], Translator]
+    #: None: no reply of it is sent before it is whole.
+    stream: Callable[[Dialect, Any, Decided], Translator] | None = None
     #: Whether an engine that is told no limit answers as long as its context has room.
     open_ended: bool = False
 
@@ -50,4 +50,15 @@ COMPLETIONS = Endpoint(
     stream=lambda dialect, request, decided: dialect.completion_stream(request, decided),
 )
 
-INFERENCE = (CHAT, COMPLETIONS)
+#: Engines agree on everything but chats and completions: no words of a dialect are needed.
+EMBEDDINGS = Endpoint(
+    name="embeddings",
+    path="/v1/embeddings",
+    ability="embeddings",
+    decode=embeddings.decode,
+    validate=embeddings.validate,
+    build=lambda _, request, decided: embedding.call(request, decided),
+    reply=lambda _, body, request, decided: embedding.reply(body, request, decided),
+)
+
+INFERENCE = (CHAT, COMPLETIONS, EMBEDDINGS)

@@ -3,11 +3,11 @@
 from email.utils import formatdate
 from http import HTTPStatus
 
+from oxlo.engines.dialect import JSON as JSON
+from oxlo.engines.dialect import SSE as SSE
 from oxlo.errors import ApiError
 from oxlo.ledger.windows import Window, tightest
 
-JSON = b"content-type: application/json\r\n"
-SSE = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
 #: The version of OpenAI's API that we speak.
 OPENAI_VERSION = b"openai-version: 2020-10-01\r\n"
 EXPOSED = (

@@ -12,7 +12,7 @@ from oxlo.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
 from oxlo.gateway import headers
 from oxlo.gateway.backends import Group
 from oxlo.gateway.call import Call
-from oxlo.gateway.endpoints import CHAT, COMPLETIONS, Endpoint
+from oxlo.gateway.endpoints import INFERENCE, Endpoint
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
 from oxlo.gateway.limits import limits
 from oxlo.gateway.relay import ControlRelay
@@ -43,8 +43,7 @@ class Routes:
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
         self.table = (
-            self._inference(CHAT),
-            self._inference(COMPLETIONS),
+            *(self._inference(endpoint) for endpoint in INFERENCE),
             Route(b"GET", "/v1/models", 0, self._asked("models", self._models)),
             Route(b"GET", "/v1/models/", 0, self._asked("models", self._model), below=True),
             Route(b"GET", "/v1/limits", 0, self._asked("limits", self._limits)),

@@ -55,6 +55,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         """The queue priority as a number."""
         return _PRIORITIES[self.queue]
 
+    @property
+    def max_audio_seconds(self) -> int | None:
+        """The longest recording that is taken; None: any."""
+        return None if self.max_audio_minutes is None else self.max_audio_minutes * 60
+
     def opens(self, tier: str, *, trial: bool = False) -> bool:
         """Whether a model of this tier may be used, within the trial or after it."""
         return tier in self.tiers or (trial and tier in self.trial_tiers)

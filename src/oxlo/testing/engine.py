@@ -17,12 +17,13 @@ from typing import Any, Self
 
 import msgspec
 
+from oxlo.testing.canned import Canned
 from oxlo.testing.http import Connection, Reply, Request
 from oxlo.testing.script import Script
 from oxlo.testing.shapes import SHAPES, Call, words
 from oxlo.testing.speech import Speech
 
-__all__ = ["CALLS", "EngineDouble", "Script"]
+__all__ = ["CALLS", "Canned", "EngineDouble", "Script"]
 
 CALLS = ("/v1/chat/completions", "/v1/completions")
 
@@ -50,6 +51,8 @@ class EngineDouble:
         self.default = Script()
         self.next: deque[Script] = deque()
         self.by_model: dict[str, Script] = {}
+        #: What other paths answer: status, type and the pieces of the body.
+        self.canned: dict[str, Canned] = {}
         self.gates: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
         #: Status of /health and /v1/models; 0: they never answer.
         self.health = 200
@@ -71,8 +74,9 @@ class EngineDouble:
 
     @property
     def calls(self) -> list[Request]:
-        """The requests for chat and completions, in the order of their arrival."""
-        return [request for request in self.requests if request.path in CALLS]
+        """The inference requests, in the order of their arrival."""
+        paths = (*CALLS, *self.canned)
+        return [request for request in self.requests if request.path in paths]
 
     @property
     def cancelled(self) -> int:
@@ -130,7 +134,7 @@ class EngineDouble:
         self._notify()
         if self.api_key and request.headers.get("authorization") != f"Bearer {self.api_key}":
             await self._json(reply, self.shape.error(401, "Invalid API Key"), 401)
-        elif request.path in CALLS:
+        elif request.path in CALLS or request.path in self.canned:
             await self._call(request, reply)
         else:
             await self._side(request, reply)
@@ -150,6 +154,9 @@ class EngineDouble:
             self._notify()
 
     async def _answer(self, request: Request, reply: Reply) -> None:
+        if request.path in self.canned:
+            await self.canned[request.path].perform(reply, self.gates)
+            return
         try:
             body = request.json()
         except msgspec.DecodeError as error:

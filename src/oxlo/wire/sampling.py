@@ -49,6 +49,11 @@ class Sampling(msgspec.Struct, kw_only=True, dict=True):
     mirostat_eta: float | None = None
 
     @property
+    def sse(self) -> bool:
+        """Whether a stream of it is one of server-sent events."""
+        return True
+
+    @property
     def include_usage(self) -> bool:
         """Whether the stream's usage chunk was asked for."""
         return self.stream_options is not None and self.stream_options.include_usage is True

@@ -3,9 +3,10 @@
 from oxlo.engines.dialect import Dialect
 from oxlo.engines.dialects.llamacpp import LlamaCpp
 from oxlo.engines.dialects.openai import OpenAI
+from oxlo.engines.dialects.oxlo import Oxlo
 from oxlo.engines.dialects.vllm import Vllm
 
-DIALECTS: dict[str, Dialect] = {d.name: d for d in (OpenAI(), Vllm(), LlamaCpp())}
+DIALECTS: dict[str, Dialect] = {d.name: d for d in (OpenAI(), Oxlo(), Vllm(), LlamaCpp())}
 
 
 def dialect(name: str) -> Dialect:

@@ -59,6 +59,7 @@ class LlamaCpp:
 
     name = "llamacpp"
     strict_context = False
+    measures = False
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list."""

@@ -68,6 +68,7 @@ class OpenAI:
 
     name = "openai"
     strict_context = True
+    measures = False
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list."""
@@ -111,7 +112,7 @@ def _answer(body: bytes, decided: Decided) -> Answer:
         raise EngineFailed
     usage = told.usage.counted() if told.usage else Usage()
     finish = told.choices[0].finish_reason or "stop"
-    return Answer(_completed(_renamed(body, told.model, decided), told), usage, finish)
+    return Answer(_completed(renamed(body, told.model, decided), told), usage, finish)
 
 
 def _completed(body: bytes, told: _Chunk) -> bytes:
@@ -126,7 +127,7 @@ def _completed(body: bytes, told: _Chunk) -> bytes:
     return _encode(reply)
 
 
-def _renamed(data: bytes, told: str | None, decided: Decided) -> bytes:
+def renamed(data: bytes, told: str | None, decided: Decided) -> bytes:
     """The same with the model's public name, whatever the engine calls it."""
     if told is None or told == decided.model.id:
         return data
@@ -157,12 +158,12 @@ class PassThrough(Stream):
         chunk = read(_chunk, payload)
         for choice in chunk.choices:
             self._note(choice)
-        renamed = _renamed(payload, chunk.model, self._decided)
+        shown_as = renamed(payload, chunk.model, self._decided)
         if chunk.usage:
             self.usage = chunk.usage.counted()
-            self._last = renamed
-            return event(self._without_usage(renamed, told=True)) if chunk.choices else b""
-        shown = event(self._without_usage(renamed, told=chunk.usage is None))
+            self._last = shown_as
+            return event(self._without_usage(shown_as, told=True)) if chunk.choices else b""
+        shown = event(self._without_usage(shown_as, told=chunk.usage is None))
         words = _words(chunk.choices)
         if words:
             self._mould.make(payload, words, shown)

@@ -1,0 +1,56 @@
+"""Embeddings, on which engines agree: the request rebuilt, the reply checked and passed on."""
+
+import msgspec
+
+from oxlo.engines.dialect import Answer, Decided, EngineCall, Usage
+from oxlo.engines.dialects.chunks import read
+from oxlo.engines.dialects.openai import renamed
+from oxlo.engines.dialects.usage import RawUsage
+from oxlo.errors import EngineFailed
+from oxlo.wire.embeddings import EmbeddingRequest
+
+PATH = "/v1/embeddings"
+
+
+class _Body(msgspec.Struct, omit_defaults=True):
+    model: str
+    input: str | list[str | int | list[int]]
+    encoding_format: str | None = None
+    dimensions: int | None = None
+    max_input_tokens: int | None = None
+
+
+class _Item(msgspec.Struct, gc=False):
+    index: int
+
+
+class _Reply(msgspec.Struct):
+    data: list[_Item]
+    model: str | None = None
+    usage: RawUsage | None = None
+    error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
+_encode = msgspec.json.Encoder().encode
+_reply = msgspec.json.Decoder(_Reply)
+
+
+def call(request: EmbeddingRequest, decided: Decided) -> EngineCall:
+    """The engine's request, rebuilt from an allow-list."""
+    body = _Body(
+        model=decided.engine_model,
+        input=request.input,
+        encoding_format=request.encoding_format,
+        dimensions=request.dimensions,
+        max_input_tokens=decided.max_input_tokens,
+    )
+    return EngineCall(PATH, _encode(body))
+
+
+def reply(body: bytes, request: EmbeddingRequest, decided: Decided) -> Answer:
+    """The reply, if there is a vector for each item, in order. Raises EngineFailed."""
+    told = read(_reply, body)
+    if [item.index for item in told.data] != list(range(len(request.items))):
+        raise EngineFailed
+    usage = told.usage.counted() if told.usage else Usage()
+    return Answer(renamed(body, told.model, decided), usage, "stop")

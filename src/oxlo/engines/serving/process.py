@@ -1,0 +1,73 @@
+"""The child process around an engine.
+
+It reads its configuration, one line of JSON, from stdin; says on stdout where it listens, in one
+line of JSON; and dies when stdin ends, so that no engine outlives its parent, however that died.
+Its log is on stderr.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from typing import NoReturn
+
+import msgspec
+import uvicorn
+
+from oxlo.engines.serving.app import Engine, application
+
+#: Seconds that running calls get at SIGTERM: the fleet has let them finish before.
+_GRACE = 3
+
+
+class CannotLoad(Exception):
+    """The engine cannot work as it is configured; the message tells the operator what to do."""
+
+
+def main(load: Callable[[bytes], Engine]) -> None:
+    """Load the engine that the first line of stdin describes, announce it, and serve."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+    try:
+        engine = load(sys.stdin.buffer.readline())
+    except CannotLoad as reason:
+        fail(str(reason))
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    asyncio.run(_serve(engine))
+    sys.stdout.flush()
+    os._exit(0)  # native threads of the engines' libraries may not delay the end
+
+
+async def _serve(engine: Engine) -> None:
+    listener = socket.create_server(("127.0.0.1", engine.port), backlog=1024)
+    port = listener.getsockname()[1]
+    config = uvicorn.Config(
+        application(engine),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        timeout_graceful_shutdown=_GRACE,
+        timeout_keep_alive=3600,  # gateways keep their connections
+    )
+    say({"event": "listening", "address": f"http://127.0.0.1:{port}"})
+    await uvicorn.Server(config).serve([listener])
+
+
+def _die_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+def say(event: dict[str, str]) -> None:
+    """Tell the parent, in one line."""
+    sys.stdout.buffer.write(msgspec.json.encode(event) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def fail(reason: str) -> NoReturn:
+    """Tell the parent why there will be no engine, and end."""
+    say({"event": "failed", "reason": reason})
+    sys.stderr.flush()
+    os._exit(1)

@@ -1,0 +1,77 @@
+"""POST /v1/embeddings: the request, and what makes it valid."""
+
+from typing import Literal
+
+import msgspec
+
+from oxlo.catalogue import Model
+from oxlo.catalogue.parameters import parameters
+from oxlo.wire.decode import Decoder, invalid, unsupported
+from oxlo.wire.ranges import check_ranges
+from oxlo.wire.request import Whole
+
+#: OpenAI's own bound; the plan's input cap holds for each item (D17).
+MAX_ITEMS = 2048
+
+
+class EmbeddingRequest(msgspec.Struct, Whole, kw_only=True):
+    """Texts, or what a tokenizer made of them, to be placed in a model's space."""
+
+    input: str | list[str | int | list[int]]
+    #: As the docs have it, for clients that name none.
+    model: str = "bge-large"
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: int | None = None
+    user: str | None = None
+
+    @property
+    def items(self) -> list[str | int | list[int]]:
+        """The texts, or the token ids of each text, always as a list."""
+        given = self.input
+        if isinstance(given, str):
+            return [given]
+        if isinstance(given[0], int):
+            return [[token for token in given if isinstance(token, int)]]
+        return given
+
+    @property
+    def text_bytes(self) -> int:
+        """The longest item: the cap holds for each."""
+        return max(map(_size, self.items))
+
+
+def _size(item: str | int | list[int]) -> int:
+    if isinstance(item, str):
+        return len(item.encode())
+    return 1 if isinstance(item, int) else len(item)
+
+
+class _Strict(EmbeddingRequest, forbid_unknown_fields=True):
+    """The same, refusing fields that it does not know."""
+
+
+_decoder: Decoder[EmbeddingRequest] = Decoder(_Strict, EmbeddingRequest)
+
+
+def decode(body: bytes) -> tuple[EmbeddingRequest, tuple[str, ...]]:
+    """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
+    request, unknown = _decoder.decode(body)
+    if isinstance(request.input, list):
+        _check_list(request.input)
+    if not all(request.items):
+        raise invalid("input", "a text may not be empty.")
+    return request, unknown
+
+
+def _check_list(given: list[str | int | list[int]]) -> None:
+    if len({type(item) for item in given}) != 1:
+        raise invalid("input", "give a text, texts, token ids or lists of token ids.")
+    if not isinstance(given[0], int) and len(given) > MAX_ITEMS:
+        raise invalid("input", f"at most {MAX_ITEMS} items, got {len(given)}.")
+
+
+def validate(request: EmbeddingRequest, model: Model) -> None:
+    """Check a request against its model. Raises BadRequest."""
+    if request.dimensions is not None and "dimensions" not in parameters(model):
+        raise unsupported("dimensions", f"{model.id} has one size of vectors.")
+    check_ranges(request, model)

@@ -1,0 +1,79 @@
+"""Embeddings through the gateway, with a double behind it."""
+
+import pytest
+from tests.gateway.conftest import Platform, Start
+
+from oxlo.ledger.records import Settled
+from oxlo.testing.engine import Canned
+
+PATH = "/v1/embeddings"
+
+
+def vectors(count: int, model: str = "vectors") -> Canned:
+    data = [{"object": "embedding", "index": i, "embedding": [0.6, 0.8]} for i in range(count)]
+    usage = {"prompt_tokens": 4 * count, "total_tokens": 4 * count}
+    return Canned.json({"object": "list", "data": data, "model": model, "usage": usage})
+
+
+async def begun(start: Start, reply: Canned, dialect: str = "openai") -> Platform:
+    platform = await start()
+    platform.engine.canned[PATH] = reply
+    platform.replicas(platform.engine, model="vectors", dialect=dialect)
+    return platform
+
+
+def asked(**fields: object) -> dict[str, object]:
+    return {"model": "vectors", "input": ["a", "b"]} | fields
+
+
+async def test_a_batch_is_one_request(start: Start) -> None:
+    """The reply is passed on, and one request is counted with its tokens."""
+    platform = await begun(start, vectors(2))
+    answer = await platform.call("POST", PATH, asked())
+    assert answer.status == 200
+    assert [item["index"] for item in answer.json()["data"]] == [0, 1]
+    settled = platform.record(Settled, answer.headers["x-request-id"])
+    assert (settled.endpoint, settled.counted, settled.tokens_in) == ("embeddings", True, 8)
+
+
+async def test_the_model_keeps_its_public_name(start: Start) -> None:
+    """Whatever the engine calls it."""
+    platform = await begun(start, vectors(2, "org/engine-name"))
+    answer = await platform.call("POST", PATH, asked())
+    assert answer.json()["model"] == "vectors"
+
+
+@pytest.mark.parametrize(("dialect", "cap"), [("oxlo", 2048), ("openai", None)])
+async def test_caps_travel_to_engines_that_measure(
+    start: Start, dialect: str, cap: int | None
+) -> None:
+    """An engine of ours is told the plan's cap; another would refuse a field that it lacks."""
+    platform = await begun(start, vectors(2), dialect)
+    await platform.call("POST", PATH, asked(id_slot=3), key=platform.control.mint("free"))
+    sent = platform.engine.calls[0].json()
+    assert sent.get("max_input_tokens") == cap
+    assert "id_slot" not in sent
+
+
+async def test_a_vector_too_few_is_a_failure(start: Start) -> None:
+    """An engine that loses an item has not answered."""
+    platform = await begun(start, vectors(1))
+    answer = await platform.call("POST", PATH, asked())
+    assert (answer.status, answer.code) == (502, "engine_failed")
+    assert not platform.record(Settled, answer.headers["x-request-id"]).counted
+
+
+async def test_a_chat_model_names_those_that_embed(start: Start) -> None:
+    """The wrong model for the endpoint: 400 that helps."""
+    platform = await begun(start, vectors(2))
+    answer = await platform.call("POST", PATH, asked(model="double"))
+    assert (answer.status, answer.code) == (400, "wrong_endpoint")
+    assert "vectors" in answer.json()["error"]["message"]
+
+
+async def test_dimensions_where_there_are_none(start: Start) -> None:
+    """A model with one size of vectors refuses another."""
+    platform = await begun(start, vectors(2))
+    answer = await platform.call("POST", PATH, asked(dimensions=8))
+    assert answer.status == 400
+    assert answer.json()["error"]["param"] == "dimensions"

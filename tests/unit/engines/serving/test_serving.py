@@ -1,0 +1,146 @@
+"""The process around an engine: its key, its errors, its progress, and who hangs up."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from oxlo.fleet.fetch import fetch
+
+#: An engine as small as can be: it waits for a line of a file-like gate, or fails as it is told.
+ENGINE = """
+import sys, threading
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+from oxlo.engines.serving.app import Engine
+from oxlo.engines.serving.process import CannotLoad, main
+from oxlo.engines.serving.work import Job, Workers
+from oxlo.errors import BadRequest
+
+workers = Workers(1)
+
+def work(job: Job) -> dict:
+    for _ in range(3):
+        job.step()
+    return {"steps": workers.steps}
+
+def endless(job: Job) -> dict:
+    pause = threading.Event()
+    while True:
+        job.step()
+        pause.wait(0.01)
+
+async def ask(request: Request) -> JSONResponse:
+    body = await request.json()
+    if body["do"] == "refuse":
+        raise BadRequest("no", param="do")
+    if body["do"] == "crash":
+        raise ZeroDivisionError
+    return JSONResponse(await workers.run(request, endless if body["do"] == "hang" else work))
+
+def load(line: bytes) -> Engine:
+    if line == b"bad\n":
+        raise CannotLoad("the weights are missing")
+    return Engine([Route("/ask", ask, methods=["POST"])], workers, api_key="secret")
+
+main(load)
+"""
+
+Process = subprocess.Popen[bytes]
+
+
+def run(line: bytes) -> Process:
+    command = [sys.executable, "-c", ENGINE]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe)
+    assert process.stdin is not None
+    process.stdin.write(line)
+    process.stdin.flush()
+    return process
+
+
+def said(process: Process) -> dict[str, str]:
+    assert process.stdout is not None
+    found: dict[str, str] = json.loads(process.stdout.readline())
+    return found
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Where the engine listens."""
+    with run(b"good\n") as process:
+        yield said(process)["address"]
+        process.terminate()
+        process.communicate()
+
+
+async def ask(address: str, what: str, key: str = "secret") -> tuple[int, dict[str, object]]:
+    reply = await fetch(address, "/ask", body={"do": what}, api_key=key, deadline=10)
+    return reply.status, json.loads(reply.body)
+
+
+async def busy(address: str) -> int:
+    reply = await fetch(address, "/metrics", api_key="secret", deadline=10)
+    return int(reply.body.split()[1])
+
+
+async def test_work_is_progress(address: str) -> None:
+    """Steps are counted: the fleet sees that the engine moves."""
+    status, body = await ask(address, "work")
+    assert status == 200
+    assert int(str(body["steps"])) >= 4
+    assert await busy(address) == 0
+
+
+async def test_without_the_key(address: str) -> None:
+    """Another local user cannot ask."""
+    assert (await ask(address, "work", key="guess"))[0] == 401
+
+
+async def test_refusals_are_openai_s_errors(address: str) -> None:
+    """Words, type, code and parameter reach the gateway."""
+    status, body = await ask(address, "refuse")
+    assert status == 400
+    assert body["error"] == {
+        "message": "no", "type": "invalid_request_error", "param": "do", "code": "invalid_request",
+    }  # fmt: skip
+
+
+async def test_a_crash_has_no_trace(address: str) -> None:
+    """The trace is for the log."""
+    status, body = await ask(address, "crash")
+    assert status == 500
+    assert "ZeroDivisionError" not in json.dumps(body)
+
+
+async def test_who_hangs_up_is_not_worked_for(address: str) -> None:
+    """The one slot is free again as soon as its caller has gone."""
+    hanging = asyncio.create_task(ask(address, "hang"))
+    while await busy(address) == 0:
+        await asyncio.sleep(0)
+    hanging.cancel()
+    assert (await ask(address, "work"))[0] == 200
+
+
+def test_what_cannot_load_says_why() -> None:
+    """One line on stdout, and a status that is no success."""
+    with run(b"bad\n") as process:
+        assert said(process) == {"event": "failed", "reason": "the weights are missing"}
+        assert process.wait(10) == 1
+
+
+def test_it_dies_with_its_parent() -> None:
+    """When the other end of its stdin is gone."""
+    with run(b"good\n") as process:
+        assert said(process)["event"] == "listening"
+        assert process.stdin is not None
+        process.stdin.close()
+        killer = threading.Timer(20, process.kill)
+        killer.start()
+        assert process.wait() == 0
+        killer.cancel()
