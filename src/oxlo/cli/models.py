@@ -107,7 +107,7 @@ def _table(listed: Sequence[dict[str, object]]) -> str:
             str(model["id"]),
             str(model["category"]),
             str(model["tier"]),
-            f"{model['context_length']:,}",
+            f"{model['context_length']:,}" if model["context_length"] else "-",
             _size(int(str(model["bytes"]))),
             _state(model),
         )
@@ -131,7 +131,7 @@ def _details(model: Model, directory: Path) -> list[tuple[str, str]]:
         ("Category", f"{model.category}, tier {model.tier}"),
         ("Description", model.description),
         ("Abilities", ", ".join(sorted(model.abilities))),
-        ("Context", f"{model.context_length:,} tokens"),
+        ("Context", f"{model.context_length:,} tokens" if model.context_length else "-"),
         ("Aliases", ", ".join(model.aliases) or "-"),
         ("Licence", model.licence),
         ("Homepage", model.homepage),

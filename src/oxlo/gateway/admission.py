@@ -140,7 +140,9 @@ class Admission:
         ability = error.extra["ability"]
         able = [m.id for m in self._catalogue if ability in m.abilities]
         ready = [name for name in able if self._backends.is_ready(name)]
-        told = f"These can: {_some(ready or able)}." if able else "No model here can."
+        told = f"These can: {_some(ready)}." if ready else "No model that is ready here can."
+        if able and not ready:
+            told += f" Of the catalogue, these could: {_some(able)}."
         return UnsupportedAbility(f"{error.message} {told}", param=error.param, **error.extra)
 
     def _not_deployed(self, model: Model) -> ApiError:

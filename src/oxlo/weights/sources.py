@@ -39,6 +39,8 @@ def gather(source: Source, work: Path, progress: Progress, hub_url: str) -> list
 
 
 def _members(archives: list[Path], paths: tuple[str, ...]) -> list[Piece]:
+    if len(archives) == 1:
+        archives = archives * len(paths)
     if len(archives) != len(paths):
         raise SourceFailed(f"the entry names {len(archives)} archives but {len(paths)} paths")
     return [Piece(archive, path) for archive, path in zip(archives, paths, strict=True)]

@@ -1,10 +1,13 @@
 """What `/v1/models` publishes."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
 from oxlo import catalogue
 from oxlo.catalogue import Model, Parameter
+from oxlo.catalogue.abilities import shared
 from oxlo.catalogue.parameters import describe, entry, parameters
 
 
@@ -25,12 +28,22 @@ def test_sampling_is_neutral(model: Model) -> None:
     assert defaults["seed"] is None
 
 
-def test_defaults_are_in_range(model: Model) -> None:
-    """Every default is one of the values that the parameter takes."""
-    for name, parameter in parameters(model).items():
-        if isinstance(parameter.default, int | float) and parameter.min is not None:
-            assert parameter.max is not None, name
-            assert parameter.min <= parameter.default <= parameter.max, name
+def test_defaults_are_in_range() -> None:
+    """Every default of every model is one of the values that the parameter takes."""
+    for model in catalogue.load():
+        for name, parameter in parameters(model).items():
+            assert allowed(parameter), f"{model.id}: {name}"
+
+
+def allowed(parameter: Parameter) -> bool:
+    default = parameter.default
+    if default is None or isinstance(default, bool):
+        return True
+    if isinstance(default, str):
+        return not parameter.choices or default in parameter.choices
+    assert parameter.min is not None
+    assert parameter.max is not None
+    return parameter.min <= default <= parameter.max
 
 
 def test_ranges(model: Model) -> None:
@@ -60,9 +73,72 @@ def test_only_what_it_can_do(model: Model) -> None:
     assert "reasoning_effort" not in parameters(model)
 
 
-def test_other_categories(model: Model) -> None:
-    """An embedding model has no sampling."""
-    assert parameters(msgspec.structs.replace(model, category="embeddings")) == {}
+@pytest.mark.parametrize(
+    ("ability", "names"),
+    [
+        ("embeddings", {"encoding_format", "dimensions"}),
+        ("images", {"size", "width", "num_inference_steps", "guidance_scale", "seed"}),
+        ("image_edits", {"strength", "size"}),
+        ("transcription", {"language", "temperature", "response_format"}),
+        ("translation", {"temperature", "response_format"}),
+        ("speech", {"voice", "speed", "response_format"}),
+        ("detection", {"confidence", "iou_threshold", "max_detections", "image_size"}),
+    ],
+)
+def test_by_ability(model: Model, ability: str, names: set[str]) -> None:
+    """What a model may be told follows from what it does, not from its category."""
+    other = parameters(msgspec.structs.replace(model, abilities=frozenset({ability})))
+    assert names <= other.keys()
+    assert "top_p" not in other
+
+
+def test_documented_ranges() -> None:
+    """Ranges and defaults beyond chat are the documented ones."""
+    pictures, heard = shared({"images"}), shared({"transcription"})
+    found, spoken = shared({"detection"}), shared({"speech"})
+    assert triple(pictures["width"]) == (256, 2048, None)
+    assert pictures["width"].step == 64
+    assert triple(pictures["num_inference_steps"]) == (1, 150, 4)
+    assert triple(pictures["guidance_scale"]) == (1, 30, 7.5)
+    assert triple(pictures["n"]) == (1, 4, 1)
+    assert triple(heard["temperature"]) == (0, 1, 0)
+    assert triple(found["confidence"]) == (0.01, 1, 0.25)
+    assert triple(found["iou_threshold"]) == (0.1, 1, 0.45)
+    assert triple(found["max_detections"]) == (1, 300, 100)
+    assert triple(found["image_size"]) == (320, 1280, 640)
+    assert triple(spoken["speed"]) == (0.25, 4, 1)
+    assert spoken["response_format"].default == "mp3"
+
+
+def triple(parameter: Parameter) -> tuple[object, object, object]:
+    return parameter.min, parameter.max, parameter.default
+
+
+def test_a_file_says_what_differs(tmp_path: Path) -> None:
+    """A model file changes one value of a parameter; the others stay those of its abilities."""
+    file = Path(catalogue.__file__).with_name("models") / "smollm2-135m.toml"
+    changed = tmp_path / "smollm2-135m.toml"
+    changed.write_text(f"{file.read_text()}\n[parameters.temperature]\ndefault = 0.2\n")
+    temperature = parameters(catalogue.read(changed))["temperature"]
+    assert temperature.default == 0.2
+    assert temperature.max == 2
+
+
+def test_own_parameters_are_whole(tmp_path: Path) -> None:
+    """A parameter that its abilities do not have has to say everything."""
+    file = Path(catalogue.__file__).with_name("models") / "smollm2-135m.toml"
+    changed = tmp_path / "smollm2-135m.toml"
+    changed.write_text(f"{file.read_text()}\n[parameters.sparkle]\ndefault = 0.2\n")
+    with pytest.raises(msgspec.ValidationError, match="missing required field `type`"):
+        catalogue.read(changed)
+
+
+def test_choices_are_published() -> None:
+    """A form can offer what a string takes."""
+    shown = msgspec.json.decode(msgspec.json.encode(describe(catalogue.load().resolve("kokoro"))))
+    assert shown["parameters"]["response_format"]["choices"][0] == "mp3"
+    assert "choices" not in shown["parameters"]["voice"]
+    assert shown["context_length"] is None
 
 
 def test_describe(model: Model) -> None:
