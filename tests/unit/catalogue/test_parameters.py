@@ -76,7 +76,7 @@ def test_only_what_it_can_do(model: Model) -> None:
 @pytest.mark.parametrize(
     ("ability", "names"),
     [
-        ("embeddings", {"encoding_format", "dimensions"}),
+        ("embeddings", {"encoding_format"}),
         ("images", {"size", "width", "num_inference_steps", "guidance_scale", "seed"}),
         ("image_edits", {"strength", "size"}),
         ("transcription", {"language", "temperature", "response_format"}),
