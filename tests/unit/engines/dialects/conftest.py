@@ -111,7 +111,7 @@ def events(out: bytes) -> list[Json]:
     return [msgspec.json.decode(part[6:]) for part in parts]
 
 
-@pytest.fixture(params=list(DIALECTS))
+@pytest.fixture(params=list(SHAPES))
 def name(request: pytest.FixtureRequest) -> str:
     """Each dialect's name."""
     return str(request.param)

@@ -172,5 +172,5 @@ def test_counting(name: str, talk: Any) -> None:
 def test_known_dialects() -> None:
     """A dialect is found by name; an unknown one names those there are."""
     assert dialect("vllm") is DIALECTS["vllm"]
-    with pytest.raises(KeyError, match="openai, vllm, llamacpp"):
+    with pytest.raises(KeyError, match="openai, oxlo, vllm, llamacpp"):
         dialect("klingon")

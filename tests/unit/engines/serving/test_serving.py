@@ -12,7 +12,7 @@ import pytest
 from oxlo.fleet.fetch import fetch
 
 #: An engine as small as can be: it waits for a line of a file-like gate, or fails as it is told.
-ENGINE = """
+ENGINE = r"""
 import sys, threading
 from starlette.requests import Request
 from starlette.responses import JSONResponse
