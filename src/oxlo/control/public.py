@@ -6,7 +6,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from oxlo import __version__
-from oxlo.control import metrics, replies, requests
+from oxlo.control import metrics, replies, requests, usage
 from oxlo.control.context import Control
 
 
@@ -28,5 +28,6 @@ def app(control: Control) -> Starlette:
         Route("/healthz", _health),
         Route("/metrics", metrics.endpoint),
         Route("/v1/requests/{id}", requests.endpoint),
+        Route("/v1/usage", usage.endpoint),
     ]
     return control.attach(Starlette(routes=routes, exception_handlers=replies.HANDLERS))

@@ -47,7 +47,8 @@ class Routes:
             Route(b"GET", "/v1/models", 0, self._asked("models", self._models)),
             Route(b"GET", "/v1/models/", 0, self._asked("models", self._model), below=True),
             Route(b"GET", "/v1/limits", 0, self._asked("limits", self._limits)),
-            Route(b"GET", "/v1/requests/", 0, self._receipt, below=True),
+            Route(b"GET", "/v1/requests/", 0, self._of_control("requests"), below=True),
+            Route(b"GET", "/v1/usage", 0, self._of_control("usage")),
             Route(b"GET", "/healthz", 0, self._healthz),
             Route(b"GET", "/readyz", 0, self._readyz),
         )
@@ -143,10 +144,15 @@ class Routes:
         )
         return msgspec.json.encode(limits(caller, plan, day, minute, in_use, self._gateway.wall()))
 
-    def _receipt(self, exchange: Exchange) -> Handler:
-        relay = ControlRelay(self._gateway, exchange)
-        self._gateway.authenticate(exchange, "requests", relay.admit)
-        return relay
+    def _of_control(self, name: str) -> Open:
+        """What control answers for an account: it is told whose call it is."""
+
+        def open_(exchange: Exchange) -> Handler:
+            relay = ControlRelay(self._gateway, exchange)
+            self._gateway.authenticate(exchange, name, relay.admit)
+            return relay
+
+        return open_
 
     # Health.
 
