@@ -108,10 +108,20 @@ def read(path: Path) -> Model:
 
 
 def _whole(said: dict[str, Any]) -> dict[str, Any]:
-    """What a file says, with what it leaves unsaid about its parameters."""
+    """What a file says, with what it leaves unsaid."""
     shared = abilities.said(said.get("abilities", ()))
     own = said.get("parameters", {})
-    return said | {"parameters": {name: shared.get(name, {}) | own[name] for name in own}}
+    return said | {
+        "parameters": {name: shared.get(name, {}) | own[name] for name in own},
+        "variants": [one for variant in said.get("variants", ()) for one in _each(variant)],
+    }
+
+
+def _each(variant: dict[str, Any]) -> list[dict[str, Any]]:
+    """A variant for each of its kinds of hardware, where a file names several."""
+    hardware = variant.get("hardware")
+    kinds = hardware if isinstance(hardware, list) else [hardware]
+    return [variant | {"hardware": kind} for kind in kinds]
 
 
 def _decode(kind: type, value: object) -> object:

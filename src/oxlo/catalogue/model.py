@@ -23,8 +23,8 @@ Ability = Literal[
     "reasoning",
     "vision",
 ]
-#: GPUs by the least memory that cards of the name have: T4 16 GB, L40S 48 GB, A100 80 GB.
-Hardware = Literal["cpu", "t4", "l40s", "a100", "remote"]
+#: GPUs as `fleet/cards.py` describes them: T4 16 GB, L40S 48 GB, A100 80 GB, H200 141 GB.
+Hardware = Literal["cpu", "t4", "l40s", "a100", "h200", "remote"]
 #: A bare file name: it becomes part of a path.
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
 #: A repository of a hub, as `owner/name`.
