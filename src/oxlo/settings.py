@@ -178,6 +178,11 @@ class Settings:
         return self.run_dir / "control-private.sock"
 
     @property
+    def spool_dir(self) -> Path:
+        """Where gateways keep large bodies and the files of media calls, each in its own folder."""
+        return self.run_dir / "media"
+
+    @property
     def replicas_file(self) -> Path:
         """The list of replicas, written by the fleet and read by gateways."""
         return self.run_dir / "replicas.json"

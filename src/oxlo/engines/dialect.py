@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from oxlo.catalogue import Model
+from oxlo.engines.parts import Parts
 from oxlo.errors import ApiError
 from oxlo.wire.chat import ChatRequest
 from oxlo.wire.completions import CompletionRequest
@@ -45,7 +46,8 @@ class EngineCall(msgspec.Struct, frozen=True):
     """One request to an engine."""
 
     path: str
-    body: bytes
+    body: bytes | Parts
+    content_type: str = "application/json"
 
 
 #: Header lines of replies.

@@ -88,7 +88,7 @@ class Attempt:
         """Send it, unless the attempt was cancelled meanwhile."""
         if not self._over:
             engine_call = self._engine_call
-            self._sending = self.backend.upstream.post(engine_call.path, engine_call.body, self)
+            self._sending = self.backend.upstream.post(engine_call, self)
 
     @property
     def usage(self) -> Usage:

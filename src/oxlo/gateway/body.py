@@ -1,21 +1,23 @@
-"""A request's body: in memory while it is small, in an unlinked file beyond that."""
+"""A request's body: in memory while it is small, in a file of the spool beyond that."""
 
-import tempfile
+from collections.abc import Iterable
 from typing import IO
 
 from oxlo.errors import Overloaded
+from oxlo.gateway.spool import Spool
 
 #: Bodies larger than this wait on disk, so that slow uploads hold no memory.
 SPOOL_ABOVE = 1 << 20
 
 
 class Budget:
-    """Memory for request bodies, shared by all connections of a gateway."""
+    """What the bodies of all connections of a gateway share: memory, and a folder on disk."""
 
-    __slots__ = ("free",)
+    __slots__ = ("free", "spool")
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, spool: Spool) -> None:
         self.free = size
+        self.spool = spool
 
     def take(self, size: int) -> None:
         """Claim memory. Raises Overloaded when there is none left."""
@@ -41,10 +43,10 @@ class Body:
         self.size = 0
 
     def add(self, chunk: bytes) -> None:
-        """Keep a chunk. Raises Overloaded when memory for bodies is short."""
+        """Keep a chunk. Raises Overloaded when memory for bodies is short, or the disk is full."""
         self.size += len(chunk)
         if self._file is not None:
-            self._file.write(chunk)
+            self._write((chunk,))
             return
         self._hold(len(chunk))
         self._chunks.append(chunk)
@@ -56,11 +58,26 @@ class Body:
         self._held += size
 
     def _spool(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by release()
-        self._file.writelines(self._chunks)
+        self._write(self._chunks)
         self._chunks.clear()
         self._budget.give(self._held)
         self._held = 0
+
+    def _write(self, chunks: Iterable[bytes]) -> None:
+        try:
+            if self._file is None:
+                self._file = self._budget.spool.create()
+            self._file.writelines(chunks)
+        except OSError as error:
+            raise Overloaded("Large requests cannot be stored just now.", retry_after=10) from error
+
+    @property
+    def path(self) -> str:
+        """The file that holds the body until `release`; "" while it is in memory."""
+        if self._file is None:
+            return ""
+        self._file.flush()
+        return self._file.name
 
     def read(self) -> bytes:
         """The whole body; it counts against the budget until `release`."""
@@ -79,5 +96,5 @@ class Body:
         self._held = 0
         self._chunks.clear()
         if self._file is not None:
-            self._file.close()
+            self._budget.spool.discard(self._file)
             self._file = None

@@ -20,6 +20,7 @@ from oxlo.gateway import headers, receipts
 from oxlo.gateway.admission import Decision, fit
 from oxlo.gateway.attempt import Attempt
 from oxlo.gateway.backends import Backend, Group
+from oxlo.gateway.body import Body
 from oxlo.gateway.endpoints import Endpoint
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
@@ -103,11 +104,11 @@ class Call:
         self.plan = self._gateway.plan_of(caller)
         self.exchange.body_limit = self.plan.max_body_mb << 20
 
-    def body(self, body: bytes) -> None:
+    def body(self, body: Body) -> None:
         """The whole body is here."""
         wall = self._gateway.wall()
         try:
-            self._decide(body, wall)
+            self._decide(body.read(), wall)
             self._reserve(wall)
         except ApiError as error:
             self._refuse(error)
@@ -196,7 +197,7 @@ class Call:
             if self.stage is Stage.COUNTING:
                 self._counted(backend, status, lambda: read(body), body)
 
-        self._counting = backend.upstream.post(engine_call.path, engine_call.body, Collect(done))
+        self._counting = backend.upstream.post(engine_call, Collect(done))
 
     def _counted(self, backend: Backend, status: int, read: Callable[[], int], body: bytes) -> None:
         try:

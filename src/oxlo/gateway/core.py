@@ -22,6 +22,7 @@ from oxlo.gateway.lookup import Lookup
 from oxlo.gateway.metrics import CallMetrics, Metrics
 from oxlo.gateway.relay import Proxies
 from oxlo.gateway.routes import Routes
+from oxlo.gateway.spool import Spool
 from oxlo.gateway.upstream import Upstream
 from oxlo.ledger.journal import Journal
 from oxlo.ledger.memory import MemoryLedger
@@ -74,8 +75,13 @@ class Gateway:
         self.control = Upstream(f"unix:{settings.control_socket}", loop)
         self.proxies = Proxies(settings.trusted_proxies)
         self.calls: set[Call] = set()
+        self.spool = Spool(settings.spool_dir / name, loop)
         self.server = Server(
-            self, settings, Budget(settings.body_memory_mb << 20), self.clock, self.name_exchange
+            self,
+            settings,
+            Budget(settings.body_memory_mb << 20, self.spool),
+            self.clock,
+            self.name_exchange,
         )
         self.draining = False
         self.routes = Routes(self)
@@ -88,11 +94,12 @@ class Gateway:
         self.start_draining: Callable[[], None] = lambda: None
 
     def recover(self) -> None:
-        """Take up the counts of the last run, and settle the calls that it never settled."""
+        """Take up the counts of the last run, settle its open calls, remove its leftovers."""
         recovered = recover(self.settings.journal_dir, self.name, self.wall())
         self.ledger.restore(recovered.counts)
         for record in recovered.lost:
             self.journal.append(record, lambda: None)
+        self.spool.prepare()
         log.info("recovered", accounts=len(recovered.counts), lost=len(recovered.lost))
 
     # Exchanges.

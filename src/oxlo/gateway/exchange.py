@@ -33,8 +33,8 @@ class State(IntEnum):
 class Handler(Protocol):
     """What an application does with one exchange."""
 
-    def body(self, body: bytes) -> None:
-        """The whole body is here. May raise ApiError."""
+    def body(self, body: Body) -> None:
+        """The whole body is here, until the exchange ends. May raise ApiError."""
 
     def gone(self) -> None:
         """The client left before the reply ended."""
@@ -49,7 +49,7 @@ class Handler(Protocol):
 class Silent:
     """The handler of an exchange that was answered on its head."""
 
-    def body(self, body: bytes) -> None:
+    def body(self, body: Body) -> None:
         """Ignore the body."""
 
     def gone(self) -> None:

@@ -223,7 +223,7 @@ class Connection:
     def _hand_over(self, exchange: Exchange) -> None:
         exchange.state = State.WORKING
         try:
-            exchange.handler.body(exchange.body.read())
+            exchange.handler.body(exchange.body)
         except ApiError as error:
             exchange.fail(error)
 

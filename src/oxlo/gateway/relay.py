@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from oxlo.errors import Overloaded
+from oxlo.gateway.body import Body
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.upstream import Sending
@@ -82,12 +83,12 @@ class ControlRelay:
         """The caller is known: control is told who it is."""
         self._caller = caller
 
-    def body(self, body: bytes) -> None:
+    def body(self, body: Body) -> None:
         """The whole body is here: send it on."""
         exchange = self._exchange
         method = b"GET" if exchange.method == b"HEAD" else exchange.method
         self._sending = self._gateway.control.request(
-            method, exchange.target, self._lines(), body, self
+            method, exchange.target, self._lines(), body.read(), self
         )
 
     def _lines(self) -> bytes:

@@ -11,6 +11,7 @@ from oxlo.catalogue.parameters import describe, entry
 from oxlo.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
 from oxlo.gateway import headers
 from oxlo.gateway.backends import Group
+from oxlo.gateway.body import Body
 from oxlo.gateway.call import Call
 from oxlo.gateway.endpoints import INFERENCE, Endpoint
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
@@ -193,7 +194,7 @@ class Question:
         """The caller is known."""
         self._caller = caller
 
-    def body(self, body: bytes) -> None:
+    def body(self, body: Body) -> None:
         """Answer."""
         answer = self._answer(self._exchange, self._caller)
         plan = self._gateway.plan_of(self._caller)

@@ -5,10 +5,15 @@ Closing a connection is how a call is cancelled: the engine sees its client gone
 
 import asyncio
 import ssl
+from collections.abc import Iterator
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 import httptools
+
+from oxlo.engines.dialect import EngineCall
+from oxlo.engines.parts import Parts
+from oxlo.gateway.feed import chunks
 
 #: A head larger than this from an engine is not a reply.
 HEAD_LIMIT = 64 * 1024
@@ -55,19 +60,15 @@ class Upstream:
         self._connecting: set[asyncio.Task[None]] = set()
         self._posts: dict[str, bytes] = {}
 
-    def post(self, path: str, body: bytes, receiver: Receiver) -> "Sending":
-        """Send JSON to `path`; the reply goes to `receiver`."""
-        head = self._posts.get(path)
+    def post(self, call: EngineCall, receiver: Receiver) -> "Sending":
+        """Send an engine's request; the reply goes to `receiver`."""
+        head, body = self._posts.get(call.path), call.body
         if head is None:
-            head = self._posts[path] = (
-                b"POST %b%b HTTP/1.1\r\n%bcontent-type: application/json\r\n"
-                % (
-                    self._prefix,
-                    path.encode(),
-                    self._lines,
-                )
-            )
-        return self.send(b"%bcontent-length: %d\r\n\r\n" % (head, len(body)), body, receiver)
+            start = b"POST %b%b HTTP/1.1" % (self._prefix, call.path.encode())
+            head = self._posts[call.path] = b"%b\r\n%bcontent-type: " % (start, self._lines)
+        kind = call.content_type.encode()
+        size = len(body) if isinstance(body, bytes) else body.size
+        return self.send(b"%b%b\r\ncontent-length: %d\r\n\r\n" % (head, kind, size), body, receiver)
 
     def request(
         self, method: bytes, target: bytes, headers: bytes, body: bytes, receiver: Receiver
@@ -84,7 +85,7 @@ class Upstream:
         )
         return self.send(head, body, receiver)
 
-    def send(self, head: bytes, body: bytes, receiver: Receiver) -> "Sending":
+    def send(self, head: bytes, body: bytes | Parts, receiver: Receiver) -> "Sending":
         """Send on an idle connection, or on a new one."""
         sending = Sending(self, head, body, receiver)
         if self._idle:
@@ -147,7 +148,9 @@ class Sending:
 
     __slots__ = ("body", "cancelled", "connection", "head", "receiver", "retried", "upstream")
 
-    def __init__(self, upstream: Upstream, head: bytes, body: bytes, receiver: Receiver) -> None:
+    def __init__(
+        self, upstream: Upstream, head: bytes, body: bytes | Parts, receiver: Receiver
+    ) -> None:
         self.upstream = upstream
         self.head = head
         self.body = body
@@ -178,6 +181,8 @@ class Connection:
     """One connection to an engine: an `asyncio.Protocol` in all but ancestry, as in `http`."""
 
     __slots__ = (
+        "_feed",
+        "_full",
         "_headers",
         "_keep",
         "_parser",
@@ -201,16 +206,23 @@ class Connection:
         self._keep = True
         self._paused = False
         self._until_close = False
+        #: What of a body in pieces is still to be sent; and whether the transport takes no more.
+        self._feed: Iterator[bytes] | None = None
+        self._full = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected."""
         self._transport = cast(asyncio.Transport, transport)
 
     def pause_writing(self) -> None:
-        """The engine takes a body slowly; its size is bounded, so it may wait in memory."""
+        """The engine takes a body slowly: what lies in files waits there."""
+        self._full = True
 
     def resume_writing(self) -> None:
         """The engine has caught up."""
+        self._full = False
+        if self._feed is not None:
+            self._pump(self._feed)
 
     def eof_received(self) -> bool:
         """The engine sends no more: close."""
@@ -224,10 +236,27 @@ class Connection:
         self._used += 1
         self._headers = {}
         self._until_close = False
-        if len(sending.body) > COPY_LIMIT:
-            self._transport.writelines((sending.head, sending.body))
+        body = sending.body
+        if not isinstance(body, bytes):
+            self._transport.write(sending.head)
+            self._feed = feed = chunks(body)
+            self._pump(feed)
+        elif len(body) > COPY_LIMIT:
+            self._transport.writelines((sending.head, body))
         else:
-            self._transport.write(sending.head + sending.body)
+            self._transport.write(sending.head + body)
+
+    def _pump(self, feed: Iterator[bytes]) -> None:
+        """Send of a body in pieces what the transport takes now."""
+        try:
+            while not self._full:
+                chunk = next(feed, None)
+                if chunk is None:
+                    self._feed = None
+                    return
+                self._transport.write(chunk)
+        except OSError as error:
+            self._fail(f"the body cannot be read: {error}")
 
     def data_received(self, data: bytes) -> None:
         """Parse a piece of the reply."""
@@ -275,7 +304,7 @@ class Connection:
         if sending is None:
             return
         sending.connection = None
-        if self._keep and not self._transport.is_closing():
+        if self._keep and self._feed is None and not self._transport.is_closing():
             self.resume()  # a paused connection in the pool would stall its next user
             self._upstream.put_back(self)
         else:
@@ -284,6 +313,7 @@ class Connection:
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The engine closed, or we did."""
+        self._feed = None
         if self._sending is None:
             self._upstream.forget(self)
             return
@@ -306,6 +336,7 @@ class Connection:
 
     def _fail(self, reason: str) -> None:
         sending, self._sending = self._sending, None
+        self._feed = None
         self._transport.abort()
         if sending is not None:
             sending.connection = None
@@ -313,7 +344,7 @@ class Connection:
 
     def abort(self) -> None:
         """Close at once."""
-        self._sending = None
+        self._sending = self._feed = None
         self._transport.abort()
 
     def pause(self) -> None:

@@ -1,13 +1,15 @@
 """A real server on a real port, with an application that tests can see into."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 
-from oxlo.gateway.body import Budget
+from oxlo.gateway.body import Body, Budget
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.http import Server
+from oxlo.gateway.spool import Spool
 from oxlo.settings import Settings
 
 
@@ -18,6 +20,7 @@ class Echo:
         self.gone_count = 0
         self.hold = False
         self.opened: list[Exchange] = []
+        self.bodies: list[Body] = []
         self.limit = 1 << 20
 
     def open(self, exchange: Exchange) -> "EchoHandler":
@@ -31,11 +34,12 @@ class EchoHandler:
         self.echo = echo
         self.exchange = exchange
 
-    def body(self, body: bytes) -> None:
+    def body(self, body: Body) -> None:
+        self.echo.bodies.append(body)
         if self.exchange.target == b"/crash":
             raise RuntimeError("a bug")
         if not self.echo.hold:
-            self.exchange.reply(200, b"", self.exchange.target + b"|" + body)
+            self.exchange.reply(200, b"", self.exchange.target + b"|" + body.read())
 
     def gone(self) -> None:
         self.echo.gone_count += 1
@@ -61,6 +65,12 @@ class Served:
         self.writers.append(writer)
         return reader, writer
 
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Let the server go on until something is true. Raises TimeoutError."""
+        async with asyncio.timeout(5):
+            while not condition():
+                await asyncio.sleep(0.001)
+
     async def say(self, data: bytes) -> bytes:
         """Send bytes, then read until the server closes."""
         reader, writer = await self.connect()
@@ -69,11 +79,13 @@ class Served:
 
 
 @pytest.fixture
-async def served() -> AsyncIterator[Served]:
+async def served(tmp_path: Path) -> AsyncIterator[Served]:
     loop = asyncio.get_running_loop()
     echo = Echo()
     clock = FakeClock()
-    server = Server(echo, Settings(), Budget(1 << 24), clock, lambda exchange: None)
+    spool = Spool(tmp_path / "spool", loop)
+    spool.prepare()
+    server = Server(echo, Settings(), Budget(1 << 24, spool), clock, lambda exchange: None)
     listener = await loop.create_server(server, "127.0.0.1", 0)
     one = Served(echo, server, listener.sockets[0].getsockname()[1])
     one.clock = clock  # type: ignore[attr-defined]

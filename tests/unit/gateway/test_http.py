@@ -1,6 +1,7 @@
 """The client's side of HTTP/1.1, over real sockets."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from tests.unit.gateway.conftest import Served
@@ -15,6 +16,11 @@ def post(body: bytes, extra: bytes = CLOSE, target: bytes = b"/a") -> bytes:
         len(body),
         body,
     )
+
+
+def held(path: Path) -> tuple[bytes, int]:
+    """What a file holds, and who may read it."""
+    return path.read_bytes(), path.stat().st_mode & 0o777
 
 
 async def test_body_arrives(served: Served) -> None:
@@ -138,6 +144,29 @@ async def test_large_body_spooled(served: Served) -> None:
     answer = await served.say(post(body))
     assert answer.endswith(body)
     assert served.server.budget.free == free
+
+
+async def test_spooled_body_has_a_path(served: Served, tmp_path: Path) -> None:
+    """Its file is closed to others, and gone once the reply is out."""
+    served.echo.limit = 8 << 20
+    served.echo.hold = True
+    body = b"x" * (2 << 20)
+    _, writer = await served.connect()
+    writer.write(post(body))
+    await served.until(lambda: served.echo.bodies)
+    path = Path(served.echo.bodies[0].path)
+    assert held(path) == (body, 0o600)
+    served.echo.opened[0].reply(200, b"", b"")
+    await served.until(lambda: not path.exists())
+
+
+async def test_full_disk_refuses_large_bodies(served: Served, tmp_path: Path) -> None:
+    """What cannot be stored is a 503 that says so."""
+    served.echo.limit = 8 << 20
+    (tmp_path / "spool").rmdir()
+    answer = await served.say(post(b"x" * (2 << 20)))
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"cannot be stored" in answer
 
 
 async def test_client_leaves(served: Served) -> None:

@@ -1,0 +1,35 @@
+"""The folder where large bodies and the files of media calls lie while their calls last."""
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from pathlib import Path
+from typing import IO
+
+
+class Spool:
+    """One gateway's folder; nothing in it outlives the gateway's next start."""
+
+    def __init__(self, folder: Path, loop: asyncio.AbstractEventLoop) -> None:
+        self._folder = folder
+        self._loop = loop
+
+    def prepare(self) -> None:
+        """Make the folder, without what an earlier run left in it."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.mkdir(mode=0o700, parents=True)
+
+    def create(self) -> IO[bytes]:
+        """A new file, open for writing and reading, closed to other users."""
+        return tempfile.NamedTemporaryFile(dir=self._folder, prefix="body-", delete=False)
+
+    def discard(self, file: IO[bytes]) -> None:
+        """Close and remove a file, in a thread: to free a large one takes milliseconds."""
+        self._loop.run_in_executor(None, _remove, file)
+
+
+def _remove(file: IO[bytes]) -> None:
+    with contextlib.suppress(OSError):  # on a full disk not even the rest of a buffer is written
+        file.close()
+    Path(file.name).unlink(missing_ok=True)

@@ -1,0 +1,98 @@
+"""Bodies in pieces on their way to an engine: real sockets, and a transport that can be full."""
+
+import asyncio
+from pathlib import Path
+
+from oxlo.engines.dialect import EngineCall
+from oxlo.engines.parts import FilePart, Parts, form
+from oxlo.gateway.upstream import Collect, Connection, Sending, Upstream
+from oxlo.testing.engine import Canned, EngineDouble
+from oxlo.wire.media import File
+
+LARGE = bytes(range(256)) * (3 << 12)
+
+
+def stored(folder: Path, content: bytes = LARGE) -> File:
+    path = folder / "file"
+    path.write_bytes(content)
+    return File(path=str(path), size=len(content), type="audio/wav", name='a "b".wav')
+
+
+async def posted(engine: EngineDouble, call: EngineCall) -> tuple[int, bytes]:
+    upstream = Upstream(engine.address, asyncio.get_running_loop())
+    answered: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
+    upstream.post(call, Collect(lambda status, body: answered.set_result((status, body))))
+    async with asyncio.timeout(10):
+        reply = await answered
+    upstream.close()
+    return reply
+
+
+async def test_a_form_arrives_whole(tmp_path: Path) -> None:
+    """Fields and a file of 3 MB, with the type and length that the head says."""
+    kind, parts = form([("model", "m"), ("x[]", "é")], [("file", stored(tmp_path))], "bound")
+    async with EngineDouble() as engine:
+        engine.canned["/v1/x"] = Canned.json({})
+        assert (await posted(engine, EngineCall("/v1/x", parts, kind)))[0] == 200
+        request = engine.calls[0]
+    assert request.headers["content-type"] == "multipart/form-data; boundary=bound"
+    assert len(request.body) == parts.size == int(request.headers["content-length"])
+    assert b'name="file"; filename="a %22b%22.wav"\r\ncontent-type: audio/wav\r\n\r\n' + LARGE in (
+        request.body
+    )
+    assert 'name="x[]"\r\n\r\né\r\n--bound'.encode() in request.body
+
+
+async def test_another_try_reads_files_again(tmp_path: Path) -> None:
+    """The same body can be sent twice."""
+    file = stored(tmp_path)
+    call = EngineCall("/v1/x", Parts((b"<", FilePart(file.path, file.size), b">")))
+    async with EngineDouble() as engine:
+        engine.canned["/v1/x"] = Canned.json({})
+        await posted(engine, call)
+        await posted(engine, call)
+        assert [request.body for request in engine.calls] == [b"<" + LARGE + b">"] * 2
+
+
+async def test_a_file_cut_short_fails(tmp_path: Path) -> None:
+    """The engine is never sent fewer bytes than it was promised."""
+    file = stored(tmp_path)
+    stored(tmp_path, b"short")
+    async with EngineDouble() as engine:
+        call = EngineCall("/v1/x", Parts((FilePart(file.path, file.size),)))
+        status, reason = await posted(engine, call)
+    assert status == 0
+    assert b"shorter than it was" in reason
+
+
+class Narrow(asyncio.Transport):
+    """Takes one write, and is full until told otherwise."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+        self.taken: list[bytes] = []
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.taken.append(bytes(data))
+        self._connection.pause_writing()
+
+    def abort(self) -> None:
+        self._connection.connection_lost(None)
+
+
+async def test_a_full_transport_is_waited_for(tmp_path: Path) -> None:
+    """A file is read no faster than the engine takes it."""
+    file = stored(tmp_path)
+    upstream = Upstream("http://127.0.0.1:1", asyncio.get_running_loop())
+    connection = Connection(upstream)
+    transport = Narrow(connection)
+    connection.connection_made(transport)
+    parts = Parts((FilePart(file.path, file.size),))
+    connection.start(Sending(upstream, b"head", parts, Collect(lambda status, body: None)))
+    assert transport.taken == [b"head"]
+    connection.resume_writing()
+    assert len(transport.taken) == 2
+    for _ in range(100):
+        connection.resume_writing()
+    assert b"".join(transport.taken) == b"head" + LARGE
