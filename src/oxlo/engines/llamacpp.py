@@ -3,7 +3,6 @@
 import secrets
 import sys
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -11,6 +10,7 @@ import msgspec
 from oxlo.catalogue import Model, Variant
 from oxlo.engines import gguf
 from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.launching import arguments, require
 from oxlo.engines.llamacpp_child import Config
 from oxlo.fleet.sizing import Machine, Size, contexts, decide
 from oxlo.settings import Settings
@@ -40,11 +40,10 @@ class LlamaCpp:
         machine: Machine,
     ) -> Launch:
         """A child process with its own port and its own key."""
-        if not find_spec("xllamacpp"):
-            raise CannotLaunch("llama.cpp is not installed: pip install 'oxlo[llamacpp]'")
+        require(("xllamacpp",), "llama.cpp is", "llamacpp")
         if not weights:
             raise CannotLaunch(f"the model file of {model.id} names no weights")
-        args = _args(variant)
+        args = arguments(variant, Args)
         wish = Size(
             settings.llamacpp_threads or args.threads,
             settings.llamacpp_slots or args.slots,
@@ -67,13 +66,6 @@ class LlamaCpp:
         """llama.cpp's first error line names the cause; those after it repeat it."""
         errors = [line.split(" E ", 1)[1] for line in log if " E " in line]
         return errors[0].partition(": ")[2] or errors[0] if errors else ""
-
-
-def _args(variant: Variant) -> Args:
-    try:
-        return msgspec.convert(variant.args, Args)
-    except msgspec.ValidationError as error:
-        raise CannotLaunch(f"the model file's args for llamacpp: {error}") from None
 
 
 def _launch(model: Model, config: Config, slots: int) -> Launch:

@@ -8,6 +8,7 @@ import msgspec
 
 from oxlo.catalogue import Model, Variant
 from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.launching import arguments
 from oxlo.fleet.sizing import Machine
 from oxlo.settings import Settings
 
@@ -68,10 +69,7 @@ def root(base_url: str) -> str:
 
 
 def _args(variant: Variant) -> Args:
-    try:
-        args = msgspec.convert(variant.args, Args)
-    except msgspec.ValidationError as error:
-        raise CannotLaunch(f"the model file's args for upstream: {error}") from None
+    args = arguments(variant, Args)
     if not args.base_url.startswith(("http://", "https://")):
         raise CannotLaunch(f"base_url {args.base_url!r} must start with http:// or https://")
     return args

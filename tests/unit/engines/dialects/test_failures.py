@@ -71,3 +71,10 @@ def test_llamacpp_names_the_field() -> None:
         400, said(message="Unable to generate parser for this template. JSON schema: bad type")
     )
     assert (error.param, error.message) == ("response_format", "JSON schema: bad type")
+
+
+def test_our_engines_words_stay() -> None:
+    """What an engine of ours refuses reaches the caller with code, field and numbers."""
+    sent = ContextLengthExceeded("Too long.", param="input", counted_tokens=9, allowed_tokens=4)
+    told = DIALECTS["oxlo"].error(400, sent.body())
+    assert (type(told), told.as_dict()) == (type(sent), sent.as_dict())

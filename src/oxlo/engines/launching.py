@@ -1,0 +1,57 @@
+"""What kinds of engine share when one is started: arguments read, packages looked for, a child."""
+
+import sys
+from importlib.util import find_spec
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from oxlo.catalogue import Model, Variant
+from oxlo.engines.base import CannotLaunch, Launch
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class ChildConfig(Protocol):
+    """What every child is told, whatever else its kind needs; a msgspec Struct."""
+
+    @property
+    def api_key(self) -> str:
+        """What callers have to show."""
+
+    @property
+    def slots(self) -> int:
+        """Calls that are sent to it at once."""
+
+
+def arguments(variant: Variant, kind: type[T]) -> T:
+    """What a model file says under `args`. Raises CannotLaunch."""
+    try:
+        return msgspec.convert(variant.args, kind)
+    except msgspec.ValidationError as error:
+        raise CannotLaunch(f"the model file's args for {variant.engine}: {error}") from None
+
+
+def require(packages: tuple[str, ...], what: str, extra: str) -> None:
+    """Raise CannotLaunch, naming the extra, when a package is not installed."""
+    if not all(map(find_spec, packages)):
+        raise CannotLaunch(f"{what} not installed: pip install 'oxlo[{extra}]'")
+
+
+def child(model: Model, kind: str, module: str, config: ChildConfig) -> Launch:
+    """An engine of our own (`engines/serving`): `python -m module`, configured over stdin."""
+    shown = msgspec.to_builtins(config)
+    del shown["api_key"]
+    return Launch(
+        model=model.id,
+        kind=kind,
+        dialect="oxlo",
+        engine_model=model.id,
+        slots=config.slots,
+        context_length=model.context_length,
+        abilities=model.abilities,
+        api_key=config.api_key,
+        argv=(sys.executable, "-m", module, model.id),
+        config=msgspec.json.encode(config),
+        arguments=shown,
+    )
