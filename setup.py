@@ -12,8 +12,24 @@ from setuptools import setup
 
 #: Modules without msgspec Structs (those are C already) that every call goes through.
 HOT = (
+    "catalogue/parameters.py",
+    "engines/dialect.py",
+    "engines/dialects/bodies.py",
+    "engines/dialects/chat.py",
+    "engines/dialects/chunks.py",
+    "engines/dialects/completions.py",
     "engines/dialects/events.py",
+    "engines/dialects/llamacpp.py",
     "engines/dialects/mould.py",
+    "engines/dialects/openai.py",
+    "engines/dialects/oxlo.py",
+    "engines/dialects/speech.py",
+    "engines/dialects/stream.py",
+    "engines/dialects/toolscan.py",
+    "engines/dialects/usage.py",
+    "engines/dialects/vllm.py",
+    "fleet/breaker.py",
+    "fleet/router.py",
     "gateway/admission.py",
     "gateway/attempt.py",
     "gateway/auth.py",
@@ -34,10 +50,14 @@ HOT = (
     "ledger/memory.py",
     "ledger/segment.py",
     "ledger/windows.py",
-    "fleet/breaker.py",
-    "fleet/router.py",
     "plans/apikey.py",
     "queue.py",
+    "wire/chat.py",
+    "wire/decode.py",
+    "wire/lazy.py",
+    "wire/messages.py",
+    "wire/ranges.py",
+    "wire/sampling.py",
 )
 
 

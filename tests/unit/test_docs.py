@@ -19,8 +19,8 @@ from oxlo.catalogue.parameters import parameters
 from oxlo.cli import app
 from oxlo.settings import Settings
 from oxlo.wire import chat, completions
-from oxlo.wire.chat import ChatRequest
 from oxlo.wire.completions import CompletionRequest
+from oxlo.wire.shapes.chat import ChatRequest
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"

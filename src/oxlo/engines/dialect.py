@@ -4,50 +4,82 @@ A dialect is pure: bytes in, bytes out. The gateway does the I/O.
 """
 
 from collections.abc import Callable
-from typing import Protocol
-
-import msgspec
+from typing import ClassVar, Protocol
 
 from oxlo.catalogue import Model
 from oxlo.engines.parts import Parts
 from oxlo.errors import ApiError
-from oxlo.wire.chat import ChatRequest
 from oxlo.wire.completions import CompletionRequest
+from oxlo.wire.shapes.chat import ChatRequest
 
 
-class Usage(msgspec.Struct):
+class Usage:
     """Tokens of one call, for its receipt."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
+    __slots__ = ("cached_tokens", "completion_tokens", "prompt_tokens", "reasoning_tokens")
+
+    def __init__(
+        self,
+        prompt_tokens: int = 0,
+        completion_tokens: int = 0,
+        cached_tokens: int = 0,
+        reasoning_tokens: int = 0,
+    ) -> None:
+        self.prompt_tokens = prompt_tokens
+        self.completion_tokens = completion_tokens
+        self.cached_tokens = cached_tokens
+        self.reasoning_tokens = reasoning_tokens
 
 
-class Decided(msgspec.Struct, frozen=True):
+class Decided:
     """What the platform decided about a call, whatever the caller wrote."""
 
-    model: Model
-    #: The model's name at the engine.
-    engine_model: str
-    #: Output tokens allowed: the caller's wish, clamped to the plan and the model. None: as many
-    #: as the engine's context has room for (chats only).
-    max_tokens: int | None
-    #: Plan priority, 0 (best effort) to 3 (dedicated).
-    priority: int
-    #: Unix seconds, for `created` where the engine gives none.
-    now: int
-    #: What the plan allows at most, for engines that measure it themselves; None: no limit.
-    max_input_tokens: int | None = None
-    max_audio_seconds: int | None = None
+    __slots__ = (
+        "engine_model",
+        "max_audio_seconds",
+        "max_input_tokens",
+        "max_tokens",
+        "model",
+        "now",
+        "priority",
+    )
+
+    def __init__(
+        self,
+        model: Model,
+        engine_model: str,
+        max_tokens: int | None,
+        priority: int,
+        now: int,
+        max_input_tokens: int | None = None,
+        max_audio_seconds: int | None = None,
+    ) -> None:
+        self.model = model
+        #: The model's name at the engine.
+        self.engine_model = engine_model
+        #: Output tokens allowed: the caller's wish, clamped to the plan and the model. None: as
+        #: many as the engine's context has room for (chats only).
+        self.max_tokens = max_tokens
+        #: Plan priority, 0 (best effort) to 3 (dedicated).
+        self.priority = priority
+        #: Unix seconds, for `created` where the engine gives none.
+        self.now = now
+        #: What the plan allows at most, for engines that measure it themselves; None: no limit.
+        self.max_input_tokens = max_input_tokens
+        self.max_audio_seconds = max_audio_seconds
 
 
-class EngineCall(msgspec.Struct, frozen=True):
+class EngineCall:
     """One request to an engine."""
 
-    path: str
-    body: bytes | Parts
-    content_type: str = "application/json"
+    __slots__ = ("body", "content_type", "path")
+
+    def __init__(
+        self, path: str, body: bytes | Parts, content_type: str = "application/json"
+    ) -> None:
+        self.path = path
+        self.body = body
+        self.content_type = content_type
 
 
 #: Header lines of replies.
@@ -55,17 +87,20 @@ JSON = b"content-type: application/json\r\n"
 SSE = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer:
     """A whole reply, ready for the client."""
 
-    body: bytes
-    usage: Usage
-    finish: str
-    #: Header lines: its type.
-    head: bytes = JSON
+    __slots__ = ("body", "finish", "head", "usage")
+
+    def __init__(self, body: bytes, usage: Usage, finish: str, head: bytes = JSON) -> None:
+        self.body = body
+        self.usage = usage
+        self.finish = finish
+        #: Header lines: its type.
+        self.head = head
 
 
-class Translator(Protocol):
+class Translator:
     """Turns an engine's event stream into OpenAI's, read by read.
 
     `feed` takes the bytes of one read (events may be cut anywhere) and returns complete events for
@@ -73,35 +108,38 @@ class Translator(Protocol):
     receipt is written. Bytes that need no change are returned as they came.
     """
 
+    __slots__ = ("done", "error", "finish", "started", "usage")
+
     #: Header lines of the reply: its type.
-    head: bytes
-    #: What the client is sent last: `data: [DONE]`, where that is the custom.
-    ending: bytes
+    head: ClassVar[bytes] = SSE
+    #: What the client is sent last, where that is the custom.
+    ending: ClassVar[bytes] = b"data: [DONE]\n\n"
 
-    #: An event with content (text, a tool call, a finish reason) was seen: retries end here.
-    started: bool
-    #: `[DONE]` was seen.
-    done: bool
-    #: The engine reported an error inside the stream; nothing after it is to be sent.
-    error: ApiError | None
-    finish: str
-
-    @property
-    def usage(self) -> Usage:
-        """Tokens, as far as they have been told."""
-        ...
+    def __init__(self) -> None:
+        #: An event with content (text, a tool call, a finish reason) was seen: retries end here.
+        self.started = False
+        #: The end was seen.
+        self.done = False
+        #: The engine reported an error inside the stream; nothing after it is to be sent.
+        self.error: ApiError | None = None
+        self.finish = ""
+        #: Tokens, as far as they have been told.
+        self.usage = Usage()
 
     def feed(self, data: bytes) -> bytes:
         """Translate one read."""
-        ...
+        raise NotImplementedError
 
     def ended(self) -> bool:
-        """The engine's reply is over; whether the stream is whole, so that it is `done`."""
-        ...
+        """The engine's reply is over; whether the stream is whole, so that it is `done`.
+
+        Where the end is told, a connection that just closes is none.
+        """
+        return self.done
 
     def close(self) -> bytes:
-        """Events held back, now that `[DONE]` was seen (the usage chunk, when it was asked for)."""
-        ...
+        """Events held back, now that the end was seen (the usage chunk, when it was asked for)."""
+        return b""
 
 
 class Dialect(Protocol):

@@ -9,7 +9,8 @@ from oxlo.wire.decode import Decoder, invalid, unsupported
 from oxlo.wire.lazy import Lazy
 from oxlo.wire.messages import first_bytes
 from oxlo.wire.ranges import check_ranges
-from oxlo.wire.sampling import Sampling, check_bias, check_stop, check_stream
+from oxlo.wire.sampling import check_bias, check_stop, check_stream
+from oxlo.wire.shapes.sampling import Sampling
 
 MAX_PROMPTS = 16
 MAX_LOGPROBS = 5

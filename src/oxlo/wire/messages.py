@@ -1,75 +1,38 @@
 """The messages of a chat: their fields are read; what they say is passed on as it came."""
 
 from collections.abc import Iterable
-from typing import Literal
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import Raw
 
 from oxlo.wire.decode import invalid, refused, required, sent
-
-Role = Literal["system", "developer", "user", "assistant", "tool", "function"]
-PartKind = Literal["text", "image_url", "input_audio", "file", "refusal"]
+from oxlo.wire.shapes.messages import Message, Part, Url
 
 _NOTHING: frozenset[str] = frozenset()
 _USUAL = frozenset({"system", "user", "assistant"})
 _DEVELOPER, _TOOL = frozenset({"developer"}), frozenset({"tool"})
 
 
-class Called(msgspec.Struct):
-    """A function's name and the JSON of its arguments, as a model wrote it."""
-
-    name: str
-    arguments: str
-
-
-class ToolCall(msgspec.Struct):
-    """A call that an assistant made in an earlier turn."""
-
-    id: str
-    function: Called
-    type: Literal["function"] = "function"
-
-
-class Message(msgspec.Struct, omit_defaults=True):
-    """One turn: the fields that engines are sent. What it says stays the bytes that it came as."""
-
-    role: Role
-    content: Raw | UnsetType = UNSET
-    tool_calls: list[ToolCall] | None = None
-    tool_call_id: str | None = None
-    name: str | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    function_call: Called | None = None
-
-
-class _Url(msgspec.Struct):
-    url: str
-    detail: str | None = None
-
-
-class _Part(msgspec.Struct):
-    type: PartKind
-    text: str | None = None
-    image_url: Raw | UnsetType = UNSET
-
-
-class Summary(msgspec.Struct, frozen=True):
+class Summary:
     """What admission needs to know about messages."""
 
-    count: int
-    #: Upper bound of the prompt's bytes of text; pictures are none (D18).
-    text_bytes: int
-    #: Kinds of the parts, where messages have parts.
-    kinds: frozenset[str]
-    #: What not every model's template knows: `developer` (the role), `tool` (calls, results).
-    unusual: frozenset[str]
+    __slots__ = ("count", "kinds", "text_bytes", "unusual")
+
+    def __init__(
+        self, count: int, text_bytes: int, kinds: frozenset[str], unusual: frozenset[str]
+    ) -> None:
+        self.count = count
+        #: Upper bound of the prompt's bytes of text; pictures are none (D18).
+        self.text_bytes = text_bytes
+        #: Kinds of the parts, where messages have parts.
+        self.kinds = kinds
+        #: What not every model's template knows: `developer` (the role), `tool` (calls, results).
+        self.unusual = unusual
 
 
 _encode = msgspec.json.Encoder().encode
-_parts = msgspec.json.Decoder(list[_Part])
-_url = msgspec.json.Decoder(_Url)
+_parts = msgspec.json.Decoder(list[Part])
+_url = msgspec.json.Decoder(Url)
 
 
 #: So much of a prompt's beginning tells which others share it.
@@ -111,7 +74,7 @@ def _text_bytes(message: Message) -> int:
     return memoryview(message.content).nbytes if isinstance(message.content, Raw) else 0
 
 
-def _parts_of(message: Message, index: int) -> list[_Part] | None:
+def _parts_of(message: Message, index: int) -> list[Part] | None:
     """Check one message; returns its parts, where it has parts."""
     if message.role == "tool" and not message.tool_call_id:
         raise required(f"messages[{index}].tool_call_id")
@@ -139,11 +102,11 @@ def _check_empty(message: Message, where: str) -> None:
         raise invalid(where, "expected a string or a list of parts, got null.")
 
 
-def _read_parts(content: Raw, where: str) -> list[_Part]:
+def _read_parts(content: Raw, where: str) -> list[Part]:
     try:
         parts = _parts.decode(content)
     except msgspec.ValidationError as error:
-        raise refused(error, list[_Part], where) from None
+        raise refused(error, list[Part], where) from None
     if not parts:
         raise invalid(where, "give at least one part.")
     for index, part in enumerate(parts):
@@ -151,7 +114,7 @@ def _read_parts(content: Raw, where: str) -> list[_Part]:
     return parts
 
 
-def _check_part(part: _Part, where: str) -> None:
+def _check_part(part: Part, where: str) -> None:
     if part.type == "text" and part.text is None:
         raise required(f"{where}.text")
     if part.type != "image_url":
@@ -161,10 +124,10 @@ def _check_part(part: _Part, where: str) -> None:
     try:
         _url.decode(part.image_url)
     except msgspec.ValidationError as error:
-        raise refused(error, _Url, f"{where}.image_url") from None
+        raise refused(error, Url, f"{where}.image_url") from None
 
 
-def _picture_bytes(part: _Part) -> int:
+def _picture_bytes(part: Part) -> int:
     if part.type != "image_url" or not sent(part.image_url):
         return 0
     return memoryview(part.image_url).nbytes

@@ -1,37 +1,20 @@
-"""What may be sent to an engine: allow-lists, and the values that the platform decides."""
+"""An engine's request, rebuilt from what was read and what the platform decided."""
 
 from typing import TypeVar
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
 
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import PerModel, parameters
 from oxlo.engines.dialect import Decided
-from oxlo.wire.chat import ChatRequest, ResponseFormat
+from oxlo.engines.dialects.shapes.bodies import ChatBody, CompletionBody, Defaults, Sampling
 from oxlo.wire.completions import CompletionRequest
-from oxlo.wire.messages import Message
+from oxlo.wire.shapes.chat import ChatRequest
 
 #: Asks an engine for usage, whether or not the caller did: every receipt needs it.
 WITH_USAGE = {"include_usage": True}
 
 Number = TypeVar("Number", int, float)
-
-
-class Defaults(msgspec.Struct, frozen=True):
-    """What a model's `/parameters` publish as applied where a caller says nothing."""
-
-    temperature: float | None = None
-    top_p: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    typical_p: float | None = None
-    repeat_penalty: float | None = None
-    mirostat_mode: int | None = None
-    mirostat_tau: float | None = None
-    mirostat_eta: float | None = None
 
 
 def _defaults(model: Model) -> Defaults:
@@ -40,45 +23,6 @@ def _defaults(model: Model) -> Defaults:
 
 
 defaults = PerModel(_defaults)
-
-
-class Sampling(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """OpenAI's own fields, which every engine takes."""
-
-    model: str
-    stream: bool = False
-    stream_options: dict[str, bool] | None = None
-    max_tokens: int | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    n: int | None = None
-    stop: str | list[str] | None = None
-    seed: int | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    logit_bias: dict[str, float] | None = None
-
-
-class ChatBody(Sampling, kw_only=True, omit_defaults=True):
-    """A chat as OpenAI defines it."""
-
-    #: As they were read, or as an engine needs them.
-    messages: list[Message] | Raw
-    logprobs: bool | None = None
-    top_logprobs: int | None = None
-    response_format: ResponseFormat | None = None
-    tools: Raw | UnsetType = UNSET
-    tool_choice: Raw | UnsetType = UNSET
-    parallel_tool_calls: bool | None = None
-    reasoning_effort: str | None = None
-
-
-class CompletionBody(Sampling, kw_only=True, omit_defaults=True):
-    """A completion as OpenAI defined it."""
-
-    prompt: str | list[str] | list[int] | list[list[int]] | list[str | int | list[int]]
-    logprobs: int | None = None
-    echo: bool | None = None
 
 
 def chat(request: ChatRequest, decided: Decided) -> ChatBody:

@@ -6,31 +6,17 @@ import msgspec
 
 from oxlo.engines.dialect import Answer, Decided, Usage
 from oxlo.engines.dialects import usage as counts
-from oxlo.engines.dialects.chunks import (
-    Choice,
-    Chunk,
-    Logprob,
-    Logprobs,
-    Said,
-    Ways,
-    check_index,
-    read_chunk,
-)
+from oxlo.engines.dialects.chunks import Ways, check_index, read_chunk
 from oxlo.engines.dialects.events import parts
-from oxlo.engines.dialects.speech import Delta, Message, Voice
+from oxlo.engines.dialects.shapes.chunks import Choice, Chunk, Logprob, Logprobs, Said
+from oxlo.engines.dialects.shapes.deltas import ChoiceDelta, Delta
+from oxlo.engines.dialects.speech import Message, Voice
 from oxlo.engines.dialects.stream import Stream
 from oxlo.engines.dialects.tools import Plan
 from oxlo.errors import EngineFailed
-from oxlo.wire.chat import ChatRequest
+from oxlo.wire.shapes.chat import ChatRequest
 
 _encode = msgspec.json.Encoder().encode
-
-
-class _Choice(msgspec.Struct):
-    index: int
-    delta: Delta
-    logprobs: Logprobs | None
-    finish_reason: str | None
 
 
 class ChatStream(Stream):
@@ -45,12 +31,10 @@ class ChatStream(Stream):
         "_voices",
         "_wants_usage",
         "_ways",
-        "usage",
     )
 
     def __init__(self, request: ChatRequest, decided: Decided, tools: Plan, ways: Ways) -> None:
         super().__init__()
-        self.usage = Usage()
         self._ways = ways
         self._tools = tools
         self._decided = decided
@@ -66,7 +50,7 @@ class ChatStream(Stream):
         if not self._head:
             self._head = self._framed(chunk)
         if chunk.usage is not None:
-            self._count(chunk.usage.counted())
+            self._count(counts.counted(chunk.usage))
         events = [shown for choice in chunk.choices for shown in self._choice(choice)]
         if len(events) == len(chunk.choices) == 1 and chunk.usage is None:
             self._make_mould(payload, chunk.choices[0], events[0])
@@ -105,14 +89,14 @@ class ChatStream(Stream):
         if not deltas and not finish:
             return []
         self.started = True
-        shown = [] if voice.began else [_Choice(choice.index, _first(deltas), None, None)]
+        shown = [] if voice.began else [ChoiceDelta(choice.index, _first(deltas), None, None)]
         voice.began = True
         for delta in deltas:
-            shown.append(_Choice(choice.index, delta, logprobs, None))
+            shown.append(ChoiceDelta(choice.index, delta, logprobs, None))
             logprobs = None
         if finish:
             self.finish = finish
-            shown.append(_Choice(choice.index, Delta(), logprobs, finish))
+            shown.append(ChoiceDelta(choice.index, Delta(), logprobs, finish))
         return [b"%b%b%b" % (self._head, _encode(each), self._tail) for each in shown]
 
     def _begin(self, index: int) -> Voice:
@@ -169,7 +153,7 @@ def reply(body: bytes, request: ChatRequest, decided: Decided, tools: Plan, ways
     total = Usage()
     for chunk in chunks:
         if chunk.usage is not None:
-            counts.add(total, chunk.usage.counted())
+            counts.add(total, counts.counted(chunk.usage))
         for choice in chunk.choices:
             check_index(choice.index, request.n or 1)
             whole = choices.setdefault(choice.index, _Whole(tools))

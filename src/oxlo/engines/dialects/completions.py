@@ -3,15 +3,15 @@
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
 
 from oxlo.engines.dialect import Answer, Decided, Usage
 from oxlo.engines.dialects import usage as counts
-from oxlo.engines.dialects.chunks import Index, Logprobs, Ways, check_index, finish_of, read
+from oxlo.engines.dialects.chunks import Ways, check_index, finish_of, read
 from oxlo.engines.dialects.events import encoded, parts
 from oxlo.engines.dialects.failures import UNREADABLE
+from oxlo.engines.dialects.shapes.chunks import Logprobs
+from oxlo.engines.dialects.shapes.completions import Legacy, TextChoice, TextChunk
 from oxlo.engines.dialects.stream import Stream
-from oxlo.engines.dialects.usage import RawUsage
 from oxlo.errors import EngineFailed
 from oxlo.wire.completions import CompletionRequest
 from oxlo.wire.decode import sent
@@ -19,32 +19,7 @@ from oxlo.wire.decode import sent
 _encode = msgspec.json.Encoder().encode
 
 
-class _Choice(msgspec.Struct):
-    text: str = ""
-    index: Index = 0
-    logprobs: Raw | UnsetType = UNSET
-    finish_reason: str | None = None
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice]
-    id: str = ""
-    created: int = 0
-    system_fingerprint: str | None = None
-    usage: RawUsage | None = None
-    error: Raw | UnsetType = UNSET
-
-
-class Legacy(msgspec.Struct):
-    """Log probabilities in the old shape."""
-
-    tokens: list[str] = []
-    token_logprobs: list[float | None] = []
-    top_logprobs: list[dict[str, float] | None] | None = None
-    text_offset: list[int] = []
-
-
-_chunk = msgspec.json.Decoder(_Chunk)
+_chunk = msgspec.json.Decoder(TextChunk)
 _legacy = msgspec.json.Decoder(Legacy)
 _modern = msgspec.json.Decoder(Logprobs)
 
@@ -60,7 +35,7 @@ class _Text:
         self.finish = ""
         self._offset = len(echo)
 
-    def add(self, choice: _Choice, logprobs: Legacy | None) -> str:
+    def add(self, choice: TextChoice, logprobs: Legacy | None) -> str:
         """Take in a piece; returns the text that it adds."""
         added, self.echo = self.echo + choice.text, ""
         self.text += added
@@ -103,7 +78,7 @@ class _Writer:
         self._ways = ways
         self._n = request.n or 1
         self._by_choice: dict[int, Usage] = {}
-        self._last: _Chunk
+        self._last: TextChunk
         self.usage = Usage()
         self.texts: dict[int, _Text] = {}
 
@@ -111,10 +86,10 @@ class _Writer:
         """Take in a chunk or a reply; returns its choices as OpenAI shows them. Raises ApiError."""
         self._last = chunk = read(_chunk, payload)
         if chunk.usage is not None:
-            self._count(chunk, chunk.usage.counted())
+            self._count(chunk, counts.counted(chunk.usage))
         return [self._choice(choice) for choice in chunk.choices]
 
-    def _choice(self, choice: _Choice) -> dict[str, Any]:
+    def _choice(self, choice: TextChoice) -> dict[str, Any]:
         text = self._text(choice.index)
         logprobs = self._logprobs(choice, text)
         return {
@@ -134,7 +109,7 @@ class _Writer:
             text = self.texts[index] = _Text(str(prompt) if echo else "")
         return text
 
-    def _logprobs(self, choice: _Choice, text: _Text) -> Legacy | None:
+    def _logprobs(self, choice: TextChoice, text: _Text) -> Legacy | None:
         if not sent(choice.logprobs):
             return None
         try:
@@ -144,7 +119,7 @@ class _Writer:
         except UNREADABLE:
             raise EngineFailed from None
 
-    def _count(self, chunk: _Chunk, told: Usage) -> None:
+    def _count(self, chunk: TextChunk, told: Usage) -> None:
         """The whole answer's usage, or that of one choice: its prompt has one, all answers many."""
         if not self._ways.usage_per_choice or len(chunk.choices) != 1:
             self.usage = told
@@ -203,15 +178,11 @@ class CompletionStream(Stream):
         self._writer = _Writer(request, decided, ways)
         self._wants_usage = request.include_usage
 
-    @property
-    def usage(self) -> Usage:
-        """Tokens so far."""
-        return self._writer.usage
-
     def _event(self, payload: bytes) -> bytes:
         if payload == _NOTHING:
             return b""
         choices = self._writer.read(payload)
+        self.usage = self._writer.usage
         return b"".join(map(self._written, choices))
 
     def _written(self, choice: dict[str, Any]) -> bytes:

@@ -5,7 +5,8 @@ import msgspec
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Usage
 from oxlo.engines.dialects.chunks import read
 from oxlo.engines.dialects.openai import renamed
-from oxlo.engines.dialects.usage import RawUsage
+from oxlo.engines.dialects.shapes.usage import RawUsage
+from oxlo.engines.dialects.usage import counted
 from oxlo.errors import EngineFailed
 from oxlo.wire.embeddings import EmbeddingRequest
 
@@ -52,5 +53,5 @@ def reply(body: bytes, request: EmbeddingRequest, decided: Decided) -> Answer:
     told = read(_reply, body)
     if [item.index for item in told.data] != list(range(len(request.items))):
         raise EngineFailed
-    usage = told.usage.counted() if told.usage else Usage()
+    usage = counted(told.usage) if told.usage else Usage()
     return Answer(renamed(body, told.model, decided), usage, "stop")

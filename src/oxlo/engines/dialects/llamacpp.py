@@ -12,14 +12,16 @@ from msgspec import UNSET, Raw
 
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Translator
 from oxlo.engines.dialects import bodies, chat, completions, failures, tools
-from oxlo.engines.dialects.bodies import WITH_USAGE, Sampling, defaults, either
+from oxlo.engines.dialects.bodies import WITH_USAGE, defaults, either
 from oxlo.engines.dialects.chunks import Ways
 from oxlo.engines.dialects.counting import counter
 from oxlo.engines.dialects.openai import CHAT_PATH, COMPLETION_PATH
+from oxlo.engines.dialects.shapes.bodies import Sampling
+from oxlo.engines.dialects.shapes.llamacpp import Count, Samplers, Tokens
 from oxlo.errors import ApiError, BadRequest, ContextLengthExceeded
-from oxlo.wire.chat import ChatRequest, JsonSchema, ResponseFormat
 from oxlo.wire.completions import CompletionRequest
-from oxlo.wire.messages import Message
+from oxlo.wire.shapes.chat import ChatRequest, JsonSchema, ResponseFormat
+from oxlo.wire.shapes.messages import Message
 
 WAYS = Ways("llamacpp", usage_per_choice=True, legacy=False)
 
@@ -29,29 +31,8 @@ _PARSER_WORDS = re.compile(
 )
 
 
-class _Samplers(msgspec.Struct, kw_only=True):
-    """llama.cpp's samplers, always sent: its own defaults are not neutral."""
-
-    top_k: int | None
-    min_p: float | None
-    typical_p: float | None
-    repeat_penalty: float | None
-    mirostat: int | None
-    mirostat_tau: float | None
-    mirostat_eta: float | None
-    cache_prompt: bool = True
-
-
-class _Count(msgspec.Struct):
-    input_tokens: int
-
-
-class _Tokens(msgspec.Struct):
-    tokens: list[int]
-
-
-_input_tokens = counter(_Count, lambda told: told.input_tokens)
-_token_count = counter(_Tokens, lambda told: len(told.tokens))
+_input_tokens = counter(Count, lambda told: told.input_tokens)
+_token_count = counter(Tokens, lambda told: len(told.tokens))
 
 
 class LlamaCpp:
@@ -159,9 +140,9 @@ def _adapt(body: Sampling, choices: int) -> None:
         body.seed &= 0x7FFFFFFF
 
 
-def _samplers(request: ChatRequest | CompletionRequest, decided: Decided) -> _Samplers:
+def _samplers(request: ChatRequest | CompletionRequest, decided: Decided) -> Samplers:
     usual = defaults(decided.model)
-    return _Samplers(
+    return Samplers(
         top_k=either(request.top_k, usual.top_k),
         min_p=either(request.min_p, usual.min_p),
         typical_p=either(request.typical_p, usual.typical_p),

@@ -6,59 +6,25 @@ bytes is always a key and its value, never something said.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET
 
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Translator, Usage
 from oxlo.engines.dialects import bodies, failures
-from oxlo.engines.dialects.chunks import Index, read
+from oxlo.engines.dialects.chunks import read
 from oxlo.engines.dialects.events import encoded, event
+from oxlo.engines.dialects.shapes.openai import Choice, Chunk, Object, Said
 from oxlo.engines.dialects.stream import Stream
-from oxlo.engines.dialects.usage import RawUsage
+from oxlo.engines.dialects.usage import counted
 from oxlo.errors import ApiError, EngineFailed
-from oxlo.wire.chat import ChatRequest
 from oxlo.wire.completions import CompletionRequest
+from oxlo.wire.shapes.chat import ChatRequest
 
 CHAT_PATH = "/v1/chat/completions"
 COMPLETION_PATH = "/v1/completions"
 
-Object = dict[str, Any]
-
-
-class _Said(msgspec.Struct, gc=False):
-    content: str | None = None
-    reasoning_content: str | None = None
-    refusal: str | UnsetType | None = UNSET
-    tool_calls: list[Object] | None = None
-
-
-class _Choice(msgspec.Struct):
-    index: Index = 0
-    finish_reason: str | None = None
-    delta: _Said | None = None
-    message: _Said | None = None
-    text: str | None = None
-    logprobs: Raw | UnsetType = UNSET
-
-    @property
-    def complete(self) -> bool:
-        """Whether a whole reply's choice has the fields that OpenAI always sends."""
-        said = self.message
-        return self.logprobs is not UNSET and (said is None or said.refusal is not UNSET)
-
-
-class _Chunk(msgspec.Struct):
-    """All that is looked at; a chunk or a whole reply."""
-
-    choices: list[_Choice]
-    model: str | None = None
-    usage: RawUsage | UnsetType | None = UNSET
-    error: Raw | UnsetType = UNSET
-
-
-_chunk = msgspec.json.Decoder(_Chunk)
+_chunk = msgspec.json.Decoder(Chunk)
 _any = msgspec.json.Decoder(Object)
 _encode = msgspec.json.Encoder().encode
 
@@ -110,14 +76,14 @@ def _answer(body: bytes, decided: Decided) -> Answer:
     told = read(_chunk, body)
     if not told.choices:
         raise EngineFailed
-    usage = told.usage.counted() if told.usage else Usage()
+    usage = counted(told.usage) if told.usage else Usage()
     finish = told.choices[0].finish_reason or "stop"
     return Answer(_completed(renamed(body, told.model, decided), told), usage, finish)
 
 
-def _completed(body: bytes, told: _Chunk) -> bytes:
+def _completed(body: bytes, told: Chunk) -> bytes:
     """The same reply with the fields that OpenAI always sends, where some are missing."""
-    if all(choice.complete for choice in told.choices):
+    if all(map(_is_complete, told.choices)):
         return body
     reply = _any.decode(body)
     for choice in reply["choices"]:
@@ -125,6 +91,12 @@ def _completed(body: bytes, told: _Chunk) -> bytes:
         if isinstance(choice.get("message"), dict):
             choice["message"].setdefault("refusal", None)
     return _encode(reply)
+
+
+def _is_complete(choice: Choice) -> bool:
+    """Whether a whole reply's choice has the fields that OpenAI always sends."""
+    said = choice.message
+    return choice.logprobs is not UNSET and (said is None or said.refusal is not UNSET)
 
 
 def renamed(data: bytes, told: str | None, decided: Decided) -> bytes:
@@ -144,11 +116,10 @@ _NULL_USAGE = b',"usage":null}'
 class PassThrough(Stream):
     """Passes a stream on: every event is read, and leaves as the bytes that it came as."""
 
-    __slots__ = ("_decided", "_last", "_wants_usage", "usage")
+    __slots__ = ("_decided", "_last", "_wants_usage")
 
     def __init__(self, wants_usage: bool, decided: Decided) -> None:
         super().__init__()
-        self.usage = Usage()
         self._wants_usage = wants_usage
         self._decided = decided
         #: The event that told the usage.
@@ -160,7 +131,7 @@ class PassThrough(Stream):
             self._note(choice)
         shown_as = renamed(payload, chunk.model, self._decided)
         if chunk.usage:
-            self.usage = chunk.usage.counted()
+            self.usage = counted(chunk.usage)
             self._last = shown_as
             return event(self._without_usage(shown_as, told=True)) if chunk.choices else b""
         shown = event(self._without_usage(shown_as, told=chunk.usage is None))
@@ -169,7 +140,7 @@ class PassThrough(Stream):
             self._mould.make(payload, words, shown)
         return shown
 
-    def _note(self, choice: _Choice) -> None:
+    def _note(self, choice: Choice) -> None:
         said = choice.delta
         if choice.finish_reason:
             self.finish = choice.finish_reason
@@ -202,11 +173,11 @@ def _stripped(payload: bytes) -> bytes:
     return _encode(chunk)
 
 
-def _has_content(said: _Said) -> bool:
+def _has_content(said: Said) -> bool:
     return bool(said.content or said.reasoning_content or said.refusal or said.tool_calls)
 
 
-def _words(choices: list[_Choice]) -> str | None:
+def _words(choices: list[Choice]) -> str | None:
     """The words of an event that has nothing else to tell."""
     if len(choices) != 1 or choices[0].finish_reason or choices[0].delta is None:
         return None

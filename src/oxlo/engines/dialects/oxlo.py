@@ -1,19 +1,13 @@
 """The dialect of our own engines (`engines/serving`): OpenAI's, and they measure what they take."""
 
-from typing import Any
-
 import msgspec
 
 from oxlo.engines.dialects.failures import UNREADABLE
 from oxlo.engines.dialects.openai import OpenAI
+from oxlo.engines.dialects.shapes.oxlo import Refused
 from oxlo.errors import ApiError, BadRequest, ContextLengthExceeded, UnsupportedAbility
 
-
-class _Told(msgspec.Struct):
-    error: dict[str, Any]
-
-
-_told = msgspec.json.Decoder(_Told)
+_told = msgspec.json.Decoder(Refused)
 _KINDS = {kind.code: kind for kind in (ContextLengthExceeded, UnsupportedAbility)}
 _NAMED = ("message", "type", "param", "code")
 

@@ -3,38 +3,13 @@
 import secrets
 from typing import Any, Protocol
 
-import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 
-from oxlo.engines.dialects.chunks import Call, Choice, Logprob, Logprobs, Said, finish_of
+from oxlo.engines.dialects.chunks import finish_of
+from oxlo.engines.dialects.shapes.chunks import Call, Choice, Logprob, Logprobs, Said
+from oxlo.engines.dialects.shapes.deltas import CallDelta, Delta, FunctionDelta
 from oxlo.engines.dialects.tools import Plan
 from oxlo.engines.dialects.toolscan import Begin, Event, Scanner
-
-
-class FunctionDelta(msgspec.Struct, omit_defaults=True):
-    """A function's name, or a piece of its arguments."""
-
-    name: str | UnsetType = UNSET
-    arguments: str | UnsetType = UNSET
-
-
-class CallDelta(msgspec.Struct, omit_defaults=True):
-    """A piece of a tool call; `id`, `type` and the name come with the first only."""
-
-    index: int
-    id: str | UnsetType = UNSET
-    type: str | UnsetType = UNSET
-    function: FunctionDelta | UnsetType = UNSET
-
-
-class Delta(msgspec.Struct, omit_defaults=True):
-    """What one event adds to a message."""
-
-    role: str | UnsetType = UNSET
-    content: str | UnsetType | None = UNSET
-    refusal: str | UnsetType | None = UNSET
-    reasoning_content: str | UnsetType = UNSET
-    tool_calls: list[CallDelta] | UnsetType = UNSET
 
 
 class Speech(Protocol):

@@ -1,24 +1,18 @@
 """What all translators of streams share: reads become events, errors and the end are noticed."""
 
-from oxlo.engines.dialect import SSE
+from oxlo.engines.dialect import Translator
 from oxlo.engines.dialects.events import DONE, END, Cutter, payload_of
 from oxlo.engines.dialects.mould import Mould
 from oxlo.errors import ApiError, EngineFailed
 
 
-class Stream:
+class Stream(Translator):
     """Turns an engine's stream into OpenAI's, event by event."""
 
-    __slots__ = ("_cutter", "_mould", "done", "error", "finish", "started")
-
-    head = SSE
-    ending = b"data: [DONE]\n\n"
+    __slots__ = ("_cutter", "_mould")
 
     def __init__(self) -> None:
-        self.started = False
-        self.done = False
-        self.error: ApiError | None = None
-        self.finish = ""
+        super().__init__()
         self._cutter = Cutter()
         self._mould = Mould()
 
@@ -53,10 +47,6 @@ class Stream:
         if not self.started:
             raise EngineFailed
         self.done = True
-
-    def ended(self) -> bool:
-        """Whether the end was told: a connection that just closes is no end."""
-        return self.done
 
     def _event(self, payload: bytes) -> bytes:
         """What an event becomes for the client. Raises ApiError."""

@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 from msgspec import Raw, UnsetType
 
-from oxlo.wire.chat import ChatRequest
 from oxlo.wire.decode import too_deep
-from oxlo.wire.messages import Called, Message
+from oxlo.wire.shapes.chat import ChatRequest
+from oxlo.wire.shapes.messages import Called, Message
 from oxlo.wire.tools import Function, Mode
 
 #: Calls in one answer, at most, when they may be parallel.

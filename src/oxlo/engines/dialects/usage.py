@@ -1,39 +1,20 @@
-"""Tokens, as engines tell them and as OpenAI shows them."""
+"""Tokens, as receipts hold them and as OpenAI shows them."""
 
-from typing import Annotated, Any
-
-import msgspec
-from msgspec import Meta
+from typing import Any
 
 from oxlo.engines.dialect import Usage
-
-Tokens = Annotated[int, Meta(ge=0)]
-
-
-class Details(msgspec.Struct):
-    """Parts of a token count."""
-
-    cached_tokens: Tokens | None = None
-    reasoning_tokens: Tokens | None = None
+from oxlo.engines.dialects.shapes.usage import RawUsage
 
 
-class RawUsage(msgspec.Struct):
-    """Usage as engines report it."""
-
-    prompt_tokens: Tokens | None = None
-    completion_tokens: Tokens | None = None
-    prompt_tokens_details: Details | None = None
-    completion_tokens_details: Details | None = None
-
-    def counted(self) -> Usage:
-        """As receipts hold it."""
-        prompt, completion = self.prompt_tokens_details, self.completion_tokens_details
-        return Usage(
-            self.prompt_tokens or 0,
-            self.completion_tokens or 0,
-            (prompt.cached_tokens or 0) if prompt else 0,
-            (completion.reasoning_tokens or 0) if completion else 0,
-        )
+def counted(told: RawUsage) -> Usage:
+    """As receipts hold them."""
+    prompt, completion = told.prompt_tokens_details, told.completion_tokens_details
+    return Usage(
+        told.prompt_tokens or 0,
+        told.completion_tokens or 0,
+        (prompt.cached_tokens or 0) if prompt is not None else 0,
+        (completion.reasoning_tokens or 0) if completion is not None else 0,
+    )
 
 
 def add(total: Usage, more: Usage) -> None:

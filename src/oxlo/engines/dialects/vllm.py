@@ -11,9 +11,10 @@ from oxlo.engines.dialects.bodies import defaults, either
 from oxlo.engines.dialects.chunks import Ways
 from oxlo.engines.dialects.counting import counter
 from oxlo.engines.dialects.openai import CHAT_PATH, COMPLETION_PATH, OpenAI
+from oxlo.engines.dialects.shapes.vllm import Count, Samplers
 from oxlo.engines.dialects.tools import NO_TOOLS
-from oxlo.wire.chat import ChatRequest
 from oxlo.wire.completions import CompletionRequest
+from oxlo.wire.shapes.chat import ChatRequest
 
 #: vLLM serves lower numbers first; our plans count upwards.
 _TOP_PRIORITY = 3
@@ -22,20 +23,7 @@ WAYS = Ways("vllm")
 _encode = msgspec.json.Encoder().encode
 
 
-class _Samplers(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Always sent: a model's own generation defaults would slip in instead."""
-
-    priority: int
-    top_k: int | None = None
-    min_p: float | None = None
-    repetition_penalty: float | None = None
-
-
-class _Count(msgspec.Struct):
-    count: int
-
-
-_count = counter(_Count, lambda told: told.count)
+_count = counter(Count, lambda told: told.count)
 
 
 class Vllm(OpenAI):
@@ -87,9 +75,9 @@ class Vllm(OpenAI):
         return EngineCall("/tokenize", _encode(asked)), _count
 
 
-def _samplers(request: ChatRequest | CompletionRequest, decided: Decided) -> _Samplers:
+def _samplers(request: ChatRequest | CompletionRequest, decided: Decided) -> Samplers:
     usual = defaults(decided.model)
-    return _Samplers(
+    return Samplers(
         priority=_TOP_PRIORITY - decided.priority,
         top_k=either(request.top_k, usual.top_k),
         min_p=either(request.min_p, usual.min_p),

@@ -1,0 +1,53 @@
+"""The fields that chats and completions share."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+#: OpenAI's seeds: 64 bits.
+Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+
+
+class StreamOptions(msgspec.Struct):
+    """Options of a stream."""
+
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+class Sampling(msgspec.Struct, kw_only=True, dict=True):
+    """How to answer: OpenAI's fields, and the samplers of our docs. `None` is absent."""
+
+    model: str
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    n: int | None = None
+    stop: str | list[str] | None = None
+    seed: Seed | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    logit_bias: dict[str, float] | None = None
+    max_tokens: int | None = None
+    user: str | None = None
+
+    top_k: int | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    tfs_z: float | None = None
+    repeat_penalty: float | None = None
+    mirostat_mode: int | None = None
+    mirostat_tau: float | None = None
+    mirostat_eta: float | None = None
+
+    @property
+    def sse(self) -> bool:
+        """Whether a stream of it is one of server-sent events."""
+        return True
+
+    @property
+    def include_usage(self) -> bool:
+        """Whether the stream's usage chunk was asked for."""
+        return self.stream_options is not None and self.stream_options.include_usage is True
