@@ -198,6 +198,30 @@ def test_modules_are_short() -> None:
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST} == {}
 
 
+def compiled() -> list[str]:
+    """The modules that `setup.py` compiles."""
+    tree = ast.parse((ROOT / "setup.py").read_text())
+    names = next(
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "HOT"
+    )
+    found: list[str] = list(ast.literal_eval(names))
+    return found
+
+
+def test_compiled_modules_are_there() -> None:
+    """A module that was renamed would silently be compiled no more."""
+    assert set(compiled()) <= {name_of(path) for path in MODULES}
+
+
+@pytest.mark.parametrize("name", compiled())
+def test_no_struct_is_compiled(name: str) -> None:
+    """A Struct that is compiled loses its options (decision 5)."""
+    classes = [node for node in ast.walk(tree_of(SOURCE / name)) if isinstance(node, ast.ClassDef)]
+    assert not [c.name for c in classes if "Struct" in "".join(map(ast.unparse, c.bases))]
+
+
 def tracked() -> list[Path]:
     command = ["git", "ls-files", "-z"]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
