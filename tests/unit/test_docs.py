@@ -113,15 +113,18 @@ def is_command(command: object, words: list[str]) -> bool:
     return words[0] in commands and is_command(commands[words[0]], words[1:])
 
 
-def test_configuration_is_fresh() -> None:
-    """docs/configuration.md is what scripts/settings_doc.py would write."""
-    spec = importlib.util.spec_from_file_location("settings_doc", ROOT / "scripts/settings_doc.py")
+@pytest.mark.parametrize(
+    ("name", "target"), [("settings_doc", "configuration.md"), ("models_doc", "models.md")]
+)
+def test_tables_are_fresh(name: str, target: str) -> None:
+    """Pages with tables made by a script are what the script would write."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    page = DOCS / "configuration.md"
-    assert script.page(text(page)) == text(page), "run: python scripts/settings_doc.py"
+    page = DOCS / target
+    assert script.page(text(page)) == text(page), f"run: python scripts/{name}.py"
     assert page == script.PAGE
 
 

@@ -14,6 +14,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(fleet.app, name="fleet")
 app.add_typer(keys.app, name="keys")
 app.add_typer(models.app, name="models")
 app.command()(serve.serve)
@@ -22,7 +23,6 @@ app.command()(gateway.gateway)
 app.command()(migrate.migrate)
 app.command()(control.control)
 app.command()(engine.engine)
-app.command()(fleet.fleet)
 
 
 def _version(asked: bool) -> None:

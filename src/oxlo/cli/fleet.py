@@ -1,4 +1,4 @@
-"""`oxlo fleet`: the engines of this machine."""
+"""`oxlo fleet`: the engines of this machine; `oxlo fleet plan`: what would fit on others."""
 
 import asyncio
 import os
@@ -9,16 +9,28 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from oxlo.cli.plan import plan_command
+
 if TYPE_CHECKING:
     from oxlo.fleet.local import LocalFleet
 
+app = typer.Typer()
+app.command(name="plan")(plan_command)
 
+
+@app.callback(invoke_without_command=True)
 def fleet(
+    context: typer.Context,
     with_parent: Annotated[
         bool, typer.Option("--with-parent", help="End when stdin ends, so with the parent.")
     ] = False,
 ) -> None:
     """Start, warm, watch and restart the engines of the chosen models."""
+    if context.invoked_subcommand is None:
+        _serve(with_parent)
+
+
+def _serve(with_parent: bool) -> None:
     from oxlo import catalogue
     from oxlo.errors import ModelNotFound
     from oxlo.fleet.local import LocalFleet
