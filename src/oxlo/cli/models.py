@@ -52,17 +52,20 @@ def pull(
     ] = False,
 ) -> None:
     """Fetch the weights of models; what is here already is not fetched again."""
-    from oxlo.weights import WeightsError
+    from oxlo.weights import WeightsError, ready
 
     with storing.one_line_errors():
         settings, known = _open()
-        files = [file for name in names for file in known.resolve(name).weights]
+        models = [known.resolve(name) for name in names]
+        files = [file for model in models for file in model.weights]
         try:
             paths = _fetch(files, settings.weights_dir, verify=verify)
         except WeightsError as error:
             raise storing.CommandError(str(error)) from error
         for file, path in zip(files, paths, strict=True):
             typer.echo(f"{path}  sha256:{file.sha256}")
+        for model in models:
+            ready(model.weights, settings.weights_dir)  # a cache may be read-only later
 
 
 def _fetch(files: Sequence[WeightsFile], directory: Path, *, verify: bool) -> list[Path]:

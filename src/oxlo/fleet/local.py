@@ -94,12 +94,10 @@ def launch(model: Model, settings: Settings, part: Machine) -> Launch:
     variant = _variant(model)
     if variant is None:
         raise CannotLaunch(f"no variant of {model.id} is for {' or '.join(_HARDWARE)}")
-    paths: list[Path] = []
-    for file in model.weights if variant.hardware != "remote" else ():
-        path = weights.present(file, settings.weights_dir)
-        if path is None:
-            raise CannotLaunch(f"weights are missing: run `oxlo models pull {model.id}`")
-        paths.append(path)
+    files = model.weights if variant.hardware != "remote" else ()
+    paths = weights.ready(files, settings.weights_dir)
+    if paths is None:
+        raise CannotLaunch(f"weights are missing: run `oxlo models pull {model.id}`")
     return kind(variant.engine).launch(model, variant, settings, paths, part)
 
 

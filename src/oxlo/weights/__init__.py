@@ -12,6 +12,7 @@ from oxlo.weights.errors import (
 )
 from oxlo.weights.fetching import fetch, fetch_all, present
 from oxlo.weights.progress import Progress, Silent
+from oxlo.weights.tree import ready
 
 __all__ = [
     "Corrupt",
@@ -27,4 +28,5 @@ __all__ = [
     "fetch",
     "fetch_all",
     "present",
+    "ready",
 ]

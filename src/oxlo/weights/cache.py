@@ -1,4 +1,7 @@
-"""The cache: `DIRECTORY/<sha256>/<name>`, beside it what was verified, a lock and a work folder."""
+"""The cache: `DIRECTORY/<sha256>/<name>`, beside it what was verified, a lock and a work folder.
+
+Of a name with folders only the last part counts here; `tree.py` lays the folders out.
+"""
 
 import contextlib
 import errno
@@ -31,8 +34,8 @@ class Slot:
     def __init__(self, file: WeightsFile, directory: Path) -> None:
         self._file = file
         self._folder = directory / file.sha256
-        self.path = self._folder / file.name
-        self._record = self._folder / f"{file.name}.verified.json"
+        self.path = self._folder / Path(file.name).name
+        self._record = self.path.with_name(f"{self.path.name}.verified.json")
         self._work = self._folder / "work"
 
     def present(self, *, verify: bool = False) -> Path | None:

