@@ -62,6 +62,8 @@ class ApiError(Exception):
         self.param = param
         self.error_code = code or self.code
         self.retry_after = retry_after
+        #: Methods that the address takes, where another one was tried.
+        self.allow: tuple[str, ...] = ()
         self.extra = extra
         super().__init__(self.message)
 
@@ -152,6 +154,13 @@ class MethodNotAllowed(ApiError):
     status = 405
     type = "invalid_request_error"
     code = "method_not_allowed"
+
+    @classmethod
+    def at(cls, path: str, *methods: str) -> "MethodNotAllowed":
+        """The error that names the methods which `path` takes, in words and for the header."""
+        error = cls(f"{path} takes {', '.join(methods)}.")
+        error.allow = methods
+        return error
 
 
 class RequestTimedOut(ApiError):

@@ -59,6 +59,7 @@ async def test_wrong_paths(start: Start, method: str, path: str, status: int, wo
     answer = await platform.call(method, path)
     assert answer.status == status
     assert words in answer.json()["error"]["message"]
+    assert answer.headers.get("allow") == ("post" if status == 405 else None)
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ def json(value: Any, status: int = 200) -> Response:
 def error(problem: ApiError) -> Response:
     """An error in OpenAI's shape."""
     headers = {} if problem.retry_after is None else {"retry-after": str(problem.retry_after)}
+    headers |= {"allow": ", ".join(problem.allow)} if problem.allow else {}
     return Response(problem.body(), problem.status, headers, media_type="application/json")
 
 
@@ -33,10 +34,11 @@ async def _api_error(_request: Request, problem: Exception) -> Response:
 
 
 async def _http_error(request: Request, problem: Exception) -> Response:
-    status = problem.status_code if isinstance(problem, HTTPException) else 500
-    if status == 405:
-        return error(MethodNotAllowed(f"{request.url.path} does not take {request.method}."))
-    if status == 404:
+    assert isinstance(problem, HTTPException)
+    if problem.status_code == 405:
+        allowed = (problem.headers or {}).get("Allow", "GET")
+        return error(MethodNotAllowed.at(request.url.path, *allowed.split(", ")))
+    if problem.status_code == 404:
         return error(NotFound(f"There is nothing at {request.url.path}."))
     return error(InternalError())
 

@@ -33,6 +33,8 @@ def error_head(error: ApiError) -> bytes:
         lines.append(b"retry-after: %d\r\n" % error.retry_after)
     if error.should_retry is not None:
         lines.append(b"x-should-retry: %b\r\n" % (b"true" if error.should_retry else b"false"))
+    if error.allow:
+        lines.append(b"allow: %b\r\n" % ", ".join(error.allow).encode())
     return b"".join(lines)
 
 

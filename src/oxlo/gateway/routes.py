@@ -98,7 +98,7 @@ class Routes:
         text = path.decode("latin-1")
         methods = sorted({r.method.decode() for r in self.table if r.path == text})
         if methods:
-            return MethodNotAllowed(f"{text[:200]} takes {', '.join(methods)}.")
+            return MethodNotAllowed.at(text[:200], *methods)
         shown = headers.clean(text).decode()
         return NotFound(_hint(path) or f"There is nothing at {shown}. See /v1/models to begin.")
 

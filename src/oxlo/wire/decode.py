@@ -51,7 +51,7 @@ class Decoder(Generic[T]):
             if not str(error).startswith(_UNKNOWN_FIELD):
                 raise refused(error, self._strict.type) from None
         except msgspec.DecodeError as error:
-            raise malformed(error) from None
+            raise malformed(body, error) from None
         except RecursionError:
             raise too_deep() from None
         return self._decode_leniently(body)
@@ -63,7 +63,7 @@ class Decoder(Generic[T]):
         except msgspec.ValidationError as error:
             raise refused(error, self._lenient.type) from None
         except msgspec.DecodeError as error:
-            raise malformed(error) from None
+            raise malformed(body, error) from None
         except RecursionError:
             raise too_deep() from None
         return request, self._unknown(body)
@@ -94,8 +94,10 @@ def check_text(body: bytes) -> None:
         ) from None
 
 
-def malformed(error: msgspec.DecodeError) -> BadRequest:
-    """The body is not JSON."""
+def malformed(body: bytes, error: msgspec.DecodeError) -> BadRequest:
+    """The body is not JSON, or is not there."""
+    if not body.strip():
+        return BadRequest("The body is empty. Send a JSON object.", code="bad_json")
     reason = str(error).removeprefix("JSON is malformed: ")
     return BadRequest(
         f"We could not parse the JSON body of your request: {reason.rstrip('.')}.", code="bad_json"

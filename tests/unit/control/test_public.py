@@ -79,6 +79,7 @@ async def test_errors_are_openais(
     error = reply.json()["error"]
     assert (reply.status_code, error["code"]) == (status, code)
     assert set(error) == {"message", "type", "param", "code"}
+    assert ("allow" in reply.headers) == (status == 405)
 
 
 async def test_bugs_show_no_stack(control: Control, public_client: httpx2.AsyncClient) -> None:
