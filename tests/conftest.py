@@ -20,6 +20,16 @@ def smollm2() -> Path:
     """
     if given := os.environ.get("OXLO_TEST_SMOLLM2"):
         return Path(given)
+    return fetched("smollm2-135m")[0]
+
+
+@pytest.fixture(scope="session")
+def minilm() -> list[Path]:
+    """The files of the real starter model for embeddings."""
+    return fetched("minilm-l6")
+
+
+def fetched(model: str) -> list[Path]:
+    """A model's weights, kept in the folder `OXLO_TEST_CACHE`."""
     cache = os.environ.get("OXLO_TEST_CACHE") or Path.home() / ".cache" / "oxlo-tests"
-    model = catalogue.load().resolve("smollm2-135m")
-    return weights.fetch(model.weights[0], Path(cache))
+    return [weights.fetch(file, Path(cache)) for file in catalogue.load().resolve(model).weights]

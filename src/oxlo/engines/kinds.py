@@ -2,9 +2,10 @@
 
 from oxlo.engines.base import CannotLaunch, Kind
 from oxlo.engines.llamacpp import LlamaCpp
+from oxlo.engines.onnx import Onnx
 from oxlo.engines.upstream import Upstream
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (LlamaCpp(), Upstream())}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (LlamaCpp(), Onnx(), Upstream())}
 
 
 def kind(name: str) -> Kind:

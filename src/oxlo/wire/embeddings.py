@@ -56,11 +56,16 @@ _decoder: Decoder[EmbeddingRequest] = Decoder(_Strict, EmbeddingRequest)
 def decode(body: bytes) -> tuple[EmbeddingRequest, tuple[str, ...]]:
     """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
     request, unknown = _decoder.decode(body)
+    check_items(request)
+    return request, unknown
+
+
+def check_items(request: EmbeddingRequest) -> None:
+    """Check what is to be embedded. Raises BadRequest."""
     if isinstance(request.input, list):
         _check_list(request.input)
     if not all(request.items):
         raise invalid("input", "a text may not be empty.")
-    return request, unknown
 
 
 def _check_list(given: list[str | int | list[int]]) -> None:

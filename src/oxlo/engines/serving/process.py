@@ -6,6 +6,7 @@ Its log is on stderr.
 """
 
 import asyncio
+import ctypes
 import logging
 import os
 import socket
@@ -16,6 +17,7 @@ from typing import NoReturn
 
 import msgspec
 import uvicorn
+import uvloop
 
 from oxlo.engines.serving.app import Engine, application
 
@@ -34,14 +36,25 @@ def main(load: Callable[[bytes], Engine]) -> None:
         engine = load(sys.stdin.buffer.readline())
     except CannotLoad as reason:
         fail(str(reason))
+    _give_back()
     threading.Thread(target=_die_with_parent, daemon=True).start()
-    asyncio.run(_serve(engine))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(engine))
     sys.stdout.flush()
     os._exit(0)  # native threads of the engines' libraries may not delay the end
 
 
+def _give_back() -> None:
+    """Return to the system what loading took and nobody needs; glibc would keep it for later."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "malloc_trim"):
+        libc.malloc_trim(0)
+
+
 async def _serve(engine: Engine) -> None:
     listener = socket.create_server(("127.0.0.1", engine.port), backlog=1024)
+    # Inherited by its connections: a reply's head and body are not held back for each other.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
         application(engine),

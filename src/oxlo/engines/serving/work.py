@@ -24,7 +24,11 @@ class Job:
 
     def step(self) -> None:
         """A step is done: that is progress. Raises Cancelled when the caller has gone."""
-        self._workers.steps += 1
+        self._workers.moved()
+        self.check()
+
+    def check(self) -> None:
+        """Raise Cancelled when the caller has gone."""
         if self.cancelled:
             raise Cancelled
 
@@ -37,6 +41,10 @@ class Workers:
         #: Calls under way or waiting for a thread, and steps done: what health is judged by.
         self.busy = 0
         self.steps = 0
+
+    def moved(self) -> None:
+        """A step of somebody's work is done."""
+        self.steps += 1
 
     async def run(self, request: Request, work: Callable[[Job], T]) -> T:
         """Do `work` in a thread; its body has to be read before. Raises Cancelled."""

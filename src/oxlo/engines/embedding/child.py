@@ -1,0 +1,50 @@
+"""The child process that is one embedding engine."""
+
+from pathlib import Path
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from tokenizers import Tokenizer
+
+from oxlo.engines.embedding.batcher import Batcher
+from oxlo.engines.embedding.batching import Costs
+from oxlo.engines.embedding.cl100k import Cl100k
+from oxlo.engines.embedding.config import Config
+from oxlo.engines.embedding.encoder import Encoder
+from oxlo.engines.embedding.service import Embedding
+from oxlo.engines.embedding.texts import Texts
+from oxlo.engines.serving.app import Engine
+from oxlo.engines.serving.process import main
+from oxlo.engines.serving.work import Workers
+from oxlo.engines.sessions import session
+
+
+def load(line: bytes) -> Engine:
+    """The engine that the configuration describes. Raises CannotLoad."""
+    config = msgspec.json.decode(line, type=Config)
+    workers = Workers(config.slots)
+    made = embedding(config, workers)
+
+    async def embed(request: Request) -> Response:
+        body = await request.body()
+        reply = await workers.run(request, lambda job: made.answer(job, body))
+        return Response(reply, media_type="application/json")
+
+    routes = [Route("/v1/embeddings", embed, methods=["POST"])]
+    return Engine(routes, workers, config.api_key, config.port)
+
+
+def embedding(config: Config, workers: Workers) -> Embedding:
+    """The loaded model. Raises CannotLoad."""
+    opened = session(Path(config.model), config.threads, config.device)
+    encoder = Encoder(opened, config.pooling, normalize=config.normalize)
+    costs = Costs(config.batch_tokens, config.run_tokens)
+    vocabulary = Cl100k(Path(config.token_ids)) if config.token_ids else None
+    texts = Texts(Tokenizer.from_file(config.tokenizer), config.context, vocabulary)
+    return Embedding(config.name, texts, Batcher(encoder.vectors, costs, workers.moved))
+
+
+if __name__ == "__main__":
+    main(load)

@@ -1,0 +1,48 @@
+"""From a request's items to the token ids that the model reads."""
+
+from collections.abc import Sequence
+
+from tokenizers import Tokenizer
+
+from oxlo.engines.embedding.cl100k import Cl100k
+from oxlo.errors import ContextLengthExceeded
+from oxlo.wire.decode import invalid
+
+Item = str | int | list[int]
+
+
+class Texts:
+    """The model's tokenizer, and the vocabulary of ids that are sent instead of texts."""
+
+    def __init__(self, tokenizer: Tokenizer, context: int, vocabulary: Cl100k | None) -> None:
+        tokenizer.no_truncation()  # what is too long is refused, not cut
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self._context = context
+        self._vocabulary = vocabulary
+
+    def read(self, items: Sequence[Item], cap: int | None) -> list[list[int]]:
+        """The token ids of each item; `cap` is the plan's. Raises BadRequest."""
+        texts = [self._text(item) for item in items]
+        rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
+        allowed = min(self._context, cap or self._context)
+        for number, row in enumerate(rows):
+            if len(row) > allowed:
+                raise _too_long(number, len(row), allowed)
+        return rows
+
+    def _text(self, item: Item) -> str:
+        if isinstance(item, str):
+            return item
+        if self._vocabulary is None:
+            raise invalid("input", "this model takes texts, not token ids.")
+        return self._vocabulary.text([item] if isinstance(item, int) else item)
+
+
+def _too_long(number: int, counted: int, allowed: int) -> ContextLengthExceeded:
+    return ContextLengthExceeded(
+        f"Item {number} of 'input' has {counted} tokens; {allowed} are allowed here.",
+        param="input",
+        counted_tokens=counted,
+        allowed_tokens=allowed,
+    )
