@@ -14,12 +14,7 @@ os.environ["PYTHONPATH"] = str(Path(oxlo.__file__).parent.parent)
 
 @pytest.fixture(scope="session")
 def smollm2() -> Path:
-    """The real starter model's GGUF file, fetched once for all runs.
-
-    `OXLO_TEST_SMOLLM2` names a file to use instead, `OXLO_TEST_CACHE` a folder to keep it in.
-    """
-    if given := os.environ.get("OXLO_TEST_SMOLLM2"):
-        return Path(given)
+    """The real starter model's GGUF file, fetched once for all runs."""
     return fetched("smollm2-135m")[0]
 
 
@@ -29,7 +24,17 @@ def minilm() -> list[Path]:
     return fetched("minilm-l6")
 
 
+@pytest.fixture(scope="session")
+def starter(smollm2: Path, minilm: list[Path]) -> Path:
+    """A folder of weights that holds all that `oxlo serve` wants when nobody says more."""
+    return cache()
+
+
+def cache() -> Path:
+    """Where the tests keep models: `OXLO_TEST_CACHE`."""
+    return Path(os.environ.get("OXLO_TEST_CACHE") or Path.home() / ".cache" / "oxlo-tests")
+
+
 def fetched(model: str) -> list[Path]:
-    """A model's weights, kept in the folder `OXLO_TEST_CACHE`."""
-    cache = os.environ.get("OXLO_TEST_CACHE") or Path.home() / ".cache" / "oxlo-tests"
-    return [weights.fetch(file, Path(cache)) for file in catalogue.load().resolve(model).weights]
+    """The files of a model of the catalogue."""
+    return [weights.fetch(file, cache()) for file in catalogue.load().resolve(model).weights]

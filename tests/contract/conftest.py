@@ -42,10 +42,10 @@ def free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Iterator[Served]:
-    """`oxlo serve` with the starter model; its weights come from the test cache."""
+def served(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Iterator[Served]:
+    """`oxlo serve` with the starter models; their weights come from the test cache."""
     home = tmp_path_factory.mktemp("home")
-    (home / "weights").symlink_to(smollm2.parent.parent)
+    (home / "weights").symlink_to(starter)
     environ = os.environ | {"OXLO_HOME": str(home), "OXLO_PORT": str(free_port())}
     command = [sys.executable, "-m", "oxlo", "serve"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:

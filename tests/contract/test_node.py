@@ -17,11 +17,12 @@ HERE = Path(__file__).with_name("node")
     shutil.which("node") is None or not (HERE / "node_modules").is_dir(),
     reason="needs Node 20 and `npm ci` in tests/contract/node (`make test` runs it)",
 )
-def test_node_sdk(served: Served) -> None:
+@pytest.mark.parametrize("file", sorted(path.name for path in HERE.glob("*.test.mjs")))
+def test_node_sdk(served: Served, file: str) -> None:
     """Every Node test passes."""
     environ = os.environ | {"OXLO_BASE_URL": served.base_url, "OXLO_API_KEY": served.key}
     run = subprocess.run(
-        ["node", "--test", "--test-reporter=spec", "chat.test.mjs"],
+        ["node", "--test", "--test-reporter=spec", file],
         cwd=HERE,
         env=environ,
         capture_output=True,

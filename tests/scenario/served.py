@@ -197,8 +197,7 @@ class Platform:
             contextlib.suppress(OSError, http.client.HTTPException),
             self.asked("/readyz") as reply,
         ):
-            reply.read()
-            return reply.status == 200
+            return bool(json.loads(reply.read())["status"] == "ready")
         return False
 
     def engine(self) -> registry.Replica:

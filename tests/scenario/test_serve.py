@@ -44,17 +44,17 @@ dialect = "vllm"
 
 
 @pytest.fixture
-def installed(tmp_path: Path, smollm2: Path) -> Iterator[Platform]:
+def installed(tmp_path: Path, starter: Path) -> Iterator[Platform]:
     """An empty home, nothing started."""
-    platform = Platform(tmp_path / "home", smollm2.parent.parent)
+    platform = Platform(tmp_path / "home", starter)
     yield platform
     platform.close()
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Iterator[Platform]:
+def running(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Iterator[Platform]:
     """One platform for several tests, started from an empty home."""
-    platform = Platform(tmp_path_factory.mktemp("running") / "home", smollm2.parent.parent)
+    platform = Platform(tmp_path_factory.mktemp("running") / "home", starter)
     try:
         platform.start()
         yield platform
@@ -75,7 +75,7 @@ def test_ready_lines(running: Platform) -> None:
     lines = running.out.splitlines()
     assert f"Base URL: http://127.0.0.1:{running.port}/v1" in lines
     assert f"API key: {running.key}" in lines
-    assert f"Models: {MODEL}" in lines
+    assert f"Models: {MODEL}, minilm-l6" in lines
 
 
 def test_pasted_curl(running: Platform) -> None:
@@ -197,7 +197,7 @@ def test_sigterm_and_restart(running: Platform) -> None:
     assert last == "[DONE]"
     assert not any(map(is_error, rest))
     assert running.ended() == 0
-    assert len(processes) == 4
+    assert len(processes) == 5
     assert [pid for pid in processes if is_alive(pid)] == []
 
     running.start()
@@ -233,7 +233,7 @@ def test_models_that_cannot_start(installed: Platform) -> None:
     add_model(installed.home, "away", free_port())
     add_model(installed.home, "keyless", free_port(), 'api_key_env = "NO_SUCH_KEY"')
     installed.start()
-    assert f"Models: {MODEL}\n" in installed.out
+    assert f"Models: {MODEL}, minilm-l6\n" in installed.out
     assert "Connect call failed" in until(lambda: not_ready(installed, "away"), "away is told")
     told = until(lambda: not_ready(installed, "keyless"), "keyless is told")
     assert "NO_SUCH_KEY" in told

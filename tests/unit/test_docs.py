@@ -36,7 +36,7 @@ _PARSERS = {
     "python": lambda text: compile(text, "snippet", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT),
 }
 #: Variables that are not settings: the tests' own, and those that examples use.
-_OTHER_VARIABLES = {"OXLO_TEST_SMOLLM2", "OXLO_TEST_CACHE", "OXLO_API_KEY", "OXLO_BASE_URL"}
+_OTHER_VARIABLES = {"OXLO_TEST_CACHE", "OXLO_API_KEY", "OXLO_BASE_URL"}
 
 Decode = Callable[[bytes], tuple[object, tuple[str, ...]]]
 

@@ -26,6 +26,7 @@ ALL_CHECKS = [
     "memory",
     "port",
     "llama.cpp",
+    "onnxruntime",
     "database",
     "clock",
     "open files",
@@ -85,7 +86,7 @@ def test_bad_settings(settings: Settings, name: str, value: str, told: str) -> N
 
 
 def test_no_engine_no_engine_check(settings: Settings) -> None:
-    """Without a local model llama.cpp is not wanted."""
+    """Without a local model no library is wanted."""
     code, lines = run(settings, OXLO_STARTER="none")
     assert code == 0
     assert "ok  models: none are to be served" in lines
@@ -155,14 +156,14 @@ async def test_port_of_our_own(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("program", "words", "ok"),
     [
-        ("print('1.2')", "xllamacpp 1.2", True),
+        ("print('lib', '1.2')", "lib 1.2", True),
         ("import no_such_module", "No module named 'no_such_module'; pip install", False),
         ("import os; os.kill(os.getpid(), 4)", "signal 4", False),
     ],
 )
 def test_engine(program: str, words: str, ok: bool) -> None:
     """Missing and crashing are told apart."""
-    finding = doctor.engine(program)
+    finding = doctor.engine(doctor.Library("lib", program, "extra"))
     assert judged(finding) == (ok, not ok)
     assert words in finding.words
 

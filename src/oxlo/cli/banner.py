@@ -1,36 +1,87 @@
 """What `oxlo serve` prints once it is ready: plain text, so that it copies cleanly."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from oxlo.catalogue import Model
 from oxlo.plans import Plan
 
-_CURL = """\
-curl {base}/chat/completions \\
-  -H "Authorization: Bearer {key}" \\
-  -H "Content-Type: application/json" \\
-  -d '{{"model": "{model}", "messages": [{{"role": "user", "content": "Say hello."}}],
-       "max_tokens": 100}}'"""
 
-_PYTHON = """\
-from openai import OpenAI
+@dataclass(frozen=True)
+class _Example:
+    """How models with an ability are called."""
 
-client = OpenAI(base_url="{base}", api_key="{key}")
+    #: Below `/v1`.
+    path: str
+    #: JSON for curl, and statements for the Python client.
+    body: str
+    python: str
+
+
+_EXAMPLES = {
+    "chat": _Example(
+        "/chat/completions",
+        """\
+{{"model": "{model}", "messages": [{{"role": "user", "content": "Say hello."}}],
+       "max_tokens": 100}}""",
+        """\
 reply = client.chat.completions.create(
     model="{model}",
     messages=[{{"role": "user", "content": "Say hello."}}],
     max_tokens=100,
 )
-print(reply.choices[0].message.content)"""
+print(reply.choices[0].message.content)""",
+    ),
+    "embeddings": _Example(
+        "/embeddings",
+        '{{"model": "{model}", "input": "Say hello."}}',
+        """\
+vectors = client.embeddings.create(model="{model}", input=["Say hello.", "Greet me."])
+print(vectors.data[0].embedding[:4])""",
+    ),
+}
+
+_CURL = """\
+curl {base}{path} \\
+  -H "Authorization: Bearer {key}" \\
+  -H "Content-Type: application/json" \\
+  -d '{body}'"""
+
+_PYTHON = """\
+from openai import OpenAI
+
+client = OpenAI(base_url="{base}", api_key="{key}")
+{calls}"""
 
 
-def banner(base_url: str, key: str | None, plan: Plan, models: list[str]) -> str:
+def banner(base_url: str, key: str | None, plan: Plan, models: Sequence[Model]) -> str:
     """The whole text. `key` is there only when it was just made, `models` are those ready."""
     base = f"{base_url}/v1"
+    names = ", ".join(model.id for model in models)
     lines = ["", "Oxlo is ready.", "", f"Base URL: {base}", *_key_lines(key)]
-    lines += [f"Models: {', '.join(models)}" if models else _NO_MODELS, _plan_line(plan)]
-    if models:
-        shown = {"base": base, "key": key or "YOUR_API_KEY", "model": models[0]}
-        lines += ["", "Ask with curl:", "", _CURL.format(**shown)]
-        lines += ["", "Or with Python (pip install openai):", "", _PYTHON.format(**shown)]
+    lines += [f"Models: {names}" if models else _NO_MODELS, _plan_line(plan)]
+    lines += _calls(base, key or "YOUR_API_KEY", models)
     return "\n".join([*lines, "", "Stop with Ctrl-C."])
+
+
+def _calls(base: str, key: str, models: Sequence[Model]) -> list[str]:
+    """A call with curl, and a program that calls a model of each ability."""
+    found = list(_examples(models))
+    if not found:
+        return []
+    example, model = found[0]
+    body = example.body.format(model=model)
+    curl = _CURL.format(base=base, key=key, path=example.path, body=body)
+    calls = "\n\n".join(example.python.format(model=model) for example, model in found)
+    python = _PYTHON.format(base=base, key=key, calls=calls)
+    return ["", "Ask with curl:", "", curl, "", "Or with Python (pip install openai):", "", python]
+
+
+def _examples(models: Sequence[Model]) -> Iterator[tuple[_Example, str]]:
+    """Each ability's example, with the first of the models that has it."""
+    for ability, example in _EXAMPLES.items():
+        if able := [model.id for model in models if ability in model.abilities]:
+            yield example, able[0]
 
 
 KEEP = "Keep the key now: it is not shown again."

@@ -16,7 +16,7 @@ import msgspec
 import typer
 
 from oxlo import catalogue, plans, weights
-from oxlo.catalogue import Model
+from oxlo.catalogue import Model, Variant
 from oxlo.cli import reach
 from oxlo.errors import ModelNotFound
 from oxlo.fleet import machine
@@ -34,7 +34,29 @@ FILES_WANTED, FILES_NEEDED = 4096, 256
 EARLIEST = 1735689600.0
 #: Seconds by which clocks and file systems may disagree.
 _DRIFT = 60.0
-_ENGINE = "import xllamacpp; print(xllamacpp.__version__)"
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """What a kind of engine stands on."""
+
+    name: str
+    #: Prints its version.
+    program: str
+    extra: str
+
+
+#: By kind of engine.
+LIBRARIES = {
+    "llamacpp": Library(
+        "llama.cpp", "import xllamacpp; print('xllamacpp', xllamacpp.__version__)", "llamacpp"
+    ),
+    "onnx": Library(
+        "onnxruntime",
+        "import onnxruntime, tokenizers; print(onnxruntime.__version__)",
+        "embeddings",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +100,7 @@ def findings() -> Iterator[Finding]:
     yield disk(missing_mb(local, settings), free_mb(settings.home))
     yield memory(sum(map(memory_of, local)), machine.here().memory_mb)
     yield asyncio.run(port(settings))
-    if local:
-        yield engine(_ENGINE)
+    yield from map(engine, libraries(local))
     yield asyncio.run(schema(settings))
     yield clock(time.time(), newest(settings.journal_dir))
     yield open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
@@ -135,8 +156,12 @@ def disk(missing: int, free: int) -> Finding:
 
 def memory_of(model: Model) -> int:
     """Memory that a model's engine takes on this machine, in MB; 0 when it runs elsewhere."""
-    variant = next((v for v in model.variants if v.hardware in ("cpu", "remote")), None)
+    variant = _served(model)
     return (variant.memory_mb or 0) if variant and variant.hardware == "cpu" else 0
+
+
+def _served(model: Model) -> Variant | None:
+    return next((v for v in model.variants if v.hardware in ("cpu", "remote")), None)
 
 
 def memory(models: int, here: int) -> Finding:
@@ -161,17 +186,23 @@ async def port(settings: Settings) -> Finding:
     return Finding("port", f"{settings.port} on {settings.host} is free")
 
 
-def engine(program: str) -> Finding:
-    """Whether llama.cpp can be loaded: tried in a child, which a wrong build would crash."""
+def libraries(models: list[Model]) -> list[Library]:
+    """What the engines of these models stand on, each once."""
+    kinds = dict.fromkeys(variant.engine for model in models if (variant := _served(model)))
+    return [LIBRARIES[kind] for kind in kinds if kind in LIBRARIES]
+
+
+def engine(library: Library) -> Finding:
+    """Whether a library can be loaded: tried in a child, which a wrong build would crash."""
     run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+        [sys.executable, "-c", library.program], capture_output=True, text=True, check=False
     )
     if run.returncode == 0:
-        return Finding("llama.cpp", f"xllamacpp {run.stdout.strip()}")
+        return Finding(library.name, run.stdout.strip())
     if run.returncode < 0:
-        return wrong("llama.cpp", f"crashes on this processor (signal {-run.returncode})")
+        return wrong(library.name, f"crashes on this processor (signal {-run.returncode})")
     said = run.stderr.strip().splitlines()[-1:]
-    return wrong("llama.cpp", "; ".join([*said, "pip install 'oxlo[llamacpp]'"]))
+    return wrong(library.name, "; ".join([*said, f"pip install 'oxlo[{library.extra}]'"]))
 
 
 async def schema(settings: Settings) -> Finding:

@@ -148,7 +148,7 @@ async def _announce(prepared: _Prepared, logs: Path) -> None:
     while (ready := await reach.ready(settings)) is None or not startup.is_over(ready):
         startup.look(registry.read(settings.replicas_file).replicas, time.monotonic())
         await asyncio.sleep(_LOOK)
-    models = [model for model in prepared.models if model in ready]
+    models = [prepared.known.resolve(model) for model in prepared.models if model in ready]
     _say(banner(settings.base_url, prepared.key, prepared.plan, models), err=False)
     _say(f"Ready after {time.monotonic() - started:.1f} s.")
     for model, why in startup.troubles().items():

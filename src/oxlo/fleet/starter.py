@@ -5,8 +5,8 @@ from oxlo.catalogue import Catalogue
 from oxlo.settings import Settings
 
 STARTER: dict[str, tuple[str, ...]] = {
-    "small": ("smollm2-135m",),
-    "full": ("smollm2-135m", "qwen2.5-coder-0.5b"),
+    "small": ("smollm2-135m", "minilm-l6"),
+    "full": ("smollm2-135m", "qwen2.5-coder-0.5b", "minilm-l6"),
     "none": (),
 }
 

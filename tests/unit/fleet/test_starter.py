@@ -42,13 +42,13 @@ def model(model_id: str) -> Model:
     )
 
 
-KNOWN = Catalogue([model("smollm2-135m"), model("qwen2.5-coder-0.5b"), model("other")])
+KNOWN = Catalogue(map(model, ("smollm2-135m", "qwen2.5-coder-0.5b", "minilm-l6", "other")))
 
 
 def test_starter_sets(tmp_path: Path) -> None:
-    """One model, two, or none."""
-    assert chosen(Settings(home=tmp_path), KNOWN) == ("smollm2-135m",)
-    assert len(chosen(Settings(home=tmp_path, starter="full"), KNOWN)) == 2
+    """A chat and an embedding model; more; or none."""
+    assert chosen(Settings(home=tmp_path), KNOWN) == ("smollm2-135m", "minilm-l6")
+    assert "qwen2.5-coder-0.5b" in chosen(Settings(home=tmp_path, starter="full"), KNOWN)
     assert chosen(Settings(home=tmp_path, starter="none"), KNOWN) == ()
 
 

@@ -1,0 +1,127 @@
+"""Embeddings through the real SDK, by the real starter model."""
+
+import asyncio
+import base64
+import json
+import math
+import urllib.request
+
+import openai
+import pytest
+from tests.contract.conftest import Served
+
+pytestmark = pytest.mark.engine
+
+MODEL = "minilm-l6"
+
+
+def dot(a: list[float], b: list[float]) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True))
+
+
+def used_today(client: openai.OpenAI) -> int:
+    limits: dict[str, dict[str, int]] = client.get("/limits", cast_to=dict[str, object])  # type: ignore
+    return limits["day"]["used"]
+
+
+def test_one_text(client: openai.OpenAI) -> None:
+    """The SDK asks for base64 and gives numbers: 384 of them, of unit length."""
+    reply = client.embeddings.create(model=MODEL, input="The food was delicious.")
+    assert (reply.object, reply.model) == ("list", MODEL)
+    [item] = reply.data
+    assert (item.object, item.index, len(item.embedding)) == ("embedding", 0, 384)
+    assert math.isclose(dot(item.embedding, item.embedding), 1, abs_tol=1e-5)
+
+
+def test_paraphrases_are_close(client: openai.OpenAI) -> None:
+    """A list keeps its order, and what is meant alike is near."""
+    texts = ["How do I reset my password?", "The weather is nice.", "I forgot my password."]
+    reply = client.embeddings.create(model=MODEL, input=texts)
+    assert [item.index for item in reply.data] == [0, 1, 2]
+    asked, weather, forgot = (item.embedding for item in reply.data)
+    assert dot(asked, forgot) > 0.5 > 0.2 > dot(asked, weather)
+
+
+def test_floats_and_base64_agree(client: openai.OpenAI) -> None:
+    """Asked for by name."""
+    floats = client.embeddings.create(model=MODEL, input="Hello", encoding_format="float")
+    packed = client.embeddings.create(model=MODEL, input="Hello", encoding_format="base64")
+    raw = packed.data[0].embedding
+    assert isinstance(raw, str)
+    assert len(base64.b64decode(raw)) == 384 * 4
+    default = client.embeddings.create(model=MODEL, input="Hello").data[0].embedding
+    assert default == pytest.approx(floats.data[0].embedding, abs=1e-8)
+
+
+def test_token_ids(client: openai.OpenAI) -> None:
+    """What LangChain sends: cl100k's ids for "Hello world"."""
+    text = client.embeddings.create(model=MODEL, input="Hello world")
+    ids = client.embeddings.create(model=MODEL, input=[9906, 1917])
+    lists = client.embeddings.create(model=MODEL, input=[[9906, 1917], [9906]])
+    assert ids.data[0].embedding == text.data[0].embedding
+    assert len(lists.data) == 2
+    assert ids.usage.prompt_tokens == text.usage.prompt_tokens == 4
+
+
+def test_the_largest_batch_is_one_request(served: Served) -> None:
+    """2,048 texts count once; usage is the sum."""
+    key = served.new_key("batcher", "free")
+    with openai.OpenAI(base_url=served.base_url, api_key=key, max_retries=0) as sdk:
+        reply = sdk.embeddings.create(model=MODEL, input=["Hello"] * 2048)
+        used = used_today(sdk)
+    assert len(reply.data) == 2048
+    assert reply.usage.total_tokens == 3 * 2048
+    assert used == 1
+
+
+def test_too_long(client: openai.OpenAI) -> None:
+    """Refused with the numbers, and not counted."""
+    used = used_today(client)
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.embeddings.create(model=MODEL, input=["short", "word " * 300])
+    error = refused.value
+    assert (error.code, error.param) == ("context_length_exceeded", "input")
+    assert isinstance(error.body, dict)
+    assert (error.body["counted_tokens"], error.body["allowed_tokens"]) == (302, 256)
+    assert used_today(client) == used
+
+
+@pytest.mark.parametrize("wrong", [{"dimensions": 100}, {"input": [10**9]}, {"input": []}])
+def test_nonsense(client: openai.OpenAI, wrong: dict[str, object]) -> None:
+    """A 400 that names the field."""
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.embeddings.create(**{"model": MODEL, "input": "Hi"} | wrong)  # type: ignore[arg-type]
+    assert refused.value.param == next(iter(wrong))
+
+
+def test_wrong_endpoint(client: openai.OpenAI) -> None:
+    """A chat model makes no vectors; the error names one that does."""
+    with pytest.raises(openai.BadRequestError, match=MODEL):
+        client.embeddings.create(model="smollm2-135m", input="Hi")
+
+
+def test_parallel_calls(served: Served) -> None:
+    """Calls that share runs get what is theirs."""
+
+    async def everyone() -> list[list[float]]:
+        sdk = openai.AsyncOpenAI(base_url=served.base_url, api_key=served.key, max_retries=0)
+        async with sdk:
+            calls = [
+                sdk.embeddings.create(model=MODEL, input="word " * (n % 5 + 1)) for n in range(25)
+            ]
+            return [reply.data[0].embedding for reply in await asyncio.gather(*calls)]
+
+    told = asyncio.run(everyone())
+    for number, vector in enumerate(told):
+        assert dot(vector, told[number % 5]) > 0.999
+        assert dot(vector, told[(number + 1) % 5]) < 0.999
+
+
+def test_plain_http(served: Served) -> None:
+    """Without an SDK, numbers are the default."""
+    body = json.dumps({"model": "all-MiniLM-L6-v2", "input": "Hi"}).encode()
+    headers = {"Authorization": f"Bearer {served.key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{served.base_url}/embeddings", body, headers)
+    with urllib.request.urlopen(request) as reply:
+        told = json.loads(reply.read())
+    assert isinstance(told["data"][0]["embedding"][0], float)
