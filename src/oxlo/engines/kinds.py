@@ -1,11 +1,12 @@
 """The kinds of engine that a model file may name."""
 
 from oxlo.engines.base import CannotLaunch, Kind
+from oxlo.engines.diffusion.kind import Diffusers
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.engines.onnx import Onnx
 from oxlo.engines.upstream import Upstream
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (LlamaCpp(), Onnx(), Upstream())}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (LlamaCpp(), Onnx(), Diffusers(), Upstream())}
 
 
 def kind(name: str) -> Kind:

@@ -82,6 +82,13 @@ def _embeddings(launch: Launch) -> Iterator[tuple[str, object]]:
     yield "/v1/embeddings", {"model": launch.engine_model, "input": "Hi."}
 
 
+def _images(launch: Launch) -> Iterator[tuple[str, object]]:
+    body: dict[str, object] = {"model": launch.engine_model, "prompt": "A red circle.", "n": 1}
+    # A server that speaks like OpenAI may know nothing of steps: then it takes its own number.
+    few = {} if launch.dialect == "openai" else {"num_inference_steps": 2}
+    yield "/v1/images/generations", body | few
+
+
 def _chat(launch: Launch) -> dict[str, object]:
     # OpenAI's newer models refuse max_tokens; llama.cpp and older vLLM know nothing else.
     limit = "max_completion_tokens" if launch.dialect == "openai" else "max_tokens"
@@ -95,4 +102,5 @@ _WARM_UPS: dict[str, Callable[[Launch], Iterator[tuple[str, object]]]] = {
     "json": _schemas,
     "completions": _completions,
     "embeddings": _embeddings,
+    "images": _images,
 }

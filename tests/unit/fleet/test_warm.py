@@ -45,3 +45,12 @@ async def test_an_error_fails_the_warm_up() -> None:
         double.default = Script(status=500)
         with pytest.raises(WarmUpFailed, match=r"500.*scripted error"):
             await warm(LAUNCH, double.address)
+
+
+@pytest.mark.parametrize(("dialect", "steps"), [("oxlo", 2), ("openai", None)])
+def test_images_are_drawn_in_few_steps(dialect: str, steps: int | None) -> None:
+    """By engines that know what a step is."""
+    engine = msgspec.structs.replace(LAUNCH, dialect=dialect, abilities=frozenset({"images"}))
+    for path, body in requests(engine):
+        assert isinstance(body, dict)
+        assert (path, body.get("num_inference_steps")) == ("/v1/images/generations", steps)

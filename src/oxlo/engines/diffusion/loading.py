@@ -1,0 +1,74 @@
+"""Loading a pipeline: its safetensors as data, onto the device that there is."""
+
+from pathlib import Path
+from typing import Any
+
+import diffusers
+import torch
+import transformers
+
+from oxlo.engines.diffusion.config import Config, Sampler
+from oxlo.engines.serving.process import CannotLoad
+
+#: The classes behind the names of samplers, and what they are told beside their settings.
+_SAMPLERS: dict[Sampler, tuple[str, dict[str, object]]] = {
+    "ddim": ("DDIMScheduler", {}),
+    "dpm++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
+    "euler": ("EulerDiscreteScheduler", {}),
+    "euler-ancestral": ("EulerAncestralDiscreteScheduler", {}),
+    "euler-trailing": ("EulerDiscreteScheduler", {"timestep_spacing": "trailing"}),
+    "lcm": ("LCMScheduler", {}),
+    "unipc": ("UniPCMultistepScheduler", {}),
+}
+
+
+def device() -> str:
+    """Where pipelines run: a GPU when there is one."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def load(config: Config, on: str) -> Any:
+    """The pipeline, ready to draw. Raises CannotLoad."""
+    for library in (diffusers, transformers):
+        library.logging.set_verbosity_error()  # their warnings quote prompts
+        library.logging.disable_progress_bar()
+    if config.threads and on == "cpu":
+        torch.set_num_threads(config.threads)
+    pipeline = _read(config, on)
+    if config.scheduler:
+        pipeline.scheduler = _sampler(config.scheduler, pipeline.scheduler.config)
+    return _placed(pipeline, config, on)
+
+
+def _read(config: Config, on: str) -> Any:
+    dtype = config.dtype or ("float32" if on == "cpu" else "float16")
+    try:
+        return diffusers.DiffusionPipeline.from_pretrained(
+            Path(config.folder),
+            dtype=getattr(torch, dtype),
+            use_safetensors=True,  # never pickles: those are programs
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError, KeyError) as error:
+        raise CannotLoad(f"{config.folder} is no pipeline of safetensors: {error}") from error
+
+
+def _sampler(name: Sampler, settings: Any) -> Any:
+    class_name, told = _SAMPLERS[name]
+    return getattr(diffusers, class_name).from_config(settings, **told)
+
+
+def _placed(pipeline: Any, config: Config, on: str) -> Any:
+    """On the device as a whole, or part by part as they are needed."""
+    if config.offload != "none" and on == "cpu":
+        raise CannotLoad("offload needs a GPU, and there is none")
+    if config.offload == "model":
+        pipeline.enable_model_cpu_offload(device=on)
+    elif config.offload == "sequential":
+        pipeline.enable_sequential_cpu_offload(device=on)
+    else:
+        pipeline.to(on)
+    return pipeline

@@ -1,0 +1,47 @@
+"""What a call asks of an image engine."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from oxlo.wire.decode import Decoder, refused
+
+OutputFormat = Literal["png", "jpeg", "webp"]
+
+
+class Wish(msgspec.Struct, kw_only=True):
+    """The fields of a request, of whichever endpoint; unknown ones are ignored."""
+
+    prompt: str
+    model: str = ""
+    negative_prompt: str | None = None
+    size: str | None = None
+    width: int | None = None
+    height: int | None = None
+    n: Annotated[int, Meta(ge=1, le=10)] | None = None
+    seed: int | None = None
+    num_inference_steps: Annotated[int, Meta(ge=1, le=500)] | None = None
+    guidance_scale: Annotated[float, Meta(ge=0, le=100)] | None = None
+    strength: Annotated[float, Meta(ge=0.01, le=1)] | None = None
+    output_format: OutputFormat | None = None
+    output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
+    #: The plan's cap, when the gateway sends one.
+    max_input_tokens: int | None = None
+
+
+_decoder: Decoder[Wish] = Decoder(Wish, Wish)
+
+
+def read(body: bytes) -> Wish:
+    """A request in JSON. Raises BadRequest."""
+    return _decoder.decode(body)[0]
+
+
+def read_form(fields: Mapping[str, str]) -> Wish:
+    """A request in the fields of a form, which are all text. Raises BadRequest."""
+    try:
+        return msgspec.convert(fields, Wish, strict=False)
+    except msgspec.ValidationError as error:
+        raise refused(error, Wish) from None

@@ -1,0 +1,144 @@
+"""The words of a call, for pipelines whose words differ."""
+
+from typing import Any
+
+import pytest
+
+from oxlo.engines.diffusion.config import Config
+from oxlo.engines.diffusion.drawing import SEEDS, Drawing, Words, decide
+from oxlo.engines.diffusion.wish import read, read_form
+from oxlo.errors import BadRequest
+from oxlo.wire.sizes import Sizes
+
+CONFIG = Config(folder="", sizes=Sizes(own=(64, 64)), steps=20, guidance=7.5)
+
+
+def drawing(**fields: Any) -> Drawing:
+    known: dict[str, Any] = {
+        "prompt": "x", "negative_prompt": "", "size": (96, 64), "seeds": (3, 4), "steps": 4,
+        "guidance": 2.0,
+    }  # fmt: skip
+    return Drawing(**known | fields)
+
+
+class Classic:
+    """As Stable Diffusion: guidance is a second pass."""
+
+    def __call__(
+        self, prompt: Any, height: int, width: int, num_inference_steps: int,
+        guidance_scale: float, negative_prompt: Any, num_images_per_prompt: int, generator: Any,
+        callback_on_step_end: Any,
+    ) -> None: ...  # fmt: skip
+
+
+class Flow:
+    """As Flux: what is called guidance there is an input of the distilled models."""
+
+    def __call__(
+        self, prompt: Any, true_cfg_scale: float, height: int, width: int,
+        num_inference_steps: int, guidance_scale: float, num_images_per_prompt: int,
+        generator: Any, callback_on_step_end: Any,
+        negative_prompt: Any = None, max_sequence_length: int = 512,
+    ) -> None: ...  # fmt: skip
+
+
+class Kontext:
+    """One that follows instructions, and shows no progress."""
+
+    def __call__(
+        self, prompt: Any, image: Any, num_inference_steps: int, generator: Any
+    ) -> None: ...  # fmt: skip
+
+
+class Edit:
+    """As Stable Diffusion's image to image: the image says its size."""
+
+    def __call__(
+        self, prompt: Any, image: Any, strength: float, num_inference_steps: int
+    ) -> None: ...  # fmt: skip
+
+
+def test_decided_where_nothing_was_asked() -> None:
+    """The model's own steps and guidance, and a seed by chance."""
+    decided = decide(read(b'{"prompt": "x"}'), CONFIG, (64, 64), 99)
+    assert (decided.steps, decided.guidance, decided.seeds) == (20, 7.5, (99,))
+
+
+def test_each_image_has_its_seed() -> None:
+    """One after the other, and they wrap around."""
+    wish = read(b'{"prompt": "x", "n": 2, "seed": %d}' % (SEEDS - 1))
+    assert decide(wish, CONFIG, (64, 64), 1).seeds == (SEEDS - 1, 0)
+
+
+def test_form_fields_are_text() -> None:
+    """And mean numbers."""
+    wish = read_form({"prompt": "x", "n": "2", "strength": "0.5", "seed": "7"})
+    assert (wish.n, wish.strength, wish.seed) == (2, 0.5, 7)
+
+
+@pytest.mark.parametrize("field", ['"n": 11', '"strength": 2', '"num_inference_steps": 0'])
+def test_bad_values_are_named(field: str) -> None:
+    """Whoever speaks to an engine directly."""
+    with pytest.raises(BadRequest) as refusal:
+        read(f'{{"prompt": "x", {field}}}'.encode())
+    assert refusal.value.param in field
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "distilled", "name"),
+    [
+        (Classic(), False, "guidance_scale"),
+        (Flow(), False, "true_cfg_scale"),
+        (Flow(), True, "guidance_scale"),
+    ],
+)
+def test_guidance_goes_where_it_works(pipeline: object, distilled: bool, name: str) -> None:
+    """Under the name that this class gives it."""
+    words = Words(pipeline, distilled=distilled).call(drawing())
+    assert {key: words[key] for key in words if "cfg" in key or "guidance" in key} == {name: 2.0}
+
+
+def test_size_and_number_are_told() -> None:
+    """Width before height, one image for each seed."""
+    words = Words(Classic(), distilled=False).call(drawing())
+    assert (words["width"], words["height"], words["num_images_per_prompt"]) == (96, 64, 2)
+
+
+@pytest.mark.parametrize(("guidance", "negative"), [(2.0, " "), (1.0, None)])
+def test_a_second_pass_has_a_negative_prompt(guidance: float, negative: str | None) -> None:
+    """Where the class makes that pass only if it is given one."""
+    words = Words(Flow(), distilled=False).call(drawing(guidance=guidance))
+    assert words.get("negative_prompt") == negative
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"negative_prompt": "blue"}, {"image": object(), "strength": 0.5}],
+    ids=["negative_prompt", "strength"],
+)
+def test_what_nobody_reads(fields: dict[str, Any]) -> None:
+    """Is refused, not dropped."""
+    with pytest.raises(BadRequest) as refusal:
+        Words(Kontext(), distilled=False).call(drawing(**fields))
+    assert refusal.value.param in fields
+
+
+def test_an_edit_without_strength() -> None:
+    """Models that follow instructions change what the prompt says, in as many steps as asked."""
+    words = Words(Kontext(), distilled=False).call(drawing(image=object()))
+    assert set(words) == {"prompt", "image", "num_inference_steps"}
+    assert words["num_inference_steps"] == 4
+
+
+def test_what_a_pipeline_lacks() -> None:
+    """Without progress and a number of images it is not served."""
+    missing = Words(Kontext(), distilled=False).missing
+    assert missing == ["num_images_per_prompt", "callback_on_step_end"]
+
+
+@pytest.mark.parametrize("strength", [0.01, 1 / 49, 0.07, 0.33, 1.0, None])
+def test_a_faint_edit_has_a_step(strength: float | None) -> None:
+    """Diffusers runs `strength` of the steps, rounded down: never none."""
+    words = Words(Edit(), distilled=False).call(drawing(image=object(), strength=strength))
+    assert int(words["num_inference_steps"] * words["strength"]) >= 1
+    assert words["num_inference_steps"] >= 4
