@@ -1,16 +1,12 @@
 """`oxlo control`: the control process."""
 
 import asyncio
-import contextlib
-import os
-import signal
-import sys
-import threading
 from typing import Annotated
 
 import typer
 
 from oxlo.cli import storing
+from oxlo.cli.ending import on_end
 from oxlo.settings import Settings
 
 
@@ -32,21 +28,5 @@ async def _run(settings: Settings, *, with_parent: bool) -> None:
     from oxlo.control import process
 
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if with_parent:
-        _stop_at_end_of_input(loop, stop)
+    on_end(stop.set, with_parent=with_parent)
     await process.run(settings, stop)
-
-
-def _stop_at_end_of_input(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Set `stop` when the parent has gone: its end of the pipe closes whatever killed it."""
-
-    def wait() -> None:
-        while os.read(sys.stdin.fileno(), 4096):
-            pass
-        with contextlib.suppress(RuntimeError):  # the loop may have ended for another reason
-            loop.call_soon_threadsafe(stop.set)
-
-    threading.Thread(target=wait, daemon=True, name="parent").start()

@@ -1,14 +1,12 @@
 """`oxlo fleet`: the engines of this machine; `oxlo fleet plan`: what would fit on others."""
 
 import asyncio
-import os
-import signal
-import threading
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
+from oxlo.cli.ending import on_end
 from oxlo.cli.plan import plan_command
 
 if TYPE_CHECKING:
@@ -50,17 +48,5 @@ def _serve(with_parent: bool) -> None:
 
 
 async def _run(fleet: "LocalFleet", with_parent: bool) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, fleet.stop)
-    if with_parent:
-        threading.Thread(target=_follow_parent, args=(loop, fleet), daemon=True).start()
+    on_end(fleet.stop, with_parent=with_parent)
     await fleet.run()
-
-
-def _follow_parent(loop: asyncio.AbstractEventLoop, fleet: "LocalFleet") -> None:
-    """Stop when the parent's end of our stdin is closed; a kill -9 closes it too."""
-    # Not through sys.stdin: its lock would be held while the interpreter shuts down.
-    while os.read(0, 65536):
-        pass
-    loop.call_soon_threadsafe(fleet.stop)

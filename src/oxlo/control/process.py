@@ -8,7 +8,8 @@ from functools import partial
 
 import structlog
 
-from oxlo.control import context, jobs, private, public, server
+from oxlo import unixserver
+from oxlo.control import context, jobs, private, public
 from oxlo.control.context import Control
 from oxlo.settings import Settings
 from oxlo.store import migrate
@@ -47,10 +48,10 @@ async def _database(settings: Settings) -> AsyncIterator[Database]:
 
 
 def _bind(settings: Settings) -> tuple[socket.socket, socket.socket]:
-    public_socket = server.bind(settings.control_socket)
+    public_socket = unixserver.bind(settings.control_socket)
     try:
-        return public_socket, server.bind(settings.control_private_socket)
-    except server.SocketInUse:
+        return public_socket, unixserver.bind(settings.control_private_socket)
+    except unixserver.SocketInUse:
         public_socket.close()
         raise
 
@@ -65,7 +66,7 @@ async def _work(
         ("retention", retention, jobs.RETENTION_SECONDS),
     )
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(server.serve(public.app(control), listeners[0], stop))
-        tasks.create_task(server.serve(private.app(control), listeners[1], stop))
+        tasks.create_task(unixserver.serve(public.app(control), listeners[0], stop))
+        tasks.create_task(unixserver.serve(private.app(control), listeners[1], stop))
         for name, job, seconds in every:
             tasks.create_task(jobs.repeat(control, name, job, seconds, stop))

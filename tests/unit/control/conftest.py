@@ -9,7 +9,8 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 
-from oxlo.control import context, private, public, server
+from oxlo import unixserver
+from oxlo.control import context, private, public
 from oxlo.control.context import Control
 from oxlo.settings import Settings
 from oxlo.store import migrate
@@ -41,7 +42,7 @@ async def control(settings: Settings) -> AsyncIterator[Control]:
 async def _serving(app: Starlette, path: Path) -> AsyncIterator[httpx2.AsyncClient]:
     """Serve an application on a unix socket; a client that talks to it."""
     stop = asyncio.Event()
-    task = asyncio.create_task(server.serve(app, server.bind(path), stop))
+    task = asyncio.create_task(unixserver.serve(app, unixserver.bind(path), stop))
     transport = httpx2.AsyncHTTPTransport(uds=str(path))
     async with httpx2.AsyncClient(transport=transport, base_url="http://control") as client:
         yield client

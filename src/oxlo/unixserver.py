@@ -68,4 +68,4 @@ def _remove_dead(path: Path) -> None:
         except (ConnectionRefusedError, FileNotFoundError):
             path.unlink(missing_ok=True)
         else:
-            raise SocketInUse(f"{path}: another control process is running")
+            raise SocketInUse(f"{path}: another process serves there")

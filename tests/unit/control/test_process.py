@@ -1,39 +1,12 @@
-"""Sockets that only their user can reach, and the process around them."""
+"""The control process, from its start to its end."""
 
 import asyncio
-import socket
-import stat
-from pathlib import Path
 
-import pytest
-
-from oxlo.control import process, server, unixhttp
+from oxlo.control import process, unixhttp
 from oxlo.settings import Settings
 from oxlo.store import calls
 from oxlo.store.database import Database
 from oxlo.testing import journal
-
-
-def test_socket_is_private(tmp_path: Path) -> None:
-    """Nobody but the owner may connect."""
-    path = tmp_path / "a.sock"
-    with server.bind(path):
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-
-
-def test_dead_socket_is_replaced(tmp_path: Path) -> None:
-    """What a killed process left behind does not stop the next one."""
-    path = tmp_path / "a.sock"
-    server.bind(path).close()
-    with server.bind(path), socket.socket(socket.AF_UNIX) as client:
-        client.connect(str(path))
-
-
-def test_living_socket_is_left_alone(tmp_path: Path) -> None:
-    """Two controls on one installation: the second one says so."""
-    path = tmp_path / "a.sock"
-    with server.bind(path), pytest.raises(server.SocketInUse, match="another control"):
-        server.bind(path)
 
 
 async def _ready(settings: Settings) -> None:
