@@ -76,6 +76,10 @@ class Settings:
     idle_timeout: float = _setting(75.0, "Seconds an idle keep-alive connection is kept.")
     write_timeout: float = _setting(60.0, "Seconds that a client may take to read nothing at all.")
     body_memory_mb: int = _setting(256, "Memory for request bodies, over all connections.")
+    media_timeout: float = _setting(
+        60.0, "Seconds for the files of a call to be read, fetched and checked; then 503."
+    )
+    media_megapixels: int = _setting(50, "Megapixels that a picture may have.")
     engine_timeout: float = _setting(300.0, "Seconds that an engine may send nothing.")
     head_hold: float = _setting(
         10.0, "Seconds a stream's head waits for the first event (then comments)."
@@ -176,6 +180,11 @@ class Settings:
     def control_private_socket(self) -> Path:
         """Control's private application: key look-ups and changes, for gateways only."""
         return self.run_dir / "control-private.sock"
+
+    @property
+    def media_socket(self) -> Path:
+        """The media process, for gateways only."""
+        return self.run_dir / "media.sock"
 
     @property
     def spool_dir(self) -> Path:

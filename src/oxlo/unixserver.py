@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 _BACKLOG = 512
 
@@ -39,7 +39,7 @@ def bind(path: Path) -> socket.socket:
     return listener
 
 
-async def serve(app: Starlette, listener: socket.socket, stop: asyncio.Event) -> None:
+async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event) -> None:
     """Serve until `stop`; running requests get two seconds to finish."""
     config = uvicorn.Config(
         app,

@@ -121,6 +121,12 @@ class Platform:
         self.clients: list[Client] = []
         #: Ends the gateway, as a restart does.
         self.end: Callable[[], Awaitable[None]]
+        #: What else ends with it.
+        self.ends: list[Callable[[], object]] = []
+
+    def on_end(self, end: Callable[[], object]) -> None:
+        """Have something ended with the platform."""
+        self.ends.append(end)
 
     def client(self, key: str | None = None) -> Client:
         client = Client(self.port, self.key if key is None else key)
@@ -260,6 +266,8 @@ def _end_of(platform: Platform, listener: asyncio.Server) -> Callable[[], Awaita
             if hasattr(client, "writer"):
                 client.leave()
         listener.close()
+        for close in platform.ends:
+            close()
         await platform.gateway.drain()
         platform.gateway.close()
         await asyncio.sleep(0)

@@ -16,13 +16,13 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "settings", "telemetry", "catalogue", "plans", "wire"}),
     frozenset({"weights", "ledger", "queue", "fleet", "engines", "store", "unixserver"}),
-    frozenset({"gateway", "control", "testing"}),
+    frozenset({"gateway", "control", "media", "testing"}),
     frozenset({"cli"}),
 )
 #: Parts of one layer that stay apart all the same: they are different processes.
-STRANGERS = frozenset({"gateway", "control", "testing"})
+STRANGERS = frozenset({"gateway", "control", "media", "testing"})
 #: What a gateway never loads: it speaks no SQL and serves no pages.
-NOT_IN_GATEWAYS = ("sqlalchemy", "starlette", "uvicorn", "oxlo.store", "oxlo.control")
+NOT_IN_GATEWAYS = ("sqlalchemy", "starlette", "uvicorn", "oxlo.store", "oxlo.control", "oxlo.media")
 #: Loops that outlive any single failure, and may therefore catch everything.
 TOP_LEVEL_LOOPS = {("gateway/process.py", "_sweep"), ("control/jobs.py", "attempt")}
 LONGEST = 600
@@ -100,6 +100,7 @@ def test_imports_go_one_way() -> None:
         ("plans", "store", False),
         ("gateway", "control", False),
         ("control", "testing", False),
+        ("gateway", "media", False),
         ("cli", "control", True),
     ],
 )

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 from oxlo import __version__
-from oxlo.cli import accounts, control, doctor, engine, fleet, gateway, keys, migrate, models, serve
+from oxlo.cli import (
+    accounts,
+    control,
+    doctor,
+    engine,
+    fleet,
+    gateway,
+    keys,
+    media,
+    migrate,
+    models,
+    serve,
+)
 
 app = typer.Typer(
     name="oxlo",
@@ -23,6 +35,7 @@ app.command()(gateway.gateway)
 app.command()(migrate.migrate)
 app.command()(control.control)
 app.command()(engine.engine)
+app.command()(media.media)
 
 
 def _version(asked: bool) -> None:

@@ -103,7 +103,7 @@ async def _serve(prepared: _Prepared, *, verbose: bool) -> None:
     logs.mkdir(exist_ok=True)
     settings.replicas_file.unlink(missing_ok=True)  # what an earlier run wrote is not ready now
     grace = settings.drain_seconds + 5
-    children = [oxlo("gateway", grace), oxlo("fleet", grace), oxlo("control", 15)]
+    children = [oxlo("gateway", grace), oxlo("media", 5), oxlo("fleet", grace), oxlo("control", 15)]
     supervisor = Supervisor(children, logs, _Terminal(verbose=verbose).tell)
     stop = asyncio.Event()
     announcing = asyncio.create_task(_announce(prepared, logs))

@@ -10,6 +10,7 @@ from oxlo.catalogue import Model
 from oxlo.engines.parts import Parts
 from oxlo.errors import ApiError
 from oxlo.wire.completions import CompletionRequest
+from oxlo.wire.media import File
 from oxlo.wire.shapes.chat import ChatRequest
 
 
@@ -36,6 +37,7 @@ class Decided:
 
     __slots__ = (
         "engine_model",
+        "files",
         "max_audio_seconds",
         "max_input_tokens",
         "max_tokens",
@@ -53,6 +55,7 @@ class Decided:
         now: int,
         max_input_tokens: int | None = None,
         max_audio_seconds: int | None = None,
+        files: tuple[File, ...] = (),
     ) -> None:
         self.model = model
         #: The model's name at the engine.
@@ -67,6 +70,8 @@ class Decided:
         #: What the plan allows at most, for engines that measure it themselves; None: no limit.
         self.max_input_tokens = max_input_tokens
         self.max_audio_seconds = max_audio_seconds
+        #: The files of the request's media, in the order in which it names them.
+        self.files = files
 
 
 class EngineCall:

@@ -1,7 +1,9 @@
 """One inference call, from its head to its receipt.
 
     ADMITTING  the body is awaited, or the account's own line (over its concurrency)
+    UNPACKING  the media process takes the files out of the body
     COUNTING   the engine is asked how many tokens the prompt has
+    PREPARING  the media process fetches the media and looks into them
     QUEUED     every slot of the model is taken
     SENT       an attempt is under way at a replica
     DONE       settled: the outcome is in the journal
@@ -18,10 +20,11 @@ from oxlo.engines.dialect import Answer, Decided, Usage
 from oxlo.errors import ApiError, EngineFailed, EngineTimedOut, QueueTimedOut, ShuttingDown
 from oxlo.gateway import headers, receipts
 from oxlo.gateway.admission import Decision, fit
+from oxlo.gateway.attachments import Attachments
 from oxlo.gateway.attempt import Attempt
 from oxlo.gateway.backends import Backend, Group
 from oxlo.gateway.body import Body
-from oxlo.gateway.endpoints import Endpoint
+from oxlo.gateway.endpoints import Decode, Endpoint, is_form
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.metrics import CallMetrics
@@ -33,6 +36,7 @@ from oxlo.ledger.windows import Window
 from oxlo.plans import Plan
 from oxlo.plans.caller import Caller
 from oxlo.queue import Waiting
+from oxlo.wire.media import File, Medium
 
 if TYPE_CHECKING:
     from oxlo.gateway.core import Gateway
@@ -47,10 +51,12 @@ class Stage(IntEnum):
     """Where a call is in its life."""
 
     ADMITTING = 0
-    COUNTING = 1
-    QUEUED = 2
-    SENT = 3
-    DONE = 4
+    UNPACKING = 1
+    COUNTING = 2
+    PREPARING = 3
+    QUEUED = 4
+    SENT = 5
+    DONE = 6
 
 
 def _nothing() -> None:
@@ -61,10 +67,10 @@ class Call:
     """One call to an inference endpoint."""
 
     __slots__ = (
-        "_answer", "_commented_at", "_counting", "_decision", "_gateway", "_last", "_line",
-        "_queued_as", "_reply_head", "_request", "_tried", "_windows", "admitted", "attempt",
-        "caller", "endpoint", "exchange", "id", "model_id", "plan", "queued_at", "reservation",
-        "sent_at", "sse", "stage", "stream", "usage",
+        "_answer", "_attachments", "_commented_at", "_counting", "_decision", "_files", "_gateway",
+        "_last", "_line", "_queued_as", "_reply_head", "_request", "_tried", "_windows",
+        "admitted", "attempt", "caller", "endpoint", "exchange", "id", "model_id", "plan",
+        "queued_at", "reservation", "sent_at", "sse", "stage", "stream", "usage",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway", exchange: Exchange, endpoint: Endpoint) -> None:
@@ -85,6 +91,8 @@ class Call:
         self.attempt: Attempt | None = None
         self.queued_at = self.sent_at = 0.0
         self._request: Any = None
+        self._attachments: Attachments | None = None
+        self._files: tuple[File, ...] = ()
         self._decision: Decision
         self._line: Waiter | None = None
         self._counting: Sending | None = None
@@ -106,16 +114,20 @@ class Call:
 
     def body(self, body: Body) -> None:
         """The whole body is here."""
-        wall = self._gateway.wall()
+        endpoint = self.endpoint
         try:
-            self._decide(body.read(), wall)
-            self._reserve(wall)
+            if endpoint.forms is not None and is_form(self._content_type):
+                self._unpack(body, endpoint.forms)
+            elif body.path and endpoint.media:
+                self._unpack(body, endpoint.decode)
+            else:
+                self._read(body.read(), endpoint.decode)
         except ApiError as error:
             self._refuse(error)
 
     def gone(self) -> None:
         """The client left: whatever it waited for is given up."""
-        if self.stage is Stage.DONE or self._request is None:
+        if self.stage is Stage.DONE or (self._request is None and self._attachments is None):
             return
         if self._line is not None:
             self._line.cancel()
@@ -137,10 +149,42 @@ class Call:
 
     # Admission.
 
-    def _decide(self, body: bytes, wall: float) -> None:
+    @property
+    def _content_type(self) -> bytes:
+        return self.exchange.headers.get(b"content-type", b"")
+
+    def _unpack(self, body: Body, decode: Decode | None) -> None:
+        """Have the files taken out of the body: what is left of it is small."""
         gateway = self._gateway
         gateway.check_admitting()
-        request, ignored = self.endpoint.decode(body)
+
+        def unpacked(result: bytes | ApiError) -> None:
+            self.stage = Stage.ADMITTING
+            gateway.calls.discard(self)
+            body.release()
+            try:
+                if isinstance(result, ApiError):
+                    raise result
+                self._read(result, decode)
+            except ApiError as error:
+                self._refuse(error)
+
+        self.stage = Stage.UNPACKING
+        gateway.calls.add(self)
+        self._attachments = Attachments(gateway.media, self.id)
+        fields = ",".join(self.endpoint.media)
+        self._attachments.unpack(body, self._content_type, fields, unpacked)
+
+    def _read(self, body: bytes, decode: Decode | None) -> None:
+        assert decode is not None  # routes have refused what the endpoint does not take
+        wall = self._gateway.wall()
+        self._decide(body, decode, wall)
+        self._reserve(wall)
+
+    def _decide(self, body: bytes, decode: Decode, wall: float) -> None:
+        gateway = self._gateway
+        gateway.check_admitting()
+        request, ignored = decode(body)
         self._request = request
         self.model_id = request.model[:100]
         self.stream = request.stream is True
@@ -176,7 +220,7 @@ class Call:
         if self._decision.must_count:
             self._count()
         else:
-            self._enqueue(wall)
+            self._prepare(wall)
 
     def _count(self) -> None:
         """Ask an engine for the exact number of input tokens; other calls go on meanwhile."""
@@ -188,7 +232,7 @@ class Call:
             self.fail(error)
             return
         if not asked:  # this engine cannot say; it refuses what is too long itself
-            self._enqueue(self._gateway.wall())
+            self._prepare(self._gateway.wall())
             return
         engine_call, read = asked
 
@@ -207,6 +251,24 @@ class Call:
         except ApiError as error:
             self.fail(error)
         else:
+            self._prepare(self._gateway.wall())
+
+    def _prepare(self, wall: float) -> None:
+        """Have the media fetched and looked into, if there are any."""
+        media: tuple[Medium, ...] = self._request.media() if self.endpoint.media else ()
+        if not media:
+            self._enqueue(wall)
+            return
+        self.stage = Stage.PREPARING
+        if self._attachments is None:
+            self._attachments = Attachments(self._gateway.media, self.id)
+        self._attachments.inspect(media, self._prepared)
+
+    def _prepared(self, result: tuple[File, ...] | ApiError) -> None:
+        if isinstance(result, ApiError):
+            self.fail(result)
+        else:
+            self._files = result
             self._enqueue(self._gateway.wall())
 
     def _engine_view(self, backend: Backend) -> Decided:
@@ -220,6 +282,7 @@ class Call:
             int(self._gateway.wall()),
             plan.max_input_tokens if measures else None,
             plan.max_audio_seconds if measures else None,
+            self._files,
         )
 
     # The queue.
@@ -377,6 +440,8 @@ class Call:
 
     def _record_refusal(self, status: int, code: str, then: Callable[[], None]) -> None:
         gateway = self._gateway
+        gateway.calls.discard(self)
+        self._drop_files()
         gateway.journal.append(receipts.refusal(self, status, code, gateway.wall()), then)
 
     def fail(self, error: ApiError) -> None:
@@ -401,7 +466,11 @@ class Call:
 
     def shut(self) -> None:
         """The server stops and this call has not ended in time."""
-        self.fail(ShuttingDown(retry_after=5))
+        error = ShuttingDown(retry_after=5)
+        if self.reservation is None:
+            self._refuse(error)
+        else:
+            self.fail(error)
 
     def _settle(self, outcome: Outcome, then: Callable[[], None]) -> None:
         """Free what is held, count or give back, and write the outcome down before `then`."""
@@ -424,6 +493,7 @@ class Call:
     def _let_go(self, *, answered: bool) -> None:
         """Give back the place in the queue, the slot and the engine's connection."""
         gateway, attempt = self._gateway, self.attempt
+        self._drop_files()
         if self._counting is not None:
             self._counting.cancel()
         if self._queued_as is not None:
@@ -435,6 +505,11 @@ class Call:
             else:
                 attempt.cancel()
             gateway.release(attempt.backend, self._decision.group)
+
+    def _drop_files(self) -> None:
+        attachments, self._attachments = self._attachments, None
+        if attachments is not None:
+            attachments.close()
 
     @property
     def _metrics(self) -> CallMetrics:

@@ -12,6 +12,7 @@ from oxlo.catalogue import Catalogue
 from oxlo.errors import ApiError, ShuttingDown
 from oxlo.gateway import auth, headers
 from oxlo.gateway.admission import Admission
+from oxlo.gateway.attachments import Media
 from oxlo.gateway.backends import Backend, Backends, Group
 from oxlo.gateway.body import Budget
 from oxlo.gateway.call import Call
@@ -76,6 +77,7 @@ class Gateway:
         self.proxies = Proxies(settings.trusted_proxies)
         self.calls: set[Call] = set()
         self.spool = Spool(settings.spool_dir / name, loop)
+        self.media = Media(settings, self.spool, loop)
         self.server = Server(
             self,
             settings,

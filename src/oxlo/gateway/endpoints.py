@@ -8,6 +8,9 @@ from oxlo.engines.dialect import Answer, Decided, Dialect, EngineCall, Translato
 from oxlo.engines.dialects import embeddings as embedding
 from oxlo.wire import chat, completions, embeddings
 
+#: The request, and the names of fields that are not known. Raises BadRequest.
+Decode = Callable[[bytes], tuple[Any, tuple[str, ...]]]
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -17,7 +20,8 @@ class Endpoint:
     path: str
     #: The ability that a model needs.
     ability: str
-    decode: Callable[[bytes], tuple[Any, tuple[str, ...]]]
+    #: Reads JSON; None: it takes a form only.
+    decode: Decode | None
     validate: Callable[..., None]
     build: Callable[[Dialect, Any, Decided], EngineCall]
     reply: Callable[[Dialect, bytes, Any, Decided], Answer]
@@ -25,6 +29,15 @@ class Endpoint:
     stream: Callable[[Dialect, Any, Decided], Translator] | None = None
     #: Whether an engine that is told no limit answers as long as its context has room.
     open_ended: bool = False
+    #: Reads what a form said, as JSON whose values are texts; None: it takes JSON only.
+    forms: Decode | None = None
+    #: Fields of JSON that may hold a file, base64 or a data URI: `messages[].content[].url`.
+    media: tuple[str, ...] = ()
+
+
+def is_form(content_type: bytes) -> bool:
+    """Whether a body is a form with files."""
+    return content_type[:19].lower() == b"multipart/form-data"
 
 
 CHAT = Endpoint(
@@ -37,6 +50,7 @@ CHAT = Endpoint(
     reply=lambda dialect, body, request, decided: dialect.chat_reply(body, request, decided),
     stream=lambda dialect, request, decided: dialect.chat_stream(request, decided),
     open_ended=True,
+    media=("messages[].content[].image_url.url",),
 )
 
 COMPLETIONS = Endpoint(

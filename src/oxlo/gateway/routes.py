@@ -1,6 +1,6 @@
 """Which address is answered by what, and what it costs: every route is in one table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from oxlo.gateway import headers
 from oxlo.gateway.backends import Group
 from oxlo.gateway.body import Body
 from oxlo.gateway.call import Call
-from oxlo.gateway.endpoints import INFERENCE, Endpoint
+from oxlo.gateway.endpoints import INFERENCE, Endpoint, is_form
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
 from oxlo.gateway.limits import limits
 from oxlo.gateway.relay import ControlRelay
@@ -41,10 +41,10 @@ class Route:
 class Routes:
     """The table of addresses."""
 
-    def __init__(self, gateway: "Gateway") -> None:
+    def __init__(self, gateway: "Gateway", endpoints: Iterable[Endpoint] = INFERENCE) -> None:
         self._gateway = gateway
         self.table = (
-            *(self._inference(endpoint) for endpoint in INFERENCE),
+            *(self._inference(endpoint) for endpoint in endpoints),
             Route(b"GET", "/v1/models", 0, self._asked("models", self._models)),
             Route(b"GET", "/v1/models/", 0, self._asked("models", self._model), below=True),
             Route(b"GET", "/v1/limits", 0, self._asked("limits", self._limits)),
@@ -107,7 +107,7 @@ class Routes:
     def _call(self, exchange: Exchange, endpoint: Endpoint) -> Handler:
         call = Call(self._gateway, exchange, endpoint)
         self._gateway.authenticate(exchange, endpoint.name, call.admit)
-        _check_json(exchange)
+        _check_type(exchange, endpoint)
         return call
 
     # Questions that the gateway answers itself.
@@ -232,15 +232,25 @@ def _preflight(exchange: Exchange) -> Handler:
     return SILENT
 
 
-def _check_json(exchange: Exchange) -> None:
-    """Refuse what is plainly not JSON; people forget the header, so its absence is forgiven."""
+def _check_type(exchange: Exchange, endpoint: Endpoint) -> None:
+    """Refuse what the endpoint plainly does not take. Raises UnsupportedMediaType.
+
+    People forget the header of JSON, so its absence is forgiven.
+    """
     kind = exchange.headers.get(b"content-type", b"")
-    if kind == b"application/json":
+    if kind == b"application/json" and endpoint.decode is not None:
+        return
+    if is_form(kind):
+        if endpoint.forms is None:
+            raise UnsupportedMediaType
         return
     kind = kind.partition(b";")[0].strip().lower()
     forgiven = (b"", b"text/plain", b"application/x-www-form-urlencoded")
-    if kind not in forgiven and not kind.endswith(b"json"):
-        raise UnsupportedMediaType()
+    if endpoint.decode is None or (kind not in forgiven and not kind.endswith(b"json")):
+        raise UnsupportedMediaType(_TAKES_FORMS if endpoint.forms is not None else None)
+
+
+_TAKES_FORMS = "Send a form with the file in it, with 'Content-Type: multipart/form-data'."
 
 
 _HINTS = {

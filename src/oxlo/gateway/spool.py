@@ -24,12 +24,26 @@ class Spool:
         """A new file, open for writing and reading, closed to other users."""
         return tempfile.NamedTemporaryFile(dir=self._folder, prefix="body-", delete=False)
 
+    def folder(self, name: str) -> str:
+        """Make a folder for the files of one call; returns its path."""
+        folder = self._folder / name
+        folder.mkdir(mode=0o700)
+        return str(folder)
+
     def discard(self, file: IO[bytes]) -> None:
         """Close and remove a file, in a thread: to free a large one takes milliseconds."""
         self._loop.run_in_executor(None, _remove, file)
+
+    def discard_folder(self, path: str) -> None:
+        """Remove a folder and what is in it, in a thread, too."""
+        self._loop.run_in_executor(None, _remove_folder, path)
 
 
 def _remove(file: IO[bytes]) -> None:
     with contextlib.suppress(OSError):  # on a full disk not even the rest of a buffer is written
         file.close()
     Path(file.name).unlink(missing_ok=True)
+
+
+def _remove_folder(path: str) -> None:
+    shutil.rmtree(path, ignore_errors=True)

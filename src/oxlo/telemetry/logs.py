@@ -36,7 +36,7 @@ def configure(process: str, settings: Settings, *, stream: TextIO | None = None)
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
     # These tell of each step that they take; our own events say the same once.
-    for chatty in ("uvicorn.error", "alembic"):
+    for chatty in ("uvicorn.error", "alembic", "python_multipart"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -6,6 +6,12 @@ import msgspec
 
 Kind = Literal["image", "audio"]
 
+#: Headers of the media process: the call's folder, the body's file where it has one, and the
+#: fields of a JSON body that may be files.
+FOLDER = "x-oxlo-folder"
+SPOOLED = "x-oxlo-spool"
+JSON_FIELDS = "x-oxlo-fields"
+
 #: Stands in a request for what was sent along as its Nth file.
 FILE = "oxlo-file:"
 
@@ -17,6 +23,8 @@ class Medium(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     #: The field that names it, for errors.
     param: str
+    #: Whether its file has to hold a data URI, for engines that take pictures in JSON.
+    data_uri: bool = False
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -32,3 +40,23 @@ class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: Pixels, of pictures that were inspected.
     width: int | None = None
     height: int | None = None
+
+
+class Unpacked(msgspec.Struct, frozen=True):
+    """A body as its endpoint reads it, small, and the files that were in it."""
+
+    body: msgspec.Raw
+    files: tuple[File, ...]
+
+
+class Inspect(msgspec.Struct, frozen=True):
+    """Media to be made into files; `files` are those that `oxlo-file:N` means."""
+
+    media: tuple[Medium, ...]
+    files: tuple[File, ...] = ()
+
+
+class Inspected(msgspec.Struct, frozen=True):
+    """A file for each medium, in their order."""
+
+    files: tuple[File, ...]

@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from oxlo.wire.media import Medium
+
 
 class Request(Protocol):
     """A decoded request."""
@@ -34,6 +36,9 @@ class Request(Protocol):
     def opening(self) -> bytes:
         """How the prompt begins: calls that share it are best served where it is cached."""
 
+    def media(self) -> tuple[Medium, ...]:
+        """The pictures and recordings that it names."""
+
 
 class Whole:
     """What requests share whose answer has no length to wish for and comes in one piece."""
@@ -62,3 +67,7 @@ class Whole:
     def opening(self) -> bytes:
         """Nothing of it is kept between calls."""
         return b""
+
+    def media(self) -> tuple[Medium, ...]:
+        """It is text alone."""
+        return ()

@@ -5,6 +5,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from oxlo.wire.media import Medium
+
 #: OpenAI's seeds: 64 bits.
 Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -46,6 +48,10 @@ class Sampling(msgspec.Struct, kw_only=True, dict=True):
     def sse(self) -> bool:
         """Whether a stream of it is one of server-sent events."""
         return True
+
+    def media(self) -> tuple[Medium, ...]:
+        """The pictures that it shows: none."""
+        return ()
 
     @property
     def include_usage(self) -> bool:

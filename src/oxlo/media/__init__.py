@@ -1,0 +1,1 @@
+"""The media process: whatever has to be parsed, decoded, fetched or looked into for a gateway."""

@@ -1,0 +1,89 @@
+"""What a gateway asks of the media process, over its private socket."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from oxlo.engines.serving.app import Engine, application
+from oxlo.engines.serving.work import Cancelled, Job, Workers
+from oxlo.media import bodies, forms
+from oxlo.media.files import Files
+from oxlo.media.inspect import Inspector, named
+from oxlo.wire.media import FOLDER, JSON_FIELDS, SPOOLED, Inspect, Inspected, Unpacked
+
+#: A form is read in pieces of this size, and given up between them once nobody waits.
+PIECE = 1 << 18
+
+_inspect = msgspec.json.Decoder(Inspect)
+
+
+class Media:
+    """The application's parts."""
+
+    def __init__(self, workers: Workers, inspector: Inspector) -> None:
+        self._workers = workers
+        self._inspector = inspector
+
+    def application(self) -> ASGIApp:
+        """The ASGI application: errors have OpenAI's shape, as at an engine."""
+        routes = [
+            Route("/unpack", self._unpack, methods=["POST"]),
+            Route("/inspect", self._inspect, methods=["POST"]),
+        ]
+        return application(Engine(routes, self._workers))
+
+    async def _unpack(self, request: Request) -> Response:
+        """A form or a large JSON body, in the request or in a file, as fields and files."""
+        body = await request.body()
+        return await self._within(request, lambda job, files: _unpacked(request, body, job, files))
+
+    async def _inspect(self, request: Request) -> Response:
+        """Media as files that an engine can take."""
+        asked = _inspect.decode(await request.body())
+
+        def work(job: Job, files: Files) -> Inspected:
+            made = []
+            for medium in asked.media:
+                job.step()
+                file = named(medium, asked, files)
+                made.append(self._inspector.examined(medium, file, files))
+            return Inspected(tuple(made))
+
+        return await self._within(request, work)
+
+    async def _within(
+        self, request: Request, work: Callable[[Job, Files], msgspec.Struct]
+    ) -> Response:
+        """Work in the call's folder, and leave nothing there for a gateway that has hung up."""
+        files = Files(Path(request.headers[FOLDER]))
+        try:
+            made = await self._workers.run(request, lambda job: work(job, files))
+        except Cancelled:
+            shutil.rmtree(files.folder, ignore_errors=True)
+            raise
+        return Response(msgspec.json.encode(made), media_type="application/json")
+
+
+def _unpacked(request: Request, body: bytes, job: Job, files: Files) -> Unpacked:
+    spooled = request.headers.get(SPOOLED)
+    kind = request.headers.get("content-type", "")
+    if kind.lower().startswith("multipart/"):
+        return forms.unpack(kind, _pieces(spooled, body, job), files)
+    fields = request.headers[JSON_FIELDS].split(",")
+    return bodies.unpack(Path(spooled).read_bytes() if spooled else body, fields, files)
+
+
+def _pieces(spooled: str | None, body: bytes, job: Job) -> Iterator[bytes]:
+    if not spooled:
+        yield body
+        return
+    with Path(spooled).open("rb") as file:
+        while piece := file.read(PIECE):
+            job.step()
+            yield piece

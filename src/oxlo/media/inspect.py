@@ -1,0 +1,65 @@
+"""From what a request names to files that were looked into."""
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from oxlo.media import pictures, sniff
+from oxlo.media.encoded import decoded
+from oxlo.media.files import Files
+from oxlo.wire.decode import invalid
+from oxlo.wire.media import FILE, File, Inspect, Medium
+
+#: Base64 of this many bytes has no padding in its middle.
+PIECE = 3 << 16
+
+
+class Inspector:
+    """Knows the bounds."""
+
+    def __init__(self, megapixels: int) -> None:
+        self._megapixels = megapixels
+
+    def examined(self, medium: Medium, file: File, files: Files) -> File:
+        """A file with its true type, as the engine needs it. Raises BadRequest."""
+        if medium.kind == "audio":
+            return msgspec.structs.replace(file, type=_recording(file.path, medium.param))
+        kind, width, height = pictures.examine(file.path, medium.param, self._megapixels)
+        file = msgspec.structs.replace(file, type=kind, width=width, height=height)
+        return _as_data_uri(file, files) if medium.data_uri else file
+
+
+def named(medium: Medium, asked: Inspect, files: Files) -> File:
+    """The file of a medium that is no URL. Raises BadRequest."""
+    number = medium.source.removeprefix(FILE)
+    if number != medium.source and number.isdecimal() and int(number) < len(asked.files):
+        return asked.files[int(number)]
+    content, kind = decoded(medium.source, medium.param)
+    files.store(content, kind)
+    return files.listed[-1]
+
+
+def _recording(path: str, param: str) -> str:
+    with Path(path).open("rb") as file:
+        kind = sniff.recording(file.read(sniff.HEAD))
+    if not kind:
+        raise invalid(param, f"this is not a recording ({sniff.RECORDINGS}).")
+    return kind
+
+
+def _as_data_uri(file: File, files: Files) -> File:
+    """The same picture as the text that engines take in JSON."""
+    with files.create() as out:
+        out.write(f"data:{file.type};base64,".encode())
+        for piece in _pieces(file.path):
+            out.write(base64.b64encode(piece))
+        size = out.tell()
+    return msgspec.structs.replace(file, path=out.name, size=size)
+
+
+def _pieces(path: str) -> Iterator[bytes]:
+    with Path(path).open("rb") as file:
+        while piece := file.read(PIECE):
+            yield piece

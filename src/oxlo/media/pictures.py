@@ -1,0 +1,50 @@
+"""Looks into pictures: whole, of a kind that models read, and not too many pixels."""
+
+import struct
+import zlib
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from oxlo.media import sniff
+from oxlo.wire.decode import invalid
+
+_FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
+#: What Pillow raises for pictures that are broken.
+_BROKEN = (OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError, IndexError)
+
+#: Ours is the only bound, and it is checked before a pixel is decoded.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def examine(path: str, param: str, megapixels: int) -> tuple[str, int, int]:
+    """Type, width and height of the picture in a file. Raises BadRequest."""
+    with Path(path).open("rb") as file:
+        kind = sniff.picture(file.read(sniff.HEAD))
+    if not kind:
+        raise invalid(param, f"this is not a picture ({sniff.PICTURES}).")
+    try:
+        width, height = _bounded(path, param, megapixels)
+        _decode(path)
+    except UnidentifiedImageError:
+        raise invalid(param, f"this {kind} cannot be read.") from None
+    except _BROKEN as error:
+        raise invalid(param, f"this {kind} is broken or cut short ({error}).") from None
+    return kind, width, height
+
+
+def _bounded(path: str, param: str, megapixels: float) -> tuple[int, int]:
+    with Image.open(path, formats=_FORMATS) as image:
+        width, height = image.size
+    if width * height > megapixels * 1_000_000:
+        raise invalid(
+            param, f"{width}x{height} pixels are more than {megapixels} megapixels; shrink it."
+        )
+    return width, height
+
+
+def _decode(path: str) -> None:
+    """Decode the first frame; a JPEG at an eighth of its size, which reads all of it as well."""
+    with Image.open(path, formats=_FORMATS) as image:
+        image.draft("RGB", (image.width // 8, image.height // 8))
+        image.load()

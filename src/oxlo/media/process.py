@@ -1,0 +1,28 @@
+"""The media process: one socket, and threads for what takes time."""
+
+import asyncio
+import os
+
+import structlog
+
+from oxlo import unixserver
+from oxlo.engines.serving.work import Workers
+from oxlo.media.app import Media
+from oxlo.media.inspect import Inspector
+from oxlo.settings import Settings
+
+log = structlog.get_logger()
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop`. Raises SocketInUse when another one serves already."""
+    settings.prepare()
+    listener = unixserver.bind(settings.media_socket)
+    inspector = Inspector(settings.media_megapixels)
+    workers = Workers(max(4, os.cpu_count() or 1))
+    try:
+        log.info("media.ready", socket=str(settings.media_socket))
+        await unixserver.serve(Media(workers, inspector).application(), listener, stop)
+    finally:
+        settings.media_socket.unlink(missing_ok=True)
+    log.info("media.stopped")

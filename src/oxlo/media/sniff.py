@@ -1,0 +1,50 @@
+"""What a file is, by its first bytes: names and declared types may say anything."""
+
+#: So many of the first bytes are looked at.
+HEAD = 64
+
+_PICTURES = {
+    b"\x89PNG\r\n\x1a\n": "image/png",
+    b"\xff\xd8\xff": "image/jpeg",
+    b"GIF87a": "image/gif",
+    b"GIF89a": "image/gif",
+}
+_RECORDINGS = {
+    b"ID3": "audio/mpeg",
+    b"fLaC": "audio/flac",
+    b"OggS": "audio/ogg",
+    b"\x1aE\xdf\xa3": "audio/webm",
+}
+PICTURES = "PNG, JPEG, GIF or WebP"
+RECORDINGS = "wav, mp3, m4a, mp4, webm, ogg or flac"
+
+
+def picture(head: bytes) -> str:
+    """The media type of a picture; "" for anything else."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    return _by_magic(head, _PICTURES)
+
+
+def recording(head: bytes) -> str:
+    """The media type of a recording, or of a film with sound; "" for anything else."""
+    if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
+        return "audio/wav"
+    if head[4:8] == b"ftyp":
+        return "audio/mp4"
+    if len(head) > 2 and head[0] == 0xFF and _is_mpeg(head[1], head[2]):
+        return "audio/mpeg"
+    return _by_magic(head, _RECORDINGS)
+
+
+def _by_magic(head: bytes, known: dict[bytes, str]) -> str:
+    return next((kind for magic, kind in known.items() if head.startswith(magic)), "")
+
+
+def _is_mpeg(second: int, third: int) -> bool:
+    """The head of an MPEG audio frame or of AAC: sync bits, and no value that is reserved."""
+    if second & 0xF6 == 0xF0:  # ADTS
+        return True
+    layer, version = second >> 1 & 3, second >> 3 & 3
+    bitrate, rate = third >> 4, third >> 2 & 3
+    return second & 0xE0 == 0xE0 and layer != 0 and version != 1 and bitrate != 15 and rate != 3
