@@ -67,8 +67,12 @@ async def _on_database(settings: Settings, work: Callable[[Desk], Awaitable[Resu
 def one_line_errors() -> Iterator[None]:
     """Say what went wrong in one line and exit with 1, where it is not a bug of ours."""
     from oxlo.store.errors import StoreError
+    from oxlo.weights import WeightsError
 
-    known = (CommandError, StoreError, SettingsError, ApiError, msgspec.ValidationError, OSError)
+    known = (
+        *(CommandError, StoreError, WeightsError, SettingsError, ApiError),
+        *(msgspec.ValidationError, OSError),
+    )
     try:
         yield
     except known as error:
