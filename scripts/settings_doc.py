@@ -19,7 +19,7 @@ _TABLE_HEAD = "| variable | takes | default | meaning |\n|---|---|---|---|\n"
 _TABLES = re.compile(r"(?<=<!-- settings -->\n).*(?=<!-- /settings -->)", re.DOTALL)
 #: What a type takes, where the name of the setting says no more.
 _KINDS: dict[object, str] = {float: "seconds", str: "text", tuple[str, ...]: "list"}
-_UNITS = {"mb": "MiB", "days": "days", "megapixels": "megapixels"}
+_UNITS = {"mb": "MiB", "days": "days", "hours": "hours", "megapixels": "megapixels"}
 
 
 def page(text: str) -> str:

@@ -48,9 +48,6 @@ class Settings:
     catalogue: Path | None = _setting(
         None, "Folder of further model files (TOML); default HOME/models.d."
     )
-    hub_url: str = _setting(
-        "https://huggingface.co", "Hub that repositories are fetched from; HF_TOKEN is its token."
-    )
     plans: Path | None = _setting(None, "A plans.toml to use instead of the shipped one.")
     database_url: str = _setting("", "SQLAlchemy URL; default SQLite in HOME.")
     public_url: str = _setting("", "Base of every absolute link; default http://HOST:PORT.")
@@ -89,6 +86,10 @@ class Settings:
     )
     queue_limit: int = _setting(256, "Waiting calls per model before 503.")
     drain_seconds: float = _setting(30.0, "Seconds that running calls get to finish at shutdown.")
+    objects: str = _setting(
+        "", "Where images are kept: a folder, or s3://, gs:// or az://; default HOME/objects."
+    )
+    objects_hours: int = _setting(24, "Hours that images are kept, and links to them hold.")
     receipts_days: int = _setting(90, "Days that receipts are kept.")
     journal_full: Literal["continue", "stop"] = _setting(
         "continue", "When the journal cannot be written: continue inference, or stop admitting."
@@ -156,19 +157,14 @@ class Settings:
         return self.home / "journal"
 
     @property
+    def objects_location(self) -> str:
+        """Where images are kept: a URL or a folder."""
+        return self.objects or str(self.home / "objects")
+
+    @property
     def weights_dir(self) -> Path:
         """Where weights are kept, by sha256."""
         return self.home / "weights"
-
-    @property
-    def pins_dir(self) -> Path:
-        """Which files of a hub's repositories are served, by commit and sha256."""
-        return self.home / "pins"
-
-    @property
-    def supplied_dir(self) -> Path:
-        """Files that only the operator can bring."""
-        return self.home / "supplied"
 
     @property
     def catalogue_dir(self) -> Path:

@@ -15,7 +15,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 #: Parts of the program, lowest first: each may import its own layer and those before it.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "settings", "telemetry", "catalogue", "plans", "wire"}),
-    frozenset({"weights", "ledger", "queue", "fleet", "engines", "store", "unixserver"}),
+    frozenset({"weights", "ledger", "queue", "fleet", "engines", "objects", "store", "unixserver"}),
     frozenset({"gateway", "control", "media", "testing"}),
     frozenset({"cli"}),
 )

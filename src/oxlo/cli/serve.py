@@ -77,13 +77,10 @@ def _lock(settings: Settings) -> None:
 
 
 def _fetch_weights(settings: Settings, known: Catalogue, models: tuple[str, ...]) -> None:
-    from oxlo.fleet import local
-
-    resolved = [known.resolve(name) for name in models]
-    here = [(model, chosen) for model in resolved if (chosen := local.variant(model))]
+    files = [file for name in models for file in known.resolve(name).weights]
     meters = Meters()
     with meters.shown():
-        weights.Stock.of(settings).fetch(here, meters.meter)
+        weights.fetch_all(files, settings.weights_dir, meters.meter)
 
 
 def _operator() -> tuple[plans.Plan, str | None]:

@@ -66,13 +66,13 @@ async def _on_database(settings: Settings, work: Callable[[Desk], Awaitable[Resu
 @contextmanager
 def one_line_errors() -> Iterator[None]:
     """Say what went wrong in one line and exit with 1, where it is not a bug of ours."""
+    from oxlo.objects.errors import CannotKeep
     from oxlo.store.errors import StoreError
-    from oxlo.weights import WeightsError
 
     known = (
-        *(CommandError, StoreError, WeightsError, SettingsError, ApiError),
-        *(msgspec.ValidationError, OSError),
-    )
+        CommandError, StoreError, CannotKeep, SettingsError, ApiError, msgspec.ValidationError,
+        OSError,
+    )  # fmt: skip
     try:
         yield
     except known as error:

@@ -8,6 +8,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from oxlo.control.drain import Drain
+from oxlo.objects.links import Signer
+from oxlo.objects.store import Objects
 from oxlo.settings import Settings
 from oxlo.store.database import Database
 from oxlo.telemetry.metrics import ControlMetrics
@@ -21,6 +23,8 @@ class Control:
     database: Database
     drain: Drain
     metrics: ControlMetrics
+    objects: Objects
+    signer: Signer
     #: Now, in unix seconds.
     clock: Callable[[], float] = time.time
 
@@ -40,7 +44,9 @@ class Control:
 def build(
     settings: Settings, database: Database, *, clock: Callable[[], float] = time.time
 ) -> Control:
-    """Put a control's parts together; nothing runs yet."""
+    """Put a control's parts together; nothing runs yet. Raises CannotKeep."""
     metrics = ControlMetrics()
     drain = Drain(settings.journal_dir, database, metrics, clock=clock)
-    return Control(settings, database, drain, metrics, clock)
+    objects = Objects.open(settings.objects_location)
+    signer = Signer(settings.base_url, settings.signing_secret())
+    return Control(settings, database, drain, metrics, objects, signer, clock)

@@ -1,4 +1,4 @@
-"""What control does by the clock: drain the journals, delete old receipts."""
+"""What control does by the clock: drain the journals, delete old receipts and images."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from oxlo.control.context import Control
+from oxlo.objects.errors import CannotKeep
 from oxlo.store import calls
 from oxlo.store.errors import StoreError
 
@@ -14,7 +15,8 @@ RETENTION_SECONDS = 3600.0
 RETRY_SECONDS = 5.0
 #: Rows deleted in one transaction: a long one would keep other writers waiting.
 _BATCH = 2000
-_DAY = 86400
+_HOUR = 3600
+_DAY = 24 * _HOUR
 
 Job = Callable[[], Awaitable[object]]
 
@@ -34,7 +36,7 @@ async def attempt(control: Control, name: str, job: Job) -> bool:
     """Run a job once; a failure is logged and counted, never raised: False."""
     try:
         await job()
-    except StoreError as error:
+    except (StoreError, CannotKeep) as error:
         log.warning("job.failed", job=name, error=str(error))
     except Exception:
         log.exception("job.failed", job=name)
@@ -54,6 +56,12 @@ async def delete_old_receipts(control: Control) -> int:
         total += deleted
         if deleted < _BATCH:
             return total
+
+
+async def delete_old_objects(control: Control) -> int:
+    """Delete images older than `settings.objects_hours`, whose links no longer hold; how many."""
+    before = control.clock() - control.settings.objects_hours * _HOUR
+    return await control.objects.delete_before(before)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -21,7 +21,7 @@ log = structlog.get_logger()
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop`, then drain once more.
 
-    Raises SchemaMismatch, DatabaseUnavailable or SocketInUse when it cannot start.
+    Raises SchemaMismatch, DatabaseUnavailable, CannotKeep or SocketInUse when it cannot start.
     """
     settings.prepare()
     async with _database(settings) as database:
@@ -60,10 +60,12 @@ async def _work(
     control: Control, listeners: tuple[socket.socket, socket.socket], stop: asyncio.Event
 ) -> None:
     """Run both servers and the jobs; one that dies ends them all."""
-    retention = partial(jobs.delete_old_receipts, control)
+    receipts = partial(jobs.delete_old_receipts, control)
+    objects = partial(jobs.delete_old_objects, control)
     every = (
         ("drain", control.drain.run, jobs.DRAIN_SECONDS),
-        ("retention", retention, jobs.RETENTION_SECONDS),
+        ("retention", receipts, jobs.RETENTION_SECONDS),
+        ("objects", objects, jobs.RETENTION_SECONDS),
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(unixserver.serve(public.app(control), listeners[0], stop))

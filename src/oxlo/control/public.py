@@ -6,8 +6,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from oxlo import __version__
-from oxlo.control import metrics, replies, requests, usage
+from oxlo.control import media, metrics, replies, requests, usage
 from oxlo.control.context import Control
+from oxlo.objects import links
 
 
 async def _front(request: Request) -> Response:
@@ -27,6 +28,7 @@ def app(control: Control) -> Starlette:
         Route("/", _front),
         Route("/healthz", _health),
         Route("/metrics", metrics.endpoint),
+        Route(f"{links.PATH}{{name}}", media.endpoint),
         Route("/v1/requests/{id}", requests.endpoint),
         Route("/v1/usage", usage.endpoint),
     ]

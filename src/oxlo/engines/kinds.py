@@ -5,10 +5,8 @@ from oxlo.engines.diffusion.kind import Diffusers
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.engines.onnx import Onnx
 from oxlo.engines.upstream import Upstream
-from oxlo.engines.whisper.kind import Whisper
 
-_ALL: tuple[Kind, ...] = (LlamaCpp(), Onnx(), Diffusers(), Whisper(), Upstream())
-KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (LlamaCpp(), Onnx(), Diffusers(), Upstream())}
 
 
 def kind(name: str) -> Kind:

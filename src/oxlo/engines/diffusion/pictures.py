@@ -10,9 +10,9 @@ from oxlo.errors import BadRequest
 from oxlo.wire.sizes import Size
 
 #: Pixels that a picture may have.
-MOST_PIXELS = 33_000_000
+MOST_PIXELS = 50_000_000
 #: Those that are read; Pillow knows many more, few of which were ever attacked less.
-_READ = ("PNG", "JPEG", "WEBP")
+_READ = ("PNG", "JPEG", "GIF", "WEBP")
 _QUALITY = 90
 
 
@@ -35,7 +35,7 @@ def read(file: BinaryIO, param: str) -> Image.Image:
     except Image.DecompressionBombError:
         pass
     except (OSError, SyntaxError, ValueError):
-        raise _unreadable(param, "it is no whole PNG, JPEG or WebP image") from None
+        raise _unreadable(param, "it is no whole PNG, JPEG, GIF or WebP picture") from None
     raise _unreadable(param, f"it has more than {MOST_PIXELS:,} pixels")
 
 

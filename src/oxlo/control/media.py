@@ -1,0 +1,37 @@
+"""GET /media/{name}: a kept image, for whoever has a link that holds."""
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from oxlo.control.context import Control
+from oxlo.errors import Forbidden, NotFound, Overloaded
+from oxlo.objects.errors import CannotKeep
+from oxlo.objects.store import Found
+
+
+async def endpoint(request: Request) -> Response:
+    """The file as it was made. Raises Forbidden for forged and expired links, NotFound."""
+    control, name = Control.of(request), request.path_params["name"]
+    asked = request.query_params
+    expires, now = asked.get("expires", ""), control.clock()
+    if not control.signer.allows(name, expires, asked.get("signature", ""), now):
+        raise Forbidden(
+            "This link is not valid, or no longer: links to images expire.", code="link_expired"
+        )
+    found = await _found(control, name)
+    headers = {
+        "content-length": str(found.size),
+        "cache-control": f"private, max-age={int(expires) - int(now)}, immutable",
+        "x-content-type-options": "nosniff",
+    }
+    return StreamingResponse(found.pieces, headers=headers, media_type=found.type)
+
+
+async def _found(control: Control, name: str) -> Found:
+    try:
+        found = await control.objects.get(name)
+    except CannotKeep:
+        raise Overloaded("Images cannot be read just now.", retry_after=5) from None
+    if found is None:
+        raise NotFound("This image is no longer kept.")
+    return found

@@ -1,0 +1,112 @@
+"""Where files are kept: a folder, or a bucket of S3, Google or Azure, behind one API."""
+
+import re
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import obstore
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from oxlo.objects.errors import CannotKeep
+
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig, RetryConfig
+
+#: Types of the files that are kept, by the ending of their names.
+TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
+_NAME = re.compile(rf"[0-9a-f]{{32}}\.({'|'.join(TYPES)})")
+#: Of all objects in the store, those that are ours.
+_PREFIX = "images"
+#: A call waits for its images to be kept: a store that is slower than this has failed. Plain HTTP
+#: is spoken where the operator's own endpoint says so.
+_CLIENT: "ClientConfig" = {"connect_timeout": "5s", "timeout": "30s", "allow_http": True}
+_RETRY: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
+_PIECE = 1 << 18
+_DELETED_AT_ONCE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A kept file, read while it is sent."""
+
+    type: str
+    #: Bytes.
+    size: int
+    pieces: AsyncIterator[bytes]
+
+
+class Objects:
+    """Kept files, by names that nobody can guess."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    @classmethod
+    def open(cls, location: str) -> "Objects":
+        """The store at a URL (`s3://bucket/prefix`, `gs://`, `az://`) or in a local folder.
+
+        Credentials are those of the environment, as the clouds' own tools read them. Nothing is
+        asked of a cloud yet. Raises CannotKeep.
+        """
+        try:
+            if "://" in location:
+                return cls(from_url(location, client_options=_CLIENT, retry_config=_RETRY))
+            folder = Path(location).absolute()
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return cls(LocalStore(folder))
+        except (BaseError, ValueError, OSError) as error:
+            raise CannotKeep(f"OXLO_OBJECTS={location}: {_reason(error)}") from None
+
+    def put(self, data: bytes, ending: str) -> str:
+        """Keep a file with one of the endings of `TYPES`; its name. Raises CannotKeep."""
+        name = f"{secrets.token_hex(16)}.{ending}"
+        try:
+            obstore.put(self._store, _key(name), data)
+        except (BaseError, OSError) as error:
+            raise CannotKeep(_reason(error)) from error
+        return name
+
+    async def get(self, name: str) -> Found | None:
+        """A file by its name; None when there is none. Raises CannotKeep."""
+        ours = _NAME.fullmatch(name)
+        if ours is None:
+            return None
+        try:
+            result = await obstore.get_async(self._store, _key(name))
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise CannotKeep(_reason(error)) from error
+        return Found(TYPES[ours[1]], result.meta["size"], _pieces(result))
+
+    async def delete_before(self, moment: float) -> int:
+        """Delete what was kept before `moment` in unix seconds; how many. Raises CannotKeep."""
+        before, deleted = datetime.fromtimestamp(moment, UTC), 0
+        try:
+            async for some in obstore.list(self._store, _PREFIX, chunk_size=_DELETED_AT_ONCE):
+                old = [meta["path"] for meta in some if meta["last_modified"] < before]
+                if old:
+                    await obstore.delete_async(self._store, old)
+                    deleted += len(old)
+        except (BaseError, OSError) as error:
+            raise CannotKeep(_reason(error)) from error
+        return deleted
+
+
+def _key(name: str) -> str:
+    return f"{_PREFIX}/{name}"
+
+
+async def _pieces(result: "obstore.GetResult") -> AsyncIterator[bytes]:
+    async for piece in result.stream(_PIECE):
+        yield bytes(piece)
+
+
+def _reason(error: Exception) -> str:
+    """The first line: what follows is for those who debug the library."""
+    return str(error).split("\n", 1)[0]
