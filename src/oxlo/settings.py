@@ -48,6 +48,9 @@ class Settings:
     catalogue: Path | None = _setting(
         None, "Folder of further model files (TOML); default HOME/models.d."
     )
+    hub_url: str = _setting(
+        "https://huggingface.co", "Hub that repositories are fetched from; HF_TOKEN is its token."
+    )
     plans: Path | None = _setting(None, "A plans.toml to use instead of the shipped one.")
     database_url: str = _setting("", "SQLAlchemy URL; default SQLite in HOME.")
     public_url: str = _setting("", "Base of every absolute link; default http://HOST:PORT.")
@@ -165,6 +168,16 @@ class Settings:
     def weights_dir(self) -> Path:
         """Where weights are kept, by sha256."""
         return self.home / "weights"
+
+    @property
+    def pins_dir(self) -> Path:
+        """Which files of a hub's repositories are served, by commit and sha256."""
+        return self.home / "pins"
+
+    @property
+    def supplied_dir(self) -> Path:
+        """Files that only the operator can bring."""
+        return self.home / "supplied"
 
     @property
     def catalogue_dir(self) -> Path:

@@ -97,7 +97,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     #: Where this variant's weights are, when they are not the model's own: quantised ones, say.
     hub: Hub | None = None
     revision: str | None = None
-    #: Of the repository, in this order; empty: all that an engine needs.
+    #: Of the repository, in this order; empty: what vLLM and diffusers usually need.
     files: tuple[str, ...] = ()
 
     @property

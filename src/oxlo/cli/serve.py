@@ -77,10 +77,13 @@ def _lock(settings: Settings) -> None:
 
 
 def _fetch_weights(settings: Settings, known: Catalogue, models: tuple[str, ...]) -> None:
-    files = [file for name in models for file in known.resolve(name).weights]
+    from oxlo.fleet import local
+
+    resolved = [known.resolve(name) for name in models]
+    here = [(model, chosen) for model in resolved if (chosen := local.variant(model))]
     meters = Meters()
     with meters.shown():
-        weights.fetch_all(files, settings.weights_dir, meters.meter)
+        weights.Stock.of(settings).fetch(here, meters.meter)
 
 
 def _operator() -> tuple[plans.Plan, str | None]:

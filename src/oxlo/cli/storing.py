@@ -68,11 +68,12 @@ def one_line_errors() -> Iterator[None]:
     """Say what went wrong in one line and exit with 1, where it is not a bug of ours."""
     from oxlo.objects.errors import CannotKeep
     from oxlo.store.errors import StoreError
+    from oxlo.weights import WeightsError
 
     known = (
-        CommandError, StoreError, CannotKeep, SettingsError, ApiError, msgspec.ValidationError,
-        OSError,
-    )  # fmt: skip
+        *(CommandError, StoreError, WeightsError, CannotKeep, SettingsError),
+        *(ApiError, msgspec.ValidationError, OSError),
+    )
     try:
         yield
     except known as error:

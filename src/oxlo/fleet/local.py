@@ -7,7 +7,6 @@ from pathlib import Path
 
 import structlog
 
-from oxlo import weights
 from oxlo.catalogue import Catalogue, Model, Variant
 from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.kinds import kind
@@ -16,6 +15,7 @@ from oxlo.fleet.host import EngineHost
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
 from oxlo.fleet.sizing import Machine
 from oxlo.settings import Settings
+from oxlo.weights import Stock, WeightsError
 
 log = structlog.get_logger("oxlo.fleet")
 _HARDWARE = ("cpu", "remote")
@@ -91,38 +91,39 @@ class LocalFleet:
 
 def launch(model: Model, settings: Settings, part: Machine) -> Launch:
     """One engine of the model, with its part of the machine. Raises CannotLaunch."""
-    variant = _variant(model)
-    if variant is None:
+    chosen = variant(model)
+    if chosen is None:
         raise CannotLaunch(f"no variant of {model.id} is for {' or '.join(_HARDWARE)}")
-    files = model.weights if variant.hardware != "remote" else ()
-    paths = weights.ready(files, settings.weights_dir)
-    if paths is None:
-        raise CannotLaunch(f"weights are missing: run `oxlo models pull {model.id}`")
-    return kind(variant.engine).launch(model, variant, settings, paths, part)
+    try:
+        paths = Stock.of(settings).locate(model, chosen)
+    except WeightsError as reason:
+        raise CannotLaunch(str(reason)) from None
+    return kind(chosen.engine).launch(model, chosen, settings, paths, part)
 
 
-def _variant(model: Model) -> Variant | None:
+def variant(model: Model) -> Variant | None:
+    """How this machine runs a model; None: it does not."""
     return next((v for v in model.variants if v.hardware in _HARDWARE), None)
 
 
 def _replicas(model: Model) -> int:
-    variant = _variant(model)
-    number = variant.args.get("replicas", 1) if variant else 1
+    chosen = variant(model)
+    number = chosen.args.get("replicas", 1) if chosen else 1
     return number if isinstance(number, int) else 1
 
 
 def _local_engines(model: Model) -> int:
-    variant = _variant(model)
-    return _replicas(model) if variant and variant.hardware == "cpu" else 0
+    chosen = variant(model)
+    return _replicas(model) if chosen and chosen.hardware == "cpu" else 0
 
 
 def _stopped(replica_id: str, model: Model, generation: int, reason: str) -> Replica:
-    variant = _variant(model)
+    chosen = variant(model)
     log.warning("replica.stopped", replica=replica_id, reason=reason)
     return Replica(
         id=replica_id,
         model=model.id,
-        kind=variant.engine if variant else "",
+        kind=chosen.engine if chosen else "",
         dialect="",
         address="",
         engine_model=model.id,

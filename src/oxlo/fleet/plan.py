@@ -58,7 +58,7 @@ def _share(models: Iterable[Model], kind: str, cards: list[int]) -> Iterator[Pla
     for _, need, model in _wishes(models, kind, spanning=False):
         if need > room:
             card, room = next(rest, None), whole
-        if card is None or need > whole:
+        if card is None:
             return
         room -= need
         yield Placement(model, kind, (card,), need)
@@ -77,10 +77,14 @@ def _span(models: Iterable[Model], kind: str, cards: list[int]) -> Iterator[Plac
 def _wishes(models: Iterable[Model], kind: str, *, spanning: bool) -> list[tuple[int, int, str]]:
     """How many cards of a kind each model wants, how much of each, and which model: ascending."""
     return sorted(
-        min((v.cards, need(v), model.id) for v in able)
+        min((variant.cards, need(variant), model.id) for variant in able)
         for model in models
-        if (able := [v for v in model.variants if v.hardware == kind and (v.cards > 1) == spanning])
+        if (able := [v for v in model.variants if _is_for(v, kind) and (v.cards > 1) == spanning])
     )
+
+
+def _is_for(variant: Variant, kind: str) -> bool:
+    return variant.hardware == kind and need(variant) <= CARDS[kind].memory_mb
 
 
 def need(variant: Variant) -> int:
@@ -99,6 +103,8 @@ def _reason(model: Model, gpus: Mapping[str, int], empty: Mapping[str, list[int]
 
 
 def _missing(variant: Variant, left: int) -> str:
+    if need(variant) > CARDS[variant.hardware].memory_mb:
+        return f"needs {need(variant):,} MiB of each {variant.hardware}, more than it has"
     if variant.cards > 1:
         return f"needs {variant.cards} x {variant.hardware}, {left} left"
     return f"needs {need(variant):,} MiB of a {variant.hardware}"

@@ -11,16 +11,21 @@ from oxlo.weights.errors import (
     WrongHash,
 )
 from oxlo.weights.fetching import fetch, fetch_all, present
+from oxlo.weights.hub import Hub
 from oxlo.weights.progress import Progress, Silent
+from oxlo.weights.stock import Missing, Stock, repositories
 from oxlo.weights.tree import ready
 
 __all__ = [
     "Corrupt",
     "DiskFull",
+    "Hub",
+    "Missing",
     "NoSource",
     "Progress",
     "Silent",
     "SourceFailed",
+    "Stock",
     "Stopped",
     "UnsafeFormat",
     "WeightsError",
@@ -29,4 +34,5 @@ __all__ = [
     "fetch_all",
     "present",
     "ready",
+    "repositories",
 ]

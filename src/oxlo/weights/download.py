@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from oxlo import __version__
 from oxlo.weights.cache import CHUNK, sha256
 from oxlo.weights.errors import SourceFailed, WrongHash
+from oxlo.weights.hub import PUBLIC, Hub
 from oxlo.weights.progress import Progress
 
 #: Tries in a row that brought no new byte, after which the server is given up.
@@ -39,8 +39,9 @@ def _network(host: str) -> Iterator[None]:
 class Download:
     """One URL into one file; `.part` holds what has come so far, `.etag` which version it is."""
 
-    def __init__(self, url: str, target: Path, progress: Progress) -> None:
+    def __init__(self, url: str, target: Path, progress: Progress, hub: Hub = PUBLIC) -> None:
         self._url = url
+        self._hub = hub
         self._host = urlsplit(url).netloc
         self._target = target
         self._progress = progress
@@ -84,14 +85,12 @@ class Download:
             return str(error)
 
     def _open(self) -> Any:
-        if urlsplit(self._url).scheme not in ("http", "https"):
-            raise SourceFailed(f"{self._url} is not an http address")
-        headers = {"User-Agent": f"oxlo/{__version__}", "Accept-Encoding": "identity"}
+        headers = {}
         if have := self._have():
             headers["Range"] = f"bytes={have}-"
             with contextlib.suppress(FileNotFoundError):
                 headers["If-Range"] = self._etag.read_text()
-        request = urllib.request.Request(self._url, headers=headers)  # noqa: S310 - checked above
+        request = self._hub.request(self._url, headers)
         return urllib.request.urlopen(request, timeout=_TIMEOUT, context=self._tls)  # noqa: S310
 
     def _receive(self, reply: Any) -> str | None:

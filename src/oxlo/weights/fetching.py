@@ -10,6 +10,7 @@ from oxlo.catalogue import Source, WeightsFile
 from oxlo.weights import formats, sources
 from oxlo.weights.cache import Slot, sha256
 from oxlo.weights.errors import Corrupt, NoSource, SourceFailed, UnsafeFormat, WrongHash
+from oxlo.weights.hub import PUBLIC, Hub
 from oxlo.weights.pieces import join
 from oxlo.weights.progress import Progress, Silent, Stoppable
 
@@ -27,7 +28,7 @@ def fetch(
     directory: Path,
     progress: Progress | None = None,
     *,
-    hub_url: str = sources.HUB,
+    hub: Hub = PUBLIC,
     verify: bool = False,
 ) -> Path:
     """The file's path in the cache, fetched first where it is missing.
@@ -40,7 +41,7 @@ def fetch(
         return here
     with slot.locked():
         # Another process may have fetched it while this one waited for the lock.
-        return slot.present() or _Fetch(file, slot, progress or Silent(), hub_url).run()
+        return slot.present() or _Fetch(file, slot, progress or Silent(), hub).run()
 
 
 def fetch_all(
@@ -48,7 +49,7 @@ def fetch_all(
     directory: Path,
     progress: Callable[[], Progress] = Silent,
     *,
-    hub_url: str = sources.HUB,
+    hub: Hub = PUBLIC,
     at_once: int = 4,
 ) -> list[Path]:
     """Fetch several files in parallel; `progress` makes one for each.
@@ -58,7 +59,7 @@ def fetch_all(
     stop = threading.Event()
     with ThreadPoolExecutor(at_once, "weights") as pool:
         running = [
-            pool.submit(fetch, file, directory, Stoppable(progress(), stop), hub_url=hub_url)
+            pool.submit(fetch, file, directory, Stoppable(progress(), stop), hub=hub)
             for file in files
         ]
         try:
@@ -74,11 +75,11 @@ def fetch_all(
 class _Fetch:
     """One file that is missing."""
 
-    def __init__(self, file: WeightsFile, slot: Slot, progress: Progress, hub_url: str) -> None:
+    def __init__(self, file: WeightsFile, slot: Slot, progress: Progress, hub: Hub) -> None:
         self._file = file
         self._slot = slot
         self._progress = progress
-        self._hub_url = hub_url
+        self._hub = hub
 
     def run(self) -> Path:
         """The first source that gives the file wins."""
@@ -117,7 +118,7 @@ class _Fetch:
         self._slot.check_room(source)
         self._progress.start(self._file.name, self._file.size)
         with self._slot.full_disk_explained(source):
-            pieces = sources.gather(source, work, self._progress, self._hub_url)
+            pieces = sources.gather(source, work, self._progress, self._hub)
             draft = work / "draft"
             if len(pieces) == 1 and pieces[0].member is None:
                 sources.adopt(pieces[0].path, draft)

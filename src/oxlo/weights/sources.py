@@ -2,16 +2,15 @@
 
 import shutil
 from pathlib import Path
-from urllib.parse import quote
 
 from oxlo.catalogue import Source
 from oxlo.weights import npm, wheel
 from oxlo.weights.download import Download
 from oxlo.weights.errors import SourceFailed
+from oxlo.weights.hub import Hub
 from oxlo.weights.pieces import Piece
 from oxlo.weights.progress import Progress
 
-HUB = "https://huggingface.co"
 #: Weights that come with this package.
 SHIPPED = Path(__file__).with_name("shipped")
 
@@ -27,10 +26,10 @@ def title(source: Source) -> str:
     return f"shipped {source.shipped}" if source.shipped else f"folder {source.folder}"
 
 
-def gather(source: Source, work: Path, progress: Progress, hub_url: str) -> list[Piece]:
+def gather(source: Source, work: Path, progress: Progress, hub: Hub) -> list[Piece]:
     """Fetch the pieces, in order. Raises SourceFailed, saying why this source has none."""
     if source.hub:
-        return _hub(source, work, progress, hub_url)
+        return _hub(source.hub, source, work, progress, hub)
     if source.folder:
         return _folder(source.folder, source.path, progress)
     if source.shipped:
@@ -52,12 +51,11 @@ def _members(archives: list[Path], paths: tuple[str, ...]) -> list[Piece]:
     return [Piece(archive, path) for archive, path in zip(archives, paths, strict=True)]
 
 
-def _hub(source: Source, work: Path, progress: Progress, hub_url: str) -> list[Piece]:
-    revision = quote(source.revision or "main", safe="")
-    base = f"{hub_url.rstrip('/')}/{source.hub}/resolve/{revision}"
+def _hub(repository: str, source: Source, work: Path, progress: Progress, hub: Hub) -> list[Piece]:
+    urls = [hub.file(repository, source.revision or "main", path) for path in source.path]
     return [
-        Piece(Download(f"{base}/{quote(path)}", work / f"{number}.bin", progress).run())
-        for number, path in enumerate(source.path)
+        Piece(Download(url, work / f"{number}.bin", progress, hub).run())
+        for number, url in enumerate(urls)
     ]
 
 

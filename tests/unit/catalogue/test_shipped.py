@@ -6,6 +6,7 @@ from oxlo import catalogue
 from oxlo.catalogue import Model, Variant
 from oxlo.catalogue.parameters import parameters
 from oxlo.fleet.cards import CARDS
+from oxlo.weights.stock import wanted
 
 CATALOGUE = catalogue.load()
 
@@ -159,14 +160,21 @@ def bytes_each(model: Model, variant: Variant) -> float:
 
 
 @each_sold
-def test_shares_of_a_card(model: Model) -> None:
-    """vLLM takes the share that it is told, and that is the memory that is planned with."""
+def test_contexts(model: Model) -> None:
+    """vLLM is told no longer context than the model has."""
     for variant in model.variants:
         if variant.engine == "vllm":
-            share = variant.args["gpu_memory_utilization"]
-            card = CARDS[variant.hardware].memory_mb
-            assert variant.memory_mb == pytest.approx(share * card, abs=1), variant.hardware
             assert variant.args["max_model_len"] <= model.context_length
+
+
+@each_sold
+def test_files_of_repositories(model: Model) -> None:
+    """Engines that are given files, not a folder, are told which; program code is agreed to."""
+    for variant in model.variants:
+        repository = wanted(model, variant)
+        if repository is not None:
+            assert repository.files, variant.hardware
+            assert ("*.py" in repository.files) == bool(variant.args.get("remote_code"))
 
 
 @each_sold

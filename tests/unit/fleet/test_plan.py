@@ -111,14 +111,17 @@ def test_reasons() -> None:
     models = [
         model(0, (variant("a100", 2, 70_000),)),
         model(1, (variant("h200", 1, 70_000),)),
-        model(2, (variant("t4", 1, 20_000),)),
+        model(2, (variant("t4", 1, 10_000),)),
         model(3, ()),
+        model(4, (variant("t4", 1, 10_000),)),
+        model(5, (variant("a100", 2, 90_000),)),
     ]
     assert plan(models, {"a100": 1, "t4": 1}).unplaced == {
         "model-00": "needs 2 x a100, 1 left",
         "model-01": "runs on h200 only",
-        "model-02": "needs 20,000 MiB of a t4",
         "model-03": "runs on no GPU",
+        "model-04": "needs 10,000 MiB of a t4",
+        "model-05": "needs 90,000 MiB of each a100, more than it has",
     }
 
 

@@ -1,13 +1,18 @@
 """A file server that can cut connections and damage files, and wheels that pip finds offline."""
 
 import hashlib
+import json
 import zipfile
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from oxlo.catalogue import Source, WeightsFile
+from oxlo.weights import Hub
 
 CONTENT = bytes(range(251)) * 4001
+#: At which a repository on the shelf stands.
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 class Shelf(ThreadingHTTPServer):
@@ -27,6 +32,11 @@ class Shelf(ThreadingHTTPServer):
         self.refusals: list[int] = []
         #: Whether wheels are for pip alone, as behind a password that only pip knows.
         self.pip_only = False
+        #: What callers have to show; "": nothing.
+        self.token = ""
+        #: Where a path leads to elsewhere, and what callers showed.
+        self.moved: dict[str, str] = {}
+        self.shown: list[str | None] = []
         #: (path, Range header, bytes sent) of each request.
         self.seen: list[tuple[str, str | None, int]] = []
 
@@ -34,12 +44,33 @@ class Shelf(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
+    @property
+    def hub(self) -> Hub:
+        return Hub(self.url, self.token)
+
+    def hold(self, name: str, files: dict[str, bytes], large: Sequence[str] = ()) -> None:
+        """Hold a repository, with some of its files in large-file storage."""
+        siblings = [_sibling(path, content, path in large) for path, content in files.items()]
+        about = json.dumps({"id": name, "sha": COMMIT, "siblings": siblings}).encode()
+        for revision in ("main", COMMIT):
+            self.files[f"/api/models/{name}/revision/{revision}?blobs=true"] = about
+        for path, content in files.items():
+            self.files[f"/{name}/resolve/{COMMIT}/{path}"] = content
+
 
 class _Reply(BaseHTTPRequestHandler):
     server: Shelf
 
     def do_GET(self) -> None:
         asked = self.headers["Range"]
+        self.server.shown.append(self.headers["Authorization"])
+        if self.path in self.server.moved:
+            self.send_response(302)
+            self.send_header("Location", self.server.moved[self.path])
+            self.send_header("Content-Length", "0")
+            return self.end_headers()
+        if self.server.token and self.headers["Authorization"] != f"Bearer {self.server.token}":
+            return self._refuse(401)
         body = self.server.files.get(self.path)
         if self.server.pip_only and "pip/" not in self.headers["User-Agent"]:
             return self._refuse(401)
@@ -82,6 +113,15 @@ class _Reply(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Say nothing."""
+
+
+def _sibling(path: str, content: bytes, large: bool) -> dict[str, object]:
+    git = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    told: dict[str, object] = {"rfilename": path, "size": len(content), "blobId": git}
+    if large:
+        digest = hashlib.sha256(content).hexdigest()
+        told["lfs"] = {"sha256": digest, "size": len(content), "pointerSize": 130}
+    return told
 
 
 def weights_file(*sources: Source, content: bytes = CONTENT, name: str = "m.gguf") -> WeightsFile:

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from tests.unit.weights.shelf import COMMIT, Shelf
 from typer.testing import CliRunner
 
 from oxlo.cli import app
@@ -27,6 +28,7 @@ created = 1
 weights = [{{ name = "mine.gguf", sha256 = "{digest}", size = {size}, sources = [
   {{ folder = "{folder}", path = ["mine.gguf"] }},
 ] }}]
+variants = [{{ hardware = "cpu", engine = "llamacpp" }}]
 """
 
 
@@ -71,7 +73,9 @@ def test_list_json(home: Path) -> None:
     run("pull", "mine")
     after = {model["id"]: model for model in json.loads(run("list", "--json")[1])}
     assert {"mine", "smollm2-135m", "qwen2.5-coder-0.5b"} <= set(before)
-    assert (before["mine"]["here"], after["mine"]["here"]) == (False, True)
+    assert (before["mine"]["state"], after["mine"]["state"]) == ("not fetched", "here")
+    assert before["yolov9"]["state"] == "to be supplied"
+    assert before["glm-5"]["state"] == "not for this machine"
 
 
 def test_list_and_show(home: Path) -> None:
@@ -99,3 +103,82 @@ def test_failed_pull(home: Path) -> None:
     [line] = [line for line in err.splitlines() if line.startswith("oxlo:")]
     assert DIGEST in line
     assert hashlib.sha256(b"something else").hexdigest() in line
+
+
+REPOSITORY = """
+id = "many"
+name = "Many files"
+category = "chat"
+tier = "free"
+description = "A model in a hub's repository."
+abilities = ["chat"]
+licence = "MIT"
+homepage = "https://example.com"
+created = 1
+hub = "org/repo"
+
+[[variants]]
+hardware = "cpu"
+engine = "llamacpp"
+files = ["*.gguf"]
+
+[[variants]]
+hardware = "l40s"
+engine = "vllm"
+"""
+
+
+@pytest.fixture
+def hub(home: Path, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Shelf:
+    """A hub that holds the repository of a second model."""
+    (home / "models.d" / "many.toml").write_text(REPOSITORY)
+    files = {"m.gguf": b"GGUF", "config.json": b"{}", "m.safetensors": b"tensors"}
+    shelf.hold("org/repo", files, large=["m.gguf", "m.safetensors"])
+    monkeypatch.setenv("OXLO_HUB_URL", shelf.url)
+    return shelf
+
+
+def test_pull_a_repository(home: Path, hub: Shelf) -> None:
+    """The files that this machine's engine needs; those for other hardware when it is named."""
+    code, out, _ = run("pull", "many")
+    assert code == 0
+    assert [line.rpartition("/")[2].split()[0] for line in out.splitlines()] == ["m.gguf"]
+    assert Path(out.split()[0]).read_bytes() == b"GGUF"
+    _, out, _ = run("pull", "many", "--hardware", "l40s")
+    names = [line.rpartition("/")[2].split()[0] for line in out.splitlines()]
+    assert names == ["m.safetensors", "config.json"]
+
+
+def test_pin(home: Path, hub: Shelf) -> None:
+    """The commit and the files of a repository, for all its hardware; then they are shown."""
+    assert "org/repo (not pinned yet)" in run("show", "many")[1]
+    code, out, _ = run("pin", "many")
+    assert (code, out) == (0, f"org/repo@{COMMIT}  3 files, 0 MB\n")
+    assert f"org/repo ({COMMIT})" in run("show", "many")[1]
+
+
+def test_pin_goes_on(home: Path, hub: Shelf) -> None:
+    """A repository that cannot be read is said; the others are pinned all the same."""
+    other = REPOSITORY.replace('"many"', '"gone"').replace("org/repo", "org/gone")
+    (home / "models.d" / "gone.toml").write_text(other)
+    code, out, err = run("pin", "gone", "many")
+    assert code == 1
+    assert f"org/repo@{COMMIT}" in out
+    assert "has no org/gone" in err
+
+
+def test_pull_for_no_hardware(home: Path, hub: Shelf) -> None:
+    """What a model is for is said where it is not for this machine, or for what was named."""
+    assert (
+        "many has no variant for t4: it is for cpu, l40s"
+        in run("pull", "many", "--hardware", "t4")[2]
+    )
+    assert "does not run on this machine" in run("pull", "glm-5")[2]
+
+
+def test_show_says_how_to_supply(home: Path) -> None:
+    """A model whose weights the operator brings says where they go."""
+    shown = run("show", "yolov9")[1]
+    assert str(home / "supplied" / "yolov9.onnx") in shown
+    assert "export.py" in shown
+    assert "Built on" in run("show", "oxlo-coder-fast")[1]

@@ -36,7 +36,7 @@ def test_folder(folder: Source, tmp_path: Path) -> None:
 def test_next_source(folder: Source, shelf: Shelf, tmp_path: Path) -> None:
     """Where the first source has nothing the second one is tried."""
     entry = weights_file(hub(), folder)
-    assert weights.fetch(entry, tmp_path / "cache", hub_url=shelf.url).read_bytes() == CONTENT
+    assert weights.fetch(entry, tmp_path / "cache", hub=shelf.hub).read_bytes() == CONTENT
     assert len(shelf.seen) == 1
 
 
@@ -44,7 +44,7 @@ def test_all_sources_named(shelf: Shelf, tmp_path: Path) -> None:
     """When all fail, each is named with its reason, and what to do."""
     entry = weights_file(hub(), Source(folder=tmp_path / "none", path=("m.gguf",)))
     with pytest.raises(weights.NoSource) as caught:
-        weights.fetch(entry, tmp_path / "cache", hub_url=shelf.url)
+        weights.fetch(entry, tmp_path / "cache", hub=shelf.hub)
     text = str(caught.value)
     assert "hub org/repo@abc" in text
     assert "answered 404" in text
@@ -75,11 +75,11 @@ def test_changed_file_is_replaced(shelf: Shelf, tmp_path: Path) -> None:
     """A file that somebody wrote to is noticed and fetched again."""
     shelf.files[HUB_PATH] = CONTENT
     entry = weights_file(hub())
-    path = weights.fetch(entry, tmp_path, hub_url=shelf.url)
+    path = weights.fetch(entry, tmp_path, hub=shelf.hub)
     with path.open("ab") as file:
         file.write(b"more")
     assert weights.present(entry, tmp_path) is None
-    assert weights.fetch(entry, tmp_path, hub_url=shelf.url).read_bytes() == CONTENT
+    assert weights.fetch(entry, tmp_path, hub=shelf.hub).read_bytes() == CONTENT
 
 
 def test_copied_cache_is_adopted(folder: Source, tmp_path: Path) -> None:
@@ -100,7 +100,7 @@ def test_two_processes(shelf: Shelf, tmp_path: Path) -> None:
         "import sys, msgspec, pathlib; from oxlo import weights;"
         "from oxlo.catalogue import WeightsFile;"
         "entry = msgspec.json.decode(pathlib.Path(sys.argv[1]).read_bytes(), type=WeightsFile);"
-        "print(weights.fetch(entry, pathlib.Path(sys.argv[2]), hub_url=sys.argv[3]))"
+        "print(weights.fetch(entry, pathlib.Path(sys.argv[2]), hub=weights.Hub(sys.argv[3])))"
     )
     argv = [
         sys.executable,
@@ -125,7 +125,7 @@ def test_several_files(shelf: Shelf, tmp_path: Path) -> None:
         content = CONTENT + bytes([n])
         shelf.files[f"/org/repo/resolve/abc/{n}"] = content
         files.append(weights_file(hub(str(n)), content=content))
-    paths = weights.fetch_all(files, tmp_path, hub_url=shelf.url)
+    paths = weights.fetch_all(files, tmp_path, hub=shelf.hub)
     assert [path.read_bytes()[-1] for path in paths] == [0, 1, 2, 3, 4]
 
 
@@ -134,7 +134,7 @@ def test_first_failure_is_raised(shelf: Shelf, tmp_path: Path) -> None:
     shelf.files[HUB_PATH] = CONTENT
     files = [weights_file(hub()), weights_file(hub("gone"), content=b"x", name="gone.gguf")]
     with pytest.raises(weights.NoSource, match=r"gone\.gguf"):
-        weights.fetch_all(files, tmp_path, hub_url=shelf.url)
+        weights.fetch_all(files, tmp_path, hub=shelf.hub)
 
 
 def test_pickles_by_name(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_no_room_for_the_file(shelf: Shelf, tmp_path: Path) -> None:
     """A file larger than any disk is not even asked for."""
     entry = msgspec.structs.replace(weights_file(hub()), size=1 << 60)
     with pytest.raises(weights.DiskFull):
-        weights.fetch(entry, tmp_path, hub_url=shelf.url)
+        weights.fetch(entry, tmp_path, hub=shelf.hub)
     assert shelf.seen == []
 
 

@@ -11,7 +11,7 @@ from oxlo.weights.download import Download
 
 
 def pull(shelf: Shelf, directory: Path) -> Path:
-    return weights.fetch(weights_file(hub()), directory, hub_url=shelf.url)
+    return weights.fetch(weights_file(hub()), directory, hub=shelf.hub)
 
 
 def test_whole_file(shelf: Shelf, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ def test_plain_lines(shelf: Shelf, tmp_path: Path) -> None:
     shelf.files[HUB_PATH] = CONTENT
     said = StringIO()
     meter = Meters(Console(file=said)).meter()
-    weights.fetch(weights_file(hub()), tmp_path, meter, hub_url=shelf.url)
+    weights.fetch(weights_file(hub()), tmp_path, meter, hub=shelf.hub)
     lines = said.getvalue().splitlines()
     assert lines[0] == "fetching m.gguf (1 MB)"
     assert lines[-1] == "m.gguf: done"
@@ -31,7 +31,7 @@ def test_bar_on_a_terminal(shelf: Shelf, tmp_path: Path) -> None:
     said = StringIO()
     meters = Meters(Console(file=said, force_terminal=True, width=120))
     with meters.shown():
-        weights.fetch(weights_file(hub()), tmp_path, meters.meter(), hub_url=shelf.url)
+        weights.fetch(weights_file(hub()), tmp_path, meters.meter(), hub=shelf.hub)
     assert "1.0/1.0 MB" in said.getvalue()
 
 
@@ -40,7 +40,7 @@ def test_counts_every_byte_once(shelf: Shelf, tmp_path: Path) -> None:
     shelf.files[HUB_PATH] = CONTENT
     shelf.cuts = [100_000, 300_000]
     counter = Counter()
-    weights.fetch(weights_file(hub()), tmp_path, counter, hub_url=shelf.url)
+    weights.fetch(weights_file(hub()), tmp_path, counter, hub=shelf.hub)
     assert counter.bytes == len(CONTENT)
 
 
@@ -67,8 +67,6 @@ def test_stopped_keeps_its_part(shelf: Shelf, tmp_path: Path) -> None:
     shelf.files[HUB_PATH], shelf.cuts = CONTENT, [100_000]
     meter = StopsItself()
     with pytest.raises(weights.Stopped):
-        weights.fetch(
-            weights_file(hub()), tmp_path, Stoppable(meter, meter.stop), hub_url=shelf.url
-        )
-    weights.fetch(weights_file(hub()), tmp_path, hub_url=shelf.url)
+        weights.fetch(weights_file(hub()), tmp_path, Stoppable(meter, meter.stop), hub=shelf.hub)
+    weights.fetch(weights_file(hub()), tmp_path, hub=shelf.hub)
     assert [asked is None for _, asked, _ in shelf.seen].count(True) == 1

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import msgspec
-from starlette.datastructures import FormData, UploadFile
+from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -18,11 +18,11 @@ from oxlo.engines.diffusion.prompt import Read, Reader
 from oxlo.engines.diffusion.reply import reply
 from oxlo.engines.diffusion.studio import Studio
 from oxlo.engines.diffusion.wish import Wish, read, read_form
+from oxlo.engines.serving import forms
 from oxlo.engines.serving.app import Engine
 from oxlo.engines.serving.process import main
 from oxlo.engines.serving.work import Job, Workers
 from oxlo.errors import ContextLengthExceeded
-from oxlo.wire.decode import invalid, required
 from oxlo.wire.sizes import spelt
 
 #: Seeds that are chosen for a caller who names none.
@@ -81,8 +81,8 @@ class Images:
 
     def _from_image(self, wish: Wish, form: FormData) -> Drawing:
         sizes = self._config.sizes
-        image = pictures.read(_file(form, "image").file, "image")
-        mask = pictures.read(_file(form, "mask").file, "mask") if "mask" in form else None
+        image = pictures.read(forms.file(form, "image").file, "image")
+        mask = pictures.read(forms.file(form, "mask").file, "mask") if "mask" in form else None
         asked = wish.width or wish.height or wish.size not in (None, "", "auto")
         size = sizes.choose(wish.size, wish.width, wish.height) if asked else sizes.like(image.size)
         return replace(
@@ -90,16 +90,6 @@ class Images:
             image=pictures.opaque(image, size),
             mask=mask and pictures.mask(mask, size),
         )
-
-
-def _file(form: FormData, name: str) -> UploadFile:
-    """The one file of a name, which lists may spell with brackets. Raises BadRequest."""
-    given = [*form.getlist(name), *form.getlist(f"{name}[]")]
-    if not given:
-        raise required(name)
-    if len(given) > 1 or not isinstance(given[0], UploadFile):
-        raise invalid(name, "expected one file.")
-    return given[0]
 
 
 def load(line: bytes) -> Engine:

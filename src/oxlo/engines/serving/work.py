@@ -82,7 +82,12 @@ def _begin(job: Job, work: Callable[[Job], T]) -> T:
 
 
 async def _cancel_when_gone(request: Request, job: Job) -> None:
+    await gone(request)
+    job.cancelled = True
+
+
+async def gone(request: Request) -> None:
+    """Return when the caller has left; the request's body has to be read before."""
     with contextlib.suppress(RuntimeError):  # the body was a stream that ended with its client
         while (await request.receive())["type"] != "http.disconnect":
             pass
-    job.cancelled = True

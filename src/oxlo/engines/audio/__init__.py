@@ -1,0 +1,1 @@
+"""Recordings in and out: read and written with PyAV, which brings FFmpeg's libraries along."""

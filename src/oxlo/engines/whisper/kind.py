@@ -1,0 +1,82 @@
+"""How an engine of the kind `whisper` is started."""
+
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from oxlo.catalogue import Model, Variant
+from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.launching import arguments, child, require
+from oxlo.engines.whisper.config import Config
+from oxlo.fleet.sizing import Machine
+from oxlo.settings import Settings
+
+_MODEL = "model.bin"
+#: On a CPU two recordings at once: a long one must not hold up a short one.
+_SLOTS = 2
+_COMPUTE = {"cpu": "int8", "cuda": "float16"}
+
+
+class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model file may say under `args`."""
+
+    #: "": as the variant's hardware is.
+    device: Literal["", "cpu", "cuda"] = ""
+    #: Numbers that are computed with; "": 8-bit integers on a CPU, 16-bit floats on a GPU.
+    compute_type: str = ""
+    slots: Annotated[int, Meta(ge=1)] = _SLOTS
+    #: Of a CPU, for each slot; 0: sized to the machine.
+    threads: int = 0
+    beam_size: Annotated[int, Meta(ge=1, le=10)] = 5
+    vad: bool = False
+    #: How many engines of this model run.
+    replicas: int = 1
+
+
+class Whisper:
+    """Whisper models in CTranslate2's format."""
+
+    name = "whisper"
+
+    def launch(
+        self,
+        model: Model,
+        variant: Variant,
+        settings: Settings,
+        weights: Sequence[Path],
+        machine: Machine,
+    ) -> Launch:
+        """A child process with its own port and its own key."""
+        require(("faster_whisper", "av"), "faster-whisper is", "whisper")
+        args = arguments(variant, Args)
+        device = args.device or ("cpu" if variant.hardware == "cpu" else "cuda")
+        config = Config(
+            files=_files(model, weights),
+            device=device,
+            compute_type=args.compute_type or _COMPUTE[device],
+            slots=args.slots,
+            threads=args.threads or max(1, machine.cores // args.slots),
+            beam_size=args.beam_size,
+            vad=args.vad,
+            api_key=secrets.token_urlsafe(24),
+        )
+        return child(model, self.name, "oxlo.engines.whisper.child", config)
+
+    def explain(self, log: Sequence[str]) -> str:
+        """The exception that ended it."""
+        return next((line for line in reversed(log) if "Error: " in line), "")
+
+
+def _files(model: Model, weights: Sequence[Path]) -> dict[str, str]:
+    """The model's files by name, each given by itself or all in one folder."""
+    paths = [p for given in weights for p in (given.iterdir() if given.is_dir() else (given,))]
+    files = {path.name: str(path) for path in paths}
+    if _MODEL not in files:
+        raise CannotLaunch(
+            f"the weights of {model.id} are not in CTranslate2's format: no {_MODEL}"
+        )
+    return files

@@ -1,0 +1,141 @@
+"""What of a model's weights is here, and fetching what is not."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from oxlo.catalogue import Model, Repository, Variant, WeightsFile
+from oxlo.settings import Settings
+from oxlo.weights import fetching, pins, tree
+from oxlo.weights.errors import WeightsError
+from oxlo.weights.hub import Hub
+from oxlo.weights.pins import Pin
+from oxlo.weights.progress import Progress, Silent
+
+#: What engines need of a repository whose variant does not say: never pickles, never code.
+_USUAL = {
+    "vllm": ("*.safetensors", "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja"),
+    "diffusers": ("model_index.json", "*/*.json", "*/*.txt", "*/*.model", "*/*.safetensors"),
+}
+#: Engines that are given a repository as a folder; the others get its files.
+_BY_FOLDER = frozenset(_USUAL)
+
+
+class Missing(WeightsError):
+    """Weights are not here; the message says how to get them."""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """The weights of one installation."""
+
+    weights: Path
+    pins: Path
+    supplied: Path
+    hub: Hub
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Stock":
+        """As the settings have it."""
+        hub = Hub(settings.hub_url, settings.secret("HF_TOKEN"))
+        return cls(settings.weights_dir, settings.pins_dir, settings.supplied_dir, hub)
+
+    def locate(self, model: Model, variant: Variant) -> list[Path]:
+        """What an engine is given: its weights, in the order of the model's file. Raises Missing.
+
+        A model of many files, or one whose engine takes a repository, is one folder.
+        """
+        if variant.hardware == "remote":
+            return []
+        if model.supplied:
+            return [self._supplied(model, name) for name in model.supplied]
+        repository = wanted(model, variant)
+        paths = (
+            self._of(repository, folder=variant.engine in _BY_FOLDER)
+            if repository
+            else tree.ready(model.weights, self.weights)
+        )
+        if paths is None:
+            raise Missing(f"weights are missing: run `oxlo models pull {model.id}`")
+        return paths
+
+    def _supplied(self, model: Model, name: str) -> Path:
+        path = self.supplied / name
+        if not path.is_file():
+            raise Missing(f"{path} is not there: `oxlo models show {model.id}` says how to make it")
+        return path
+
+    def _of(self, repository: Repository, *, folder: bool) -> list[Path] | None:
+        pin = pins.kept(repository, self.pins)
+        files = pin.entries(repository.files) if pin else ()
+        found = [path for file in files if (path := self.present(file))]
+        if not files or len(found) < len(files):
+            return None
+        return [tree.lay_out(files, self.weights)] if folder else found
+
+    def present(self, file: WeightsFile) -> Path | None:
+        """Where a file is, if it is here."""
+        return fetching.present(file, self.weights)
+
+    def pinned(self, model: Model, variant: Variant) -> Pin | None:
+        """What is known of a variant's repository."""
+        repository = wanted(model, variant)
+        return pins.kept(repository, self.pins) if repository else None
+
+    def size(self, model: Model, variant: Variant) -> int | None:
+        """Bytes of a variant's weights; None where nobody has asked the hub yet."""
+        if repository := wanted(model, variant):
+            pin = pins.kept(repository, self.pins)
+            return sum(file.size for file in pin.entries(repository.files)) if pin else None
+        return sum(file.size for file in model.weights) or None
+
+    def pin(self, repository: Repository) -> Pin:
+        """Read from the hub what a repository holds, and keep it. Raises SourceFailed."""
+        pins.keep(pins.read(repository, self.hub), self.pins)
+        pin = pins.kept(repository, self.pins)
+        assert pin is not None
+        return pin
+
+    def files(self, model: Model, variant: Variant) -> tuple[WeightsFile, ...]:
+        """The files of a variant that can be fetched; a hub is asked where nobody asked it yet."""
+        if variant.hardware == "remote":
+            return ()
+        repository = wanted(model, variant)
+        if repository is None:
+            return model.weights
+        pin = pins.kept(repository, self.pins) or self.pin(repository)
+        return pin.entries(repository.files)
+
+    def fetch(
+        self,
+        variants: Iterable[tuple[Model, Variant]],
+        progress: Callable[[], Progress] = Silent,
+    ) -> list[Path]:
+        """Fetch what is not here, all in parallel; the paths of all files. Raises WeightsError."""
+        chosen = list(variants)
+        files = [file for model, variant in chosen for file in self.files(model, variant)]
+        paths = fetching.fetch_all(files, self.weights, progress, hub=self.hub)
+        for model, variant in chosen:
+            if not model.supplied:
+                self.locate(model, variant)  # lays out folders: a cache may be read-only later
+        return paths
+
+
+def repositories(models: Iterable[Model]) -> list[Repository]:
+    """Every repository of the models, once, with all files that any of them needs of it."""
+    files: dict[tuple[str, str | None], dict[str, None]] = {}
+    for model in models:
+        for variant in model.variants:
+            if repository := wanted(model, variant):
+                known = files.setdefault((repository.hub, repository.revision), {})
+                known.update(dict.fromkeys(repository.files))
+    return [Repository(hub, revision, tuple(known)) for (hub, revision), known in files.items()]
+
+
+def wanted(model: Model, variant: Variant) -> Repository | None:
+    """The repository of a variant with the files that its engine needs of it."""
+    repository = model.repository(variant)
+    if repository is None or repository.files:
+        return repository
+    usual = _USUAL.get(variant.engine, ())
+    return Repository(repository.hub, repository.revision, usual)

@@ -1,0 +1,73 @@
+"""POST /v1/audio/transcriptions and /v1/audio/translations: what may be asked, and how."""
+
+from typing import Literal
+
+import msgspec
+
+from oxlo.catalogue import Model
+from oxlo.wire import languages
+from oxlo.wire.decode import invalid
+from oxlo.wire.ranges import check_ranges
+from oxlo.wire.request import Whole
+
+TextFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
+#: What a stream of events can stand for: timed formats are written when all is heard.
+_STREAMED = (None, "json", "text")
+
+
+class TranslationRequest(msgspec.Struct, Whole, kw_only=True):
+    """A recording to be written down in English."""
+
+    #: Where it is: `oxlo-file:N`.
+    file: str
+    #: As the docs have it, for clients that name none.
+    model: str = "whisper-medium"
+    #: Text that came before, or words as they should be spelt.
+    prompt: str | None = None
+    response_format: TextFormat | None = None
+    temperature: float | None = None
+
+    @property
+    def text_bytes(self) -> int:
+        """Nothing of it is capped in tokens: its length in seconds is."""
+        return 0
+
+
+class TranscriptionRequest(TranslationRequest, kw_only=True):
+    """A recording to be written down in the language that is spoken."""
+
+    language: str | None = None
+    timestamp_granularities: list[Literal["word", "segment"]] | None = None
+    stream: bool | None = None
+    #: "auto": what is no speech is left out before the model listens.
+    chunking_strategy: Literal["auto"] | None = None
+
+    @property
+    def sse(self) -> bool:
+        """Its pieces are events."""
+        return True
+
+
+class _Transcription(TranscriptionRequest, forbid_unknown_fields=True):
+    """The same, refusing fields that it does not know."""
+
+
+class _Translation(TranslationRequest, forbid_unknown_fields=True):
+    """The same, refusing fields that it does not know."""
+
+
+def check(request: TranslationRequest) -> None:
+    """What holds whatever the model. Raises BadRequest."""
+    if not isinstance(request, TranscriptionRequest):
+        return
+    if request.language and languages.code(request.language) is None:
+        raise invalid("language", "expected an ISO 639-1 code, such as en or de.")
+    if request.timestamp_granularities and request.response_format != "verbose_json":
+        raise invalid("timestamp_granularities", "they need response_format verbose_json.")
+    if request.stream and request.response_format not in _STREAMED:
+        raise invalid("response_format", "a stream's text is json or text.")
+
+
+def validate(request: TranslationRequest, model: Model) -> None:
+    """Check a request against its model. Raises BadRequest."""
+    check_ranges(request, model)

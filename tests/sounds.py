@@ -1,0 +1,43 @@
+"""Small recordings for tests, made when they are needed."""
+
+import io
+from collections.abc import Mapping
+from fractions import Fraction
+
+import av
+import numpy as np
+
+#: (container, codec, samples a second) by the ending that people know.
+KINDS = {
+    "aac": ("adts", "aac", 24000),
+    "flac": ("flac", "flac", 24000),
+    "m4a": ("ipod", "aac", 24000),
+    "mp3": ("mp3", "libmp3lame", 24000),
+    "ogg": ("ogg", "libopus", 48000),
+    "wav": ("wav", "pcm_s16le", 24000),
+    "webm": ("webm", "libopus", 48000),
+}
+
+
+def tone(seconds: float, rate: int = 24000) -> np.ndarray:
+    """A quiet A."""
+    at = np.arange(int(seconds * rate)) / rate
+    return (0.2 * np.sin(2 * np.pi * 440 * at)).astype(np.float32)
+
+
+def recorded(
+    samples: np.ndarray, kind: str, options: Mapping[str, str] | None = None, rate: int = 24000
+) -> bytes:
+    """A file of this kind; `options` are those of its container."""
+    container, codec, own = KINDS[kind]
+    made = io.BytesIO()
+    frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
+    frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
+    with av.open(made, "w", format=container, options=dict(options or {})) as out:
+        stream = out.add_stream(codec, rate=own, layout="mono")
+        resampler = av.AudioResampler(stream.format, "mono", own)
+        for piece in (frame, None):
+            for resampled in resampler.resample(piece):
+                out.mux(stream.encode(resampled))
+        out.mux(stream.encode(None))
+    return made.getvalue()
