@@ -82,6 +82,13 @@ class Settings:
     media_timeout: float = _setting(
         60.0, "Seconds for the files of a call to be read, fetched and checked; then 503."
     )
+    media_allow: tuple[str, ...] = _setting(
+        (),
+        "Private hosts, addresses and networks that files may be fetched from all the same, "
+        "each with `:port` or for any port.",
+    )
+    media_fetch_seconds: float = _setting(20.0, "Seconds to fetch a URL, redirects included.")
+    media_fetch_mb: int = _setting(25, "What the URLs of one call may bring.")
     media_megapixels: int = _setting(50, "Megapixels that a picture may have.")
     engine_timeout: float = _setting(300.0, "Seconds that an engine may send nothing.")
     head_hold: float = _setting(

@@ -1,8 +1,10 @@
 """What a gateway asks of the media process, over its private socket."""
 
+import asyncio
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -15,7 +17,9 @@ from oxlo.engines.serving.work import Cancelled, Job, Workers
 from oxlo.media import bodies, forms
 from oxlo.media.files import Files
 from oxlo.media.inspect import Inspector, named
-from oxlo.wire.media import FOLDER, JSON_FIELDS, SPOOLED, Inspect, Inspected, Unpacked
+from oxlo.wire.media import FOLDER, JSON_FIELDS, SPOOLED, File, Inspect, Inspected, Unpacked
+
+T = TypeVar("T")
 
 #: A form is read in pieces of this size, and given up between them once nobody waits.
 PIECE = 1 << 18
@@ -41,33 +45,64 @@ class Media:
     async def _unpack(self, request: Request) -> Response:
         """A form or a large JSON body, in the request or in a file, as fields and files."""
         body = await request.body()
-        return await self._within(request, lambda job, files: _unpacked(request, body, job, files))
+
+        async def unpacked(files: Files) -> Unpacked:
+            return await self._workers.run(
+                request, lambda job: _unpacked(request, body, job, files)
+            )
+
+        return await _within(request, unpacked)
 
     async def _inspect(self, request: Request) -> Response:
         """Media as files that an engine can take."""
         asked = _inspect.decode(await request.body())
 
-        def work(job: Job, files: Files) -> Inspected:
-            made = []
-            for medium in asked.media:
-                job.step()
-                file = named(medium, asked, files)
-                made.append(self._inspector.examined(medium, file, files))
-            return Inspected(tuple(made))
+        async def inspected(files: Files) -> Inspected:
+            fetched = await _unless_gone(request, self._inspector.fetched(asked, files))
+            return await self._workers.run(
+                request, lambda job: self._examined(asked, fetched, job, files)
+            )
 
-        return await self._within(request, work)
+        return await _within(request, inspected)
 
-    async def _within(
-        self, request: Request, work: Callable[[Job, Files], msgspec.Struct]
-    ) -> Response:
-        """Work in the call's folder, and leave nothing there for a gateway that has hung up."""
-        files = Files(Path(request.headers[FOLDER]))
-        try:
-            made = await self._workers.run(request, lambda job: work(job, files))
-        except Cancelled:
-            shutil.rmtree(files.folder, ignore_errors=True)
-            raise
-        return Response(msgspec.json.encode(made), media_type="application/json")
+    def _examined(
+        self, asked: Inspect, fetched: list[File | None], job: Job, files: Files
+    ) -> Inspected:
+        made = []
+        for medium, file in zip(asked.media, fetched, strict=True):
+            job.step()
+            found = file or named(medium, asked, files)
+            made.append(self._inspector.examined(medium, found, files))
+        return Inspected(tuple(made))
+
+
+async def _within(request: Request, work: Callable[[Files], Awaitable[msgspec.Struct]]) -> Response:
+    """Work in the call's folder, and leave nothing there for a gateway that has hung up."""
+    files = Files(Path(request.headers[FOLDER]))
+    try:
+        made = await work(files)
+    except Cancelled:
+        shutil.rmtree(files.folder, ignore_errors=True)
+        raise
+    return Response(msgspec.json.encode(made), media_type="application/json")
+
+
+async def _unless_gone(request: Request, work: Coroutine[None, None, T]) -> T:
+    """The result of `work`, given up when nobody waits any more. Raises Cancelled."""
+    working, leaving = asyncio.create_task(work), asyncio.create_task(_until_gone(request))
+    try:
+        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            raise Cancelled
+        return working.result()
+    finally:
+        working.cancel()
+        leaving.cancel()
+
+
+async def _until_gone(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _unpacked(request: Request, body: bytes, job: Job, files: Files) -> Unpacked:

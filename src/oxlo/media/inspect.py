@@ -1,6 +1,8 @@
 """From what a request names to files that were looked into."""
 
+import asyncio
 import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,19 +10,47 @@ import msgspec
 
 from oxlo.media import pictures, sniff
 from oxlo.media.encoded import decoded
+from oxlo.media.fetch import Allowance, Fetcher
 from oxlo.media.files import Files
 from oxlo.wire.decode import invalid
 from oxlo.wire.media import FILE, File, Inspect, Medium
 
+#: Media of one request.
+MOST = 50
+#: URLs of one request that are fetched at the same time.
+AT_ONCE = 8
 #: Base64 of this many bytes has no padding in its middle.
 PIECE = 3 << 16
 
+_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+
 
 class Inspector:
-    """Knows the bounds."""
+    """Fetches and looks into media, within the operator's bounds."""
 
-    def __init__(self, megapixels: int) -> None:
+    def __init__(self, fetcher: Fetcher, megabytes: int, megapixels: int) -> None:
+        """`megabytes` are what the URLs of one call may bring, `megapixels` those of a picture."""
+        self._fetcher = fetcher
+        self._megabytes = megabytes
         self._megapixels = megapixels
+
+    async def fetched(self, asked: Inspect, files: Files) -> list[File | None]:
+        """The files of those media that are URLs. Raises BadRequest."""
+        _check_count(asked)
+        allowance, lanes = Allowance(self._megabytes), asyncio.Semaphore(AT_ONCE)
+
+        async def fetched(medium: Medium) -> File | None:
+            if _URL.match(medium.source) is None:
+                return None
+            async with lanes:
+                return await self._fetcher.fetch(medium, files, allowance)
+
+        tasks = [asyncio.create_task(fetched(medium)) for medium in asked.media]
+        try:
+            return await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:  # one that cannot be had is enough to refuse the call
+                task.cancel()
 
     def examined(self, medium: Medium, file: File, files: Files) -> File:
         """A file with its true type, as the engine needs it. Raises BadRequest."""
@@ -29,6 +59,11 @@ class Inspector:
         kind, width, height = pictures.examine(file.path, medium.param, self._megapixels)
         file = msgspec.structs.replace(file, type=kind, width=width, height=height)
         return _as_data_uri(file, files) if medium.data_uri else file
+
+
+def _check_count(asked: Inspect) -> None:
+    if len(asked.media) > MOST:
+        raise invalid(asked.media[MOST].param, f"a request takes at most {MOST} files.")
 
 
 def named(medium: Medium, asked: Inspect, files: Files) -> File:

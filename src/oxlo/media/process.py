@@ -7,7 +7,9 @@ import structlog
 
 from oxlo import unixserver
 from oxlo.engines.serving.work import Workers
+from oxlo.media.addresses import Policy
 from oxlo.media.app import Media
+from oxlo.media.fetch import Fetcher
 from oxlo.media.inspect import Inspector
 from oxlo.settings import Settings
 
@@ -18,7 +20,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop`. Raises SocketInUse when another one serves already."""
     settings.prepare()
     listener = unixserver.bind(settings.media_socket)
-    inspector = Inspector(settings.media_megapixels)
+    fetcher = Fetcher(Policy(settings.media_allow), settings.media_fetch_seconds)
+    inspector = Inspector(fetcher, settings.media_fetch_mb, settings.media_megapixels)
     workers = Workers(max(4, os.cpu_count() or 1))
     try:
         log.info("media.ready", socket=str(settings.media_socket))

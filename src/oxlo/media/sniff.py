@@ -42,9 +42,10 @@ def _by_magic(head: bytes, known: dict[bytes, str]) -> str:
 
 
 def _is_mpeg(second: int, third: int) -> bool:
-    """The head of an MPEG audio frame or of AAC: sync bits, and no value that is reserved."""
+    """The head of a frame of MP3, MP2 or AAC: sync bits, and no value that is reserved."""
     if second & 0xF6 == 0xF0:  # ADTS
         return True
-    layer, version = second >> 1 & 3, second >> 3 & 3
+    version, layer = second >> 3 & 3, second >> 1 & 3
     bitrate, rate = third >> 4, third >> 2 & 3
-    return second & 0xE0 == 0xE0 and layer != 0 and version != 1 and bitrate != 15 and rate != 3
+    is_frame = second & 0xE0 == 0xE0 and layer in (1, 2)
+    return is_frame and version != 1 and bitrate != 15 and rate != 3

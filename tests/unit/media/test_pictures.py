@@ -1,0 +1,77 @@
+"""Pictures: real ones, broken ones, and bombs."""
+
+import io
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from oxlo.errors import BadRequest
+from oxlo.media import pictures
+
+
+def drawn(form: str, size: tuple[int, int] = (64, 48)) -> bytes:
+    """Noise, so that no coder makes it small."""
+    image = Image.frombytes("RGB", size, os.urandom(size[0] * size[1] * 3))
+    out = io.BytesIO()
+    image.save(out, form)
+    return out.getvalue()
+
+
+def bomb(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that says it has very many pixels."""
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(bytes(1 << 16))), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+        for name, data in chunks
+    )
+
+
+def examined(folder: Path, content: bytes) -> tuple[str, int, int]:
+    path = folder / "picture"
+    path.write_bytes(content)
+    return pictures.examine(str(path), "image", 50)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP"])
+def test_whole(tmp_path: Path, form: str) -> None:
+    """Type and size, by what is in it."""
+    assert examined(tmp_path, drawn(form)) == (f"image/{form.lower()}", 64, 48)
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "GIF", "WEBP"])
+@pytest.mark.parametrize("kept", [0.02, 0.5, 0.97])
+def test_cut_short(tmp_path: Path, form: str, kept: float) -> None:
+    """A picture that lacks its end is not passed on to an engine."""
+    content = drawn(form)
+    with pytest.raises(BadRequest, match=r"cut short|cannot be read|not a picture"):
+        examined(tmp_path, content[: int(len(content) * kept)])
+
+
+def test_a_broken_byte(tmp_path: Path) -> None:
+    """A PNG's checksums are looked at."""
+    content = bytearray(drawn("PNG"))
+    content[len(content) // 2] ^= 255
+    with pytest.raises(BadRequest, match="broken"):
+        examined(tmp_path, bytes(content))
+
+
+@pytest.mark.parametrize("size", [(20_000, 20_000), (65_000, 1_000), (2**31 - 1, 2**31 - 1)])
+def test_bombs(tmp_path: Path, size: tuple[int, int]) -> None:
+    """Too many pixels are refused by the head alone, with how many there may be."""
+    with pytest.raises(BadRequest, match="more than 50 megapixels") as caught:
+        examined(tmp_path, bomb(*size))
+    assert caught.value.param == "image"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"just text", b"<svg/>", b"%PDF-1.7", b"BM" + bytes(60), b"II*\0" + bytes(60)]
+)
+def test_other_files(tmp_path: Path, content: bytes) -> None:
+    """Whatever its name says."""
+    with pytest.raises(BadRequest, match="PNG, JPEG, GIF or WebP"):
+        examined(tmp_path, content)
