@@ -156,6 +156,12 @@ class Platform:
         registry.write(self.gateway.settings.replicas_file, ReplicaList(time.time(), listed))
         self.gateway.backends.refresh()
 
+    def also(self, *models: tuple[str, str]) -> None:
+        """Have the engine serve several models, each with the dialect that it is spoken to in."""
+        listed = tuple(replica(self.engine, f"{m}-0", m, dialect=spoken) for m, spoken in models)
+        registry.write(self.gateway.settings.replicas_file, ReplicaList(time.time(), listed))
+        self.gateway.backends.refresh()
+
     def records(self) -> list[Record]:
         """Everything in the journal."""
         files = sorted(self.gateway.settings.journal_dir.glob("*.jsonl"))

@@ -30,17 +30,3 @@ async def test_different_beginnings_spread(start: Start) -> None:
             assert (await platform.chat(messages=messages)).status == 200
         assert len(other.calls) > 5
         assert len(platform.engine.calls) > 5
-
-
-async def test_unable_names_able(start: Start) -> None:
-    """What a model cannot do is said with the models that can."""
-    platform = await start()
-    picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
-    answer = await platform.chat(messages=[{"role": "user", "content": [picture]}])
-    error = answer.json()["error"]
-    assert (answer.status, error["code"]) == (400, "unsupported_ability")
-    told = (
-        "double cannot see images. No model that is ready here can. Of the catalogue, these could:"
-    )
-    assert error["message"].startswith(told)
-    assert "smolvlm-256m" in error["message"]

@@ -4,15 +4,14 @@ from typing import Any, NamedTuple
 
 from oxlo.catalogue import Catalogue, Model
 from oxlo.errors import (
-    ApiError,
     BadRequest,
     ContextLengthExceeded,
     Forbidden,
     ModelAccessDenied,
-    ModelNotDeployed,
     Overloaded,
     UnsupportedAbility,
 )
+from oxlo.gateway.advice import Advice
 from oxlo.gateway.backends import Backends, Group
 from oxlo.gateway.endpoints import Endpoint
 from oxlo.plans import Plan, Plans
@@ -71,6 +70,7 @@ class Admission:
         self._catalogue = catalogue
         self._plans = plans
         self._backends = backends
+        self._advice = Advice(catalogue, backends)
         #: What was found for (plan, endpoint, model as it was spelt); a group, once there, stays.
         self._permits: dict[tuple[str, str, str], Permit] = {}
 
@@ -85,10 +85,10 @@ class Admission:
         try:
             endpoint.validate(request, model)
         except UnsupportedAbility as error:
-            raise self._naming_able(error) from None
+            raise self._advice.unable(error) from None
         if not group.ready:
             if not group.backends:
-                raise self._not_deployed(model)
+                raise self._advice.not_deployed(model, endpoint)
             raise Overloaded(f"{model.id} is starting. Try again shortly.", retry_after=5)
         return _caps(request, endpoint, model, group, plan)
 
@@ -99,10 +99,11 @@ class Admission:
         if caller.models and model.id not in caller.models:
             raise Forbidden(f"This API key may not use {model.id}.", param="model")
         self._check_tier(model, plan, trial=now < caller.trial_until)
-        self._check_endpoint(model, endpoint)
+        if endpoint.ability not in model.abilities:
+            raise self._advice.wrong_endpoint(model, endpoint)
         group = self._backends.group(model.id)
         if group is None:
-            raise self._not_deployed(model)
+            raise self._advice.not_deployed(model, endpoint)
         permit = Permit(model, group)
         if plan.opens(model.tier):  # not only for now, or for this key
             self._keep((plan.id, endpoint.name, name), permit)
@@ -124,38 +125,6 @@ class Admission:
             param="model",
             required_plan=required,
         )
-
-    def _check_endpoint(self, model: Model, endpoint: Endpoint) -> None:
-        if endpoint.ability in model.abilities:
-            return
-        able = [m.id for m in self._catalogue if endpoint.ability in m.abilities]
-        raise UnsupportedAbility(
-            f"{model.id} does not answer at {endpoint.path}. These do: {_some(able)}.",
-            param="model",
-            code="wrong_endpoint",
-        )
-
-    def _naming_able(self, error: UnsupportedAbility) -> UnsupportedAbility:
-        """The same error with the models that can do it, those that are ready first."""
-        ability = error.extra["ability"]
-        able = [m.id for m in self._catalogue if ability in m.abilities]
-        ready = [name for name in able if self._backends.is_ready(name)]
-        told = f"These can: {_some(ready)}." if ready else "No model that is ready here can."
-        if able and not ready:
-            told += f" Of the catalogue, these could: {_some(able)}."
-        return UnsupportedAbility(f"{error.message} {told}", param=error.param, **error.extra)
-
-    def _not_deployed(self, model: Model) -> ApiError:
-        ready = [m.id for m in self._catalogue if self._backends.is_ready(m.id)]
-        alike = [i for i in ready if self._catalogue.resolve(i).category == model.category]
-        return ModelNotDeployed(
-            f"This installation does not serve {model.id}. Ready now: {_some(alike or ready)}.",
-            param="model",
-        )
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(sorted(names)[:10]) or "none"
 
 
 def _caps(request: Any, endpoint: Endpoint, model: Model, group: Group, plan: Plan) -> Decision:

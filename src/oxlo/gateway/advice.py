@@ -1,0 +1,60 @@
+"""What callers are told who chose a model that cannot serve them: which models can."""
+
+from collections.abc import Callable, Iterable
+
+from oxlo.catalogue import Catalogue, Model
+from oxlo.errors import ApiError, ModelNotDeployed, UnsupportedAbility
+from oxlo.gateway.backends import Backends
+from oxlo.gateway.endpoints import INFERENCE, Endpoint
+
+#: Names in one message, at most.
+_MOST = 10
+
+
+class Advice:
+    """Knows the catalogue, and what of it is ready here."""
+
+    def __init__(self, catalogue: Catalogue, backends: Backends) -> None:
+        self._catalogue = catalogue
+        self._backends = backends
+
+    def wrong_endpoint(self, model: Model, endpoint: Endpoint) -> ApiError:
+        """The model answers elsewhere: where, and which models answer here."""
+        paths = [e.path for e in INFERENCE if e.ability in model.abilities]
+        own = f", but at {' and '.join(paths)}" if paths else ""
+        others = self._those(lambda other: endpoint.ability in other.abilities)
+        return UnsupportedAbility(
+            f"{model.id} does not answer at {endpoint.path}{own}. {others}",
+            param="model",
+            code="wrong_endpoint",
+        )
+
+    def unable(self, error: UnsupportedAbility) -> ApiError:
+        """The same error with the models that have the ability."""
+        others = self._those(lambda other: error.extra["ability"] in other.abilities)
+        return UnsupportedAbility(f"{error.message} {others}", param=error.param, **error.extra)
+
+    def not_deployed(self, model: Model, endpoint: Endpoint) -> ApiError:
+        """Ready models of the same category, else those that answer at the same endpoint."""
+        ready = self._ready(lambda other: endpoint.ability in other.abilities)
+        alike = [m for m in ready if m.category == model.category]
+        return ModelNotDeployed(
+            f"This installation does not serve {model.id}. Ready now: {_some(alike or ready)}.",
+            param="model",
+        )
+
+    def _those(self, can: Callable[[Model], bool]) -> str:
+        """A sentence: the ready models that can, else those of the catalogue that could."""
+        if ready := self._ready(can):
+            return f"These do: {_some(ready)}."
+        if known := [model for model in self._catalogue if can(model)]:
+            could = _some(known)
+            return f"None that is ready here does; of the catalogue, these could: {could}."
+        return "No model here does."
+
+    def _ready(self, can: Callable[[Model], bool]) -> list[Model]:
+        return [m for m in self._catalogue if can(m) and self._backends.is_ready(m.id)]
+
+
+def _some(models: Iterable[Model]) -> str:
+    return ", ".join(sorted(model.id for model in models)[:_MOST]) or "none"

@@ -1,0 +1,106 @@
+"""Who chose a model that cannot serve them is told which can."""
+
+import pytest
+from tests.gateway.conftest import Answer, Platform, Start
+
+SAID = [{"role": "user", "content": "hi"}]
+BODIES: dict[str, dict[str, object]] = {
+    "/v1/chat/completions": {"messages": SAID},
+    "/v1/completions": {"prompt": "hi"},
+    "/v1/embeddings": {"input": "hi"},
+}
+
+
+async def call(platform: Platform, path: str, model: str) -> Answer:
+    return await platform.call("POST", path, BODIES[path] | {"model": model})
+
+
+def message(answer: Answer) -> str:
+    return str(answer.json()["error"]["message"])
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "ready"),
+    [
+        ("deepseek-v3", "/v1/chat/completions", "double"),
+        ("llama-3.3-70b", "/v1/chat/completions", "double"),
+        ("qwen3-coder-30b", "/v1/chat/completions", "double"),
+        ("gemma-27b", "/v1/chat/completions", "double"),
+        ("mistral-7b", "/v1/completions", "double"),
+        ("bge-large", "/v1/embeddings", "vectors"),
+    ],
+)
+async def test_not_served_here(start: Start, model: str, path: str, ready: str) -> None:
+    """A model that the catalogue knows is a 503 that names ready ones of its kind, and not others.
+
+    Another category's model is named where it answers at the same endpoint.
+    """
+    platform = await start()
+    platform.also(("double", "openai"), ("vectors", "oxlo"))
+    answer = await call(platform, path, model)
+    assert (answer.status, answer.code) == (503, "model_not_deployed")
+    assert answer.headers["x-should-retry"] == "false"
+    assert message(answer) == f"This installation does not serve {model}. Ready now: {ready}."
+
+
+async def test_nothing_alike_is_ready(start: Start) -> None:
+    """Then it says so, and substitutes nothing."""
+    platform = await start()
+    answer = await call(platform, "/v1/embeddings", "bge-large")
+    assert message(answer) == "This installation does not serve bge-large. Ready now: none."
+
+
+@pytest.mark.parametrize(
+    ("model", "path", "words"),
+    [
+        (
+            "vectors",
+            "/v1/chat/completions",
+            "vectors does not answer at /v1/chat/completions, but at /v1/embeddings. "
+            "These do: double.",
+        ),
+        (
+            "double",
+            "/v1/embeddings",
+            "double does not answer at /v1/embeddings, but at /v1/chat/completions and "
+            "/v1/completions. These do: vectors.",
+        ),
+        (
+            "bge-large",
+            "/v1/completions",
+            "bge-large does not answer at /v1/completions, but at /v1/embeddings. "
+            "These do: double.",
+        ),
+    ],
+)
+async def test_wrong_endpoint(start: Start, model: str, path: str, words: str) -> None:
+    """A model at the wrong address: where it answers, and which models answer here."""
+    platform = await start()
+    platform.also(("double", "openai"), ("vectors", "oxlo"))
+    answer = await call(platform, path, model)
+    assert (answer.status, answer.code) == (400, "wrong_endpoint")
+    assert message(answer) == words
+
+
+async def test_unable(start: Start) -> None:
+    """What a model cannot do is said with models that can; those of the catalogue as such."""
+    platform = await start()
+    picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
+    answer = await platform.chat(messages=[{"role": "user", "content": [picture]}])
+    assert (answer.status, answer.code) == (400, "unsupported_ability")
+    told = "double cannot see images. None that is ready here does; of the catalogue, these could:"
+    assert message(answer).startswith(told)
+    assert "gemma-3-4b" in message(answer)
+
+
+async def test_the_list_tells_them_apart(start: Start) -> None:
+    """What is ready, and what is only known; with tier, abilities and context."""
+    platform = await start()
+    listed = (await platform.call("GET", "/v1/models")).json()["data"]
+    by_id = {model["id"]: model for model in listed}
+    ready = {name for name, model in by_id.items() if model["status"] == "ready"}
+    assert ready == {name for name, model in by_id.items() if model["warm"]} == {"double"}
+    glm = by_id["glm-5"]
+    assert (glm["status"], glm["warm"], glm["tier"]) == ("unavailable", False, "premium")
+    assert {"chat", "tools", "reasoning"} <= set(glm["capabilities"])
+    assert (glm["context_length"], by_id["kokoro-82m"]["context_length"]) == (202752, None)
