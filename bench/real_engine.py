@@ -25,7 +25,7 @@ from oxlo import catalogue, weights
 from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.fleet import machine as host
-from oxlo.fleet.process import EngineProcess
+from oxlo.fleet.process import EngineProcess, log_file
 from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.settings import Settings
 
@@ -93,7 +93,7 @@ def _ways(replica: Replica, ours: Installation) -> tuple[Place, Place]:
 async def _engine(folder: Path) -> AsyncIterator[Replica]:
     """The engine as a fleet starts it. Raises Failed or CannotLaunch."""
     launch = _launch(folder)
-    process = await EngineProcess.start(launch, folder / "engine.log")
+    process = await EngineProcess.start(launch, log_file(folder / "engine.log"))
     try:
         address = await process.listening()
         if address is None:

@@ -113,6 +113,13 @@ class Settings:
         0, "Context tokens per slot; 0: what the model allows, at most 8192."
     )
     llamacpp_cache_mb: int = _setting(512, "Host memory for llama.cpp's prompt cache, per engine.")
+    vllm: str = _setting(
+        "vllm",
+        "The vLLM program: a name on PATH, or a path; it may have a Python environment of its own.",
+    )
+    remote_code: tuple[str, ...] = _setting(
+        (), "Models whose repositories hold program code that vLLM may run, comma-separated."
+    )
     engine_stall: float = _setting(
         60.0, "Seconds of work without progress after which an engine is sick."
     )
@@ -144,6 +151,11 @@ class Settings:
         Read when it is needed, so that no record that is logged or passed on holds it.
         """
         return os.environ.get(name, "").strip()
+
+    @property
+    def visible_gpus(self) -> str | None:
+        """CUDA's own variable for the cards to use; None when it is not set."""
+        return os.environ.get("CUDA_VISIBLE_DEVICES")
 
     @property
     def base_url(self) -> str:
@@ -257,6 +269,12 @@ class Settings:
             return (self.home / "secret").read_text().strip().encode()
         except FileNotFoundError:
             raise SettingsError(f"{self.home} is not set up yet: run `oxlo serve` once") from None
+
+
+def environment(own: Mapping[str, str], *, foreign: bool = False) -> dict[str, str]:
+    """The environment of a child: ours with `own` on top; `foreign` programs see no setting."""
+    kept = {k: v for k, v in os.environ.items() if not (foreign and k.startswith("OXLO_"))}
+    return kept | dict(own)
 
 
 def _parse(name: str, text: str, kind: Any) -> Any:

@@ -40,12 +40,12 @@ MODEL = Model(
 PARENT = """
 import asyncio, sys, msgspec
 from oxlo.engines.base import Launch
-from oxlo.fleet.process import EngineProcess
+from oxlo.fleet.process import EngineProcess, log_file
 from pathlib import Path
 
 async def main():
     launch = msgspec.json.decode(sys.stdin.readline(), type=Launch)
-    process = await EngineProcess.start(launch, Path(sys.argv[1]) / "engine.log")
+    process = await EngineProcess.start(launch, log_file(Path(sys.argv[1]) / "engine.log"))
     print(await process.listening(), flush=True)
     await process.exited()
 

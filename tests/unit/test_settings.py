@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oxlo.settings import Settings, SettingsError
+from oxlo.settings import Settings, SettingsError, environment
 
 
 @pytest.fixture
@@ -196,3 +196,14 @@ def test_everything_else_is_under_home(settings: Settings) -> None:
     home = settings.home
     paths = (settings.journal_dir, settings.weights_dir, settings.catalogue_dir)
     assert [path.parent for path in paths] == [home, home, home]
+
+
+def test_children_inherit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a child gets on top wins; a foreign program sees no setting of ours."""
+    monkeypatch.setenv("OXLO_INSTALLATION_SECRET", "hush")
+    monkeypatch.setenv("HF_HOME", "/hub")
+    ours = environment({"HF_HOME": "/mine"})
+    assert (ours["OXLO_INSTALLATION_SECRET"], ours["HF_HOME"]) == ("hush", "/mine")
+    foreign = environment({}, foreign=True)
+    assert "OXLO_INSTALLATION_SECRET" not in foreign
+    assert foreign["HF_HOME"] == "/hub"

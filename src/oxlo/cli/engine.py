@@ -1,35 +1,65 @@
 """`oxlo engine`: one engine in the foreground, without a fleet."""
 
+import asyncio
+import logging
 import signal
-from typing import Annotated
+import sys
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+
+if TYPE_CHECKING:
+    from oxlo.engines.base import Launch
 
 
 def engine(
     model: Annotated[str, typer.Argument(help="Id or alias of a model.")],
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0: a free one.")] = 0,
 ) -> None:
-    """Run one llama.cpp engine until Ctrl-C or SIGTERM; its address and key are printed."""
+    """Run one engine until Ctrl-C or SIGTERM: prints its address and key, its log on stderr."""
     from oxlo import catalogue
     from oxlo.engines.base import CannotLaunch
-    from oxlo.engines.llamacpp_child import Config, serve
     from oxlo.errors import ModelNotFound
     from oxlo.fleet import local, machine
+    from oxlo.fleet.assign import assign
     from oxlo.settings import Settings, SettingsError
 
     try:
         settings = Settings.read()
         found = catalogue.load(settings.catalogue_dir).resolve(model)
-        launch = local.launch(found, settings, machine.here())
+        here = machine.here(settings.visible_gpus)
+        launch = local.launch(assign([found], here.gpus)[0], settings, here)
     except (SettingsError, msgspec.ValidationError, ModelNotFound, CannotLaunch) as reason:
         typer.echo(f"oxlo engine: {reason}", err=True)
         raise typer.Exit(1) from None
     if not launch.argv:
         typer.echo(f"{found.id} runs elsewhere, at {launch.address}.")
         return
-    config = msgspec.structs.replace(msgspec.json.decode(launch.config, type=Config), port=port)
-    typer.echo(f"Key: {config.api_key}")
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # loading holds the interpreter's lock
-    serve(config, signal.pause)
+    config = msgspec.json.decode(launch.config) | {"port": port}
+    told = msgspec.structs.replace(launch, config=msgspec.json.encode(config))
+    raise typer.Exit(asyncio.run(_run(told)))
+
+
+async def _run(launch: "Launch") -> int:
+    """The exit code: 0 when it was asked to end."""
+    from oxlo.fleet.process import EngineProcess
+
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    process = await EngineProcess.start(launch, logging.StreamHandler(sys.stderr))
+    ends = {asyncio.ensure_future(process.exited()), asyncio.ensure_future(stopping.wait())}
+    telling = asyncio.create_task(_tell(process.listening(), launch.api_key))
+    await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    telling.cancel()
+    await process.stop()
+    if process.failure:
+        typer.echo(f"oxlo engine: {process.failure}", err=True)
+    return 0 if stopping.is_set() else 1
+
+
+async def _tell(listening: Awaitable[str | None], api_key: str) -> None:
+    if address := await listening:
+        typer.echo(f"Address: {address}\nKey: {api_key}")

@@ -1,6 +1,6 @@
 """`oxlo models`: what the catalogue holds, and fetching weights."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 import msgspec
@@ -10,7 +10,10 @@ from oxlo import catalogue, weights
 from oxlo.catalogue import Catalogue, Model, Variant
 from oxlo.cli import showing, storing, text
 from oxlo.cli.storing import CommandError
+from oxlo.fleet import gpus
+from oxlo.fleet.assign import on_its_own
 from oxlo.fleet.cards import CARDS
+from oxlo.fleet.sizing import Gpu
 from oxlo.settings import Settings
 from oxlo.weights import Stock, WeightsError
 
@@ -26,8 +29,8 @@ Hardware = Annotated[
 def list_models(as_json: AsJson = False) -> None:
     """List the models, and whether their weights are here."""
     with storing.one_line_errors():
-        known, stock = _open()
-        listed = [showing.summary(model, _here(model), stock) for model in known]
+        known, stock, cards = _open()
+        listed = [showing.summary(model, on_its_own(model, cards), stock) for model in known]
         typer.echo(_json(listed) if as_json else showing.table(listed))
 
 
@@ -38,12 +41,12 @@ def show(
 ) -> None:
     """Show a model: what it is and can do, what it runs on, and where its weights are."""
     with storing.one_line_errors():
-        known, stock = _open()
+        known, stock, cards = _open()
         model = known.resolve(name)
         if as_json:
-            typer.echo(_json(showing.whole(model, _here(model), stock)))
+            typer.echo(_json(showing.whole(model, on_its_own(model, cards), stock)))
         else:
-            typer.echo(text.columns(list(showing.details(model, _here(model), stock))))
+            typer.echo(text.columns(list(showing.details(model, on_its_own(model, cards), stock))))
             if model.setup:
                 typer.echo(f"\n{model.setup}")
 
@@ -60,8 +63,8 @@ def pull(
     from oxlo.cli.progress import Meters
 
     with storing.one_line_errors():
-        known, stock = _open()
-        chosen = [_choose(known.resolve(name), hardware) for name in names]
+        known, stock, cards = _open()
+        chosen = [_choose(known.resolve(name), cards, hardware) for name in names]
         files = [file for model, variant in chosen for file in stock.files(model, variant)]
         for file in files if verify else ():
             weights.present(file, stock.weights, verify=True)
@@ -83,7 +86,7 @@ def pin(
     A repository that nobody pinned is pinned by its first pull.
     """
     with storing.one_line_errors():
-        known, stock = _open()
+        known, stock, _ = _open()
         models = [known.resolve(name) for name in names] if names else list(known)
         failures = list(_pin_all(models, stock))
     if failures:
@@ -103,15 +106,9 @@ def _pin_all(models: Iterable[Model], stock: Stock) -> Iterator[str]:
             typer.echo(f"{pinned.hub}@{pinned.revision}  {len(pinned.files)} files, {size}")
 
 
-def _here(model: Model) -> Variant | None:
-    from oxlo.fleet import local
-
-    return local.variant(model)
-
-
-def _choose(model: Model, hardware: str) -> tuple[Model, Variant]:
+def _choose(model: Model, cards: Sequence[Gpu], hardware: str) -> tuple[Model, Variant]:
     """The variant for the hardware named, or for this machine. Raises CommandError."""
-    here = _here(model)
+    here = on_its_own(model, cards)
     named = [variant for variant in model.variants if variant.hardware == hardware]
     if hardware and not named:
         raise CommandError(f"{model.id} has no variant for {hardware}: {_kinds(model)}")
@@ -129,9 +126,11 @@ def _kinds(model: Model) -> str:
     return f"it is for {', '.join(variant.hardware for variant in model.variants) or 'none'}"
 
 
-def _open() -> tuple[Catalogue, Stock]:
+def _open() -> tuple[Catalogue, Stock, tuple[Gpu, ...]]:
+    """What is known, what is here, and the GPUs."""
     settings = Settings.read()
-    return catalogue.load(settings.catalogue_dir), Stock.of(settings)
+    cards = gpus.here(settings.visible_gpus)
+    return catalogue.load(settings.catalogue_dir), Stock.of(settings), cards
 
 
 def _json(value: object) -> str:

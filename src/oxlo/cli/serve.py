@@ -77,13 +77,15 @@ def _lock(settings: Settings) -> None:
 
 
 def _fetch_weights(settings: Settings, known: Catalogue, models: tuple[str, ...]) -> None:
-    from oxlo.fleet import local
+    from oxlo.fleet import gpus
+    from oxlo.fleet.assign import assign
 
-    resolved = [known.resolve(name) for name in models]
-    here = [(model, chosen) for model in resolved if (chosen := local.variant(model))]
+    cards = gpus.here(settings.visible_gpus)
+    engines = assign([known.resolve(name) for name in models], cards)
+    here = {engine.model.id: (engine.model, engine.variant) for engine in engines if engine.variant}
     meters = Meters()
     with meters.shown():
-        weights.Stock.of(settings).fetch(here, meters.meter)
+        weights.Stock.of(settings).fetch(here.values(), meters.meter)
 
 
 def _operator() -> tuple[plans.Plan, str | None]:

@@ -33,6 +33,11 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     argv: tuple[str, ...] = ()
     #: One line for the child's stdin; keys travel here, never in argv.
     config: bytes = b""
+    #: What its environment holds beside ours: which GPUs it may use.
+    environment: dict[str, str] = {}
+    #: Seconds until it has to listen, and those that it gets to end before it is killed.
+    start_seconds: float = 300.0
+    stop_seconds: float = 5.0
     address: str = ""
     #: Whether real requests are sent before it counts as ready.
     warm: bool = True
@@ -53,7 +58,7 @@ class Kind(Protocol):
         weights: Sequence[Path],
         machine: Machine,
     ) -> Launch:
-        """Decide everything about one engine. Raises CannotLaunch."""
+        """Decide everything about one engine, which gets all of `machine`. Raises CannotLaunch."""
         ...
 
     def explain(self, log: Sequence[str]) -> str:

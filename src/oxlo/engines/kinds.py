@@ -5,10 +5,11 @@ from oxlo.engines.diffusion.kind import Diffusers
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.engines.onnx import Onnx
 from oxlo.engines.upstream import Upstream
+from oxlo.engines.vllm import Vllm
 from oxlo.engines.whisper.kind import Whisper
 
-_ALL: tuple[Kind, ...] = (LlamaCpp(), Onnx(), Diffusers(), Whisper(), Upstream())
-KINDS: dict[str, Kind] = {kind.name: kind for kind in _ALL}
+_ALL: tuple[Kind, ...] = (LlamaCpp(), Onnx(), Diffusers(), Whisper(), Vllm(), Upstream())
+KINDS = {kind.name: kind for kind in _ALL}
 
 
 def kind(name: str) -> Kind:

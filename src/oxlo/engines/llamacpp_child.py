@@ -7,10 +7,11 @@ llama.cpp's log is on stderr.
 
 import os
 import sys
-from collections.abc import Callable
 from typing import Any, NoReturn
 
 import msgspec
+
+from oxlo.engines.serving.channel import fail, say
 
 #: llama.cpp's levels: 1 errors, 2 warnings, 3 a line or more for each request.
 _VERBOSITY = 2
@@ -38,18 +39,18 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     http_threads: int = 32
 
 
-def serve(config: Config, wait: Callable[[], object]) -> NoReturn:
-    """Load the model, announce the address, and live until `wait` returns."""
+def serve(config: Config) -> NoReturn:
+    """Load the model, announce the address, and live until stdin ends."""
     try:
         from xllamacpp import Server
 
         server = Server(_params(config))
     except ImportError:
-        _fail("llama.cpp is not installed: pip install 'oxlo[llamacpp]'")
+        fail("llama.cpp is not installed: pip install 'oxlo[llamacpp]'")
     except RuntimeError:
-        _fail(f"llama.cpp could not load {config.weights}")  # its log, on stderr, says why
-    _say({"event": "listening", "address": server.listening_address})
-    wait()
+        fail(f"llama.cpp could not load {config.weights}")  # its log, on stderr, says why
+    say({"event": "listening", "address": server.listening_address})
+    sys.stdin.buffer.read()
     # llama.cpp's destructors wait for requests under way: those were given their time before.
     os._exit(0)
 
@@ -77,20 +78,9 @@ def _params(config: Config) -> Any:
     return params
 
 
-def _say(event: dict[str, str]) -> None:
-    sys.stdout.buffer.write(msgspec.json.encode(event) + b"\n")
-    sys.stdout.buffer.flush()
-
-
-def _fail(reason: str) -> NoReturn:
-    _say({"event": "failed", "reason": reason})
-    sys.stderr.flush()
-    os._exit(1)
-
-
 def main() -> None:
     """Read the configuration and serve."""
-    serve(msgspec.json.decode(sys.stdin.buffer.readline(), type=Config), sys.stdin.buffer.read)
+    serve(msgspec.json.decode(sys.stdin.buffer.readline(), type=Config))
 
 
 if __name__ == "__main__":

@@ -22,16 +22,18 @@ from oxlo.engines.probe import PROBES, Probe, Progress
 from oxlo.fleet.backoff import Backoff
 from oxlo.fleet.fetch import NoAnswer, Refused, fetch
 from oxlo.fleet.health import Health, Sample
-from oxlo.fleet.process import EngineProcess
+from oxlo.fleet.process import EngineProcess, log_file
 from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.fleet.warm import Warmth, WarmUpFailed, warm
 
 log = structlog.get_logger("oxlo.fleet")
 T = TypeVar("T")
 
-#: Deadlines of the first two states, seconds; a big model on a slow disk loads for minutes.
-_START_SECONDS = 300.0
+#: Deadline of warming, seconds.
 _WARM_SECONDS = 300.0
+#: Seconds between two looks at the log of an engine that starts: operators see how far it is.
+_TELL_SECONDS = 1.0
+_LONGEST_LINE = 200
 _POLL_DEADLINE = 5.0
 #: Gateways read the list twice a second: none sends a call to a DRAINING replica after this.
 _NOTICE_SECONDS = 1.0
@@ -139,7 +141,7 @@ class EngineHost:
     async def _live(self) -> None:
         """One life, up to its failure. Raises EngineDown and what an exchange raises."""
         self._enter(ReplicaState.STARTING, "being started")
-        address = await self._within(_START_SECONDS, self._address(), "start")
+        address = await self._within(self._launch.start_seconds, self._address(), "start")
         await self._warm(address)
         await self._watch(address)
 
@@ -147,11 +149,26 @@ class EngineHost:
         if not self._launch.argv:
             await self._progress(self._launch.address)
             return self._launch.address
-        self._process = await EngineProcess.start(self._launch, self._log_file)
-        address = await self._process.listening()
+        self._process = await EngineProcess.start(self._launch, log_file(self._log_file))
+        telling = asyncio.create_task(self._tell_progress(self._process))
+        try:
+            address = await self._process.listening()
+        finally:
+            telling.cancel()
         if address is None:
             raise EngineDown(await self._last_words())
         return address
+
+    async def _tell_progress(self, process: EngineProcess) -> None:
+        """Pass on what an engine that starts last said: a big one loads for many minutes."""
+        told = ""
+        while True:
+            await asyncio.sleep(_TELL_SECONDS)
+            if process.last_line != told:
+                told = process.last_line
+                reason = f"being started: {told[:_LONGEST_LINE]}"
+                self.replica = msgspec.structs.replace(self.replica, reason=reason)
+                self._changed(self.replica)
 
     async def _warm(self, address: str) -> None:
         if self._launch.warm and (self._launch.argv or not self._warmth):
@@ -251,5 +268,5 @@ class EngineHost:
 
     async def _end_process(self) -> None:
         if self._process:
-            process, self._process = self._process, None
-            await process.stop()
+            await self._process.stop()  # when this is cancelled, the process is still ours to end
+            self._process = None

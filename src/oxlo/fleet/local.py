@@ -3,14 +3,17 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import structlog
 
-from oxlo.catalogue import Catalogue, Model, Variant
+from oxlo.catalogue import Catalogue
 from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.kinds import kind
 from oxlo.fleet import machine, registry
+from oxlo.fleet.assign import Engine, assign
 from oxlo.fleet.host import EngineHost
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
 from oxlo.fleet.sizing import Machine
@@ -18,15 +21,22 @@ from oxlo.settings import Settings
 from oxlo.weights import Stock, WeightsError
 
 log = structlog.get_logger("oxlo.fleet")
-_HARDWARE = ("cpu", "remote")
 
 
 class LocalFleet:
     """Hosts for the chosen models; `run` serves until `stop` is called."""
 
-    def __init__(self, catalogue: Catalogue, settings: Settings, model_ids: Iterable[str]) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        settings: Settings,
+        model_ids: Iterable[str],
+        here: Machine | None = None,
+    ) -> None:
+        """`here` is what the engines share; None: this machine."""
         self._models = [catalogue.resolve(model_id) for model_id in model_ids]
         self._settings = settings
+        self._here = here or machine.here(settings.visible_gpus)
         self._replicas: dict[str, Replica] = {}
         self._stopping = asyncio.Event()
         self.hosts: dict[str, EngineHost] = {}
@@ -57,29 +67,28 @@ class LocalFleet:
         logs = self._settings.home / "logs"
         logs.mkdir(exist_ok=True)
         before = {r.id: r for r in registry.read(self._settings.replicas_file).replicas}
-        part = machine.here().shared(sum(map(_local_engines, self._models)))
-        for model in self._models:
-            self._add(model, part, before, logs)
+        engines = assign(self._models, self._here.gpus)
+        part = self._here.shared(sum(engine.on_cpu for engine in engines))
+        for engine in engines:
+            earlier = before.get(engine.replica)
+            self._add(engine, part, earlier.generation + 1 if earlier else 1, logs)
 
-    def _add(self, model: Model, part: Machine, before: dict[str, Replica], logs: Path) -> None:
-        for number in range(1, _replicas(model) + 1):
-            replica_id = f"{model.id}-{number}"
-            generation = before[replica_id].generation + 1 if replica_id in before else 1
-            try:
-                ready = launch(model, self._settings, part)
-            except CannotLaunch as reason:
-                self._changed(_stopped(replica_id, model, generation, str(reason)))
-                continue
-            host = EngineHost(
-                replica_id,
-                ready,
-                logs=logs,
-                stall=self._settings.engine_stall,
-                changed=self._changed,
-                generation=generation,
-            )
-            self.hosts[replica_id] = host
-            self._replicas[replica_id] = host.replica
+    def _add(self, engine: Engine, part: Machine, generation: int, logs: Path) -> None:
+        try:
+            ready = launch(engine, self._settings, part)
+        except CannotLaunch as reason:
+            self._changed(_stopped(engine, generation, str(reason)))
+            return
+        host = EngineHost(
+            engine.replica,
+            ready,
+            logs=logs,
+            stall=self._settings.engine_stall,
+            changed=self._changed,
+            generation=generation,
+        )
+        self.hosts[engine.replica] = host
+        self._replicas[engine.replica] = host.replica
 
     def _changed(self, replica: Replica) -> None:
         self._replicas[replica.id] = replica
@@ -89,46 +98,31 @@ class LocalFleet:
         registry.write(self._settings.replicas_file, ReplicaList(time.time(), self.replicas))
 
 
-def launch(model: Model, settings: Settings, part: Machine) -> Launch:
-    """One engine of the model, with its part of the machine. Raises CannotLaunch."""
-    chosen = variant(model)
-    if chosen is None:
-        raise CannotLaunch(f"no variant of {model.id} is for {' or '.join(_HARDWARE)}")
+def launch(engine: Engine, settings: Settings, part: Machine) -> Launch:
+    """One engine, with its part of the machine. Raises CannotLaunch."""
+    model, variant = engine.model, engine.variant
+    if variant is None:
+        raise CannotLaunch(engine.reason)
     try:
-        paths = Stock.of(settings).locate(model, chosen)
+        paths = Stock.of(settings).locate(model, variant)
     except WeightsError as reason:
         raise CannotLaunch(str(reason)) from None
-    return kind(chosen.engine).launch(model, chosen, settings, paths, part)
+    own = replace(part, gpus=engine.gpus)
+    ready = kind(variant.engine).launch(model, variant, settings, paths, own)
+    return msgspec.structs.replace(ready, environment=engine.environment(len(part.gpus)))
 
 
-def variant(model: Model) -> Variant | None:
-    """How this machine runs a model; None: it does not."""
-    return next((v for v in model.variants if v.hardware in _HARDWARE), None)
-
-
-def _replicas(model: Model) -> int:
-    chosen = variant(model)
-    number = chosen.args.get("replicas", 1) if chosen else 1
-    return number if isinstance(number, int) else 1
-
-
-def _local_engines(model: Model) -> int:
-    chosen = variant(model)
-    return _replicas(model) if chosen and chosen.hardware == "cpu" else 0
-
-
-def _stopped(replica_id: str, model: Model, generation: int, reason: str) -> Replica:
-    chosen = variant(model)
-    log.warning("replica.stopped", replica=replica_id, reason=reason)
+def _stopped(engine: Engine, generation: int, reason: str) -> Replica:
+    log.warning("replica.stopped", replica=engine.replica, reason=reason)
     return Replica(
-        id=replica_id,
-        model=model.id,
-        kind=chosen.engine if chosen else "",
+        id=engine.replica,
+        model=engine.model.id,
+        kind=engine.variant.engine if engine.variant else "",
         dialect="",
         address="",
-        engine_model=model.id,
+        engine_model=engine.model.id,
         slots=0,
-        context_length=model.context_length,
+        context_length=engine.model.context_length,
         state=ReplicaState.STOPPED,
         reason=reason,
         generation=generation,

@@ -4,14 +4,19 @@ import math
 import os
 from pathlib import Path
 
+from oxlo.fleet import gpus
 from oxlo.fleet.sizing import Machine
 
 _CGROUP = Path("/sys/fs/cgroup")
 
 
-def here(cgroup: Path = _CGROUP) -> Machine:
-    """Cores and memory that this process may use."""
-    return Machine(cores=min(_cores(), _quota(cgroup)), memory_mb=min(_memory(), _limit(cgroup)))
+def here(visible_gpus: str | None = None, *, cgroup: Path = _CGROUP) -> Machine:
+    """Cores, memory and GPUs that this process may use; `visible_gpus` as in `gpus.here`."""
+    return Machine(
+        cores=min(_cores(), _quota(cgroup)),
+        memory_mb=min(_memory(), _limit(cgroup)),
+        gpus=gpus.here(visible_gpus),
+    )
 
 
 def _cores() -> int:

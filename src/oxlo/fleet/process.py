@@ -1,7 +1,10 @@
 """One engine's process: started, listened to, logged and stopped."""
 
 import asyncio
+import contextlib
 import logging
+import os
+import signal
 from collections import deque
 from collections.abc import AsyncIterator
 from logging.handlers import RotatingFileHandler
@@ -11,11 +14,11 @@ from typing import Any
 import msgspec
 
 from oxlo.engines.base import Launch
+from oxlo.settings import environment
 
 _LOG_BYTES = 1_000_000
-#: Lines kept to explain a failure.
-_TAIL = 50
-_KILL_AFTER = 5.0
+#: Lines kept to explain a failure: the cause may stand above long traces of what followed.
+_TAIL = 200
 
 
 class Event(msgspec.Struct):
@@ -27,11 +30,19 @@ class Event(msgspec.Struct):
 
 
 class EngineProcess:
-    """A child that dies with us: it watches its stdin, whose other end only we hold."""
+    """A child that dies with us: it watches its stdin, whose other end only we hold.
 
-    def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
+    It leads a process group, which is killed when the child is gone: what it started dies with it.
+    """
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, log: logging.Handler, patience: float
+    ) -> None:
+        """`log` gets its lines; `patience`: seconds that it has to end before it is killed."""
         self._process = process
-        self._log = RotatingFileHandler(log, maxBytes=_LOG_BYTES, backupCount=1, delay=True)
+        self._patience = patience
+        self._leads = True
+        self._log = log
         self._listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._pumps = [asyncio.create_task(pump) for pump in (self._stdout(), self._stderr())]
         #: The newest lines of its log.
@@ -40,16 +51,17 @@ class EngineProcess:
         self.failure = ""
 
     @classmethod
-    async def start(cls, launch: Launch, log: Path) -> "EngineProcess":
+    async def start(cls, launch: Launch, log: logging.Handler) -> "EngineProcess":
         """Spawn it in a session of its own: a Ctrl-C in our terminal is for us to handle."""
         process = await asyncio.create_subprocess_exec(
             *launch.argv,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            env=environment(launch.environment),
             start_new_session=True,
         )
-        started = cls(process, log)
+        started = cls(process, log, launch.stop_seconds)
         assert process.stdin
         process.stdin.write(launch.config + b"\n")
         return started
@@ -58,6 +70,11 @@ class EngineProcess:
     def pid(self) -> int:
         """The child's process id."""
         return self._process.pid
+
+    @property
+    def last_line(self) -> str:
+        """The newest line of its log."""
+        return self.tail[-1].strip() if self.tail else ""
 
     async def listening(self) -> str | None:
         """The address that it announced; None when it ended before."""
@@ -70,20 +87,29 @@ class EngineProcess:
     async def exited(self) -> int:
         """Its exit status, once it has ended and everything that it said was read."""
         await asyncio.wait(self._pumps)
-        return await self._process.wait()
+        status = await self._process.wait()
+        self._kill_group()
+        return status
 
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL; returns when it is gone and its log is closed."""
         if self._process.returncode is None:
             self._process.terminate()
         try:
-            await asyncio.wait_for(self._process.wait(), _KILL_AFTER)
+            await asyncio.wait_for(self._process.wait(), self._patience)
         except TimeoutError:
             self._process.kill()
             await self._process.wait()
+        self._kill_group()
         await asyncio.wait(self._pumps)
         self._listening.cancel()
         self._log.close()
+
+    def _kill_group(self) -> None:
+        if self._leads:
+            self._leads = False  # once: the number may become another group's
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # mostly it was alone
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     async def _stdout(self) -> None:
         assert self._process.stdout
@@ -107,6 +133,11 @@ class EngineProcess:
     def _write(self, line: str) -> None:
         self.tail.append(line)
         self._log.emit(logging.makeLogRecord({"msg": line}))
+
+
+def log_file(path: Path) -> logging.Handler:
+    """A file for an engine's log, at most 2 MB with its predecessor."""
+    return RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, delay=True)
 
 
 async def lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

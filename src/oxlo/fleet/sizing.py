@@ -12,16 +12,29 @@ _CONTEXT_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
+class Gpu:
+    """One card."""
+
+    #: Its number on this machine, in the order of the bus.
+    index: int
+    #: As its driver calls it: `NVIDIA L40S`.
+    name: str
+    memory_mb: int
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """What one engine may count on."""
 
     cores: int
     memory_mb: int
+    #: The cards that are there; for one engine, those that it was given.
+    gpus: tuple[Gpu, ...] = ()
 
     def shared(self, engines: int) -> "Machine":
         """An equal part for each of `engines`: threads beyond the cores only slow each other."""
         parts = max(1, engines)
-        return Machine(max(1, self.cores // parts), self.memory_mb // parts)
+        return replace(self, cores=max(1, self.cores // parts), memory_mb=self.memory_mb // parts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -97,7 +97,7 @@ async def test_missing_weights(settings: Settings) -> None:
 @pytest.mark.parametrize(
     ("variant", "reason"),
     [
-        (Variant(hardware="a100", engine="vllm"), "no variant of m is for cpu or remote"),
+        (Variant(hardware="a100", engine="vllm"), "it runs on 1 x a100; here is no GPU"),
         (Variant(hardware="cpu", engine="abacus"), "unknown engine kind 'abacus'"),
         (Variant(hardware="cpu", engine="llamacpp"), "names no weights"),
     ],

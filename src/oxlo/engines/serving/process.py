@@ -13,13 +13,12 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
-from typing import NoReturn
 
-import msgspec
 import uvicorn
 import uvloop
 
 from oxlo.engines.serving.app import Engine, application
+from oxlo.engines.serving.channel import fail, say
 
 #: Seconds that running calls get at SIGTERM: the fleet has let them finish before.
 _GRACE = 3
@@ -71,16 +70,3 @@ async def _serve(engine: Engine) -> None:
 def _die_with_parent() -> None:
     sys.stdin.buffer.read()
     os._exit(0)
-
-
-def say(event: dict[str, str]) -> None:
-    """Tell the parent, in one line."""
-    sys.stdout.buffer.write(msgspec.json.encode(event) + b"\n")
-    sys.stdout.buffer.flush()
-
-
-def fail(reason: str) -> NoReturn:
-    """Tell the parent why there will be no engine, and end."""
-    say({"event": "failed", "reason": reason})
-    sys.stderr.flush()
-    os._exit(1)

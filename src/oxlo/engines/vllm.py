@@ -1,0 +1,184 @@
+"""The kind `vllm`: one `vllm serve` per engine, on the GPUs that it was given (`vllm_child.py`)."""
+
+import math
+import re
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from oxlo.catalogue import Model, Variant
+from oxlo.engines import vllm_flags
+from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.launching import arguments
+from oxlo.engines.vllm_child import Config
+from oxlo.fleet.cards import CARDS
+from oxlo.fleet.sizing import Machine
+from oxlo.settings import Settings
+
+#: Nobody's: vLLM fetches pictures from nowhere, callers' are sent to it as data.
+_NO_DOMAIN = "none.invalid"
+#: It tells its developers how it is used unless it is asked not to; all that it needs is here.
+_ENVIRONMENT = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+#: Seconds that GPUs take to be given back.
+_STOP_SECONDS = 30.0
+#: The words that say what went wrong, in a log line or at the end of a trace.
+_ERROR = re.compile(r"(?:^|\s)(\w[\w.]*(?:Error|Exception): .+|\S+: error: .+)")
+#: What its other processes say when one of them failed.
+_FOLLOWS = ("Engine core initialization failed", "WorkerProc initialization failed")
+
+
+class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a model file may say under `args`."""
+
+    #: GPUs that share each layer, and groups of them that share the layers.
+    tensor_parallel: Annotated[int, msgspec.Meta(ge=1)] = 1
+    pipeline_parallel: Annotated[int, msgspec.Meta(ge=1)] = 1
+    #: Tokens of one call; 0: the model's context.
+    max_model_len: Annotated[int, msgspec.Meta(ge=0)] = 0
+    #: Calls answered at once: those that are sent to it, too.
+    max_num_seqs: Annotated[int, msgspec.Meta(ge=1)] = 32
+    #: The part of each card's memory that it takes, where the variant does not say `memory_mb`.
+    gpu_memory_utilization: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.9
+    dtype: str = "auto"
+    #: "": as the weights say themselves.
+    quantization: str = ""
+    #: vLLM's names; "": none.
+    tool_parser: str = ""
+    reasoning_parser: str = ""
+    #: Pictures in one call, of models that see.
+    limit_images: Annotated[int, msgspec.Meta(ge=1)] = 8
+    #: The weights bring program code, which vLLM has to run; the operator has to agree.
+    remote_code: bool = False
+    #: Seconds until it has to answer: the largest take long to be read and compiled.
+    start_seconds: Annotated[float, msgspec.Meta(gt=0)] = 3600.0
+    #: How many engines of this model run.
+    replicas: Annotated[int, msgspec.Meta(ge=1)] = 1
+    #: Further flags, as on its command line.
+    extra: tuple[str, ...] = ()
+
+
+class Vllm:
+    """vLLM's own HTTP server; its program may have a Python environment of its own."""
+
+    name = "vllm"
+
+    def launch(
+        self,
+        model: Model,
+        variant: Variant,
+        settings: Settings,
+        weights: Sequence[Path],
+        machine: Machine,
+    ) -> Launch:
+        """A child process around `vllm serve`, with its own port and its own key."""
+        args = arguments(variant, Args)
+        vllm_flags.check(args.extra)
+        config = Config(
+            command=(
+                _program(settings),
+                "serve",
+                str(_weights(model, weights, args, settings)),
+                *_flags(model, args, _share(variant, args)),
+            ),
+            environment=_ENVIRONMENT,
+            api_key=secrets.token_urlsafe(24),
+        )
+        return _launch(model, args, config)
+
+    def explain(self, log: Sequence[str]) -> str:
+        """The first error of the log, but for those that only say that another process failed."""
+        told = [found[1] for line in log if (found := _ERROR.search(line))]
+        causes = [words for words in told if not any(follows in words for follows in _FOLLOWS)]
+        return (causes or told or [""])[0]
+
+
+def _weights(model: Model, weights: Sequence[Path], args: Args, settings: Settings) -> Path:
+    if len(weights) != 1 or not weights[0].is_dir():
+        raise CannotLaunch(f"the model file of {model.id} names no repository for vLLM")
+    if args.remote_code and model.id not in settings.remote_code:
+        allowed = ",".join((*settings.remote_code, model.id))
+        raise CannotLaunch(
+            f"vLLM would have to run the program code in {weights[0]}: read it, then allow it with "
+            f"OXLO_REMOTE_CODE={allowed}"
+        )
+    return weights[0]
+
+
+def _program(settings: Settings) -> str:
+    """The program's path: found as a shell would, or beside the interpreter that runs us."""
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which(settings.vllm) or shutil.which(settings.vllm, path=beside)
+    if found is None:
+        raise CannotLaunch(
+            f"the program {settings.vllm!r} is not here: pip install 'oxlo[vllm]', or install vLLM "
+            "into an environment of its own and set OXLO_VLLM to its program"
+        )
+    return found
+
+
+def _share(variant: Variant, args: Args) -> float:
+    """Of each card; as a part of its kind, so that engines on a smaller one still fit together."""
+    card = CARDS.get(variant.hardware)
+    if variant.memory_mb is None or card is None:
+        return args.gpu_memory_utilization
+    return min(1.0, math.floor(1000 * variant.memory_mb / card.memory_mb) / 1000)
+
+
+def _flags(model: Model, args: Args, share: float) -> Iterator[str]:
+    """Everything that is decided, in vLLM's words; none of its defaults is left to it."""
+    decided = {
+        "served-model-name": model.id,
+        "tensor-parallel-size": args.tensor_parallel,
+        "pipeline-parallel-size": args.pipeline_parallel,
+        "max-model-len": args.max_model_len or model.context_length,
+        "max-num-seqs": args.max_num_seqs,
+        "gpu-memory-utilization": share,
+        "dtype": args.dtype,
+        "scheduling-policy": "priority",
+        # A repository's own sampling would slip in where a caller says nothing.
+        "generation-config": "vllm",
+        "quantization": args.quantization,
+        "tool-call-parser": args.tool_parser,
+        "reasoning-parser": args.reasoning_parser,
+    }
+    yield from (part for flag, value in decided.items() if value for part in _pair(flag, value))
+    yield "--enable-prefix-caching"
+    yield "--enable-prompt-tokens-details"
+    yield "--no-enable-log-requests"
+    yield "--disable-uvicorn-access-log"
+    if args.tool_parser:
+        yield "--enable-auto-tool-choice"
+    if args.remote_code:
+        yield "--trust-remote-code"
+    if "vision" in model.abilities:
+        limits = {"image": args.limit_images, "video": 0, "audio": 0}
+        yield from _pair("limit-mm-per-prompt", msgspec.json.encode(limits).decode())
+        yield from _pair("allowed-media-domains", _NO_DOMAIN)
+    yield from args.extra
+
+
+def _pair(flag: str, value: object) -> tuple[str, str]:
+    return f"--{flag}", str(value)
+
+
+def _launch(model: Model, args: Args, config: Config) -> Launch:
+    return Launch(
+        model=model.id,
+        kind="vllm",
+        dialect="vllm",
+        engine_model=model.id,
+        slots=args.max_num_seqs,
+        context_length=args.max_model_len or model.context_length,
+        abilities=model.abilities,
+        api_key=config.api_key,
+        argv=(sys.executable, "-m", "oxlo.engines.vllm_child", model.id),
+        config=msgspec.json.encode(config),
+        start_seconds=args.start_seconds,
+        stop_seconds=_STOP_SECONDS,
+        arguments={"command": " ".join(config.command), "environment": config.environment},
+    )

@@ -1,0 +1,154 @@
+"""Which variant of each model runs on this machine, and on which of its GPUs: pure.
+
+The packing is that of `oxlo fleet plan`, so that a machine holds what was planned for it.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from oxlo.catalogue import Model, Variant
+from oxlo.fleet.cards import CARDS
+from oxlo.fleet.plan import plan
+from oxlo.fleet.sizing import Gpu
+
+#: A card is of the largest kind that it has this much of: others of about its size have less.
+_ENOUGH = 0.95
+#: Keeps engines that ask for no card off all cards; and numbers as the driver counts.
+_NO_CARD = {"CUDA_VISIBLE_DEVICES": ""}
+_ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+
+Cards = Mapping[str, Sequence[Gpu]]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One engine of a model."""
+
+    #: `MODEL-NUMBER`, from 1.
+    replica: str
+    model: Model
+    #: None: nothing here runs it, for this reason.
+    variant: Variant | None
+    gpus: tuple[Gpu, ...] = ()
+    reason: str = ""
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it shares the machine's cores with others of its like."""
+        return self.variant is not None and self.variant.hardware == "cpu"
+
+    def environment(self, cards_here: int) -> dict[str, str]:
+        """What its process has to know about the machine's cards."""
+        if not cards_here:
+            return {}
+        if not self.gpus:
+            return _NO_CARD
+        return _ORDER | {"CUDA_VISIBLE_DEVICES": ",".join(str(gpu.index) for gpu in self.gpus)}
+
+
+def assign(models: Iterable[Model], gpus: Sequence[Gpu]) -> list[Engine]:
+    """Every engine of the models. No card is over-committed: those that find no room on the cards
+    run on the CPU where the model can, and say why not where it cannot.
+    """
+    cards = by_kind(gpus)
+    engines = [engine for model in models for engine in _engines(model, cards, gpus)]
+    wanting = [engine for engine in engines if engine.variant and engine.variant.cards]
+    placed = _place(wanting, cards)
+    return [placed.get(engine.replica, engine) for engine in engines]
+
+
+def on_its_own(model: Model, gpus: Sequence[Gpu]) -> Variant | None:
+    """How a model runs that has the machine to itself; None: it does not."""
+    cards = by_kind(gpus)
+    return choose(fitted(model, cards).variants, cards)
+
+
+def by_kind(gpus: Iterable[Gpu]) -> Cards:
+    """The cards, each as the largest kind of the catalogue that it can stand for."""
+    kinds: defaultdict[str, list[Gpu]] = defaultdict(list)
+    for gpu in gpus:
+        if kind := kind_of(gpu):
+            kinds[kind].append(gpu)
+    return kinds
+
+
+def kind_of(gpu: Gpu) -> str | None:
+    """What counts is its memory: an H100 stands for an A100."""
+    able = [kind for kind, card in CARDS.items() if gpu.memory_mb >= _ENOUGH * card.memory_mb]
+    return max(able, key=lambda kind: CARDS[kind].memory_mb, default=None)
+
+
+def fitted(model: Model, cards: Iterable[str]) -> Model:
+    """The model with a variant for each kind of card here, made from that for a smaller kind."""
+    has = {variant.hardware: variant for variant in model.variants}
+    made = []
+    for kind in cards:
+        smaller = [has[other] for other in has if _is_smaller(other, kind)]
+        if kind not in has and smaller:
+            largest = max(smaller, key=lambda v: CARDS[v.hardware].memory_mb)
+            made.append(msgspec.structs.replace(largest, hardware=kind, verified=False))
+    return msgspec.structs.replace(model, variants=(*model.variants, *made))
+
+
+def _is_smaller(other: str, kind: str) -> bool:
+    return other in CARDS and CARDS[other].memory_mb < CARDS[kind].memory_mb
+
+
+def choose(variants: Iterable[Variant], cards: Cards) -> Variant | None:
+    """The variant that is wanted here; None: there is none.
+
+    One that runs elsewhere comes first, then the one for the smallest cards that are here in
+    sufficient number, and the CPU last.
+    """
+    order: list[str] = ["remote", *CARDS, "cpu"]
+    able = [v for v in variants if v.hardware in ("remote", "cpu") or _enough(v, cards)]
+    return min(able, key=lambda variant: order.index(variant.hardware), default=None)
+
+
+def _enough(variant: Variant, cards: Cards) -> bool:
+    return 0 < variant.cards <= len(cards.get(variant.hardware, ()))
+
+
+def _engines(model: Model, cards: Cards, gpus: Sequence[Gpu]) -> Iterator[Engine]:
+    model = fitted(model, cards)
+    variant = choose(model.variants, cards)
+    reason = "" if variant else _unable(model, gpus)
+    number = variant.args.get("replicas", 1) if variant else 1
+    for n in range(1, number + 1 if isinstance(number, int) else 2):
+        yield Engine(f"{model.id}-{n}", model, variant, reason=reason)
+
+
+def _unable(model: Model, gpus: Sequence[Gpu]) -> str:
+    wanted = [f"{v.cards} x {v.hardware}" for v in model.variants if v.cards]
+    if not wanted:
+        return f"the model file of {model.id} has no variant"
+    here = ", ".join(f"{gpu.name} with {gpu.memory_mb:,} MiB" for gpu in gpus)
+    return f"it runs on {' or '.join(wanted)}; here is {here or 'no GPU that nvidia-smi shows'}"
+
+
+def _place(engines: Iterable[Engine], cards: Cards) -> dict[str, Engine]:
+    """The engines, with the cards that the plan gives them."""
+    waiting = {engine.replica: engine for engine in engines}
+    wishes = [msgspec.structs.replace(e.model, id=e.replica) for e in waiting.values()]
+    made = plan(wishes, {kind: len(gpus) for kind, gpus in cards.items()})
+    placed = {
+        p.model: _on(waiting[p.model], p.hardware, [cards[p.hardware][n] for n in p.cards])
+        for p in made.placements
+    }
+    left = {name: _without_cards(waiting[name], why) for name, why in made.unplaced.items()}
+    return placed | left
+
+
+def _on(engine: Engine, hardware: str, gpus: Sequence[Gpu]) -> Engine:
+    variants = [v for v in engine.model.variants if v.hardware == hardware]
+    variant = next(v for v in variants if v.cards == len(gpus))
+    return Engine(engine.replica, engine.model, variant, tuple(gpus))
+
+
+def _without_cards(engine: Engine, why: str) -> Engine:
+    on_cpu = next((v for v in engine.model.variants if v.hardware == "cpu"), None)
+    reason = "" if on_cpu else f"the GPUs here have no room left for it: {why}"
+    return Engine(engine.replica, engine.model, on_cpu, reason=reason)
