@@ -9,6 +9,7 @@ BENCHES = {
     "overhead": "CPU, throughput and latency of the gateway beside nginx, Rust routers and LiteLLM",
     "memory": "the gateway's memory after 20,000 and after 200,000 requests",
     "real_engine": "chats with a real llama.cpp engine, through the gateway and straight to it",
+    "embeddings": "embeddings through the platform and by the bare library; batched and not",
     "hotpath": "CPU of one chat call in the gateway's own code, without kernel and network",
     "dialects": "CPU of reading a request, writing an engine's and translating chunks",
     "ledger": "CPU of the ledger for one call",

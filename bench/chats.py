@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 import msgspec
 
+from bench.calls import Refused
+
 #: The first event that says something; a role alone is not an answer.
 _SAID = re.compile(rb'"content":"[^"]')
 _TOKENS = re.compile(rb'"completion_tokens":(\d+)')
-
-
-class Refused(Exception):
-    """The answer was an error."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,7 @@ name = "{id}"
 category = "chat"
 tier = "free"
 description = "A model of the bench."
-abilities = ["chat", "completions"]
+abilities = [{abilities}]
 context_length = 131072
 licence = "none"
 homepage = "none"
@@ -52,9 +52,16 @@ class Installation:
 
 @contextmanager
 def installation(
-    home: Path, models: Iterable[str], replicas: Iterable[Replica], *, pinned: bool = True
+    home: Path,
+    models: Iterable[str],
+    replicas: Iterable[Replica],
+    *,
+    pinned: bool = True,
+    abilities: Sequence[str] = ("chat", "completions"),
 ) -> Iterator[Installation]:
-    """Run it in the empty folder `home`; `models` are added to the catalogue. Raises Failed.
+    """Run it in the empty folder `home`; `models` with `abilities` are added to the catalogue.
+
+    Raises Failed.
 
     `pinned`: the gateway has a CPU of its own, as far as the bench can give it one.
     """
@@ -63,7 +70,7 @@ def installation(
     env = _environment(home, port)
     settings = Settings.read(env)
     settings.prepare()
-    _write_models(settings, models)
+    _write_models(settings, models, abilities)
     registry.write(settings.replicas_file, ReplicaList(time.time(), tuple(replicas)))
     with Process(_oxlo("control"), home / "control.log", cpus[1], env) as control:
         control.wait_for_path(settings.control_private_socket)
@@ -81,10 +88,13 @@ def _environment(home: Path, port: int) -> dict[str, str]:
     return kept | {"OXLO_HOME": str(home), "OXLO_PORT": str(port), "OXLO_PLANS": str(file)}
 
 
-def _write_models(settings: Settings, models: Iterable[str]) -> None:
+def _write_models(settings: Settings, models: Iterable[str], abilities: Sequence[str]) -> None:
+    listed = ", ".join(f'"{ability}"' for ability in abilities)
     settings.catalogue_dir.mkdir()
     for model in models:
-        (settings.catalogue_dir / f"{model}.toml").write_text(MODEL.format(id=model))
+        (settings.catalogue_dir / f"{model}.toml").write_text(
+            MODEL.format(id=model, abilities=listed)
+        )
 
 
 def _oxlo(*arguments: str) -> list[str]:

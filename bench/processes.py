@@ -128,6 +128,11 @@ class Process:
             before = now
 
 
+def resident_mb(pid: int) -> float:
+    """Resident memory of one process, MB (10^6 bytes)."""
+    return _resident_pages(pid) * PAGE / 1e6
+
+
 def on_cpu(cpu: int | None) -> Callable[[], None]:
     """What a child does before it starts: keep to one CPU (None: to none)."""
     return lambda: os.sched_setaffinity(0, CPUS if cpu is None else {cpu})

@@ -5,28 +5,26 @@ Rounds take turns between the two; what is told is the median of the pairs.
 
 import argparse
 import asyncio
-import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from statistics import median
 from urllib.parse import urlsplit
 
 import msgspec
 
-from bench import machine
-from bench.chats import Chat, Place, Refused, chat, fields
+from bench import engines, machine
+from bench.calls import Refused
+from bench.chats import Chat, Place, chat, fields
 from bench.installation import Installation, installation
 from bench.processes import Failed
-from oxlo import catalogue, weights
+from oxlo import catalogue
 from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.fleet import machine as host
-from oxlo.fleet.process import EngineProcess, log_file
-from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.fleet.registry import Replica
 from oxlo.settings import Settings
 
 MODEL = "smollm2-135m"
@@ -66,7 +64,7 @@ def main(arguments: list[str]) -> int:
 async def _measure(rounds: int, singles: int) -> tuple[list[Pair], list[Pair]]:
     """Tokens a second of parallel chats; milliseconds to the first word of single ones."""
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name:
-        async with _engine(Path(name)) as replica:
+        async with engines.started(_launch(Path(name)), Path(name)) as (replica, _):
             home = Path(name) / "oxlo"
             home.mkdir()
             with installation(home, (), [replica], pinned=False) as ours:
@@ -89,20 +87,6 @@ def _ways(replica: Replica, ours: Installation) -> tuple[Place, Place]:
     return Place("straight", port, replica.api_key), Place("gateway", ours.port, ours.key)
 
 
-@asynccontextmanager
-async def _engine(folder: Path) -> AsyncIterator[Replica]:
-    """The engine as a fleet starts it. Raises Failed or CannotLaunch."""
-    launch = _launch(folder)
-    process = await EngineProcess.start(launch, log_file(folder / "engine.log"))
-    try:
-        address = await process.listening()
-        if address is None:
-            raise Failed(f"the engine ended: {process.failure or list(process.tail)[-1:]}")
-        yield _replica(launch, address)
-    finally:
-        await process.stop()
-
-
 def _launch(home: Path) -> Launch:
     """Threads as `OXLO_LLAMACPP_THREADS` says, or as many as fit the machine."""
     model = catalogue.load().resolve(MODEL)
@@ -110,29 +94,7 @@ def _launch(home: Path) -> Launch:
     settings = Settings(
         home=home, llamacpp_threads=threads, llamacpp_slots=PARALLEL, llamacpp_context=1024
     )
-    return LlamaCpp().launch(model, model.variants[0], settings, [_weights()], host.here())
-
-
-def _weights() -> Path:
-    """Kept where the tests keep them."""
-    cache = os.environ.get("OXLO_TEST_CACHE") or Path.home() / ".cache" / "oxlo-tests"
-    return weights.fetch(catalogue.load().resolve(MODEL).weights[0], Path(cache))
-
-
-def _replica(launch: Launch, address: str) -> Replica:
-    return Replica(
-        id="real",
-        model=launch.model,
-        kind=launch.kind,
-        dialect=launch.dialect,
-        address=address,
-        engine_model=launch.engine_model,
-        slots=launch.slots,
-        context_length=launch.context_length,
-        state=ReplicaState.READY,
-        api_key=launch.api_key,
-        since=time.time(),
-    )
+    return LlamaCpp().launch(model, model.variants[0], settings, engines.files(MODEL), host.here())
 
 
 async def _rate(way: Place) -> float:

@@ -1,0 +1,79 @@
+"""A small client for whole replies: kept-alive connections and blocking sockets, so it is cheap."""
+
+import re
+import socket
+import threading
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+
+
+class Refused(Exception):
+    """The answer was an error."""
+
+
+class Caller:
+    """One connection."""
+
+    def __init__(self, port: int, key: str, path: str, kind: str = "application/json") -> None:
+        self._socket = socket.create_connection(("127.0.0.1", port))
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._head = (
+            f"POST {path} HTTP/1.1\r\nhost: bench\r\nauthorization: Bearer {key}\r\n"
+            f"content-type: {kind}\r\ncontent-length: "
+        ).encode()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._socket.close()
+
+    def call(self, body: bytes) -> bytes:
+        """The reply's body. Raises Refused."""
+        self._socket.sendall(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
+        said = b""
+        while b"\r\n\r\n" not in said:
+            said += self._more()
+        head, _, rest = said.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if not head.startswith(b"HTTP/1.1 200") or not length:
+            raise Refused(said[:500].decode(errors="replace"))
+        pieces, missing = [rest], int(length[1]) - len(rest)
+        while missing:
+            pieces.append(self._more())
+            missing -= len(pieces[-1])
+        return b"".join(pieces)
+
+    def _more(self) -> bytes:
+        data = self._socket.recv(1 << 20)
+        if not data:
+            raise Refused("the connection was closed")
+        return data
+
+
+def seconds(callers: Sequence[Caller], bodies: Sequence[bytes]) -> float:
+    """How long the callers take for all bodies, each with its share, all at once."""
+    threads = [
+        threading.Thread(target=_send, args=(caller, bodies[number :: len(callers)]))
+        for number, caller in enumerate(callers)
+    ]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return time.perf_counter() - began
+
+
+def _send(caller: Caller, bodies: Sequence[bytes]) -> None:
+    for body in bodies:
+        caller.call(body)

@@ -1,0 +1,216 @@
+"""Embeddings through the platform, beside the bare library, and batched beside not batched.
+
+The bare library is tokenizers and onnxruntime, called by a plain loop, with the threads and session
+options of the engine. Rounds take turns between the two; what is told is the median of the pairs.
+"""
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import msgspec
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+from bench import engines, machine
+from bench.calls import Caller, Refused, seconds
+from bench.installation import Installation, installation
+from bench.processes import Failed, resident_mb
+from oxlo import catalogue
+from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.onnx import Onnx
+from oxlo.fleet import machine as host
+from oxlo.fleet.registry import Replica
+from oxlo.fleet.sizing import Machine
+from oxlo.settings import Settings
+
+MODEL = "minilm-l6"
+#: The same engine with a run for each text.
+UNBATCHED = "unbatched"
+PATH = "/v1/embeddings"
+WORDS = ("time", "year", "people", "way", "day", "man", "thing", "woman", "life", "child", "world")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison."""
+
+    about: str
+    callers: int
+    #: Texts of a call, calls of a round, words of a text (from, to).
+    batch: int
+    calls: int
+    words: tuple[int, int]
+    #: What the platform is compared with, and how much of its throughput it has to reach.
+    peer: str
+    least: float
+
+
+ROWS = (
+    Row("batch 32, 20 to 60 words", 1, 32, 4, (20, 60), "library", 0.97),
+    Row("batch 1, 20 to 60 words", 1, 1, 60, (20, 60), "library", 0.90),
+    Row("16 callers, 1 to 10 words", 16, 1, 320, (1, 10), UNBATCHED, 1.5),
+    Row("16 callers, 100 to 180 words", 16, 1, 48, (100, 180), UNBATCHED, 0.95),
+)
+
+
+class Result(msgspec.Struct, frozen=True):
+    """Texts a second, round by round."""
+
+    about: str
+    peer: str
+    least: float
+    theirs: list[float]
+    ours: list[float]
+
+    @property
+    def ratio(self) -> float:
+        return median(mine / other for mine, other in zip(self.ours, self.theirs, strict=True))
+
+
+class Library:
+    """What somebody writes who has the model and no platform."""
+
+    def __init__(self, threads: int) -> None:
+        model, tokenizer, *_ = engines.files(MODEL)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
+        self._tokenizer = Tokenizer.from_file(str(tokenizer))
+        self._tokenizer.no_truncation()
+        self._tokenizer.enable_padding()
+
+    def seconds(self, batches: Sequence[Sequence[str]]) -> float:
+        """How long all batches take, one after the other."""
+        began = time.perf_counter()
+        for texts in batches:
+            self.vectors(texts)
+        return time.perf_counter() - began
+
+    def vectors(self, texts: Sequence[str]) -> np.ndarray:
+        told = self._tokenizer.encode_batch(list(texts))
+        ids = np.array([one.ids for one in told], np.int64)
+        mask = np.array([one.attention_mask for one in told], np.int64)
+        fed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
+        (hidden,) = self._session.run(None, fed)
+        pooled = (hidden * mask[:, :, None]).sum(1) / mask.sum(1, keepdims=True)
+        return pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print and keep the result; 1 when a target was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench embeddings", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9, help="of each row, both ways")
+    parser.add_argument("--threads", type=int, default=0, help="of engine and library")
+    options = parser.parse_args(arguments)
+    threads = options.threads or host.here().cores
+    try:
+        results, memory = asyncio.run(_measure(options.rounds, threads))
+    except (Failed, Refused, CannotLaunch) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return _show(results, memory, threads)
+
+
+async def _measure(rounds: int, threads: int) -> tuple[list[Result], float]:
+    """All rows, and the engine's memory afterwards in MB."""
+    library = Library(threads)
+    with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name:
+        async with _engines(Path(name), threads) as (replicas, pid):
+            home = Path(name) / "oxlo"
+            home.mkdir()
+            with installation(
+                home, [UNBATCHED], replicas, pinned=False, abilities=("embeddings",)
+            ) as ours:
+                results = [_row(row, ours, library, rounds) for row in ROWS]
+                return results, resident_mb(pid)
+
+
+@asynccontextmanager
+async def _engines(folder: Path, threads: int) -> AsyncIterator[tuple[list[Replica], int]]:
+    """The engine as it is, and without batching; the pid of the first."""
+    async with AsyncExitStack() as stack:
+        launches = _launch(threads, {}), _launch(threads, {"batch_tokens": 1}, UNBATCHED)
+        started = [
+            await stack.enter_async_context(engines.started(one, folder)) for one in launches
+        ]
+        yield [replica for replica, _ in started], started[0][1]
+
+
+def _launch(threads: int, args: dict[str, object], name: str = MODEL) -> Launch:
+    model = catalogue.load().resolve(MODEL)
+    variant = model.variants[0]
+    variant = msgspec.structs.replace(variant, args={**variant.args, **args})
+    model = msgspec.structs.replace(model, id=name)
+    part = Machine(threads, host.here().memory_mb)
+    return Onnx().launch(model, variant, Settings(), engines.files(MODEL), part)
+
+
+def _row(row: Row, ours: Installation, library: Library, rounds: int) -> Result:
+    texts = [_text(row.words, random.Random(number)) for number in range(row.batch * row.calls)]
+    batches = [texts[at : at + row.batch] for at in range(0, len(texts), row.batch)]
+    with ExitStack() as stack:
+        callers = [
+            stack.enter_context(Caller(ours.port, ours.key, PATH)) for _ in range(row.callers)
+        ]
+        ways = {
+            row.peer: _library(library, batches)
+            if row.peer == "library"
+            else _calls(callers, batches, row.peer),
+            MODEL: _calls(callers, batches, MODEL),
+        }
+        for way in ways.values():
+            way()  # the first round warms both up
+        told = [_pair(ways, number) for number in range(rounds)]
+    rates = {name: [len(texts) / pair[name] for pair in told] for name in ways}
+    return Result(row.about, row.peer, row.least, rates[row.peer], rates[MODEL])
+
+
+def _pair(ways: dict[str, Callable[[], float]], number: int) -> dict[str, float]:
+    """Both ways; who goes first takes turns too."""
+    order = list(ways) if number % 2 else list(ways)[::-1]
+    return {name: ways[name]() for name in order}
+
+
+def _library(library: Library, batches: list[list[str]]) -> Callable[[], float]:
+    return lambda: library.seconds(batches)
+
+
+def _calls(callers: list[Caller], batches: list[list[str]], model: str) -> Callable[[], float]:
+    """As the SDKs ask: vectors in base64."""
+    bodies = [
+        msgspec.json.encode({"model": model, "input": texts, "encoding_format": "base64"})
+        for texts in batches
+    ]
+    return lambda: seconds(callers, bodies)
+
+
+def _text(words: tuple[int, int], chance: random.Random) -> str:
+    return " ".join(chance.choices(WORDS, k=chance.randint(*words)))
+
+
+def _show(results: list[Result], memory: float, threads: int) -> int:
+    print(
+        f"{f'texts/s, {threads} threads':32} {'peer':>10} {'peer':>8} {'platform':>8} {'ratio':>6}"
+    )
+    for result in results:
+        theirs, ours = median(result.theirs), median(result.ours)
+        met = "met" if result.ratio >= result.least else "MISSED"
+        print(
+            f"{result.about:32} {result.peer:>10} {theirs:8.1f} {ours:8.1f} {result.ratio:6.3f}"
+            f"  at least {result.least:g}: {met}"
+        )
+    print(f"the engine's memory: {memory:.0f} MB")
+    kept = machine.save("embeddings", {"rows": results, "memory_mb": memory, "threads": threads})
+    print(f"kept in {kept}")
+    return 0 if all(result.ratio >= result.least for result in results) else 1

@@ -1,0 +1,48 @@
+"""Real engines for benches, started as a fleet starts them."""
+
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bench.processes import Failed
+from oxlo import catalogue, weights
+from oxlo.engines.base import Launch
+from oxlo.fleet.process import EngineProcess, log_file
+from oxlo.fleet.registry import Replica, ReplicaState
+
+
+def files(model: str) -> list[Path]:
+    """A model's weights, kept where the tests keep them."""
+    cache = Path(os.environ.get("OXLO_TEST_CACHE") or Path.home() / ".cache" / "oxlo-tests")
+    return [weights.fetch(file, cache) for file in catalogue.load().resolve(model).weights]
+
+
+@asynccontextmanager
+async def started(launch: Launch, folder: Path) -> AsyncIterator[tuple[Replica, int]]:
+    """The engine, and its pid. Raises Failed."""
+    process = await EngineProcess.start(launch, log_file(folder / f"{launch.model}.log"))
+    try:
+        address = await process.listening()
+        if address is None:
+            raise Failed(f"the engine ended: {process.failure or list(process.tail)[-1:]}")
+        yield _replica(launch, address), process.pid
+    finally:
+        await process.stop()
+
+
+def _replica(launch: Launch, address: str) -> Replica:
+    return Replica(
+        id=f"{launch.model}-1",
+        model=launch.model,
+        kind=launch.kind,
+        dialect=launch.dialect,
+        address=address,
+        engine_model=launch.engine_model,
+        slots=launch.slots,
+        context_length=launch.context_length,
+        state=ReplicaState.READY,
+        api_key=launch.api_key,
+        since=time.time(),
+    )
