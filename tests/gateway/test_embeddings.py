@@ -55,6 +55,30 @@ async def test_caps_travel_to_engines_that_measure(
     assert "id_slot" not in sent
 
 
+@pytest.mark.parametrize(("dialect", "status"), [("openai", 200), ("vllm", 400), ("llamacpp", 400)])
+async def test_token_ids_go_where_they_are_understood(
+    start: Start, dialect: str, status: int
+) -> None:
+    """OpenAI's ids mean something else to engines that read their own."""
+    platform = await begun(start, vectors(1), dialect)
+    answer = await platform.call("POST", PATH, asked(input=[9906, 1917]))
+    assert answer.status == status
+    if status == 400:
+        assert answer.json()["error"]["param"] == "input"
+        assert platform.engine.calls == []
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "llamacpp"])
+async def test_long_texts_are_counted(start: Start, dialect: str) -> None:
+    """Engines that measure nothing are asked first: over the plan's cap, nothing is sent."""
+    platform = await start(dialect)
+    platform.replicas(platform.engine, model="vectors", dialect=dialect)
+    key = platform.control.mint("free")
+    answer = await platform.call("POST", PATH, asked(input=["Hi", "word " * 3000]), key=key)
+    assert answer.json()["error"]["code"] == "context_length_exceeded"
+    assert platform.engine.calls == []
+
+
 async def test_a_vector_too_few_is_a_failure(start: Start) -> None:
     """An engine that loses an item has not answered."""
     platform = await begun(start, vectors(1))

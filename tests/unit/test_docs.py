@@ -10,6 +10,7 @@ from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 import typer
 
@@ -20,6 +21,7 @@ from oxlo.cli import app
 from oxlo.settings import Settings
 from oxlo.wire import chat, completions
 from oxlo.wire.completions import CompletionRequest
+from oxlo.wire.embeddings import EmbeddingRequest
 from oxlo.wire.shapes.chat import ChatRequest
 
 ROOT = Path(__file__).parents[2]
@@ -154,15 +156,19 @@ def test_exact_codes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("page", "request_type"),
-    [("chat.md", ChatRequest), ("completions.md", CompletionRequest)],
+    ("page", "model", "request_type"),
+    [
+        ("chat.md", "smollm2-135m", ChatRequest),
+        ("completions.md", "smollm2-135m", CompletionRequest),
+        ("embeddings.md", "minilm-l6", EmbeddingRequest),
+    ],
 )
-def test_parameters(page: str, request_type: type[ChatRequest | CompletionRequest]) -> None:
+def test_parameters(page: str, model: str, request_type: type[msgspec.Struct]) -> None:
     """Each field of a request has a row, with the catalogue's range and default."""
     listed = {row[0]: (row[2], row[3]) for row in rows(DOCS / "api" / page, "parameter")}
     refused = {row[0] for row in rows(DOCS / "api" / page, "refused")}
     assert set(listed) <= set(request_type.__struct_fields__) <= listed.keys() | refused
-    for name, parameter in parameters(load().resolve("smollm2-135m")).items():
+    for name, parameter in parameters(load().resolve(model)).items():
         number = parameter.type in ("float", "int")
         if name in listed and number and (page, name) not in _OWN_RANGES:
             assert listed[name] == (span(name, parameter), shown(parameter.default)), name
@@ -186,8 +192,14 @@ def test_refused_parameters(page: str, body: dict[str, object], decode: Decode) 
         assert caught.value.param == name
 
 
-#: Seeds are wider than what is published; the `logprobs` of completions is another.
-_OWN_RANGES = {("chat.md", "seed"), ("completions.md", "seed"), ("completions.md", "logprobs")}
+#: Seeds are wider than what is published; the `logprobs` of completions is another; dimensions
+#: differ from model to model.
+_OWN_RANGES = {
+    ("chat.md", "seed"),
+    ("completions.md", "seed"),
+    ("completions.md", "logprobs"),
+    ("embeddings.md", "dimensions"),
+}
 
 
 def span(name: str, parameter: Parameter) -> str:

@@ -10,8 +10,12 @@ from oxlo.catalogue import Model
 from oxlo.engines.parts import Parts
 from oxlo.errors import ApiError
 from oxlo.wire.completions import CompletionRequest
+from oxlo.wire.embeddings import EmbeddingRequest
 from oxlo.wire.media import File
 from oxlo.wire.shapes.chat import ChatRequest
+
+#: Requests whose input is counted in tokens.
+Prompted = ChatRequest | CompletionRequest | EmbeddingRequest
 
 
 class Usage:
@@ -155,6 +159,8 @@ class Dialect(Protocol):
     strict_context: bool
     #: Whether the engine measures what it is sent, and keeps to the caps that travel along.
     measures: bool
+    #: Whether token ids are read as OpenAI's: what its clients send instead of texts.
+    reads_openai_tokens: bool
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list. Raises ApiError (bad tools, ...)."""
@@ -181,7 +187,7 @@ class Dialect(Protocol):
         ...
 
     def count(
-        self, request: ChatRequest | CompletionRequest, decided: Decided
+        self, request: Prompted, decided: Decided
     ) -> tuple[EngineCall, Callable[[bytes], int]] | None:
         """How to ask the engine for the exact number of input tokens; None: it cannot say."""
         ...

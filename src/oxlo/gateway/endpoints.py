@@ -64,14 +64,14 @@ COMPLETIONS = Endpoint(
     stream=lambda dialect, request, decided: dialect.completion_stream(request, decided),
 )
 
-#: Engines agree on everything but chats and completions: no words of a dialect are needed.
+#: Engines agree on everything but chats and completions.
 EMBEDDINGS = Endpoint(
     name="embeddings",
     path="/v1/embeddings",
     ability="embeddings",
     decode=embeddings.decode,
     validate=embeddings.validate,
-    build=lambda _, request, decided: embedding.call(request, decided),
+    build=embedding.call,
     reply=lambda _, body, request, decided: embedding.reply(body, request, decided),
 )
 

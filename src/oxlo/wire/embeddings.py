@@ -1,6 +1,6 @@
 """POST /v1/embeddings: the request, and what makes it valid."""
 
-from typing import Literal
+from typing import Literal, cast
 
 import msgspec
 
@@ -25,25 +25,23 @@ class EmbeddingRequest(msgspec.Struct, Whole, kw_only=True):
     user: str | None = None
 
     @property
-    def items(self) -> list[str | int | list[int]]:
+    def prompts(self) -> list[str | list[int]]:
         """The texts, or the token ids of each text, always as a list."""
         given = self.input
         if isinstance(given, str):
             return [given]
         if isinstance(given[0], int):
             return [[token for token in given if isinstance(token, int)]]
-        return given
+        return cast(list[str | list[int]], given)  # `check_items` has seen to it
 
     @property
     def text_bytes(self) -> int:
         """The longest item: the cap holds for each."""
-        return max(map(_size, self.items))
+        return max(map(_size, self.prompts))
 
 
-def _size(item: str | int | list[int]) -> int:
-    if isinstance(item, str):
-        return len(item.encode())
-    return 1 if isinstance(item, int) else len(item)
+def _size(item: str | list[int]) -> int:
+    return len(item.encode()) if isinstance(item, str) else len(item)
 
 
 class _Strict(EmbeddingRequest, forbid_unknown_fields=True):
@@ -64,7 +62,7 @@ def check_items(request: EmbeddingRequest) -> None:
     """Check what is to be embedded. Raises BadRequest."""
     if isinstance(request.input, list):
         _check_list(request.input)
-    if not all(request.items):
+    if not all(request.prompts):
         raise invalid("input", "a text may not be empty.")
 
 

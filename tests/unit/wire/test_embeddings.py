@@ -23,7 +23,7 @@ def body(**fields: object) -> bytes:
 def test_four_forms_of_input(given: object, items: list[object]) -> None:
     """A text, texts, token ids, and lists of token ids are lists of items."""
     request, unknown = decode(body(input=given))
-    assert request.items == items
+    assert request.prompts == items
     assert unknown == ()
 
 
@@ -42,7 +42,7 @@ def test_a_batch_has_a_bound() -> None:
     with pytest.raises(BadRequest, match="at most 2048 items, got 2049"):
         decode(body(input=["a"] * (MAX_ITEMS + 1)))
     request, _ = decode(body(input=[7] * (MAX_ITEMS + 1)))
-    assert len(request.items) == 1
+    assert len(request.prompts) == 1
 
 
 def test_the_longest_item_is_what_a_cap_looks_at() -> None:

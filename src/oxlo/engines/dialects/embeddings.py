@@ -2,12 +2,13 @@
 
 import msgspec
 
-from oxlo.engines.dialect import Answer, Decided, EngineCall, Usage
+from oxlo.engines.dialect import Answer, Decided, Dialect, EngineCall, Usage
 from oxlo.engines.dialects.chunks import read
 from oxlo.engines.dialects.openai import renamed
 from oxlo.engines.dialects.shapes.usage import RawUsage
 from oxlo.engines.dialects.usage import counted
 from oxlo.errors import EngineFailed
+from oxlo.wire.decode import invalid
 from oxlo.wire.embeddings import EmbeddingRequest
 
 PATH = "/v1/embeddings"
@@ -36,8 +37,10 @@ _encode = msgspec.json.Encoder().encode
 _reply = msgspec.json.Decoder(_Reply)
 
 
-def call(request: EmbeddingRequest, decided: Decided) -> EngineCall:
-    """The engine's request, rebuilt from an allow-list."""
+def call(dialect: Dialect, request: EmbeddingRequest, decided: Decided) -> EngineCall:
+    """The engine's request, rebuilt from an allow-list. Raises BadRequest."""
+    if not dialect.reads_openai_tokens and not isinstance(request.prompts[0], str):
+        raise invalid("input", f"{decided.model.id} takes texts, not OpenAI's token ids.")
     body = _Body(
         model=decided.engine_model,
         input=request.input,
@@ -51,7 +54,7 @@ def call(request: EmbeddingRequest, decided: Decided) -> EngineCall:
 def reply(body: bytes, request: EmbeddingRequest, decided: Decided) -> Answer:
     """The reply, if there is a vector for each item, in order. Raises EngineFailed."""
     told = read(_reply, body)
-    if [item.index for item in told.data] != list(range(len(request.items))):
+    if [item.index for item in told.data] != list(range(len(request.prompts))):
         raise EngineFailed
     usage = counted(told.usage) if told.usage else Usage()
     return Answer(renamed(body, told.model, decided), usage, "stop")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import UNSET, Raw
 
-from oxlo.engines.dialect import Answer, Decided, EngineCall, Translator
+from oxlo.engines.dialect import Answer, Decided, EngineCall, Prompted, Translator
 from oxlo.engines.dialects import bodies, chat, completions, failures, tools
 from oxlo.engines.dialects.bodies import WITH_USAGE, defaults, either
 from oxlo.engines.dialects.chunks import Ways
@@ -41,6 +41,7 @@ class LlamaCpp:
     name = "llamacpp"
     strict_context = False
     measures = False
+    reads_openai_tokens = False
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list."""
@@ -79,7 +80,7 @@ class LlamaCpp:
         return completions.CompletionStream(request, decided, WAYS)
 
     def count(
-        self, request: ChatRequest | CompletionRequest, decided: Decided
+        self, request: Prompted, decided: Decided
     ) -> tuple[EngineCall, Callable[[bytes], int]] | None:
         """The server counts chats with their template, and plain text by its tokenizer."""
         if isinstance(request, ChatRequest):

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 from msgspec import UNSET
 
-from oxlo.engines.dialect import Answer, Decided, EngineCall, Translator, Usage
+from oxlo.engines.dialect import Answer, Decided, EngineCall, Prompted, Translator, Usage
 from oxlo.engines.dialects import bodies, failures
 from oxlo.engines.dialects.chunks import read
 from oxlo.engines.dialects.events import encoded, event
@@ -35,6 +35,7 @@ class OpenAI:
     name = "openai"
     strict_context = True
     measures = False
+    reads_openai_tokens = True
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list."""
@@ -61,7 +62,7 @@ class OpenAI:
         return PassThrough(request.include_usage, decided)
 
     def count(
-        self, request: ChatRequest | CompletionRequest, decided: Decided
+        self, request: Prompted, decided: Decided
     ) -> tuple[EngineCall, Callable[[bytes], int]] | None:
         """OpenAI's API cannot count before it answers; it refuses what is too long itself."""
         return None

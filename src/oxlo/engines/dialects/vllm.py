@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from oxlo.engines.dialect import Answer, Decided, EngineCall, Translator
+from oxlo.engines.dialect import Answer, Decided, EngineCall, Prompted, Translator
 from oxlo.engines.dialects import bodies, chat, completions
 from oxlo.engines.dialects.bodies import defaults, either
 from oxlo.engines.dialects.chunks import Ways
@@ -31,6 +31,7 @@ class Vllm(OpenAI):
 
     name = "vllm"
     strict_context = True
+    reads_openai_tokens = False
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list."""
@@ -59,7 +60,7 @@ class Vllm(OpenAI):
         return completions.CompletionStream(request, decided, WAYS)
 
     def count(
-        self, request: ChatRequest | CompletionRequest, decided: Decided
+        self, request: Prompted, decided: Decided
     ) -> tuple[EngineCall, Callable[[bytes], int]] | None:
         """vLLM counts at /tokenize, with the chat's template."""
         asked: dict[str, Any] = {"model": decided.engine_model}

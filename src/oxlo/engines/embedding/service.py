@@ -58,7 +58,7 @@ class Embedding:
         """The reply to a request; blocks. Raises ApiError, Cancelled or RunFailed."""
         asked, _ = _decoder.decode(body)
         check_items(asked)
-        rows = self.texts.read(asked.items, asked.max_input_tokens)
+        rows = self.texts.read(asked.prompts, asked.max_input_tokens)
         vectors = _cut(self.batcher.vectors(job, rows), asked.dimensions)
         tokens = sum(map(len, rows))
         return _encode(_Reply(_items(vectors, asked), self.name, _Usage(tokens, tokens)))

@@ -8,7 +8,7 @@ from oxlo.engines.embedding.cl100k import Cl100k
 from oxlo.errors import ContextLengthExceeded
 from oxlo.wire.decode import invalid
 
-Item = str | int | list[int]
+Item = str | list[int]
 
 
 class Texts:
@@ -36,7 +36,7 @@ class Texts:
             return item
         if self._vocabulary is None:
             raise invalid("input", "this model takes texts, not token ids.")
-        return self._vocabulary.text([item] if isinstance(item, int) else item)
+        return self._vocabulary.text(item)
 
 
 def _too_long(number: int, counted: int, allowed: int) -> ContextLengthExceeded:
