@@ -117,6 +117,16 @@ class Repository(msgspec.Struct, frozen=True):
     files: tuple[str, ...]
 
 
+class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A file of another repository that takes the place of one of the model's own."""
+
+    hub: Hub
+    revision: str | None = None
+    path: str
+    #: The place that it takes.
+    name: FilePath
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One model of the catalogue."""
 
@@ -146,6 +156,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     #: The repository of its weights, where they are many files.
     hub: Hub | None = None
     revision: str | None = None
+    #: What differs from that repository: an adapted network among those of its base, say.
+    parts: tuple[Part, ...] = ()
     #: Weights that are known file by file.
     weights: tuple[WeightsFile, ...] = ()
     #: Files that the operator puts into the folder `supplied` of OXLO_HOME.

@@ -9,6 +9,7 @@ from oxlo.catalogue import Model, Variant, WeightsFile
 from oxlo.cli import text
 from oxlo.weights import Stock, WeightsError
 from oxlo.weights.sources import title
+from oxlo.weights.stock import needs
 
 _MB = 1_000_000
 
@@ -99,9 +100,8 @@ def _variant(model: Model, variant: Variant, stock: Stock) -> Iterator[tuple[str
     memory = f", {variant.memory_mb:,} MiB" if variant.memory_mb else ""
     seen = "" if variant.verified or variant.hardware == "remote" else ", not verified"
     yield "Hardware", f"{cards}{variant.hardware}: {variant.engine}{memory}{seen}"
-    if repository := model.repository(variant):
-        pin = stock.pinned(model, variant)
-        revision = pin.revision if pin else repository.revision or "not pinned yet"
+    for repository in (need.repository for need in needs(model, variant)):
+        revision = stock.pinned(repository) or repository.revision or "not pinned yet"
         yield "  hub", f"{repository.hub} ({revision})"
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from oxlo.catalogue import Model, Repository, Variant, WeightsFile
 from oxlo.settings import Settings
 from oxlo.weights import fetching, pins, tree
@@ -49,12 +51,10 @@ class Stock:
             return []
         if model.supplied:
             return [self._supplied(model, name) for name in model.supplied]
-        repository = wanted(model, variant)
-        paths = (
-            self._of(repository, folder=variant.engine in _BY_FOLDER)
-            if repository
-            else tree.ready(model.weights, self.weights)
-        )
+        if needs(model, variant):
+            paths = self._of_repositories(model, variant)
+        else:
+            paths = tree.ready(model.weights, self.weights)
         if paths is None:
             raise Missing(f"weights are missing: run `oxlo models pull {model.id}`")
         return paths
@@ -65,29 +65,47 @@ class Stock:
             raise Missing(f"{path} is not there: `oxlo models show {model.id}` says how to make it")
         return path
 
-    def _of(self, repository: Repository, *, folder: bool) -> list[Path] | None:
-        pin = pins.kept(repository, self.pins)
-        files = pin.entries(repository.files) if pin else ()
-        found = [path for file in files if (path := self.present(file))]
-        if not files or len(found) < len(files):
+    def _of_repositories(self, model: Model, variant: Variant) -> list[Path] | None:
+        files = self._entries(model, variant, pins.kept)
+        if not files:
             return None
-        return [tree.lay_out(files, self.weights)] if folder else found
+        found = [path for file in files if (path := self.present(file))]
+        if len(found) < len(files):
+            return None
+        return [tree.lay_out(files, self.weights)] if variant.engine in _BY_FOLDER else found
+
+    def _entries(
+        self,
+        model: Model,
+        variant: Variant,
+        pin_of: Callable[[Repository, Path], Pin | None],
+    ) -> tuple[WeightsFile, ...] | None:
+        """The files of a variant's repositories; None where one is not pinned."""
+        files: dict[str, WeightsFile] = {}
+        for need in needs(model, variant):
+            pin = pin_of(need.repository, self.pins)
+            if pin is None:
+                return None
+            for file in pin.entries(need.repository.files):
+                named = msgspec.structs.replace(file, name=need.name or file.name)
+                files[named.name] = named
+        return tuple(files.values())
 
     def present(self, file: WeightsFile) -> Path | None:
         """Where a file is, if it is here."""
         return fetching.present(file, self.weights)
 
-    def pinned(self, model: Model, variant: Variant) -> Pin | None:
-        """What is known of a variant's repository."""
-        repository = wanted(model, variant)
-        return pins.kept(repository, self.pins) if repository else None
+    def pinned(self, repository: Repository) -> str | None:
+        """The commit of a repository that is kept to; None: nobody has asked the hub yet."""
+        pin = pins.kept(repository, self.pins)
+        return pin.revision if pin else None
 
     def size(self, model: Model, variant: Variant) -> int | None:
         """Bytes of a variant's weights; None where nobody has asked the hub yet."""
-        if repository := wanted(model, variant):
-            pin = pins.kept(repository, self.pins)
-            return sum(file.size for file in pin.entries(repository.files)) if pin else None
-        return sum(file.size for file in model.weights) or None
+        files: Iterable[WeightsFile] | None = model.weights
+        if needs(model, variant):
+            files = self._entries(model, variant, pins.kept)
+        return sum(file.size for file in files or ()) or None
 
     def pin(self, repository: Repository) -> Pin:
         """Read from the hub what a repository holds, and keep it. Raises SourceFailed."""
@@ -100,11 +118,14 @@ class Stock:
         """The files of a variant that can be fetched; a hub is asked where nobody asked it yet."""
         if variant.hardware == "remote":
             return ()
-        repository = wanted(model, variant)
-        if repository is None:
+        if not needs(model, variant):
             return model.weights
-        pin = pins.kept(repository, self.pins) or self.pin(repository)
-        return pin.entries(repository.files)
+        asked = self._entries(model, variant, self._pinned_now)
+        assert asked is not None
+        return asked
+
+    def _pinned_now(self, repository: Repository, directory: Path) -> Pin:
+        return pins.kept(repository, directory) or self.pin(repository)
 
     def fetch(
         self,
@@ -121,21 +142,31 @@ class Stock:
         return paths
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What is needed of one repository."""
+
+    repository: Repository
+    #: What its one file is called here; "": as it is there.
+    name: str = ""
+
+
+def needs(model: Model, variant: Variant) -> list[Need]:
+    """The repositories of a variant; none: its weights are known file by file, or elsewhere."""
+    own = model.repository(variant)
+    if own is None or variant.hardware == "remote":
+        return []
+    files = own.files or _USUAL.get(variant.engine, ())
+    parts = [
+        Need(Repository(part.hub, part.revision, (part.path,)), part.name) for part in model.parts
+    ]
+    return [Need(Repository(own.hub, own.revision, files)), *parts]
+
+
 def repositories(models: Iterable[Model]) -> list[Repository]:
     """Every repository of the models, once, with all files that any of them needs of it."""
     files: dict[tuple[str, str | None], dict[str, None]] = {}
-    for model in models:
-        for variant in model.variants:
-            if repository := wanted(model, variant):
-                known = files.setdefault((repository.hub, repository.revision), {})
-                known.update(dict.fromkeys(repository.files))
+    for repository in (need.repository for m in models for v in m.variants for need in needs(m, v)):
+        known = files.setdefault((repository.hub, repository.revision), {})
+        known.update(dict.fromkeys(repository.files))
     return [Repository(hub, revision, tuple(known)) for (hub, revision), known in files.items()]
-
-
-def wanted(model: Model, variant: Variant) -> Repository | None:
-    """The repository of a variant with the files that its engine needs of it."""
-    repository = model.repository(variant)
-    if repository is None or repository.files:
-        return repository
-    usual = _USUAL.get(variant.engine, ())
-    return Repository(repository.hub, repository.revision, usual)

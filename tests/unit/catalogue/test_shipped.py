@@ -6,7 +6,7 @@ from oxlo import catalogue
 from oxlo.catalogue import Model, Variant
 from oxlo.catalogue.parameters import parameters
 from oxlo.fleet.cards import CARDS
-from oxlo.weights.stock import wanted
+from oxlo.weights.stock import needs
 
 CATALOGUE = catalogue.load()
 
@@ -171,10 +171,9 @@ def test_contexts(model: Model) -> None:
 def test_files_of_repositories(model: Model) -> None:
     """Engines that are given files, not a folder, are told which; program code is agreed to."""
     for variant in model.variants:
-        repository = wanted(model, variant)
-        if repository is not None:
-            assert repository.files, variant.hardware
-            assert ("*.py" in repository.files) == bool(variant.args.get("remote_code"))
+        files = [pattern for need in needs(model, variant) for pattern in need.repository.files]
+        assert files or not needs(model, variant), variant.hardware
+        assert ("*.py" in files) == bool(variant.args.get("remote_code"))
 
 
 @each_sold

@@ -8,8 +8,9 @@ from tests.unit.weights.shelf import CONTENT, Shelf, hub, weights_file
 
 from oxlo import weights
 from oxlo.catalogue import Model, Variant
+from oxlo.catalogue.model import Part
 from oxlo.weights import Stock
-from oxlo.weights.stock import wanted
+from oxlo.weights.stock import needs
 
 FILES = {
     "config.json": b"{}",
@@ -70,7 +71,7 @@ def test_a_variant_has_weights_of_its_own(stock: Stock) -> None:
     known = weights_file(hub())
     other = Variant(hardware="a100", engine="vllm", hub="org/repo")
     mine = model(GGUF, other, weights=(known,))
-    assert wanted(mine, GGUF) is None
+    assert needs(mine, GGUF) == []
     assert stock.files(mine, GGUF) == (known,)
     assert {file.name for file in stock.files(mine, other)} == {
         "config.json",
@@ -94,6 +95,17 @@ def test_layout_costs_no_disk(stock: Stock) -> None:
     paths = stock.fetch([(mine, VLLM)])
     (folder,) = stock.locate(mine, VLLM)
     assert {path.resolve() for path in folder.iterdir()} == set(paths)
+
+
+def test_parts_take_their_places(shelf: Shelf, stock: Stock) -> None:
+    """A file of another repository replaces one of the base's, under the base's name."""
+    shelf.hold("org/tuned", {"tuned.bin": b"tuned"}, large=["tuned.bin"])
+    part = Part(hub="org/tuned", path="tuned.bin", name="model-2.safetensors")
+    mine = model(VLLM, hub="org/repo", parts=(part,))
+    stock.fetch([(mine, VLLM)])
+    (folder,) = stock.locate(mine, VLLM)
+    assert (folder / "model-2.safetensors").read_bytes() == b"tuned"
+    assert (folder / "model-1.safetensors").read_bytes() == CONTENT
 
 
 def test_missing_says_how(stock: Stock) -> None:
