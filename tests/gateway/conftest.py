@@ -14,9 +14,11 @@ from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
 from oxlo.gateway.core import Gateway
 from oxlo.ledger.records import Record
+from oxlo.media import process as media
 from oxlo.settings import Settings
 from oxlo.testing.control import ControlDouble
 from oxlo.testing.engine import EngineDouble
+from oxlo.testing.http import Connection, Reply, Request
 
 MODELS = """
 id = "{id}"
@@ -37,6 +39,7 @@ DOUBLES = (
     ("double", "free", "chat", CHATS),
     ("costly", "premium", "chat", CHATS),
     ("vectors", "free", "embeddings", ["embeddings"]),
+    ("pictures", "free", "image", ["images", "image_edits"]),
 )
 
 Headers = dict[str, str]
@@ -215,6 +218,56 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             return await _begin(stack, tmp_path, dialect, fields)
 
         yield begin
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+StartMedia = Callable[[Platform], Awaitable[None]]
+
+
+@pytest.fixture
+async def start_media() -> AsyncIterator[StartMedia]:
+    """Start the real media process of a platform, in the test's own loop."""
+    stop, running = asyncio.Event(), []
+
+    async def begin(platform: Platform) -> None:
+        running.append(asyncio.create_task(media.run(platform.gateway.settings, stop)))
+        await until(platform.gateway.settings.media_socket.exists)
+
+    yield begin
+    stop.set()
+    await asyncio.gather(*running)
+
+
+class Mute:
+    """A media process that takes questions, and answers some of them."""
+
+    def __init__(self, answers: dict[str, bytes]) -> None:
+        self._answers = answers
+        self.asked: asyncio.Queue[str] = asyncio.Queue()
+        self.left: asyncio.Queue[str] = asyncio.Queue()
+
+    async def handle(self, request: Request, reply: Reply) -> None:
+        self.asked.put_nowait(request.path)
+        if request.path in self._answers:
+            await reply.whole(200, self._answers[request.path])
+            return
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self.left.put_nowait(request.path)
+
+
+async def mute(platform: Platform, answers: dict[str, bytes]) -> Mute:
+    double = Mute(answers)
+    loop, path = asyncio.get_running_loop(), platform.gateway.settings.media_socket
+    server = await loop.create_unix_server(lambda: Connection(double.handle), str(path))
+    platform.on_end(server.close)
+    return double
 
 
 class _Stack(asyncio.TaskGroup):

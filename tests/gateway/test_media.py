@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.gateway.conftest import Answer, Platform, Start
+from tests.gateway.conftest import Answer, Platform, Start, StartMedia, mute, until
 
 from oxlo.engines.dialect import Answer as EngineAnswer
 from oxlo.engines.dialect import Decided, EngineCall, Usage
@@ -16,9 +16,7 @@ from oxlo.engines.parts import form
 from oxlo.gateway.endpoints import INFERENCE, Endpoint
 from oxlo.gateway.routes import Routes
 from oxlo.ledger.records import Refused, Settled
-from oxlo.media import process
 from oxlo.testing.engine import Canned
-from oxlo.testing.http import Connection, Reply, Request
 from oxlo.wire.media import Medium
 from oxlo.wire.request import Whole
 
@@ -67,9 +65,8 @@ Begin = Callable[..., Awaitable[Platform]]
 
 
 @pytest.fixture
-async def begin(start: Start) -> AsyncIterator[Begin]:
+def begin(start: Start, start_media: StartMedia) -> Begin:
     """Start a platform with an endpoint that listens, and the real media process."""
-    stop, running = asyncio.Event(), []
 
     async def begun(*, media: bool = True, **fields: Any) -> Platform:
         platform = await start(**fields)
@@ -77,19 +74,10 @@ async def begin(start: Start) -> AsyncIterator[Begin]:
         platform.replicas(platform.engine, model="vectors")
         platform.engine.canned[PATH] = Canned.json({"text": "hello"})
         if media:
-            running.append(asyncio.create_task(process.run(platform.gateway.settings, stop)))
-            await until(platform.gateway.settings.media_socket.exists)
+            await start_media(platform)
         return platform
 
-    yield begun
-    stop.set()
-    await asyncio.gather(*running)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
+    return begun
 
 
 def sent(sound: bytes = SOUND, name: str = "a.wav") -> tuple[bytes, dict[str, str]]:
@@ -190,34 +178,7 @@ async def test_without_media(begin: Begin) -> None:
     await swept(platform)
 
 
-class Mute:
-    """A media process that takes questions, and answers some of them."""
-
-    def __init__(self, answers: dict[str, bytes]) -> None:
-        self._answers = answers
-        self.asked: asyncio.Queue[str] = asyncio.Queue()
-        self.left: asyncio.Queue[str] = asyncio.Queue()
-
-    async def handle(self, request: Request, reply: Reply) -> None:
-        self.asked.put_nowait(request.path)
-        if request.path in self._answers:
-            await reply.whole(200, self._answers[request.path])
-            return
-        try:
-            await asyncio.get_running_loop().create_future()
-        finally:
-            self.left.put_nowait(request.path)
-
-
 UNPACKED = {"/unpack": b'{"body":{"model":"vectors","file":"oxlo-file:0"},"files":[]}'}
-
-
-async def mute(platform: Platform, answers: dict[str, bytes]) -> Mute:
-    double = Mute(answers)
-    loop, path = asyncio.get_running_loop(), platform.gateway.settings.media_socket
-    server = await loop.create_unix_server(lambda: Connection(double.handle), str(path))
-    platform.on_end(server.close)
-    return double
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,8 @@ async def test_every_route_priced(start: Start) -> None:
         "/v1/chat/completions",
         "/v1/completions",
         "/v1/embeddings",
+        "/v1/images/edits",
+        "/v1/images/generations",
     }
 
 

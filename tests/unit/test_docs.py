@@ -16,6 +16,7 @@ import typer
 
 from oxlo import errors
 from oxlo.catalogue import Parameter, load
+from oxlo.catalogue.abilities import shared
 from oxlo.catalogue.parameters import parameters
 from oxlo.cli import app
 from oxlo.settings import Settings
@@ -190,6 +191,12 @@ def test_refused_parameters(page: str, body: dict[str, object], decode: Decode) 
             decode(json.dumps(body | {name: ["audio"] if name == "modalities" else "x"}).encode())
         assert caught.value.error_code == "unsupported_parameter"
         assert caught.value.param == name
+
+
+def test_parameters_of_images() -> None:
+    """The page of images names each that the catalogue has for them."""
+    for name in shared({"images", "image_edits"}):
+        assert f"`{name}`" in text(DOCS / "api" / "images.md"), name
 
 
 #: Seeds are wider than what is published; the `logprobs` of completions is another; dimensions

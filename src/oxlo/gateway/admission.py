@@ -8,6 +8,7 @@ from oxlo.errors import (
     ContextLengthExceeded,
     Forbidden,
     ModelAccessDenied,
+    ModelNotDeployed,
     Overloaded,
     UnsupportedAbility,
 )
@@ -78,10 +79,12 @@ class Admission:
         self, endpoint: Endpoint, request: Any, caller: Caller, plan: Plan, now: float
     ) -> Decision:
         """Decide about a decoded request. Raises ApiError: 400, 403, 404 or 503."""
-        permit = None
+        permit, name = None, request.model
+        if not name and endpoint.picks:
+            name = self._pick(endpoint, caller, plan, now)
         if not caller.models and not caller.trial_until:
-            permit = self._permits.get((plan.id, endpoint.name, request.model))
-        model, group = permit or self._permit(endpoint, request.model, caller, plan, now)
+            permit = self._permits.get((plan.id, endpoint.name, name))
+        model, group = permit or self._permit(endpoint, name, caller, plan, now)
         try:
             endpoint.validate(request, model)
         except UnsupportedAbility as error:
@@ -91,6 +94,23 @@ class Admission:
                 raise self._advice.not_deployed(model, endpoint)
             raise Overloaded(f"{model.id} is starting. Try again shortly.", retry_after=5)
         return _caps(request, endpoint, model, group, plan)
+
+    def _pick(self, endpoint: Endpoint, caller: Caller, plan: Plan, now: float) -> str:
+        """The first model by name that is ready and that the caller may use."""
+        trial = now < caller.trial_until
+        open_to = [
+            model.id
+            for model in self._catalogue
+            if endpoint.ability in model.abilities
+            and self._backends.is_ready(model.id)
+            and plan.opens(model.tier, trial=trial)
+            and (not caller.models or model.id in caller.models)
+        ]
+        if not open_to:
+            raise ModelNotDeployed(
+                f"No model that you may use is ready to answer at {endpoint.path}.", param="model"
+            )
+        return min(open_to)
 
     def _permit(
         self, endpoint: Endpoint, name: str, caller: Caller, plan: Plan, now: float
@@ -146,7 +166,7 @@ def _caps(request: Any, endpoint: Endpoint, model: Model, group: Group, plan: Pl
         allowed,
         wished=wished,
         input_cap=cap,
-        must_count=misfits or bound > cap < context,
+        must_count=endpoint.counts and (misfits or bound > cap < context),
         open_ended=open_ended,
     )
 

@@ -1,6 +1,5 @@
 """The files that come with a call: the media process makes them, the call's end removes them."""
 
-import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -9,9 +8,7 @@ import msgspec
 from oxlo.engines.dialects import dialect
 from oxlo.errors import ApiError, Overloaded
 from oxlo.gateway.body import Body
-from oxlo.gateway.spool import Spool
-from oxlo.gateway.upstream import Collect, Sending, Upstream
-from oxlo.settings import Settings
+from oxlo.gateway.media import Asking, Media, line
 from oxlo.wire.media import FOLDER, JSON_FIELDS, SPOOLED, File, Inspect, Inspected, Medium, Unpacked
 
 #: The media process speaks as our engines do.
@@ -20,24 +17,13 @@ _DIALECT = dialect("oxlo")
 Result = TypeVar("Result", bound=msgspec.Struct)
 
 
-class Media:
-    """The media process, as the calls of a gateway reach it."""
-
-    def __init__(self, settings: Settings, spool: Spool, loop: asyncio.AbstractEventLoop) -> None:
-        self.upstream = Upstream(f"unix:{settings.media_socket}", loop)
-        self.timeout = settings.media_timeout
-        self.spool = spool
-        self.loop = loop
-
-
 class Attachments:
     """One call's files, and what is being asked about them."""
 
     def __init__(self, media: Media, call_id: str) -> None:
         self._media = media
         self._folder = media.spool.folder(call_id)
-        self._asking: Sending | None = None
-        self._deadline: asyncio.TimerHandle | None = None
+        self._asking: Asking | None = None
         #: What the body had in it.
         self._unpacked: tuple[File, ...] = ()
 
@@ -53,10 +39,10 @@ class Attachments:
             else:
                 then(result)
 
-        lines = b"content-type: %b\r\n%b" % (kind, _line(JSON_FIELDS, fields))
+        lines = b"content-type: %b\r\n%b" % (kind, line(JSON_FIELDS, fields))
         path = body.path
         if path:
-            self._ask(b"/unpack", lines + _line(SPOOLED, path), b"", Unpacked, unpacked)
+            self._ask(b"/unpack", lines + line(SPOOLED, path), b"", Unpacked, unpacked)
         else:
             self._ask(b"/unpack", lines, body.read(), Unpacked, unpacked)
 
@@ -80,33 +66,17 @@ class Attachments:
         then: Callable[[Result | ApiError], None],
     ) -> None:
         def done(status: int, reply: bytes) -> None:
-            self._stop_asking()
+            self._asking = None
             then(msgspec.json.decode(reply, type=kind) if status == 200 else _why(status, reply))
 
-        def late() -> None:
-            self._stop_asking()
-            then(_unavailable())
-
-        media = self._media
-        self._deadline = media.loop.call_later(media.timeout, late)
-        lines += _line(FOLDER, self._folder)
-        self._asking = media.upstream.request(b"POST", target, lines, body, Collect(done))
-
-    def _stop_asking(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        if self._asking is not None:
-            self._asking.cancel()
-        self._deadline = self._asking = None
+        lines += line(FOLDER, self._folder)
+        self._asking = Asking(self._media, target, lines, body, done)
 
     def close(self) -> None:
         """Ask no more, and remove the files."""
-        self._stop_asking()
+        if self._asking is not None:
+            self._asking.cancel()
         self._media.spool.discard_folder(self._folder)
-
-
-def _line(name: str, value: str) -> bytes:
-    return f"{name}: {value}\r\n".encode()
 
 
 def _why(status: int, reply: bytes) -> ApiError:

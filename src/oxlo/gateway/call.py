@@ -6,6 +6,7 @@
     PREPARING  the media process fetches the media and looks into them
     QUEUED     every slot of the model is taken
     SENT       an attempt is under way at a replica
+    KEEPING    the media process keeps what was made, and writes the reply; the slot is free
     DONE       settled: the outcome is in the journal
 
 Nothing here awaits: each step is a callback, so a call that waits for nobody costs no task.
@@ -18,7 +19,7 @@ from zlib import crc32
 
 from oxlo.engines.dialect import Answer, Decided, Usage
 from oxlo.errors import ApiError, EngineFailed, EngineTimedOut, QueueTimedOut, ShuttingDown
-from oxlo.gateway import headers, receipts
+from oxlo.gateway import headers, keeping, receipts
 from oxlo.gateway.admission import Decision, fit
 from oxlo.gateway.attachments import Attachments
 from oxlo.gateway.attempt import Attempt
@@ -27,6 +28,7 @@ from oxlo.gateway.body import Body
 from oxlo.gateway.endpoints import Decode, Endpoint, is_form
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
+from oxlo.gateway.media import Asking
 from oxlo.gateway.metrics import CallMetrics
 from oxlo.gateway.receipts import ANSWERED, Outcome
 from oxlo.gateway.upstream import Collect, Sending
@@ -56,7 +58,8 @@ class Stage(IntEnum):
     PREPARING = 3
     QUEUED = 4
     SENT = 5
-    DONE = 6
+    KEEPING = 6
+    DONE = 7
 
 
 def _nothing() -> None:
@@ -68,9 +71,10 @@ class Call:
 
     __slots__ = (
         "_answer", "_attachments", "_commented_at", "_counting", "_decision", "_files", "_gateway",
-        "_last", "_line", "_queued_as", "_reply_head", "_request", "_tried", "_windows",
-        "admitted", "attempt", "caller", "endpoint", "exchange", "id", "model_id", "plan",
-        "queued_at", "reservation", "sent_at", "sse", "stage", "stream", "usage",
+        "_has_slot", "_keeping", "_last", "_line", "_queued_as", "_reply_head", "_request",
+        "_tried", "_windows", "admitted", "attempt", "caller", "endpoint", "exchange", "id",
+        "model_id", "plan", "queued_at", "reservation", "sent_at", "sse", "stage", "stream",
+        "usage",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway", exchange: Exchange, endpoint: Endpoint) -> None:
@@ -98,6 +102,8 @@ class Call:
         self._counting: Sending | None = None
         self._queued_as: Waiting[Call] | None = None
         self._tried: Backend | None = None
+        self._has_slot = False
+        self._keeping: Asking | None = None
         self._answer: Answer
         self._last = b""
         self._reply_head = b""
@@ -322,6 +328,7 @@ class Call:
         """A slot is ours: write the admission down, then send."""
         gateway, clock = self._gateway, self._gateway.clock
         self._queued_as = None
+        self._has_slot = True
         self.stage = Stage.SENT
         self.sent_at = self.sent_at or clock()
         self.attempt = attempt = Attempt(
@@ -363,7 +370,25 @@ class Call:
         self._settle(receipts.answer(attempt.finish), self._end)
 
     def answered(self, answer: Answer) -> None:
-        """The whole reply is here: the receipt first, then the reply."""
+        """The engine's whole reply is here."""
+        keep = self.endpoint.keep
+        if keep is None:
+            self._finish(answer)
+            return
+        self.stage = Stage.KEEPING
+        self._free_slot(answered=True)
+        wanted = keep(self._request)
+        self._keeping = keeping.ask(self._gateway.media, answer.body, wanted, self._kept)
+
+    def _kept(self, result: Answer | ApiError) -> None:
+        self._keeping = None
+        if isinstance(result, ApiError):
+            self.fail(result)
+        else:
+            self._finish(result)
+
+    def _finish(self, answer: Answer) -> None:
+        """The reply is as the client gets it: the receipt first, then the reply."""
         self.usage = answer.usage
         self._answer = answer
         self._settle(receipts.answer(answer.finish), self._reply)
@@ -384,6 +409,7 @@ class Call:
             return
         self._tried = attempt.backend
         self.attempt = None
+        self._has_slot = False
         self._gateway.release(self._tried, self._decision.group)
         self.take(other)
 
@@ -492,19 +518,27 @@ class Call:
 
     def _let_go(self, *, answered: bool) -> None:
         """Give back the place in the queue, the slot and the engine's connection."""
-        gateway, attempt = self._gateway, self.attempt
         self._drop_files()
         if self._counting is not None:
             self._counting.cancel()
+        if self._keeping is not None:
+            self._keeping.cancel()
         if self._queued_as is not None:
             self._decision.group.queue.remove(self)
-        if attempt is not None:
-            self.attempt = None
-            if answered:
-                attempt.backend.breaker.succeeded()
-            else:
-                attempt.cancel()
-            gateway.release(attempt.backend, self._decision.group)
+        self._free_slot(answered=answered)
+        self.attempt = None
+
+    def _free_slot(self, *, answered: bool) -> None:
+        """The engine has done its part, or is let go."""
+        attempt = self.attempt
+        if attempt is None or not self._has_slot:
+            return
+        self._has_slot = False
+        if answered:
+            attempt.backend.breaker.succeeded()
+        else:
+            attempt.cancel()
+        self._gateway.release(attempt.backend, self._decision.group)
 
     def _drop_files(self) -> None:
         attachments, self._attachments = self._attachments, None
@@ -520,7 +554,8 @@ class Call:
     def tick(self, clock: float) -> None:
         """Called twice a second: heads held long enough, comments, stalled engines."""
         attempt, timeout = self.attempt, self._gateway.settings.engine_timeout
-        if attempt is not None and clock - attempt.last_at > timeout:
+        at_work = attempt is not None and self.stage is Stage.SENT
+        if attempt is not None and at_work and clock - attempt.last_at > timeout:
             attempt.backend.breaker.failed(self._gateway.wall())
             self.fail(EngineTimedOut())
         elif self.sse and self.stage is not Stage.DONE:

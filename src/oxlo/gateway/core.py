@@ -12,7 +12,6 @@ from oxlo.catalogue import Catalogue
 from oxlo.errors import ApiError, ShuttingDown
 from oxlo.gateway import auth, headers
 from oxlo.gateway.admission import Admission
-from oxlo.gateway.attachments import Media
 from oxlo.gateway.backends import Backend, Backends, Group
 from oxlo.gateway.body import Budget
 from oxlo.gateway.call import Call
@@ -20,6 +19,7 @@ from oxlo.gateway.exchange import Exchange, Handler
 from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.http import Server
 from oxlo.gateway.lookup import Lookup
+from oxlo.gateway.media import Media
 from oxlo.gateway.metrics import CallMetrics, Metrics
 from oxlo.gateway.relay import Proxies
 from oxlo.gateway.routes import Routes

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from oxlo.engines.dialect import Answer, Decided, Dialect, EngineCall, Translator
+from oxlo.engines.dialect import Answer, Decided, Dialect, EngineCall, Translator, Usage
 from oxlo.engines.dialects import embeddings as embedding
-from oxlo.wire import chat, completions, embeddings
+from oxlo.engines.dialects import images as image
+from oxlo.wire import chat, completions, embeddings, images
+from oxlo.wire.media import Keep
 
 #: The request, and the names of fields that are not known. Raises BadRequest.
 Decode = Callable[[bytes], tuple[Any, tuple[str, ...]]]
@@ -33,6 +35,12 @@ class Endpoint:
     forms: Decode | None = None
     #: Fields of JSON that may hold a file, base64 or a data URI: `messages[].content[].url`.
     media: tuple[str, ...] = ()
+    #: What is to become of the images of a reply; None: it has none, and goes out as it is.
+    keep: Callable[[Any], Keep] | None = None
+    #: Whether a call that names no model gets one that is ready.
+    picks: bool = False
+    #: Whether engines can be asked beforehand how many tokens a prompt has.
+    counts: bool = False
 
 
 def is_form(content_type: bytes) -> bool:
@@ -50,6 +58,7 @@ CHAT = Endpoint(
     reply=lambda dialect, body, request, decided: dialect.chat_reply(body, request, decided),
     stream=lambda dialect, request, decided: dialect.chat_stream(request, decided),
     open_ended=True,
+    counts=True,
     media=("messages[].content[].image_url.url",),
 )
 
@@ -62,6 +71,7 @@ COMPLETIONS = Endpoint(
     build=lambda dialect, request, decided: dialect.completion(request, decided),
     reply=lambda dialect, body, request, decided: dialect.completion_reply(body, request, decided),
     stream=lambda dialect, request, decided: dialect.completion_stream(request, decided),
+    counts=True,
 )
 
 #: Engines agree on everything but chats and completions.
@@ -75,4 +85,40 @@ EMBEDDINGS = Endpoint(
     reply=lambda _, body, request, decided: embedding.reply(body, request, decided),
 )
 
-INFERENCE = (CHAT, COMPLETIONS, EMBEDDINGS)
+
+def _keep(request: images.ImageRequest) -> Keep:
+    return Keep(request.count, request.wants_url, request.wants_base64)
+
+
+def _unread(body: bytes) -> Answer:
+    """A reply that the media process will read."""
+    return Answer(body, Usage(), "stop")
+
+
+IMAGES = Endpoint(
+    name="images",
+    path=image.GENERATIONS,
+    ability="images",
+    decode=images.decode,
+    validate=images.validate,
+    build=lambda dialect, request, decided: image.generation(dialect, request, decided),
+    reply=lambda _dialect, body, _request, _decided: _unread(body),
+    keep=_keep,
+    picks=True,
+)
+
+IMAGE_EDITS = Endpoint(
+    name="image_edits",
+    path=image.EDITS,
+    ability="image_edits",
+    decode=images.decode_edit,
+    forms=images.decode_form,
+    validate=images.validate,
+    build=lambda dialect, request, decided: image.edit(dialect, request, decided),
+    reply=lambda _dialect, body, _request, _decided: _unread(body),
+    media=("image", "image[]", "mask"),
+    keep=_keep,
+    picks=True,
+)
+
+INFERENCE = (CHAT, COMPLETIONS, EMBEDDINGS, IMAGES, IMAGE_EDITS)

@@ -262,6 +262,8 @@ _HINTS = {
     b"/v1/v1/chat/completions": "/v1/chat/completions (the base URL ends in /v1 once)",
     b"/v1/completion": "/v1/completions",
     b"/embeddings": "/v1/embeddings",
+    b"/images/generations": "/v1/images/generations",
+    b"/images/edits": "/v1/images/edits",
     b"/api/v1/chat/completions": "/v1/chat/completions",
 }
 

@@ -17,7 +17,18 @@ from oxlo.engines.serving.work import Cancelled, Job, Workers
 from oxlo.media import bodies, forms
 from oxlo.media.files import Files
 from oxlo.media.inspect import Inspector, named
-from oxlo.wire.media import FOLDER, JSON_FIELDS, SPOOLED, File, Inspect, Inspected, Unpacked
+from oxlo.media.keeping import Keeper
+from oxlo.wire.media import (
+    FOLDER,
+    JSON_FIELDS,
+    KEEP,
+    SPOOLED,
+    File,
+    Inspect,
+    Inspected,
+    Keep,
+    Unpacked,
+)
 
 T = TypeVar("T")
 
@@ -25,20 +36,23 @@ T = TypeVar("T")
 PIECE = 1 << 18
 
 _inspect = msgspec.json.Decoder(Inspect)
+_keep = msgspec.json.Decoder(Keep)
 
 
 class Media:
     """The application's parts."""
 
-    def __init__(self, workers: Workers, inspector: Inspector) -> None:
+    def __init__(self, workers: Workers, inspector: Inspector, keeper: Keeper) -> None:
         self._workers = workers
         self._inspector = inspector
+        self._keeper = keeper
 
     def application(self) -> ASGIApp:
         """The ASGI application: errors have OpenAI's shape, as at an engine."""
         routes = [
             Route("/unpack", self._unpack, methods=["POST"]),
             Route("/inspect", self._inspect, methods=["POST"]),
+            Route("/keep", self._keep, methods=["POST"]),
         ]
         return application(Engine(routes, self._workers))
 
@@ -64,6 +78,12 @@ class Media:
             )
 
         return await _within(request, inspected)
+
+    async def _keep(self, request: Request) -> Response:
+        """An engine's reply about images, as the caller wants it."""
+        body, asked = await request.body(), _keep.decode(request.headers[KEEP])
+        kept = await self._workers.run(request, lambda job: self._keeper.keep(body, asked, job))
+        return Response(kept.framed())
 
     def _examined(
         self, asked: Inspect, fetched: list[File | None], job: Job, files: Files

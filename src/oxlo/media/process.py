@@ -11,21 +11,29 @@ from oxlo.media.addresses import Policy
 from oxlo.media.app import Media
 from oxlo.media.fetch import Fetcher
 from oxlo.media.inspect import Inspector
+from oxlo.media.keeping import Keeper
+from oxlo.objects.links import Signer
+from oxlo.objects.store import Objects
 from oxlo.settings import Settings
 
 log = structlog.get_logger()
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
-    """Serve until `stop`. Raises SocketInUse when another one serves already."""
+    """Serve until `stop`. Raises CannotKeep, or SocketInUse when another one serves already."""
     settings.prepare()
+    keeper = Keeper(
+        Objects.open(settings.objects_location),
+        Signer(settings.base_url, settings.signing_secret()),
+        settings.objects_hours,
+    )
     listener = unixserver.bind(settings.media_socket)
     fetcher = Fetcher(Policy(settings.media_allow), settings.media_fetch_seconds)
     inspector = Inspector(fetcher, settings.media_fetch_mb, settings.media_megapixels)
     workers = Workers(max(4, os.cpu_count() or 1))
     try:
         log.info("media.ready", socket=str(settings.media_socket))
-        await unixserver.serve(Media(workers, inspector).application(), listener, stop)
+        await unixserver.serve(Media(workers, inspector, keeper).application(), listener, stop)
     finally:
         settings.media_socket.unlink(missing_ok=True)
     log.info("media.stopped")

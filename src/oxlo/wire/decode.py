@@ -30,14 +30,20 @@ class Decoder(Generic[T]):
     """
 
     def __init__(
-        self, strict: type[T], lenient: type[T], refused: Mapping[str, str] | None = None
+        self,
+        strict: type[T],
+        lenient: type[T],
+        refused: Mapping[str, str] | None = None,
+        *,
+        form: bool = False,
     ) -> None:
         """`lenient` is `strict` without `forbid_unknown_fields`.
 
-        `refused` are fields that neither has and that may not be ignored: name to reason.
+        `refused` are fields that neither has and that may not be ignored: name to reason. The
+        values of a `form` are texts, whatever they stand for.
         """
-        self._strict = msgspec.json.Decoder(strict)
-        self._lenient = msgspec.json.Decoder(lenient)
+        self._strict = msgspec.json.Decoder(strict, strict=not form)
+        self._lenient = msgspec.json.Decoder(lenient, strict=not form)
         self._all = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._refused = refused or {}
         self._known = frozenset(strict.__struct_encode_fields__)

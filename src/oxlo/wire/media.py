@@ -11,6 +11,8 @@ Kind = Literal["image", "audio"]
 FOLDER = "x-oxlo-folder"
 SPOOLED = "x-oxlo-spool"
 JSON_FIELDS = "x-oxlo-fields"
+#: A header too: what is to become of the images of an engine's reply (`Keep`, as JSON).
+KEEP = "x-oxlo-keep"
 
 #: Stands in a request for what was sent along as its Nth file.
 FILE = "oxlo-file:"
@@ -60,3 +62,35 @@ class Inspected(msgspec.Struct, frozen=True):
     """A file for each medium, in their order."""
 
     files: tuple[File, ...]
+
+
+class Keep(msgspec.Struct, frozen=True):
+    """What a caller wants of made images."""
+
+    #: How many there have to be.
+    count: int
+    #: Links to them, and themselves in base64.
+    url: bool
+    base64: bool
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A reply about made images, and the tokens that it tells of.
+
+    Between processes the tokens are a line before the reply: nobody has to read through it.
+    """
+
+    reply: bytes
+    input_tokens: int
+    output_tokens: int
+
+    def framed(self) -> bytes:
+        """As it travels."""
+        return b"%d %d\n%b" % (self.input_tokens, self.output_tokens, self.reply)
+
+
+def unframed(data: bytes) -> Kept:
+    """The inverse of `Kept.framed`."""
+    line, _, reply = data.partition(b"\n")
+    told = line.split()
+    return Kept(reply, int(told[0]), int(told[1]))

@@ -46,8 +46,7 @@ class Images:
     async def edit(self, request: Request) -> Response:
         """POST /v1/images/edits, as a form with the image, and perhaps a mask."""
         async with request.form() as form:
-            texts = {name: value for name, value in form.items() if isinstance(value, str)}
-            wish = read_form(texts)
+            wish = read_form(forms.fields(form))
             return await self._reply(request, wish, lambda: self._from_image(wish, form))
 
     async def _reply(

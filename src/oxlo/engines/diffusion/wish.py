@@ -39,7 +39,7 @@ def read(body: bytes) -> Wish:
     return _decoder.decode(body)[0]
 
 
-def read_form(fields: Mapping[str, str]) -> Wish:
+def read_form(fields: Mapping[str, object]) -> Wish:
     """A request in the fields of a form, which are all text. Raises BadRequest."""
     try:
         return msgspec.convert(fields, Wish, strict=False)

@@ -1,0 +1,70 @@
+"""Images, on which engines agree: the request rebuilt; the media process reads the reply."""
+
+import msgspec
+
+from oxlo.engines.dialect import Decided, Dialect, EngineCall
+from oxlo.engines.parts import form
+from oxlo.wire.images import EditRequest, ImageRequest, size
+from oxlo.wire.sizes import spelt
+
+GENERATIONS = "/v1/images/generations"
+EDITS = "/v1/images/edits"
+
+
+class _Body(msgspec.Struct, omit_defaults=True, kw_only=True):
+    model: str
+    prompt: str
+    n: int | None = None
+    size: str | None = None
+    seed: int | None = None
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    negative_prompt: str | None = None
+    strength: float | None = None
+    output_format: str | None = None
+    output_compression: int | None = None
+    max_input_tokens: int | None = None
+    #: For engines that are not ours.
+    response_format: str | None = None
+    quality: str | None = None
+    style: str | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+
+
+def generation(dialect: Dialect, request: ImageRequest, decided: Decided) -> EngineCall:
+    """The engine's request, rebuilt from an allow-list."""
+    return EngineCall(GENERATIONS, _encode(_body(dialect, request, decided)))
+
+
+def edit(dialect: Dialect, request: EditRequest, decided: Decided) -> EngineCall:
+    """The same as a form, with the image and perhaps a mask."""
+    body = _body(dialect, request, decided)
+    body.strength = request.strength
+    fields = msgspec.to_builtins(body)
+    texts = [(name, str(value)) for name, value in fields.items() if value is not None]
+    names = ("image", "mask")[: len(decided.files)]
+    kind, parts = form(texts, zip(names, decided.files, strict=True))
+    return EngineCall(EDITS, parts, kind)
+
+
+def _body(dialect: Dialect, request: ImageRequest, decided: Decided) -> _Body:
+    drawn = size(request, decided.model)
+    body = _Body(
+        model=decided.engine_model,
+        prompt=request.prompt,
+        n=request.count,
+        size=drawn and spelt(drawn),
+        seed=request.seed,
+        num_inference_steps=request.num_inference_steps,
+        guidance_scale=request.guidance_scale,
+        negative_prompt=request.negative_prompt or None,
+        output_format=request.output_format,
+        output_compression=request.output_compression,
+        max_input_tokens=decided.max_input_tokens,
+    )
+    if not dialect.measures:  # others may give links, which are not ours to promise
+        body.response_format = "b64_json"
+        body.quality, body.style = request.quality, request.style
+    return body

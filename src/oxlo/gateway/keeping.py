@@ -1,0 +1,33 @@
+"""Made images on their way to the caller: the media process keeps them, and writes the reply."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from oxlo.engines.dialect import Answer, Usage
+from oxlo.errors import ApiError, EngineFailed, InternalError
+from oxlo.gateway.media import Asking, Media, line
+from oxlo.wire.media import KEEP, Keep, unframed
+
+
+def ask(
+    media: Media, made: bytes, wanted: Keep, then: Callable[[Answer | ApiError], None]
+) -> Asking:
+    """Have the images of an engine's reply kept; `then` gets the reply for the caller."""
+
+    def done(status: int, body: bytes) -> None:
+        if status == 200:
+            kept = unframed(body)
+            then(Answer(kept.reply, Usage(kept.input_tokens, kept.output_tokens), "stop"))
+        else:
+            then(EngineFailed() if status == EngineFailed.status else _lost())
+
+    lines = line(KEEP, msgspec.json.encode(wanted).decode())
+    return Asking(media, b"/keep", lines, made, done)
+
+
+def _lost() -> InternalError:
+    return InternalError(
+        "The images were made and could not be kept. It did not count; please try again, with "
+        "response_format b64_json if links are what fails."
+    )

@@ -1,0 +1,57 @@
+"""The media process, as the calls of a gateway reach it."""
+
+import asyncio
+from collections.abc import Callable
+
+from oxlo.gateway.spool import Spool
+from oxlo.gateway.upstream import Collect, Sending, Upstream
+from oxlo.settings import Settings
+
+
+class Media:
+    """Where it is, and how long it may take."""
+
+    def __init__(self, settings: Settings, spool: Spool, loop: asyncio.AbstractEventLoop) -> None:
+        self.upstream = Upstream(f"unix:{settings.media_socket}", loop)
+        self.timeout = settings.media_timeout
+        self.spool = spool
+        self.loop = loop
+
+
+class Asking:
+    """One question to it. `then(status, body)`; status 0: it is away, or took too long."""
+
+    def __init__(
+        self,
+        media: Media,
+        target: bytes,
+        lines: bytes,
+        body: bytes,
+        then: Callable[[int, bytes], None],
+    ) -> None:
+        self._then = then
+        self._deadline = media.loop.call_later(media.timeout, self._late)
+        self._sending: Sending | None = media.upstream.request(
+            b"POST", target, lines, body, Collect(self._done)
+        )
+
+    def _done(self, status: int, body: bytes) -> None:
+        self._deadline.cancel()
+        self._sending = None
+        self._then(status, body)
+
+    def _late(self) -> None:
+        self.cancel()
+        self._then(0, b"")
+
+    def cancel(self) -> None:
+        """The answer is not wanted any more."""
+        self._deadline.cancel()
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            sending.cancel()
+
+
+def line(name: str, value: str) -> bytes:
+    """A header line."""
+    return f"{name}: {value}\r\n".encode()

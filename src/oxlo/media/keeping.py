@@ -1,0 +1,94 @@
+"""What becomes of made images: kept where a link is wanted, and the reply as it was asked for."""
+
+import base64
+import binascii
+import time
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from oxlo.engines.serving.work import Job
+from oxlo.errors import EngineFailed, InternalError
+from oxlo.media import sniff
+from oxlo.objects.errors import CannotKeep
+from oxlo.objects.links import Signer
+from oxlo.objects.store import Objects
+from oxlo.wire.media import Keep, Kept
+
+log = structlog.get_logger()
+
+_ENDINGS = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+
+class _Reply(msgspec.Struct):
+    data: list[dict[str, msgspec.Raw]]
+    usage: _Usage | None = None
+
+
+_reply = msgspec.json.Decoder(_Reply)
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_text = msgspec.json.Decoder(str)
+_encode = msgspec.json.Encoder().encode
+
+
+class Keeper:
+    """Keeps images, for as long as links to them hold."""
+
+    def __init__(
+        self, objects: Objects, signer: Signer, hours: int, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._objects = objects
+        self._signer = signer
+        self._seconds = hours * 3600
+        self._clock = clock
+
+    def keep(self, body: bytes, asked: Keep, job: Job) -> Kept:
+        """An engine's reply as the caller wants it.
+
+        Raises EngineFailed when it has not the images that were asked for, InternalError when they
+        cannot be kept.
+        """
+        try:
+            told, reply = _reply.decode(body), _fields.decode(body)
+        except msgspec.DecodeError:
+            raise EngineFailed from None
+        if len(told.data) != asked.count:
+            raise EngineFailed
+        shown = []
+        for image in told.data:
+            job.step()
+            shown.append(self._shown(image, asked))
+        usage = told.usage or _Usage()
+        whole = _encode(reply | {"data": shown})
+        return Kept(whole, usage.input_tokens, usage.output_tokens)
+
+    def _shown(self, image: dict[str, msgspec.Raw], asked: Keep) -> dict[str, object]:
+        """One image of the reply: the engine's fields, and a link beside or instead of base64."""
+        encoded = image.pop("b64_json", msgspec.Raw(b'""'))
+        data, ending = _file(encoded)
+        image.pop("url", None)
+        shown: dict[str, object] = {"url": self._link(data, ending)} if asked.url else {}
+        return shown | ({"b64_json": encoded} if asked.base64 else {}) | image
+
+    def _link(self, data: bytes, ending: str) -> str:
+        try:
+            name = self._objects.put(data, ending)
+        except CannotKeep as error:
+            log.error("keep.failed", error=str(error))  # noqa: TRY400 (it says all there is)
+            raise InternalError from error
+        return self._signer.link(name, int(self._clock()) + self._seconds)
+
+
+def _file(encoded: msgspec.Raw) -> tuple[bytes, str]:
+    """An image file, and the ending of its name. Raises EngineFailed."""
+    try:
+        data = base64.b64decode(_text.decode(encoded), validate=True)
+        return data, _ENDINGS[sniff.picture(data[: sniff.HEAD])]
+    except (msgspec.DecodeError, binascii.Error, KeyError):
+        raise EngineFailed from None

@@ -1,0 +1,159 @@
+"""POST /v1/images/generations and /v1/images/edits: what may be asked, and how."""
+
+from typing import Literal
+
+import msgspec
+
+from oxlo.catalogue import Model
+from oxlo.catalogue.parameters import PerModel
+from oxlo.wire.decode import Decoder, invalid, unsupported
+from oxlo.wire.media import Medium
+from oxlo.wire.ranges import check_ranges
+from oxlo.wire.request import Whole
+from oxlo.wire.sizes import Size, sizes
+
+#: Characters of a prompt, as at OpenAI; the plan's cap in tokens holds beside it.
+LONGEST_PROMPT = 32_000
+
+OutputFormat = Literal["png", "jpeg", "webp"]
+ResponseFormat = Literal["url", "b64_json"]
+
+
+class ImageRequest(msgspec.Struct, Whole, kw_only=True):
+    """Images to be made from words."""
+
+    prompt: str
+    #: Empty: a model that is ready.
+    model: str = ""
+    n: int | None = None
+    size: str | None = None
+    width: int | None = None
+    height: int | None = None
+    seed: int | None = None
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    negative_prompt: str | None = None
+    response_format: ResponseFormat | None = None
+    output_format: OutputFormat | None = None
+    #: Quality of jpeg and webp, in percent.
+    output_compression: int | None = None
+    #: As OpenAI's models have them; what they change is up to those.
+    quality: Literal["auto", "low", "medium", "high", "standard", "hd"] | None = None
+    style: Literal["vivid", "natural"] | None = None
+    background: Literal["auto", "opaque", "transparent"] | None = None
+    moderation: Literal["auto", "low"] | None = None
+    user: str | None = None
+    stream: bool | None = None
+    partial_images: int | None = None
+
+    @property
+    def text_bytes(self) -> int:
+        """The prompt, or what is to be left out of the image: the cap holds for each."""
+        return max(len(self.prompt.encode()), len((self.negative_prompt or "").encode()))
+
+    @property
+    def count(self) -> int:
+        """How many images are made."""
+        return self.n or 1
+
+    @property
+    def wants_url(self) -> bool:
+        """Whether the images are kept, and the reply has links to them."""
+        return self.response_format != "b64_json"
+
+    @property
+    def wants_base64(self) -> bool:
+        """Whether the images are in the reply."""
+        return self.response_format != "url"
+
+    @property
+    def sized(self) -> bool:
+        """Whether a size is asked for."""
+        return bool(self.width or self.height or self.size not in (None, "", "auto"))
+
+
+class EditRequest(ImageRequest, kw_only=True):
+    """Images to be made from an image and words."""
+
+    #: A URL, a data URI, base64, or `oxlo-file:N`.
+    image: str | list[str]
+    #: What is to be drawn anew, as an image of the same size: transparent, or white.
+    mask: str | None = None
+    strength: float | None = None
+    #: As OpenAI's models have it.
+    input_fidelity: Literal["low", "high"] | None = None
+
+    def media(self) -> tuple[Medium, ...]:
+        """The image, then the mask."""
+        image = self.image if isinstance(self.image, str) else self.image[0]
+        media = (Medium(source=image, kind="image", param="image"),)
+        if self.mask is None:
+            return media
+        return (*media, Medium(source=self.mask, kind="image", param="mask"))
+
+
+class _Strict(ImageRequest, forbid_unknown_fields=True):
+    """The same, refusing fields that it does not know."""
+
+
+class _StrictEdit(EditRequest, forbid_unknown_fields=True):
+    """The same, refusing fields that it does not know."""
+
+
+_image: Decoder[ImageRequest] = Decoder(_Strict, ImageRequest)
+_edit: Decoder[EditRequest] = Decoder(_StrictEdit, EditRequest)
+_form: Decoder[EditRequest] = Decoder(_StrictEdit, EditRequest, form=True)
+
+
+def decode(body: bytes) -> tuple[ImageRequest, tuple[str, ...]]:
+    """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
+    request, unknown = _image.decode(body)
+    _check(request)
+    return request, unknown
+
+
+def decode_edit(body: bytes) -> tuple[EditRequest, tuple[str, ...]]:
+    """As `decode`, for an edit in JSON."""
+    return _checked(*_edit.decode(body))
+
+
+def decode_form(body: bytes) -> tuple[EditRequest, tuple[str, ...]]:
+    """As `decode`, for the fields of a form, which are texts."""
+    return _checked(*_form.decode(body))
+
+
+def _checked(request: EditRequest, unknown: tuple[str, ...]) -> tuple[EditRequest, tuple[str, ...]]:
+    _check(request)
+    if isinstance(request.image, list) and len(request.image) != 1:
+        raise invalid("image", f"expected one image, got {len(request.image)}.")
+    return request, unknown
+
+
+def _check(request: ImageRequest) -> None:
+    if not request.prompt.strip():
+        raise invalid("prompt", "it may not be empty.")
+    for name in ("prompt", "negative_prompt"):
+        if len(getattr(request, name) or "") > LONGEST_PROMPT:
+            raise invalid(name, f"at most {LONGEST_PROMPT:,} characters.")
+    if request.stream or request.partial_images:
+        raise unsupported(
+            "stream" if request.stream else "partial_images", "images come when they are finished."
+        )
+    if request.background == "transparent":
+        raise unsupported("background", "images have no transparent parts.")
+
+
+def validate(request: ImageRequest, model: Model) -> None:
+    """Check a request against its model. Raises BadRequest."""
+    check_ranges(request, model)
+    size(request, model)
+
+
+_sizes = PerModel(sizes)
+
+
+def size(request: ImageRequest, model: Model) -> Size | None:
+    """The size to draw; None where an edit keeps its image's. Raises BadRequest."""
+    if isinstance(request, EditRequest) and not request.sized:
+        return None
+    return _sizes(model).choose(request.size, request.width, request.height)
