@@ -83,6 +83,7 @@ EMBEDDINGS = Endpoint(
     validate=embeddings.validate,
     build=embedding.call,
     reply=lambda _, body, request, decided: embedding.reply(body, request, decided),
+    counts=True,
 )
 
 
