@@ -136,6 +136,25 @@ async def busy_slots(replica: Replica) -> int:
     return sum(slot["is_processing"] for slot in msgspec.json.decode(reply.body))
 
 
+async def test_embeddings(smollm2: Path, tmp_path: Path) -> None:
+    """A GGUF model makes vectors of unit length, in order; here one that was trained to chat."""
+    model = msgspec.structs.replace(MODEL, abilities=frozenset({"embeddings"}), context_length=512)
+    variant = Variant(hardware="cpu", engine="llamacpp", args={"pooling": "mean"})
+    settings = Settings(home=tmp_path)
+    launch = LlamaCpp().launch(model, variant, settings, [smollm2], machine.here())
+    watched = WatchedHost(launch, tmp_path)
+    try:
+        async with client(await watched.ready()) as sdk:
+            texts = ["The cat sits outside.", "word " * 400, "The cat sits outside."]
+            reply = await sdk.embeddings.create(model=MODEL.id, input=texts)
+    finally:
+        await watched.host.stop(drain=0)
+    first, long, same = (item.embedding for item in reply.data)
+    assert abs(sum(x * x for x in first) - 1) < 1e-4
+    assert sum(x * y for x, y in zip(first, same, strict=True)) > 0.999
+    assert sum(x * y for x, y in zip(first, long, strict=True)) < 0.999
+
+
 async def test_no_engine_outlives_its_parent(launch: Launch, tmp_path: Path) -> None:
     """kill -9 of the fleet ends its engines too."""
     pipe = asyncio.subprocess.PIPE

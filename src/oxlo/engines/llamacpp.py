@@ -11,7 +11,7 @@ from oxlo.catalogue import Model, Variant
 from oxlo.engines import gguf
 from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.launching import arguments, require
-from oxlo.engines.llamacpp_child import Config
+from oxlo.engines.llamacpp_child import BATCH, Config, Pooling
 from oxlo.fleet.sizing import Machine, Size, contexts, decide
 from oxlo.settings import Settings
 
@@ -22,6 +22,8 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 0
     slots: int = 0
     context: int = 0
+    #: Of embedding models; None: as the model's own file says.
+    pooling: Pooling | None = None
     #: How many engines of this model run.
     replicas: int = 1
 
@@ -50,6 +52,7 @@ class LlamaCpp:
             settings.llamacpp_context or args.context,
         )
         per_token = gguf.bytes_per_token(gguf.read(weights[0]))
+        embeds = "embeddings" in model.abilities
         size = decide(wish, machine, model.context_length, per_token)
         config = Config(
             weights=str(weights[0]),
@@ -57,6 +60,9 @@ class LlamaCpp:
             threads=size.threads,
             slots=contexts(size.slots),
             context=size.context,
+            embeds=embeds,
+            pooling=args.pooling,
+            batch=_whole_texts(size) if embeds else BATCH,
             cache_mb=settings.llamacpp_cache_mb,
             api_key=secrets.token_urlsafe(24),
         )
@@ -66,6 +72,12 @@ class LlamaCpp:
         """llama.cpp's first error line names the cause; those after it repeat it."""
         errors = [line.split(" E ", 1)[1] for line in log if " E " in line]
         return errors[0].partition(": ")[2] or errors[0] if errors else ""
+
+
+def _whole_texts(size: Size) -> int:
+    """A text is read at once; llama.cpp takes means only in multiples of its slots."""
+    slots = contexts(size.slots)
+    return -(-max(BATCH, size.context) // slots) * slots
 
 
 def _launch(model: Model, config: Config, slots: int) -> Launch:

@@ -7,12 +7,16 @@ llama.cpp's log is on stderr.
 
 import os
 import sys
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import msgspec
 
 from oxlo.engines.serving.channel import fail, say
 
+Pooling = Literal["mean", "cls", "last"]
+#: Tokens of a prompt computed between two looks at the queue: health polls and the streams of
+#: other slots wait that long, so it is below llama.cpp's 2048.
+BATCH = 512
 #: llama.cpp's levels: 1 errors, 2 warnings, 3 a line or more for each request.
 _VERBOSITY = 2
 
@@ -28,13 +32,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     slots: int
     #: Tokens of context of one slot.
     context: int
+    #: Whether it makes vectors instead of answers.
+    embeds: bool = False
+    pooling: Pooling | None = None
     #: Megabytes for prompts kept outside the slots; llama.cpp itself would take 8192.
     cache_mb: int
     api_key: str
     port: int = 0
-    #: Tokens of a prompt computed between two looks at the queue: health polls and the streams of
-    #: other slots wait that long, so it is below llama.cpp's 2048.
-    batch: int = 512
+    batch: int = BATCH
     #: A kept-alive connection holds one: gateways keep some, and the fleet asks for health.
     http_threads: int = 32
 
@@ -56,7 +61,7 @@ def serve(config: Config) -> NoReturn:
 
 
 def _params(config: Config) -> Any:
-    from xllamacpp import CommonParams
+    from xllamacpp import CommonParams, llama_pooling_type
 
     params = CommonParams()
     params.model.path = config.weights
@@ -69,6 +74,9 @@ def _params(config: Config) -> Any:
     params.n_ctx = config.context * config.slots
     params.kv_unified = False
     params.n_batch = params.n_ubatch = config.batch
+    params.embedding = config.embeds
+    if config.pooling:
+        params.pooling_type = llama_pooling_type[f"LLAMA_POOLING_TYPE_{config.pooling.upper()}"]
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads
     params.cache_ram_mib = config.cache_mb
     params.use_jinja = True

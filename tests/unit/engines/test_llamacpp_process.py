@@ -53,10 +53,12 @@ def model_file(tmp_path: Path) -> Path:
     return path
 
 
-def launch(path: Path, args: dict[str, object] | None = None, slots: int = 0) -> Launch:
+def launch(
+    path: Path, args: dict[str, object] | None = None, slots: int = 0, model: Model = MODEL
+) -> Launch:
     variant = Variant(hardware="cpu", engine="llamacpp", args=args or {})
     given = Settings(home=path.parent, llamacpp_slots=slots)
-    return LlamaCpp().launch(MODEL, variant, given, [path], Machine(2, 16_000))
+    return LlamaCpp().launch(model, variant, given, [path], Machine(2, 16_000))
 
 
 def test_head_says_the_context_size(model_file: Path) -> None:
@@ -78,6 +80,16 @@ def test_settings_win_over_the_model_file(model_file: Path) -> None:
     """OXLO_LLAMACPP_* is the operator's last word."""
     found = launch(model_file, {"slots": 3, "context": 2048}, slots=6)
     assert (found.slots, found.context_length) == (6, 2048)
+
+
+def test_an_embedding_model_reads_a_text_at_once(model_file: Path) -> None:
+    """What is computed at once is as long as the longest text."""
+    model = msgspec.structs.replace(MODEL, abilities=frozenset({"embeddings"}), context_length=2048)
+    found = launch(model_file, {"pooling": "last"}, model=model)
+    config = msgspec.json.decode(found.config, type=Config)
+    assert (config.embeds, config.pooling, config.batch) == (True, "last", 2050)
+    chats = msgspec.json.decode(launch(model_file).config, type=Config)
+    assert (chats.embeds, chats.pooling, chats.batch) == (False, None, 512)
 
 
 def test_unknown_argument(model_file: Path) -> None:
