@@ -23,6 +23,7 @@ HOT = (
     "engines/dialects/mould.py",
     "engines/dialects/openai.py",
     "engines/dialects/oxlo.py",
+    "engines/dialects/pictures.py",
     "engines/dialects/speech.py",
     "engines/dialects/stream.py",
     "engines/dialects/toolscan.py",

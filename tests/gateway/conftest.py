@@ -40,6 +40,7 @@ DOUBLES = (
     ("costly", "premium", "chat", CHATS),
     ("vectors", "free", "embeddings", ["embeddings"]),
     ("pictures", "free", "image", ["images", "image_edits"]),
+    ("seer", "free", "vision", [*CHATS, "vision"]),
 )
 
 Headers = dict[str, str]
@@ -130,6 +131,15 @@ class Platform:
     def on_end(self, end: Callable[[], object]) -> None:
         """Have something ended with the platform."""
         self.ends.append(end)
+
+    @property
+    def spool(self) -> Path:
+        """Where the gateway keeps files of calls."""
+        return self.gateway.settings.spool_dir / self.gateway.name
+
+    async def swept(self) -> None:
+        """Wait until nothing of any call is left on disk."""
+        await until(lambda: not any(self.spool.iterdir()))
 
     def client(self, key: str | None = None) -> Client:
         client = Client(self.port, self.key if key is None else key)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.gateway.conftest import Answer, Platform, Start, StartMedia, mute, until
+from tests.gateway.conftest import Answer, Platform, Start, StartMedia, mute
 
 from oxlo.engines.dialect import Answer as EngineAnswer
 from oxlo.engines.dialect import Decided, EngineCall, Usage
@@ -96,15 +96,6 @@ async def listened(platform: Platform, *form: Any) -> Answer:
     return await platform.call("POST", PATH, *sent(*form))
 
 
-def spool(platform: Platform) -> Path:
-    return platform.gateway.settings.spool_dir / platform.gateway.name
-
-
-async def swept(platform: Platform) -> None:
-    """Wait until nothing of any call is left on disk."""
-    await until(lambda: not any(spool(platform).iterdir()))
-
-
 @pytest.mark.parametrize("sound", [SOUND, SOUND[:1000]], ids=["spooled", "in memory"])
 async def test_a_form_reaches_the_engine(begin: Begin, sound: bytes) -> None:
     """Numbers are numbers, lists are lists, the file is the same; then nothing is left."""
@@ -116,7 +107,7 @@ async def test_a_form_reaches_the_engine(begin: Begin, sound: bytes) -> None:
     assert b'name="words[]"\r\n\r\none\r\n' in body
     assert b'filename="a.wav"\r\ncontent-type: audio/wav\r\n\r\n' + sound + b"\r\n--bound" in body
     assert platform.record(Settled, answer.headers["x-request-id"]).counted
-    await swept(platform)
+    await platform.swept()
 
 
 async def test_another_replica_gets_the_file_too(begin: Begin) -> None:
@@ -126,7 +117,7 @@ async def test_another_replica_gets_the_file_too(begin: Begin) -> None:
     platform.replicas(platform.engine, platform.engine, model="vectors")
     assert (await listened(platform)).status == 502
     assert [SOUND in request.body for request in platform.engine.calls] == [True, True]
-    await swept(platform)
+    await platform.swept()
 
 
 async def test_a_text_named_wav(begin: Begin) -> None:
@@ -138,7 +129,7 @@ async def test_a_text_named_wav(begin: Begin) -> None:
     settled = platform.record(Settled, answer.headers["x-request-id"])
     assert (settled.outcome, settled.counted) == ("refused", False)
     assert platform.engine.calls == []
-    await swept(platform)
+    await platform.swept()
 
 
 async def test_a_broken_form(begin: Begin) -> None:
@@ -148,7 +139,7 @@ async def test_a_broken_form(begin: Begin) -> None:
     answer = await platform.call("POST", PATH, body[:-9], headers)
     assert (answer.status, answer.code) == (400, "bad_form")
     assert platform.record(Refused, answer.headers["x-request-id"]).status == 400
-    await swept(platform)
+    await platform.swept()
 
 
 @pytest.mark.parametrize(
@@ -175,7 +166,7 @@ async def test_without_media(begin: Begin) -> None:
     assert int(answer.headers["retry-after"]) > 0
     platform.replicas(platform.engine)
     assert (await platform.chat()).status == 200
-    await swept(platform)
+    await platform.swept()
 
 
 UNPACKED = {"/unpack": b'{"body":{"model":"vectors","file":"oxlo-file:0"},"files":[]}'}
@@ -198,7 +189,7 @@ async def test_hanging_up(
         pass
     client.leave()
     assert await asyncio.wait_for(media.left.get(), 10) == stage
-    await swept(platform)
+    await platform.swept()
     (record,) = [r for r in platform.records() if isinstance(r, Refused | Settled)]
     assert isinstance(record, kind)
     assert (record.status, record.error) == (499, outcome)
@@ -211,7 +202,7 @@ async def test_media_that_hangs(begin: Begin) -> None:
     platform = await begin(media=False, media_timeout=0.05)
     await mute(platform, {})
     assert (await listened(platform)).status == 503
-    await swept(platform)
+    await platform.swept()
 
 
 async def test_drain_ends_unpacking(begin: Begin) -> None:
@@ -223,7 +214,7 @@ async def test_drain_ends_unpacking(begin: Begin) -> None:
     await media.asked.get()
     await platform.gateway.drain()
     assert (await client.answer()).code == "shutting_down"
-    await swept(platform)
+    await platform.swept()
 
 
 async def test_leftovers_go_at_the_start(start: Start, tmp_path: Path) -> None:
@@ -232,5 +223,5 @@ async def test_leftovers_go_at_the_start(start: Start, tmp_path: Path) -> None:
     left.mkdir(parents=True)
     (left / "body-x").write_bytes(b"left")
     platform = await start()
-    assert spool(platform) == left
+    assert platform.spool == left
     assert list(left.iterdir()) == []

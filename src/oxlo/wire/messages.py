@@ -6,6 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from oxlo.wire.decode import invalid, refused, required, sent
+from oxlo.wire.media import Medium
 from oxlo.wire.shapes.messages import Message, Part, Url
 
 _NOTHING: frozenset[str] = frozenset()
@@ -16,10 +17,15 @@ _DEVELOPER, _TOOL = frozenset({"developer"}), frozenset({"tool"})
 class Summary:
     """What admission needs to know about messages."""
 
-    __slots__ = ("count", "kinds", "text_bytes", "unusual")
+    __slots__ = ("count", "kinds", "pictures", "text_bytes", "unusual")
 
     def __init__(
-        self, count: int, text_bytes: int, kinds: frozenset[str], unusual: frozenset[str]
+        self,
+        count: int,
+        text_bytes: int,
+        kinds: frozenset[str],
+        unusual: frozenset[str],
+        pictures: tuple[Medium, ...] = (),
     ) -> None:
         self.count = count
         #: Upper bound of the prompt's bytes of text; pictures are none (D18).
@@ -28,6 +34,8 @@ class Summary:
         self.kinds = kinds
         #: What not every model's template knows: `developer` (the role), `tool` (calls, results).
         self.unusual = unusual
+        #: In the order in which they are shown.
+        self.pictures = pictures
 
 
 _encode = msgspec.json.Encoder().encode
@@ -54,6 +62,7 @@ def summarise(messages: list[Message]) -> Summary:
     if not messages:
         raise invalid("messages", "give at least one message.")
     kinds = unusual = _NOTHING
+    pictures: list[Medium] = []
     size = 0
     for index, message in enumerate(messages):
         size += _text_bytes(message)
@@ -63,7 +72,8 @@ def summarise(messages: list[Message]) -> Summary:
         if parts:
             kinds |= {part.type for part in parts}
             size -= sum(map(_picture_bytes, parts))
-    return Summary(len(messages), size, kinds, unusual)
+            pictures += _pictures(parts, message, f"messages[{index}].content")
+    return Summary(len(messages), size, kinds, unusual, tuple(pictures))
 
 
 def _text_bytes(message: Message) -> int:
@@ -117,14 +127,29 @@ def _read_parts(content: Raw, where: str) -> list[Part]:
 def _check_part(part: Part, where: str) -> None:
     if part.type == "text" and part.text is None:
         raise required(f"{where}.text")
-    if part.type != "image_url":
-        return
-    if not sent(part.image_url):
+    if part.type == "image_url" and not sent(part.image_url):
         raise required(f"{where}.image_url")
+
+
+def _pictures(parts: list[Part], message: Message, where: str) -> list[Medium]:
+    """The pictures that a message shows. Raises BadRequest."""
+    shown: list[Medium] = []
+    for index, part in enumerate(parts):
+        if part.type != "image_url" or not sent(part.image_url):
+            continue
+        at = f"{where}[{index}].image_url"
+        if message.role != "user":
+            raise invalid(f"{where}[{index}]", "pictures are shown in messages of the role 'user'.")
+        url = _read_url(part.image_url, at)
+        shown.append(Medium(source=url.url, kind="image", param=f"{at}.url", data_uri=True))
+    return shown
+
+
+def _read_url(raw: Raw, where: str) -> Url:
     try:
-        _url.decode(part.image_url)
+        return _url.decode(raw)
     except msgspec.ValidationError as error:
-        raise refused(error, Url, f"{where}.image_url") from None
+        raise refused(error, Url, where) from None
 
 
 def _picture_bytes(part: Part) -> int:

@@ -12,7 +12,8 @@ from oxlo.wire import chat
 Refuse = Callable[..., BadRequest]
 Accept = Callable[..., chat.ChatRequest]
 
-PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 5000}}
+URL = "data:image/png;base64," + "A" * 5000
+PICTURE = {"type": "image_url", "image_url": {"url": URL}}
 CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 USER = {"role": "user", "content": "Hi"}
 
@@ -59,6 +60,11 @@ def test_wrong_message(refuse: Refuse, messages: Any, param: str, words: str) ->
         ({"type": "image_url"}, ".image_url", "You must provide"),
         ({"type": "image_url", "image_url": "http://x"}, ".image_url", "expected object"),
         ({"type": "image_url", "image_url": {}}, ".image_url.url", "You must provide"),
+        (
+            {"type": "image_url", "image_url": {"url": "u", "detail": "fine"}},
+            ".image_url.detail",
+            "one of auto, high, low",
+        ),
     ],
 )
 def test_wrong_part(refuse: Refuse, part: dict[str, Any], field: str, words: str) -> None:
@@ -95,6 +101,22 @@ def test_summary(accept: Accept) -> None:
     assert request.summary.count == 2
     assert request.text_bytes == 2 * len(msgspec.json.encode(USER["content"]))
     assert request.summary.kinds == frozenset()
+
+
+def test_pictures_in_their_order() -> None:
+    """Each is named by its place, for errors."""
+    request, _ = chat.decode(_with([PICTURE, {"type": "text", "text": "and"}, PICTURE]))
+    assert [medium.param for medium in request.media()] == [
+        f"messages[0].content[{n}].image_url.url" for n in (0, 2)
+    ]
+    assert all(medium.source == URL for medium in request.media())
+
+
+@pytest.mark.parametrize("role", ["system", "assistant"])
+def test_only_users_show_pictures(refuse: Refuse, role: str) -> None:
+    """As OpenAI has it."""
+    error = refuse(messages=[USER, {"role": role, "content": [PICTURE]}])
+    assert (error.param, "role 'user'" in error.message) == ("messages[1].content[0]", True)
 
 
 def test_pictures_are_no_text() -> None:

@@ -7,6 +7,7 @@ import msgspec
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import PerModel, parameters
 from oxlo.engines.dialect import Decided
+from oxlo.engines.dialects import pictures
 from oxlo.engines.dialects.shapes.bodies import ChatBody, CompletionBody, Defaults, Sampling
 from oxlo.wire.completions import CompletionRequest
 from oxlo.wire.shapes.chat import ChatRequest
@@ -29,7 +30,7 @@ def chat(request: ChatRequest, decided: Decided) -> ChatBody:
     """A chat's body, rebuilt from what was read; what is said and `tools` stay bytes."""
     body = ChatBody(
         model=decided.engine_model,
-        messages=request.messages,
+        messages=pictures.marked(request),
         max_tokens=decided.max_tokens,
         logprobs=request.logprobs,
         top_logprobs=request.top_logprobs,

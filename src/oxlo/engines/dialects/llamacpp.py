@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Prompted, Translator
-from oxlo.engines.dialects import bodies, chat, completions, failures, tools
+from oxlo.engines.dialects import bodies, chat, completions, failures, pictures, tools
 from oxlo.engines.dialects.bodies import WITH_USAGE, defaults, either
 from oxlo.engines.dialects.chunks import Ways
 from oxlo.engines.dialects.counting import counter
@@ -47,14 +47,16 @@ class LlamaCpp:
         """The engine's request, rebuilt from an allow-list."""
         wanted = _plan(request, decided)
         body = bodies.chat(request, decided)
-        body.messages = _messages(request, decided, wanted)
+        assert isinstance(body.messages, list)
+        body.messages = _messages(body.messages, request, decided, wanted)
         if decided.model.tools == "constrained" or wanted.forced:
             body.tools = body.tool_choice = UNSET
             body.parallel_tool_calls = None
         if wanted.forced:
             body.response_format = _schema_format(wanted)
         _adapt(body, choices=request.n or 1)
-        return EngineCall(CHAT_PATH, bodies.encoded(body, _samplers(request, decided)))
+        told = bodies.encoded(body, _samplers(request, decided))
+        return EngineCall(CHAT_PATH, pictures.spliced(told, decided))
 
     def chat_reply(self, body: bytes, request: ChatRequest, decided: Decided) -> Answer:
         """A whole chat reply in OpenAI's shape. Raises ApiError."""
@@ -84,7 +86,8 @@ class LlamaCpp:
     ) -> tuple[EngineCall, Callable[[bytes], int]] | None:
         """The server counts chats with their template, and plain text by its tokenizer."""
         if isinstance(request, ChatRequest):
-            messages = _messages(request, decided, _plan(request, decided))
+            words = pictures.left_out(request)
+            messages = _messages(words, request, decided, _plan(request, decided))
             body = _encode({"messages": messages})
             return EngineCall(f"{CHAT_PATH}/input_tokens", body), _input_tokens
         longest = max(request.prompts, key=len)
@@ -111,9 +114,11 @@ def _plan(request: ChatRequest, decided: Decided) -> tools.Plan:
     return wanted
 
 
-def _messages(request: ChatRequest, decided: Decided, wanted: tools.Plan) -> list[Message] | Raw:
+def _messages(
+    messages: list[Message], request: ChatRequest, decided: Decided, wanted: tools.Plan
+) -> list[Message] | Raw:
     """The caller's messages; other ones where tools are told in words, or a role is unknown."""
-    messages, unusual = request.messages, request.summary.unusual
+    unusual = request.summary.unusual
     if "developer" in unusual:
         messages = [_known(message) for message in messages]
     spoken_of = decided.model.tools == "constrained" and (wanted.functions or "tool" in unusual)

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Prompted, Translator, Usage
-from oxlo.engines.dialects import bodies, failures
+from oxlo.engines.dialects import bodies, failures, pictures
 from oxlo.engines.dialects.chunks import read
 from oxlo.engines.dialects.events import encoded, event
 from oxlo.engines.dialects.shapes.openai import Choice, Chunk, Object, Said
@@ -39,7 +39,8 @@ class OpenAI:
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list."""
-        return EngineCall(CHAT_PATH, bodies.encoded(bodies.chat(request, decided)))
+        body = bodies.encoded(bodies.chat(request, decided))
+        return EngineCall(CHAT_PATH, pictures.spliced(body, decided))
 
     def chat_reply(self, body: bytes, request: ChatRequest, decided: Decided) -> Answer:
         """A whole chat reply in OpenAI's shape. Raises ApiError."""

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Prompted, Translator
-from oxlo.engines.dialects import bodies, chat, completions
+from oxlo.engines.dialects import bodies, chat, completions, pictures
 from oxlo.engines.dialects.bodies import defaults, either
 from oxlo.engines.dialects.chunks import Ways
 from oxlo.engines.dialects.counting import counter
@@ -36,7 +36,7 @@ class Vllm(OpenAI):
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list."""
         body = bodies.encoded(bodies.chat(request, decided), _samplers(request, decided))
-        return EngineCall(CHAT_PATH, body)
+        return EngineCall(CHAT_PATH, pictures.spliced(body, decided))
 
     def chat_reply(self, body: bytes, request: ChatRequest, decided: Decided) -> Answer:
         """A whole chat reply without vLLM's additions. Raises ApiError."""
@@ -65,7 +65,7 @@ class Vllm(OpenAI):
         """vLLM counts at /tokenize, with the chat's template."""
         asked: dict[str, Any] = {"model": decided.engine_model}
         if isinstance(request, ChatRequest):
-            asked |= {"messages": request.messages}
+            asked |= {"messages": pictures.left_out(request)}
             if request.has_tools:
                 asked["tools"] = request.tools
         else:

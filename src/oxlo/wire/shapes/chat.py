@@ -6,6 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from oxlo.wire.lazy import Lazy
+from oxlo.wire.media import Medium
 from oxlo.wire.messages import Summary, first_bytes, summarise
 from oxlo.wire.shapes.messages import Message
 from oxlo.wire.shapes.sampling import Sampling
@@ -89,6 +90,10 @@ class ChatRequest(Sampling, kw_only=True):
         """Upper bound of the prompt's bytes, tools included."""
         told = memoryview(self.tools).nbytes if isinstance(self.tools, Raw) else 0
         return self.summary.text_bytes + told
+
+    def media(self) -> tuple[Medium, ...]:
+        """The pictures that it shows."""
+        return self.summary.pictures
 
     @property
     def opening(self) -> bytes:

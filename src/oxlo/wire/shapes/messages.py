@@ -38,10 +38,10 @@ class Message(msgspec.Struct, omit_defaults=True):
 
 
 class Url(msgspec.Struct):
-    """Where a picture is."""
+    """Where a picture is, and how closely a model is to look at it."""
 
     url: str
-    detail: str | None = None
+    detail: Literal["auto", "low", "high"] | None = None
 
 
 class Part(msgspec.Struct):
