@@ -47,9 +47,9 @@ async def test_flood_of_bad_keys(start: Start) -> None:
 
 
 async def test_revoked_after_change(start: Start) -> None:
-    """A revoked key is refused as soon as the change is seen."""
+    """A revoked key is refused as soon as the change is seen, however often it was used."""
     platform = await start()
-    assert (await platform.chat()).status == 200
+    assert [(await platform.chat()).status for _ in range(3)] == [200] * 3
     platform.control.change(platform.key, None)
     change = platform.gateway.keys.change
     platform.gateway.sweep()
@@ -93,7 +93,7 @@ async def test_scopes(start: Start, scope: dict[str, object], status: int) -> No
     """A key may be narrowed to models, endpoints and a time."""
     platform = await start()
     key = platform.control.mint("enterprise", "acct_s", **scope)
-    assert (await platform.chat(key=key)).status == status
+    assert [(await platform.chat(key=key)).status for _ in range(3)] == [status] * 3
 
 
 async def test_origin_scope(start: Start) -> None:
@@ -104,7 +104,10 @@ async def test_origin_scope(start: Start) -> None:
         "GET", "/v1/models", headers={"origin": "https://a.example"}, key=key
     )
     bad = await platform.call("GET", "/v1/models", headers={"origin": "https://b.example"}, key=key)
-    assert (good.status, bad.status) == (200, 403)
+    again = await platform.call(
+        "GET", "/v1/models", headers={"origin": "https://b.example"}, key=key
+    )
+    assert (good.status, bad.status, again.status) == (200, 403, 403)
     assert good.headers["access-control-allow-origin"] == "https://a.example"
     assert "x-request-id" in good.headers["access-control-expose-headers"]
 

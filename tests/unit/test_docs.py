@@ -21,9 +21,9 @@ from oxlo.catalogue.parameters import parameters
 from oxlo.cli import app
 from oxlo.settings import Settings
 from oxlo.wire import chat, completions
-from oxlo.wire.completions import CompletionRequest
 from oxlo.wire.embeddings import EmbeddingRequest
-from oxlo.wire.shapes.chat import ChatRequest
+from oxlo.wire.shapes.chat import ChatFields
+from oxlo.wire.shapes.completions import CompletionFields
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -159,8 +159,8 @@ def test_exact_codes() -> None:
 @pytest.mark.parametrize(
     ("page", "model", "request_type"),
     [
-        ("chat.md", "smollm2-135m", ChatRequest),
-        ("completions.md", "smollm2-135m", CompletionRequest),
+        ("chat.md", "smollm2-135m", ChatFields),
+        ("completions.md", "smollm2-135m", CompletionFields),
         ("embeddings.md", "minilm-l6", EmbeddingRequest),
     ],
 )

@@ -4,15 +4,15 @@ A dialect is pure: bytes in, bytes out. The gateway does the I/O.
 """
 
 from collections.abc import Callable
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 from oxlo.catalogue import Model
 from oxlo.engines.parts import Parts
 from oxlo.errors import ApiError
+from oxlo.wire.chat import ChatRequest
 from oxlo.wire.completions import CompletionRequest
 from oxlo.wire.embeddings import EmbeddingRequest
 from oxlo.wire.media import File
-from oxlo.wire.shapes.chat import ChatRequest
 
 #: Requests whose input is counted in tokens.
 Prompted = ChatRequest | CompletionRequest | EmbeddingRequest
@@ -92,8 +92,8 @@ class EngineCall:
 
 
 #: Header lines of replies.
-JSON = b"content-type: application/json\r\n"
-SSE = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
+JSON: Final = b"content-type: application/json\r\n"
+SSE: Final = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
 
 
 class Answer:

@@ -1,6 +1,6 @@
 """What is decided about a call before anything is reserved: pure, from plain data."""
 
-from typing import Any, NamedTuple
+from typing import Any, Final
 
 from oxlo.catalogue import Catalogue, Model
 from oxlo.errors import (
@@ -17,9 +17,10 @@ from oxlo.gateway.backends import Backends, Group
 from oxlo.gateway.endpoints import Endpoint
 from oxlo.plans import Plan, Plans
 from oxlo.plans.caller import Caller
+from oxlo.wire.request import Request
 
 #: Spellings of models that are remembered.
-PERMIT_LIMIT = 10_000
+PERMIT_LIMIT: Final = 10_000
 
 
 class Decision:
@@ -57,11 +58,19 @@ class Decision:
         return self.wished is not None and self.wished > self.max_tokens
 
 
-class Permit(NamedTuple):
-    """A plan may call this model here."""
+class Permit:
+    """A plan may call this model here; and what of a decision is the same for all such calls."""
 
-    model: Model
-    group: Group
+    __slots__ = ("group", "max_input", "max_output", "model", "overhead")
+
+    def __init__(self, model: Model, group: Group, plan: Plan) -> None:
+        self.model = model
+        self.group = group
+        #: Tokens that the plan allows; None: no limit.
+        self.max_input = plan.max_input_tokens
+        self.max_output = plan.max_output_tokens
+        #: Tokens that the template adds: for the whole prompt, for each message.
+        self.overhead = model.template_overhead
 
 
 class Admission:
@@ -84,7 +93,9 @@ class Admission:
             name = self._pick(endpoint, caller, plan, now)
         if not caller.models and not caller.trial_until:
             permit = self._permits.get((plan.id, endpoint.name, name))
-        model, group = permit or self._permit(endpoint, name, caller, plan, now)
+        if permit is None:
+            permit = self._permit(endpoint, name, caller, plan, now)
+        model, group = permit.model, permit.group
         try:
             endpoint.validate(request, model)
         except UnsupportedAbility as error:
@@ -93,7 +104,7 @@ class Admission:
             if not group.backends:
                 raise self._advice.not_deployed(model, endpoint)
             raise Overloaded(f"{model.id} is starting. Try again shortly.", retry_after=5)
-        return _caps(request, endpoint, model, group, plan)
+        return _caps(request, endpoint, permit)
 
     def _pick(self, endpoint: Endpoint, caller: Caller, plan: Plan, now: float) -> str:
         """The first model by name that is ready and that the caller may use."""
@@ -124,7 +135,7 @@ class Admission:
         group = self._backends.group(model.id)
         if group is None:
             raise self._advice.not_deployed(model, endpoint)
-        permit = Permit(model, group)
+        permit = Permit(model, group, plan)
         if plan.opens(model.tier):  # not only for now, or for this key
             self._keep((plan.id, endpoint.name, name), permit)
         return permit
@@ -147,13 +158,14 @@ class Admission:
         )
 
 
-def _caps(request: Any, endpoint: Endpoint, model: Model, group: Group, plan: Plan) -> Decision:
+def _caps(request: Request, endpoint: Endpoint, permit: Permit) -> Decision:
+    group = permit.group
     context = group.context_length
-    cap = min(plan.max_input_tokens or context, context)
-    most = min(plan.max_output_tokens or context, context)
+    cap = min(permit.max_input or context, context)
+    most = min(permit.max_output or context, context)
     wished = request.output_limit
     allowed = most if wished is None else min(wished, most)
-    whole, each = model.template_overhead
+    whole, each = permit.overhead
     # No prompt has more tokens: a token is a byte at least, beside the template's own.
     bound = request.text_bytes + whole + each * request.message_count
     # Some engines refuse an answer that might not fit instead of stopping there: fit it first,
@@ -161,7 +173,7 @@ def _caps(request: Any, endpoint: Endpoint, model: Model, group: Group, plan: Pl
     open_ended = group.strict_context and endpoint.open_ended and wished is None and most == context
     misfits = group.strict_context and not open_ended and bound + allowed > context
     return Decision(
-        model,
+        permit.model,
         group,
         allowed,
         wished=wished,

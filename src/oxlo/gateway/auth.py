@@ -7,6 +7,7 @@ callers that are known.
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
 
 from oxlo.errors import ApiError, Forbidden, InvalidApiKey, Overloaded
 from oxlo.gateway.lookup import Lookup
@@ -16,9 +17,11 @@ from oxlo.plans.caller import Caller
 #: Genuine but unknown keys (revoked, expired) that are remembered.
 UNKNOWN_LIMIT = 10_000
 KNOWN_LIMIT = 100_000
+PLAIN_LIMIT = 10_000
 
-_PLAIN_LENGTH = len("Bearer ") + apikey.LENGTH
+_PLAIN_LENGTH: Final = len("Bearer ") + apikey.LENGTH
 
+K = TypeVar("K", str, bytes)
 Found = Callable[[Caller | ApiError], None]
 
 
@@ -61,13 +64,26 @@ class Keys:
         #: Callers as of the last change; and those that were known before it.
         self._known: dict[str, Caller] = {}
         self._stale: dict[str, Caller] = {}
+        #: Callers whose keys may do all that their plans allow, by the header that they sent.
+        self._plain: dict[bytes, Caller] = {}
         self._unknown: set[str] = set()
         self._asking: dict[str, list[Found]] = {}
         self.change = 0
 
+    def plain(self, headers: Mapping[bytes, bytes]) -> Caller | None:
+        """The caller, where nothing is left to be asked or checked: the head was seen before."""
+        return self._plain.get(headers.get(b"authorization", b""))
+
     def known(self, key: str) -> Caller | None:
         """The caller, if control has said so since the last change."""
         return self._known.get(apikey.digest(key))
+
+    def note(self, headers: Mapping[bytes, bytes], caller: Caller) -> None:
+        """A caller that is known was checked: from now on its head is enough, if it is plain."""
+        head = headers.get(b"authorization")
+        if head and not (caller.expires_at or caller.endpoints or caller.origins):
+            _bound(self._plain, PLAIN_LIMIT)
+            self._plain[head] = caller
 
     def ask(self, key: str, found: Found) -> None:
         """Ask control about a key; `found` is called later, once.
@@ -116,6 +132,8 @@ class Keys:
     def remember(self, digest: str, caller: Caller, *, current: bool = True) -> None:
         """Keep what control said of a key; not `current`: something changed meanwhile."""
         self._stale.pop(digest, None)
+        if digest in self._known:
+            self._plain.clear()
         kept = self._known if current else self._stale
         _bound(kept, KNOWN_LIMIT)
         kept[digest] = caller
@@ -125,10 +143,11 @@ class Keys:
         self.change = change
         self._stale |= self._known
         self._known = {}
+        self._plain.clear()
         self._unknown.clear()
 
 
-def _bound(cache: dict[str, Caller] | set[str], limit: int) -> None:
+def _bound(cache: dict[K, Caller] | set[str], limit: int) -> None:
     """Make room in a full cache."""
     if len(cache) < limit:
         return

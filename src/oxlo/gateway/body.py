@@ -1,13 +1,13 @@
 """A request's body: in memory while it is small, in a file of the spool beyond that."""
 
 from collections.abc import Iterable
-from typing import IO
+from typing import IO, Final
 
 from oxlo.errors import Overloaded
 from oxlo.gateway.spool import Spool
 
 #: Bodies larger than this wait on disk, so that slow uploads hold no memory.
-SPOOL_ABOVE = 1 << 20
+SPOOL_ABOVE: Final = 1 << 20
 
 
 class Budget:

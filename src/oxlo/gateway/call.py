@@ -14,7 +14,7 @@ Nothing here awaits: each step is a callback, so a call that waits for nobody co
 
 from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 from oxlo.engines.dialect import Answer, Decided, Usage
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from oxlo.gateway.core import Gateway
 
 #: Comments keep a quiet stream's connection alive (proxies cut silent ones).
-COMMENT_EVERY = 10.0
-NO_USAGE = Usage()
-NO_LIMITS = Window(None, 0, 0), Window(None, 0, 0)
+COMMENT_EVERY: Final = 10.0
+NO_USAGE: Final = Usage()
+NO_LIMITS: Final = Window(None, 0, 0), Window(None, 0, 0)
 
 
 class Stage(IntEnum):
@@ -428,10 +428,11 @@ class Call:
 
     def _common_head(self) -> bytes:
         gateway = self._gateway
-        return b"%bopenai-processing-ms: %d\r\n%b%b" % (
+        day, minute = self.windows(gateway.wall())
+        return b"%bopenai-processing-ms: %b\r\n%b%b" % (
             headers.OPENAI_VERSION,
-            (gateway.clock() - self.exchange.arrived) * 1000,
-            headers.rate_limit_head(*self.windows(gateway.wall())),
+            headers.number(int((gateway.clock() - self.exchange.arrived) * 1000)),
+            headers.rate_limit_head(day, minute),
             self._reply_head,
         )
 
@@ -511,9 +512,9 @@ class Call:
             minute_counted=outcome.minute_counted,
             now=wall,
         )
-        record = receipts.settlement(self, reservation, outcome, wall, gateway.clock())
-        gateway.journal.append(record, then)
-        self._metrics.settled(record)
+        spans = receipts.spans(self, gateway.clock())
+        gateway.journal.append(receipts.settlement(self, reservation, outcome, wall, spans), then)
+        self._metrics.settled(outcome, self.usage, spans)
         self._let_go(answered=outcome.name is ANSWERED)
 
     def _let_go(self, *, answered: bool) -> None:

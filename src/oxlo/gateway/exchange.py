@@ -10,11 +10,11 @@ The states of an exchange, in the order in which they may be entered:
 """
 
 from enum import IntEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from oxlo.errors import ApiError, BodyTooLarge
 from oxlo.gateway.body import Body
-from oxlo.gateway.headers import error_head, status_line
+from oxlo.gateway.headers import error_head, number, status_line
 
 if TYPE_CHECKING:
     from oxlo.gateway.http import Connection
@@ -62,7 +62,7 @@ class Silent:
         """Nothing is being sent."""
 
 
-SILENT = Silent()
+SILENT: Final = Silent()
 
 
 class Exchange:
@@ -130,7 +130,9 @@ class Exchange:
     def proceed(self) -> None:
         """Read the body, or hand it over when it is here already."""
         self.state = State.READY
-        if int(self.headers.get(b"content-length", b"0")) > self.body_limit:
+        length = self.headers.get(b"content-length", b"")
+        # Six digits are within any limit.
+        if len(length) > 6 and int(length) > self.body_limit:
             self.fail(too_large(self.body_limit))
         else:
             self.connection.proceed(self)
@@ -142,10 +144,13 @@ class Exchange:
             self.connection.write(b"%b%b%b%b\r\n" % (status_line(status), self.head, head, closing))
             self.finish()
             return
-        head = b"%b%b%b%bcontent-length: %d\r\n\r\n" % (
-            status_line(status), self.head, head, closing, len(body)
-        )  # fmt: skip
-        self.connection.write(head if self.method == b"HEAD" else head + body)
+        length = number(len(body))
+        if self.method == b"HEAD":
+            body = b""
+        self.connection.write(
+            b"%b%b%b%bcontent-length: %b\r\n\r\n%b"
+            % (status_line(status), self.head, head, closing, length, body)
+        )
         self.finish()
 
     def fail(self, error: ApiError) -> None:

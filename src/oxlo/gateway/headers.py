@@ -2,6 +2,7 @@
 
 from email.utils import formatdate
 from http import HTTPStatus
+from typing import Final
 
 from oxlo.engines.dialect import JSON as JSON
 from oxlo.engines.dialect import SSE as SSE
@@ -9,14 +10,14 @@ from oxlo.errors import ApiError
 from oxlo.ledger.windows import Window, tightest
 
 #: The version of OpenAI's API that we speak.
-OPENAI_VERSION = b"openai-version: 2020-10-01\r\n"
+OPENAI_VERSION: Final = b"openai-version: 2020-10-01\r\n"
 EXPOSED = (
     b"x-request-id, retry-after, x-should-retry, openai-processing-ms, openai-version, "
     b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     b"x-oxlo-max-tokens-clamped, x-oxlo-ignored-fields"
 )
 
-_STATUS_LINES = {
+_STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
 
@@ -24,6 +25,16 @@ _STATUS_LINES = {
 def status_line(status: int) -> bytes:
     """The status line; a status without a name (an engine's own) gets a plain phrase."""
     return _STATUS_LINES.get(status) or b"HTTP/1.1 %d Status\r\n" % status
+
+
+#: Numbers below this are written ahead.
+_WRITTEN: Final = 4096
+_NUMBERS: Final = tuple(b"%d" % n for n in range(_WRITTEN))
+
+
+def number(value: int) -> bytes:
+    """A number in digits."""
+    return _NUMBERS[value] if 0 <= value < _WRITTEN else b"%d" % value
 
 
 def error_head(error: ApiError) -> bytes:
@@ -44,10 +55,10 @@ def rate_limit_head(day: Window, minute: Window) -> bytes:
     if window.limit is None:
         return b""
     return (
-        b"x-ratelimit-limit-requests: %d\r\n"
-        b"x-ratelimit-remaining-requests: %d\r\n"
+        b"x-ratelimit-limit-requests: %b\r\n"
+        b"x-ratelimit-remaining-requests: %b\r\n"
         b"x-ratelimit-reset-requests: %b\r\n"
-        % (window.limit, window.limit - window.used, duration(window.resets_in))
+        % (number(window.limit), number(window.limit - window.used), duration(window.resets_in))
     )
 
 
@@ -55,9 +66,11 @@ def duration(seconds: int) -> bytes:
     """Seconds as OpenAI writes them: `12s`, `6m0s`, `5h12m3s`."""
     minutes, seconds = divmod(seconds, 60)
     if not minutes:
-        return b"%ds" % seconds
+        return b"%bs" % number(seconds)
     hours, minutes = divmod(minutes, 60)
-    return b"%dh%dm%ds" % (hours, minutes, seconds) if hours else b"%dm%ds" % (minutes, seconds)
+    if not hours:
+        return b"%bm%bs" % (number(minutes), number(seconds))
+    return b"%bh%bm%bs" % (number(hours), number(minutes), number(seconds))
 
 
 def clean(value: str, limit: int = 200) -> bytes:

@@ -7,7 +7,7 @@ stops until they are done.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 import httptools
 import structlog
@@ -24,14 +24,14 @@ from oxlo.gateway.exchange import Exchange, Handler, State, too_large
 
 log = structlog.get_logger()
 
-HEAD_LIMIT = 64 * 1024
-HEADER_COUNT_LIMIT = 128
+HEAD_LIMIT: Final = 64 * 1024
+HEADER_COUNT_LIMIT: Final = 128
 #: After a refusal, this much of an unread body is swallowed so that the client can read the reply.
 LINGER_BYTES = 1 << 20
 LINGER_SECONDS = 5.0
 #: A body may arrive no slower than this, beyond the first `body_timeout` seconds.
 BODY_BYTES_PER_SECOND = 16 * 1024
-NEVER = float("inf")
+NEVER: Final = float("inf")
 
 
 class Application(Protocol):
@@ -150,7 +150,8 @@ class Connection:
         self._headers = {}  # trailers are no headers of this request
         exchange.arrived = self._body_since = self.server.now()
         exchange.close = not parser.should_keep_alive()
-        exchange.http10 = parser.get_http_version() == "1.0"
+        if exchange.close or b"connection" in headers:  # else it is HTTP/1.1, which keeps alive
+            exchange.http10 = parser.get_http_version() == "1.0"
         too_big = self._head_bytes + self._fed > HEAD_LIMIT and _head_size(exchange) > HEAD_LIMIT
         self._head_bytes = 0
         self._incoming = exchange

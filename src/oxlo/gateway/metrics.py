@@ -1,14 +1,15 @@
 """Counters and histograms of one gateway; control renders them for Prometheus."""
 
 from bisect import bisect_right
-from typing import Any
+from typing import Any, Final
 
-from oxlo.ledger.records import Settled
+from oxlo.engines.dialect import Usage
+from oxlo.gateway.receipts import Outcome, Spans
 
 #: Upper bounds in seconds, for waits and durations alike.
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 #: Observations that wait to be sorted, at most.
-_MOST_NEW = 1024
+_MOST_NEW: Final = 1024
 
 Labels = tuple[tuple[str, str], ...]
 
@@ -114,16 +115,17 @@ class CallMetrics:
             for kind in ("prompt", "completion", "cached")
         )
 
-    def settled(self, record: Settled) -> None:
+    def settled(self, outcome: Outcome, usage: Usage, spans: Spans) -> None:
         """Count an admitted call that has ended."""
-        self.outcome(record.outcome, record.status)
-        self._queue.observe(record.queue_ms / 1000)
-        self._total.observe(record.total_ms / 1000)
-        if record.first_ms:
-            self._first.observe(record.first_ms / 1000)
-        self._prompt.value += record.tokens_in
-        self._completion.value += record.tokens_out
-        self._cached.value += record.tokens_cached
+        self.outcome(outcome.name, outcome.status)
+        queue, first, total = spans
+        self._queue.observe(queue)
+        self._total.observe(total)
+        if first:
+            self._first.observe(first)
+        self._prompt.value += usage.prompt_tokens
+        self._completion.value += usage.completion_tokens
+        self._cached.value += usage.cached_tokens
 
     def outcome(self, outcome: str, status: int) -> None:
         """Count one finished call."""

@@ -1,6 +1,6 @@
 """What the journal is told of a call: its admission, its refusal, its outcome."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from oxlo.errors import ApiError, EngineTimedOut, QueueTimedOut
 from oxlo.ledger.records import Admitted, Refused, Settled
@@ -33,11 +33,11 @@ class Outcome:
         self.minute_counted = minute_counted
 
 
-ANSWERED = "answered"
+ANSWERED: Final = "answered"
 #: Left before the engine worked on it; and after: then the minute is spent, and at times the day.
-CANCELLED = Outcome(499, "cancelled", "client_closed")
-ABANDONED = Outcome(499, "abandoned", "client_closed", counted=True, minute_counted=True)
-ABANDONED_REFUNDED = Outcome(499, "abandoned", "client_closed", minute_counted=True)
+CANCELLED: Final = Outcome(499, "cancelled", "client_closed")
+ABANDONED: Final = Outcome(499, "abandoned", "client_closed", counted=True, minute_counted=True)
+ABANDONED_REFUNDED: Final = Outcome(499, "abandoned", "client_closed", minute_counted=True)
 
 
 def answer(finish: str) -> Outcome:
@@ -54,67 +54,55 @@ def failure(error: ApiError) -> Outcome:
     return Outcome(error.status, name, error.error_code)
 
 
-#: id, at, account, key, plan, model, endpoint, stream: what every record of a call begins with.
-About = tuple[str, float, str, str, str, str, str, bool]
-
-
-def _about(call: "Call", wall: float) -> About:
-    caller = call.caller
-    return (
-        call.id, wall, caller.account, caller.key, caller.plan, call.model_id,
-        call.endpoint.name, call.stream,
-    )  # fmt: skip
-
-
 def admission(call: "Call", reservation: "Reservation", wall: float) -> Admitted:
     """The record of a call that is about to be sent to an engine."""
+    caller = call.caller
     return Admitted(
-        *_about(call, wall),
-        reservation.day,
-        reservation.minute,
-    )
+        call.id, wall, caller.account, caller.key, caller.plan, call.model_id,
+        call.endpoint.name, call.stream, reservation.day, reservation.minute,
+    )  # fmt: skip
 
 
 def refusal(call: "Call", status: int, code: str, wall: float) -> Refused:
     """The record of a call of a known account that was not admitted."""
+    caller = call.caller
     day, minute = call.windows(wall)
     return Refused(
-        *_about(call, wall),
-        status,
-        code,
-        day.left,
-        minute.left,
+        call.id, wall, caller.account, caller.key, caller.plan, call.model_id,
+        call.endpoint.name, call.stream, status, code, day.left, minute.left,
+    )  # fmt: skip
+
+
+#: Seconds: in the queue, to the first content (0: none came), and in all.
+Spans = tuple[float, float, float]
+
+
+def spans(call: "Call", ended: float) -> Spans:
+    """How long a call took that ended at `ended`, in seconds of the gateway's clock."""
+    arrived, attempt = call.exchange.arrived, call.attempt
+    first_at = attempt.first_at if attempt is not None else 0.0
+    return (
+        (call.sent_at or ended) - call.queued_at,
+        first_at - arrived if first_at else 0.0,
+        ended - arrived,
     )
 
 
 def settlement(
-    call: "Call", reservation: "Reservation", outcome: Outcome, wall: float, ended: float
+    call: "Call", reservation: "Reservation", outcome: Outcome, wall: float, spans: Spans
 ) -> Settled:
-    """The record of an admitted call's end; `ended` is in seconds of the gateway's clock."""
-    usage, attempt = call.usage, call.attempt
-    arrived = call.exchange.arrived
-    first_at = attempt.first_at if attempt is not None else 0.0
+    """The record of an admitted call's end."""
+    caller, usage, attempt = call.caller, call.usage, call.attempt
     day, minute = call.windows(wall)
+    queue, first, total = spans
     return Settled(
-        *_about(call, wall),
-        reservation.day,
-        reservation.minute,
-        outcome.status,
-        outcome.name,
-        outcome.counted,
-        outcome.minute_counted,
-        outcome.error,
+        call.id, wall, caller.account, caller.key, caller.plan, call.model_id,
+        call.endpoint.name, call.stream, reservation.day, reservation.minute,
+        outcome.status, outcome.name, outcome.counted, outcome.minute_counted, outcome.error,
         attempt.backend.id if attempt is not None else "",
-        usage.prompt_tokens,
-        usage.completion_tokens,
-        usage.cached_tokens,
-        outcome.finish,
-        _ms((call.sent_at or ended) - call.queued_at),
-        _ms(first_at - arrived) if first_at else 0.0,
-        _ms(ended - arrived),
-        day.left,
-        minute.left,
-    )
+        usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, outcome.finish,
+        _ms(queue), _ms(first), _ms(total), day.left, minute.left,
+    )  # fmt: skip
 
 
 def _ms(seconds: float) -> float:

@@ -6,7 +6,7 @@ Closing a connection is how a call is cancelled: the engine sees its client gone
 import asyncio
 import ssl
 from collections.abc import Iterator
-from typing import Any, Protocol, cast
+from typing import Any, Final, Protocol, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -19,9 +19,9 @@ from oxlo.gateway.feed import chunks
 HEAD_LIMIT = 64 * 1024
 CONNECT_TIMEOUT = 5.0
 #: Up to here, copying head and body together costs less than handing over two buffers.
-COPY_LIMIT = 16 * 1024
+COPY_LIMIT: Final = 16 * 1024
 #: Idle connections kept to one engine.
-IDLE_LIMIT = 512
+IDLE_LIMIT: Final = 512
 
 
 class Receiver(Protocol):

@@ -9,7 +9,7 @@ import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 import structlog
@@ -19,7 +19,7 @@ from oxlo.ledger.segment import Segment, next_path
 
 log = structlog.get_logger()
 
-_encoder = msgspec.json.Encoder()
+_encode_lines: Final = msgspec.json.Encoder().encode_lines
 
 
 class JournalInUseError(Exception):
@@ -57,8 +57,8 @@ class Journal:
         self._segment: Segment | None = None
         self._records: list[Record] = []
         self._thens: list[Callable[[], None]] = []
-        #: Encoded lines that are not on disk yet.
-        self._lines = bytearray()
+        #: Encoded lines that the disk has not taken.
+        self._left = bytearray()
         self._scheduled = False
         #: Whether a record was dropped since the segment began: its counts are wrong from there.
         self._gap = False
@@ -88,25 +88,28 @@ class Journal:
     def flush(self) -> None:
         """Write what is pending and run its `then`s, in order."""
         self._scheduled = False
-        self._encode()
-        if not self.failing:
-            self._write()
+        lines = self._encode()
+        if self.failing:
+            self._keep(lines)
+        else:
+            self._write(lines)
         thens, self._thens = self._thens, []
         self._run(thens)
 
     def retry(self) -> None:
         """Try again to write, if writing fails; twice a second, so that a bad disk costs little."""
         if self.failing:
-            self._encode()
-            self._write()
+            self._keep(self._encode())
+            lines, self._left = bytes(self._left), bytearray()
+            self._write(lines)
 
     def close(self) -> None:
         """Write what is pending and let go of the files and the name."""
         while self._records or self._thens:
             self.flush()
         self.retry()
-        if self._lines:
-            log.error("journal_lost", records=self._lines.count(b"\n"))
+        if self._left:
+            log.error("journal_lost", records=self._left.count(b"\n"))
         if self._segment is not None:
             self._segment.close()
             self._segment = None
@@ -121,26 +124,24 @@ class Journal:
         self._segment = Segment(next_path(self._directory, self._name))
         self._records.append(self._snapshot())
 
-    def _encode(self) -> None:
-        self.records += len(self._records)
-        self._lines += _encoder.encode_lines(self._records)
-        self._records.clear()
-        if len(self._lines) > self._buffer_bytes and self.failing:
-            self._drop_oldest()
+    def _encode(self) -> bytes:
+        records, self._records = self._records, []
+        self.records += len(records)
+        return _encode_lines(records)
 
-    def _write(self) -> None:
+    def _write(self, lines: bytes) -> None:
         segment = self._segment
         if segment is None:
             return
         before = segment.size
         try:
-            segment.write(self._lines)
+            segment.write(lines)
         except OSError as error:
+            self._left += lines[segment.size - before :]
             self._failed(error)
         else:
             self._succeeded(segment)
-        finally:
-            self.bytes += segment.size - before
+        self.bytes += segment.size - before
 
     def _failed(self, error: OSError) -> None:
         self.errors += 1
@@ -157,23 +158,25 @@ class Journal:
             self._segment = None
             self._gap = False
 
-    def _drop_oldest(self) -> None:
+    def _keep(self, lines: bytes) -> None:
         """Keep the buffer within bounds; the next segment's snapshot makes the counts right."""
-        cut = self._lines.find(b"\n", len(self._lines) - self._buffer_bytes) + 1
-        self.dropped += self._lines.count(b"\n", 0, cut)
-        self._gap = True
-        del self._lines[:cut]
+        self._left += lines
+        if len(self._left) > self._buffer_bytes:
+            cut = self._left.find(b"\n", len(self._left) - self._buffer_bytes) + 1
+            self.dropped += self._left.count(b"\n", 0, cut)
+            self._gap = True
+            del self._left[:cut]
 
     def _run(self, thens: list[Callable[[], None]]) -> None:
         """Run all of them: one that raises is its caller's failure, not that of those behind it."""
-        rest = iter(thens)
+        ran = 0
         try:
-            for then in rest:
+            for then in thens:
+                ran += 1
                 then()
         finally:
-            left = list(rest)
-            if left:
-                self._thens[:0] = left
+            if ran < len(thens):
+                self._thens[:0] = thens[ran:]
                 self._schedule(self.flush)
 
 

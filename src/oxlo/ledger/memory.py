@@ -10,6 +10,7 @@ Nothing here awaits and one thread runs it, so each step is whole: no call sees 
 
 from collections import deque
 from collections.abc import Iterable
+from typing import Final
 
 from oxlo.errors import ApiError
 from oxlo.ledger import refusals
@@ -22,7 +23,7 @@ __all__ = ["AlreadySettledError", "Busy", "MemoryLedger", "Reservation", "Waiter
 #: Accounts looked at in one tick, so that a tick stays short however many there are.
 _SWEEP = 500
 #: Weight of the newest call in an account's mean call time.
-_NEWEST = 0.2
+_NEWEST: Final = 0.2
 
 
 class Busy(Exception):

@@ -39,10 +39,10 @@ class Segment:
         self._torn = False
         self._fd = -1
 
-    def write(self, lines: bytearray) -> None:
-        """Append whole lines, and take from `lines` those that the file now holds.
+    def write(self, lines: bytes) -> None:
+        """Append whole lines; `size` tells how much of them the file then holds.
 
-        Raises OSError when some are left; the next write first cuts off what was torn.
+        Raises OSError when that is not all; the next write first cuts off what was torn.
         """
         if self._fd < 0:
             self._open()
@@ -63,15 +63,13 @@ class Segment:
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC
         self._fd = os.open(self._draft, flags, 0o600)
 
-    def _append(self, lines: bytearray) -> None:
+    def _append(self, lines: bytes) -> None:
         """Write until all is written: a file takes less than all only when an error is near."""
-        done = 0
+        done, size = 0, len(lines)
         try:
-            while done < len(lines):
-                with memoryview(lines) as rest:
-                    done += os.write(self._fd, rest[done:])
+            while done < size:
+                done += os.write(self._fd, lines[done:] if done else lines)
         finally:
-            whole = lines.rfind(b"\n", 0, done) + 1
+            whole = done if done == size else lines.rfind(b"\n", 0, done) + 1
             self._torn = whole != done
             self.size += whole
-            del lines[:whole]

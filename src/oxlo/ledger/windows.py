@@ -2,9 +2,10 @@
 
 import math
 from datetime import UTC, datetime
+from typing import Final
 
-DAY = 86_400
-MINUTE = 60
+DAY: Final = 86_400
+MINUTE: Final = 60
 
 
 def day_of(now: float) -> int:

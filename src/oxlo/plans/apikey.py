@@ -9,12 +9,13 @@ import binascii
 import hashlib
 import hmac
 import secrets
+from typing import Final
 
-PREFIX = "sk_"
+PREFIX: Final = "sk_"
 _RANDOM_BYTES = 24
 _TAG_BYTES = 8
 #: `sk_` and 32 bytes in base64 without padding.
-LENGTH = 46
+LENGTH: Final = 46
 
 
 def mint(secret: bytes) -> str:

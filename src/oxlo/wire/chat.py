@@ -1,13 +1,20 @@
-"""POST /v1/chat/completions: what makes a request valid."""
+"""POST /v1/chat/completions: a request, and what makes it valid."""
 
-from msgspec import UNSET, UnsetType
+from typing import Any, Final
+
+from msgspec import Raw, UnsetType
 
 from oxlo.catalogue import Model
 from oxlo.errors import UnsupportedAbility
 from oxlo.wire.decode import Decoder, invalid, required, too_deep, unsupported
-from oxlo.wire.ranges import check_ranges
-from oxlo.wire.sampling import check_bias, check_stop, check_stream
-from oxlo.wire.shapes.chat import ChatRequest, ResponseFormat, StrictChatRequest
+from oxlo.wire.given import given
+from oxlo.wire.media import Medium
+from oxlo.wire.messages import Summary, first_bytes, summarise
+from oxlo.wire.ranges import check_given
+from oxlo.wire.sampling import CHECKS, Check, Generation
+from oxlo.wire.shapes.chat import ChatFields, ResponseFormat, StrictChatFields
+from oxlo.wire.shapes.messages import Message
+from oxlo.wire.tools import NO_OFFER, Offer, read_tools
 
 MAX_METADATA = 16
 
@@ -20,32 +27,65 @@ _REFUSED = {
     "audio": _SOUND,
     "web_search_options": "no model here searches the web.",
 }
-_decoder: Decoder[ChatRequest] = Decoder(StrictChatRequest, ChatRequest, _REFUSED)
+_decoder: Final[Decoder[ChatFields]] = Decoder(StrictChatFields, ChatFields, _REFUSED)
+
+
+class ChatRequest(Generation):
+    """One chat request. What messages say and `tools` are the bytes that they came as."""
+
+    __slots__ = ("message_count", "messages", "offer", "output_limit", "summary", "text_bytes")
+
+    def __init__(self, given: dict[str, Any]) -> None:
+        """`given` are its fields by name. Raises BadRequest naming one that is wrong."""
+        super().__init__(given, _CHECKS)
+        self.messages: list[Message] = given["messages"]
+        #: What the messages hold.
+        self.summary: Summary = summarise(self.messages)
+        self.message_count = self.summary.count
+        #: Upper bound of the prompt's bytes, tools included.
+        self.text_bytes = self.summary.text_bytes
+        #: What is said of tools.
+        self.offer: Offer = NO_OFFER
+        if "tools" in given or "tool_choice" in given:
+            self._take_tools(given.get("tools"), given.get("tool_choice"))
+        #: The caller's wish for the answer's length; the two names are one field (D4).
+        self.output_limit = _least(given.get("max_tokens"), given.get("max_completion_tokens"))
+        if "top_logprobs" in given and given.get("logprobs") is not True:
+            raise invalid("top_logprobs", "allowed only with 'logprobs': true.")
+
+    def _take_tools(self, tools: Raw | None, choice: Raw | None) -> None:
+        self.offer = read_tools(tools, choice)
+        if tools is not None:
+            self.text_bytes += memoryview(tools).nbytes
+
+    def media(self) -> tuple[Medium, ...]:
+        """The pictures that it shows."""
+        return self.summary.pictures
+
+    @property
+    def opening(self) -> bytes:
+        """How the prompt begins: calls that share it are best served where it is cached."""
+        return first_bytes(bytes(m.content) for m in self.messages if isinstance(m.content, Raw))
+
+    @property
+    def has_tools(self) -> bool:
+        """Whether tools were offered."""
+        return bool(self.offer.functions)
+
+
+def _least(wish: int | None, other: int | None) -> int | None:
+    if wish is None or other is None:
+        return other if wish is None else wish
+    return min(wish, other)
 
 
 def decode(body: bytes) -> tuple[ChatRequest, tuple[str, ...]]:
     """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
-    request, unknown = _decoder.decode(body)
+    fields, unknown = _decoder.decode(body)
     try:
-        _ = request.summary  # read once, here: what it raises is a 400
-        if request.tools is not UNSET or request.tool_choice is not UNSET:
-            _ = request.offer
+        return ChatRequest(given(fields)), unknown
     except RecursionError:
         raise too_deep() from None
-    check_stream(request.stream, request.stream_options)
-    if request.stop is not None:
-        check_stop(request.stop)
-    if request.top_logprobs is not None and request.logprobs is not True:
-        raise invalid("top_logprobs", "allowed only with 'logprobs': true.")
-    if request.logit_bias is not None:
-        check_bias(request.logit_bias)
-    if request.response_format is not None:
-        _check_format(request.response_format)
-    if request.metadata is not None and len(request.metadata) > MAX_METADATA:
-        raise invalid("metadata", f"at most {MAX_METADATA} texts, got {len(request.metadata)}.")
-    if request.modalities is not None and "audio" in request.modalities:
-        raise unsupported("modalities", _SOUND)
-    return request, unknown
 
 
 def _check_format(form: ResponseFormat) -> None:
@@ -58,30 +98,52 @@ def _check_format(form: ResponseFormat) -> None:
         raise invalid("response_format.json_schema.schema", "expected a JSON schema, an object.")
 
 
+def _check_metadata(metadata: dict[str, str]) -> None:
+    if len(metadata) > MAX_METADATA:
+        raise invalid("metadata", f"at most {MAX_METADATA} texts, got {len(metadata)}.")
+
+
+def _check_modalities(modalities: list[str]) -> None:
+    if "audio" in modalities:
+        raise unsupported("modalities", _SOUND)
+
+
+_CHECKS: Final[dict[str, Check]] = CHECKS | {
+    "response_format": _check_format,
+    "metadata": _check_metadata,
+    "modalities": _check_modalities,
+}
+
+
 def validate(request: ChatRequest, model: Model) -> None:
     """Check a request against its model. Raises BadRequest or UnsupportedAbility."""
-    check_ranges(request, model)
+    given = request.given
+    check_given(given, model)
     if request.summary.kinds:
         _check_sight(request.summary.kinds, model)
-    abilities = model.abilities
-    if request.tools is not UNSET and request.has_tools and "tools" not in abilities:
-        raise _unable(model, "call tools", "tools", "tools")
-    if request.logprobs and "logprobs" not in abilities:
-        raise _unable(model, "tell log probabilities", "logprobs", "logprobs")
-    if request.reasoning_effort not in (None, "none") and "reasoning" not in abilities:
-        raise _unable(model, "reason", "reasoning_effort", "reasoning")
-    form = request.response_format
-    if form is not None and form.type != "text" and "json" not in abilities:
-        raise _unable(model, "keep to a response format", "response_format", "json")
+    if "tools" in given and request.has_tools:
+        _need("tools", "call tools", "tools", model)
+    if given.get("logprobs") is True:
+        _need("logprobs", "tell log probabilities", "logprobs", model)
+    if given.get("reasoning_effort", "none") != "none":
+        _need("reasoning", "reason", "reasoning_effort", model)
+    form = given.get("response_format")
+    if form is not None and form.type != "text":
+        _need("json", "keep to a response format", "response_format", model)
 
 
 def _check_sight(kinds: frozenset[str], model: Model) -> None:
-    if "image_url" in kinds and "vision" not in model.abilities:
-        raise _unable(model, "see images", "messages", "vision")
+    if "image_url" in kinds:
+        _need("vision", "see images", "messages", model)
     if "input_audio" in kinds:
         raise _unable(model, "hear audio", "messages", "audio")
     if "file" in kinds:
         raise _unable(model, "read files", "messages", "files")
+
+
+def _need(ability: str, what: str, param: str, model: Model) -> None:
+    if ability not in model.abilities:
+        raise _unable(model, what, param, ability)
 
 
 def _unable(model: Model, what: str, param: str, ability: str) -> UnsupportedAbility:

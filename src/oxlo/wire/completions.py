@@ -1,54 +1,38 @@
-"""POST /v1/completions, the legacy endpoint: the request and what makes it valid."""
+"""POST /v1/completions, the legacy endpoint: a request, and what makes it valid."""
 
-from typing import Annotated
-
-from msgspec import Meta
+from typing import Any, Final
 
 from oxlo.catalogue import Model
 from oxlo.wire.decode import Decoder, invalid, unsupported
-from oxlo.wire.lazy import Lazy
+from oxlo.wire.given import given
 from oxlo.wire.messages import first_bytes
-from oxlo.wire.ranges import check_ranges
-from oxlo.wire.sampling import check_bias, check_stop, check_stream
-from oxlo.wire.shapes.sampling import Sampling
+from oxlo.wire.ranges import check_given
+from oxlo.wire.sampling import CHECKS, Check, Generation
+from oxlo.wire.shapes.completions import CompletionFields, StrictCompletionFields
 
 MAX_PROMPTS = 16
 MAX_LOGPROBS = 5
-Token = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+_decoder: Final[Decoder[CompletionFields]] = Decoder(StrictCompletionFields, CompletionFields)
 
 
-class CompletionRequest(Sampling, kw_only=True):
-    """One completion request. `prompt` is text, texts, token ids, or lists of token ids."""
+class CompletionRequest(Generation):
+    """One completion request."""
 
-    prompt: str | list[str | Token | list[Token]]
-    best_of: int | None = None
-    logprobs: int | None = None
-    echo: bool | None = None
-    suffix: str | None = None
+    __slots__ = ("message_count", "output_limit", "prompts", "text_bytes")
 
-    @property
-    def output_limit(self) -> int | None:
-        """The caller's wish for each answer's length."""
-        return self.max_tokens
-
-    @Lazy
-    def prompts(self) -> list[str | list[int]]:
-        """Every prompt: text or token ids."""
-        if isinstance(self.prompt, str):
-            return [self.prompt]
-        if self.prompt and all(isinstance(item, int) for item in self.prompt):
-            return [[item for item in self.prompt if isinstance(item, int)]]
-        return [item for item in self.prompt if not isinstance(item, int)]
-
-    @property
-    def message_count(self) -> int:
-        """How many prompts there are."""
-        return len(self.prompts)
-
-    @property
-    def text_bytes(self) -> int:
-        """Upper bound of the longest prompt, in tokens of text."""
-        return max((len(p.encode()) if isinstance(p, str) else len(p)) for p in self.prompts)
+    def __init__(self, given: dict[str, Any]) -> None:
+        """`given` are its fields by name. Raises BadRequest naming one that is wrong."""
+        super().__init__(given, _CHECKS)
+        #: Every prompt: text or token ids.
+        self.prompts = _prompts(given["prompt"])
+        self.message_count = len(self.prompts)
+        #: Upper bound of the longest prompt, in tokens of text.
+        self.text_bytes = max(map(_size, self.prompts))
+        #: The caller's wish for each answer's length.
+        self.output_limit: int | None = given.get("max_tokens")
+        if given.get("best_of", self.n) != self.n:
+            raise invalid("best_of", "every answer is returned here: it must equal 'n'.")
 
     @property
     def opening(self) -> bytes:
@@ -57,42 +41,44 @@ class CompletionRequest(Sampling, kw_only=True):
         return first_bytes([first.encode()]) if isinstance(first, str) else b""
 
 
-class _Strict(CompletionRequest, forbid_unknown_fields=True):
-    """The same, refusing fields that it does not know."""
-
-
-_decoder: Decoder[CompletionRequest] = Decoder(_Strict, CompletionRequest)
-
-
 def decode(body: bytes) -> tuple[CompletionRequest, tuple[str, ...]]:
     """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
-    request, unknown = _decoder.decode(body)
-    _check_prompts(request)
-    check_stream(request.stream, request.stream_options)
-    if request.stop is not None:
-        check_stop(request.stop)
-    if request.logit_bias is not None:
-        check_bias(request.logit_bias)
-    if request.logprobs is not None and not 0 <= request.logprobs <= MAX_LOGPROBS:
-        raise invalid("logprobs", f"expected a number from 0 to {MAX_LOGPROBS}.")
-    if request.best_of is not None and request.best_of != (request.n or 1):
-        raise invalid("best_of", "every answer is returned here: it must equal 'n'.")
-    if request.suffix:
-        raise unsupported("suffix", "no model here fills in before one.")
-    return request, unknown
+    fields, unknown = _decoder.decode(body)
+    return CompletionRequest(given(fields)), unknown
 
 
-def _check_prompts(request: CompletionRequest) -> None:
-    if isinstance(request.prompt, list):
-        kinds = {type(item) for item in request.prompt}
-        if len(kinds) != 1:
-            raise invalid("prompt", "give a text, texts, token ids or lists of token ids.")
-    if len(request.prompts) > MAX_PROMPTS:
-        raise invalid("prompt", f"at most {MAX_PROMPTS} prompts, got {len(request.prompts)}.")
-    if not all(request.prompts):
+def _prompts(prompt: str | list[Any]) -> list[str | list[int]]:
+    """All prompts. Raises BadRequest where they are mixed, too many or empty."""
+    if isinstance(prompt, str):
+        prompts: list[str | list[int]] = [prompt]
+    elif len({type(item) for item in prompt}) != 1:
+        raise invalid("prompt", "give a text, texts, token ids or lists of token ids.")
+    else:
+        prompts = [prompt] if isinstance(prompt[0], int) else prompt
+    if len(prompts) > MAX_PROMPTS:
+        raise invalid("prompt", f"at most {MAX_PROMPTS} prompts, got {len(prompts)}.")
+    if not all(prompts):
         raise invalid("prompt", "a prompt may not be empty.")
+    return prompts
+
+
+def _size(prompt: str | list[int]) -> int:
+    return len(prompt.encode()) if isinstance(prompt, str) else len(prompt)
+
+
+def _check_logprobs(logprobs: int) -> None:
+    if not 0 <= logprobs <= MAX_LOGPROBS:
+        raise invalid("logprobs", f"expected a number from 0 to {MAX_LOGPROBS}.")
+
+
+def _check_suffix(suffix: str) -> None:
+    if suffix:
+        raise unsupported("suffix", "no model here fills in before one.")
+
+
+_CHECKS: Final[dict[str, Check]] = CHECKS | {"logprobs": _check_logprobs, "suffix": _check_suffix}
 
 
 def validate(request: CompletionRequest, model: Model) -> None:
     """Check a request against its model. Raises BadRequest."""
-    check_ranges(request, model)
+    check_given(request.given, model)

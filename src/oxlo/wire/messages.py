@@ -1,17 +1,20 @@
 """The messages of a chat: their fields are read; what they say is passed on as it came."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 from msgspec import Raw
+from msgspec.structs import astuple
 
 from oxlo.wire.decode import invalid, refused, required, sent
 from oxlo.wire.media import Medium
 from oxlo.wire.shapes.messages import Message, Part, Url
 
-_NOTHING: frozenset[str] = frozenset()
-_USUAL = frozenset({"system", "user", "assistant"})
-_DEVELOPER, _TOOL = frozenset({"developer"}), frozenset({"tool"})
+_NOTHING: Final[frozenset[str]] = frozenset()
+_USUAL: Final = frozenset({"system", "user", "assistant"})
+_DEVELOPER: Final = frozenset({"developer"})
+_TOOL: Final = frozenset({"tool"})
 
 
 class Summary:
@@ -38,13 +41,13 @@ class Summary:
         self.pictures = pictures
 
 
-_encode = msgspec.json.Encoder().encode
-_parts = msgspec.json.Decoder(list[Part])
+_encode: Final = msgspec.json.Encoder().encode
+_parts: Final = msgspec.json.Decoder(list[Part])
 _url = msgspec.json.Decoder(Url)
 
 
 #: So much of a prompt's beginning tells which others share it.
-_OPENING = 1024
+_OPENING: Final = 1024
 
 
 def first_bytes(said: Iterable[bytes]) -> bytes:
@@ -65,44 +68,39 @@ def summarise(messages: list[Message]) -> Summary:
     pictures: list[Medium] = []
     size = 0
     for index, message in enumerate(messages):
-        size += _text_bytes(message)
-        if message.tool_calls or message.role not in _USUAL:
-            unusual |= _DEVELOPER if message.role == "developer" else _TOOL
-        parts = _parts_of(message, index)
-        if parts:
+        role, content, calls, call_id, name, refusal, thoughts, called = astuple(message)
+        said = memoryview(content) if isinstance(content, Raw) else _NOT_SAID
+        beside = calls or name or refusal or thoughts or called
+        size += len(_encode(message)) if beside else len(said)
+        if calls or role not in _USUAL:
+            unusual |= _DEVELOPER if role == "developer" else _TOOL
+            if role == "tool" and not call_id:
+                raise required(f"messages[{index}].tool_call_id")
+        if said[0] != _STRING:
+            parts = _parts_of(message, index)
             kinds |= {part.type for part in parts}
             size -= sum(map(_picture_bytes, parts))
             pictures += _pictures(parts, message, f"messages[{index}].content")
     return Summary(len(messages), size, kinds, unusual, tuple(pictures))
 
 
-def _text_bytes(message: Message) -> int:
-    """Bytes of what a message says, and of all that is beside it where anything is."""
-    beside = message.tool_calls or message.name or message.reasoning_content
-    if beside or message.refusal or message.function_call:
-        return len(_encode(message))
-    return memoryview(message.content).nbytes if isinstance(message.content, Raw) else 0
+#: How a JSON value begins that is a string, a list, or null.
+_STRING: Final = 0x22
+_LIST: Final = 0x5B
+_NULL: Final = 0x6E
+_NOT_SAID: Final = memoryview(b"null")
 
 
-def _parts_of(message: Message, index: int) -> list[Part] | None:
-    """Check one message; returns its parts, where it has parts."""
-    if message.role == "tool" and not message.tool_call_id:
-        raise required(f"messages[{index}].tool_call_id")
-    content = message.content
+def _parts_of(message: Message, index: int) -> list[Part]:
+    """The parts of what is not a string; none, where nothing has to be said. Raises BadRequest."""
+    content, where = message.content, f"messages[{index}].content"
     first = memoryview(content)[0] if isinstance(content, Raw) else _NULL
-    if first == _STRING:
-        return None
-    where = f"messages[{index}].content"
     if first == _LIST and isinstance(content, Raw):
         return _read_parts(content, where)
     if first != _NULL:
         raise invalid(where, "expected a string or a list of parts.")
     _check_empty(message, where)
-    return None
-
-
-#: How a JSON value begins that is a string, a list, or null.
-_STRING, _LIST, _NULL = b'"[n'
+    return []
 
 
 def _check_empty(message: Message, where: str) -> None:

@@ -1,29 +1,60 @@
-"""What makes the fields that chats and completions share valid."""
+"""What chats and completions have in common, and what makes it valid."""
 
 import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from oxlo.wire.decode import invalid
-from oxlo.wire.shapes.sampling import StreamOptions
+from oxlo.wire.media import Medium
 
 MAX_STOPS = 4
 _TOKEN_ID = re.compile(r"[0-9]{1,9}")
 
-
-def check_stream(stream: bool | None, options: StreamOptions | None) -> None:
-    """Options of a stream go with a stream. Raises BadRequest."""
-    if options is not None and stream is not True:
-        raise invalid("stream_options", "allowed only with 'stream': true.")
+#: Looks at the value of one field. Raises BadRequest.
+Check = Callable[[Any], None]
 
 
-def check_stop(stop: str | list[str]) -> None:
-    """Raises BadRequest for too many stops."""
+class Generation:
+    """A request for text: what was given, and what can be read off it."""
+
+    __slots__ = ("given", "include_usage", "model", "n", "sse", "stream")
+
+    def __init__(self, given: dict[str, Any], checks: Mapping[str, Check]) -> None:
+        """Read the fields that both have. Raises BadRequest naming one that is wrong."""
+        self.given = given
+        self.model: str = given["model"]
+        self.n: int = given.get("n") or 1
+        self.stream: bool = given.get("stream", False)
+        #: A stream of it is one of server-sent events.
+        self.sse = True
+        #: Whether the stream's usage chunk was asked for.
+        self.include_usage = False
+        options = given.get("stream_options")
+        if options is not None:
+            if not self.stream:
+                raise invalid("stream_options", "allowed only with 'stream': true.")
+            self.include_usage = options.include_usage is True
+        for name, value in given.items():
+            check = checks.get(name)
+            if check is not None:
+                check(value)
+
+    def media(self) -> tuple[Medium, ...]:
+        """The pictures that it shows: none."""
+        return ()
+
+
+def _check_stop(stop: str | list[str]) -> None:
     if isinstance(stop, list) and len(stop) > MAX_STOPS:
         raise invalid("stop", f"at most {MAX_STOPS} sequences, got {len(stop)}.")
 
 
-def check_bias(bias: dict[str, float]) -> None:
-    """Raises BadRequest for what are not token ids, or biases out of range."""
+def _check_bias(bias: dict[str, float]) -> None:
     if not all(_TOKEN_ID.fullmatch(token) for token in bias):
         raise invalid("logit_bias", "expected token ids, as strings of digits.")
     if not all(-100 <= value <= 100 for value in bias.values()):
         raise invalid("logit_bias", "expected biases from -100 to 100.")
+
+
+#: By field: what holds for both.
+CHECKS: Final[dict[str, Check]] = {"stop": _check_stop, "logit_bias": _check_bias}

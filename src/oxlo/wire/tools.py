@@ -4,10 +4,10 @@ import re
 from typing import Any, Literal
 
 import msgspec
-from msgspec import Raw, UnsetType
+from msgspec import Raw
 
 from oxlo.errors import BadRequest
-from oxlo.wire.decode import invalid, refused, sent, too_deep
+from oxlo.wire.decode import invalid, refused, too_deep
 
 Mode = Literal["none", "auto", "required", "named"]
 
@@ -57,10 +57,10 @@ class Offer(msgspec.Struct, frozen=True):
 NO_OFFER = Offer()
 
 
-def read_tools(tools: Raw | UnsetType, choice: Raw | UnsetType) -> Offer:
+def read_tools(tools: Raw | None, choice: Raw | None) -> Offer:
     """Read `tools` and `tool_choice`. Raises BadRequest naming what is wrong."""
-    functions = _functions(tools) if sent(tools) else ()
-    if not sent(choice):
+    functions = _functions(tools) if tools is not None else ()
+    if choice is None:
         return Offer(functions, "auto") if functions else NO_OFFER
     mode, name = _chosen(choice)
     if not functions:

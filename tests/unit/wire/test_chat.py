@@ -34,7 +34,7 @@ TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "
 def test_bounds_are_taken(accept: Accept, name: str, bounds: tuple[int, int]) -> None:
     """Both ends of a range are in it."""
     for bound in bounds:
-        assert getattr(accept(**{name: bound}), name) == bound
+        assert accept(**{name: bound}).given[name] == bound
 
 
 @pytest.mark.parametrize(("name", "bounds"), (NUMBERS | INTEGERS).items())
@@ -147,8 +147,9 @@ def test_schema_is_an_object(refuse: Refuse, schema: Any) -> None:
 
 def test_null_is_absent(accept: Accept) -> None:
     """Every field may be null, except the two that must be there."""
-    names = set(chat.ChatRequest.__struct_fields__) - {"model", "messages"}
+    names = set(chat.ChatFields.__struct_fields__) - {"model", "messages"}
     request = accept(**dict.fromkeys(names | {"functions", "audio"}))
+    assert request.given.keys() == {"model", "messages"}
     assert request.offer.mode == "none"
     assert request.output_limit is None
     assert not request.include_usage
@@ -169,7 +170,7 @@ def test_above_the_cap_is_taken(accept: Accept) -> None:
 @pytest.mark.parametrize("seed", [-(2**63), -1, 0, 2**31 + 1, 2**63 - 1])
 def test_any_seed(accept: Accept, seed: int) -> None:
     """Seeds are 64 bits, as OpenAI's."""
-    assert accept(seed=seed).seed == seed
+    assert accept(seed=seed).given["seed"] == seed
 
 
 def test_choice_without_tools(accept: Accept) -> None:
@@ -233,7 +234,7 @@ def test_unknown_fields_are_named() -> None:
     """Unknown fields are accepted and named, cleaned for a header; what is known still counts."""
     request, unknown = chat.decode(body(ignore_eos=True, **{"a\r\nb: c": 1}, temperature=0.5))
     assert unknown == ("ignore_eos", "a??b??c")
-    assert request.temperature == 0.5
+    assert request.given["temperature"] == 0.5
 
 
 def test_unknown_fields_are_bounded() -> None:

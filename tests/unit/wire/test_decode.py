@@ -139,8 +139,8 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=12,
 )
-CHAT_FIELDS = st.sampled_from(chat.ChatRequest.__struct_encode_fields__)
-COMPLETION_FIELDS = st.sampled_from(completions.CompletionRequest.__struct_encode_fields__)
+CHAT_FIELDS = st.sampled_from(chat.ChatFields.__struct_encode_fields__)
+COMPLETION_FIELDS = st.sampled_from(completions.CompletionFields.__struct_encode_fields__)
 
 
 @given(st.dictionaries(CHAT_FIELDS | KEYS, JSON, max_size=4))

@@ -29,7 +29,7 @@ def test_only_what_it_can_do(model: Model, ability: str, names: set[str]) -> Non
 def test_all_are_decoded(model: Model) -> None:
     """Whatever is published can be sent."""
     able = msgspec.structs.replace(model, abilities=ALL)
-    assert parameters(able).keys() <= set(chat.ChatRequest.__struct_encode_fields__)
+    assert parameters(able).keys() <= set(chat.ChatFields.__struct_encode_fields__)
 
 
 def test_a_models_own_range(model: Model) -> None:

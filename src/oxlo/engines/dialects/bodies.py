@@ -1,6 +1,7 @@
-"""An engine's request, rebuilt from what was read and what the platform decided."""
+"""An engine's request, rebuilt from what was given and what the platform decided."""
 
-from typing import TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 import msgspec
 
@@ -8,81 +9,64 @@ from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import PerModel, parameters
 from oxlo.engines.dialect import Decided
 from oxlo.engines.dialects import pictures
-from oxlo.engines.dialects.shapes.bodies import ChatBody, CompletionBody, Defaults, Sampling
-from oxlo.wire.completions import CompletionRequest
-from oxlo.wire.shapes.chat import ChatRequest
+from oxlo.wire.chat import ChatRequest
+from oxlo.wire.sampling import Generation
 
 #: Asks an engine for usage, whether or not the caller did: every receipt needs it.
-WITH_USAGE = {"include_usage": True}
+WITH_USAGE: Final = {"include_usage": True}
 
-Number = TypeVar("Number", int, float)
+#: OpenAI's fields, which every engine takes as they are.
+SHARED = ("n", "stop", "seed", "logit_bias", "logprobs")
+CHAT = (*SHARED, "messages", "top_logprobs", "response_format", "reasoning_effort")
+COMPLETION = (*SHARED, "prompt", "echo")
+#: Samplers, ours to an engine's.
+SAMPLERS = {
+    name: name for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty")
+}
+TOOLS: Final = ("tools", "tool_choice", "parallel_tool_calls")
 
 
-def _defaults(model: Model) -> Defaults:
-    published = {name: parameter.default for name, parameter in parameters(model).items()}
-    return msgspec.convert(published, Defaults)
+class Words:
+    """What one kind of engine may be sent of a request: an allow-list, in its words."""
+
+    __slots__ = ("_names", "_samplers", "_usual")
+
+    def __init__(self, fields: Iterable[str], samplers: Mapping[str, str]) -> None:
+        """`samplers` are always said, as given or as published: an engine's own may differ."""
+        self._samplers = dict(samplers)
+        self._names = {name: name for name in fields} | self._samplers
+        self._usual = PerModel(self._published)
+
+    def _published(self, model: Model) -> dict[str, Any]:
+        published = parameters(model)
+        defaults = {w: published[n].default for n, w in self._samplers.items() if n in published}
+        return {word: default for word, default in defaults.items() if default is not None}
+
+    def write(self, request: Generation, decided: Decided) -> dict[str, Any]:
+        """The engine's body, by field."""
+        names, body = self._names, self._usual(decided.model).copy()
+        body["model"] = decided.engine_model
+        if decided.max_tokens is not None:
+            body["max_tokens"] = decided.max_tokens
+        if request.stream:
+            body["stream"] = True
+            body["stream_options"] = WITH_USAGE
+        for name, value in request.given.items():
+            word = names.get(name)
+            if word is not None:
+                body[word] = value
+        return body
 
 
-defaults = PerModel(_defaults)
-
-
-def chat(request: ChatRequest, decided: Decided) -> ChatBody:
-    """A chat's body, rebuilt from what was read; what is said and `tools` stay bytes."""
-    body = ChatBody(
-        model=decided.engine_model,
-        messages=pictures.marked(request),
-        max_tokens=decided.max_tokens,
-        logprobs=request.logprobs,
-        top_logprobs=request.top_logprobs,
-        response_format=request.response_format,
-        reasoning_effort=request.reasoning_effort,
-    )
+def chat(words: Words, request: ChatRequest, decided: Decided) -> dict[str, Any]:
+    """A chat's body; what is said and `tools` are the bytes that they came as."""
+    body = words.write(request, decided)
+    if request.summary.pictures:
+        body["messages"] = pictures.marked(request)
     if request.has_tools:
-        body.tools = request.tools
-        body.tool_choice = request.tool_choice
-        body.parallel_tool_calls = request.parallel_tool_calls
-    _sample(body, request, decided)
+        given = request.given
+        body |= {name: given[name] for name in TOOLS if name in given}
     return body
 
 
-def completion(request: CompletionRequest, decided: Decided) -> CompletionBody:
-    """As `chat`, for the legacy endpoint."""
-    body = CompletionBody(
-        model=decided.engine_model,
-        prompt=request.prompt,
-        max_tokens=decided.max_tokens,
-        logprobs=request.logprobs,
-        echo=request.echo,
-    )
-    _sample(body, request, decided)
-    return body
-
-
-def _sample(body: Sampling, request: ChatRequest | CompletionRequest, decided: Decided) -> None:
-    usual = defaults(decided.model)
-    body.temperature = either(request.temperature, usual.temperature)
-    body.top_p = either(request.top_p, usual.top_p)
-    body.frequency_penalty = either(request.frequency_penalty, usual.frequency_penalty)
-    body.presence_penalty = either(request.presence_penalty, usual.presence_penalty)
-    body.n = request.n
-    body.stop = request.stop
-    body.seed = request.seed
-    body.logit_bias = request.logit_bias
-    if request.stream is True:
-        body.stream = True
-        body.stream_options = WITH_USAGE
-
-
-def either(asked: Number | None, usual: Number | None) -> Number | None:
-    """The caller's wish, or what is published."""
-    return usual if asked is None else asked
-
-
-_encode = msgspec.json.Encoder().encode
-
-
-def encoded(body: Sampling, more: msgspec.Struct | None = None) -> bytes:
-    """A body, and an engine's own fields beside the others."""
-    if more is None:
-        return _encode(body)
-    return b"%b,%b" % (_encode(body)[:-1], _encode(more)[1:])
+encoded: Final = msgspec.json.Encoder().encode

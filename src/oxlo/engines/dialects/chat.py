@@ -1,6 +1,6 @@
 """Chats of engines that speak almost as OpenAI does, written as OpenAI's, field for field."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -14,9 +14,9 @@ from oxlo.engines.dialects.speech import Message, Voice
 from oxlo.engines.dialects.stream import Stream
 from oxlo.engines.dialects.tools import Plan
 from oxlo.errors import EngineFailed
-from oxlo.wire.shapes.chat import ChatRequest
+from oxlo.wire.chat import ChatRequest
 
-_encode = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class ChatStream(Stream):
@@ -38,7 +38,7 @@ class ChatStream(Stream):
         self._ways = ways
         self._tools = tools
         self._decided = decided
-        self._choices = request.n or 1
+        self._choices = request.n
         self._wants_usage = request.include_usage
         self._voices: dict[int, Voice] = {}
         #: What stands before and after the choices of each event.
@@ -155,7 +155,7 @@ def reply(body: bytes, request: ChatRequest, decided: Decided, tools: Plan, ways
         if chunk.usage is not None:
             counts.add(total, counts.counted(chunk.usage))
         for choice in chunk.choices:
-            check_index(choice.index, request.n or 1)
+            check_index(choice.index, request.n)
             whole = choices.setdefault(choice.index, _Whole(tools))
             whole.add(choice, choice.message or choice.delta)
     if not choices:

@@ -1,6 +1,6 @@
 """Chunks and replies of engines, read by type."""
 
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -9,7 +9,7 @@ from oxlo.engines.dialects.shapes.chunks import Chunk
 from oxlo.errors import EngineFailed
 from oxlo.wire.decode import sent
 
-_FINISHES = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
+_FINISHES: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 
 
 class Ways:
@@ -31,7 +31,7 @@ class Ways:
 
 
 T = TypeVar("T", bound=msgspec.Struct)
-_chunk = msgspec.json.Decoder(Chunk)
+_chunk: Final = msgspec.json.Decoder(Chunk)
 
 
 def read_chunk(payload: bytes) -> Chunk:

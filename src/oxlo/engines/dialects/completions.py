@@ -1,6 +1,6 @@
 """Legacy completions, written as OpenAI's: log probabilities in their old shape."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,12 +16,12 @@ from oxlo.errors import EngineFailed
 from oxlo.wire.completions import CompletionRequest
 from oxlo.wire.decode import sent
 
-_encode = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder().encode
 
 
-_chunk = msgspec.json.Decoder(TextChunk)
-_legacy = msgspec.json.Decoder(Legacy)
-_modern = msgspec.json.Decoder(Logprobs)
+_chunk: Final = msgspec.json.Decoder(TextChunk)
+_legacy: Final = msgspec.json.Decoder(Legacy)
+_modern: Final = msgspec.json.Decoder(Logprobs)
 
 
 class _Text:
@@ -76,7 +76,7 @@ class _Writer:
         self._request = request
         self._decided = decided
         self._ways = ways
-        self._n = request.n or 1
+        self._n = request.n
         self._by_choice: dict[int, Usage] = {}
         self._last: TextChunk
         self.usage = Usage()
@@ -105,7 +105,11 @@ class _Writer:
             prompts = self._request.prompts
             check_index(index, len(prompts) * self._n)
             prompt = prompts[index // self._n]
-            echo = self._request.echo and not self._ways.legacy and isinstance(prompt, str)
+            echo = (
+                self._request.given.get("echo")
+                and not self._ways.legacy
+                and isinstance(prompt, str)
+            )
             text = self.texts[index] = _Text(str(prompt) if echo else "")
         return text
 
@@ -167,7 +171,7 @@ def reply(body: bytes, request: CompletionRequest, decided: Decided, ways: Ways)
 
 
 #: What llama.cpp says before the first token of a completion.
-_NOTHING = b"null"
+_NOTHING: Final = b"null"
 
 
 class CompletionStream(Stream):

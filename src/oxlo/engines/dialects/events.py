@@ -1,13 +1,15 @@
 """Server-sent events, read by read."""
 
+from typing import Final
+
 import msgspec
 
 from oxlo.errors import EngineFailed
 
-DONE = b"[DONE]"
-END = b"\n\n"
+DONE: Final = b"[DONE]"
+END: Final = b"\n\n"
 #: Bytes of one event, at most: an engine that never ends one has lost its way.
-MOST_BYTES = 4 << 20
+MOST_BYTES: Final = 4 << 20
 
 
 class Cutter:
@@ -62,7 +64,7 @@ def event(payload: bytes) -> bytes:
     return b"data: %b\n\n" % payload
 
 
-_encoder = msgspec.json.Encoder()
+_encoder: Final = msgspec.json.Encoder()
 
 
 def encoded(value: object) -> bytes:

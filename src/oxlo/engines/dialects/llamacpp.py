@@ -6,26 +6,40 @@ one choice of several, tools for models whose templates know none, roles that te
 
 import re
 from collections.abc import Callable
+from typing import Any, Final
 
 import msgspec
-from msgspec import UNSET, Raw
+from msgspec import Raw
 
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Prompted, Translator
 from oxlo.engines.dialects import bodies, chat, completions, failures, pictures, tools
-from oxlo.engines.dialects.bodies import WITH_USAGE, defaults, either
+from oxlo.engines.dialects.bodies import WITH_USAGE, Words
 from oxlo.engines.dialects.chunks import Ways
 from oxlo.engines.dialects.counting import counter
 from oxlo.engines.dialects.openai import CHAT_PATH, COMPLETION_PATH
-from oxlo.engines.dialects.shapes.bodies import Sampling
-from oxlo.engines.dialects.shapes.llamacpp import Count, Samplers, Tokens
+from oxlo.engines.dialects.shapes.llamacpp import Count, Tokens
 from oxlo.errors import ApiError, BadRequest, ContextLengthExceeded
+from oxlo.wire.chat import ChatRequest
 from oxlo.wire.completions import CompletionRequest
-from oxlo.wire.shapes.chat import ChatRequest, JsonSchema, ResponseFormat
+from oxlo.wire.shapes.chat import JsonSchema, ResponseFormat
 from oxlo.wire.shapes.messages import Message
 
-WAYS = Ways("llamacpp", usage_per_choice=True, legacy=False)
+WAYS: Final = Ways("llamacpp", usage_per_choice=True, legacy=False)
 
-_encode = msgspec.json.Encoder().encode
+#: llama.cpp's own defaults are not neutral. It has no echo: the platform puts the prompt first.
+_SAMPLERS = bodies.SAMPLERS | {
+    "top_k": "top_k",
+    "min_p": "min_p",
+    "typical_p": "typical_p",
+    "repeat_penalty": "repeat_penalty",
+    "mirostat_mode": "mirostat",
+    "mirostat_tau": "mirostat_tau",
+    "mirostat_eta": "mirostat_eta",
+}
+_CHAT: Final = Words(bodies.CHAT, _SAMPLERS)
+_COMPLETION: Final = Words((*bodies.SHARED, "prompt"), _SAMPLERS)
+
+_encode: Final = msgspec.json.Encoder().encode
 _PARSER_WORDS = re.compile(
     r"^Unable to generate parser for this template\.\s*|^Automatic parser generation failed:\s*"
 )
@@ -46,16 +60,14 @@ class LlamaCpp:
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list."""
         wanted = _plan(request, decided)
-        body = bodies.chat(request, decided)
-        assert isinstance(body.messages, list)
-        body.messages = _messages(body.messages, request, decided, wanted)
+        body = bodies.chat(_CHAT, request, decided)
+        body["messages"] = _messages(body["messages"], request, decided, wanted)
         if decided.model.tools == "constrained" or wanted.forced:
-            body.tools = body.tool_choice = UNSET
-            body.parallel_tool_calls = None
+            for name in bodies.TOOLS:
+                body.pop(name, None)
         if wanted.forced:
-            body.response_format = _schema_format(wanted)
-        _adapt(body, choices=request.n or 1)
-        told = bodies.encoded(body, _samplers(request, decided))
+            body["response_format"] = _schema_format(wanted)
+        told = _written(body, choices=request.n)
         return EngineCall(CHAT_PATH, pictures.spliced(told, decided))
 
     def chat_reply(self, body: bytes, request: ChatRequest, decided: Decided) -> Answer:
@@ -68,10 +80,9 @@ class LlamaCpp:
 
     def completion(self, request: CompletionRequest, decided: Decided) -> EngineCall:
         """As `chat`, for the legacy endpoint."""
-        body = bodies.completion(request, decided)
-        body.echo = None  # llama.cpp has no echo: the platform puts the prompt before the text
-        _adapt(body, choices=(request.n or 1) * len(request.prompts))
-        return EngineCall(COMPLETION_PATH, bodies.encoded(body, _samplers(request, decided)))
+        body = _COMPLETION.write(request, decided)
+        choices = request.n * len(request.prompts)
+        return EngineCall(COMPLETION_PATH, _written(body, choices))
 
     def completion_reply(self, body: bytes, request: CompletionRequest, decided: Decided) -> Answer:
         """As `chat_reply`, for the legacy endpoint."""
@@ -137,23 +148,12 @@ def _schema_format(wanted: tools.Plan) -> ResponseFormat:
     return ResponseFormat("json_schema", JsonSchema("calls", schema, strict=True))
 
 
-def _adapt(body: Sampling, choices: int) -> None:
+def _written(body: dict[str, Any], choices: int) -> bytes:
     """Several choices are asked for as a stream: only there does each tell its usage."""
     if choices > 1:
-        body.stream = True
-        body.stream_options = WITH_USAGE
-    if body.seed is not None:
-        body.seed &= 0x7FFFFFFF
-
-
-def _samplers(request: ChatRequest | CompletionRequest, decided: Decided) -> Samplers:
-    usual = defaults(decided.model)
-    return Samplers(
-        top_k=either(request.top_k, usual.top_k),
-        min_p=either(request.min_p, usual.min_p),
-        typical_p=either(request.typical_p, usual.typical_p),
-        repeat_penalty=either(request.repeat_penalty, usual.repeat_penalty),
-        mirostat=either(request.mirostat_mode, usual.mirostat_mode),
-        mirostat_tau=either(request.mirostat_tau, usual.mirostat_tau),
-        mirostat_eta=either(request.mirostat_eta, usual.mirostat_eta),
-    )
+        body["stream"] = True
+        body["stream_options"] = WITH_USAGE
+    if "seed" in body:
+        body["seed"] &= 0x7FFFFFFF
+    body["cache_prompt"] = True
+    return bodies.encoded(body)

@@ -7,14 +7,15 @@ several times cheaper; every other event is read in full.
 """
 
 import re
+from typing import Final
 
 import msgspec
 
-_encode = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder().encode
 #: The inside of a JSON string, but for `\u`; whether it is UTF-8 is looked at apart.
-_WORDS = re.compile(rb'[^"\\\x00-\x1f]*(?:\\["\\/bfnrt][^"\\\x00-\x1f]*)*').fullmatch
+_WORDS: Final = re.compile(rb'[^"\\\x00-\x1f]*(?:\\["\\/bfnrt][^"\\\x00-\x1f]*)*').fullmatch
 #: Moulds made in a row that fitted nothing, before no more are made: this stream's events differ.
-_MOST_MISSES = 16
+_MOST_MISSES: Final = 16
 
 
 class Mould:
@@ -60,7 +61,7 @@ class Mould:
 
 
 #: What follows a value in an object.
-_ENDS = (b",", b"}")
+_ENDS: Final = (b",", b"}")
 
 
 def _is_utf8(words: bytes) -> bool:

@@ -6,27 +6,32 @@ bytes is always a key and its value, never something said.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from msgspec import UNSET
 
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Prompted, Translator, Usage
 from oxlo.engines.dialects import bodies, failures, pictures
+from oxlo.engines.dialects.bodies import Words
 from oxlo.engines.dialects.chunks import read
 from oxlo.engines.dialects.events import encoded, event
 from oxlo.engines.dialects.shapes.openai import Choice, Chunk, Object, Said
 from oxlo.engines.dialects.stream import Stream
 from oxlo.engines.dialects.usage import counted
 from oxlo.errors import ApiError, EngineFailed
+from oxlo.wire.chat import ChatRequest
 from oxlo.wire.completions import CompletionRequest
-from oxlo.wire.shapes.chat import ChatRequest
 
-CHAT_PATH = "/v1/chat/completions"
-COMPLETION_PATH = "/v1/completions"
+CHAT_PATH: Final = "/v1/chat/completions"
+COMPLETION_PATH: Final = "/v1/completions"
 
-_chunk = msgspec.json.Decoder(Chunk)
-_any = msgspec.json.Decoder(Object)
-_encode = msgspec.json.Encoder().encode
+_CHAT: Final = Words(bodies.CHAT, bodies.SAMPLERS)
+_COMPLETION: Final = Words(bodies.COMPLETION, bodies.SAMPLERS)
+_UNSET: Final = UNSET
+_chunk: Final = msgspec.json.Decoder(Chunk)
+_any: Final = msgspec.json.Decoder(Object)
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class OpenAI:
@@ -39,7 +44,7 @@ class OpenAI:
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list."""
-        body = bodies.encoded(bodies.chat(request, decided))
+        body = bodies.encoded(bodies.chat(_CHAT, request, decided))
         return EngineCall(CHAT_PATH, pictures.spliced(body, decided))
 
     def chat_reply(self, body: bytes, request: ChatRequest, decided: Decided) -> Answer:
@@ -52,7 +57,7 @@ class OpenAI:
 
     def completion(self, request: CompletionRequest, decided: Decided) -> EngineCall:
         """As `chat`, for the legacy endpoint."""
-        return EngineCall(COMPLETION_PATH, bodies.encoded(bodies.completion(request, decided)))
+        return EngineCall(COMPLETION_PATH, bodies.encoded(_COMPLETION.write(request, decided)))
 
     def completion_reply(self, body: bytes, request: CompletionRequest, decided: Decided) -> Answer:
         """As `chat_reply`, for the legacy endpoint."""
@@ -76,29 +81,32 @@ class OpenAI:
 def _answer(body: bytes, decided: Decided) -> Answer:
     """The reply and what its receipt says. Raises ApiError."""
     told = read(_chunk, body)
-    if not told.choices:
+    choices, usage = told.choices, told.usage
+    if not choices:
         raise EngineFailed
-    usage = counted(told.usage) if told.usage else Usage()
-    finish = told.choices[0].finish_reason or "stop"
-    return Answer(_completed(renamed(body, told.model, decided), told), usage, finish)
+    shown = renamed(body, told.model, decided)
+    for choice in choices:
+        if not _is_complete(choice):
+            shown = _completed(shown)
+            break
+    finish = choices[0].finish_reason or "stop"
+    return Answer(shown, counted(usage) if usage else Usage(), finish)
 
 
-def _completed(body: bytes, told: Chunk) -> bytes:
-    """The same reply with the fields that OpenAI always sends, where some are missing."""
-    if all(map(_is_complete, told.choices)):
-        return body
+def _is_complete(choice: Choice) -> bool:
+    """Whether a whole reply's choice has the fields that OpenAI always sends."""
+    said = choice.message
+    return choice.logprobs is not _UNSET and (said is None or said.refusal is not _UNSET)
+
+
+def _completed(body: bytes) -> bytes:
+    """The same reply with the fields that OpenAI always sends."""
     reply = _any.decode(body)
     for choice in reply["choices"]:
         choice.setdefault("logprobs", None)
         if isinstance(choice.get("message"), dict):
             choice["message"].setdefault("refusal", None)
     return _encode(reply)
-
-
-def _is_complete(choice: Choice) -> bool:
-    """Whether a whole reply's choice has the fields that OpenAI always sends."""
-    said = choice.message
-    return choice.logprobs is not UNSET and (said is None or said.refusal is not UNSET)
 
 
 def renamed(data: bytes, told: str | None, decided: Decided) -> bytes:
@@ -112,7 +120,7 @@ def renamed(data: bytes, told: str | None, decided: Decided) -> bytes:
     return _encode(_any.decode(data) | {"model": decided.model.id})
 
 
-_NULL_USAGE = b',"usage":null}'
+_NULL_USAGE: Final = b',"usage":null}'
 
 
 class PassThrough(Stream):

@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from oxlo.engines.dialect import Decided
 from oxlo.engines.parts import FilePart, Parts
-from oxlo.wire.shapes.chat import ChatRequest
+from oxlo.wire.chat import ChatRequest
 from oxlo.wire.shapes.messages import Message, Part, Url
 
 _MARK = b"\0"

@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import Raw, UnsetType
 
+from oxlo.wire.chat import ChatRequest
 from oxlo.wire.decode import too_deep
-from oxlo.wire.shapes.chat import ChatRequest
 from oxlo.wire.shapes.messages import Called, Message
 from oxlo.wire.tools import Function, Mode
 
@@ -50,7 +50,7 @@ def plan(request: ChatRequest) -> Plan:
         return NO_TOOLS
     named = offer.mode == "named"
     functions = tuple(f for f in offer.functions if not named or f.name == offer.name)
-    parallel = request.parallel_tool_calls is not False and not named
+    parallel = request.given.get("parallel_tool_calls") is not False and not named
     return Plan(offer.mode, functions, parallel)
 
 

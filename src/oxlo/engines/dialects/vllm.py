@@ -1,26 +1,33 @@
 """vLLM's dialect: OpenAI's with a few more keys, which are taken out, and a few more samplers."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Prompted, Translator
 from oxlo.engines.dialects import bodies, chat, completions, pictures
-from oxlo.engines.dialects.bodies import defaults, either
+from oxlo.engines.dialects.bodies import Words
 from oxlo.engines.dialects.chunks import Ways
 from oxlo.engines.dialects.counting import counter
 from oxlo.engines.dialects.openai import CHAT_PATH, COMPLETION_PATH, OpenAI
-from oxlo.engines.dialects.shapes.vllm import Count, Samplers
+from oxlo.engines.dialects.shapes.vllm import Count
 from oxlo.engines.dialects.tools import NO_TOOLS
+from oxlo.wire.chat import ChatRequest
 from oxlo.wire.completions import CompletionRequest
-from oxlo.wire.shapes.chat import ChatRequest
 
 #: vLLM serves lower numbers first; our plans count upwards.
-_TOP_PRIORITY = 3
-WAYS = Ways("vllm")
+_TOP_PRIORITY: Final = 3
+WAYS: Final = Ways("vllm")
+_SAMPLERS = bodies.SAMPLERS | {
+    "top_k": "top_k",
+    "min_p": "min_p",
+    "repeat_penalty": "repetition_penalty",
+}
+_CHAT: Final = Words(bodies.CHAT, _SAMPLERS)
+_COMPLETION: Final = Words(bodies.COMPLETION, _SAMPLERS)
 
-_encode = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 _count = counter(Count, lambda told: told.count)
@@ -35,7 +42,7 @@ class Vllm(OpenAI):
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
         """The engine's request, rebuilt from an allow-list."""
-        body = bodies.encoded(bodies.chat(request, decided), _samplers(request, decided))
+        body = _written(bodies.chat(_CHAT, request, decided), decided)
         return EngineCall(CHAT_PATH, pictures.spliced(body, decided))
 
     def chat_reply(self, body: bytes, request: ChatRequest, decided: Decided) -> Answer:
@@ -48,8 +55,8 @@ class Vllm(OpenAI):
 
     def completion(self, request: CompletionRequest, decided: Decided) -> EngineCall:
         """As `chat`, for the legacy endpoint."""
-        body = bodies.encoded(bodies.completion(request, decided), _samplers(request, decided))
-        return EngineCall(COMPLETION_PATH, body)
+        body = _COMPLETION.write(request, decided)
+        return EngineCall(COMPLETION_PATH, _written(body, decided))
 
     def completion_reply(self, body: bytes, request: CompletionRequest, decided: Decided) -> Answer:
         """A whole completion without vLLM's additions. Raises ApiError."""
@@ -67,7 +74,7 @@ class Vllm(OpenAI):
         if isinstance(request, ChatRequest):
             asked |= {"messages": pictures.left_out(request)}
             if request.has_tools:
-                asked["tools"] = request.tools
+                asked["tools"] = request.given["tools"]
         else:
             prompt = max(request.prompts, key=len)
             if not isinstance(prompt, str):
@@ -76,11 +83,6 @@ class Vllm(OpenAI):
         return EngineCall("/tokenize", _encode(asked)), _count
 
 
-def _samplers(request: ChatRequest | CompletionRequest, decided: Decided) -> Samplers:
-    usual = defaults(decided.model)
-    return Samplers(
-        priority=_TOP_PRIORITY - decided.priority,
-        top_k=either(request.top_k, usual.top_k),
-        min_p=either(request.min_p, usual.min_p),
-        repetition_penalty=either(request.repeat_penalty, usual.repeat_penalty),
-    )
+def _written(body: dict[str, Any], decided: Decided) -> bytes:
+    body["priority"] = _TOP_PRIORITY - decided.priority
+    return bodies.encoded(body)

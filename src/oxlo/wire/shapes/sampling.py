@@ -5,8 +5,6 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from oxlo.wire.media import Medium
-
 #: OpenAI's seeds: 64 bits.
 Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
@@ -18,7 +16,7 @@ class StreamOptions(msgspec.Struct):
     include_obfuscation: bool | None = None
 
 
-class Sampling(msgspec.Struct, kw_only=True, dict=True):
+class Sampling(msgspec.Struct, kw_only=True):
     """How to answer: OpenAI's fields, and the samplers of our docs. `None` is absent."""
 
     model: str
@@ -43,17 +41,3 @@ class Sampling(msgspec.Struct, kw_only=True, dict=True):
     mirostat_mode: int | None = None
     mirostat_tau: float | None = None
     mirostat_eta: float | None = None
-
-    @property
-    def sse(self) -> bool:
-        """Whether a stream of it is one of server-sent events."""
-        return True
-
-    def media(self) -> tuple[Medium, ...]:
-        """The pictures that it shows: none."""
-        return ()
-
-    @property
-    def include_usage(self) -> bool:
-        """Whether the stream's usage chunk was asked for."""
-        return self.stream_options is not None and self.stream_options.include_usage is True
