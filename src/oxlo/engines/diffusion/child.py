@@ -1,108 +1,22 @@
-"""The child process of one image engine: OpenAI's two endpoints around a pipeline."""
+"""The child process of one image engine."""
 
-import secrets
-import time
-from collections.abc import Callable
-from dataclasses import replace
+import os
 
 import msgspec
-from starlette.datastructures import FormData
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from oxlo.engines.diffusion import loading, pictures
 from oxlo.engines.diffusion.config import Config
-from oxlo.engines.diffusion.drawing import Drawing, decide
-from oxlo.engines.diffusion.prompt import Read, Reader
-from oxlo.engines.diffusion.reply import reply
-from oxlo.engines.diffusion.studio import Studio
-from oxlo.engines.diffusion.wish import Wish, read, read_form
-from oxlo.engines.serving import forms
 from oxlo.engines.serving.app import Engine
 from oxlo.engines.serving.process import main
-from oxlo.engines.serving.work import Job, Workers
-from oxlo.errors import ContextLengthExceeded
-from oxlo.wire.sizes import spelt
-
-#: Seeds that are chosen for a caller who names none.
-_SEEDS = 1 << 31
-
-
-class Images:
-    """What the two endpoints share: a model, and who draws with it."""
-
-    def __init__(self, config: Config, studio: Studio, reader: Reader, workers: Workers) -> None:
-        self._config = config
-        self._studio = studio
-        self._reader = reader
-        self._workers = workers
-
-    async def generate(self, request: Request) -> Response:
-        """POST /v1/images/generations."""
-        wish = read(await request.body())
-        return await self._reply(request, wish, lambda: self._from_words(wish))
-
-    async def edit(self, request: Request) -> Response:
-        """POST /v1/images/edits, as a form with the image, and perhaps a mask."""
-        async with request.form() as form:
-            wish = read_form(forms.fields(form))
-            return await self._reply(request, wish, lambda: self._from_image(wish, form))
-
-    async def _reply(
-        self, request: Request, wish: Wish, decided: Callable[[], Drawing]
-    ) -> Response:
-        """Draw in a thread; the drawing is decided there too, since images are read for it."""
-        body = await self._workers.run(request, lambda job: self._draw(wish, decided(), job))
-        return Response(body, media_type="application/json")
-
-    def _draw(self, wish: Wish, drawing: Drawing, job: Job) -> bytes:
-        told = self._read(wish)
-        images = self._studio.draw(drawing, job)
-        kind = wish.output_format or "png"
-        files = [pictures.encode(image, kind, wish.output_compression) for image in images]
-        return reply(int(time.time()), files, drawing.seeds, told, spelt(images[0].size), kind)
-
-    def _read(self, wish: Wish) -> Read:
-        told, most = self._reader.read(wish.prompt), wish.max_input_tokens
-        if most is not None and told.tokens > most:
-            raise ContextLengthExceeded(
-                f"The prompt has {told.tokens} tokens; {most} are allowed here.",
-                param="prompt",
-                counted_tokens=told.tokens,
-                allowed_tokens=most,
-            )
-        return told
-
-    def _from_words(self, wish: Wish) -> Drawing:
-        size = self._config.sizes.choose(wish.size, wish.width, wish.height)
-        return decide(wish, self._config, size, secrets.randbelow(_SEEDS))
-
-    def _from_image(self, wish: Wish, form: FormData) -> Drawing:
-        sizes = self._config.sizes
-        image = pictures.read(forms.file(form, "image").file, "image")
-        mask = pictures.read(forms.file(form, "mask").file, "mask") if "mask" in form else None
-        asked = wish.width or wish.height or wish.size not in (None, "", "auto")
-        size = sizes.choose(wish.size, wish.width, wish.height) if asked else sizes.like(image.size)
-        return replace(
-            decide(wish, self._config, size, secrets.randbelow(_SEEDS)),
-            image=pictures.opaque(image, size),
-            mask=mask and pictures.mask(mask, size),
-        )
 
 
 def load(line: bytes) -> Engine:
     """The engine that the configuration describes. Raises CannotLoad."""
-    config = msgspec.json.decode(line, type=Config)
-    pipeline = loading.load(config, loading.device())
-    studio = Studio(pipeline, config.pipelines)
-    workers = Workers(config.slots)
-    images = Images(config, studio, Reader(pipeline, studio.longest), workers)
-    routes = [
-        Route("/v1/images/generations", images.generate, methods=["POST"]),
-        Route("/v1/images/edits", images.edit, methods=["POST"]),
-    ]
-    return Engine(routes, workers, config.api_key, config.port)
+    # Torch's threads wait for each other, and would do so by spinning: where another program takes
+    # one of two cores, an image took 50 times as long. OpenMP reads this when torch is loaded.
+    os.putenv("OMP_WAIT_POLICY", "PASSIVE")
+    from oxlo.engines.diffusion.service import engine
+
+    return engine(msgspec.json.decode(line, type=Config))
 
 
 if __name__ == "__main__":
