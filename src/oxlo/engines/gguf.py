@@ -39,6 +39,11 @@ def bytes_per_token(head: dict[str, Any]) -> int:
     return int(layers * kv_heads * (keys + values) * 2)
 
 
+def is_projector(head: dict[str, Any]) -> bool:
+    """Whether the file turns pictures into a model's tokens, and is no model itself."""
+    return bool(head.get("general.architecture") == "clip")
+
+
 def _metadata(file: BinaryIO, path: Path) -> dict[str, Any]:
     if file.read(4) != _MAGIC:
         raise CannotLaunch(f"{path} is not a GGUF file")

@@ -4,6 +4,7 @@ import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -43,19 +44,18 @@ class LlamaCpp:
     ) -> Launch:
         """A child process with its own port and its own key."""
         require(("xllamacpp",), "llama.cpp is", "llamacpp")
-        if not weights:
-            raise CannotLaunch(f"the model file of {model.id} names no weights")
+        file, head, projector = _files(model, weights)
         args = arguments(variant, Args)
         wish = Size(
             settings.llamacpp_threads or args.threads,
             settings.llamacpp_slots or args.slots,
             settings.llamacpp_context or args.context,
         )
-        per_token = gguf.bytes_per_token(gguf.read(weights[0]))
         embeds = "embeddings" in model.abilities
-        size = decide(wish, machine, model.context_length, per_token)
+        size = decide(wish, machine, model.context_length, gguf.bytes_per_token(head))
         config = Config(
-            weights=str(weights[0]),
+            weights=str(file),
+            projector=str(projector or ""),
             alias=model.id,
             threads=size.threads,
             slots=contexts(size.slots),
@@ -78,6 +78,24 @@ def _whole_texts(size: Size) -> int:
     """A text is read at once; llama.cpp takes means only in multiples of its slots."""
     slots = contexts(size.slots)
     return -(-max(BATCH, size.context) // slots) * slots
+
+
+def _files(model: Model, weights: Sequence[Path]) -> tuple[Path, dict[str, Any], Path | None]:
+    """The model's file, its head, and its projector: each says itself which it is."""
+    models: dict[Path, dict[str, Any]] = {}
+    projectors = []
+    for path in weights:
+        head = gguf.read(path)
+        if gguf.is_projector(head):
+            projectors.append(path)
+        else:
+            models[path] = head
+    if not models:
+        raise CannotLaunch(f"the model file of {model.id} names no weights")
+    if not projectors and "vision" in model.abilities:
+        raise CannotLaunch(f"{model.id} sees, but its model file names no projector (mmproj)")
+    file, head = next(iter(models.items()))
+    return file, head, next(iter(projectors), None)
 
 
 def _launch(model: Model, config: Config, slots: int) -> Launch:

@@ -12,6 +12,7 @@ from typing import Any, Literal, NoReturn
 import msgspec
 
 from oxlo.engines.serving.channel import fail, say
+from oxlo.engines.serving.confine import no_connections
 
 Pooling = Literal["mean", "cls", "last"]
 #: Tokens of a prompt computed between two looks at the queue: health polls and the streams of
@@ -25,6 +26,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Every argument that is decided, in llama.cpp's units."""
 
     weights: str
+    #: What makes pictures its tokens; "": it sees none.
+    projector: str = ""
     #: The model's name at the engine.
     alias: str
     threads: int
@@ -65,6 +68,10 @@ def _params(config: Config) -> Any:
 
     params = CommonParams()
     params.model.path = config.weights
+    params.mmproj.path = config.projector
+    params.mmproj_use_gpu = False
+    # Bytes that are no picture are not handed to a program that may happen to be installed.
+    params.video_ffmpeg_bin_dir = os.devnull
     params.model_alias = {config.alias}
     params.hostnames = ["127.0.0.1"]
     params.port = config.port
@@ -88,6 +95,7 @@ def _params(config: Config) -> Any:
 
 def main() -> None:
     """Read the configuration and serve."""
+    no_connections()  # it would fetch a picture from any address that it is given
     serve(msgspec.json.decode(sys.stdin.buffer.readline(), type=Config))
 
 

@@ -17,6 +17,11 @@ _SCHEMA = {
     "required": ["ok"],
     "additionalProperties": False,
 }
+#: A grey square, 64 by 64.
+_PICTURE = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAAAAACPAi4CAAAAKUlEQVR42u3MQREAAAwC"
+    "IKMb3RD77SAA6VEEAoFAIBAIBAKBQCAQfA8G320AeXC6efoAAAAASUVORK5CYII="
+)
 
 
 class WarmUpFailed(Exception):
@@ -89,6 +94,12 @@ def _images(launch: Launch) -> Iterator[tuple[str, object]]:
     yield "/v1/images/generations", body | few
 
 
+def _pictures(launch: Launch) -> Iterator[tuple[str, object]]:
+    picture = {"type": "image_url", "image_url": {"url": _PICTURE}}
+    said = [{"type": "text", "text": "What is it?"}, picture]
+    yield _CHAT, _chat(launch) | {"messages": [{"role": "user", "content": said}]}
+
+
 def _chat(launch: Launch) -> dict[str, object]:
     # OpenAI's newer models refuse max_tokens; llama.cpp and older vLLM know nothing else.
     limit = "max_completion_tokens" if launch.dialect == "openai" else "max_tokens"
@@ -100,6 +111,7 @@ def _chat(launch: Launch) -> dict[str, object]:
 _WARM_UPS: dict[str, Callable[[Launch], Iterator[tuple[str, object]]]] = {
     "chat": _chats,
     "json": _schemas,
+    "vision": _pictures,
     "completions": _completions,
     "embeddings": _embeddings,
     "images": _images,

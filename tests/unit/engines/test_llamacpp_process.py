@@ -1,10 +1,12 @@
 """How a llama.cpp engine is decided, before any process starts."""
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests import projector
 
 from oxlo.catalogue import Model, Variant
 from oxlo.engines import gguf
@@ -54,11 +56,15 @@ def model_file(tmp_path: Path) -> Path:
 
 
 def launch(
-    path: Path, args: dict[str, object] | None = None, slots: int = 0, model: Model = MODEL
+    path: Path,
+    args: dict[str, object] | None = None,
+    slots: int = 0,
+    model: Model = MODEL,
+    more: Sequence[Path] = (),
 ) -> Launch:
     variant = Variant(hardware="cpu", engine="llamacpp", args=args or {})
     given = Settings(home=path.parent, llamacpp_slots=slots)
-    return LlamaCpp().launch(model, variant, given, [path], Machine(2, 16_000))
+    return LlamaCpp().launch(model, variant, given, [*more, path], Machine(2, 16_000))
 
 
 def test_head_says_the_context_size(model_file: Path) -> None:
@@ -90,6 +96,23 @@ def test_an_embedding_model_reads_a_text_at_once(model_file: Path) -> None:
     assert (config.embeds, config.pooling, config.batch) == (True, "last", 2050)
     chats = msgspec.json.decode(launch(model_file).config, type=Config)
     assert (chats.embeds, chats.pooling, chats.batch) == (False, None, 512)
+
+
+def test_projector_is_known_by_itself(model_file: Path, tmp_path: Path) -> None:
+    """In whatever order the files are named; a model without one has no eyes."""
+    mmproj = projector.write(tmp_path / "a-name.gguf", 576)
+    config = msgspec.json.decode(launch(model_file, more=[mmproj]).config, type=Config)
+    assert (config.weights, config.projector) == (str(model_file), str(mmproj))
+    assert msgspec.json.decode(launch(model_file).config, type=Config).projector == ""
+
+
+def test_sight_needs_a_projector(model_file: Path, tmp_path: Path) -> None:
+    """A model that is said to see and cannot is not started; nor is a projector alone."""
+    sees = msgspec.structs.replace(MODEL, abilities=frozenset({"chat", "vision"}))
+    with pytest.raises(CannotLaunch, match="m sees, but its model file names no projector"):
+        launch(model_file, model=sees)
+    with pytest.raises(CannotLaunch, match="names no weights"):
+        launch(projector.write(tmp_path / "mmproj.gguf", 576))
 
 
 def test_unknown_argument(model_file: Path) -> None:

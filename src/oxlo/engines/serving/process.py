@@ -19,6 +19,7 @@ import uvloop
 
 from oxlo.engines.serving.app import Engine, application
 from oxlo.engines.serving.channel import fail, say
+from oxlo.engines.serving.confine import no_connections
 
 #: Seconds that running calls get at SIGTERM: the fleet has let them finish before.
 _GRACE = 3
@@ -30,6 +31,7 @@ class CannotLoad(Exception):
 
 def main(load: Callable[[bytes], Engine]) -> None:
     """Load the engine that the first line of stdin describes, announce it, and serve."""
+    no_connections()
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     try:
         engine = load(sys.stdin.buffer.readline())
