@@ -41,6 +41,7 @@ DOUBLES = (
     ("vectors", "free", "embeddings", ["embeddings"]),
     ("pictures", "free", "image", ["images", "image_edits"]),
     ("seer", "free", "vision", [*CHATS, "vision"]),
+    ("listener", "free", "audio", ["transcription", "translation"]),
 )
 
 Headers = dict[str, str]

@@ -12,6 +12,9 @@ async def test_every_route_priced(start: Start) -> None:
     platform = await start()
     costs = {route.path: route.cost for route in platform.gateway.routes.table}
     assert {path for path, cost in costs.items() if cost} == {
+        "/v1/audio/speech",
+        "/v1/audio/transcriptions",
+        "/v1/audio/translations",
         "/v1/chat/completions",
         "/v1/completions",
         "/v1/embeddings",

@@ -1,5 +1,8 @@
 """Engines of ours under the same tests: how each is started, and what it is asked."""
 
+import io
+import random
+import wave
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +12,7 @@ from tests.conftest import fetched
 from oxlo import catalogue
 from oxlo.engines.base import Launch
 from oxlo.engines.kinds import kind
+from oxlo.fleet.fetch import Content
 from oxlo.fleet.sizing import Machine
 from oxlo.settings import Settings
 
@@ -42,11 +46,34 @@ class Subject:
         return kind(variant.engine).launch(model, variant, settings, files, Machine(1, 4000))
 
 
+def recording(seconds: int) -> Content:
+    """A form with so much quiet noise: in silence, models hear things, at length."""
+    made = io.BytesIO()
+    with wave.open(made, "wb") as out:
+        out.setparams((1, 1, 8000, 8000, "NONE", ""))
+        quiet = bytes(116 + value % 25 for value in range(256))
+        out.writeframes(random.Random(1).randbytes(8000 * seconds).translate(quiet))
+    head = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n'
+    return Content("multipart/form-data; boundary=b", head + made.getvalue() + b"\r\n--b--\r\n")
+
+
 SUBJECTS = (
     Subject(
         "minilm-l6",
         short=Asked("/v1/embeddings", {"model": "m", "input": "Hi."}, b'"embedding":['),
         long=Asked("/v1/embeddings", {"model": "m", "input": ["word " * 200] * 2048}),
         steps=1024,
+    ),
+    Subject(
+        "whisper-base",
+        short=Asked("/v1/audio/transcriptions", recording(1), b'"text":'),
+        long=Asked("/v1/audio/transcriptions", recording(900)),
+        steps=30,
+    ),
+    Subject(
+        "kokoro-82m",
+        short=Asked("/v1/audio/speech", {"input": "Hi."}, b"ID3"),
+        long=Asked("/v1/audio/speech", {"input": "This goes on and on. " * 400}),
+        steps=40,
     ),
 )

@@ -19,6 +19,7 @@ from oxlo.catalogue.model import (
     Repository,
     Source,
     Variant,
+    Voice,
     WeightsFile,
 )
 from oxlo.errors import ModelNotFound
@@ -33,6 +34,7 @@ __all__ = [
     "Repository",
     "Source",
     "Variant",
+    "Voice",
     "WeightsFile",
     "fold",
     "load",

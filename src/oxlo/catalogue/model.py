@@ -108,6 +108,18 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return int(self.args.get("tensor_parallel", 1)) * int(self.args.get("pipeline_parallel", 1))
 
 
+class Voice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One voice of a model that speaks."""
+
+    id: str
+    name: str
+    #: As a BCP 47 tag: en-US, fr-FR, it.
+    language: str
+    gender: Literal["female", "male"]
+    #: Other names that callers may give: OpenAI's, of the voice that sounds most alike.
+    aliases: tuple[str, ...] = ()
+
+
 class Repository(msgspec.Struct, frozen=True):
     """Weights of many files, known by hub and revision."""
 
@@ -145,6 +157,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     template_overhead: tuple[int, int] = (64, 16)
     #: Parameters that differ from those of its abilities. A file says only what differs.
     parameters: dict[str, Parameter] = {}
+    #: Of a model that speaks; empty: any name is passed on to its engine.
+    voices: tuple[Voice, ...] = ()
     #: Of all weights, in billions, as the model's card says; None where it says nothing.
     billions: float | None = None
     #: Models that a product of ours is built on, by their names on a hub.

@@ -1,17 +1,27 @@
 """What a model's requests may say, and how `/v1/models` shows a model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Generic, Literal, TypeVar
 
+import msgspec
+
 from oxlo.catalogue.abilities import shared
-from oxlo.catalogue.model import Model, Parameter
+from oxlo.catalogue.model import Model, Parameter, Voice
 
 T = TypeVar("T")
 
 
 def parameters(model: Model) -> dict[str, Parameter]:
     """The model's parameters by name: those of its abilities, then its own, which win."""
-    return {**shared(model.abilities), **model.parameters}
+    found = {**shared(model.abilities), **model.parameters}
+    if model.voices and "voice" in found:
+        found["voice"] = msgspec.structs.replace(found["voice"], choices=voice_names(model))
+    return found
+
+
+def voice_names(model: Model) -> tuple[str, ...]:
+    """What a caller may say for a voice: its id, or another name of it."""
+    return tuple(name for voice in model.voices for name in (voice.id, *voice.aliases))
 
 
 class PerModel(Generic[T]):
@@ -61,6 +71,24 @@ def entry(
         "capabilities": sorted(model.abilities),
         "aliases": list(model.aliases),
         "licence": model.licence,
+    }
+
+
+def voices(models: Iterable[Model]) -> dict[str, object]:
+    """The body of `GET /v1/audio/voices`: an OpenAI list, and the ids alone for simpler readers."""
+    listed = [_voice(voice, model) for model in models for voice in model.voices]
+    return {"object": "list", "data": listed, "voices": [voice["id"] for voice in listed]}
+
+
+def _voice(voice: Voice, model: Model) -> dict[str, object]:
+    return {
+        "id": voice.id,
+        "object": "audio.voice",
+        "name": voice.name,
+        "language": voice.language,
+        "gender": voice.gender,
+        "aliases": list(voice.aliases),
+        "model": model.id,
     }
 
 

@@ -4,7 +4,7 @@ A dialect is pure: bytes in, bytes out. The gateway does the I/O.
 """
 
 from collections.abc import Callable
-from typing import ClassVar, Final, Protocol
+from typing import Final, Protocol
 
 from oxlo.catalogue import Model
 from oxlo.engines.parts import Parts
@@ -117,14 +117,13 @@ class Translator:
     receipt is written. Bytes that need no change are returned as they came.
     """
 
-    __slots__ = ("done", "error", "finish", "started", "usage")
-
-    #: Header lines of the reply: its type.
-    head: ClassVar[bytes] = SSE
-    #: What the client is sent last, where that is the custom.
-    ending: ClassVar[bytes] = b"data: [DONE]\n\n"
+    __slots__ = ("done", "ending", "error", "finish", "head", "started", "usage")
 
     def __init__(self) -> None:
+        #: Header lines of the reply: its type.
+        self.head = SSE
+        #: What the client is sent last, where that is the custom.
+        self.ending = b"data: [DONE]\n\n"
         #: An event with content (text, a tool call, a finish reason) was seen: retries end here.
         self.started = False
         #: The end was seen.

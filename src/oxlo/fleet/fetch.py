@@ -18,6 +18,14 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """A request's body that is no JSON."""
+
+    type: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Fetched:
     """A whole reply."""
 
@@ -57,7 +65,7 @@ async def fetch(
     api_key: str = "",
     tls: ssl.SSLContext | None = None,
 ) -> Fetched:
-    """GET, or POST of `body` as JSON, over a connection of its own.
+    """GET, or POST of `body` (as JSON, unless it is Content), over a connection of its own.
 
     `tls` says how an https address is checked; None: by its certificate and name.
     Raises NoAnswer after `deadline` seconds, Refused when the exchange failed.
@@ -85,17 +93,21 @@ async def _exchange(
 
 
 def _request(url: SplitResult, body: object, api_key: str) -> bytes:
-    data = b"" if body is None else msgspec.json.encode(body)
+    content = body if isinstance(body, Content) else _json(body)
     lines = [
         f"{'GET' if body is None else 'POST'} {url.path} HTTP/1.1",
         f"Host: {url.netloc}",
-        f"Content-Length: {len(data)}",
-        "Content-Type: application/json",
+        f"Content-Length: {len(content.data)}",
+        f"Content-Type: {content.type}",
         "Accept: */*",
         "Connection: close",
     ]
     lines += [f"Authorization: Bearer {api_key}"] if api_key else []
-    return "\r\n".join([*lines, "", ""]).encode() + data
+    return "\r\n".join([*lines, "", ""]).encode() + content.data
+
+
+def _json(body: object) -> Content:
+    return Content("application/json", b"" if body is None else msgspec.json.encode(body))
 
 
 async def _reply(reader: asyncio.StreamReader) -> Fetched:

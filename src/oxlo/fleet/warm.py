@@ -1,15 +1,22 @@
 """Warm-up: real requests, so that the first caller is not the one who waits."""
 
+import io
+import random
 import statistics
 import time
+import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from oxlo.engines.base import Launch
-from oxlo.fleet.fetch import fetch
+from oxlo.fleet.fetch import Content, fetch
 
 #: Seconds for one warm-up request; the first may have to page the weights in from a disk.
 _DEADLINE = 120.0
+#: Samples a second of the recording that listeners are warmed with.
+_RATE = 16_000
+#: Any byte as an 8-bit sample near the middle.
+_QUIET = bytes(116 + value % 25 for value in range(256))
 _CHAT = "/v1/chat/completions"
 _SCHEMA = {
     "type": "object",
@@ -100,6 +107,34 @@ def _pictures(launch: Launch) -> Iterator[tuple[str, object]]:
     yield _CHAT, _chat(launch) | {"messages": [{"role": "user", "content": said}]}
 
 
+def _transcriptions(launch: Launch) -> Iterator[tuple[str, object]]:
+    yield "/v1/audio/transcriptions", _recording(launch)
+
+
+def _translations(launch: Launch) -> Iterator[tuple[str, object]]:
+    yield "/v1/audio/translations", _recording(launch)
+
+
+def _speech(launch: Launch) -> Iterator[tuple[str, object]]:
+    body: dict[str, object] = {"model": launch.engine_model, "input": "Hello."}
+    # Ours have a voice that they begin with; OpenAI's own servers want one named.
+    yield "/v1/audio/speech", body | ({"voice": "alloy"} if launch.dialect == "openai" else {})
+
+
+def _recording(launch: Launch) -> Content:
+    """A form with a second of quiet noise: in silence, models hear things, at length."""
+    made = io.BytesIO()
+    with wave.open(made, "wb") as out:
+        out.setparams((1, 1, _RATE, _RATE, "NONE", ""))
+        out.writeframes(random.Random(1).randbytes(_RATE).translate(_QUIET))  # noqa: S311
+    field = b'--oxlo\r\ncontent-disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+    fields = (
+        field % (b"model", b"", launch.engine_model.encode()),
+        field % (b"file", b'; filename="noise.wav"', made.getvalue()),
+    )
+    return Content("multipart/form-data; boundary=oxlo", b"".join(fields) + b"--oxlo--\r\n")
+
+
 def _chat(launch: Launch) -> dict[str, object]:
     # OpenAI's newer models refuse max_tokens; llama.cpp and older vLLM know nothing else.
     limit = "max_completion_tokens" if launch.dialect == "openai" else "max_tokens"
@@ -115,4 +150,7 @@ _WARM_UPS: dict[str, Callable[[Launch], Iterator[tuple[str, object]]]] = {
     "completions": _completions,
     "embeddings": _embeddings,
     "images": _images,
+    "transcription": _transcriptions,
+    "translation": _translations,
+    "speech": _speech,
 }

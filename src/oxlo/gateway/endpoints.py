@@ -7,7 +7,9 @@ from typing import Any
 from oxlo.engines.dialect import Answer, Decided, Dialect, EngineCall, Translator, Usage
 from oxlo.engines.dialects import embeddings as embedding
 from oxlo.engines.dialects import images as image
-from oxlo.wire import chat, completions, embeddings, images
+from oxlo.engines.dialects import synthesis
+from oxlo.engines.dialects import transcription as transcribing
+from oxlo.wire import chat, completions, embeddings, images, speech, transcription
 from oxlo.wire.media import Keep
 
 #: The request, and the names of fields that are not known. Raises BadRequest.
@@ -122,4 +124,53 @@ IMAGE_EDITS = Endpoint(
     picks=True,
 )
 
-INFERENCE = (CHAT, COMPLETIONS, EMBEDDINGS, IMAGES, IMAGE_EDITS)
+SPEECH = Endpoint(
+    name="speech",
+    path=synthesis.PATH,
+    ability="speech",
+    decode=speech.decode,
+    validate=speech.validate,
+    build=lambda _, request, decided: synthesis.call(request, decided),
+    reply=lambda _, body, request, decided: synthesis.reply(body, request, decided),
+    stream=lambda _, request, decided: synthesis.stream(request, decided),
+)
+
+TRANSCRIPTIONS = Endpoint(
+    name="transcriptions",
+    path=transcribing.TRANSCRIPTIONS,
+    ability="transcription",
+    decode=None,
+    forms=transcription.decode,
+    validate=transcription.validate,
+    build=lambda _, request, decided: transcribing.call(
+        transcribing.TRANSCRIPTIONS, request, decided
+    ),
+    reply=lambda _, body, request, decided: transcribing.reply(body, request, decided),
+    stream=lambda _, request, decided: transcribing.stream(request, decided),
+    media=("file",),
+)
+
+TRANSLATIONS = Endpoint(
+    name="translations",
+    path=transcribing.TRANSLATIONS,
+    ability="translation",
+    decode=None,
+    forms=transcription.decode_translation,
+    validate=transcription.validate,
+    build=lambda _, request, decided: transcribing.call(
+        transcribing.TRANSLATIONS, request, decided
+    ),
+    reply=lambda _, body, request, decided: transcribing.reply(body, request, decided),
+    media=("file",),
+)
+
+INFERENCE = (
+    CHAT,
+    COMPLETIONS,
+    EMBEDDINGS,
+    IMAGES,
+    IMAGE_EDITS,
+    SPEECH,
+    TRANSCRIPTIONS,
+    TRANSLATIONS,
+)

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl
 
 import msgspec
 
 from oxlo.catalogue import Model
-from oxlo.catalogue.parameters import describe, entry
+from oxlo.catalogue.parameters import describe, entry, voices
 from oxlo.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
 from oxlo.gateway import headers
 from oxlo.gateway.backends import Group
@@ -47,6 +48,7 @@ class Routes:
             *(self._inference(endpoint) for endpoint in endpoints),
             Route(b"GET", "/v1/models", 0, self._asked("models", self._models)),
             Route(b"GET", "/v1/models/", 0, self._asked("models", self._model), below=True),
+            Route(b"GET", "/v1/audio/voices", 0, self._asked("voices", self._voices)),
             Route(b"GET", "/v1/limits", 0, self._asked("limits", self._limits)),
             Route(b"GET", "/v1/requests/", 0, self._of_control("requests"), below=True),
             Route(b"GET", "/v1/usage", 0, self._of_control("usage")),
@@ -138,6 +140,12 @@ class Routes:
             return msgspec.json.encode(describe(self._gateway.catalogue.resolve(model_name)))
         return msgspec.json.encode(self._entry(self._gateway.catalogue.resolve(name)))
 
+    def _voices(self, exchange: Exchange, caller: Caller) -> bytes:
+        """Those of all models, or of `?model=`: from the catalogue, so no engine is asked."""
+        name = _query(exchange).get("model")
+        catalogue = self._gateway.catalogue
+        return msgspec.json.encode(voices([catalogue.resolve(name)] if name else catalogue))
+
     def _limits(self, exchange: Exchange, caller: Caller) -> bytes:
         plan = self._gateway.plan_of(caller)
         day, minute, in_use = self._gateway.ledger.limits(
@@ -214,6 +222,10 @@ class Question:
         """Nothing is being sent."""
 
 
+def _query(exchange: Exchange) -> dict[str, str]:
+    return dict(parse_qsl(exchange.target.partition(b"?")[2].decode("latin-1")))
+
+
 def _state(group: Group, wall: float) -> str:
     if not group.backends:
         return "stopped"
@@ -264,6 +276,8 @@ _HINTS = {
     b"/embeddings": "/v1/embeddings",
     b"/images/generations": "/v1/images/generations",
     b"/images/edits": "/v1/images/edits",
+    b"/audio/speech": "/v1/audio/speech",
+    b"/audio/transcriptions": "/v1/audio/transcriptions",
     b"/api/v1/chat/completions": "/v1/chat/completions",
 }
 

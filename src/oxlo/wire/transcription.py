@@ -6,7 +6,8 @@ import msgspec
 
 from oxlo.catalogue import Model
 from oxlo.wire import languages
-from oxlo.wire.decode import invalid
+from oxlo.wire.decode import Decoder, invalid
+from oxlo.wire.media import FILE, Medium
 from oxlo.wire.ranges import check_ranges
 from oxlo.wire.request import Whole
 
@@ -32,6 +33,10 @@ class TranslationRequest(msgspec.Struct, Whole, kw_only=True):
         """Nothing of it is capped in tokens: its length in seconds is."""
         return 0
 
+    def media(self) -> tuple[Medium, ...]:
+        """The recording."""
+        return (Medium(source=self.file, kind="audio", param="file"),)
+
 
 class TranscriptionRequest(TranslationRequest, kw_only=True):
     """A recording to be written down in the language that is spoken."""
@@ -56,10 +61,34 @@ class _Translation(TranslationRequest, forbid_unknown_fields=True):
     """The same, refusing fields that it does not know."""
 
 
-def check(request: TranslationRequest) -> None:
+_transcription: Decoder[TranscriptionRequest] = Decoder(
+    _Transcription, TranscriptionRequest, form=True
+)
+_translation: Decoder[TranslationRequest] = Decoder(_Translation, TranslationRequest, form=True)
+
+
+def decode(body: bytes) -> tuple[TranscriptionRequest, tuple[str, ...]]:
+    """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
+    request, unknown = _transcription.decode(body)
+    _check_file(request)
+    check(request)
+    return request, unknown
+
+
+def decode_translation(body: bytes) -> tuple[TranslationRequest, tuple[str, ...]]:
+    """The same of a translation."""
+    request, unknown = _translation.decode(body)
+    _check_file(request)
+    return request, unknown
+
+
+def _check_file(request: TranslationRequest) -> None:
+    if not request.file.startswith(FILE):
+        raise invalid("file", "expected a file, got text.")
+
+
+def check(request: TranscriptionRequest) -> None:
     """What holds whatever the model. Raises BadRequest."""
-    if not isinstance(request, TranscriptionRequest):
-        return
     if request.language and languages.code(request.language) is None:
         raise invalid("language", "expected an ISO 639-1 code, such as en or de.")
     if request.timestamp_granularities and request.response_format != "verbose_json":

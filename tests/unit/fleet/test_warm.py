@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from oxlo.engines.base import Launch
+from oxlo.fleet.fetch import Content
 from oxlo.fleet.warm import WarmUpFailed, requests, warm
 from oxlo.testing.engine import EngineDouble, Script
 
@@ -54,3 +55,24 @@ def test_images_are_drawn_in_few_steps(dialect: str, steps: int | None) -> None:
     for path, body in requests(engine):
         assert isinstance(body, dict)
         assert (path, body.get("num_inference_steps")) == ("/v1/images/generations", steps)
+
+
+def test_listeners_get_a_recording() -> None:
+    """A form, with a second of sound in it."""
+    engine = msgspec.structs.replace(LAUNCH, abilities=frozenset({"transcription", "translation"}))
+    sent = list(requests(engine))
+    assert {path for path, _ in sent} == {"/v1/audio/transcriptions", "/v1/audio/translations"}
+    for _, content in sent:
+        assert isinstance(content, Content)
+        assert content.type == "multipart/form-data; boundary=oxlo"
+        assert b"RIFF" in content.data
+        assert len(content.data) > 16_000
+
+
+@pytest.mark.parametrize(("dialect", "voice"), [("oxlo", None), ("openai", "alloy")])
+def test_speakers_say_a_word(dialect: str, voice: str | None) -> None:
+    """In a voice that they have."""
+    engine = msgspec.structs.replace(LAUNCH, dialect=dialect, abilities=frozenset({"speech"}))
+    for path, body in requests(engine):
+        assert isinstance(body, dict)
+        assert (path, body.get("voice")) == ("/v1/audio/speech", voice)

@@ -1,0 +1,86 @@
+"""Samples to a file of some format, while they are made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+import av
+import numpy as np
+from av import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+
+
+@dataclass(frozen=True)
+class Format:
+    """How one format is written."""
+
+    container: str
+    codec: str
+    #: Samples a second.
+    rate: int
+    #: Of the container.
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+#: OpenAI's names. Short pages, or the first second of opus would wait for the second one.
+FORMATS = {
+    "mp3": Format("mp3", "libmp3lame", 24_000),
+    "opus": Format("ogg", "libopus", 48_000, {"page_duration": "200000"}),
+    "aac": Format("adts", "aac", 24_000),
+    "flac": Format("flac", "flac", 24_000),
+    "wav": Format("wav", "pcm_s16le", 24_000),
+    "pcm": Format("s16le", "pcm_s16le", 24_000),
+}
+
+
+class _Sink:
+    """What FFmpeg writes into; it cannot be sought in, so headers promise no length."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._written.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        data, self._written = b"".join(self._written), []
+        return data
+
+
+class Encoder:
+    """One file. Samples are 32-bit, from -1 to 1, one channel."""
+
+    def __init__(self, form: Format, rate: int) -> None:
+        """`rate` is that of the samples, a second."""
+        self._rate = rate
+        self._sink = _Sink()
+        options = {**form.options, "flush_packets": "1"}
+        self._out = av.open(self._sink, "w", format=form.container, options=options)
+        stream = self._out.add_stream(form.codec, rate=form.rate, layout="mono")
+        assert isinstance(stream, AudioStream)
+        self._stream = stream
+        self._resampler = AudioResampler(stream.format, "mono", form.rate)
+        self._count = 0
+
+    def add(self, samples: np.ndarray) -> bytes:
+        """What can be sent now."""
+        frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
+        frame.sample_rate = self._rate
+        frame.time_base = Fraction(1, self._rate)
+        frame.pts = self._count
+        self._count += len(samples)
+        self._write(frame)
+        return self._sink.take()
+
+    def rest(self) -> bytes:
+        """The end of the file."""
+        self._write(None)
+        self._out.mux(self._stream.encode(None))
+        self._out.close()
+        return self._sink.take()
+
+    def _write(self, frame: AudioFrame | None) -> None:
+        for resampled in self._resampler.resample(frame):
+            self._out.mux(self._stream.encode(resampled))

@@ -1,0 +1,21 @@
+"""Events that say by their type what they are."""
+
+import msgspec
+from msgspec import UNSET, Raw, UnsetType
+
+from oxlo.engines.dialects.shapes.usage import Tokens
+
+
+class TokenUsage(msgspec.Struct):
+    """Tokens as newer endpoints tell them; usage in seconds has none."""
+
+    input_tokens: Tokens | None = None
+    output_tokens: Tokens | None = None
+
+
+class Typed(msgspec.Struct):
+    """All that is looked at."""
+
+    type: str
+    usage: TokenUsage | None = None
+    error: Raw | UnsetType = UNSET

@@ -1,0 +1,70 @@
+"""Speech, on which engines agree: the request rebuilt, the audio passed on as it comes."""
+
+from typing import Any
+
+import msgspec
+
+from oxlo.catalogue import Model
+from oxlo.catalogue.parameters import parameters
+from oxlo.engines.dialect import Answer, Decided, EngineCall, Translator
+from oxlo.engines.dialects.raw import Raw
+from oxlo.engines.dialects.typed import TypedEvents
+from oxlo.errors import EngineFailed
+from oxlo.wire.speech import MEDIA_TYPES, SpeechRequest
+
+PATH = "/v1/audio/speech"
+
+
+class _Body(msgspec.Struct, omit_defaults=True):
+    model: str
+    input: str
+    voice: str | None = None
+    response_format: str | None = None
+    speed: float | None = None
+    instructions: str | None = None
+    stream_format: str | None = None
+    max_input_tokens: int | None = None
+
+
+def call(request: SpeechRequest, decided: Decided) -> EngineCall:
+    """The engine's request, rebuilt from an allow-list."""
+    model = decided.model
+    body = _Body(
+        model=decided.engine_model,
+        input=request.input,
+        voice=_voice(request, model),
+        response_format=_format(request, model),
+        speed=_chosen(request.speed, model, "speed"),
+        instructions=request.instructions,
+        stream_format=request.stream_format,
+        max_input_tokens=decided.max_input_tokens,
+    )
+    return EngineCall(PATH, msgspec.json.encode(body))
+
+
+def stream(request: SpeechRequest, decided: Decided) -> Translator:
+    """A translator for one reply."""
+    if request.sse:
+        return TypedEvents("speech.audio.done")
+    kind = MEDIA_TYPES[_format(request, decided.model)]
+    return Raw(f"content-type: {kind}\r\n".encode())
+
+
+def reply(body: bytes, request: SpeechRequest, decided: Decided) -> Answer:
+    """No reply is whole before it is sent. Raises EngineFailed."""
+    raise EngineFailed
+
+
+def _voice(request: SpeechRequest, model: Model) -> str | None:
+    """The engine's name of the voice that was asked for, or of the model's own."""
+    name: str | None = _chosen(request.voice_name, model, "voice")
+    return next((v.id for v in model.voices if name in v.aliases), name)
+
+
+def _format(request: SpeechRequest, model: Model) -> str:
+    return str(_chosen(request.response_format, model, "response_format"))
+
+
+def _chosen(sent: Any, model: Model, name: str) -> Any:
+    """What the caller sent, or what the catalogue says that it is otherwise."""
+    return parameters(model)[name].default if sent is None else sent

@@ -1,0 +1,85 @@
+"""POST /v1/audio/speech: the request, and what makes it valid."""
+
+from typing import Literal
+
+import msgspec
+
+from oxlo.catalogue import Model
+from oxlo.catalogue.parameters import voice_names
+from oxlo.wire.decode import Decoder, invalid
+from oxlo.wire.ranges import check_ranges
+from oxlo.wire.request import Whole
+
+AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
+
+MEDIA_TYPES: dict[str, str] = {
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "pcm": "audio/pcm",
+}
+
+
+class VoiceId(msgspec.Struct):
+    """A voice as newer SDKs may name it."""
+
+    id: str
+
+
+class SpeechRequest(msgspec.Struct, Whole, kw_only=True):
+    """A text to be spoken."""
+
+    input: str
+    #: As the docs have it, for clients that name none.
+    model: str = "kokoro-82m"
+    voice: str | VoiceId | None = None
+    response_format: AudioFormat | None = None
+    speed: float | None = None
+    #: How to speak; models that cannot be told ignore it.
+    instructions: str | None = None
+    stream_format: Literal["audio", "sse"] | None = None
+
+    @property
+    def stream(self) -> bool:
+        """Audio is sent while it is spoken."""
+        return True
+
+    @property
+    def sse(self) -> bool:
+        """Whether that is done as events with base64."""
+        return self.stream_format == "sse"
+
+    @property
+    def text_bytes(self) -> int:
+        """The text: the input cap holds for it."""
+        return len(self.input.encode())
+
+    @property
+    def voice_name(self) -> str | None:
+        """The voice as the caller spelt it."""
+        return self.voice.id if isinstance(self.voice, VoiceId) else self.voice
+
+
+class _Strict(SpeechRequest, forbid_unknown_fields=True):
+    """The same, refusing fields that it does not know."""
+
+
+_decoder: Decoder[SpeechRequest] = Decoder(_Strict, SpeechRequest)
+
+
+def decode(body: bytes) -> tuple[SpeechRequest, tuple[str, ...]]:
+    """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
+    request, unknown = _decoder.decode(body)
+    if not request.input.strip():
+        raise invalid("input", "a text may not be empty.")
+    return request, unknown
+
+
+def validate(request: SpeechRequest, model: Model) -> None:
+    """Check a request against its model. Raises BadRequest."""
+    check_ranges(request, model)
+    name = request.voice_name
+    if name is not None and model.voices and name not in voice_names(model):
+        raise invalid("voice", f"{model.id} speaks as {', '.join(sorted(voice_names(model)))}.")

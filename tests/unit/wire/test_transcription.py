@@ -1,0 +1,70 @@
+"""The transcription request, as the form that it came in says it."""
+
+import msgspec
+import pytest
+
+from oxlo import catalogue
+from oxlo.errors import BadRequest
+from oxlo.wire import languages, transcription
+from oxlo.wire.transcription import TranscriptionRequest
+
+
+def asked(**fields: object) -> TranscriptionRequest:
+    """Values are texts, as in a form."""
+    body = {"file": "oxlo-file:0", "model": "whisper-base"} | fields
+    request, _ = transcription.decode(msgspec.json.encode(body))
+    transcription.validate(request, catalogue.load().resolve(request.model))
+    return request
+
+
+def test_texts_are_what_they_stand_for() -> None:
+    """A form has no numbers."""
+    request = asked(
+        temperature="0.5",
+        stream="true",
+        language="DE",
+        timestamp_granularities=None,
+    )
+    assert (request.temperature, request.stream) == (0.5, True)
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"file": "https://example.com/a.mp3"}, "file"),
+        ({"file": ["oxlo-file:0", "oxlo-file:1"]}, "file"),
+        ({"language": "german"}, "language"),
+        ({"language": "xx"}, "language"),
+        ({"temperature": "1.5"}, "temperature"),
+        ({"temperature": "hot"}, "temperature"),
+        ({"response_format": "diarized_json"}, "response_format"),
+        ({"timestamp_granularities": ["word"]}, "timestamp_granularities"),
+        (
+            {"timestamp_granularities": ["letter"], "response_format": "verbose_json"},
+            "timestamp_granularities[0]",
+        ),
+        ({"stream": "true", "response_format": "srt"}, "response_format"),
+        ({"chunking_strategy": "server"}, "chunking_strategy"),
+    ],
+)
+def test_bad_values_name_their_field(fields: dict[str, object], param: str) -> None:
+    """400, whichever it is."""
+    with pytest.raises(BadRequest) as refused:
+        asked(**fields)
+    assert refused.value.param == param
+
+
+def test_a_translation_names_what_it_ignores() -> None:
+    """There is nothing to choose in it."""
+    body = b'{"file":"oxlo-file:0","model":"m","language":"de"}'
+    request, unknown = transcription.decode_translation(body)
+    assert unknown == ("language",)
+    assert [medium.source for medium in request.media()] == ["oxlo-file:0"]
+
+
+@pytest.mark.parametrize(
+    ("given", "code"), [("en", "en"), (" EN", "en"), ("jv", "jw"), ("e", None)]
+)
+def test_codes_of_languages(given: str, code: str | None) -> None:
+    """ISO 639-1, as people write it."""
+    assert languages.code(given) == code
