@@ -25,7 +25,8 @@ class Served:
     def cli(self, *args: str) -> str:
         """Run an `oxlo` command on this installation; its standard output."""
         command = [sys.executable, "-m", "oxlo", *args]
-        environ = os.environ | {"OXLO_HOME": str(self.home)}
+        port = self.base_url.removesuffix("/v1").rpartition(":")[2]
+        environ = os.environ | {"OXLO_HOME": str(self.home), "OXLO_PORT": port}
         run = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
         return run.stdout.strip()
 

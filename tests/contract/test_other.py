@@ -1,6 +1,7 @@
 """Completions, models, limits and receipts through the real SDK."""
 
 import asyncio
+import json
 import re
 import subprocess
 import time
@@ -49,6 +50,16 @@ def test_models(client: openai.OpenAI) -> None:
     assert client.models.retrieve(MODEL).id == MODEL
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("no-such-model")
+
+
+@pytest.mark.parametrize("model", [MODEL, "minilm-l6"])
+def test_the_command_that_tries_a_model(served: Served, model: str) -> None:
+    """`oxlo models test` calls every ability of a real model, with a key that it makes and ends."""
+    abilities = json.loads(served.cli("models", "show", model, "--json"))["abilities"]
+    lines = [line.split() for line in served.cli("models", "test", model).splitlines()[1:]]
+    assert {line[0] for line in lines} == set(abilities)
+    assert {line[1] for line in lines} == {"ok"}
+    assert "oxlo models test" in served.cli("keys", "list", "--account", "operator")
 
 
 def test_limits_exact(served: Served) -> None:

@@ -93,6 +93,25 @@ def pin(
         raise typer.Exit(1)
 
 
+@app.command()
+def test(
+    name: Annotated[str, typer.Argument(metavar="ID", help="A served model's id or alias.")],
+) -> None:
+    """Make one small real call for each ability, through the platform that runs here.
+
+    The calls count like any others: against the account of OXLO_API_KEY, else the operator's.
+    """
+    from oxlo.cli import trying
+
+    with storing.one_line_errors():
+        settings = Settings.read()
+        model = catalogue.load(settings.catalogue_dir).resolve(name)
+        made = list(trying.outcomes(model, settings))
+        typer.echo(trying.table(made))
+    if not all(outcome.ok for outcome in made):
+        raise typer.Exit(1)
+
+
 def _pin_all(models: Iterable[Model], stock: Stock) -> Iterator[str]:
     """Pin what can be pinned; the repositories that could not, each said with its reason."""
     for repository in weights.repositories(models):

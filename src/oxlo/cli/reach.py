@@ -37,21 +37,20 @@ class _Readiness(msgspec.Struct):
 async def ready(settings: Settings) -> frozenset[str] | None:
     """Models that the gateway can call; None while none of ours answers."""
     try:
-        address = f"{settings.scheme}://{_local(settings.host)}:{settings.port}"
-        reply = await fetch(address, "/readyz", deadline=_DEADLINE, tls=_own_tls())
+        reply = await fetch(address(settings), "/readyz", deadline=_DEADLINE, tls=own_tls())
         models = msgspec.json.decode(reply.body, type=_Readiness).models
     except (NoAnswer, Refused, msgspec.DecodeError):
         return None
     return frozenset(model for model, state in models.items() if state == "ready")
 
 
-def _local(host: str) -> str:
-    """An address that reaches a listener on `host` from here."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"[{host}]" if ":" in host else host
+def address(settings: Settings) -> str:
+    """The gateway's own address, from here: no proxy or public name is in between."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+    return f"{settings.scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
-def _own_tls() -> ssl.SSLContext:
+def own_tls() -> ssl.SSLContext:
     """Our own certificate is for another name than this address, so it is not checked here."""
     context = ssl.create_default_context()
     context.check_hostname = False
