@@ -14,9 +14,13 @@ from oxlo import cli
 from oxlo.catalogue import load
 from oxlo.cli import doctor
 from oxlo.cli.doctor import Finding
+from oxlo.cli.libraries import Library
+from oxlo.fleet.assign import assign
+from oxlo.fleet.sizing import Gpu, Machine
 from oxlo.settings import Settings
 from oxlo.store import migrate
 from oxlo.store.database import Database
+from oxlo.weights import Stock
 
 ALL_CHECKS = [
     "python",
@@ -24,6 +28,7 @@ ALL_CHECKS = [
     "home",
     "disk",
     "memory",
+    "GPUs",
     "port",
     "llama.cpp",
     "onnxruntime",
@@ -55,6 +60,7 @@ def judged(finding: Finding) -> tuple[bool, bool]:
 def test_fresh_machine(settings: Settings) -> None:
     """Every check says something, nothing blocks, and nothing is left behind."""
     code, lines = run(settings)
+    lines = lines[: lines.index("")]
     assert [re.sub(r"^(ok|!!)  ([^:]+): \S.*", r"\2", line) for line in lines] == ALL_CHECKS
     assert code == 0
     assert not settings.home.exists()
@@ -110,7 +116,8 @@ def test_disk() -> None:
 def test_missing_weights(settings: Settings) -> None:
     """The archive and the file in it are on the disk at once; shared files are fetched once."""
     model = load().resolve("smollm2-135m")
-    needed = doctor.missing_mb([model, model], settings)
+    engines = assign([model, model], ())
+    needed = doctor.missing_mb(engines, Stock.of(settings))
     assert needed == 2 * model.weights[0].size // 2**20
 
 
@@ -118,6 +125,29 @@ def test_memory() -> None:
     """Too little is said, but does not block: the operator may know better."""
     assert judged(doctor.memory(350, 350 + doctor.OWN_MEMORY_MB)) == (True, False)
     assert judged(doctor.memory(350, 512)) == (False, False)
+
+
+def test_memory_is_that_of_the_machine() -> None:
+    """Engines on GPUs and elsewhere take none of it."""
+    cpu, gpu = load().resolve("smollm2-135m"), load().resolve("oxlo-image-pro")
+    card = Gpu(0, "NVIDIA L40S", 46_068)
+    assert doctor.memory_of(assign([cpu, gpu], [card])) == cpu.variants[0].memory_mb
+
+
+def test_misplaced() -> None:
+    """A model that is to be served and cannot be says what it wants."""
+    (finding,) = doctor.misplaced(assign([load().resolve("glm-5")], ()))
+    assert judged(finding) == (False, False)
+    assert "8 x h200" in finding.words
+
+
+def test_gpus() -> None:
+    """Cards are listed; their absence is told from that of a driver."""
+    cards = Machine(2, 8000, (Gpu(0, "Tesla T4", 15_360),))
+    assert doctor.gpus(cards, driver=True).words == "0 Tesla T4 15,360 MiB"
+    none = Machine(2, 8000)
+    assert "not installed" in doctor.gpus(none, driver=False).words
+    assert "shows none" in doctor.gpus(none, driver=True).words
 
 
 @pytest.fixture
@@ -154,16 +184,16 @@ async def test_port_of_our_own(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "words", "ok"),
+    ("package", "version", "words", "ok"),
     [
-        ("print('lib', '1.2')", "lib 1.2", True),
-        ("import no_such_module", "No module named 'no_such_module'; pip install", False),
-        ("import os; os.kill(os.getpid(), 4)", "signal 4", False),
+        ("json", "'lib', '1.2'", "lib 1.2", True),
+        ("no_such_module", "''", "No module named 'no_such_module'; pip install", False),
+        ("os", "os.kill(os.getpid(), 4)", "signal 4", False),
     ],
 )
-def test_engine(program: str, words: str, ok: bool) -> None:
+def test_engine(package: str, version: str, words: str, ok: bool) -> None:
     """Missing and crashing are told apart."""
-    finding = doctor.engine(doctor.Library("lib", program, "extra"))
+    finding = doctor.engine(Library("lib", (package,), "extra", version))
     assert judged(finding) == (ok, not ok)
     assert words in finding.words
 

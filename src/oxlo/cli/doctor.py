@@ -1,13 +1,15 @@
-"""`oxlo doctor`: one line for each thing that a first start stumbles over, and what to do."""
+"""`oxlo doctor`: one line for each thing that a first start stumbles over, and what to do.
+
+Then, what of the catalogue this machine can serve.
+"""
 
 import asyncio
 import resource
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,13 +17,16 @@ from pathlib import Path
 import msgspec
 import typer
 
-from oxlo import catalogue, plans, weights
-from oxlo.catalogue import Model, Variant
-from oxlo.cli import reach
+from oxlo import catalogue, plans
+from oxlo.cli import reach, servable
+from oxlo.cli.libraries import LIBRARIES, Library, lacking
 from oxlo.errors import ModelNotFound
 from oxlo.fleet import machine
+from oxlo.fleet.assign import Engine, assign
+from oxlo.fleet.sizing import Machine
 from oxlo.fleet.starter import chosen
 from oxlo.settings import Settings, SettingsError
+from oxlo.weights import Stock
 
 OLDEST_PYTHON = (3, 11)
 #: Room for journals, logs and the database, beside the weights.
@@ -34,29 +39,6 @@ FILES_WANTED, FILES_NEEDED = 4096, 256
 EARLIEST = 1735689600.0
 #: Seconds by which clocks and file systems may disagree.
 _DRIFT = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Library:
-    """What a kind of engine stands on."""
-
-    name: str
-    #: Prints its version.
-    program: str
-    extra: str
-
-
-#: By kind of engine.
-LIBRARIES = {
-    "llamacpp": Library(
-        "llama.cpp", "import xllamacpp; print('xllamacpp', xllamacpp.__version__)", "llamacpp"
-    ),
-    "onnx": Library(
-        "onnxruntime",
-        "import onnxruntime, tokenizers; print(onnxruntime.__version__)",
-        "embeddings",
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +62,8 @@ def doctor() -> None:
     for finding in findings():
         typer.echo(str(finding))
         blocked |= finding.blocks
+    if not blocked:
+        typer.echo("\n".join(["", "The models of the catalogue, on this machine:", *survey()]))
     raise typer.Exit(1 if blocked else 0)
 
 
@@ -94,16 +78,28 @@ def findings() -> Iterator[Finding]:
     except (SettingsError, msgspec.ValidationError, ModelNotFound, OSError) as mistake:
         yield wrong("settings", str(mistake))
         return
-    local = [model for model in models if memory_of(model)]
+    here = machine.here(settings.visible_gpus)
+    engines = assign(models, here.gpus)
     yield Finding("models", ", ".join(model.id for model in models) or "none are to be served")
+    yield from misplaced(engines)
     yield home(settings.home)
-    yield disk(missing_mb(local, settings), free_mb(settings.home))
-    yield memory(sum(map(memory_of, local)), machine.here().memory_mb)
+    yield disk(missing_mb(engines, Stock.of(settings)), free_mb(settings.home))
+    yield memory(memory_of(engines), here.memory_mb)
+    yield gpus(here, driver=shutil.which("nvidia-smi") is not None)
     yield asyncio.run(port(settings))
-    yield from map(engine, libraries(local))
+    yield from map(engine, libraries(engines))
     yield asyncio.run(schema(settings))
     yield clock(time.time(), newest(settings.journal_dir))
     yield open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def survey() -> Iterator[str]:
+    """What of the catalogue this machine can serve, and what the rest is missing."""
+    settings = Settings.read()
+    known = catalogue.load(settings.catalogue_dir)
+    here = machine.here(settings.visible_gpus)
+    found = servable.verdicts(known, here, Stock.of(settings), lambda e: lacking(e, settings))
+    return servable.paragraphs(found)
 
 
 def wrong(name: str, words: str) -> Finding:
@@ -139,10 +135,18 @@ def free_mb(path: Path) -> int:
     return shutil.disk_usage(existing(path)).free // 2**20
 
 
-def missing_mb(models: list[Model], settings: Settings) -> int:
-    """Disk that fetching the weights takes: archives stay until the file is taken out of them."""
-    files = {file.sha256: file for model in models for file in model.weights}
-    absent = [f for f in files.values() if not weights.present(f, settings.weights_dir)]
+def missing_mb(engines: Iterable[Engine], stock: Stock) -> int:
+    """Disk that fetching the weights takes: archives stay until the file is taken out of them.
+
+    Repositories that nobody has asked a hub about count as nothing.
+    """
+    files = {
+        file.sha256: file
+        for engine in engines
+        if engine.variant
+        for file in stock.known(engine.model, engine.variant)
+    }
+    absent = [file for file in files.values() if not stock.present(file)]
     return sum(2 * file.size for file in absent) // 2**20
 
 
@@ -154,14 +158,25 @@ def disk(missing: int, free: int) -> Finding:
     return Finding("disk", f"{free:,} MB free; weights still to fetch take {missing:,} MB")
 
 
-def memory_of(model: Model) -> int:
-    """Memory that a model's engine takes on this machine, in MB; 0 when it runs elsewhere."""
-    variant = _served(model)
-    return (variant.memory_mb or 0) if variant and variant.hardware == "cpu" else 0
+def memory_of(engines: Iterable[Engine]) -> int:
+    """Memory that engines take on this machine, beside its GPUs', in MB."""
+    return sum((e.variant.memory_mb or 0) if e.variant and e.on_cpu else 0 for e in engines)
 
 
-def _served(model: Model) -> Variant | None:
-    return next((v for v in model.variants if v.hardware in ("cpu", "remote")), None)
+def misplaced(engines: Iterable[Engine]) -> Iterator[Finding]:
+    """Models that are to be served and cannot be, each with what they miss."""
+    for engine in engines:
+        if engine.variant is None:
+            yield Finding(engine.model.id, engine.reason, ok=False)
+
+
+def gpus(here: Machine, *, driver: bool) -> Finding:
+    """The GPUs that this process may use; whether there is a `driver` is told by its program."""
+    if not here.gpus:
+        why = "nvidia-smi shows none" if driver else "none: nvidia-smi is not installed"
+        return Finding("GPUs", f"{why}; models run on the CPU where they can")
+    cards = ", ".join(f"{gpu.index} {gpu.name} {gpu.memory_mb:,} MiB" for gpu in here.gpus)
+    return Finding("GPUs", cards)
 
 
 def memory(models: int, here: int) -> Finding:
@@ -186,23 +201,21 @@ async def port(settings: Settings) -> Finding:
     return Finding("port", f"{settings.port} on {settings.host} is free")
 
 
-def libraries(models: list[Model]) -> list[Library]:
-    """What the engines of these models stand on, each once."""
-    kinds = dict.fromkeys(variant.engine for model in models if (variant := _served(model)))
+def libraries(engines: Iterable[Engine]) -> list[Library]:
+    """What these engines stand on, each once."""
+    kinds = dict.fromkeys(engine.variant.engine for engine in engines if engine.variant)
     return [LIBRARIES[kind] for kind in kinds if kind in LIBRARIES]
 
 
 def engine(library: Library) -> Finding:
-    """Whether a library can be loaded: tried in a child, which a wrong build would crash."""
-    run = subprocess.run(
-        [sys.executable, "-c", library.program], capture_output=True, text=True, check=False
-    )
+    """Whether a library can be loaded."""
+    run = library.loaded()
     if run.returncode == 0:
         return Finding(library.name, run.stdout.strip())
     if run.returncode < 0:
         return wrong(library.name, f"crashes on this processor (signal {-run.returncode})")
     said = run.stderr.strip().splitlines()[-1:]
-    return wrong(library.name, "; ".join([*said, f"pip install 'oxlo[{library.extra}]'"]))
+    return wrong(library.name, "; ".join([*said, library.remedy]))
 
 
 async def schema(settings: Settings) -> Finding:

@@ -66,7 +66,7 @@ class Stock:
         return path
 
     def _of_repositories(self, model: Model, variant: Variant) -> list[Path] | None:
-        files = self._entries(model, variant, pins.kept)
+        files = self.known(model, variant)
         if not files:
             return None
         found = [path for file in files if (path := self.present(file))]
@@ -100,12 +100,15 @@ class Stock:
         pin = pins.kept(repository, self.pins)
         return pin.revision if pin else None
 
+    def known(self, model: Model, variant: Variant) -> tuple[WeightsFile, ...]:
+        """The files of a variant, without asking a hub: none where nobody has asked it yet."""
+        if not needs(model, variant):
+            return model.weights
+        return self._entries(model, variant, pins.kept) or ()
+
     def size(self, model: Model, variant: Variant) -> int | None:
         """Bytes of a variant's weights; None where nobody has asked the hub yet."""
-        files: Iterable[WeightsFile] | None = model.weights
-        if needs(model, variant):
-            files = self._entries(model, variant, pins.kept)
-        return sum(file.size for file in files or ()) or None
+        return sum(file.size for file in self.known(model, variant)) or None
 
     def pin(self, repository: Repository) -> Pin:
         """Read from the hub what a repository holds, and keep it. Raises SourceFailed."""

@@ -1,0 +1,74 @@
+"""What this machine can serve of the catalogue, and why not the rest."""
+
+from pathlib import Path
+
+import pytest
+
+from oxlo import catalogue
+from oxlo.cli.servable import Lack, Verdict, paragraphs, verdicts
+from oxlo.fleet.sizing import Gpu, Machine
+from oxlo.weights import Hub, Stock
+
+SMALL = Machine(cores=2, memory_mb=8000)
+L40S = Machine(cores=2, memory_mb=8000, gpus=(Gpu(0, "NVIDIA L40S", 46_068),))
+
+
+@pytest.fixture
+def stock(tmp_path: Path) -> Stock:
+    """Nothing is here."""
+    return Stock(tmp_path / "weights", tmp_path / "pins", tmp_path / "supplied", Hub())
+
+
+def verdict(name: str, here: Machine, stock: Stock, remedy: str = "") -> Verdict:
+    (found,) = verdicts([catalogue.load().resolve(name)], here, stock, lambda _: remedy)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "here", "lack", "words", "detail"),
+    [
+        ("smollm2-135m", SMALL, Lack.WEIGHTS, "oxlo models pull", "98 MB"),
+        ("llama-3.2-3b", SMALL, Lack.WEIGHTS, "oxlo models pull", ""),
+        ("yolov9", SMALL, Lack.OWN_FILE, "oxlo models show", ""),
+        ("gpt-oss-20b", SMALL, Lack.MEMORY, "8,000 MiB here", "14,500 MiB"),
+        ("gpt-oss-20b", L40S, Lack.WEIGHTS, "oxlo models pull", ""),
+        ("gemma-27b", SMALL, Lack.HARDWARE, "Need l40s or a100", ""),
+        ("gemma-27b", L40S, Lack.WEIGHTS, "oxlo models pull", ""),
+        ("llama-3.3-70b", L40S, Lack.HARDWARE, "Need 2 x l40s or 2 x a100", ""),
+    ],
+)
+def test_what_is_missing(
+    stock: Stock, name: str, here: Machine, lack: Lack, words: str, detail: str
+) -> None:
+    """The hardest thing that a model misses on this machine."""
+    found = verdict(name, here, stock)
+    assert (found.lack, found.detail) == (lack, detail)
+    assert words in found.words
+
+
+def test_a_library_comes_before_weights(stock: Stock) -> None:
+    """Nobody should fetch what cannot be run."""
+    found = verdict("smollm2-135m", SMALL, stock, "pip install x")
+    assert (found.lack, found.words) == (Lack.LIBRARY, "Need a library (pip install x)")
+
+
+def test_nothing_is_missing(stock: Stock) -> None:
+    """A model whose file is here can be served."""
+    stock.supplied.mkdir()
+    (stock.supplied / "yolov9.onnx").write_bytes(b"onnx")
+    assert verdict("yolov9", SMALL, stock).lack is Lack.NOTHING
+
+
+def test_paragraphs() -> None:
+    """Those of which the same is said are together, what can be served first."""
+    said = [
+        Verdict(Lack.HARDWARE, "Need a100", "b"),
+        Verdict(Lack.WEIGHTS, "Need their weights", "a", "5 MB"),
+        Verdict(Lack.HARDWARE, "Need a100", "c"),
+        Verdict(Lack.NOTHING, "Can be served now", "d"),
+    ]
+    assert list(paragraphs(said)) == [
+        "Can be served now:\n  d",
+        "Need their weights:\n  a (5 MB)",
+        "Need a100:\n  b, c",
+    ]
