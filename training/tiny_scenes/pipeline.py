@@ -1,0 +1,82 @@
+"""The trained parts as a pipeline of diffusers, on disk and in use."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from diffusers import AutoencoderTiny, DPMSolverMultistepScheduler, StableDiffusionPipeline
+from numpy.typing import NDArray
+
+from tiny_scenes.denoiser import LEVELS, Denoiser
+
+STEPS = 16
+GUIDANCE = 3.0
+
+
+def assemble(vae: AutoencoderTiny, denoiser: Denoiser) -> StableDiffusionPipeline:
+    """The stock text-to-image pipeline around the trained parts."""
+    pipeline = StableDiffusionPipeline(
+        vae=vae,
+        text_encoder=denoiser.text,
+        tokenizer=denoiser.tokenizer,
+        unet=denoiser.unet,
+        scheduler=_scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    return pipeline
+
+
+def _scheduler() -> DPMSolverMultistepScheduler:
+    return DPMSolverMultistepScheduler(
+        num_train_timesteps=LEVELS,
+        prediction_type="flow_prediction",
+        use_flow_sigmas=True,
+        flow_shift=2.5,
+        final_sigmas_type="zero",
+    )
+
+
+def save(pipeline: StableDiffusionPipeline, folder: Path) -> None:
+    """Write the pipeline in half precision: safetensors, JSON and nothing else."""
+    half = {name: part.half() for name, part in _networks(pipeline).items()}
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    for part in half.values():
+        part.float()
+    _load_as_floats(folder / "text_encoder" / "config.json")
+    for file in folder.rglob("*.safetensors"):
+        file.chmod(0o644)
+
+
+def _load_as_floats(config: Path) -> None:
+    """Else transformers would load this one part in half precision, unlike diffusers the others."""
+    said = json.loads(config.read_text())
+    config.write_text(json.dumps(said | {"dtype": "float32"}, indent=2) + "\n")
+
+
+def _networks(pipeline: StableDiffusionPipeline) -> dict[str, torch.nn.Module]:
+    parts = pipeline.components.items()
+    return {name: part for name, part in parts if isinstance(part, torch.nn.Module)}
+
+
+def draw(
+    pipeline: StableDiffusionPipeline,
+    captions: Sequence[str],
+    seed: int,
+    *,
+    steps: int = STEPS,
+    guidance: float = GUIDANCE,
+) -> NDArray[np.uint8]:
+    """One picture for each caption, (N, 64, 64, 3)."""
+    images = pipeline(
+        list(captions),
+        num_inference_steps=steps,
+        guidance_scale=guidance,
+        generator=torch.Generator().manual_seed(seed),
+        output_type="np",
+    ).images
+    return np.asarray((images * 255).round().astype(np.uint8))

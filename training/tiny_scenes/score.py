@@ -1,0 +1,62 @@
+"""Compares what a caption asked for with what the judge sees."""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from tiny_scenes.judge import Reading, Seen
+from tiny_scenes.scenes import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What is right about a picture, or the share of pictures in which it is."""
+
+    background: float
+    #: As many things as asked for.
+    count: float
+    #: The colours of all things, none too many; so for shapes.
+    colour: float
+    shape: float
+    #: The cell of one thing, or the relation of two; right where none is asked for.
+    place: float
+    #: Everything, each thing with its own colour and shape.
+    all: float
+
+
+def mean(scenes: Sequence[Scene], seen: Sequence[Reading]) -> Score:
+    """The share of pictures, as read by the judge, that show what their scene has."""
+    rows = [astuple(of(scene, reading)) for scene, reading in zip(scenes, seen, strict=True)]
+    return Score(*(sum(column) / len(rows) for column in zip(*rows, strict=True)))
+
+
+def of(scene: Scene, seen: Reading) -> Score:
+    """One picture: 1 for right, 0 for wrong."""
+    asked = sorted((thing.colour, thing.shape) for thing in scene.things)
+    found = sorted((thing.colour, thing.shape) for thing in seen.things)
+    right = {
+        "background": scene.background == seen.background,
+        "count": len(asked) == len(found),
+        "colour": [colour for colour, _ in asked] == [colour for colour, _ in found],
+        "shape": sorted(shape for _, shape in asked) == sorted(shape for _, shape in found),
+        "place": _placed(scene, seen),
+    }
+    return Score(**right, all=all(right.values()) and asked == found)
+
+
+def _placed(scene: Scene, seen: Reading) -> bool:
+    if scene.kind == "one":
+        return len(seen.things) == 1 and seen.things[0].cell == scene.cell
+    if scene.kind == "several":
+        return True
+    first, second = (_match(thing.colour, seen) for thing in scene.things)
+    if first is None or second is None:
+        return False
+    across, down = second.x - first.x, second.y - first.y
+    along, aside = (across, down) if scene.relation == "left of" else (down, across)
+    return along > abs(aside)
+
+
+def _match(colour: str, seen: Reading) -> Seen | None:
+    """The one thing of this colour: those of a pair never share theirs."""
+    found = [thing for thing in seen.things if thing.colour == colour]
+    return found[0] if len(found) == 1 else None

@@ -1,0 +1,36 @@
+"""The tokenizer: CLIP's own kind, in which each word of the captions is one token."""
+
+import json
+import string
+
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import CLIPTokenizer
+
+from tiny_scenes import captions
+
+#: Tokens of a prompt, with those at its ends.
+LENGTH = 32
+_ENDS = ("<|startoftext|>", "<|endoftext|>")
+_WORD_END = "</w>"
+_LETTERS = string.ascii_lowercase + string.digits + string.punctuation
+
+
+def build() -> CLIPTokenizer:
+    """A tokenizer that knows every word of the captions, and spells all others."""
+    merges = _merges()
+    pieces = [*_ENDS, *_LETTERS, *(letter + _WORD_END for letter in _LETTERS)]
+    pieces += ["".join(pair) for pair in merges]
+    vocabulary = {piece: number for number, piece in enumerate(dict.fromkeys(pieces))}
+    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=LENGTH)
+
+
+def _merges() -> list[tuple[str, str]]:
+    """Byte-pair merges learnt until each word is whole."""
+    learner = Tokenizer(models.BPE(end_of_word_suffix=_WORD_END))
+    learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    trainer = trainers.BpeTrainer(
+        vocab_size=10_000, end_of_word_suffix=_WORD_END, show_progress=False
+    )
+    learner.train_from_iterator(captions.words(), trainer)
+    learnt = json.loads(learner.to_str())["model"]["merges"]
+    return [(left, right) for left, right in learnt]
