@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +58,14 @@ def installation(
     *,
     pinned: bool = True,
     abilities: Sequence[str] = ("chat", "completions"),
+    media: bool = False,
 ) -> Iterator[Installation]:
     """Run it in the empty folder `home`; `models` with `abilities` are added to the catalogue.
 
     Raises Failed.
 
-    `pinned`: the gateway has a CPU of its own, as far as the bench can give it one.
+    `pinned`: the gateway has a CPU of its own, as far as the bench can give it one. `media`: the
+    media process runs too.
     """
     cpus = (MEASURED, LOAD) if pinned else (None, None)
     port = free_port()
@@ -75,7 +77,12 @@ def installation(
     with Process(_oxlo("control"), home / "control.log", cpus[1], env) as control:
         control.wait_for_path(settings.control_private_socket)
         keys = [_key(env, plan) for plan in ("enterprise", "capped")]
-        with Process(_oxlo("gateway"), home / "gateway.log", cpus[0], env) as gateway:
+        with ExitStack() as stack:
+            if media:
+                reader = Process(_oxlo("media"), home / "media.log", cpus[1], env)
+                stack.enter_context(reader).wait_for_path(settings.media_socket)
+            process = Process(_oxlo("gateway"), home / "gateway.log", cpus[0], env)
+            gateway = stack.enter_context(process)
             gateway.wait_for_port(port)
             yield Installation(port, gateway, control, *keys)
 

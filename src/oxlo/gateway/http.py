@@ -19,7 +19,7 @@ from oxlo.errors import (
     InternalError,
     RequestTimedOut,
 )
-from oxlo.gateway.body import Budget
+from oxlo.gateway.body import SPOOL_ABOVE, Budget
 from oxlo.gateway.exchange import Exchange, Handler, State, too_large
 
 log = structlog.get_logger()
@@ -118,6 +118,17 @@ class Connection:
             self._malformed(str(error))
         if self._in_head:
             self._await_head(len(data))
+        elif self._incoming is not None and self._incoming.body.size > SPOOL_ABOVE:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Let the others have their turn: libuv alone would read 8 MB of a large body in one go."""
+        self._transport.pause_reading()
+        asyncio.get_running_loop().call_soon(self._rested)
+
+    def _rested(self) -> None:
+        if not self._paused_reading and not self._transport.is_closing():
+            self._transport.resume_reading()
 
     def _await_head(self, size: int) -> None:
         """A head has begun and is not complete after `size` more bytes."""

@@ -5,7 +5,7 @@ Closing a connection is how a call is cancelled: the engine sees its client gone
 
 import asyncio
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -125,6 +125,10 @@ class Upstream:
             await loop.create_connection(factory, self._host, self._port, ssl=self._ssl)
         return connection
 
+    def soon(self, act: Callable[[], None]) -> None:
+        """Have something done in the loop's next turn."""
+        self._loop.call_soon(act)
+
     def put_back(self, connection: "Connection") -> None:
         """Return a connection whose exchange is over."""
         if len(self._idle) < IDLE_LIMIT:
@@ -190,6 +194,7 @@ class Connection:
         "_seen",
         "_sending",
         "_transport",
+        "_turn",
         "_until_close",
         "_upstream",
         "_used",
@@ -206,9 +211,10 @@ class Connection:
         self._keep = True
         self._paused = False
         self._until_close = False
-        #: What of a body in pieces is still to be sent; and whether the transport takes no more.
+        #: What of a body in pieces is still to be sent; whether the transport takes no more; and
+        #: whether a turn to send is already asked for.
         self._feed: Iterator[bytes] | None = None
-        self._full = False
+        self._full = self._turn = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Connected."""
@@ -221,8 +227,7 @@ class Connection:
     def resume_writing(self) -> None:
         """The engine has caught up."""
         self._full = False
-        if self._feed is not None:
-            self._pump(self._feed)
+        self._go_on()
 
     def eof_received(self) -> bool:
         """The engine sends no more: close."""
@@ -239,24 +244,34 @@ class Connection:
         body = sending.body
         if not isinstance(body, bytes):
             self._transport.write(sending.head)
-            self._feed = feed = chunks(body)
-            self._pump(feed)
+            self._feed = chunks(body)
+            self._go_on()
         elif len(body) > COPY_LIMIT:
             self._transport.writelines((sending.head, body))
         else:
             self._transport.write(sending.head + body)
 
-    def _pump(self, feed: Iterator[bytes]) -> None:
-        """Send of a body in pieces what the transport takes now."""
+    def _go_on(self) -> None:
+        """Ask for a turn of the loop: between two pieces of a large body others have theirs."""
+        if self._feed is not None and not self._full and not self._turn:
+            self._turn = True
+            self._upstream.soon(self._send_piece)
+
+    def _send_piece(self) -> None:
+        self._turn = False
+        feed = self._feed
+        if feed is None or self._full:
+            return
         try:
-            while not self._full:
-                chunk = next(feed, None)
-                if chunk is None:
-                    self._feed = None
-                    return
-                self._transport.write(chunk)
+            piece = next(feed, None)
         except OSError as error:
             self._fail(f"the body cannot be read: {error}")
+            return
+        if piece is None:
+            self._feed = None
+        else:
+            self._transport.write(piece)
+            self._go_on()
 
     def data_received(self, data: bytes) -> None:
         """Parse a piece of the reply."""

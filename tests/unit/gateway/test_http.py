@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from tests.unit.gateway.conftest import Served
 
+from oxlo.gateway.http import Connection
+
 CLOSE = b"connection: close\r\n"
 
 
@@ -158,6 +160,38 @@ async def test_spooled_body_has_a_path(served: Served, tmp_path: Path) -> None:
     assert held(path) == (body, 0o600)
     served.echo.opened[0].reply(200, b"", b"")
     await served.until(lambda: not path.exists())
+
+
+class Socket(asyncio.Transport):
+    """Remembers whether it is read from."""
+
+    reading = True
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
+
+    def is_closing(self) -> bool:
+        return False
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        return default
+
+
+async def test_large_bodies_take_turns(served: Served) -> None:
+    """After each piece of a body on disk others have their turn; a small one is read at once."""
+    served.echo.limit = 8 << 20
+    connection, transport = Connection(served.server), Socket()
+    connection.connection_made(transport)
+    connection.data_received(post(b"x" * (4 << 20))[: 1 << 19])
+    assert transport.reading
+    connection.data_received(b"x" * (1 << 20))
+    assert not transport.reading
+    await asyncio.sleep(0)
+    assert transport.reading
+    connection.connection_lost(None)
 
 
 async def test_full_disk_refuses_large_bodies(served: Served, tmp_path: Path) -> None:
