@@ -88,7 +88,7 @@ class Settings:
         "each with `:port` or for any port.",
     )
     media_fetch_seconds: float = _setting(20.0, "Seconds to fetch a URL, redirects included.")
-    media_fetch_mb: int = _setting(25, "What the URLs of one call may bring.")
+    media_fetch_mb: int = _setting(25, "What the URLs of one call may bring; 0: none is fetched.")
     media_megapixels: int = _setting(50, "Megapixels that a picture may have.")
     engine_timeout: float = _setting(300.0, "Seconds that an engine may send nothing.")
     head_hold: float = _setting(

@@ -192,6 +192,15 @@ async def test_hanging_up_while_fetching(begin: Begin) -> None:
     assert (settled.status, settled.counted) == (499, False)
 
 
+async def test_nothing_is_fetched_where_nobody_may(begin: Begin) -> None:
+    """An operator can do without URLs."""
+    platform, pictures = await begin(media_fetch_mb=0)
+    answer = await platform.call("POST", PATH, shown(pictures.url))
+    assert "nothing is fetched here" in answer.json()["error"]["message"]
+    assert pictures.requests == []
+    assert (await platform.call("POST", PATH, shown(uri(drawn())))).status == 200
+
+
 async def test_a_slow_web_server(begin: Begin) -> None:
     """It is waited for only so long, and the answer says so."""
     platform, pictures = await begin(media_fetch_seconds=0.05)

@@ -29,7 +29,7 @@ class Inspector:
     """Fetches and looks into media, within the operator's bounds."""
 
     def __init__(self, fetcher: Fetcher, megabytes: int, megapixels: int) -> None:
-        """`megabytes` are what the URLs of one call may bring, `megapixels` those of a picture."""
+        """`megabytes`: what the URLs of one call may bring, 0: none is fetched."""
         self._fetcher = fetcher
         self._megabytes = megabytes
         self._megapixels = megapixels
@@ -42,6 +42,8 @@ class Inspector:
         async def fetched(medium: Medium) -> File | None:
             if _URL.match(medium.source) is None:
                 return None
+            if not self._megabytes:
+                raise invalid(medium.param, "nothing is fetched here; send it as a data URI.")
             async with lanes:
                 return await self._fetcher.fetch(medium, files, allowance)
 
