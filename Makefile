@@ -8,13 +8,18 @@ SOURCES := pyproject.toml setup.py $(shell find src -type f ! -name '*.pyc')
 # What is developed is imported from src/; what `make run` serves is built and installed.
 SRC     := PYTHONPATH=$(CURDIR)/src
 
+# The starter set `full` has engines that the default install has not.
+ifeq ($(OXLO_STARTER),full)
+ENGINES := $(VENV)/.full
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help run test test-built test-all check format bench lock clean
 
 help:  ## Show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: $(VENV)/.built  ## Set up and serve the platform (Ctrl-C stops it)
+run: $(VENV)/.built $(ENGINES)  ## Set up and serve the platform (Ctrl-C stops it)
 	@exec $(BIN)/oxlo serve
 
 test: $(VENV)/.dev $(NODE)/node_modules/.stamp  ## Set up and run the tests
@@ -56,6 +61,12 @@ $(BIN)/python:
 
 $(VENV)/.run $(VENV)/.dev: $(VENV)/.%: requirements/%.txt | $(BIN)/python
 	@echo "Installing $< ..."
+	@$(PIP) install --require-hashes -r $<
+	@touch $@
+
+$(VENV)/.full: requirements/full.txt $(VENV)/.run
+	@echo "Installing $< (300 MB): speech and transcription, too."
+	@echo "phonemizer and espeak-ng, which pronounce texts for kokoro, are under the GPL, version 3."
 	@$(PIP) install --require-hashes -r $<
 	@touch $@
 

@@ -30,6 +30,14 @@ def starter(smollm2: Path, minilm: list[Path]) -> Path:
     return cache()
 
 
+@pytest.fixture(scope="session")
+def audio_models() -> Path:
+    """A folder of weights that holds the models that hear and speak."""
+    for model in ("whisper-base", "kokoro-82m"):
+        fetched(model)
+    return cache()
+
+
 def cache() -> Path:
     """Where the tests keep models: `OXLO_TEST_CACHE`."""
     return Path(os.environ.get("OXLO_TEST_CACHE") or Path.home() / ".cache" / "oxlo-tests")

@@ -25,6 +25,29 @@ def tone(seconds: float, rate: int = 24000) -> np.ndarray:
     return (0.2 * np.sin(2 * np.pi * 440 * at)).astype(np.float32)
 
 
+def silence(minutes: int) -> bytes:
+    """A FLAC file: hours of it are a few hundred kilobytes, made in a moment."""
+    made = io.BytesIO()
+    minute = np.zeros((1, 60 * 8000), np.int16)
+    with av.open(made, "w", format="flac") as out:
+        stream = out.add_stream("flac", rate=8000, layout="mono")
+        for number in range(minutes):
+            frame = av.AudioFrame.from_ndarray(minute, format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 8000, number * minute.size
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return made.getvalue()
+
+
+def heard(data: bytes, rate: int = 24000) -> np.ndarray:
+    """All samples of a file."""
+    resampler = av.AudioResampler("flt", "mono", rate)
+    with av.open(io.BytesIO(data)) as container:
+        frames = [*container.decode(audio=0), None]
+        found = [made.to_ndarray()[0] for frame in frames for made in resampler.resample(frame)]
+    return np.concatenate(found)
+
+
 def recorded(
     samples: np.ndarray, kind: str, options: Mapping[str, str] | None = None, rate: int = 24000
 ) -> bytes:

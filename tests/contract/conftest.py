@@ -1,5 +1,6 @@
 """The whole platform, started as a user starts it, with a real model behind it."""
 
+import contextlib
 import os
 import re
 import signal
@@ -45,9 +46,16 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Iterator[Served]:
     """`oxlo serve` with the starter models; their weights come from the test cache."""
-    home = tmp_path_factory.mktemp("home")
-    (home / "weights").symlink_to(starter)
-    environ = os.environ | {"OXLO_HOME": str(home), "OXLO_PORT": str(free_port())}
+    with serving(tmp_path_factory.mktemp("home"), starter) as platform:
+        yield platform
+
+
+@contextlib.contextmanager
+def serving(home: Path, weights: Path, **settings: str) -> Iterator[Served]:
+    """`oxlo serve` on a new home, until the end."""
+    (home / "weights").symlink_to(weights)
+    own = {"OXLO_HOME": str(home), "OXLO_PORT": str(free_port())}
+    environ = os.environ | own | settings
     command = [sys.executable, "-m", "oxlo", "serve"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
         try:

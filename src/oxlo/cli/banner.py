@@ -13,17 +13,22 @@ class _Example:
 
     #: Below `/v1`.
     path: str
-    #: JSON for curl, and statements for the Python client.
-    body: str
+    #: What curl is told beside address and key, and statements for the Python client.
+    options: str
     python: str
+
+
+def _json(body: str, more: str = "") -> str:
+    return f"""-H "Content-Type: application/json" \\
+  -d '{body}'{more}"""
 
 
 _EXAMPLES = {
     "chat": _Example(
         "/chat/completions",
-        """\
+        _json("""\
 {{"model": "{model}", "messages": [{{"role": "user", "content": "Say hello."}}],
-       "max_tokens": 100}}""",
+       "max_tokens": 100}}"""),
         """\
 reply = client.chat.completions.create(
     model="{model}",
@@ -34,18 +39,31 @@ print(reply.choices[0].message.content)""",
     ),
     "embeddings": _Example(
         "/embeddings",
-        '{{"model": "{model}", "input": "Say hello."}}',
+        _json('{{"model": "{model}", "input": "Say hello."}}'),
         """\
 vectors = client.embeddings.create(model="{model}", input=["Say hello.", "Greet me."])
 print(vectors.data[0].embedding[:4])""",
+    ),
+    "speech": _Example(
+        "/audio/speech",
+        _json('{{"model": "{model}", "input": "Hello there."}}', " -o hello.mp3"),
+        """\
+speech = client.audio.speech.create(model="{model}", voice="alloy", input="Hello there.")
+speech.write_to_file("hello.mp3")""",
+    ),
+    "transcription": _Example(
+        "/audio/transcriptions",
+        "-F model={model} -F file=@hello.mp3",
+        """\
+with open("hello.mp3", "rb") as recording:
+    print(client.audio.transcriptions.create(model="{model}", file=recording).text)""",
     ),
 }
 
 _CURL = """\
 curl {base}{path} \\
   -H "Authorization: Bearer {key}" \\
-  -H "Content-Type: application/json" \\
-  -d '{body}'"""
+  {options}"""
 
 _PYTHON = """\
 from openai import OpenAI
@@ -70,8 +88,8 @@ def _calls(base: str, key: str, models: Sequence[Model]) -> list[str]:
     if not found:
         return []
     example, model = found[0]
-    body = example.body.format(model=model)
-    curl = _CURL.format(base=base, key=key, path=example.path, body=body)
+    options = example.options.format(model=model)
+    curl = _CURL.format(base=base, key=key, path=example.path, options=options)
     calls = "\n\n".join(example.python.format(model=model) for example, model in found)
     python = _PYTHON.format(base=base, key=key, calls=calls)
     return ["", "Ask with curl:", "", curl, "", "Or with Python (pip install openai):", "", python]

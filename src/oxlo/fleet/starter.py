@@ -6,7 +6,13 @@ from oxlo.settings import Settings
 
 STARTER: dict[str, tuple[str, ...]] = {
     "small": ("smollm2-135m", "minilm-l6"),
-    "full": ("smollm2-135m", "qwen2.5-coder-0.5b", "minilm-l6"),
+    "full": (
+        "smollm2-135m",
+        "qwen2.5-coder-0.5b",
+        "minilm-l6",
+        "whisper-base",
+        "kokoro-82m",
+    ),
     "none": (),
 }
 

@@ -31,7 +31,11 @@ def test_every_ability_has_its_call() -> None:
 
 @pytest.mark.parametrize(
     ("model", "path"),
-    [("smollm2-135m", "/v1/chat/completions"), ("minilm-l6", "/v1/embeddings")],
+    [
+        ("smollm2-135m", "/v1/chat/completions"),
+        ("minilm-l6", "/v1/embeddings"),
+        ("kokoro-82m", "/v1/audio/speech"),
+    ],
 )
 def test_curl_asks_a_model_that_is_ready(model: str, path: str) -> None:
     """Where no chat model is served, something else is asked; the body is JSON."""
@@ -39,6 +43,13 @@ def test_curl_asks_a_model_that_is_ready(model: str, path: str) -> None:
     assert f"curl http://here{path} " in text
     body = text.partition("-d '")[2].partition("'")[0]
     assert json.loads(body)["model"] == model
+
+
+def test_a_recording_is_sent_as_a_form() -> None:
+    """It is the file that the speech before it wrote."""
+    assert "-F model=whisper-base -F file=@hello.mp3" in printed("whisper-base")
+    shown = program(printed("whisper-base", "kokoro-82m"))
+    assert shown.index('write_to_file("hello.mp3")') < shown.index('open("hello.mp3", "rb")')
 
 
 def test_nothing_to_call() -> None:

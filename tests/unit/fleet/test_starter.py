@@ -6,7 +6,7 @@ import pytest
 
 from oxlo.catalogue import Catalogue, Model
 from oxlo.errors import ModelNotFound
-from oxlo.fleet.starter import chosen
+from oxlo.fleet.starter import STARTER, chosen
 from oxlo.settings import Settings
 
 REMOTE = """
@@ -42,7 +42,7 @@ def model(model_id: str) -> Model:
     )
 
 
-KNOWN = Catalogue(map(model, ("smollm2-135m", "qwen2.5-coder-0.5b", "minilm-l6", "other")))
+KNOWN = Catalogue(map(model, {"other", *(name for names in STARTER.values() for name in names)}))
 
 
 def test_starter_sets(tmp_path: Path) -> None:
