@@ -7,6 +7,7 @@ import pytest
 
 import oxlo
 from oxlo import catalogue, weights
+from oxlo.catalogue import Source, WeightsFile
 
 # Processes that tests start run the same Oxlo as the tests: from src/, or as it was built.
 os.environ["PYTHONPATH"] = str(Path(oxlo.__file__).parent.parent)
@@ -36,6 +37,21 @@ def audio_models() -> Path:
     for model in ("whisper-base", "kokoro-82m"):
         fetched(model)
     return cache()
+
+
+@pytest.fixture(scope="session")
+def coffee() -> Path:
+    """A photograph that a package ships: a cup of coffee on a table, 600 x 400 pixels."""
+    source = Source(wheel=("scikit-image==0.26.0",), path=("skimage/data/coffee.png",))
+    digest = "cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7"
+    file = WeightsFile(name="coffee.png", sha256=digest, size=466706, sources=(source,))
+    return weights.fetch(file, cache())
+
+
+@pytest.fixture(scope="session")
+def centernet() -> list[Path]:
+    """The files of the real detector."""
+    return fetched("centernet-mobilenetv3")
 
 
 def cache() -> Path:

@@ -1,0 +1,55 @@
+"""The child process that is one detection engine."""
+
+from pathlib import Path
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from oxlo.engines.detection import centernet, tfjs, yolo
+from oxlo.engines.detection.classes import COCO, Classes, named
+from oxlo.engines.detection.config import Config
+from oxlo.engines.detection.detector import Detector, Family
+from oxlo.engines.detection.service import Detection, asked
+from oxlo.engines.serving import forms
+from oxlo.engines.serving.app import Engine
+from oxlo.engines.serving.process import main
+from oxlo.engines.serving.work import Workers
+from oxlo.engines.sessions import session
+
+#: A CenterNet of ours takes bytes as they are: its first layer scales them.
+_FAMILIES = {"yolo": Family(1 / 255, yolo.boxes), "centernet": Family(1, centernet.boxes)}
+
+
+def load(line: bytes) -> Engine:
+    """The engine that the configuration describes. Raises CannotLoad."""
+    config = msgspec.json.decode(line, type=Config)
+    detection, workers = loaded(config), Workers(config.slots)
+
+    async def detect(request: Request) -> Response:
+        form = await request.form(max_files=1)
+        wish = asked(forms.fields(form, lists=("classes",)))
+        file = forms.file(form, "image").file
+        reply = await workers.run(request, lambda job: detection.answer(job, file, wish))
+        return Response(reply, media_type="application/json")
+
+    routes = [Route("/v1/detect", detect, methods=["POST"])]
+    return Engine(routes, workers, config.api_key, config.port)
+
+
+def loaded(config: Config) -> Detection:
+    """The model, ready to look. Raises CannotLoad."""
+    opened = session(_model(config), config.threads, config.device)
+    classes = Classes(config.classes or named(opened) or COCO)
+    return Detection(config.name, classes, Detector(opened, _FAMILIES[config.family]))
+
+
+def _model(config: Config) -> Path | bytes:
+    if not config.weights:
+        return Path(config.model)
+    return tfjs.convert(Path(config.model), Path(config.weights), centernet.OUTPUTS)
+
+
+if __name__ == "__main__":
+    main(load)

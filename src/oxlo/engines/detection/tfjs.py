@@ -1,0 +1,267 @@
+"""Graphs of TensorFlow.js as ONNX: the operations of convolutional detectors, no others.
+
+TensorFlow keeps pictures as (height, width, channels), ONNX as (channels, height, width). The graph
+is turned as a whole: its input and outputs are ONNX's way round.
+"""
+
+import base64
+import math
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from oxlo.engines.serving.process import CannotLoad
+
+Array = npt.NDArray[Any]
+
+_OPSET = 17
+#: Where (batch, height, width, channels) are in ONNX's order.
+_AXES = (0, 2, 3, 1)
+
+
+class _Node(msgspec.Struct):
+    name: str
+    op: str
+    input: list[str] = []
+    attr: dict[str, dict[str, Any]] = {}
+
+
+class _Topology(msgspec.Struct):
+    node: list[_Node]
+
+
+class _Quantization(msgspec.Struct):
+    dtype: str
+    #: Of 8 and 16-bit integers; floats have none.
+    scale: float | None = None
+
+
+class _Weight(msgspec.Struct):
+    name: str
+    shape: list[int]
+    dtype: str
+    quantization: _Quantization | None = None
+
+
+class _Group(msgspec.Struct):
+    weights: list[_Weight]
+
+
+class _Graph(msgspec.Struct, rename="camel"):
+    model_topology: _Topology
+    weights_manifest: list[_Group]
+
+
+def convert(graph: Path, weights: Path, outputs: Sequence[str]) -> bytes:
+    """The part of a graph that `outputs` need, as an ONNX model. Raises CannotLoad."""
+    try:
+        read = msgspec.json.decode(graph.read_bytes(), type=_Graph)
+        return _Conversion(read, weights.read_bytes()).model(outputs)
+    except (msgspec.DecodeError, KeyError, ValueError) as error:
+        raise CannotLoad(f"{graph.name} is no graph that can be converted: {error}") from error
+
+
+class _Conversion:
+    """One graph on its way."""
+
+    def __init__(self, graph: _Graph, weights: bytes) -> None:
+        self._nodes = {node.name: node for node in graph.model_topology.node}
+        self._values = dict(_values(graph.weights_manifest, weights))
+        self._made: list[onnx.NodeProto] = []
+        self._constants: dict[str, Array] = {}
+        self._inputs: list[onnx.ValueInfoProto] = []
+        self._done: set[str] = set()
+
+    def model(self, outputs: Sequence[str]) -> bytes:
+        for name in outputs:
+            self._need(name)
+        graph = helper.make_graph(
+            self._made,
+            "converted",
+            self._inputs,
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+            [numpy_helper.from_array(value, name) for name, value in self._constants.items()],
+        )
+        opset = helper.make_opsetid("", _OPSET)
+        made = helper.make_model(graph, opset_imports=[opset], ir_version=8)
+        return bytes(made.SerializeToString())
+
+    def _need(self, name: str) -> None:
+        """Convert a node after those that it needs; the graph is deep, so without recursion."""
+        waiting = [name]
+        while waiting:
+            node = self._nodes[waiting[-1]]
+            missing = [n for n in node.input if n not in self._done and n not in self._values]
+            if missing:
+                waiting += missing
+                continue
+            waiting.pop()
+            if node.name not in self._done:
+                self._done.add(node.name)
+                if node.op not in _CONVERTERS:
+                    raise ValueError(f"operation {node.op} is not known")
+                _CONVERTERS[node.op](self, node)
+
+    def constant(self, name: str, value: Array) -> str:
+        self._constants[name] = np.ascontiguousarray(value)
+        return name
+
+    def value(self, name: str) -> Array:
+        """What a constant holds. Raises KeyError for anything else."""
+        return self._values[name]
+
+    def operand(self, name: str) -> str:
+        """An input of an operation on whole pictures; constants are turned."""
+        if name not in self._values:
+            return name
+        value = self._values[name].astype(np.float32)
+        if value.ndim == 1:
+            value = value.reshape(-1, 1, 1)
+        elif value.ndim:
+            raise ValueError(f"{name} has {value.ndim} dimensions")
+        return self.constant(name, value)
+
+    def add(self, op: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
+        self._made.append(helper.make_node(op, list(inputs), [output], **attributes))
+
+    def input(self, node: _Node) -> None:
+        sizes = [int(dim["size"]) for dim in node.attr["shape"]["shape"]["dim"]]
+        shape = [sizes[_AXES.index(axis)] for axis in range(4)]
+        self._inputs.append(helper.make_tensor_value_info(node.name, TensorProto.FLOAT, shape))
+
+
+def _values(groups: list[_Group], raw: bytes) -> Iterator[tuple[str, Array]]:
+    """The constants, which lie one after the other."""
+    offset = 0
+    for weight in (weight for group in groups for weight in group.weights):
+        packed = weight.quantization.dtype if weight.quantization else weight.dtype
+        if packed not in ("float32", "float16", "int32"):
+            raise ValueError(f"{weight.name} is packed as {packed}")
+        value = np.frombuffer(raw, packed, math.prod(weight.shape), offset)
+        offset += value.nbytes
+        yield weight.name, value.astype(weight.dtype).reshape(weight.shape)
+
+
+def _plain(op: str) -> Callable[[_Conversion, _Node], None]:
+    """An operation that is the same whichever way round."""
+
+    def made(conversion: _Conversion, node: _Node) -> None:
+        conversion.add(op, [conversion.operand(name) for name in node.input], node.name)
+
+    return made
+
+
+def _relu6(conversion: _Conversion, node: _Node) -> None:
+    least = conversion.constant("relu6/least", np.array(0, np.float32))
+    most = conversion.constant("relu6/most", np.array(6, np.float32))
+    conversion.add("Clip", [node.input[0], least, most], node.name)
+
+
+def _convolution(conversion: _Conversion, node: _Node) -> None:
+    """Filters are (height, width, in, out); biases and activations may be fused in."""
+    filters = conversion.value(node.input[1]).transpose(3, 2, 0, 1)
+    _convolve(conversion, node, filters, groups=1)
+
+
+def _depthwise(conversion: _Conversion, node: _Node) -> None:
+    """Filters are (height, width, in, multiplier): each channel has filters of its own."""
+    filters = conversion.value(node.input[1])
+    height, width, channels, multiplier = filters.shape
+    turned = filters.transpose(2, 3, 0, 1).reshape(channels * multiplier, 1, height, width)
+    _convolve(conversion, node, turned, groups=channels)
+
+
+def _convolve(conversion: _Conversion, node: _Node, filters: Array, groups: int) -> None:
+    fused = [base64.b64decode(each).decode() for each in _list(node, "fused_ops", "s")]
+    inputs = [node.input[0], conversion.constant(node.input[1], filters)]
+    if "BiasAdd" in fused:
+        inputs.append(conversion.constant(node.input[2], conversion.value(node.input[2])))
+    after = [each for each in fused if each != "BiasAdd"]
+    convolved = f"{node.name}/convolved" if after else node.name
+    conversion.add(
+        "Conv",
+        inputs,
+        convolved,
+        group=groups,
+        strides=_spatial(node, "strides"),
+        dilations=_spatial(node, "dilations"),
+        **_padding(node),
+    )
+    if after == ["Relu"]:
+        conversion.add("Relu", [convolved], node.name)
+    elif after == ["Relu6"]:
+        _relu6(conversion, _Node(node.name, "Relu6", [convolved]))
+    elif after:
+        raise ValueError(f"{node.name} has {after} fused in")
+
+
+def _padding(node: _Node) -> dict[str, str]:
+    padding = base64.b64decode(node.attr["padding"]["s"]).decode()
+    return {"auto_pad": {"SAME": "SAME_UPPER", "VALID": "VALID"}[padding]}
+
+
+def _spatial(node: _Node, name: str) -> list[int]:
+    """The numbers for height and width of an attribute with four."""
+    return [int(each) for each in _list(node, name, "i")][1:3]
+
+
+def _list(node: _Node, name: str, kind: str) -> list[str]:
+    found: list[str] = node.attr.get(name, {}).get("list", {}).get(kind, [])
+    return found
+
+
+def _mean(conversion: _Conversion, node: _Node) -> None:
+    axes = [_AXES[axis] for axis in conversion.value(node.input[1]).ravel()]
+    kept = int(node.attr["keep_dims"]["b"])
+    conversion.add("ReduceMean", [node.input[0]], node.name, axes=axes, keepdims=kept)
+
+
+def _concat(conversion: _Conversion, node: _Node) -> None:
+    *inputs, axis = node.input
+    conversion.add("Concat", inputs, node.name, axis=_AXES[int(conversion.value(axis))])
+
+
+def _resize(conversion: _Conversion, node: _Node) -> None:
+    if node.attr["align_corners"]["b"]:
+        raise ValueError(f"{node.name} aligns corners")
+    size = conversion.value(node.input[1]).astype(np.int64)
+    half = node.attr["half_pixel_centers"]["b"]
+    head = f"{node.name}/head"
+    first = conversion.constant(f"{node.name}/first", np.array([0], np.int64))
+    two = conversion.constant(f"{node.name}/two", np.array([2], np.int64))
+    conversion.add("Shape", [node.input[0]], f"{node.name}/shape")
+    conversion.add("Slice", [f"{node.name}/shape", first, two], head)
+    sizes = f"{node.name}/sizes"
+    conversion.add("Concat", [head, conversion.constant(f"{node.name}/size", size)], sizes, axis=0)
+    conversion.add(
+        "Resize",
+        [node.input[0], "", "", sizes],
+        node.name,
+        mode="linear",
+        coordinate_transformation_mode="half_pixel" if half else "asymmetric",
+    )
+
+
+_CONVERTERS: dict[str, Callable[[_Conversion, _Node], None]] = {
+    "Placeholder": lambda conversion, node: conversion.input(node),
+    "Identity": _plain("Identity"),
+    "Add": _plain("Add"),
+    "AddV2": _plain("Add"),
+    "Mul": _plain("Mul"),
+    "Relu": _plain("Relu"),
+    "Sigmoid": _plain("Sigmoid"),
+    "Relu6": _relu6,
+    "Conv2D": _convolution,
+    "_FusedConv2D": _convolution,
+    "DepthwiseConv2dNative": _depthwise,
+    "FusedDepthwiseConv2dNative": _depthwise,
+    "Mean": _mean,
+    "ConcatV2": _concat,
+    "ResizeBilinear": _resize,
+}
