@@ -27,6 +27,7 @@ HOT = (
     "engines/dialects/raw.py",
     "engines/dialects/speech.py",
     "engines/dialects/stream.py",
+    "engines/dialects/thoughts.py",
     "engines/dialects/toolscan.py",
     "engines/dialects/typed.py",
     "engines/dialects/usage.py",

@@ -151,6 +151,9 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     abilities: frozenset[Ability]
     #: How tool calls are made: the engine's own parser, or an answer constrained by the platform.
     tools: Literal["native", "constrained"] = "native"
+    #: How thoughts stand in its text where no engine tells them apart: marked as `<think>` and
+    #: `</think>` say, or from the start on, because its template has written the first mark.
+    thoughts: Literal["marked", "open"] = "marked"
     #: Tokens that fit into one call, as the model's card says; 0 where nothing is counted in them.
     context_length: int = 0
     #: Tokens that the chat template adds at most: (for the whole prompt, for each message).

@@ -55,8 +55,10 @@ class OpenAIShape:
         """The message of a whole chat reply."""
         calls = {"tool_calls": self.calls(script)} if script.tool_calls else {}
         content = None if script.tool_calls else text
+        thoughts = self.reasoning(script.reasoning) if script.reasoning else {}
         return {
-            "role": "assistant", "content": content, **calls, "refusal": None, "annotations": []
+            "role": "assistant", "content": content, **thoughts, **calls,
+            "refusal": None, "annotations": [],
         }  # fmt: skip
 
     def calls(self, script: Script) -> list[Json]:

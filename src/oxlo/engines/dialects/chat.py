@@ -12,6 +12,7 @@ from oxlo.engines.dialects.shapes.chunks import Choice, Chunk, Logprob, Logprobs
 from oxlo.engines.dialects.shapes.deltas import ChoiceDelta, Delta
 from oxlo.engines.dialects.speech import Message, Voice
 from oxlo.engines.dialects.stream import Stream
+from oxlo.engines.dialects.thoughts import Thinking, thinking
 from oxlo.engines.dialects.tools import Plan
 from oxlo.errors import EngineFailed
 from oxlo.wire.chat import ChatRequest
@@ -27,6 +28,7 @@ class ChatStream(Stream):
         "_decided",
         "_head",
         "_tail",
+        "_thinking",
         "_tools",
         "_voices",
         "_wants_usage",
@@ -38,6 +40,7 @@ class ChatStream(Stream):
         self._ways = ways
         self._tools = tools
         self._decided = decided
+        self._thinking = thinking(request, decided, ways)
         self._choices = request.n
         self._wants_usage = request.include_usage
         self._voices: dict[int, Voice] = {}
@@ -101,7 +104,7 @@ class ChatStream(Stream):
 
     def _begin(self, index: int) -> Voice:
         check_index(index, self._choices)
-        voice = self._voices[index] = Voice(self._tools)
+        voice = self._voices[index] = Voice(self._tools, self._thinking)
         return voice
 
     def close(self) -> bytes:
@@ -120,8 +123,8 @@ def _first(deltas: list[Delta]) -> Delta:
 class _Whole:
     """One choice put together."""
 
-    def __init__(self, tools: Plan) -> None:
-        self._voice = Voice(tools)
+    def __init__(self, tools: Plan, thinks: Thinking) -> None:
+        self._voice = Voice(tools, thinks)
         self._message = Message()
         self._logprobs: list[Logprob] = []
         self.finish = ""
@@ -149,6 +152,7 @@ def reply(body: bytes, request: ChatRequest, decided: Decided, tools: Plan, ways
     Raises ApiError; EngineFailed when there is no choice or the stream was cut.
     """
     chunks = [read_chunk(payload) for payload in parts(body)]
+    thinks = thinking(request, decided, ways)
     choices: dict[int, _Whole] = {}
     total = Usage()
     for chunk in chunks:
@@ -156,7 +160,7 @@ def reply(body: bytes, request: ChatRequest, decided: Decided, tools: Plan, ways
             counts.add(total, counts.counted(chunk.usage))
         for choice in chunk.choices:
             check_index(choice.index, request.n)
-            whole = choices.setdefault(choice.index, _Whole(tools))
+            whole = choices.setdefault(choice.index, _Whole(tools, thinks))
             whole.add(choice, choice.message or choice.delta)
     if not choices:
         raise EngineFailed

@@ -15,14 +15,23 @@ _FINISHES: Final = frozenset({"stop", "length", "tool_calls", "content_filter", 
 class Ways:
     """How an engine differs from others that are read like it."""
 
-    __slots__ = ("legacy", "name", "usage_per_choice")
+    __slots__ = ("legacy", "name", "tells_thoughts", "usage_per_choice")
 
-    def __init__(self, name: str, *, usage_per_choice: bool = False, legacy: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        usage_per_choice: bool = False,
+        legacy: bool = True,
+        tells_thoughts: bool = True,
+    ) -> None:
         self.name = name
         #: Each choice's usage is told apart, instead of that of the whole answer.
         self.usage_per_choice = usage_per_choice
         #: Legacy completions repeat the prompt when asked, and have the old log probabilities.
         self.legacy = legacy
+        #: It is known to tell thoughts apart that the model's template has begun.
+        self.tells_thoughts = tells_thoughts
 
     def fingerprint(self, told: str | None) -> str:
         """OpenAI's spelling of what the engine calls itself."""

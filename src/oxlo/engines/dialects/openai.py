@@ -12,12 +12,13 @@ import msgspec
 from msgspec import UNSET
 
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Prompted, Translator, Usage
-from oxlo.engines.dialects import bodies, failures, pictures
+from oxlo.engines.dialects import bodies, chat, failures, pictures
 from oxlo.engines.dialects.bodies import Words
-from oxlo.engines.dialects.chunks import read
+from oxlo.engines.dialects.chunks import Ways, read
 from oxlo.engines.dialects.events import encoded, event
 from oxlo.engines.dialects.shapes.openai import Choice, Chunk, Object, Said
 from oxlo.engines.dialects.stream import Stream
+from oxlo.engines.dialects.tools import NO_TOOLS
 from oxlo.engines.dialects.usage import counted
 from oxlo.errors import ApiError, EngineFailed
 from oxlo.wire.chat import ChatRequest
@@ -25,6 +26,7 @@ from oxlo.wire.completions import CompletionRequest
 
 CHAT_PATH: Final = "/v1/chat/completions"
 COMPLETION_PATH: Final = "/v1/completions"
+WAYS: Final = Ways("upstream", tells_thoughts=False)
 
 _CHAT: Final = Words(bodies.CHAT, bodies.SAMPLERS)
 _COMPLETION: Final = Words(bodies.COMPLETION, bodies.SAMPLERS)
@@ -49,10 +51,14 @@ class OpenAI:
 
     def chat_reply(self, body: bytes, request: ChatRequest, decided: Decided) -> Answer:
         """A whole chat reply in OpenAI's shape. Raises ApiError."""
+        if _thinks(decided):
+            return chat.reply(body, request, decided, NO_TOOLS, WAYS)
         return _answer(body, decided)
 
     def chat_stream(self, request: ChatRequest, decided: Decided) -> Translator:
         """A translator for one chat stream."""
+        if _thinks(decided):
+            return chat.ChatStream(request, decided, NO_TOOLS, WAYS)
         return PassThrough(request.include_usage, decided)
 
     def completion(self, request: CompletionRequest, decided: Decided) -> EngineCall:
@@ -76,6 +82,11 @@ class OpenAI:
     def error(self, status: int, body: bytes) -> ApiError:
         """An engine's error reply as ours."""
         return failures.translate(status, body)
+
+
+def _thinks(decided: Decided) -> bool:
+    """Whether an answer has to be read for thoughts, and so cannot be passed on as it is."""
+    return "reasoning" in decided.model.abilities
 
 
 def _answer(body: bytes, decided: Decided) -> Answer:

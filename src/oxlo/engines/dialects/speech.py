@@ -8,12 +8,18 @@ from msgspec import UNSET
 from oxlo.engines.dialects.chunks import finish_of
 from oxlo.engines.dialects.shapes.chunks import Call, Choice, Logprob, Logprobs, Said
 from oxlo.engines.dialects.shapes.deltas import CallDelta, Delta, FunctionDelta
+from oxlo.engines.dialects.thoughts import Thinking, Thoughtful
 from oxlo.engines.dialects.tools import Plan
 from oxlo.engines.dialects.toolscan import Begin, Event, Scanner
 
 
 class Speech(Protocol):
     """The text of one choice, piece by piece."""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether text is passed on as it comes, from here to the end."""
+        ...
 
     def say(self, text: str) -> list[Delta]:
         """What a piece of the model's text adds."""
@@ -24,8 +30,13 @@ class Speech(Protocol):
         ...
 
 
-def speech(tools: Plan) -> Speech:
+def speech(tools: Plan, thinking: Thinking) -> Speech:
     """The speech of one choice of an answer to a request with these tools."""
+    answer = _answer(tools)
+    return answer if thinking == "none" else Thoughtful(answer, thinking)
+
+
+def _answer(tools: Plan) -> Speech:
     if tools.forced:
         return Forced("stop" if tools.mode == "named" else "tool_calls")
     return Free(tools) if tools.mode == "auto" else Plain()
@@ -33,6 +44,8 @@ def speech(tools: Plan) -> Speech:
 
 class Plain:
     """Words."""
+
+    is_plain = True
 
     def say(self, text: str) -> list[Delta]:
         """Pass them on."""
@@ -45,6 +58,8 @@ class Plain:
 
 class Forced:
     """An answer that is constrained to be calls."""
+
+    is_plain = False
 
     def __init__(self, finish: str) -> None:
         self._scanner = Scanner()
@@ -61,6 +76,8 @@ class Forced:
 
 class Free:
     """An answer that may be words or a call: held back only while it could be a call."""
+
+    is_plain = False
 
     def __init__(self, tools: Plan) -> None:
         self._names = tools.names
@@ -117,18 +134,21 @@ def _begun(index: int, id_: str | None, name: str, arguments: str) -> CallDelta:
 class Voice:
     """One choice of an answer as it comes: what its pieces add to the client's message."""
 
-    __slots__ = ("_calls", "_held", "_speech", "began", "is_plain")
+    __slots__ = ("_calls", "_held", "_speech", "began")
 
-    def __init__(self, tools: Plan) -> None:
-        self._speech = speech(tools)
-        #: Text is passed on as it comes.
-        self.is_plain = isinstance(self._speech, Plain)
+    def __init__(self, tools: Plan, thinking: Thinking) -> None:
+        self._speech = speech(tools, thinking)
         #: Something was said.
         self.began = False
         #: Calls that the engine made out by itself.
         self._calls: set[int] = set()
         #: Log probabilities of text that is held back.
         self._held: list[Logprob] = []
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether text is passed on as it comes, from here to the end."""
+        return self._speech.is_plain
 
     def hear(self, choice: Choice, said: Said | None) -> tuple[list[Delta], Logprobs | None, str]:
         """What a piece adds, its log probabilities, and the finish reason (or nothing)."""
@@ -153,6 +173,8 @@ class Voice:
         thoughts = said.reasoning_content or said.reasoning
         if thoughts:
             deltas.append(Delta(reasoning_content=thoughts))
+            if isinstance(self._speech, Thoughtful):
+                self._speech.told_apart()
         if said.content:
             deltas += self._speech.say(said.content)
         if said.refusal:

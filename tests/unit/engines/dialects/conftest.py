@@ -40,8 +40,15 @@ class Conversation:
     """One call in one dialect: what the engine is sent, what it says, what the client gets."""
 
     def __init__(
-        self, dialect: str, *, tools_by: str = "native", legacy: bool = False, **fields: Any
+        self,
+        dialect: str,
+        *,
+        tools_by: str = "native",
+        legacy: bool = False,
+        thoughts: str = "",
+        **fields: Any,
     ):
+        """`thoughts` is how a model that reasons writes them; "": it does not."""
         self.name = dialect
         self.dialect = DIALECTS[dialect]
         self.legacy = legacy
@@ -49,6 +56,9 @@ class Conversation:
         body = msgspec.json.encode({"model": "m"} | content | fields)
         self.request: Any = (completions if legacy else chat).decode(body)[0]
         model = msgspec.structs.replace(MODEL, tools=tools_by)
+        if thoughts:
+            abilities = model.abilities | {"reasoning"}
+            model = msgspec.structs.replace(model, abilities=abilities, thoughts=thoughts)
         self.decided = Decided(model, "engine/name", 64, 1, 1_795_392_000)
 
     @property
