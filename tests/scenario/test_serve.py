@@ -197,7 +197,7 @@ def test_sigterm_and_restart(running: Platform) -> None:
     assert last == "[DONE]"
     assert not any(map(is_error, rest))
     assert running.ended() == 0
-    assert len(processes) == 5
+    assert len(processes) == 6  # gateway, control, fleet, media and two engines
     assert [pid for pid in processes if is_alive(pid)] == []
 
     running.start()

@@ -1,5 +1,6 @@
 """How an image engine is decided, before any process starts."""
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import msgspec
@@ -13,6 +14,10 @@ from oxlo.engines.diffusion.kind import Args, Diffusers
 from oxlo.engines.launching import arguments
 from oxlo.fleet.sizing import Machine
 from oxlo.settings import Settings
+
+pytestmark = pytest.mark.skipif(
+    not all(map(find_spec, ("torch", "diffusers"))), reason="needs the extra `images`"
+)
 
 MODEL = Model(
     id="scenes",
