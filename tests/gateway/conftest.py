@@ -40,6 +40,7 @@ DOUBLES = (
     ("costly", "premium", "chat", CHATS),
     ("vectors", "free", "embeddings", ["embeddings"]),
     ("pictures", "free", "image", ["images", "image_edits"]),
+    ("finder", "free", "detection", ["detection"]),
     ("seer", "free", "vision", [*CHATS, "vision"]),
     ("listener", "free", "audio", ["transcription", "translation"]),
 )

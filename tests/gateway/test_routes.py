@@ -17,6 +17,7 @@ async def test_every_route_priced(start: Start) -> None:
         "/v1/audio/translations",
         "/v1/chat/completions",
         "/v1/completions",
+        "/v1/detect",
         "/v1/embeddings",
         "/v1/images/edits",
         "/v1/images/generations",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
 from tests.conftest import fetched
 
 from oxlo import catalogue
@@ -34,7 +35,8 @@ class Subject:
     #: Answered in a moment.
     short: Asked
     #: Takes so many steps at least (`Job.step`, `Workers.moved`), more than a test waits for.
-    long: Asked
+    #: None: no call of it takes long.
+    long: Asked | None
     steps: int
     weights: Callable[[str], Sequence[Path]] = fetched
 
@@ -57,12 +59,26 @@ def recording(seconds: int) -> Content:
     return Content("multipart/form-data; boundary=b", head + made.getvalue() + b"\r\n--b--\r\n")
 
 
+def picture() -> Content:
+    """A form with a red picture."""
+    made = io.BytesIO()
+    Image.new("RGB", (640, 480), "red").save(made, "PNG")
+    head = b'--b\r\ncontent-disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+    return Content("multipart/form-data; boundary=b", head + made.getvalue() + b"\r\n--b--\r\n")
+
+
 SUBJECTS = (
     Subject(
         "minilm-l6",
         short=Asked("/v1/embeddings", {"model": "m", "input": "Hi."}, b'"embedding":['),
         long=Asked("/v1/embeddings", {"model": "m", "input": ["word " * 200] * 2048}),
         steps=1024,
+    ),
+    Subject(
+        "centernet-mobilenetv3",
+        short=Asked("/v1/detect", picture(), b'"detections":['),
+        long=None,
+        steps=0,
     ),
     Subject(
         "whisper-base",

@@ -32,6 +32,12 @@ async def engine(subject: Subject, tmp_path: Path) -> AsyncIterator[WatchedHost]
     await watched.host.stop(drain=0)
 
 
+#: Engines whose work can take long.
+lengthy = pytest.mark.parametrize(
+    "subject", [s for s in SUBJECTS if s.long], ids=lambda subject: subject.model
+)
+
+
 async def ask(replica: Replica, asked: Asked) -> Fetched:
     return await fetch(
         replica.address, asked.path, body=asked.body, api_key=replica.api_key, deadline=100
@@ -72,12 +78,14 @@ async def test_ready_is_warm(engine: WatchedHost, subject: Subject) -> None:
     assert (await fetch(ready.address, subject.short.path, body={}, deadline=10)).status == 401
 
 
+@lengthy
 async def test_work_shows_and_who_leaves_is_not_worked_for(
     engine: WatchedHost, subject: Subject
 ) -> None:
     """A long call is seen to move; its caller gone, the engine soon has nothing to do."""
     ready = await engine.ready()
     before = await idle(ready)
+    assert subject.long
     leaving = asyncio.create_task(ask(ready, subject.long))
     first = await moved(ready, before.work)
     await moved(ready, first.work)
@@ -96,10 +104,12 @@ async def test_as_many_calls_as_slots(engine: WatchedHost, subject: Subject) -> 
     assert all(subject.short.holds in reply.body for reply in replies)
 
 
+@lengthy
 async def test_short_calls_beside_a_long_one(engine: WatchedHost, subject: Subject) -> None:
     """A long call keeps nobody from being answered."""
     ready = await engine.ready()
     before = await idle(ready)
+    assert subject.long
     long = asyncio.create_task(ask(ready, subject.long))
     await moved(ready, before.work)
     reply = await ask(ready, subject.short)

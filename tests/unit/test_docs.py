@@ -21,6 +21,7 @@ from oxlo.catalogue.parameters import parameters
 from oxlo.cli import app
 from oxlo.settings import Settings
 from oxlo.wire import chat, completions
+from oxlo.wire.detection import DetectRequest
 from oxlo.wire.embeddings import EmbeddingRequest
 from oxlo.wire.shapes.chat import ChatFields
 from oxlo.wire.shapes.completions import CompletionFields
@@ -161,6 +162,7 @@ def test_exact_codes() -> None:
     [
         ("chat.md", "smollm2-135m", ChatFields),
         ("completions.md", "smollm2-135m", CompletionFields),
+        ("detection.md", "yolov11", DetectRequest),
         ("embeddings.md", "minilm-l6", EmbeddingRequest),
     ],
 )

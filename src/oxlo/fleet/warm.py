@@ -5,6 +5,7 @@ import random
 import statistics
 import time
 import wave
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -24,9 +25,9 @@ _SCHEMA = {
     "required": ["ok"],
     "additionalProperties": False,
 }
-#: A grey square, 64 by 64.
+#: A grey square, 64 by 64, as PNG.
 _PICTURE = (
-    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAAAAACPAi4CAAAAKUlEQVR42u3MQREAAAwC"
+    "iVBORw0KGgoAAAANSUhEUgAAAEAAAABACAAAAACPAi4CAAAAKUlEQVR42u3MQREAAAwC"
     "IKMb3RD77SAA6VEEAoFAIBAIBAKBQCAQfA8G320AeXC6efoAAAAASUVORK5CYII="
 )
 
@@ -102,7 +103,7 @@ def _images(launch: Launch) -> Iterator[tuple[str, object]]:
 
 
 def _pictures(launch: Launch) -> Iterator[tuple[str, object]]:
-    picture = {"type": "image_url", "image_url": {"url": _PICTURE}}
+    picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_PICTURE}"}}
     said = [{"type": "text", "text": "What is it?"}, picture]
     yield _CHAT, _chat(launch) | {"messages": [{"role": "user", "content": said}]}
 
@@ -122,17 +123,24 @@ def _speech(launch: Launch) -> Iterator[tuple[str, object]]:
 
 
 def _recording(launch: Launch) -> Content:
-    """A form with a second of quiet noise: in silence, models hear things, at length."""
+    """A second of quiet noise: in silence, models hear things, at length."""
     made = io.BytesIO()
     with wave.open(made, "wb") as out:
         out.setparams((1, 1, _RATE, _RATE, "NONE", ""))
         out.writeframes(random.Random(1).randbytes(_RATE).translate(_QUIET))  # noqa: S311
-    field = b'--oxlo\r\ncontent-disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
-    fields = (
-        field % (b"model", b"", launch.engine_model.encode()),
-        field % (b"file", b'; filename="noise.wav"', made.getvalue()),
-    )
-    return Content("multipart/form-data; boundary=oxlo", b"".join(fields) + b"--oxlo--\r\n")
+    return _form(launch, "file", "noise.wav", made.getvalue())
+
+
+def _detections(launch: Launch) -> Iterator[tuple[str, object]]:
+    yield "/v1/detect", _form(launch, "image", "grey.png", b64decode(_PICTURE))
+
+
+def _form(launch: Launch, field: str, filename: str, content: bytes) -> Content:
+    """A form that names the model and has one file."""
+    piece = b'--oxlo\r\ncontent-disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+    model = piece % (b"model", b"", launch.engine_model.encode())
+    file = piece % (field.encode(), f'; filename="{filename}"'.encode(), content)
+    return Content("multipart/form-data; boundary=oxlo", b"%b%b--oxlo--\r\n" % (model, file))
 
 
 def _chat(launch: Launch) -> dict[str, object]:
@@ -153,4 +161,5 @@ _WARM_UPS: dict[str, Callable[[Launch], Iterator[tuple[str, object]]]] = {
     "transcription": _transcriptions,
     "translation": _translations,
     "speech": _speech,
+    "detection": _detections,
 }

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from oxlo.engines.dialect import Answer, Decided, Dialect, EngineCall, Translator, Usage
+from oxlo.engines.dialects import detection as detecting
 from oxlo.engines.dialects import embeddings as embedding
 from oxlo.engines.dialects import images as image
 from oxlo.engines.dialects import synthesis
 from oxlo.engines.dialects import transcription as transcribing
-from oxlo.wire import chat, completions, embeddings, images, speech, transcription
+from oxlo.wire import chat, completions, detection, embeddings, images, speech, transcription
 from oxlo.wire.media import Keep
 
 #: The request, and the names of fields that are not known. Raises BadRequest.
@@ -164,6 +165,19 @@ TRANSLATIONS = Endpoint(
     media=("file",),
 )
 
+
+DETECT = Endpoint(
+    name="detect",
+    path=detecting.PATH,
+    ability="detection",
+    decode=detection.decode,
+    forms=detection.decode_form,
+    validate=detection.validate,
+    build=lambda _, request, decided: detecting.call(request, decided),
+    reply=lambda _dialect, body, _request, decided: detecting.reply(body, decided),
+    media=("image",),
+)
+
 INFERENCE = (
     CHAT,
     COMPLETIONS,
@@ -173,4 +187,5 @@ INFERENCE = (
     SPEECH,
     TRANSCRIPTIONS,
     TRANSLATIONS,
+    DETECT,
 )

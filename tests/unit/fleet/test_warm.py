@@ -6,7 +6,7 @@ import pytest
 from oxlo.engines.base import Launch
 from oxlo.fleet.fetch import Content
 from oxlo.fleet.warm import WarmUpFailed, requests, warm
-from oxlo.testing.engine import EngineDouble, Script
+from oxlo.testing.engine import Canned, EngineDouble, Script
 
 LAUNCH = Launch(
     model="m",
@@ -76,3 +76,17 @@ def test_speakers_say_a_word(dialect: str, voice: str | None) -> None:
     for path, body in requests(engine):
         assert isinstance(body, dict)
         assert (path, body.get("voice")) == ("/v1/audio/speech", voice)
+
+
+async def test_detectors_are_shown_a_picture() -> None:
+    """As a form with a file, which is how pictures are sent to them."""
+    detector = msgspec.structs.replace(
+        LAUNCH, dialect="oxlo", kind="onnx", abilities=frozenset({"detection"})
+    )
+    async with EngineDouble("openai") as double:
+        double.canned["/v1/detect"] = Canned.json({"detections": []})
+        await warm(detector, double.address)
+        first, second = double.calls
+    assert first.body == second.body
+    assert first.headers["content-type"].startswith("multipart/form-data")
+    assert b'name="image"; filename="grey.png"\r\n\r\n\x89PNG' in first.body

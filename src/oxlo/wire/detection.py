@@ -1,0 +1,74 @@
+"""POST /v1/detect: what may be asked of a picture."""
+
+import msgspec
+
+from oxlo.catalogue import Model
+from oxlo.wire.decode import Decoder
+from oxlo.wire.media import Medium
+from oxlo.wire.ranges import check_ranges
+from oxlo.wire.request import Whole
+
+
+class DetectRequest(msgspec.Struct, Whole, kw_only=True):
+    """A picture whose things are to be found."""
+
+    #: A URL, a data URI, base64, or `oxlo-file:N`.
+    image: str
+    #: As the docs have it, for clients that name none.
+    model: str = "yolo11x.pt"
+    confidence: float | None = None
+    #: The same, as some clients spell it.
+    confidence_threshold: float | None = None
+    iou_threshold: float | None = None
+    #: Names and numbers, as a list or with commas between them.
+    classes: str | int | list[str | int] | None = None
+    max_detections: int | None = None
+    image_size: int | None = None
+    annotated: bool | None = None
+
+    @property
+    def text_bytes(self) -> int:
+        """There is no text."""
+        return 0
+
+    @property
+    def wanted(self) -> list[str]:
+        """The classes to look for; none: all."""
+        given = "" if self.classes is None else self.classes
+        names = ",".join(map(str, given if isinstance(given, list) else [given])).split(",")
+        return [name.strip() for name in names if name.strip()]
+
+    def media(self) -> tuple[Medium, ...]:
+        """The picture."""
+        return (Medium(source=self.image, kind="image", param="image"),)
+
+
+class _Strict(DetectRequest, forbid_unknown_fields=True):
+    """The same, refusing fields that it does not know."""
+
+
+_json: Decoder[DetectRequest] = Decoder(_Strict, DetectRequest)
+_form: Decoder[DetectRequest] = Decoder(_Strict, DetectRequest, form=True)
+
+
+def decode(body: bytes) -> tuple[DetectRequest, tuple[str, ...]]:
+    """A request, and the names of unknown fields. Raises BadRequest."""
+    return _one_spelling(*_json.decode(body))
+
+
+def decode_form(body: bytes) -> tuple[DetectRequest, tuple[str, ...]]:
+    """As `decode`, for the fields of a form, which are texts."""
+    return _one_spelling(*_form.decode(body))
+
+
+def _one_spelling(
+    request: DetectRequest, unknown: tuple[str, ...]
+) -> tuple[DetectRequest, tuple[str, ...]]:
+    if request.confidence is None:
+        request.confidence = request.confidence_threshold
+    return request, unknown
+
+
+def validate(request: DetectRequest, model: Model) -> None:
+    """Check a request against its model. Raises BadRequest."""
+    check_ranges(request, model)

@@ -1,0 +1,108 @@
+"""Detection over plain HTTP, by the real small model, on a photograph."""
+
+import base64
+import io
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+from tests.conftest import cache
+from tests.contract.conftest import Served, serving
+
+pytestmark = pytest.mark.engine
+
+MODEL = "centernet-mobilenetv3"
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, centernet: list[Path]) -> Iterator[Served]:
+    """The platform with the detector alone."""
+    with serving(tmp_path_factory.mktemp("home"), cache(), OXLO_MODELS=MODEL) as found:
+        yield found
+
+
+def asked(platform: Served, **fields: object) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {platform.key}", "Content-Type": "application/json"}
+    body = json.dumps({"model": MODEL} | fields).encode()
+    request = urllib.request.Request(f"{platform.base_url}/detect", body, headers)
+    try:
+        with urllib.request.urlopen(request) as reply:
+            return reply.status, json.load(reply)
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.load(error)
+
+
+@pytest.fixture(scope="module")
+def photograph(coffee: Path) -> str:
+    return base64.b64encode(coffee.read_bytes()).decode()
+
+
+def test_what_a_photograph_shows(platform: Served, photograph: str) -> None:
+    """A cup on a table, in pixels of the photograph, as both kinds of clients read it."""
+    status, told = asked(platform, image=photograph)
+    assert status == 200
+    assert (told["model"], told["count"]) == (MODEL, 2)
+    assert told["image"] == {"width": 600, "height": 400}
+    cup, table = told["detections"]
+    assert (cup["class_name"], cup["label"], cup["class_id"]) == ("cup", "cup", 41)
+    assert table["class_name"] == "dining table"
+    assert cup["bbox_xyxy"] == [cup["bbox"][side] for side in ("x1", "y1", "x2", "y2")]
+    assert cup["bbox_xyxy"] == pytest.approx([168, 15, 415, 272], abs=8)
+
+
+@pytest.mark.parametrize(
+    ("fields", "labels"),
+    [
+        ({"confidence": 0.5}, ["cup"]),
+        ({"confidence_threshold": 0.5}, ["cup"]),
+        ({"classes": "dining table,zebra"}, ["dining table"]),
+        ({"classes": [41]}, ["cup"]),
+        ({"max_detections": 1, "iou_threshold": 0.3, "image_size": 512}, ["cup"]),
+    ],
+)
+def test_every_spelling(
+    platform: Served, photograph: str, fields: dict[str, object], labels: list[str]
+) -> None:
+    """A data URI, and each field."""
+    uri = f"data:image/png;base64,{photograph}"
+    status, told = asked(platform, image=uri, **fields)
+    assert (status, [found["label"] for found in told["detections"]]) == (200, labels)
+
+
+def test_the_picture_comes_back(platform: Served, photograph: str) -> None:
+    """With boxes drawn in, as PNG in base64."""
+    _, told = asked(platform, image=photograph, annotated=True)
+    shown = Image.open(io.BytesIO(base64.b64decode(told["annotated_image"], validate=True)))
+    assert (shown.format, shown.size) == ("PNG", (600, 400))
+
+
+@pytest.mark.parametrize(
+    ("fields", "param"),
+    [
+        ({"image": "aGVsbG8="}, "image"),
+        ({"image": "http://127.0.0.1:1/a.png"}, "image"),
+        ({"classes": "unicorn"}, "classes"),
+        ({"confidence": 7}, "confidence"),
+        ({"image_size": 640}, "image_size"),
+    ],
+)
+def test_bad_input(
+    platform: Served, photograph: str, fields: dict[str, object], param: str
+) -> None:
+    """A clear 400, and the engine stays up."""
+    status, told = asked(platform, **{"image": photograph} | fields)
+    assert (status, told["error"]["param"]) == (400, param)
+    assert asked(platform, image=photograph)[0] == 200
+
+
+def test_the_documented_model_is_not_put_in(platform: Served, photograph: str) -> None:
+    """`yolo11x.pt` is not here: a small model never answers in its place, and is named."""
+    status, told = asked(platform, image=photograph, model="yolo11x.pt")
+    assert (status, told["error"]["code"]) == (503, "model_not_deployed")
+    assert MODEL in told["error"]["message"]
