@@ -65,7 +65,7 @@ $(VENV)/.run $(VENV)/.dev: $(VENV)/.%: requirements/%.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.full: requirements/full.txt $(VENV)/.run
-	@echo "Installing $< (300 MB): speech and transcription, too."
+	@echo "Installing $< (350 MB): speech, transcription and detection, too."
 	@echo "phonemizer and espeak-ng, which pronounce texts for kokoro, are under the GPL, version 3."
 	@$(PIP) install --require-hashes -r $<
 	@touch $@

@@ -12,6 +12,7 @@ STARTER: dict[str, tuple[str, ...]] = {
         "minilm-l6",
         "whisper-base",
         "kokoro-82m",
+        "centernet-mobilenetv3",
     ),
     "none": (),
 }
