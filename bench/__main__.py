@@ -11,6 +11,7 @@ BENCHES = {
     "real_engine": "chats with a real llama.cpp engine, through the gateway and straight to it",
     "embeddings": "embeddings through the platform and by the bare library; batched and not",
     "media": "uploads of 25 MB beside small chats: how much later those get their answers",
+    "detection": "things found in pictures through the platform and by the bare library",
     "hotpath": "CPU of one chat call in the gateway's own code, without kernel and network",
     "dialects": "CPU of reading a request, writing an engine's and translating chunks",
     "ledger": "CPU of the ledger for one call",

@@ -13,10 +13,14 @@ from oxlo.fleet.process import EngineProcess, log_file
 from oxlo.fleet.registry import Replica, ReplicaState
 
 
+def cache() -> Path:
+    """Where the tests keep models, too."""
+    return Path(os.environ.get("OXLO_TEST_CACHE") or Path.home() / ".cache" / "oxlo-tests")
+
+
 def files(model: str) -> list[Path]:
-    """A model's weights, kept where the tests keep them."""
-    cache = Path(os.environ.get("OXLO_TEST_CACHE") or Path.home() / ".cache" / "oxlo-tests")
-    return [weights.fetch(file, cache) for file in catalogue.load().resolve(model).weights]
+    """A model's weights."""
+    return [weights.fetch(file, cache()) for file in catalogue.load().resolve(model).weights]
 
 
 @asynccontextmanager

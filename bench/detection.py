@@ -1,0 +1,147 @@
+"""Detection through the platform, beside the bare library.
+
+The bare library is Pillow, onnxruntime and numpy, called by a plain loop, with the threads and
+session options of the engine. The platform is asked by two callers, so that one picture is read
+while another is looked at. Rounds take turns; what is told is the median of the pairs.
+"""
+
+import argparse
+import asyncio
+import base64
+import io
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median
+
+import msgspec
+import numpy as np
+from PIL import Image
+
+from bench import engines, machine
+from bench.calls import Caller, Refused, seconds
+from bench.installation import installation
+from bench.processes import Failed, resident_mb
+from oxlo import catalogue, weights
+from oxlo.catalogue import Source, WeightsFile
+from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.detection import boxes, centernet, tfjs
+from oxlo.engines.onnx import Onnx
+from oxlo.engines.sessions import session
+from oxlo.fleet import machine as host
+from oxlo.fleet.sizing import Machine
+from oxlo.settings import Settings
+
+MODEL = "centernet-mobilenetv3"
+PATH = "/v1/detect"
+SIZE = 512
+CALLERS = 2
+#: Pictures of a round.
+PICTURES = 24
+LEAST = 0.97
+#: A photograph of 600 x 400 pixels.
+PHOTOGRAPH = WeightsFile(
+    name="coffee.png",
+    sha256="cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7",
+    size=466706,
+    sources=(Source(wheel=("scikit-image==0.26.0",), path=("skimage/data/coffee.png",)),),
+)
+
+
+class Library:
+    """What somebody writes who has the model and no platform."""
+
+    def __init__(self, threads: int) -> None:
+        graph, packed = engines.files(MODEL)
+        model = tfjs.convert(graph, packed, centernet.OUTPUTS)
+        self._session = session(model, threads, "cpu")
+        self._input = self._session.get_inputs()[0].name
+
+    def find(self, photograph: bytes) -> boxes.Boxes:
+        image = Image.open(io.BytesIO(photograph)).convert("RGB")
+        scale = SIZE / max(image.size)
+        square = Image.new("RGB", (SIZE, SIZE), (114, 114, 114))
+        square.paste(image.resize([round(side * scale) for side in image.size]), (0, 0))
+        pixels = np.asarray(square, np.float32).transpose(2, 0, 1)[None]
+        told = self._session.run(None, {self._input: np.ascontiguousarray(pixels)})
+        return boxes.distinct(centernet.boxes(told, 0.25), 0.45, 100)
+
+    def seconds(self, photograph: bytes) -> float:
+        began = time.perf_counter()
+        for _ in range(PICTURES):
+            self.find(photograph)
+        return time.perf_counter() - began
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print and keep the result; 1 when the target was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench detection", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9, help="both ways")
+    parser.add_argument("--threads", type=int, default=0, help="of engine and library")
+    options = parser.parse_args(arguments)
+    threads = options.threads or host.here().cores
+    try:
+        pairs, memory = asyncio.run(_measure(options.rounds, threads))
+    except (Failed, Refused, CannotLaunch) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return _show(pairs, memory, threads)
+
+
+async def _measure(rounds: int, threads: int) -> tuple[list[dict[str, float]], float]:
+    """Pictures a second, both ways in each round; the engine's memory in MB."""
+    photograph, library = _photograph(), Library(threads)
+    with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name, ExitStack() as stack:
+        async with engines.started(_launch(threads), Path(name)) as (replica, pid):
+            home = Path(name) / "oxlo"
+            home.mkdir()
+            ours = stack.enter_context(installation(home, (), [replica], pinned=False, media=True))
+            callers = [
+                stack.enter_context(Caller(ours.port, ours.key, PATH)) for _ in range(CALLERS)
+            ]
+            bodies = [_body(photograph)] * PICTURES
+            ways = {
+                "library": lambda: library.seconds(photograph),
+                "platform": lambda: seconds(callers, bodies),
+            }
+            for way in ways.values():
+                way()  # the first round warms both up
+            return [_pair(ways, number) for number in range(rounds)], resident_mb(pid)
+
+
+def _pair(ways: dict[str, Callable[[], float]], number: int) -> dict[str, float]:
+    """Both ways; who goes first takes turns too."""
+    order = list(ways) if number % 2 else list(ways)[::-1]
+    return {name: PICTURES / ways[name]() for name in order}
+
+
+def _photograph() -> bytes:
+    """As cameras store it."""
+    file = io.BytesIO()
+    Image.open(weights.fetch(PHOTOGRAPH, engines.cache())).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def _body(photograph: bytes) -> bytes:
+    return msgspec.json.encode({"model": MODEL, "image": base64.b64encode(photograph).decode()})
+
+
+def _launch(threads: int) -> Launch:
+    model = catalogue.load().resolve(MODEL)
+    part = Machine(threads, host.here().memory_mb)
+    return Onnx().launch(model, model.variants[0], Settings(), engines.files(MODEL), part)
+
+
+def _show(pairs: list[dict[str, float]], memory: float, threads: int) -> int:
+    ratio = median(pair["platform"] / pair["library"] for pair in pairs)
+    theirs, ours = (median(pair[name] for pair in pairs) for name in ("library", "platform"))
+    print(f"{f'pictures/s, {threads} threads':32} {'library':>8} {'platform':>8} {'ratio':>6}")
+    met = "met" if ratio >= LEAST else "MISSED"
+    print(f"{'600 x 400, JPEG':32} {theirs:8.1f} {ours:8.1f} {ratio:6.3f}  at least {LEAST}: {met}")
+    print(f"the engine's memory: {memory:.0f} MB")
+    result = {"pairs": pairs, "ratio": ratio, "memory_mb": memory, "threads": threads}
+    print(f"kept in {machine.save('detection', result)}")
+    return 0 if ratio >= LEAST else 1
