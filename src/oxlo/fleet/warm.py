@@ -92,7 +92,10 @@ def _completions(launch: Launch) -> Iterator[tuple[str, object]]:
 
 
 def _embeddings(launch: Launch) -> Iterator[tuple[str, object]]:
-    yield "/v1/embeddings", {"model": launch.engine_model, "input": "Hi."}
+    path, model = "/v1/embeddings", launch.engine_model
+    yield path, {"model": model, "input": "Hi."}
+    # Memory for longer texts is taken when the first one comes.
+    yield path, {"model": model, "input": "Hello there. " * (launch.context_length // 8)}
 
 
 def _images(launch: Launch) -> Iterator[tuple[str, object]]:

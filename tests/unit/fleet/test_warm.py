@@ -90,3 +90,12 @@ async def test_detectors_are_shown_a_picture() -> None:
     assert first.body == second.body
     assert first.headers["content-type"].startswith("multipart/form-data")
     assert b'name="image"; filename="grey.png"\r\n\r\n\x89PNG' in first.body
+
+
+def test_embeddings_of_short_and_long_texts() -> None:
+    """Within what the model reads at once."""
+    engine = msgspec.structs.replace(
+        LAUNCH, abilities=frozenset({"embeddings"}), context_length=256
+    )
+    texts = [body["input"] for _, body in requests(engine)]  # type: ignore[index]
+    assert [len(text.split()) for text in texts] == [1, 1, 64]
