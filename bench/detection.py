@@ -12,7 +12,6 @@ import io
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
@@ -24,6 +23,7 @@ from PIL import Image
 from bench import engines, machine
 from bench.calls import Caller, Refused, seconds
 from bench.installation import installation
+from bench.pairs import Round, measured
 from bench.processes import Failed, resident_mb
 from oxlo import catalogue, weights
 from oxlo.catalogue import Source, WeightsFile
@@ -91,8 +91,8 @@ def main(arguments: list[str]) -> int:
     return _show(pairs, memory, threads)
 
 
-async def _measure(rounds: int, threads: int) -> tuple[list[dict[str, float]], float]:
-    """Pictures a second, both ways in each round; the engine's memory in MB."""
+async def _measure(rounds: int, threads: int) -> tuple[list[Round], float]:
+    """Seconds both ways in each round; the engine's memory in MB."""
     photograph, library = _photograph(), Library(threads)
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name, ExitStack() as stack:
         async with engines.started(_launch(threads), Path(name)) as (replica, pid):
@@ -107,15 +107,7 @@ async def _measure(rounds: int, threads: int) -> tuple[list[dict[str, float]], f
                 "library": lambda: library.seconds(photograph),
                 "platform": lambda: seconds(callers, bodies),
             }
-            for way in ways.values():
-                way()  # the first round warms both up
-            return [_pair(ways, number) for number in range(rounds)], resident_mb(pid)
-
-
-def _pair(ways: dict[str, Callable[[], float]], number: int) -> dict[str, float]:
-    """Both ways; who goes first takes turns too."""
-    order = list(ways) if number % 2 else list(ways)[::-1]
-    return {name: PICTURES / ways[name]() for name in order}
+            return measured(ways, rounds), resident_mb(pid)
 
 
 def _photograph() -> bytes:
@@ -135,9 +127,11 @@ def _launch(threads: int) -> Launch:
     return Onnx().launch(model, model.variants[0], Settings(), engines.files(MODEL), part)
 
 
-def _show(pairs: list[dict[str, float]], memory: float, threads: int) -> int:
-    ratio = median(pair["platform"] / pair["library"] for pair in pairs)
-    theirs, ours = (median(pair[name] for pair in pairs) for name in ("library", "platform"))
+def _show(pairs: list[Round], memory: float, threads: int) -> int:
+    ratio = median(pair["library"] / pair["platform"] for pair in pairs)
+    theirs, ours = (
+        median(PICTURES / pair[name] for pair in pairs) for name in ("library", "platform")
+    )
     print(f"{f'pictures/s, {threads} threads':32} {'library':>8} {'platform':>8} {'ratio':>6}")
     met = "met" if ratio >= LEAST else "MISSED"
     print(f"{'600 x 400, JPEG':32} {theirs:8.1f} {ours:8.1f} {ratio:6.3f}  at least {LEAST}: {met}")

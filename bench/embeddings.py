@@ -24,6 +24,7 @@ from tokenizers import Tokenizer
 from bench import engines, machine
 from bench.calls import Caller, Refused, seconds
 from bench.installation import Installation, installation
+from bench.pairs import measured
 from bench.processes import Failed, resident_mb
 from oxlo import catalogue
 from oxlo.engines.base import CannotLaunch, Launch
@@ -172,17 +173,9 @@ def _row(row: Row, ours: Installation, library: Library, rounds: int) -> Result:
             else _calls(callers, batches, row.peer),
             MODEL: _calls(callers, batches, MODEL),
         }
-        for way in ways.values():
-            way()  # the first round warms both up
-        told = [_pair(ways, number) for number in range(rounds)]
+        told = measured(ways, rounds)
     rates = {name: [len(texts) / pair[name] for pair in told] for name in ways}
     return Result(row.about, row.peer, row.least, rates[row.peer], rates[MODEL])
-
-
-def _pair(ways: dict[str, Callable[[], float]], number: int) -> dict[str, float]:
-    """Both ways; who goes first takes turns too."""
-    order = list(ways) if number % 2 else list(ways)[::-1]
-    return {name: ways[name]() for name in order}
 
 
 def _library(library: Library, batches: list[list[str]]) -> Callable[[], float]:
