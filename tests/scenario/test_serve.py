@@ -159,7 +159,7 @@ def test_gateway_killed(running: Platform) -> None:
     assert running.used_today() == used + 1
 
 
-@pytest.mark.parametrize("name", ["oxlo control", "oxlo fleet"])
+@pytest.mark.parametrize("name", ["oxlo control", "oxlo fleet", "oxlo media"])
 def test_other_process_killed(running: Platform, name: str) -> None:
     """Known keys are answered meanwhile or soon after; receipts come back."""
     used = running.used_today()
