@@ -296,7 +296,7 @@ class _Stack(asyncio.TaskGroup):
 
 
 async def _begin(stack: _Stack, home: Path, dialect: str, fields: dict[str, Any]) -> Platform:
-    settings = Settings(home=home, **fields)
+    settings = Settings(**{"home": home} | fields)
     settings.prepare()
     _write_models(settings.catalogue_dir)
     loop = asyncio.get_running_loop()

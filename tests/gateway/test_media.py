@@ -225,3 +225,19 @@ async def test_leftovers_go_at_the_start(start: Start, tmp_path: Path) -> None:
     platform = await start()
     assert platform.spool == left
     assert list(left.iterdir()) == []
+
+
+async def test_a_home_with_any_name(begin: Begin, tmp_path: Path) -> None:
+    """Paths travel between the processes whatever is in them."""
+    platform = await begin(home=tmp_path / "Größe % 1")
+    assert (await listened(platform)).status == 200
+
+
+async def test_no_room_for_files(begin: Begin) -> None:
+    """A disk that takes no more is a 503, with a receipt and nothing held."""
+    platform = await begin()
+    platform.spool.rmdir()
+    answer = await listened(platform, SOUND[:1000])
+    assert (answer.status, answer.code) == (503, "overloaded")
+    assert platform.record(Refused, answer.headers["x-request-id"]).status == 503
+    assert platform.gateway.calls == set()

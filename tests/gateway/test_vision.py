@@ -177,6 +177,16 @@ async def test_bad_pictures(begin: Begin, url: str, why: str) -> None:
     await platform.swept()
 
 
+async def test_no_room_for_pictures(begin: Begin) -> None:
+    """A call that was admitted is given back when the disk takes no more."""
+    platform, _ = await begin()
+    platform.spool.rmdir()
+    answer = await platform.call("POST", PATH, shown(uri(drawn())))
+    assert (answer.status, answer.code) == (503, "overloaded")
+    assert not platform.record(Settled, answer.headers["x-request-id"]).counted
+    assert platform.gateway.calls == set()
+
+
 async def test_hanging_up_while_fetching(begin: Begin) -> None:
     """The web server is let go at once, and nothing is left."""
     platform, pictures = await begin()

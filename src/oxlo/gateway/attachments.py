@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -33,16 +34,16 @@ class Attachments:
         """Take files out of a form, or out of `fields` of a JSON body; `then` gets what is left."""
 
         def unpacked(result: Unpacked | ApiError) -> None:
-            if isinstance(result, Unpacked):
-                self._unpacked = result.files
-                then(bytes(result.body))
-            else:
+            if isinstance(result, ApiError):
                 then(result)
+                return
+            self._unpacked = result.files
+            then(_left(result, body))
 
         lines = b"content-type: %b\r\n%b" % (kind, line(JSON_FIELDS, fields))
         path = body.path
         if path:
-            self._ask(b"/unpack", lines + line(SPOOLED, path), b"", Unpacked, unpacked)
+            self._ask(b"/unpack", lines + line(SPOOLED, quote(path)), b"", Unpacked, unpacked)
         else:
             self._ask(b"/unpack", lines, body.read(), Unpacked, unpacked)
 
@@ -69,7 +70,7 @@ class Attachments:
             self._asking = None
             then(msgspec.json.decode(reply, type=kind) if status == 200 else _why(status, reply))
 
-        lines += line(FOLDER, self._folder)
+        lines += line(FOLDER, quote(self._folder))
         self._asking = Asking(self._media, target, lines, body, done)
 
     def close(self) -> None:
@@ -77,6 +78,16 @@ class Attachments:
         if self._asking is not None:
             self._asking.cancel()
         self._media.spool.discard_folder(self._folder)
+
+
+def _left(unpacked: Unpacked, body: Body) -> bytes | ApiError:
+    """What is left of a body; all of it where nothing was taken out."""
+    if isinstance(unpacked.body, msgspec.Raw):
+        return bytes(unpacked.body)
+    try:
+        return body.read()
+    except ApiError as error:
+        return error
 
 
 def _why(status: int, reply: bytes) -> ApiError:

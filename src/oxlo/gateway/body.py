@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import IO, Final
 
 from oxlo.errors import Overloaded
-from oxlo.gateway.spool import Spool
+from oxlo.gateway.spool import Spool, writing
 
 #: Bodies larger than this wait on disk, so that slow uploads hold no memory.
 SPOOL_ABOVE: Final = 1 << 20
@@ -64,26 +64,29 @@ class Body:
         self._held = 0
 
     def _write(self, chunks: Iterable[bytes]) -> None:
-        try:
-            if self._file is None:
-                self._file = self._budget.spool.create()
+        if self._file is None:
+            self._file = self._budget.spool.create()
+        with writing():
             self._file.writelines(chunks)
-        except OSError as error:
-            raise Overloaded("Large requests cannot be stored just now.", retry_after=10) from error
 
     @property
     def path(self) -> str:
-        """The file that holds the body until `release`; "" while it is in memory."""
+        """The file that holds the body until `release`; "" while it is in memory.
+
+        Raises Overloaded.
+        """
         if self._file is None:
             return ""
-        self._file.flush()
+        with writing():
+            self._file.flush()
         return self._file.name
 
     def read(self) -> bytes:
-        """The whole body; it counts against the budget until `release`."""
+        """The whole body; it counts against the budget until `release`. Raises Overloaded."""
         if self._file is not None:
             self._hold(self.size)
-            self._file.seek(0)
+            with writing():
+                self._file.seek(0)  # writes what is still in its buffer
             return self._file.read()
         chunks = self._chunks
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -167,7 +167,6 @@ class Call:
         def unpacked(result: bytes | ApiError) -> None:
             self.stage = Stage.ADMITTING
             gateway.calls.discard(self)
-            body.release()
             try:
                 if isinstance(result, ApiError):
                     raise result
@@ -175,9 +174,9 @@ class Call:
             except ApiError as error:
                 self._refuse(error)
 
+        self._attachments = Attachments(gateway.media, self.id)
         self.stage = Stage.UNPACKING
         gateway.calls.add(self)
-        self._attachments = Attachments(gateway.media, self.id)
         fields = ",".join(self.endpoint.media)
         self._attachments.unpack(body, self._content_type, fields, unpacked)
 
@@ -266,9 +265,12 @@ class Call:
             self._enqueue(wall)
             return
         self.stage = Stage.PREPARING
-        if self._attachments is None:
-            self._attachments = Attachments(self._gateway.media, self.id)
-        self._attachments.inspect(media, self._prepared)
+        try:
+            if self._attachments is None:
+                self._attachments = Attachments(self._gateway.media, self.id)
+            self._attachments.inspect(media, self._prepared)
+        except ApiError as error:
+            self.fail(error)
 
     def _prepared(self, result: tuple[File, ...] | ApiError) -> None:
         if isinstance(result, ApiError):

@@ -4,8 +4,20 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
+
+from oxlo.errors import Overloaded
+
+
+@contextlib.contextmanager
+def writing() -> Iterator[None]:
+    """What the disk refuses is no fault of a call: it may come back. Raises Overloaded."""
+    try:
+        yield
+    except OSError as error:
+        raise Overloaded("Large requests cannot be stored just now.", retry_after=10) from error
 
 
 class Spool:
@@ -21,13 +33,15 @@ class Spool:
         self._folder.mkdir(mode=0o700, parents=True)
 
     def create(self) -> IO[bytes]:
-        """A new file, open for writing and reading, closed to other users."""
-        return tempfile.NamedTemporaryFile(dir=self._folder, prefix="body-", delete=False)
+        """A new file, open for writing and reading, closed to other users. Raises Overloaded."""
+        with writing():
+            return tempfile.NamedTemporaryFile(dir=self._folder, prefix="body-", delete=False)
 
     def folder(self, name: str) -> str:
-        """Make a folder for the files of one call; returns its path."""
+        """Make a folder for the files of one call; returns its path. Raises Overloaded."""
         folder = self._folder / name
-        folder.mkdir(mode=0o700)
+        with writing():
+            folder.mkdir(mode=0o700)
         return str(folder)
 
     def discard(self, file: IO[bytes]) -> None:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from starlette.requests import Request
@@ -98,7 +99,7 @@ class Media:
 
 async def _within(request: Request, work: Callable[[Files], Awaitable[msgspec.Struct]]) -> Response:
     """Work in the call's folder, and leave nothing there for a gateway that has hung up."""
-    files = Files(Path(request.headers[FOLDER]))
+    files = Files(Path(unquote(request.headers[FOLDER])))
     try:
         made = await work(files)
     except Cancelled:
@@ -126,7 +127,7 @@ async def _until_gone(request: Request) -> None:
 
 
 def _unpacked(request: Request, body: bytes, job: Job, files: Files) -> Unpacked:
-    spooled = request.headers.get(SPOOLED)
+    spooled = unquote(request.headers.get(SPOOLED, ""))
     kind = request.headers.get("content-type", "")
     if kind.lower().startswith("multipart/"):
         return forms.unpack(kind, _pieces(spooled, body, job), files)
@@ -134,7 +135,7 @@ def _unpacked(request: Request, body: bytes, job: Job, files: Files) -> Unpacked
     return bodies.unpack(Path(spooled).read_bytes() if spooled else body, fields, files)
 
 
-def _pieces(spooled: str | None, body: bytes, job: Job) -> Iterator[bytes]:
+def _pieces(spooled: str, body: bytes, job: Job) -> Iterator[bytes]:
     if not spooled:
         yield body
         return

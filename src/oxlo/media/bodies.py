@@ -35,7 +35,7 @@ def unpack(body: bytes, fields: Iterable[str], files: Files) -> Unpacked:
         raise malformed(body, error) from None
     except RecursionError:
         raise too_deep() from None
-    return Unpacked(raw, tuple(files.listed))
+    return Unpacked(tuple(files.listed), raw) if files.listed else Unpacked(())
 
 
 def _steps(field: str) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ def unpack(content_type: str, pieces: Iterable[bytes], files: Files) -> Unpacked
         form.close()
     if not form.complete:
         raise _unreadable("it ends too early")
-    return Unpacked(msgspec.Raw(msgspec.json.encode(form.fields())), tuple(files.listed))
+    return Unpacked(tuple(files.listed), msgspec.Raw(msgspec.json.encode(form.fields())))
 
 
 def _unreadable(reason: str) -> BadRequest:

@@ -6,8 +6,8 @@ import msgspec
 
 Kind = Literal["image", "audio"]
 
-#: Headers of the media process: the call's folder, the body's file where it has one, and the
-#: fields of a JSON body that may be files.
+#: Headers of the media process: the call's folder and the body's file where it has one, both
+#: percent-encoded, and the fields of a JSON body that may be files.
 FOLDER = "x-oxlo-folder"
 SPOOLED = "x-oxlo-spool"
 JSON_FIELDS = "x-oxlo-fields"
@@ -47,8 +47,9 @@ class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Unpacked(msgspec.Struct, frozen=True):
     """A body as its endpoint reads it, small, and the files that were in it."""
 
-    body: msgspec.Raw
     files: tuple[File, ...]
+    #: UNSET: there was no file in it, and it stays as it came.
+    body: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class Inspect(msgspec.Struct, frozen=True):

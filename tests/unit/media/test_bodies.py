@@ -10,6 +10,7 @@ from tests.unit.media.conftest import content
 from oxlo.errors import BadRequest
 from oxlo.media import bodies
 from oxlo.media.files import Files
+from oxlo.wire.media import Unpacked
 
 PICTURE = os.urandom(40_000)
 TEXT = base64.b64encode(PICTURE).decode()
@@ -25,7 +26,7 @@ def chat(*urls: str) -> bytes:
 def test_pictures_become_files(files: Files) -> None:
     """Each in its place, with the type that its URI names."""
     unpacked = bodies.unpack(chat(f"data:image/png;base64,{TEXT}", TEXT), CHAT, files)
-    assert bytes(unpacked.body) == chat("oxlo-file:0", "oxlo-file:1")
+    assert msgspec.json.encode(unpacked.body) == chat("oxlo-file:0", "oxlo-file:1")
     assert [content(files, n) for n in (0, 1)] == [PICTURE, PICTURE]
     assert [file.type for file in unpacked.files] == ["image/png", ""]
 
@@ -33,16 +34,22 @@ def test_pictures_become_files(files: Files) -> None:
 def test_the_rest_stays_as_it_came(files: Files) -> None:
     """Bytes that nobody asked for are not touched: numbers, spaces, texts that look encoded."""
     tools = b'{"url" : 1.0e2, "big": 123456789012345678901234567890, "x": "\\u00e9"}'
-    said = msgspec.json.encode([{"role": "user", "content": f"data:image/png;base64,{TEXT}"}])
-    body = b'{ "tools": %b, "messages": %b}' % (tools, said)
-    assert bytes(bodies.unpack(body, CHAT, files).body) == body
-    assert files.listed == []
+    said = msgspec.json.encode({"role": "user", "content": f"data:image/png;base64,{TEXT}"})
+    body = b'{"messages":[{"role":"user","content":[{"image_url":{"url":"%b"}}]},%b],"tools":%b}'
+    unpacked = bodies.unpack(body % (TEXT.encode(), said, tools), CHAT, files)
+    assert msgspec.json.encode(unpacked.body) == body % (b"oxlo-file:0", said, tools)
+
+
+def test_a_body_without_files_is_not_sent_back(files: Files) -> None:
+    """The gateway has it already, on disk."""
+    said = [{"role": "user", "content": f"data:image/png;base64,{TEXT}"}]
+    assert bodies.unpack(msgspec.json.encode({"messages": said}), CHAT, files) == Unpacked(())
 
 
 def test_urls_and_short_texts_stay(files: Files) -> None:
     """A URL is fetched later, however long it is; a picture of a pixel takes no file."""
     body = chat("https://example.com/" + "a" * 9000, "data:image/gif;base64,R0lGODlhAQABAAAAACw=")
-    assert bytes(bodies.unpack(body, CHAT, files).body) == body
+    assert bodies.unpack(body, CHAT, files) == Unpacked(())
 
 
 def test_escaped_slashes_and_lines(files: Files) -> None:
@@ -86,4 +93,4 @@ def test_not_json(files: Files, body: bytes, code: str) -> None:
 )
 def test_other_shapes_are_left(files: Files, body: bytes) -> None:
     """Whoever reads the request says what is wrong with it."""
-    assert bytes(bodies.unpack(body, CHAT, files).body) == body
+    assert bodies.unpack(body, CHAT, files) == Unpacked(())
