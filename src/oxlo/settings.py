@@ -1,6 +1,7 @@
 """The only reader of the environment: one frozen record, read once and passed down."""
 
 import contextlib
+import difflib
 import hashlib
 import ipaddress
 import math
@@ -269,6 +270,15 @@ class Settings:
             return (self.home / "secret").read_text().strip().encode()
         except FileNotFoundError:
             raise SettingsError(f"{self.home} is not set up yet: run `oxlo serve` once") from None
+
+
+def misspelt(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Variables that look like a setting and are none, each with the setting that is close."""
+    names = [f"OXLO_{field.name.upper()}" for field in fields(Settings)]
+    given = os.environ if environ is None else environ
+    odd = [name for name in given if name.upper().startswith("OXLO_") and name not in names]
+    close = {name: difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.9) for name in odd}
+    return {name: found[0] for name, found in sorted(close.items()) if found}
 
 
 def environment(own: Mapping[str, str], *, foreign: bool = False) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from oxlo.settings import Settings, SettingsError, environment
+from oxlo.settings import Settings, SettingsError, environment, misspelt
 
 
 @pytest.fixture
@@ -207,3 +207,22 @@ def test_children_inherit(monkeypatch: pytest.MonkeyPatch) -> None:
     foreign = environment({}, foreign=True)
     assert "OXLO_INSTALLATION_SECRET" not in foreign
     assert foreign["HF_HOME"] == "/hub"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("OXLO_MODLES", "OXLO_MODELS"),
+        ("OXLO_LLAMACPP_THREAD", "OXLO_LLAMACPP_THREADS"),
+        ("oxlo_port", "OXLO_PORT"),
+    ],
+)
+def test_misspelt_names(name: str, meant: str) -> None:
+    """A variable that nobody reads is told with the one that it looks like."""
+    assert misspelt({name: "1", "OXLO_PORT": "8000", "PATH": "/bin"}) == {name: meant}
+
+
+def test_other_variables() -> None:
+    """The operator's own, such as the key of a provider, are not taken for misspelt ones."""
+    own = ("OXLO_API_KEY", "OXLO_BASE_URL", "OXLO_TEST_CACHE", "OXLO_COMPILE", "OXLO_HOMEPAGE")
+    assert misspelt(dict.fromkeys(own, "1")) == {}

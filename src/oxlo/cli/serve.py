@@ -22,7 +22,7 @@ from oxlo.cli.storing import CommandError
 from oxlo.cli.supervisor import LogLine, StartFailed, Supervisor, oxlo
 from oxlo.fleet import registry
 from oxlo.fleet.starter import chosen
-from oxlo.settings import Settings
+from oxlo.settings import Settings, misspelt
 
 #: Seconds between two looks at whether everything is ready.
 _LOOK = 0.2
@@ -35,6 +35,8 @@ def serve(
     try:
         with storing.one_line_errors():
             settings = Settings.read()
+            for name, meant in misspelt().items():
+                _say(f"{name} is no setting and changes nothing: is {meant} meant?")
             asyncio.run(_serve(_prepared(settings), verbose=verbose))
     except (StartFailed, reach.PortTaken, weights.WeightsError) as error:
         typer.echo(f"oxlo: {error}", err=True)

@@ -9,6 +9,9 @@ from oxlo.fleet.registry import Replica, ReplicaState
 PATIENCE = 3
 #: Seconds without news after which somebody at the terminal is told what is being waited for.
 QUIET_SECONDS = 15.0
+_LOOKED_AT = (
+    "Put that right: it is looked at again. After a change of variables, start `oxlo serve` again."
+)
 _DOING = {ReplicaState.STARTING: "loading", ReplicaState.WARMING: "warming"}
 
 
@@ -31,8 +34,8 @@ class Startup:
         """Take over the list as the fleet has just written it."""
         for replica in replicas:
             before = self._replicas.get(replica.id)
+            self._replicas[replica.id] = replica
             if before is None or (before.state, before.since) != (replica.state, replica.since):
-                self._replicas[replica.id] = replica
                 self._entered(replica, now)
         if now - self._news >= QUIET_SECONDS:
             self._news = now
@@ -56,7 +59,9 @@ class Startup:
 
     def _doing(self) -> str:
         doing = [
-            f"{_DOING[r.state]} {r.model}" for r in self._replicas.values() if r.state in _DOING
+            f"{_DOING[r.state]} {r.model}{_how_far(r)}"
+            for r in self._replicas.values()
+            if r.state in _DOING
         ]
         return ", ".join(doing) or f"the processes to start; their logs are in {self._logs}"
 
@@ -81,7 +86,7 @@ class Startup:
 
     def _advice(self, replica: Replica) -> str:
         if replica.state is ReplicaState.STOPPED:
-            return f"{replica.reason}. Put that right, and start `oxlo serve` again."
+            return f"{replica.reason}. {_LOOKED_AT}"
         return f"{_reason(replica)}. It is tried again and again; see {self._log(replica)}."
 
     def _log(self, replica: Replica) -> Path:
@@ -96,6 +101,12 @@ def _words(replica: Replica) -> str:
     if replica.state is ReplicaState.SICK:
         return f"{replica.model}: {_reason(replica)}"
     return ""
+
+
+def _how_far(replica: Replica) -> str:
+    """What an engine that is loading said last."""
+    said = replica.reason.partition("being started: ")[2]
+    return f" ({said})" if said else ""
 
 
 def _reason(replica: Replica) -> str:

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
 import msgspec
 import structlog
@@ -14,6 +13,7 @@ from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.kinds import kind
 from oxlo.fleet import machine, registry
 from oxlo.fleet.assign import Engine, assign
+from oxlo.fleet.backoff import Backoff
 from oxlo.fleet.host import EngineHost
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
 from oxlo.fleet.sizing import Machine
@@ -37,7 +37,13 @@ class LocalFleet:
         self._models = [catalogue.resolve(model_id) for model_id in model_ids]
         self._settings = settings
         self._here = here or machine.here(settings.visible_gpus)
+        self._logs = settings.home / "logs"
+        #: What each engine on the CPU gets.
+        self._part = self._here
         self._replicas: dict[str, Replica] = {}
+        self._generations: dict[str, int] = {}
+        #: Engines that could not be started as things were.
+        self._waiting: dict[str, Engine] = {}
         self._stopping = asyncio.Event()
         self.hosts: dict[str, EngineHost] = {}
 
@@ -52,9 +58,11 @@ class LocalFleet:
         self._publish()
         for host in self.hosts.values():
             host.start()
+        looking = asyncio.create_task(self._look_again())
         try:
             await self._stopping.wait()
         finally:
+            looking.cancel()
             drain = self._settings.drain_seconds
             await asyncio.gather(*(host.stop(drain) for host in self.hosts.values()))
 
@@ -64,31 +72,51 @@ class LocalFleet:
 
     def _prepare(self) -> None:
         self._settings.prepare()
-        logs = self._settings.home / "logs"
-        logs.mkdir(exist_ok=True)
+        self._logs.mkdir(exist_ok=True)
         before = {r.id: r for r in registry.read(self._settings.replicas_file).replicas}
         engines = assign(self._models, self._here.gpus)
-        part = self._here.shared(sum(engine.on_cpu for engine in engines))
+        self._part = self._here.shared(sum(engine.on_cpu for engine in engines))
         for engine in engines:
             earlier = before.get(engine.replica)
-            self._add(engine, part, earlier.generation + 1 if earlier else 1, logs)
+            self._generations[engine.replica] = earlier.generation + 1 if earlier else 1
+            try:
+                self._add(engine, launch(engine, self._settings, self._part))
+            except CannotLaunch as reason:
+                self._cannot(engine, str(reason))
 
-    def _add(self, engine: Engine, part: Machine, generation: int, logs: Path) -> None:
-        try:
-            ready = launch(engine, self._settings, part)
-        except CannotLaunch as reason:
-            self._changed(_stopped(engine, generation, str(reason)))
-            return
-        host = EngineHost(
+    async def _look_again(self) -> None:
+        """Start the engines that could not be, once they can: their weights may be fetched."""
+        backoff = Backoff()
+        while waiting := [e for e in self._waiting.values() if e.variant]:
+            await asyncio.sleep(backoff.failed(0.0))
+            for engine in waiting:
+                try:
+                    ready = await asyncio.to_thread(launch, engine, self._settings, self._part)
+                except CannotLaunch as reason:
+                    self._cannot(engine, str(reason))
+                else:
+                    self._add(engine, ready).start()
+
+    def _add(self, engine: Engine, ready: Launch) -> EngineHost:
+        self._waiting.pop(engine.replica, None)
+        host = self.hosts[engine.replica] = EngineHost(
             engine.replica,
             ready,
-            logs=logs,
+            logs=self._logs,
             stall=self._settings.engine_stall,
             changed=self._changed,
-            generation=generation,
+            generation=self._generations[engine.replica],
         )
-        self.hosts[engine.replica] = host
         self._replicas[engine.replica] = host.replica
+        return host
+
+    def _cannot(self, engine: Engine, reason: str) -> None:
+        """Say why an engine is not started; once, as long as it is the same."""
+        self._waiting[engine.replica] = engine
+        known = self._replicas.get(engine.replica)
+        if known is None or known.reason != reason:
+            log.warning("replica.stopped", replica=engine.replica, reason=reason)
+            self._changed(_stopped(engine, self._generations[engine.replica], reason))
 
     def _changed(self, replica: Replica) -> None:
         self._replicas[replica.id] = replica
@@ -113,7 +141,6 @@ def launch(engine: Engine, settings: Settings, part: Machine) -> Launch:
 
 
 def _stopped(engine: Engine, generation: int, reason: str) -> Replica:
-    log.warning("replica.stopped", replica=engine.replica, reason=reason)
     return Replica(
         id=engine.replica,
         model=engine.model.id,

@@ -1,6 +1,7 @@
 """The fleet of one machine, with doubles for engines."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -107,3 +108,19 @@ async def test_what_cannot_run(settings: Settings, variant: Variant, reason: str
     async with running(model(variant), settings):
         stopped = await listed(settings, lambda r: r.state is ReplicaState.STOPPED)
     assert reason in stopped.reason
+
+
+async def test_weights_that_come_later(settings: Settings) -> None:
+    """An engine whose weights were missing is started when they are there."""
+    content = b"weights"
+    digest = hashlib.sha256(content).hexdigest()
+    file = WeightsFile(name="m.gguf", sha256=digest, size=7, sources=())
+    async with EngineDouble("openai") as double:
+        args = {"base_url": f"{double.address}/v1", "model": "double"}
+        known = model(Variant(hardware="cpu", engine="upstream", args=args), file)
+        async with running(known, settings):
+            stopped = await listed(settings, lambda r: r.state is ReplicaState.STOPPED)
+            assert stopped.reason == "weights are missing: run `oxlo models pull m`"
+            (settings.weights_dir / digest).mkdir()
+            (settings.weights_dir / digest / "m.gguf").write_bytes(content)
+            await listed(settings, lambda r: r.state is ReplicaState.READY)
