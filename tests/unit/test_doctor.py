@@ -134,17 +134,20 @@ def test_memory_is_that_of_the_machine() -> None:
     assert doctor.memory_of(assign([cpu, gpu], [card])) == cpu.variants[0].memory_mb
 
 
-def test_misplaced() -> None:
-    """A model that is to be served and cannot be says what it wants."""
-    (finding,) = doctor.misplaced(assign([load().resolve("glm-5")], ()))
-    assert judged(finding) == (False, False)
-    assert "8 x h200" in finding.words
+def test_placed() -> None:
+    """Which card an engine gets, and what a model that cannot be served here wants."""
+    models = [load().resolve(name) for name in ("gemma-27b", "glm-5", "smollm2-135m")]
+    seen, absent = doctor.placed(assign(models, (Gpu(0, "NVIDIA L40S", 46_068),)))
+    assert str(seen) == "ok  gemma-27b: vllm on GPU 0"
+    assert judged(absent) == (False, False)
+    assert "8 x h200" in absent.words
 
 
 def test_gpus() -> None:
     """Cards are listed; their absence is told from that of a driver."""
-    cards = Machine(2, 8000, (Gpu(0, "Tesla T4", 15_360),))
-    assert doctor.gpus(cards, driver=True).words == "0 Tesla T4 15,360 MiB"
+    cards = Machine(2, 8000, (Gpu(0, "Tesla T4", 15_360), Gpu(1, "NVIDIA T400", 4_096)))
+    told = "0 Tesla T4 15,360 MiB (t4), 1 NVIDIA T400 4,096 MiB (too small)"
+    assert doctor.gpus(cards, driver=True).words == told
     none = Machine(2, 8000)
     assert "not installed" in doctor.gpus(none, driver=False).words
     assert "shows none" in doctor.gpus(none, driver=True).words

@@ -22,10 +22,10 @@ from oxlo.cli import reach, servable
 from oxlo.cli.libraries import LIBRARIES, Library, lacking
 from oxlo.errors import ModelNotFound
 from oxlo.fleet import machine
-from oxlo.fleet.assign import Engine, assign
+from oxlo.fleet.assign import Engine, assign, kind_of
 from oxlo.fleet.sizing import Machine
 from oxlo.fleet.starter import chosen
-from oxlo.settings import Settings, SettingsError
+from oxlo.settings import Settings, SettingsError, misspelt
 from oxlo.weights import Stock
 
 OLDEST_PYTHON = (3, 11)
@@ -78,10 +78,12 @@ def findings() -> Iterator[Finding]:
     except (SettingsError, msgspec.ValidationError, ModelNotFound, OSError) as mistake:
         yield wrong("settings", str(mistake))
         return
+    for name, meant in misspelt().items():
+        yield Finding("settings", f"{name} is no setting: is {meant} meant?", ok=False)
     here = machine.here(settings.visible_gpus)
     engines = assign(models, here.gpus)
     yield Finding("models", ", ".join(model.id for model in models) or "none are to be served")
-    yield from misplaced(engines)
+    yield from placed(engines)
     yield home(settings.home)
     yield disk(missing_mb(engines, Stock.of(settings)), free_mb(settings.home))
     yield memory(memory_of(engines), here.memory_mb)
@@ -163,11 +165,14 @@ def memory_of(engines: Iterable[Engine]) -> int:
     return sum((e.variant.memory_mb or 0) if e.variant and e.on_cpu else 0 for e in engines)
 
 
-def misplaced(engines: Iterable[Engine]) -> Iterator[Finding]:
-    """Models that are to be served and cannot be, each with what they miss."""
+def placed(engines: Iterable[Engine]) -> Iterator[Finding]:
+    """Models that are to be served and cannot be, with what they miss; and those on GPUs."""
     for engine in engines:
         if engine.variant is None:
             yield Finding(engine.model.id, engine.reason, ok=False)
+        elif engine.gpus:
+            numbers = ", ".join(str(gpu.index) for gpu in engine.gpus)
+            yield Finding(engine.model.id, f"{engine.variant.engine} on GPU {numbers}")
 
 
 def gpus(here: Machine, *, driver: bool) -> Finding:
@@ -175,8 +180,11 @@ def gpus(here: Machine, *, driver: bool) -> Finding:
     if not here.gpus:
         why = "nvidia-smi shows none" if driver else "none: nvidia-smi is not installed"
         return Finding("GPUs", f"{why}; models run on the CPU where they can")
-    cards = ", ".join(f"{gpu.index} {gpu.name} {gpu.memory_mb:,} MiB" for gpu in here.gpus)
-    return Finding("GPUs", cards)
+    cards = [
+        f"{gpu.index} {gpu.name} {gpu.memory_mb:,} MiB ({kind_of(gpu) or 'too small'})"
+        for gpu in here.gpus
+    ]
+    return Finding("GPUs", ", ".join(cards))
 
 
 def memory(models: int, here: int) -> Finding:

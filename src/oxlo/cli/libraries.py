@@ -1,11 +1,11 @@
 """What each kind of engine stands on, and whether it is installed."""
 
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from oxlo.engines import vllm
 from oxlo.settings import Settings
 
 
@@ -57,6 +57,6 @@ LIBRARIES = {
 def lacking(engine: str, settings: Settings) -> str:
     """How to install what a kind of engine lacks here; "" when it lacks nothing."""
     if engine == "vllm":
-        return "" if shutil.which(settings.vllm) else "pip install 'oxlo[vllm]', or set OXLO_VLLM"
+        return "" if vllm.program(settings) else "pip install 'oxlo[vllm]', or set OXLO_VLLM"
     library = LIBRARIES.get(engine)
     return library.remedy if library and not library.installed else ""

@@ -109,10 +109,14 @@ def _weights(model: Model, weights: Sequence[Path], args: Args, settings: Settin
     return weights[0]
 
 
-def _program(settings: Settings) -> str:
-    """The program's path: found as a shell would, or beside the interpreter that runs us."""
+def program(settings: Settings) -> str | None:
+    """vLLM's program: found as a shell would find it, or beside the interpreter that runs us."""
     beside = str(Path(sys.executable).parent)
-    found = shutil.which(settings.vllm) or shutil.which(settings.vllm, path=beside)
+    return shutil.which(settings.vllm) or shutil.which(settings.vllm, path=beside)
+
+
+def _program(settings: Settings) -> str:
+    found = program(settings)
     if found is None:
         raise CannotLaunch(
             f"the program {settings.vllm!r} is not here: pip install 'oxlo[vllm]', or install vLLM "
