@@ -19,6 +19,8 @@ from oxlo.wire.media import FILE, File, Inspect, Medium
 MOST = 50
 #: URLs of one request that are fetched at the same time.
 AT_ONCE = 8
+#: Kinds that llama.cpp cannot read.
+_UNREAD = ("image/webp",)
 #: Base64 of this many bytes has no padding in its middle.
 PIECE = 3 << 16
 
@@ -60,7 +62,9 @@ class Inspector:
             return msgspec.structs.replace(file, type=_recording(file.path, medium.param))
         kind, width, height = pictures.examine(file.path, medium.param, self._megapixels)
         file = msgspec.structs.replace(file, type=kind, width=width, height=height)
-        return _as_data_uri(file, files) if medium.data_uri else file
+        if not medium.data_uri:
+            return file
+        return _as_data_uri(_as_png(file, files) if kind in _UNREAD else file, files)
 
 
 def _check_count(asked: Inspect) -> None:
@@ -84,6 +88,13 @@ def _recording(path: str, param: str) -> str:
     if not kind:
         raise invalid(param, f"this is not a recording ({sniff.RECORDINGS}).")
     return kind
+
+
+def _as_png(file: File, files: Files) -> File:
+    with files.create() as out:
+        pictures.write_png(file.path, out)
+        size = out.tell()
+    return msgspec.structs.replace(file, path=out.name, size=size, type="image/png")
 
 
 def _as_data_uri(file: File, files: Files) -> File:

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from pathlib import Path
+from typing import IO
 
 from PIL import Image, UnidentifiedImageError
 
@@ -31,6 +32,13 @@ def examine(path: str, param: str, megapixels: int) -> tuple[str, int, int]:
     except _BROKEN as error:
         raise invalid(param, f"this {kind} is broken or cut short ({error}).") from None
     return kind, width, height
+
+
+def write_png(path: str, out: IO[bytes]) -> None:
+    """Write a picture that was examined, its first frame, as a PNG."""
+    with Image.open(path, formats=_FORMATS) as image:
+        whole = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    whole.save(out, "PNG", compress_level=1)  # it lies on this machine, and not for long
 
 
 def _bounded(path: str, param: str, megapixels: float) -> tuple[int, int]:

@@ -75,3 +75,17 @@ def test_other_files(tmp_path: Path, content: bytes) -> None:
     """Whatever its name says."""
     with pytest.raises(BadRequest, match="PNG, JPEG, GIF or WebP"):
         examined(tmp_path, content)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_as_png(tmp_path: Path, mode: str) -> None:
+    """The same pixels, for engines that read no WebP."""
+    path = tmp_path / "picture"
+    image = Image.frombytes(mode, (8, 6), os.urandom(48 * len(mode)))
+    image.putpixel((0, 0), (9, 9, 9, 9)[: len(mode)])
+    image.save(path, "WEBP", lossless=True, exact=True)
+    out = io.BytesIO()
+    pictures.write_png(str(path), out)
+    with Image.open(out) as written:
+        assert (written.format, written.mode) == ("PNG", mode)
+        assert written.tobytes() == image.tobytes()
