@@ -19,7 +19,7 @@ _USUAL = {
     "vllm": ("*.safetensors", "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja"),
     "diffusers": ("model_index.json", "*/*.json", "*/*.txt", "*/*.model", "*/*.safetensors"),
 }
-#: Engines that are given a repository as a folder; the others get its files.
+#: Engines that are given a folder; the others get files.
 _BY_FOLDER = frozenset(_USUAL)
 
 
@@ -45,7 +45,7 @@ class Stock:
     def locate(self, model: Model, variant: Variant) -> list[Path]:
         """What an engine is given: its weights, in the order of the model's file. Raises Missing.
 
-        A model of many files, or one whose engine takes a repository, is one folder.
+        For an engine that takes a folder, and where files have folders in their names, it is one.
         """
         if variant.hardware == "remote":
             return []
@@ -54,7 +54,8 @@ class Stock:
         if needs(model, variant):
             paths = self._of_repositories(model, variant)
         else:
-            paths = tree.ready(model.weights, self.weights)
+            folder = variant.engine in _BY_FOLDER
+            paths = tree.ready(model.weights, self.weights, folder=folder)
         if paths is None:
             raise Missing(f"weights are missing: run `oxlo models pull {model.id}`")
         return paths

@@ -19,16 +19,19 @@ def is_tree(files: Sequence[WeightsFile]) -> bool:
     return any("/" in file.name for file in files)
 
 
-def ready(files: Sequence[WeightsFile], directory: Path) -> list[Path] | None:
+def ready(
+    files: Sequence[WeightsFile], directory: Path, *, folder: bool = False
+) -> list[Path] | None:
     """What an engine is given: each file's path, or the one folder of all; None if any lacks.
 
-    A folder is laid out here where `directory` has none yet. Raises OSError if that fails.
+    It is a `folder` where the engine takes nothing else, or where names have folders in them. It is
+    laid out here where `directory` has none yet. Raises OSError if that fails.
     """
     paths = [Slot(file, directory).present() for file in files]
     here = [path for path in paths if path is not None]
     if len(here) < len(files):
         return None
-    return [lay_out(files, directory)] if is_tree(files) else here
+    return [lay_out(files, directory)] if folder or is_tree(files) else here
 
 
 def lay_out(files: Sequence[WeightsFile], directory: Path) -> Path:

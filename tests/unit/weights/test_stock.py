@@ -7,7 +7,7 @@ import pytest
 from tests.unit.weights.shelf import CONTENT, Shelf, hub, weights_file
 
 from oxlo import weights
-from oxlo.catalogue import Model, Variant
+from oxlo.catalogue import Model, Source, Variant
 from oxlo.catalogue.model import Part
 from oxlo.weights import Stock
 from oxlo.weights.stock import needs
@@ -57,6 +57,16 @@ def test_a_repository_becomes_a_folder(stock: Stock) -> None:
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         name: FILES[name] for name in ("config.json", "model-1.safetensors", "model-2.safetensors")
     }
+
+
+def test_files_of_a_model_become_a_folder(stock: Stock, tmp_path: Path) -> None:
+    """vLLM takes nothing else, wherever the files are from."""
+    (tmp_path / "config.json").write_bytes(CONTENT)
+    source = Source(folder=tmp_path, path=("config.json",))
+    mine = model(VLLM, weights=(weights_file(source, name="config.json"),))
+    stock.fetch([(mine, VLLM)])
+    (folder,) = stock.locate(mine, VLLM)
+    assert (folder / "config.json").read_bytes() == CONTENT
 
 
 def test_others_get_files_in_order(stock: Stock) -> None:
