@@ -64,7 +64,7 @@ def serve(config: Config) -> NoReturn:
 
 
 def _params(config: Config) -> Any:
-    from xllamacpp import CommonParams, llama_pooling_type
+    from xllamacpp import CommonParams, common_reasoning_format, llama_pooling_type
 
     params = CommonParams()
     params.model.path = config.weights
@@ -87,6 +87,8 @@ def _params(config: Config) -> Any:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads
     params.cache_ram_mib = config.cache_mb
     params.use_jinja = True
+    # Thoughts of their own field, whatever its default is.
+    params.reasoning_format = common_reasoning_format.COMMON_REASONING_FORMAT_DEEPSEEK
     params.endpoint_slots = params.endpoint_metrics = True
     params.sse_ping_interval = -1  # the gateway sends its own comments
     params.verbosity = _VERBOSITY
