@@ -55,7 +55,12 @@ PROBES = {
         1.0,
         _reader(
             ("vllm:num_requests_running", "vllm:num_requests_waiting"),
-            ("vllm:generation_tokens_total", "vllm:prompt_tokens_total"),
+            # A prompt's tokens are told when all are read; its cache fills meanwhile.
+            (
+                "vllm:generation_tokens_total",
+                "vllm:prompt_tokens_total",
+                "vllm:kv_cache_usage_perc",
+            ),
         ),
     ),
     "oxlo": Probe("/metrics", 1.0, _reader(("oxlo_engine_busy",), ("oxlo_engine_work_total",))),

@@ -39,6 +39,12 @@ def test_vllm_sums_its_engines() -> None:
     assert read("vllm", VLLM) == Progress(busy=6, work=1_500_010.0)
 
 
+def test_a_long_prompt_is_progress() -> None:
+    """vLLM tells a prompt's tokens when it has read them all; until then its cache fills."""
+    usage = b'vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.125'
+    assert read("vllm", VLLM + usage).work == 1_500_010.125
+
+
 def test_unused_engine_has_no_counters() -> None:
     """Counters that are not there yet are zero."""
     assert read("vllm", b"") == Progress(busy=0, work=0.0)
