@@ -1,14 +1,19 @@
 """Who chose a model that cannot serve them is told which can."""
 
 import pytest
-from tests.gateway.conftest import Answer, Platform, Start
+from tests.gateway.conftest import Answer, Platform, Start, StartMedia
+from tests.gateway.test_audio import FORM, HEARD, recording
 
 SAID = [{"role": "user", "content": "hi"}]
 BODIES: dict[str, dict[str, object]] = {
     "/v1/chat/completions": {"messages": SAID},
     "/v1/completions": {"prompt": "hi"},
     "/v1/embeddings": {"input": "hi"},
+    "/v1/images/generations": {"prompt": "a fox"},
+    "/v1/audio/speech": {"input": "hi"},
 }
+#: Models that are ready here, and how their engines are spoken to.
+READY = (("double", "openai"), ("vectors", "oxlo"), ("pictures", "oxlo"), ("listener", "oxlo"))
 
 
 async def call(platform: Platform, path: str, model: str) -> Answer:
@@ -28,6 +33,8 @@ def message(answer: Answer) -> str:
         ("gemma-27b", "/v1/chat/completions", "double"),
         ("mistral-7b", "/v1/completions", "double"),
         ("bge-large", "/v1/embeddings", "vectors"),
+        ("sdxl", "/v1/images/generations", "pictures"),
+        ("kokoro-82m", "/v1/audio/speech", "none"),
     ],
 )
 async def test_not_served_here(start: Start, model: str, path: str, ready: str) -> None:
@@ -36,11 +43,21 @@ async def test_not_served_here(start: Start, model: str, path: str, ready: str) 
     Another category's model is named where it answers at the same endpoint.
     """
     platform = await start()
-    platform.also(("double", "openai"), ("vectors", "oxlo"))
+    platform.also(*READY)
     answer = await call(platform, path, model)
     assert (answer.status, answer.code) == (503, "model_not_deployed")
     assert answer.headers["x-should-retry"] == "false"
     assert message(answer) == f"This installation does not serve {model}. Ready now: {ready}."
+
+
+async def test_recordings_not_heard_here(start: Start, start_media: StartMedia) -> None:
+    """Forms are no different."""
+    platform = await start()
+    await start_media(platform)
+    platform.also(*READY)
+    answer = await platform.call("POST", HEARD, recording(model="whisper-large-v3"), FORM)
+    assert (answer.status, answer.code) == (503, "model_not_deployed")
+    assert message(answer).endswith("does not serve whisper-large-v3. Ready now: listener.")
 
 
 async def test_nothing_alike_is_ready(start: Start) -> None:
@@ -66,6 +83,13 @@ async def test_nothing_alike_is_ready(start: Start) -> None:
             "/v1/completions. These do: vectors.",
         ),
         (
+            "listener",
+            "/v1/audio/speech",
+            "listener does not answer at /v1/audio/speech, but at /v1/audio/transcriptions and "
+            "/v1/audio/translations. None that is ready here does; of the catalogue, these could: "
+            "kokoro-82m.",
+        ),
+        (
             "bge-large",
             "/v1/completions",
             "bge-large does not answer at /v1/completions, but at /v1/embeddings. "
@@ -76,7 +100,7 @@ async def test_nothing_alike_is_ready(start: Start) -> None:
 async def test_wrong_endpoint(start: Start, model: str, path: str, words: str) -> None:
     """A model at the wrong address: where it answers, and which models answer here."""
     platform = await start()
-    platform.also(("double", "openai"), ("vectors", "oxlo"))
+    platform.also(*READY)
     answer = await call(platform, path, model)
     assert (answer.status, answer.code) == (400, "wrong_endpoint")
     assert message(answer) == words

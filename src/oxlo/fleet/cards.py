@@ -7,15 +7,14 @@ from dataclasses import dataclass
 class Card:
     """One kind of GPU."""
 
-    #: What the driver calls it contains this.
-    name: str
-    #: As the driver shows it, in MiB; of several models of the name, the one that is meant here.
+    #: MiB, as its driver shows it; where a kind comes with more or less, that which is meant here.
     memory_mb: int
 
 
+#: From the smallest to the largest.
 CARDS = {
-    "t4": Card("T4", 15_360),
-    "l40s": Card("L40S", 46_068),
-    "a100": Card("A100", 81_920),
-    "h200": Card("H200", 143_771),
+    "t4": Card(15_360),
+    "l40s": Card(46_068),
+    "a100": Card(81_920),
+    "h200": Card(143_771),
 }

@@ -13,7 +13,8 @@ from PIL import Image
 from oxlo import catalogue
 from oxlo.catalogue import Ability
 from oxlo.cli.trial import Lacking, Trial, trials
-from oxlo.wire import chat, completions, embeddings
+from oxlo.gateway.endpoints import INFERENCE, Endpoint
+from oxlo.wire import chat
 
 PNG = base64.b64encode(b"\x89PNG rest").decode()
 
@@ -83,13 +84,19 @@ def test_bad_replies(ability: str, reply: bytes) -> None:
         trial(ability).seen(reply)
 
 
-def test_requests_are_valid() -> None:
-    """The platform itself takes them, with nothing that it does not know."""
-    decoders = {"chat": chat, "completions": completions, "embeddings": embeddings}
-    for ability in ("chat", "tools", "json", "logprobs", "reasoning", "vision"):
-        assert chat.decode(trial(ability).body)[1] == ()
-    for ability, wire in decoders.items():
-        assert wire.decode(trial(ability).body)[1] == ()
+@pytest.mark.parametrize("endpoint", INFERENCE, ids=lambda endpoint: endpoint.name)
+def test_requests_are_valid(endpoint: Endpoint) -> None:
+    """They go where the ability is, and the platform knows all that they say."""
+    made = trial(endpoint.ability)
+    assert made.path == endpoint.path
+    if made.type == "application/json":
+        assert endpoint.decode(made.body)[1] == ()
+
+
+@pytest.mark.parametrize("ability", ["tools", "json", "logprobs", "reasoning", "vision"])
+def test_chats_are_valid(ability: str) -> None:
+    """So do those that ask a chat for more."""
+    assert chat.decode(trial(ability).body)[1] == ()
 
 
 def test_samples_are_real() -> None:
