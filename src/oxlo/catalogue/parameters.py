@@ -70,6 +70,7 @@ def entry(
         "context_length": model.context_length or None,
         "capabilities": sorted(model.abilities),
         "aliases": list(model.aliases),
+        "built_on": list(model.built_on),
         "licence": model.licence,
     }
 

@@ -80,6 +80,8 @@ def details(model: Model, here: Variant | None, stock: Stock) -> Iterator[tuple[
     yield "Abilities", ", ".join(sorted(model.abilities))
     yield "Context", f"{model.context_length:,} tokens" if model.context_length else "-"
     yield "Aliases", ", ".join(model.aliases) or "-"
+    if model.billions:
+        yield "Parameters", f"{model.billions:g} billion"
     if model.built_on:
         yield "Built on", ", ".join(model.built_on)
     yield "Licence", model.licence

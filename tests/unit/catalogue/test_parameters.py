@@ -176,4 +176,10 @@ def test_entry(model: Model) -> None:
     assert shown["display_name"] == shown["name"] == "SmolLM2 135M Instruct"
     assert (shown["status"], shown["warm"], shown["coming_soon"]) == ("ready", True, False)
     assert shown["capabilities"] == ["chat", "completions", "json", "logprobs", "tools"]
-    assert shown["licence"] == "Apache-2.0"
+    assert (shown["licence"], shown["built_on"]) == ("Apache-2.0", [])
+
+
+def test_products_say_what_they_are() -> None:
+    """Callers of a product are told which open model answers."""
+    shown = entry(catalogue.load().resolve("oxlo-coder-fast"), status="unavailable", warm=False)
+    assert shown["built_on"] == ["Qwen/Qwen3-Coder-30B-A3B-Instruct"]
