@@ -109,7 +109,7 @@ def load(line: bytes) -> Engine:
     workers = Workers(config.slots)
     endpoint = Endpoint(Speaker(config), workers)
     routes = [Route("/v1/audio/speech", endpoint.speak, methods=["POST"])]
-    return Engine(routes, workers, config.api_key, config.port)
+    return Engine(routes, workers, config.api_key, config.port, config.memory_mb)
 
 
 if __name__ == "__main__":

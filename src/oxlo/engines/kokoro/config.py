@@ -25,5 +25,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     #: Texts that are spoken at once, and threads of a CPU for all of them.
     slots: int = 2
     threads: int = 1
+    #: What it may take when it has nothing to do, in MB; 0: whatever it takes.
+    memory_mb: int = 0
     api_key: str = ""
     port: int = 0

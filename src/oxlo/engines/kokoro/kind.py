@@ -27,6 +27,9 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slots: Annotated[int, Meta(ge=1)] = _SLOTS
     #: Of a CPU, for all slots; 0: sized to the machine.
     threads: int = 0
+    #: What it may take when it has nothing to do: over that it is started anew. 0: three times
+    #: what the variant says that it takes.
+    memory_mb: Annotated[int, Meta(ge=0)] = 0
     #: How many engines of this model run.
     replicas: int = 1
 
@@ -54,6 +57,7 @@ class Kokoro:
             device="cuda" if variant.cards else "cpu",
             slots=args.slots,
             threads=args.threads or machine.cores,
+            memory_mb=args.memory_mb or 3 * (variant.memory_mb or 0),
             api_key=secrets.token_urlsafe(24),
         )
         return child(model, self.name, "oxlo.engines.kokoro.child", config)

@@ -23,6 +23,8 @@ class Engine:
     #: Bearer token that callers have to show; "" for none.
     api_key: str = ""
     port: int = 0
+    #: What it may take when it has nothing to do, in MB; 0: whatever it takes.
+    memory_mb: int = 0
 
 
 def application(engine: Engine) -> ASGIApp:

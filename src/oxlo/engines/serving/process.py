@@ -6,7 +6,6 @@ Its log is on stderr.
 """
 
 import asyncio
-import ctypes
 import logging
 import os
 import socket
@@ -20,6 +19,7 @@ import uvloop
 from oxlo.engines.serving.app import Engine, application
 from oxlo.engines.serving.channel import fail, say
 from oxlo.engines.serving.confine import no_connections
+from oxlo.engines.serving.memory import give_back, outgrown
 
 #: Seconds that running calls get at SIGTERM: the fleet has let them finish before.
 _GRACE = 3
@@ -37,19 +37,12 @@ def main(load: Callable[[bytes], Engine]) -> None:
         engine = load(sys.stdin.buffer.readline())
     except CannotLoad as reason:
         fail(str(reason))
-    _give_back()
+    give_back()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(engine))
     sys.stdout.flush()
     os._exit(0)  # native threads of the engines' libraries may not delay the end
-
-
-def _give_back() -> None:
-    """Return to the system what loading took and nobody needs; glibc would keep it for later."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "malloc_trim"):
-        libc.malloc_trim(0)
 
 
 async def _serve(engine: Engine) -> None:
@@ -66,7 +59,17 @@ async def _serve(engine: Engine) -> None:
         timeout_keep_alive=3600,  # gateways keep their connections
     )
     say({"event": "listening", "address": f"http://127.0.0.1:{port}"})
-    await uvicorn.Server(config).serve([listener])
+    server = uvicorn.Server(config)
+    watch = asyncio.create_task(_end_when_outgrown(engine, server))
+    await server.serve([listener])
+    watch.cancel()
+
+
+async def _end_when_outgrown(engine: Engine, server: uvicorn.Server) -> None:
+    taken = await outgrown(engine.workers, engine.memory_mb)
+    limit = engine.memory_mb
+    say({"event": "failed", "reason": f"started anew: it took {taken} MB, over its {limit} MB"})
+    server.should_exit = True
 
 
 def _die_with_parent() -> None:

@@ -111,7 +111,7 @@ def load_engine(line: bytes) -> Engine:
         Route("/v1/audio/transcriptions", endpoints.transcribe, methods=["POST"]),
         Route("/v1/audio/translations", endpoints.translate, methods=["POST"]),
     ]
-    return Engine(routes, workers, config.api_key, config.port)
+    return Engine(routes, workers, config.api_key, config.port, config.memory_mb)
 
 
 if __name__ == "__main__":

@@ -18,5 +18,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     beam_size: int = 5
     #: Whether what is no speech is left out where a call does not say.
     vad: bool = False
+    #: What it may take when it has nothing to do, in MB; 0: whatever it takes.
+    memory_mb: int = 0
     api_key: str = ""
     port: int = 0

@@ -33,6 +33,9 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     threads: int = 0
     beam_size: Annotated[int, Meta(ge=1, le=10)] = 5
     vad: bool = False
+    #: What it may take when it has nothing to do: over that it is started anew. 0: three times
+    #: what the variant says that it takes.
+    memory_mb: Annotated[int, Meta(ge=0)] = 0
     #: How many engines of this model run.
     replicas: int = 1
 
@@ -62,6 +65,7 @@ class Whisper:
             threads=args.threads or max(1, machine.cores // args.slots),
             beam_size=args.beam_size,
             vad=args.vad,
+            memory_mb=args.memory_mb or 3 * (variant.memory_mb or 0),
             api_key=secrets.token_urlsafe(24),
         )
         return child(model, self.name, "oxlo.engines.whisper.child", config)

@@ -46,7 +46,8 @@ async def ask(request: Request) -> JSONResponse:
 def load(line: bytes) -> Engine:
     if line == b"bad\n":
         raise CannotLoad("the weights are missing")
-    return Engine([Route("/ask", ask, methods=["POST"])], workers, api_key="secret")
+    memory_mb = 1 if line == b"small\n" else 0
+    return Engine([Route("/ask", ask, methods=["POST"])], workers, "secret", memory_mb=memory_mb)
 
 main(load)
 """
@@ -144,3 +145,13 @@ def test_it_dies_with_its_parent() -> None:
         killer.start()
         assert process.wait() == 0
         killer.cancel()
+
+
+async def test_one_that_keeps_too_much_memory_ends() -> None:
+    """Not before its call was answered; the fleet reads why, and starts it anew."""
+    with run(b"small\n") as process:
+        assert (await ask(said(process)["address"], "work"))[0] == 200
+        told = await asyncio.to_thread(said, process)
+        assert told["event"] == "failed"
+        assert "over its 1 MB" in told["reason"]
+        assert await asyncio.to_thread(process.wait, 30) == 0

@@ -1,0 +1,45 @@
+"""Memory is given back, and an engine that keeps too much ends."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from oxlo.engines.serving.memory import outgrown, resident_mb
+from oxlo.engines.serving.work import Workers
+
+pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
+
+
+async def test_memory_is_seen() -> None:
+    """In megabytes, as it is taken."""
+    before = resident_mb()
+    block = b"\1" * (64 << 20)
+    assert resident_mb() - before >= 60
+    del block
+
+
+async def test_an_engine_that_has_grown_ends() -> None:
+    """After work, and as soon as it has nothing to do."""
+    workers = Workers(1)
+    ended = asyncio.create_task(outgrown(workers, 1, look=0.001))
+    await asyncio.sleep(0)
+    workers.busy += 1
+    workers.moved()
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+    assert not ended.done()
+    workers.busy -= 1
+    assert await asyncio.wait_for(ended, 10) > 1
+
+
+@pytest.mark.parametrize("limit", [0, 1 << 20])
+async def test_an_engine_within_its_limit_goes_on(limit: int) -> None:
+    """As one does that has none."""
+    workers = Workers(1)
+    ended = asyncio.create_task(outgrown(workers, limit, look=0.001))
+    for _ in range(20):
+        workers.moved()
+        await asyncio.sleep(0.001)
+    assert not ended.done()
+    ended.cancel()
