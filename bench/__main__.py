@@ -10,6 +10,7 @@ BENCHES = {
     "memory": "the gateway's memory after 20,000 and after 200,000 requests",
     "real_engine": "chats with a real llama.cpp engine, through the gateway and straight to it",
     "embeddings": "embeddings through the platform and by the bare library; batched and not",
+    "audio": "transcription and speech through the platform and by the bare libraries",
     "media": "uploads of 25 MB beside small chats: how much later those get their answers",
     "detection": "things found in pictures through the platform and by the bare library",
     "hotpath": "CPU of one chat call in the gateway's own code, without kernel and network",

@@ -1,0 +1,266 @@
+"""Transcription and speech through the platform, beside the bare libraries.
+
+The libraries are faster-whisper and kokoro-onnx, called by a plain loop with the threads of the
+engines. Rounds take turns between the two; what is told is the median of the pairs.
+"""
+
+import argparse
+import asyncio
+import http.client
+import io
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import TypeVar
+
+import msgspec
+import numpy as np
+from faster_whisper import WhisperModel
+from kokoro_onnx import Kokoro
+
+from bench import engines, machine
+from bench.calls import Caller, Refused
+from bench.installation import Installation, installation
+from bench.processes import Failed, resident_mb
+from oxlo import catalogue
+from oxlo.engines.audio.encoder import FORMATS, Encoder
+from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.kinds import kind
+from oxlo.engines.sessions import session
+from oxlo.fleet import machine as host
+from oxlo.fleet.registry import Replica
+from oxlo.fleet.sizing import Machine
+from oxlo.settings import Settings
+
+EARS, MOUTH = "whisper-base", "kokoro-82m"
+VOICE = "af_heart"
+RATE = 24_000
+TEXT = (
+    "The harbour was quiet in the early morning. A single boat came in with the tide, and the men "
+    "on board sang softly, as they always did. Nobody on the quay looked up. The baker opened his "
+    "shop, put out the first loaves, and waited for the children who came by on their way to "
+    "school. By eight o'clock the square was full of voices, and the day had begun like any other."
+)
+LEAST = 0.97
+
+T = TypeVar("T")
+
+
+class Result(msgspec.Struct, frozen=True):
+    """One comparison, round by round; `least` is what the platform has to reach, as a ratio."""
+
+    about: str
+    unit: str
+    theirs: list[float]
+    ours: list[float]
+    least: float | None = None
+
+    @property
+    def ratio(self) -> float:
+        return median(mine / other for mine, other in zip(self.ours, self.theirs, strict=True))
+
+    @property
+    def missed(self) -> bool:
+        return self.least is not None and self.ratio < self.least
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """When the first audio was there, and all of it, in seconds; and its length."""
+
+    first: float
+    whole: float
+    seconds: float
+
+
+class Ears:
+    """What somebody writes who has the model and no platform."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        for file in engines.files(EARS):
+            (folder / file.name).symlink_to(file)
+        self._model = WhisperModel(str(folder), "cpu", compute_type="int8", cpu_threads=threads)
+
+    def hear(self, recording: bytes) -> None:
+        segments, _ = self._model.transcribe(io.BytesIO(recording), language="en")
+        assert "".join(segment.text for segment in segments)
+
+
+class Mouth:
+    """The same, of speech; its MP3 is written when all is spoken."""
+
+    def __init__(self, folder: Path, threads: int) -> None:
+        model, voices = engines.files(MOUTH)
+        np.savez(folder / "none.npz")
+        self._kokoro = Kokoro.from_session(session(model, threads, "cpu"), str(folder / "none.npz"))
+        place = [voice.id for voice in catalogue.load().resolve(MOUTH).voices].index(VOICE)
+        self._voice = np.fromfile(voices, "<f4").reshape(-1, 510, 1, 256)[place]
+
+    def say(self) -> tuple[Spoken, bytes]:
+        began = time.perf_counter()
+        samples, _ = self._kokoro.create(TEXT, self._voice)
+        encoder = Encoder(FORMATS["mp3"], RATE)
+        data = encoder.add(samples.astype(np.float32)) + encoder.rest()
+        took = time.perf_counter() - began
+        return Spoken(took, took, len(samples) / RATE), data
+
+
+class Platform:
+    """The same through the platform."""
+
+    def __init__(self, ours: Installation) -> None:
+        self._ours = ours
+
+    @contextmanager
+    def ears(self, recording: bytes) -> Iterator[Callable[[], bytes]]:
+        """What hears a recording, on a connection that is kept."""
+        form, path = "multipart/form-data; boundary=b", "/v1/audio/transcriptions"
+        body = _form(recording)
+        with Caller(self._ours.port, self._ours.key, path, form) as caller:
+            yield lambda: caller.call(body)
+
+    def say(self) -> Spoken:
+        body = {"model": MOUTH, "input": TEXT, "voice": VOICE, "response_format": "pcm"}
+        headers = {"Authorization": f"Bearer {self._ours.key}", "Content-Type": "application/json"}
+        connection = http.client.HTTPConnection("127.0.0.1", self._ours.port)
+        began = time.perf_counter()
+        connection.request("POST", "/v1/audio/speech", msgspec.json.encode(body), headers)
+        reply = connection.getresponse()
+        if reply.status != 200:
+            raise Refused(reply.read(500).decode(errors="replace"))
+        data = reply.read1()
+        first = time.perf_counter() - began
+        data += reply.read()
+        connection.close()
+        return Spoken(first, time.perf_counter() - began, len(data) / 2 / RATE)
+
+
+def _form(recording: bytes) -> bytes:
+    field = b'--b\r\ncontent-disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+    parts = (
+        field % (b"model", b"", EARS.encode()),
+        field % (b"language", b"", b"en"),
+        field % (b"file", b'; filename="a.mp3"', recording),
+    )
+    return b"".join(parts) + b"--b--\r\n"
+
+
+def main(arguments: list[str]) -> int:
+    """Measure, print and keep the result; 1 when a target was missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench audio", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7, help="of each row, both ways")
+    parser.add_argument("--threads", type=int, default=0, help="of engines and libraries")
+    options = parser.parse_args(arguments)
+    threads = options.threads or host.here().cores
+    try:
+        results, memory = asyncio.run(_measure(options.rounds, threads))
+    except (Failed, Refused, CannotLaunch) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return _show(results, memory, threads)
+
+
+async def _measure(rounds: int, threads: int) -> tuple[list[Result], dict[str, float]]:
+    """All rows, and the engines' memory afterwards in MB."""
+    with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name:
+        home, own = Path(name) / "oxlo", Path(name) / "library"
+        home.mkdir()
+        own.mkdir()
+        ears, mouth = Ears(own, threads), Mouth(own, threads)
+        async with _engines(Path(name), threads) as (replicas, pids):
+            with installation(home, (), replicas, pinned=False, media=True) as ours:
+                platform = Platform(ours)
+                results = [*_speech(platform, mouth, rounds)]
+                results.append(_transcription(platform, ears, *mouth.say(), rounds))
+            return results, {model: resident_mb(pid) for model, pid in pids.items()}
+
+
+@asynccontextmanager
+async def _engines(
+    folder: Path, threads: int
+) -> AsyncIterator[tuple[list[Replica], dict[str, int]]]:
+    async with AsyncExitStack() as stack:
+        started = {
+            model: await stack.enter_async_context(engines.started(_launch(model, threads), folder))
+            for model in (EARS, MOUTH)
+        }
+        yield [replica for replica, _ in started.values()], {m: p for m, (_, p) in started.items()}
+
+
+def _launch(name: str, threads: int) -> Launch:
+    model = catalogue.load().resolve(name)
+    variant = next(v for v in model.variants if v.hardware == "cpu")
+    variant = msgspec.structs.replace(variant, args={**variant.args, "threads": threads})
+    part = Machine(threads, host.here().memory_mb)
+    return kind(variant.engine).launch(model, variant, Settings(), engines.files(name), part)
+
+
+def _speech(platform: Platform, mouth: Mouth, rounds: int) -> Iterator[Result]:
+    pairs = _pairs(lambda: mouth.say()[0], platform.say, rounds)
+    theirs, ours = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    yield Result(
+        f"speech, {ours[0].seconds:.0f} s of it",
+        "x real time",
+        [said.seconds / said.whole for said in theirs],
+        [said.seconds / said.whole for said in ours],
+        LEAST,
+    )
+    yield Result(
+        "speech, first audio after",
+        "s",
+        [said.first for said in theirs],
+        [said.first for said in ours],
+    )
+
+
+def _transcription(
+    platform: Platform, ears: Ears, said: Spoken, recording: bytes, rounds: int
+) -> Result:
+    with platform.ears(recording) as hear:
+        pairs = _pairs(lambda: _timed(lambda: ears.hear(recording)), lambda: _timed(hear), rounds)
+    return Result(
+        f"transcription, {said.seconds:.0f} s of it",
+        "x real time",
+        [said.seconds / theirs for theirs, _ in pairs],
+        [said.seconds / ours for _, ours in pairs],
+        LEAST,
+    )
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _pairs(theirs: Callable[[], T], ours: Callable[[], T], rounds: int) -> list[tuple[T, T]]:
+    """Both ways; the first round warms both up, and who goes first takes turns too."""
+    theirs(), ours()
+    found = []
+    for number in range(rounds):
+        if number % 2:
+            found.append((theirs(), ours()))
+        else:
+            mine = ours()
+            found.append((theirs(), mine))
+    return found
+
+
+def _show(results: list[Result], memory: dict[str, float], threads: int) -> int:
+    print(f"{f'{threads} threads':30} {'unit':>12} {'library':>8} {'platform':>9} {'ratio':>6}")
+    for result in results:
+        theirs, ours = median(result.theirs), median(result.ours)
+        line = f"{result.about:30} {result.unit:>12} {theirs:8.2f} {ours:9.2f} {result.ratio:6.3f}"
+        if result.least is not None:
+            line += f"  at least {result.least:g}: {'MISSED' if result.missed else 'met'}"
+        print(line)
+    for model, taken in memory.items():
+        print(f"{model}'s engine: {taken:.0f} MB")
+    kept = machine.save("audio", {"rows": results, "memory_mb": memory, "threads": threads})
+    print(f"kept in {kept}")
+    return 1 if any(result.missed for result in results) else 0
