@@ -91,7 +91,9 @@ class Settings:
     media_fetch_seconds: float = _setting(20.0, "Seconds to fetch a URL, redirects included.")
     media_fetch_mb: int = _setting(25, "What the URLs of one call may bring; 0: none is fetched.")
     media_megapixels: int = _setting(50, "Megapixels that a picture may have.")
-    engine_timeout: float = _setting(300.0, "Seconds that an engine may send nothing.")
+    engine_timeout: float = _setting(
+        300.0, "Seconds that an engine may send nothing; ours are judged by their progress."
+    )
     head_hold: float = _setting(
         10.0, "Seconds a stream's head waits for the first event (then comments)."
     )

@@ -15,8 +15,8 @@ FORM = {"content-type": "multipart/form-data; boundary=b"}
 MP3 = (b"ID3\x04" + b"\0" * 96, b"\xff\xfb" * 50)
 
 
-async def speaking(start: Start, reply: Canned) -> Platform:
-    platform = await start()
+async def speaking(start: Start, reply: Canned, **settings: float) -> Platform:
+    platform = await start(**settings)
     platform.engine.canned[SPEECH] = reply
     platform.replicas(platform.engine, model="kokoro-82m", dialect="oxlo")
     return platform
@@ -39,6 +39,18 @@ async def test_audio_is_sent_as_it_comes(start: Start) -> None:
     assert (await client.reader.read()).endswith(b"0\r\n\r\n")
     settled = platform.record(Settled, head.headers["x-request-id"])
     assert (settled.endpoint, settled.counted, settled.outcome) == ("speech", True, "answered")
+
+
+async def test_an_engine_of_ours_may_be_silent(start: Start) -> None:
+    """The fleet sees it move: an hour's recording has no first byte for minutes."""
+    reply = Canned(kind="audio/mpeg", pieces=MP3[:1], gate="go")
+    platform = await speaking(start, reply, engine_timeout=0.0)
+    client = platform.client()
+    await client.send("POST", SPEECH, asked())
+    await platform.engine.until(lambda e: len(e.calls) == 1)
+    platform.gateway.sweep()
+    platform.engine.gates["go"].set()
+    assert (await client.answer()).status == 200
 
 
 async def test_an_engine_that_dies_in_the_middle(start: Start) -> None:

@@ -158,6 +158,8 @@ class Dialect(Protocol):
     strict_context: bool
     #: Whether the engine measures what it is sent, and keeps to the caps that travel along.
     measures: bool
+    #: Whether a fleet sees the engine move, and ends it where it does not: it may be silent long.
+    watched: bool
     #: Whether token ids are read as OpenAI's: what its clients send instead of texts.
     reads_openai_tokens: bool
 

@@ -556,13 +556,18 @@ class Call:
 
     def tick(self, clock: float) -> None:
         """Called twice a second: heads held long enough, comments, stalled engines."""
-        attempt, timeout = self.attempt, self._gateway.settings.engine_timeout
-        at_work = attempt is not None and self.stage is Stage.SENT
-        if attempt is not None and at_work and clock - attempt.last_at > timeout:
+        attempt = self.attempt
+        if attempt is not None and self._is_stalled(attempt, clock):
             attempt.backend.breaker.failed(self._gateway.wall())
             self.fail(EngineTimedOut())
         elif self.sse and self.stage is not Stage.DONE:
             self._keep_alive(clock)
+
+    def _is_stalled(self, attempt: Attempt, clock: float) -> bool:
+        """Whether the engine is at work, and has been silent for longer than it may be."""
+        if self.stage is not Stage.SENT or attempt.backend.dialect.watched:
+            return False
+        return clock - attempt.last_at > self._gateway.settings.engine_timeout
 
     def _keep_alive(self, clock: float) -> None:
         """A stream that waits gets its head after a while, then a comment now and then."""

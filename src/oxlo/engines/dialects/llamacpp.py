@@ -55,6 +55,7 @@ class LlamaCpp:
     name = "llamacpp"
     strict_context = False
     measures = False
+    watched = False
     reads_openai_tokens = False
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:

@@ -42,6 +42,7 @@ class OpenAI:
     name = "openai"
     strict_context = True
     measures = False
+    watched = False
     reads_openai_tokens = True
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:

@@ -17,6 +17,7 @@ class Oxlo(OpenAI):
 
     name = "oxlo"
     measures = True
+    watched = True
 
     def error(self, status: int, body: bytes) -> ApiError:
         """What our engine refused, in its own words: code, parameter and numbers stay."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 import msgspec
+from faster_whisper import WhisperModel
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -16,7 +17,7 @@ from oxlo.engines.serving.work import Job, Workers
 from oxlo.engines.whisper import formats
 from oxlo.engines.whisper.asked import Asked
 from oxlo.engines.whisper.config import Config
-from oxlo.engines.whisper.model import Model, load
+from oxlo.engines.whisper.model import load
 from oxlo.engines.whisper.transcript import Transcript, Wish
 from oxlo.wire import languages
 from oxlo.wire.decode import refused
@@ -28,7 +29,7 @@ _EVENTS = "text/event-stream"
 class Endpoints:
     """What the two endpoints share: a model, and who listens with it."""
 
-    def __init__(self, config: Config, model: Model, workers: Workers) -> None:
+    def __init__(self, config: Config, model: WhisperModel, workers: Workers) -> None:
         self._config = config
         self._model = model
         self._workers = workers
@@ -74,7 +75,7 @@ def _read(fields: dict[str, str | list[str]]) -> Asked:
 class Hearing:
     """One call's work."""
 
-    def __init__(self, model: Model, file: BinaryIO, asked: Asked, wish: Wish) -> None:
+    def __init__(self, model: WhisperModel, file: BinaryIO, asked: Asked, wish: Wish) -> None:
         self._model = model
         self._file = file
         self._asked = asked

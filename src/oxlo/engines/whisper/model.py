@@ -12,31 +12,43 @@ from oxlo.engines.serving.process import CannotLoad
 from oxlo.engines.whisper.config import Config
 
 
-class Model(WhisperModel):  # type: ignore[misc]  # the library has no types
-    """Tells of each window of 30 seconds that is heard: that is progress, and may end the call."""
+class Watched:
+    """The part of a model that computes, for one call: each piece of its work is a step."""
 
-    step: Callable[[], None]
+    def __init__(self, part: Any, step: Callable[[], None]) -> None:
+        """`step` may raise, which ends the call."""
+        self._part = part
+        self._step = step
 
-    def watched(self, step: Callable[[], None]) -> "Model":
-        """The same model for one call; `step` is called before each window and may raise."""
-        own = copy.copy(self)
-        own.step = step
-        return own
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._part, name)
 
-    def encode(self, features: Any) -> Any:
-        """Hear one window."""
-        self.step()
-        return super().encode(features)
+    def encode(self, *args: Any, **more: Any) -> Any:
+        """Hear a window of 30 seconds."""
+        self._step()
+        return self._part.encode(*args, **more)
+
+    def generate(self, *args: Any, **more: Any) -> Any:
+        """Find words for it; several times where they are unlikely."""
+        self._step()
+        return self._part.generate(*args, **more)
 
 
-def load(config: Config) -> Model:
+def watched(model: WhisperModel, step: Callable[[], None]) -> WhisperModel:
+    """The same model, for one call."""
+    own = copy.copy(model)
+    own.model = Watched(model.model, step)
+    return own
+
+
+def load(config: Config) -> WhisperModel:
     """The model that the configuration describes. Raises CannotLoad."""
     # The library wants one folder; files that are known by their hashes lie in one each.
     with tempfile.TemporaryDirectory(prefix="oxlo-whisper-") as folder:
         for name, path in config.files.items():
             (Path(folder) / name).symlink_to(Path(path).absolute())
         try:
-            return Model(
+            return WhisperModel(
                 folder,
                 device=config.device,
                 compute_type=config.compute_type,

@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
+from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment
 
 from oxlo.engines.audio.passages import Passage
 from oxlo.engines.audio.recording import Recording
-from oxlo.engines.whisper.model import Model
+from oxlo.engines.whisper.model import watched
 from oxlo.wire import languages
 
 #: Tried one after the other where the text repeats or is unlikely, as OpenAI's own program does.
@@ -38,7 +39,7 @@ class Wish:
 class Transcript:
     """The segments of one recording, as they are heard; `language` is known after the first."""
 
-    model: Model
+    model: WhisperModel
     recording: Recording
     wish: Wish
     language: str = ""
@@ -46,7 +47,7 @@ class Transcript:
 
     def hear(self, step: Callable[[], None]) -> Iterator[Segment]:
         """Each segment, with the times of the whole recording. Raises BadRequest."""
-        model = self.model.watched(step)
+        model = watched(self.model, step)
         self.language = self.wish.language or ""
         for passage in self.recording.passages():
             for segment in self._passage(model, passage):
@@ -54,7 +55,7 @@ class Transcript:
                 self.segments.append(segment)
                 yield segment
 
-    def _passage(self, model: Model, passage: Passage) -> Iterator[Segment]:
+    def _passage(self, model: WhisperModel, passage: Passage) -> Iterator[Segment]:
         wish = self.wish
         heard, info = model.transcribe(
             passage.samples,
@@ -98,5 +99,6 @@ class Transcript:
 
     @property
     def language_name(self) -> str:
-        """The language as OpenAI spells it."""
-        return languages.LANGUAGES.get(self.language, self.language)
+        """The language of the text, as OpenAI spells it."""
+        code = "en" if self.wish.task == "translate" else self.language
+        return languages.LANGUAGES.get(code, code)

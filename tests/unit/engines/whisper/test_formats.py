@@ -4,13 +4,13 @@ import io
 
 import msgspec
 import pytest
+from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, Word
 from tests.sounds import recorded, tone
 
 from oxlo.engines.audio.recording import Recording
 from oxlo.engines.whisper import formats
 from oxlo.engines.whisper.asked import Asked
-from oxlo.engines.whisper.model import Model
 from oxlo.engines.whisper.transcript import Transcript, Wish
 
 #: What OpenAI's specification asks of each segment.
@@ -38,7 +38,7 @@ def transcript() -> Transcript:
         vad=False,
         beam_size=5,
     )
-    made = Transcript(Model.__new__(Model), recording, wish, "de")
+    made = Transcript(WhisperModel.__new__(WhisperModel), recording, wish, "de")
     made.segments = [segment(0, " Eins --> zwei.", 0, 1.5), segment(1, " Drei.", 3723.0061, 3725)]
     return made
 
