@@ -8,13 +8,16 @@ SOURCES := pyproject.toml setup.py $(shell find src -type f ! -name '*.pyc')
 # What is developed is imported from src/; what `make run` serves is built and installed.
 SRC     := PYTHONPATH=$(CURDIR)/src
 
+# Which build of torch fits depends on the machine, so it is not locked by hashes.
+TORCH   ?= torch==2.13.0
+
 # The starter set `full` has engines that the default install has not.
 ifeq ($(OXLO_STARTER),full)
 ENGINES := $(VENV)/.full
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-built test-all check format bench lock clean
+.PHONY: help run test test-built test-all torch check format bench lock clean
 
 help:  ## Show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +35,8 @@ test-built: $(VENV)/.dev $(VENV)/.built  ## The tests of the hot path, on the pa
 
 test-all: $(VENV)/.dev $(NODE)/node_modules/.stamp  ## Run the slow tests too
 	$(SRC) $(BIN)/pytest
+
+torch: $(VENV)/.torch  ## Set up torch too: for models that make images, and their tests
 
 check: $(VENV)/.dev  ## Lint, types, import direction
 	$(BIN)/ruff check .
@@ -64,8 +69,15 @@ $(VENV)/.run $(VENV)/.dev: $(VENV)/.%: requirements/%.txt | $(BIN)/python
 	@$(PIP) install --require-hashes -r $<
 	@touch $@
 
-$(VENV)/.full: requirements/full.txt $(VENV)/.run
-	@echo "Installing $< (350 MB): speech, transcription and detection, too."
+$(VENV)/.torch: | $(BIN)/python
+	@$(BIN)/python -c 'import torch' 2>/dev/null || { \
+	  echo "Installing $(TORCH), which computes images: 200 MB if the package index that pip uses"; \
+	  echo "has builds for CPUs, else some gigabytes of CUDA on Linux. make TORCH=... takes another."; \
+	  $(PIP) install $(TORCH); }
+	@touch $@
+
+$(VENV)/.full: requirements/full.txt $(VENV)/.run $(VENV)/.torch
+	@echo "Installing $< (400 MB): images, speech, transcription and detection, too."
 	@echo "phonemizer and espeak-ng, which pronounce texts for kokoro, are under the GPL, version 3."
 	@$(PIP) install --require-hashes -r $<
 	@touch $@

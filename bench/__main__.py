@@ -13,6 +13,7 @@ BENCHES = {
     "audio": "transcription and speech through the platform and by the bare libraries",
     "media": "uploads of 25 MB beside small chats: how much later those get their answers",
     "detection": "things found in pictures through the platform and by the bare library",
+    "images": "images through the platform and by the bare library; the engine's memory",
     "hotpath": "CPU of one chat call in the gateway's own code, without kernel and network",
     "dialects": "CPU of reading a request, writing an engine's and translating chunks",
     "ledger": "CPU of the ledger for one call",

@@ -2,9 +2,9 @@
 
 import re
 import socket
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -61,17 +61,16 @@ class Caller:
 
 
 def seconds(callers: Sequence[Caller], bodies: Sequence[bytes]) -> float:
-    """How long the callers take for all bodies, each with its share, all at once."""
-    threads = [
-        threading.Thread(target=_send, args=(caller, bodies[number :: len(callers)]))
-        for number, caller in enumerate(callers)
-    ]
-    began = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return time.perf_counter() - began
+    """How long the callers take for all bodies, each with its share, at once. Raises Refused."""
+    with ThreadPoolExecutor(len(callers)) as threads:
+        began = time.perf_counter()
+        shares = [
+            threads.submit(_send, caller, bodies[number :: len(callers)])
+            for number, caller in enumerate(callers)
+        ]
+        for share in shares:
+            share.result()
+        return time.perf_counter() - began
 
 
 def _send(caller: Caller, bodies: Sequence[bytes]) -> None:

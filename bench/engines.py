@@ -19,8 +19,13 @@ def cache() -> Path:
 
 
 def files(model: str) -> list[Path]:
-    """A model's weights."""
-    return [weights.fetch(file, cache()) for file in catalogue.load().resolve(model).weights]
+    """A model's weights, kept where the tests keep them: its files, or the one folder of them."""
+    wanted = catalogue.load().resolve(model).weights
+    for file in wanted:
+        weights.fetch(file, cache())
+    found = weights.ready(wanted, cache())
+    assert found
+    return found
 
 
 @asynccontextmanager

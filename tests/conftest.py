@@ -60,5 +60,10 @@ def cache() -> Path:
 
 
 def fetched(model: str) -> list[Path]:
-    """The files of a model of the catalogue."""
-    return [weights.fetch(file, cache()) for file in catalogue.load().resolve(model).weights]
+    """The files of a model of the catalogue, or the one folder of them all."""
+    files = catalogue.load().resolve(model).weights
+    for file in files:
+        weights.fetch(file, cache())
+    ready = weights.ready(files, cache())
+    assert ready
+    return ready

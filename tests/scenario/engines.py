@@ -92,4 +92,12 @@ SUBJECTS = (
         long=Asked("/v1/audio/speech", {"input": "This goes on and on. " * 400}),
         steps=40,
     ),
+    Subject(
+        "tiny-scenes",
+        short=Asked("/v1/images/generations", {"prompt": "a red circle"}, b'"b64_json":"'),
+        long=Asked(
+            "/v1/images/generations", {"prompt": "a red circle", "num_inference_steps": 500}
+        ),
+        steps=500,
+    ),
 )

@@ -13,6 +13,7 @@ STARTER: dict[str, tuple[str, ...]] = {
         "whisper-base",
         "kokoro-82m",
         "centernet-mobilenetv3",
+        "tiny-scenes",
     ),
     "none": (),
 }

@@ -6,7 +6,7 @@ import statistics
 import time
 import wave
 from base64 import b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from oxlo.engines.base import Launch
@@ -99,10 +99,18 @@ def _embeddings(launch: Launch) -> Iterator[tuple[str, object]]:
 
 
 def _images(launch: Launch) -> Iterator[tuple[str, object]]:
+    yield "/v1/images/generations", _drawing(launch)
+
+
+def _edits(launch: Launch) -> Iterator[tuple[str, object]]:
+    fields = {name: str(value) for name, value in _drawing(launch).items()}
+    yield "/v1/images/edits", _form(fields, "image", "grey.png", b64decode(_PICTURE))
+
+
+def _drawing(launch: Launch) -> dict[str, object]:
     body: dict[str, object] = {"model": launch.engine_model, "prompt": "A red circle.", "n": 1}
     # A server that speaks like OpenAI may know nothing of steps: then it takes its own number.
-    few = {} if launch.dialect == "openai" else {"num_inference_steps": 2}
-    yield "/v1/images/generations", body | few
+    return body | ({} if launch.dialect == "openai" else {"num_inference_steps": 2})
 
 
 def _pictures(launch: Launch) -> Iterator[tuple[str, object]]:
@@ -131,19 +139,20 @@ def _recording(launch: Launch) -> Content:
     with wave.open(made, "wb") as out:
         out.setparams((1, 1, _RATE, _RATE, "NONE", ""))
         out.writeframes(random.Random(1).randbytes(_RATE).translate(_QUIET))  # noqa: S311
-    return _form(launch, "file", "noise.wav", made.getvalue())
+    return _form({"model": launch.engine_model}, "file", "noise.wav", made.getvalue())
 
 
 def _detections(launch: Launch) -> Iterator[tuple[str, object]]:
-    yield "/v1/detect", _form(launch, "image", "grey.png", b64decode(_PICTURE))
+    fields = {"model": launch.engine_model}
+    yield "/v1/detect", _form(fields, "image", "grey.png", b64decode(_PICTURE))
 
 
-def _form(launch: Launch, field: str, filename: str, content: bytes) -> Content:
-    """A form that names the model and has one file."""
-    piece = b'--oxlo\r\ncontent-disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
-    model = piece % (b"model", b"", launch.engine_model.encode())
-    file = piece % (field.encode(), f'; filename="{filename}"'.encode(), content)
-    return Content("multipart/form-data; boundary=oxlo", b"%b%b--oxlo--\r\n" % (model, file))
+def _form(fields: Mapping[str, str], name: str, filename: str, file: bytes) -> Content:
+    """A form with one file."""
+    part = b'--oxlo\r\ncontent-disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+    parts = [part % (key.encode(), b"", value.encode()) for key, value in fields.items()]
+    parts.append(part % (name.encode(), f'; filename="{filename}"'.encode(), file))
+    return Content("multipart/form-data; boundary=oxlo", b"".join(parts) + b"--oxlo--\r\n")
 
 
 def _chat(launch: Launch) -> dict[str, object]:
@@ -161,6 +170,7 @@ _WARM_UPS: dict[str, Callable[[Launch], Iterator[tuple[str, object]]]] = {
     "completions": _completions,
     "embeddings": _embeddings,
     "images": _images,
+    "image_edits": _edits,
     "transcription": _transcriptions,
     "translation": _translations,
     "speech": _speech,

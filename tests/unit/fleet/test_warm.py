@@ -99,3 +99,13 @@ def test_embeddings_of_short_and_long_texts() -> None:
     )
     texts = [body["input"] for _, body in requests(engine)]  # type: ignore[index]
     assert [len(text.split()) for text in texts] == [1, 1, 64]
+
+
+def test_edits_are_warmed_with_a_picture() -> None:
+    """As a form, which is how engines take them."""
+    engine = msgspec.structs.replace(LAUNCH, dialect="oxlo", abilities=frozenset({"image_edits"}))
+    path, body = next(requests(engine))
+    assert path == "/v1/images/edits"
+    assert isinstance(body, Content)
+    assert b'name="image"; filename="grey.png"\r\n\r\n\x89PNG' in body.data
+    assert b'name="num_inference_steps"\r\n\r\n2\r\n' in body.data

@@ -51,8 +51,7 @@ class Diffusers:
         """A child process with its own port and its own key."""
         require(("torch", "diffusers", "transformers"), "torch and diffusers are", "images")
         args = arguments(variant, Args)
-        if args.offload != "none" and args.slots > 1:
-            raise CannotLaunch("an engine that offloads draws one call at a time: slots = 1")
+        _check(args)
         known = parameters(model)
         config = Config(
             folder=str(_folder(model, weights)),
@@ -72,6 +71,14 @@ class Diffusers:
     def explain(self, log: Sequence[str]) -> str:
         """The exception that ended it."""
         return next((line for line in reversed(log) if "Error: " in line), "")
+
+
+def _check(args: Args) -> None:
+    if args.offload == "none":
+        return
+    if args.slots > 1:
+        raise CannotLaunch("an engine that offloads draws one call at a time: slots = 1")
+    require(("accelerate",), "accelerate, which offload needs, is", "images")
 
 
 def _folder(model: Model, weights: Sequence[Path]) -> Path:

@@ -91,4 +91,4 @@ def test_weights_that_are_no_pipeline(tmp_path: Path) -> None:
 )
 def test_the_catalogue_s_arguments_are_known(variant: Variant) -> None:
     """What shipped model files say under `args`."""
-    assert arguments(variant, Args).slots == 1
+    assert arguments(variant, Args).slots >= 1
