@@ -14,7 +14,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 #: Parts of the program, lowest first: each may import its own layer and those before it.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "settings", "telemetry", "catalogue", "plans", "wire"}),
+    frozenset({"errors", "settings", "telemetry", "catalogue", "plans", "snippets", "wire"}),
     frozenset({"weights", "ledger", "queue", "fleet", "engines", "objects", "store", "unixserver"}),
     frozenset({"gateway", "control", "media", "testing"}),
     frozenset({"cli"}),

@@ -1,0 +1,66 @@
+"""Programs that show how a model is called."""
+
+import ast
+import json
+import re
+from typing import get_args
+
+import pytest
+
+from oxlo import catalogue, snippets
+from oxlo.catalogue import Ability
+from oxlo.snippets import CATEGORIES, LANGUAGES, Category, Language, for_abilities, render
+
+BASE, KEY, MODEL = "http://127.0.0.1:8000/v1", "sk_x", "some-model"
+
+each_category = pytest.mark.parametrize("category", CATEGORIES)
+
+
+@each_category
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_all_three_values_are_filled_in(category: Category, language: Language) -> None:
+    """Nothing is left to be replaced."""
+    text = render(category, language, BASE, KEY, MODEL)
+    assert all(value in text for value in (BASE, KEY, MODEL))
+    assert not re.search(r"\{(base_url|key|model)\}", text)
+    assert text.endswith("\n")
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@each_category
+def test_python_parses(category: Category) -> None:
+    """It is a program as it stands."""
+    ast.parse(render(category, "python", BASE, KEY, MODEL))
+
+
+@each_category
+def test_curl_sends_json_or_a_form(category: Category) -> None:
+    """What curl is given as JSON is JSON, with the same fields that the SDKs send."""
+    text = render(category, "curl", BASE, KEY, MODEL)
+    body = re.search(r"-d '(.*?)'|<<JSON\n(.*?)JSON\n", text, re.DOTALL)
+    if body is None:
+        assert f"-F model={MODEL}" in text
+    else:
+        assert json.loads((body[1] or body[2]).replace(r"'\n'", ""))["model"] == MODEL
+
+
+@pytest.mark.parametrize("value", ['a"b', "a'b", "a`id`", "$(id)", "a\nb", "a b", "a\\", "a;b", ""])
+def test_values_stay_strings(value: str) -> None:
+    """What would end the string, or be run by a shell, is refused; names with slashes are not."""
+    render("chat", "curl", BASE, "$OXLO_API_KEY", "meta-llama/Llama-3.2:free@fp8")
+    with pytest.raises(ValueError, match="model cannot stand in a program"):
+        render("chat", "curl", BASE, KEY, value)
+
+
+def test_every_model_of_the_catalogue_has_some() -> None:
+    """And each in an order that begins with what it is for."""
+    shown = {model.id: for_abilities(model.abilities) for model in catalogue.load()}
+    assert all(shown.values())
+    assert shown["smollm2-135m"][:2] == ("chat", "streaming")
+    assert shown["tiny-scenes"] == ("images",)
+    assert shown["whisper-base"] == ("transcription",)
+
+
+def test_categories_are_abilities() -> None:
+    """A category that no model can have would never be shown."""
+    assert set(for_abilities(get_args(Ability))) == set(snippets.CATEGORIES)
