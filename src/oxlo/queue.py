@@ -167,6 +167,10 @@ class ModelQueue(Generic[Item]):
             above += len(level.calls)
         raise KeyError(item)
 
+    def expected_wait(self, item: Item, now: float) -> float:
+        """Seconds until it is this call's turn, at the pace of the latest slots."""
+        return self.place(item, now) * self._slot_seconds
+
     def retry_after(self) -> int:
         """Whole seconds until those who wait now are served, at the pace of the latest slots."""
         return min(_LONGEST_WAIT, max(1, math.ceil(self._size * self._slot_seconds)))

@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.gateway.conftest import Start, chat
+from tests.gateway.conftest import Start, chat, until
 
 from oxlo.ledger.records import Admitted, Refused, Settled
 from oxlo.testing.engine import EngineDouble, Script
@@ -180,6 +180,27 @@ async def test_queued_is_served(start: Start) -> None:
     answers = await asyncio.gather(*(platform.chat() for _ in range(8)))
     assert [a.status for a in answers] == [200] * 8
     assert platform.engine.peak == 1
+
+
+async def test_who_waits_is_told(start: Start) -> None:
+    """Comments in a stream that waits say the place and about how long; the head says how long."""
+    platform = await start(head_hold=0.0)
+    platform.replicas(platform.engine, slots=1)
+    platform.engine.next.append(Script(gate="go"))
+    first, second = platform.client(), platform.client()
+    await first.send("POST", "/v1/chat/completions", chat())
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    await second.send("POST", "/v1/chat/completions", chat(stream=True))
+    group = platform.gateway.backends.group("double")
+    assert group is not None
+    await until(lambda: len(group.queue) == 1)
+    platform.gateway.sweep()
+    assert int((await second.head()).headers["x-oxlo-queue-ms"]) >= 0
+    told = await second.reader.readuntil(b"\n\n")
+    assert b": waiting for the model, place 1, about 1 s" in told
+    platform.engine.gates["go"].set()
+    assert (await first.answer()).headers["x-oxlo-queue-ms"] == "0"
+    assert b"[DONE]" in await second.reader.read()
 
 
 async def test_stalled_engine(start: Start) -> None:

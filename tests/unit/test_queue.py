@@ -191,6 +191,15 @@ def test_retry_after_follows_the_pace() -> None:
     assert queue.retry_after() <= pace + 1
 
 
+def test_expected_wait_is_place_times_pace() -> None:
+    """Who waits is told in how many seconds it is their turn, as slots have come lately."""
+    queue = queue_of(*(call(str(n), at=110.0) for n in range(60)))
+    for n in range(40):
+        queue.pop(n * 3.0)
+    waits = [queue.expected_wait(str(n), 120.0) for n in range(40, 60)]
+    assert waits == pytest.approx([3.0 * place for place in range(1, 21)], rel=0.01)
+
+
 def test_forgotten_accounts_change_nothing() -> None:
     """In a long crowd of thousands of accounts, those level with newcomers are forgotten."""
     queue = queue_of(call("first", account="0"), call("heavy", account="h", cost=5_000))

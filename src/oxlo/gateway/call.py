@@ -12,6 +12,7 @@
 Nothing here awaits: each step is a callback, so a call that waits for nobody costs no task.
 """
 
+import math
 from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -221,7 +222,6 @@ class Call:
     def _reserved(self, reservation: Reservation, wall: float) -> None:
         self.reservation = reservation
         self._gateway.calls.add(self)
-        self.queued_at = self._gateway.clock()
         if self._decision.must_count:
             self._count()
         else:
@@ -297,6 +297,7 @@ class Call:
 
     def _enqueue(self, wall: float) -> None:
         self.stage = Stage.QUEUED
+        self.queued_at = self._gateway.clock()
         decision, group = self._decision, self._decision.group
         if decision.clamped:
             self._reply_head += b"x-oxlo-max-tokens-clamped: %d\r\n" % decision.max_tokens
@@ -431,10 +432,16 @@ class Call:
     def _common_head(self) -> bytes:
         gateway = self._gateway
         day, minute = self.windows(gateway.wall())
-        return b"%bopenai-processing-ms: %b\r\n%b%b" % (
+        clock = gateway.clock()
+        queued = b""
+        if self.queued_at:
+            waited = (self.sent_at or clock) - self.queued_at
+            queued = b"x-oxlo-queue-ms: %b\r\n" % headers.number(int(waited * 1000))
+        return b"%bopenai-processing-ms: %b\r\n%b%b%b" % (
             headers.OPENAI_VERSION,
-            headers.number(int((gateway.clock() - self.exchange.arrived) * 1000)),
+            headers.number(int((clock - self.exchange.arrived) * 1000)),
             headers.rate_limit_head(day, minute),
+            queued,
             self._reply_head,
         )
 
@@ -585,5 +592,6 @@ class Call:
         """An SSE comment: clients skip it, people who look at the bytes understand it."""
         if self._queued_as is None:
             return b": the model is working\n\n"
-        place = self._decision.group.queue.place(self, clock)
-        return b": waiting for the model, place %d\n\n" % place
+        queue = self._decision.group.queue
+        place, seconds = queue.place(self, clock), math.ceil(queue.expected_wait(self, clock))
+        return b": waiting for the model, place %d, about %d s\n\n" % (place, seconds)

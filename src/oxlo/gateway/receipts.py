@@ -82,7 +82,7 @@ def spans(call: "Call", ended: float) -> Spans:
     arrived, attempt = call.exchange.arrived, call.attempt
     first_at = attempt.first_at if attempt is not None else 0.0
     return (
-        (call.sent_at or ended) - call.queued_at,
+        (call.sent_at or ended) - call.queued_at if call.queued_at else 0.0,
         first_at - arrived if first_at else 0.0,
         ended - arrived,
     )
