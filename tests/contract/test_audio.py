@@ -10,9 +10,12 @@ from typing import Any
 import av
 import openai
 import pytest
+from tests.contract import programs
 from tests.contract.conftest import Served, serving
 from tests.contract.test_node import needs_node, run_node
 from tests.sounds import heard, recorded, silence
+
+from oxlo.snippets import Category, Language
 
 pytestmark = pytest.mark.engine
 
@@ -211,3 +214,14 @@ def test_voices(sdk: openai.OpenAI) -> None:
 def test_node_sdk(platform: Served) -> None:
     """The same from JavaScript."""
     run_node(platform, "audio")
+
+
+@programs.each("speech")
+def test_programs_that_are_shown(
+    platform: Served, tmp_path: Path, category: Category, language: Language
+) -> None:
+    """One speaks into a file, the next hears what the file says."""
+    programs.said(platform, category, language, MOUTH, tmp_path)
+    assert (tmp_path / "speech.mp3").read_bytes().startswith(b"ID3")
+    heard_again = programs.said(platform, "transcription", language, EARS, tmp_path)
+    assert "welcome to the show" in heard_again.lower()

@@ -1,11 +1,15 @@
 """Chat through the real OpenAI SDK, the real platform and a real model."""
 
 import json
+from pathlib import Path
 
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam, ChatCompletionToolParam
+from tests.contract import programs
 from tests.contract.conftest import Served
+
+from oxlo.snippets import Category, Language
 
 pytestmark = pytest.mark.engine
 
@@ -370,3 +374,14 @@ def test_bad_key(served: Served) -> None:
         pytest.raises(openai.AuthenticationError),
     ):
         sdk.models.list()
+
+
+@programs.each("chat", "streaming", "tools", "json")
+def test_programs_that_are_shown(
+    served: Served, tmp_path: Path, category: Category, language: Language
+) -> None:
+    """Words from the first two, and what the schema asks for from the others."""
+    said = programs.said(served, category, language, MODEL, tmp_path)
+    wanted = {"tools": "get_weather", "json": "age"}.get(category, "")
+    assert wanted in said
+    assert said.strip()

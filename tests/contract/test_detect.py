@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 from PIL import Image
 from tests.conftest import cache
+from tests.contract import programs
 from tests.contract.conftest import Served, serving
+
+from oxlo.snippets import Category, Language
 
 pytestmark = pytest.mark.engine
 
@@ -106,3 +109,14 @@ def test_the_documented_model_is_not_put_in(platform: Served, photograph: str) -
     status, told = asked(platform, image=photograph, model="yolo11x.pt")
     assert (status, told["error"]["code"]) == (503, "model_not_deployed")
     assert MODEL in told["error"]["message"]
+
+
+@programs.each("detection")
+def test_programs_that_are_shown(
+    platform: Served, coffee: Path, tmp_path: Path, category: Category, language: Language
+) -> None:
+    """With the official SDKs, which know no such endpoint, and with a form."""
+    (tmp_path / "photo.jpg").write_bytes(coffee.read_bytes())
+    said = programs.said(platform, category, language, MODEL, tmp_path)
+    assert "cup" in said
+    assert "dining table" in said

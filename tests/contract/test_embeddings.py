@@ -5,10 +5,14 @@ import base64
 import json
 import math
 import urllib.request
+from pathlib import Path
 
 import openai
 import pytest
+from tests.contract import programs
 from tests.contract.conftest import Served
+
+from oxlo.snippets import Category, Language
 
 pytestmark = pytest.mark.engine
 
@@ -125,3 +129,12 @@ def test_plain_http(served: Served) -> None:
     with urllib.request.urlopen(request) as reply:
         told = json.loads(reply.read())
     assert isinstance(told["data"][0]["embedding"][0], float)
+
+
+@programs.each("embeddings")
+def test_programs_that_are_shown(
+    served: Served, tmp_path: Path, category: Category, language: Language
+) -> None:
+    """How many dimensions a vector has, or the vector itself."""
+    said = programs.said(served, category, language, MODEL, tmp_path)
+    assert said == "Dimensions: 384\n" or len(json.loads(said)["data"][0]["embedding"]) == 384

@@ -2,11 +2,13 @@
 
 import base64
 import io
+import re
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -14,8 +16,11 @@ import pytest
 from openai.types import ImagesResponse
 from PIL import Image
 from tests.conftest import cache
+from tests.contract import programs
 from tests.contract.conftest import Served, serving
 from tests.contract.test_node import needs_node, run_node
+
+from oxlo.snippets import Category, Language
 
 pytestmark = [
     pytest.mark.engine,
@@ -242,3 +247,13 @@ def test_the_command_that_tries_a_model(served: Served) -> None:
 def test_node_sdk(served: Served) -> None:
     """Every Node test passes."""
     run_node(served, "images")
+
+
+@programs.each("images")
+def test_programs_that_are_shown(
+    served: Served, tmp_path: Path, category: Category, language: Language
+) -> None:
+    """A link that leads to an image."""
+    found = re.search(r"http[^\s\"]+", programs.said(served, category, language, MODEL, tmp_path))
+    assert found
+    assert fetched(found[0])[:2] == (200, "image/png")

@@ -13,7 +13,10 @@ import openai
 import pytest
 from PIL import Image
 from tests import projector
+from tests.contract import programs
 from tests.contract.conftest import Served, serving
+
+from oxlo.snippets import Category, Language
 
 pytestmark = pytest.mark.engine
 
@@ -130,3 +133,12 @@ def test_what_is_no_picture(sdk: openai.OpenAI, url: str) -> None:
     """It is refused before any engine hears of it."""
     with pytest.raises(openai.BadRequestError):
         sdk.chat.completions.create(model=SEES, messages=asked(url))
+
+
+@programs.each("vision")
+def test_programs_that_are_shown(
+    platform: Served, tmp_path: Path, category: Category, language: Language
+) -> None:
+    """It says something of a picture on disk."""
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "photo.jpg")
+    assert programs.said(platform, category, language, SEES, tmp_path).strip()
