@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Accounts and their plans.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(help="The account's name or id.")]
+#: What the portal checks people by; never printed.
+_SECRET = ("password_hash", "totp_nonce", "totp_step")
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -109,7 +112,7 @@ def _table(found: "list[Account]") -> str:
 
 def _public(account: "Account") -> dict[str, object]:
     fields = msgspec.to_builtins(account)
-    return {name: value for name, value in fields.items() if name != "password_hash"}
+    return {name: value for name, value in fields.items() if name not in _SECRET}
 
 
 def _json(value: object) -> str:

@@ -1,6 +1,7 @@
 """Accounts: who may call, and under which plan."""
 
 import secrets
+from typing import Any
 
 import msgspec
 from sqlalchemy import insert, select, update
@@ -14,6 +15,8 @@ from oxlo.store.schema import accounts
 
 DAY = 86400
 NAME_MAX = 80
+#: What mail servers take.
+EMAIL_MAX = 254
 OPERATOR = "operator"
 
 
@@ -31,6 +34,16 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     #: Set by the portal; an account without one has keys only.
     password_hash: str | None = None
     disabled_at: float | None = None
+    #: When its owner proved that the e-mail address is theirs.
+    verified_at: float | None = None
+    #: What the secret of one-time codes is derived from; in force once `totp_at` is set.
+    totp_nonce: str | None = None
+    totp_at: float | None = None
+    #: The last half minute whose code was used: a code works once.
+    totp_step: int | None = None
+    #: When `plan` gives way to `plan_after`; None: it stays.
+    plan_until: float | None = None
+    plan_after: str | None = None
 
 
 async def create(
@@ -48,8 +61,8 @@ async def create(
     """
     account = Account(
         id=f"acct_{secrets.token_hex(12)}",
-        name=_checked_name(name),
-        email=_checked_email(email),
+        name=checked_name(name),
+        email=None if email is None else checked_email(email),
         role=role,
         plan=plan.id,
         trial_until=now + plan.trial_days * DAY if plan.trial_days else None,
@@ -75,10 +88,14 @@ async def everyone(db: AsyncConnection) -> list[Account]:
 
 
 async def set_plan(db: AsyncConnection, account: Account, plan: Plan) -> Account:
-    """Put the account on another plan, from its next call on; a running trial stays."""
-    await db.execute(update(accounts).where(accounts.c.id == account.id).values(plan=plan.id))
+    """Put the account on another plan, from its next call on; a running trial stays.
+
+    What was to happen to its plan at some moment is called off.
+    """
+    chosen: dict[str, Any] = {"plan": plan.id, "plan_until": None, "plan_after": None}
+    await db.execute(update(accounts).where(accounts.c.id == account.id).values(chosen))
     await changes.note(db)
-    return msgspec.structs.replace(account, plan=plan.id)
+    return msgspec.structs.replace(account, **chosen)
 
 
 async def ensure_operator(
@@ -108,17 +125,32 @@ async def _insert(db: AsyncConnection, account: Account) -> None:
     await changes.note(db)
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """A name as it is kept. Raises InvalidAccount."""
     name = name.strip()
     if not name or len(name) > NAME_MAX or not name.isprintable():
         raise InvalidAccount(f"a name has 1 to {NAME_MAX} printable characters, not {name[:100]!r}")
     return name
 
 
-def _checked_email(email: str | None) -> str | None:
-    if email is None:
-        return None
-    local, _, domain = email.strip().rpartition("@")
-    if not local or not domain or any(c.isspace() for c in email.strip()):
-        raise InvalidAccount(f"{email!r} is not an e-mail address")
-    return f"{local}@{domain.lower()}"
+def checked_email(email: str) -> str:
+    """An e-mail address as it is kept: nobody tells two people apart by case.
+
+    Raises InvalidAccount.
+    """
+    email = email.strip()
+    local, _, domain = email.rpartition("@")
+    usable = len(email) <= EMAIL_MAX and email.isprintable() and not any(map(str.isspace, email))
+    if not local or not domain or not usable:
+        raise InvalidAccount(f"{email[:100]!r} is not an e-mail address")
+    return email.lower()
+
+
+async def end_plans(db: AsyncConnection, now: float) -> int:
+    """Put accounts whose plan was for a time on the plan that comes after it; how many."""
+    over = accounts.c.plan_until <= now
+    after = {"plan": accounts.c.plan_after, "plan_until": None, "plan_after": None}
+    ended = int((await db.execute(update(accounts).where(over).values(after))).rowcount)
+    if ended:
+        await changes.note(db)
+    return ended

@@ -7,7 +7,9 @@ StoreError
 ├── AccountNotFound
 ├── InvalidAccount        a name or address that cannot be used
 ├── KeyNotFound
-└── InvalidScope          a key would be narrowed to something that does not exist
+├── InvalidScope          a key would be narrowed to something that does not exist
+├── TokenSpent            a link was used, has expired, or never was
+└── PromoRefused          a promo code cannot be used, or not by this account
 """
 
 
@@ -41,3 +43,11 @@ class KeyNotFound(StoreError):
 
 class InvalidScope(StoreError):
     """A key cannot be narrowed to that."""
+
+
+class TokenSpent(StoreError):
+    """This link was used already, or has expired. Ask for a new one."""
+
+
+class PromoRefused(StoreError):
+    """This promo code cannot be used."""

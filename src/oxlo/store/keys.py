@@ -42,6 +42,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     last_used_at: float | None = None
+    #: Made by a page for its own calls, and shown to nobody.
+    hidden: bool = False
 
     def state(self, now: float) -> str:
         """`active`, `expired` or `revoked`."""

@@ -15,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    false,
 )
 
 metadata = MetaData(
@@ -38,6 +39,12 @@ accounts = Table(
     Column("created_at", Double, nullable=False),
     Column("password_hash", String),
     Column("disabled_at", Double),
+    Column("verified_at", Double),
+    Column("totp_nonce", String),
+    Column("totp_at", Double),
+    Column("totp_step", BigInteger),
+    Column("plan_until", Double),
+    Column("plan_after", String),
 )
 
 keys = Table(
@@ -55,6 +62,7 @@ keys = Table(
     Column("endpoints", JSON, nullable=False),
     Column("origins", JSON, nullable=False),
     Column("last_used_at", Double),
+    Column("hidden", Boolean, nullable=False, server_default=false()),
 )
 
 # One row per call: the receipts. No foreign keys: a receipt outlives its key, and a record of an
@@ -106,4 +114,102 @@ meta = Table(
     metadata,
     Column("name", String, primary_key=True),
     Column("value", BigInteger, nullable=False),
+)
+
+#: Who is logged in where. A cookie holds the token, this its hash.
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("sha256", String, nullable=False, unique=True),
+    Column("created_at", Double, nullable=False),
+    Column("seen_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("address", String, nullable=False),
+    Column("agent", String, nullable=False),
+)
+
+#: Links that work once: to confirm an address, to set a password.
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("sha256", String, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("purpose", String, nullable=False),
+    Column("email", String),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("used_at", Double),
+)
+
+#: Accounts at other providers that may log in here.
+identities = Table(
+    "identities",
+    metadata,
+    Column("provider", String, primary_key=True),
+    Column("subject", String, primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), nullable=False, index=True),
+    Column("created_at", Double, nullable=False),
+)
+
+#: Failures and sign-ups by address and e-mail, for as long as they slow somebody down.
+brakes = Table(
+    "brakes",
+    metadata,
+    Column("name", String, primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("last_at", Double, nullable=False),
+    Column("until", Double, nullable=False),
+)
+
+# No foreign keys: what was done outlives who did it.
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("at", Double, nullable=False, index=True),
+    Column("actor", String, nullable=False),
+    Column("action", String, nullable=False),
+    Column("target", String, nullable=False, index=True),
+    Column("detail", String, nullable=False),
+    Column("address", String, nullable=False),
+)
+
+promos = Table(
+    "promos",
+    metadata,
+    Column("code", String, primary_key=True),
+    Column("trial_days", Integer, nullable=False),
+    Column("plan", String),
+    Column("plan_days", Integer, nullable=False),
+    Column("most_uses", Integer),
+    Column("uses", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double),
+    Column("ended_at", Double),
+)
+
+promo_uses = Table(
+    "promo_uses",
+    metadata,
+    Column("code", ForeignKey("promos.code"), primary_key=True),
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True, index=True),
+    Column("at", Double, nullable=False),
+)
+
+#: Mails to send; without a mail server the operator reads them here.
+mails = Table(
+    "mails",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("recipient", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("body", String, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_at", Double),
+    Column("sent_at", Double),
+    Column("error", String, nullable=False),
+    Index(None, "next_at"),
 )

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, text
 
-from oxlo.store import accounts, calls, migrate
+from oxlo.store import accounts, calls, keys, migrate
 from oxlo.store.database import Database
 from oxlo.store.errors import DatabaseUnavailable, SchemaMismatch
 from oxlo.store.migrate import Step
@@ -67,6 +67,26 @@ async def test_first_revision_keeps_data(tmp_path: Path) -> None:
         assert backup.execute("select name from accounts").fetchall() == [("ann",)]
         assert backup.execute("select version_num from alembic_version").fetchall() == [("0001",)]
     backup.close()
+
+
+async def test_upgrade_to_the_portal(tmp_path: Path) -> None:
+    """Accounts and keys of the revision before it keep their data, and get what is new, empty."""
+    database = Database(f"sqlite:///{tmp_path / 'oxlo.db'}")
+    await migrate.upgrade(database, "0002")
+    row = "'{0}', '{0}', '{0}@example.com', 'user', 'pro', 5.0"
+    async with database.write() as db:
+        columns = "id, name, email, role, plan, created_at"
+        await db.execute(text(f"insert into accounts ({columns}) values ({row.format('ann')})"))
+        columns = "id, account_id, name, prefix, sha256, created_at, models, endpoints, origins"
+        values = "'key_1', 'ann', 'k', 'sk_', 'abc', 6.0, '[]', '[]', '[]'"
+        await db.execute(text(f"insert into keys ({columns}) values ({values})"))
+    await migrate.prepare(database)
+    async with database.read() as db:
+        ann = await accounts.find(db, "ann")
+        (key,) = await keys.of_account(db, ann.id)
+    assert (ann.email, ann.verified_at, ann.totp_nonce) == ("ann@example.com", None, None)
+    assert (key.name, key.hidden) == ("k", False)
+    await database.close()
 
 
 async def test_fresh_database_needs_no_backup(tmp_path: Path, sqlite: Database) -> None:

@@ -1,0 +1,119 @@
+"""How the owner of an account proves it: password, e-mail address, one-time codes, providers."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oxlo.store import changes
+from oxlo.store.accounts import Account, checked_email, checked_name
+from oxlo.store.errors import AccountExists, AccountNotFound
+from oxlo.store.schema import accounts, identities
+
+
+async def by_email(db: AsyncConnection, email: str) -> Account | None:
+    """The account of an e-mail address."""
+    return await _one(db, accounts.c.email == checked_email(email))
+
+
+async def by_id(db: AsyncConnection, account_id: str) -> Account:
+    """The account of an id. Raises AccountNotFound."""
+    account = await _one(db, accounts.c.id == account_id)
+    if account is None:
+        raise AccountNotFound(f"there is no account {account_id!r}")
+    return account
+
+
+async def by_provider(db: AsyncConnection, provider: str, subject: str) -> Account | None:
+    """The account that logs in with an account elsewhere."""
+    mine = (identities.c.provider == provider, identities.c.subject == subject)
+    return await _one(db, accounts.c.id.in_(select(identities.c.account_id).where(*mine)))
+
+
+async def _one(db: AsyncConnection, where: Any) -> Account | None:
+    row = (await db.execute(select(accounts).where(where))).mappings().first()
+    return None if row is None else msgspec.convert(row, Account)
+
+
+async def set_password(db: AsyncConnection, account: Account, hashed: str | None) -> None:
+    """Keep a password's hash; None: the account has no password."""
+    await _set(db, account, password_hash=hashed)
+
+
+async def verify(db: AsyncConnection, account: Account, *, now: float) -> None:
+    """The account's address is its owner's."""
+    await _set(db, account, verified_at=now)
+
+
+async def rename(db: AsyncConnection, account: Account, name: str) -> None:
+    """Give it another name. Raises AccountExists, InvalidAccount."""
+    name = checked_name(name)
+    try:
+        await _set(db, account, name=name)
+    except IntegrityError:
+        raise AccountExists(f"The name {name!r} is taken.") from None
+    await changes.note(db)  # gateways tell callers their account's name
+
+
+async def set_email(db: AsyncConnection, account: Account, email: str) -> str:
+    """Give it another address, which is not proved yet. Raises AccountExists, InvalidAccount."""
+    checked = checked_email(email)
+    try:
+        await _set(db, account, email=checked, verified_at=None)
+    except IntegrityError:
+        raise AccountExists("Another account has this e-mail address.") from None
+    return checked
+
+
+async def offer_totp(db: AsyncConnection, account: Account, nonce: str) -> None:
+    """Begin to set up one-time codes: nothing is asked for before the first one was right."""
+    await _set(db, account, totp_nonce=nonce, totp_at=None, totp_step=None)
+
+
+async def confirm_totp(db: AsyncConnection, account: Account, *, now: float) -> None:
+    """From now on a one-time code is asked for."""
+    await _set(db, account, totp_at=now)
+
+
+async def end_totp(db: AsyncConnection, account: Account) -> None:
+    """No one-time code any more."""
+    await _set(db, account, totp_nonce=None, totp_at=None, totp_step=None)
+
+
+async def use_step(db: AsyncConnection, account: Account, step: int) -> bool:
+    """Use up the code of a half minute; False where it, or a later one, was used before."""
+    later = accounts.c.totp_step.is_(None) | (accounts.c.totp_step < step)
+    moved = update(accounts).where(accounts.c.id == account.id, later).values(totp_step=step)
+    return (await db.execute(moved)).rowcount == 1
+
+
+async def disable(db: AsyncConnection, account: Account, *, at: float | None) -> None:
+    """Close the account, or with None open it again: its keys and sessions follow."""
+    await _set(db, account, disabled_at=at)
+    await changes.note(db)
+
+
+async def link(
+    db: AsyncConnection, account: Account, provider: str, subject: str, *, now: float
+) -> None:
+    """Let an account elsewhere log in to this one."""
+    row = {"provider": provider, "subject": subject, "account_id": account.id, "created_at": now}
+    await db.execute(insert(identities).values(row))
+
+
+async def linked(db: AsyncConnection, account_id: str) -> list[str]:
+    """The providers by which an account can log in."""
+    query = select(identities.c.provider).where(identities.c.account_id == account_id)
+    return [row.provider for row in await db.execute(query.order_by(identities.c.provider))]
+
+
+async def unlink(db: AsyncConnection, account_id: str, provider: str) -> None:
+    """End the login by a provider."""
+    mine = (identities.c.account_id == account_id, identities.c.provider == provider)
+    await db.execute(delete(identities).where(*mine))
+
+
+async def _set(db: AsyncConnection, account: Account, **values: object) -> None:
+    await db.execute(update(accounts).where(accounts.c.id == account.id).values(values))

@@ -1,0 +1,27 @@
+"""Deleting an account: its data goes, its receipts stay without a name."""
+
+from sqlalchemy import delete, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oxlo.store import changes, mails
+from oxlo.store.accounts import Account
+from oxlo.store.schema import accounts, audit, calls, identities, keys, promo_uses, sessions, tokens
+
+#: Whose receipts they are once their account is gone.
+NOBODY = "deleted"
+
+_OWNED = (sessions, tokens, identities, promo_uses, keys)
+
+
+async def delete_account(db: AsyncConnection, account: Account) -> None:
+    """Erase an account. Receipts and audit entries stay, and name nobody."""
+    for table in _OWNED:
+        await db.execute(delete(table).where(table.c.account_id == account.id))
+    anonymous = {"account_id": NOBODY, "key_id": NOBODY}
+    await db.execute(update(calls).where(calls.c.account_id == account.id).values(anonymous))
+    mine = audit.c.actor == account.id
+    await db.execute(update(audit).where(mine).values(address=""))
+    if account.email:
+        await mails.forget(db, account.email)
+    await db.execute(delete(accounts).where(accounts.c.id == account.id))
+    await changes.note(db)

@@ -1,0 +1,79 @@
+"""Mails to send, written in the transaction that they tell of, and sent after it."""
+
+import secrets
+
+import msgspec
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oxlo.store.schema import mails
+
+#: Seconds that mails are kept, sent or not: what they link to has expired by then.
+KEPT = 7 * 86400.0
+#: Seconds between two tries; after the last the mail is given up.
+WAITS = (10.0, 60.0, 300.0, 1800.0, 7200.0)
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """One mail; moments are unix seconds."""
+
+    id: str
+    at: float
+    recipient: str
+    subject: str
+    body: str
+    tries: int = 0
+    #: When it is to be sent; None: sent, or given up.
+    next_at: float | None = None
+    sent_at: float | None = None
+    error: str = ""
+
+
+async def post(db: AsyncConnection, recipient: str, subject: str, body: str, *, now: float) -> Mail:
+    """Leave a mail to be sent."""
+    mail = Mail(
+        id=f"mail_{secrets.token_hex(8)}",
+        at=now,
+        recipient=recipient,
+        subject=subject,
+        body=body,
+        next_at=now,
+    )
+    await db.execute(insert(mails).values(msgspec.structs.asdict(mail)))
+    return mail
+
+
+async def due(db: AsyncConnection, now: float, *, limit: int = 20) -> list[Mail]:
+    """Mails whose turn it is, the longest waiting first."""
+    query = select(mails).where(mails.c.next_at <= now).order_by(mails.c.next_at).limit(limit)
+    return [msgspec.convert(row, Mail) for row in (await db.execute(query)).mappings()]
+
+
+async def sent(db: AsyncConnection, mail: Mail, *, now: float) -> None:
+    """A mail is on its way: its text, which may hold a link, is not kept."""
+    done = {"sent_at": now, "next_at": None, "body": "", "error": "", "tries": mail.tries + 1}
+    await db.execute(update(mails).where(mails.c.id == mail.id).values(done))
+
+
+async def failed(db: AsyncConnection, mail: Mail, error: str, *, now: float) -> None:
+    """A mail could not be sent: later, or never."""
+    tries = mail.tries + 1
+    next_at = now + WAITS[tries - 1] if tries <= len(WAITS) else None
+    values = {"tries": tries, "next_at": next_at, "error": error}
+    await db.execute(update(mails).where(mails.c.id == mail.id).values(values))
+
+
+async def latest(db: AsyncConnection, *, limit: int = 50) -> list[Mail]:
+    """The newest mails: the operator's outbox."""
+    query = select(mails).order_by(mails.c.at.desc(), mails.c.id).limit(limit)
+    return [msgspec.convert(row, Mail) for row in (await db.execute(query)).mappings()]
+
+
+async def delete_old(db: AsyncConnection, now: float) -> int:
+    """Delete mails of last week; how many."""
+    return int((await db.execute(delete(mails).where(mails.c.at <= now - KEPT))).rowcount)
+
+
+async def forget(db: AsyncConnection, recipient: str) -> None:
+    """Delete the mails to an address: its owner has left."""
+    await db.execute(delete(mails).where(mails.c.recipient == recipient))

@@ -1,0 +1,88 @@
+"""Links that work once: their tokens are made here, shown once, and kept as SHA-256 only."""
+
+import hashlib
+import secrets
+from typing import Literal
+
+import msgspec
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oxlo.store.errors import TokenSpent
+from oxlo.store.schema import tokens
+
+Purpose = Literal["verify", "reset", "welcome"]
+
+#: Seconds that a link holds.
+LIVES: dict[Purpose, float] = {"verify": 3 * 86400, "reset": 3600, "welcome": 7 * 86400}
+
+
+class Token(msgspec.Struct, frozen=True, kw_only=True):
+    """One link; moments are unix seconds."""
+
+    sha256: str
+    account_id: str
+    purpose: Purpose
+    #: The address that it was sent to, which it proves.
+    email: str | None = None
+    created_at: float
+    expires_at: float
+    used_at: float | None = None
+
+
+def digest(secret: str) -> str:
+    """What is stored instead of a token: 256 random bits cannot be searched for."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+async def issue(
+    db: AsyncConnection,
+    account_id: str,
+    purpose: Purpose,
+    *,
+    now: float,
+    email: str | None = None,
+) -> str:
+    """The secret of a new link; those of the same purpose that the account had end with it."""
+    mine = (tokens.c.account_id == account_id, tokens.c.purpose == purpose)
+    await db.execute(delete(tokens).where(*mine))
+    secret = secrets.token_urlsafe(32)
+    token = Token(
+        sha256=digest(secret),
+        account_id=account_id,
+        purpose=purpose,
+        email=email,
+        created_at=now,
+        expires_at=now + LIVES[purpose],
+    )
+    await db.execute(insert(tokens).values(msgspec.structs.asdict(token)))
+    return secret
+
+
+async def peek(db: AsyncConnection, secret: str, *purposes: Purpose, now: float) -> Token:
+    """The link, if it could be used now; it stays usable. Raises TokenSpent."""
+    query = select(tokens).where(tokens.c.sha256 == digest(secret), tokens.c.purpose.in_(purposes))
+    row = (await db.execute(query)).mappings().first()
+    if row is None or row["used_at"] is not None or row["expires_at"] <= now:
+        raise TokenSpent(TokenSpent.__doc__)
+    return msgspec.convert(row, Token)
+
+
+async def use(db: AsyncConnection, secret: str, *purposes: Purpose, now: float) -> Token:
+    """Use up the link: of two at once, one wins. Raises TokenSpent."""
+    token = await peek(db, secret, *purposes, now=now)
+    unused = (tokens.c.sha256 == token.sha256, tokens.c.used_at.is_(None))
+    if (await db.execute(update(tokens).where(*unused).values(used_at=now))).rowcount != 1:
+        raise TokenSpent(TokenSpent.__doc__)
+    return token
+
+
+async def forget(db: AsyncConnection, account_id: str, *purposes: Purpose) -> None:
+    """End an account's links; all of them where no purpose is named."""
+    query = delete(tokens).where(tokens.c.account_id == account_id)
+    await db.execute(query.where(tokens.c.purpose.in_(purposes)) if purposes else query)
+
+
+async def delete_expired(db: AsyncConnection, now: float) -> int:
+    """Delete links that nobody can use any more; how many."""
+    return int((await db.execute(delete(tokens).where(tokens.c.expires_at <= now))).rowcount)
