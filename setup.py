@@ -50,6 +50,7 @@ HOT = (
     "gateway/routes.py",
     "gateway/upstream.py",
     "ledger/account.py",
+    "ledger/base.py",
     "ledger/journal.py",
     "ledger/memory.py",
     "ledger/segment.py",

@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from oxlo.ledger.base import Reservation, Waiter
 from oxlo.ledger.journal import Journal
-from oxlo.ledger.memory import MemoryLedger, Reservation
+from oxlo.ledger.memory import MemoryLedger
 from oxlo.ledger.records import Snapshot
 from oxlo.plans import Plan
 from oxlo.testing.calls import admitted, settled
@@ -35,6 +36,10 @@ def nothing() -> None:
     """What a client would be sent."""
 
 
+def unheard(got: object) -> None:
+    """No bench waits."""
+
+
 class Bench:
     """Rounds of 64 calls, each part alone and all of it together."""
 
@@ -51,13 +56,14 @@ class Bench:
         self.admissions = [admitted(f"req_{n:028}", NOW, a) for n, a in enumerate(ACCOUNTS)]
         self.outcomes = [settled(record, NOW) for record in self.admissions]
 
-    def reserve(self) -> list[Reservation]:
+    def reserve(self) -> list[Reservation | Waiter]:
         reserve = self.ledger.reserve
-        return [reserve(account, PLAN, NOW) for account in ACCOUNTS]
+        return [reserve(account, account, PLAN, NOW, unheard) for account in ACCOUNTS]
 
-    def settle(self, held: list[Reservation]) -> None:
+    def settle(self, held: list[Reservation | Waiter]) -> None:
         settle = self.ledger.settle
         for reservation in held:
+            assert isinstance(reservation, Reservation)
             settle(reservation, counted=True, minute_counted=True, now=NOW)
 
     def counts(self) -> None:

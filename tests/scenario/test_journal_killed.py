@@ -29,7 +29,7 @@ def say(text):
 async def client(journal, number, at):
     loop = asyncio.get_running_loop()
     for turn in itertools.count():
-        held = ledger.reserve("a", plan, at)
+        held = ledger.reserve("c", "a", plan, at, print)
         call = open_calls[held] = admitted(f"{number}-{turn}", at)
         told = loop.create_future()
         journal.append(call, lambda: (say(f"admitted {call.id}\\n"), told.set_result(None)))

@@ -33,7 +33,7 @@ from oxlo.gateway.media import Asking
 from oxlo.gateway.metrics import CallMetrics
 from oxlo.gateway.receipts import ANSWERED, Outcome
 from oxlo.gateway.upstream import Collect, Sending
-from oxlo.ledger.memory import Busy, Reservation, Waiter
+from oxlo.ledger.base import Reservation, Waiter
 from oxlo.ledger.records import Admitted
 from oxlo.ledger.windows import Window
 from oxlo.plans import Plan
@@ -204,13 +204,13 @@ class Call:
         self.model_id = self._decision.model.id
 
     def _reserve(self, wall: float) -> None:
-        ledger, account = self._gateway.ledger, self.caller.account
-        try:
-            reservation = ledger.reserve(account, self.plan, wall)
-        except Busy:
-            self._line = ledger.wait(account, self.plan, wall, self._line_moved)
+        got = self._gateway.ledger.reserve(
+            self.id, self.caller.account, self.plan, wall, self._line_moved
+        )
+        if isinstance(got, Reservation):
+            self._reserved(got, wall)
         else:
-            self._reserved(reservation, wall)
+            self._line = got
 
     def _line_moved(self, result: Reservation | ApiError) -> None:
         self._line = None

@@ -26,6 +26,7 @@ from oxlo.gateway.relay import Proxies
 from oxlo.gateway.routes import Routes
 from oxlo.gateway.spool import Spool
 from oxlo.gateway.upstream import Upstream
+from oxlo.ledger.base import Ledger
 from oxlo.ledger.journal import Journal
 from oxlo.ledger.memory import MemoryLedger
 from oxlo.ledger.records import Snapshot
@@ -63,7 +64,7 @@ class Gateway:
         self.wall: Callable[[], float] = time.time
         self.started_at = self.wall()
         self.metrics = Metrics()
-        self.ledger = MemoryLedger()
+        self.ledger: Ledger = MemoryLedger()
         self.journal = Journal(
             settings.journal_dir,
             name,
@@ -101,7 +102,7 @@ class Gateway:
     def recover(self) -> None:
         """Take up the counts of the last run, settle its open calls, remove its leftovers."""
         recovered = recover(self.settings.journal_dir, self.name, self.wall())
-        self.ledger.restore(recovered.counts)
+        self.ledger.restore(recovered.counts, recovered.lost)
         for record in recovered.lost:
             self.journal.append(record, lambda: None)
         self.spool.prepare()

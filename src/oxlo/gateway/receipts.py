@@ -7,7 +7,7 @@ from oxlo.ledger.records import Admitted, Refused, Settled
 
 if TYPE_CHECKING:
     from oxlo.gateway.call import Call
-    from oxlo.ledger.memory import Reservation
+    from oxlo.ledger.base import Reservation
 
 
 class Outcome:

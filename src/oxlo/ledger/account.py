@@ -1,39 +1,29 @@
 """One account as the ledger holds it: what it used, who holds its leases, who waits for one."""
 
-from collections.abc import Callable
-
-from oxlo.errors import ApiError
 from oxlo.ledger import refusals
+from oxlo.ledger.base import AccountCounts, Ready, Reservation, Waiter
 from oxlo.ledger.windows import Counts
 from oxlo.plans import Plan
 
-#: (account, day, counted on it, minute, counted in it, abandoned refunds), as in a Snapshot.
-AccountCounts = tuple[str, int, int, int, int, int]
-Ready = Callable[["Reservation | ApiError"], None]
 
+class Lease(Reservation):
+    """A reservation that knows its account."""
 
-class Reservation:
-    """What one admitted call holds: a request of a day and a minute, and a lease."""
-
-    __slots__ = ("day", "expires", "holder", "minute", "plan", "settled", "since")
+    __slots__ = ("holder",)
 
     def __init__(self, account: "Account", plan: Plan, now: float, expires: float) -> None:
-        self.holder = account
+        # Not through `super`: this is done for every call.
+        self.account = account.name
         self.plan = plan
         self.day = account.day
         self.minute = account.minute
         self.since = now
-        #: Unix seconds at which the lease ends unless its owner renews it.
         self.expires = expires
         self.settled = False
-
-    @property
-    def account(self) -> str:
-        """The account that is charged."""
-        return self.holder.name
+        self.holder = account
 
 
-class Waiter:
+class Place(Waiter):
     """A place in an account's line."""
 
     __slots__ = ("deadline", "holder", "plan", "ready")
@@ -65,9 +55,9 @@ class Account(Counts):
     ) -> None:
         super().__init__(day, minute, day_used, minute_used, refunds)
         self.name = name
-        self.leases: set[Reservation] = set()
+        self.leases: set[Lease] = set()
         #: First come, first served; a dict, because anyone in it may leave at any time.
-        self.line: dict[Waiter, None] = {}
+        self.line: dict[Place, None] = {}
         self.serving = False
         #: Mean time that a lease is held, for truthful waits.
         self.call_seconds = 1.0

@@ -1,24 +1,27 @@
 """The ledger of one gateway: exact counts and leases, in memory.
 
-    reserve ── Busy ──> wait ──> ready(Reservation)     a lease became free
-       │                 └─────> ready(ApiError)        a window is used up, or the wait is over
-       v
-    Reservation ── renew ... renew ──> settle           exactly once
-
 Nothing here awaits and one thread runs it, so each step is whole: no call sees half of another.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from oxlo.errors import ApiError
 from oxlo.ledger import refusals
-from oxlo.ledger.account import Account, AccountCounts, Ready, Reservation, Waiter
-from oxlo.ledger.windows import DAY, MINUTE, Window, day_of, minute_of
+from oxlo.ledger.account import Account, Lease, Place
+from oxlo.ledger.base import (
+    AccountCounts,
+    AlreadySettledError,
+    Ledger,
+    Ready,
+    Reservation,
+    Standing,
+    Waiter,
+)
+from oxlo.ledger.records import Settled
+from oxlo.ledger.windows import DAY, MINUTE, day_of, minute_of
 from oxlo.plans import Plan
-
-__all__ = ["AlreadySettledError", "Busy", "MemoryLedger", "Reservation", "Waiter"]
 
 #: Accounts looked at in one tick, so that a tick stays short however many there are.
 _SWEEP = 500
@@ -26,15 +29,7 @@ _SWEEP = 500
 _NEWEST: Final = 0.2
 
 
-class Busy(Exception):
-    """Every lease of the account is taken, or others wait for one: stand in line."""
-
-
-class AlreadySettledError(Exception):
-    """A reservation was settled twice: its owner lost track of it."""
-
-
-class MemoryLedger:
+class MemoryLedger(Ledger):
     """Day, minute and concurrency of every account, for one gateway."""
 
     def __init__(self, *, lease_seconds: float = 30.0) -> None:
@@ -49,30 +44,24 @@ class MemoryLedger:
     def __len__(self) -> int:
         return len(self._accounts)
 
-    def reserve(self, account: str, plan: Plan, now: float) -> Reservation:
-        """Charge the day and the minute and take a lease: all of them or none.
-
-        Raises DailyLimitExceeded, MinuteLimitExceeded, or Busy (then `wait`).
-        """
+    def reserve(
+        self, call: str, account: str, plan: Plan, now: float, ready: Ready
+    ) -> Reservation | Waiter:
+        """As `Ledger` says; a Waiter stands in the account's line."""
         held = self._at(account, now)
         held.check(plan, now)
         if held.line or not held.has_lease(plan):
-            raise Busy
+            return self._stand(held, plan, now, ready)
         return self._charge(held, plan, now)
 
-    def wait(self, account: str, plan: Plan, now: float, ready: Ready) -> Waiter:
-        """Stand in the account's line until a lease is free or `plan.concurrency_wait` is over.
-
-        `ready` is called once, from `settle` or `tick`, with a Reservation or the error.
-        Raises ConcurrencyExceeded when the line is full.
-        """
-        held = self._at(account, now)
-        if len(held.line) >= (plan.concurrency or 0) * 2 + 8:
+    def _stand(self, held: Account, plan: Plan, now: float, ready: Ready) -> Place:
+        """Let a call stand in line; `ready` is called from `settle` or `tick`."""
+        if len(held.line) >= refusals.line_limit(plan):
             raise self._too_many(held, plan)
-        waiter = Waiter(held, plan, now + plan.concurrency_wait, ready)
-        held.line[waiter] = None
+        place = Place(held, plan, now + plan.concurrency_wait, ready)
+        held.line[place] = None
         self._lines[held] = None
-        return waiter
+        return place
 
     def renew(self, reservations: Iterable[Reservation], now: float) -> None:
         """The owner lives: its leases last for another `lease_seconds`."""
@@ -89,6 +78,7 @@ class MemoryLedger:
         """
         if reservation.settled:
             raise AlreadySettledError(reservation.account)
+        assert isinstance(reservation, Lease)
         reservation.settled = True
         held = reservation.holder
         held.give_back(
@@ -101,6 +91,7 @@ class MemoryLedger:
 
     def may_refund_abandoned(self, reservation: Reservation, now: float) -> bool:
         """Whether a call that its client left may be refunded; uses up one of the day's refunds."""
+        assert isinstance(reservation, Lease)
         held = reservation.holder
         held.advance(day_of(now), minute_of(now))
         if held.refunds >= reservation.plan.abandoned_refunds:
@@ -108,11 +99,17 @@ class MemoryLedger:
         held.refunds += 1
         return True
 
-    def limits(self, account: str, plan: Plan, now: float) -> tuple[Window, Window, int]:
-        """The day, the minute, and the number of leases in use."""
+    def limits(self, account: str, plan: Plan, now: float) -> Standing:
+        """As `Ledger` says; here it is exact."""
         held = self._at(account, now)
         day, minute = held.windows(plan.requests_per_day, plan.requests_per_minute, now)
         return day, minute, len(held.leases)
+
+    def look(
+        self, account: str, plan: Plan, now: float, told: Callable[[Standing | ApiError], None]
+    ) -> None:
+        """Tell it at once."""
+        told(self.limits(account, plan, now))
 
     def tick(self, now: float) -> None:
         """Twice a second: end waits that are over, drop dead leases, forget idle accounts."""
@@ -130,8 +127,8 @@ class MemoryLedger:
         day = day_of(now)
         return tuple(held.settled_counts() for held in self._accounts.values() if held.day >= day)
 
-    def restore(self, counts: Iterable[AccountCounts]) -> None:
-        """Take over the counts of an earlier run."""
+    def restore(self, counts: Iterable[AccountCounts], ended: Iterable[Settled] = ()) -> None:
+        """Take over the counts of an earlier run; what its calls held went with its memory."""
         for name, day, day_used, minute, minute_used, refunds in counts:
             self._add(Account(name, day, minute, day_used, minute_used, refunds))
 
@@ -152,10 +149,10 @@ class MemoryLedger:
         self._accounts[held.name] = held
         return held
 
-    def _charge(self, held: Account, plan: Plan, now: float) -> Reservation:
+    def _charge(self, held: Account, plan: Plan, now: float) -> Lease:
         held.day_used += 1
         held.minute_used += 1
-        reservation = Reservation(held, plan, now, now + self._lease_seconds)
+        reservation = Lease(held, plan, now, now + self._lease_seconds)
         held.leases.add(reservation)
         return reservation
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from oxlo.ledger.account import AccountCounts
+from oxlo.ledger.base import AccountCounts
 from oxlo.ledger.records import Admitted, Record, Settled, Snapshot
 from oxlo.ledger.segment import segments
 from oxlo.ledger.windows import Counts, day_of, minute_of

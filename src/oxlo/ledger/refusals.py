@@ -37,6 +37,11 @@ def minute_used_up(plan: Plan, minute: int, now: float) -> MinuteLimitExceeded:
     )
 
 
+def line_limit(plan: Plan) -> int:
+    """How many calls of an account may wait for one of its leases."""
+    return (plan.concurrency or 0) * 2 + 8
+
+
 def all_leases_taken(plan: Plan, waiting: int, call_seconds: float) -> ConcurrencyExceeded:
     """Every simultaneous request is under way, and the wait for one to end was in vain.
 

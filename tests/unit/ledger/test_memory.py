@@ -2,6 +2,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from tests.unit.ledger.conftest import stand, take
 
 from oxlo.errors import (
     ApiError,
@@ -10,7 +11,8 @@ from oxlo.errors import (
     MinuteLimitExceeded,
     RateLimitExceeded,
 )
-from oxlo.ledger.memory import AlreadySettledError, Busy, MemoryLedger, Reservation
+from oxlo.ledger.base import AlreadySettledError, Reservation
+from oxlo.ledger.memory import MemoryLedger
 from oxlo.plans import Plan
 from oxlo.testing.clock import FakeClock
 
@@ -20,7 +22,7 @@ MakePlan = Callable[..., Plan]
 def answer(ledger: MemoryLedger, plan: Plan, now: float, calls: int = 1) -> None:
     """Reserve and settle `calls` answered calls of account `a`."""
     for _ in range(calls):
-        held = ledger.reserve("a", plan, now)
+        held = take(ledger, plan, now)
         ledger.settle(held, counted=True, minute_counted=True, now=now)
 
 
@@ -34,7 +36,7 @@ def test_reservation_charges_everything(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
     """One reservation is one request of the day, one of the minute, and a lease."""
-    held = ledger.reserve("a", make_plan(), clock())
+    held = take(ledger, make_plan(), clock())
     assert used(ledger, make_plan(), clock()) == (1, 1, 1)
     assert (held.account, held.day, held.minute) == ("a", clock() // 86_400, clock() // 60)
 
@@ -44,7 +46,7 @@ def test_minute_is_exact(ledger: MemoryLedger, clock: FakeClock, make_plan: Make
     clock.advance(12.5)
     answer(ledger, make_plan(), clock(), calls=3)
     with pytest.raises(MinuteLimitExceeded) as refused:
-        ledger.reserve("a", make_plan(), clock())
+        take(ledger, make_plan(), clock())
     assert refused.value.retry_after == 48
     assert refused.value.extra == {
         "limit": 3,
@@ -58,7 +60,7 @@ def test_day_is_exact(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePla
     plan = make_plan(requests_per_day=2, requests_per_minute=2)
     answer(ledger, plan, clock(), calls=2)
     with pytest.raises(DailyLimitExceeded) as refused:
-        ledger.reserve("a", plan, clock())
+        take(ledger, plan, clock())
     assert refused.value.retry_after == 86_400
     assert refused.value.extra["daily_limit"] == 2
     assert refused.value.extra["reset_at"] == "2026-11-24T00:00:00Z"
@@ -77,9 +79,8 @@ def test_refusal_charges_nothing(
 ) -> None:
     """All or nothing: neither a used minute nor a lack of leases costs a request."""
     plan = make_plan(concurrency=1)
-    ledger.reserve("a", plan, clock())
-    with pytest.raises(Busy):
-        ledger.reserve("a", plan, clock())
+    take(ledger, plan, clock())
+    stand(ledger, plan, clock(), lambda got: None)
     assert used(ledger, plan, clock()) == (1, 1, 1)
 
 
@@ -89,7 +90,7 @@ def test_settle_gives_back(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan, counted: bool, minute_counted: bool
 ) -> None:
     """What does not count is as if it had never been charged."""
-    held = ledger.reserve("a", make_plan(), clock())
+    held = take(ledger, make_plan(), clock())
     ledger.settle(held, counted=counted, minute_counted=minute_counted, now=clock())
     assert used(ledger, make_plan(), clock()) == (counted, minute_counted, 0)
 
@@ -98,7 +99,7 @@ def test_refund_stays_in_its_window(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
     """A call charged to an earlier minute gives nothing back to the present one."""
-    held = ledger.reserve("a", make_plan(), clock())
+    held = take(ledger, make_plan(), clock())
     clock.advance(60)
     answer(ledger, make_plan(), clock())
     ledger.settle(held, counted=False, minute_counted=False, now=clock())
@@ -109,7 +110,7 @@ def test_second_settlement_is_a_defect(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
     """A call ends once; a second end is said aloud and gives nothing back."""
-    held = ledger.reserve("a", make_plan(), clock())
+    held = take(ledger, make_plan(), clock())
     ledger.settle(held, counted=True, minute_counted=True, now=clock())
     with pytest.raises(AlreadySettledError):
         ledger.settle(held, counted=False, minute_counted=False, now=clock())
@@ -120,7 +121,7 @@ def test_no_limits_at_all(ledger: MemoryLedger, clock: FakeClock, make_plan: Mak
     """A plan without limits refuses nothing and still counts."""
     plan = make_plan(requests_per_day=None, requests_per_minute=None, concurrency=None)
     for _ in range(500):
-        ledger.reserve("a", plan, clock())
+        take(ledger, plan, clock())
     assert used(ledger, plan, clock()) == (500, 500, 500)
 
 
@@ -131,7 +132,7 @@ def test_clock_set_back_reopens_nothing(
     answer(ledger, make_plan(), clock(), calls=3)
     clock.advance(-30)
     with pytest.raises(MinuteLimitExceeded) as refused:
-        ledger.reserve("a", make_plan(), clock())
+        take(ledger, make_plan(), clock())
     assert refused.value.retry_after == 90
 
 
@@ -143,14 +144,14 @@ def test_forgotten_account_stays_used(
     answer(ledger, plan, clock(), calls=10)
     ledger.tick(clock() + 86_400)
     assert len(ledger) == 0
-    assert ledger.reserve("a", plan, clock()).day == clock() // 86_400 + 1
+    assert take(ledger, plan, clock()).day == clock() // 86_400 + 1
 
 
 def test_tick_keeps_what_is_held(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
     """An account with a call under way is not forgotten, whatever the day."""
-    held = ledger.reserve("a", make_plan(), clock())
+    held = take(ledger, make_plan(), clock())
     clock.advance(2 * 86_400)
     ledger.renew([held], clock())
     ledger.tick(clock())
@@ -172,7 +173,7 @@ def test_tick_does_bounded_work(clock: FakeClock, make_plan: MakePlan) -> None:
 
 def test_dead_lease_is_dropped(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
     """A lease that nobody renews frees its place; one that is renewed does not."""
-    dead, alive = (ledger.reserve("a", make_plan(), clock()) for _ in range(2))
+    dead, alive = (take(ledger, make_plan(), clock()) for _ in range(2))
     clock.advance(9)
     ledger.renew([alive], clock())
     clock.advance(2)
@@ -184,7 +185,7 @@ def test_dead_lease_is_dropped(ledger: MemoryLedger, clock: FakeClock, make_plan
 
 def test_abandonment_is_braked(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
     """Only so many abandoned calls a day are refunded; the next day has its own."""
-    held = ledger.reserve("a", make_plan(abandoned_refunds=2), clock())
+    held = take(ledger, make_plan(abandoned_refunds=2), clock())
     assert [ledger.may_refund_abandoned(held, clock()) for _ in range(3)] == [True, True, False]
     assert ledger.may_refund_abandoned(held, clock() + 86_400)
 
@@ -195,7 +196,7 @@ def test_restored_counts_hold(clock: FakeClock, make_plan: MakePlan) -> None:
     answer(old, make_plan(), clock(), calls=3)
     new.restore(old.snapshot(clock()))
     with pytest.raises(MinuteLimitExceeded):
-        new.reserve("a", make_plan(), clock())
+        take(new, make_plan(), clock())
 
 
 def test_snapshot_leaves_out_open_calls(
@@ -203,7 +204,7 @@ def test_snapshot_leaves_out_open_calls(
 ) -> None:
     """Calls under way are not in the counts: whether they count is not known yet."""
     answer(ledger, make_plan(), clock())
-    ledger.reserve("a", make_plan(), clock())
+    take(ledger, make_plan(), clock())
     assert [counts[2] for counts in ledger.snapshot(clock())] == [1]
 
 
@@ -225,7 +226,7 @@ async def test_parallel_clients_are_counted_exactly(
     async def client(number: int) -> None:
         for attempt in range(10):
             try:
-                held = ledger.reserve("a", plan, clock())
+                held = take(ledger, plan, clock())
             except RateLimitExceeded:
                 continue
             await asyncio.sleep(0)
@@ -242,11 +243,11 @@ def test_line_is_first_come_first_served(
 ) -> None:
     """A freed lease goes to who waits longest."""
     plan = make_plan(concurrency=1, requests_per_minute=None)
-    first = ledger.reserve("a", plan, clock())
+    first = take(ledger, plan, clock())
     served: list[Reservation | ApiError] = []
     later: list[Reservation | ApiError] = []
-    ledger.wait("a", plan, clock(), served.append)
-    ledger.wait("a", plan, clock(), later.append)
+    stand(ledger, plan, clock(), served.append)
+    stand(ledger, plan, clock(), later.append)
     ledger.settle(first, counted=True, minute_counted=True, now=clock())
     assert isinstance(served[0], Reservation)
     assert later == []
@@ -256,10 +257,9 @@ def test_newcomer_does_not_overtake(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
     """While others wait, a newcomer waits too, even if its plan has grown meanwhile."""
-    ledger.reserve("a", make_plan(concurrency=1), clock())
-    ledger.wait("a", make_plan(concurrency=1), clock(), lambda got: None)
-    with pytest.raises(Busy):
-        ledger.reserve("a", make_plan(concurrency=5), clock())
+    take(ledger, make_plan(concurrency=1), clock())
+    stand(ledger, make_plan(concurrency=1), clock(), lambda got: None)
+    stand(ledger, make_plan(concurrency=5), clock(), lambda got: None)
 
 
 def test_cancelled_waiter_is_passed_over(
@@ -267,9 +267,9 @@ def test_cancelled_waiter_is_passed_over(
 ) -> None:
     """Who left the line is not called; leaving twice does no harm."""
     plan = make_plan(concurrency=1)
-    held = ledger.reserve("a", plan, clock())
+    held = take(ledger, plan, clock())
     got: list[object] = []
-    waiter = ledger.wait("a", plan, clock(), got.append)
+    waiter = stand(ledger, plan, clock(), got.append)
     waiter.cancel()
     waiter.cancel()
     ledger.settle(held, counted=True, minute_counted=True, now=clock())
@@ -280,9 +280,9 @@ def test_cancelled_waiter_is_passed_over(
 def test_wait_ends(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
     """After `concurrency_wait` a waiter is told, with a wait that calls so far suggest."""
     plan = make_plan(concurrency=1, concurrency_wait=5.0)
-    held = ledger.reserve("a", plan, clock())
+    held = take(ledger, plan, clock())
     got: list[Reservation | ApiError] = []
-    ledger.wait("a", plan, clock(), got.append)
+    stand(ledger, plan, clock(), got.append)
     ledger.tick(clock() + 4.9)
     assert got == []
     ledger.tick(clock() + 5)
@@ -294,33 +294,36 @@ def test_wait_ends(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) 
 def test_line_is_bounded(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
     """Twice the concurrency and eight may wait; the next is refused at once."""
     plan = make_plan(concurrency=1)
-    ledger.reserve("a", plan, clock())
+    take(ledger, plan, clock())
     for _ in range(10):
-        ledger.wait("a", plan, clock(), lambda got: None)
+        stand(ledger, plan, clock(), lambda got: None)
     with pytest.raises(ConcurrencyExceeded):
-        ledger.wait("a", plan, clock(), lambda got: None)
+        stand(ledger, plan, clock(), lambda got: None)
 
 
 def test_waiter_meets_a_used_minute(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
     """A lease is no good once the window is used up: the waiter gets that error."""
-    plan = make_plan(concurrency=1, requests_per_minute=1)
-    held = ledger.reserve("a", plan, clock())
+    plan = make_plan(concurrency=1, requests_per_minute=2)
+    held = take(ledger, plan, clock())
     got: list[Reservation | ApiError] = []
-    ledger.wait("a", plan, clock(), got.append)
+    for _ in range(2):
+        stand(ledger, plan, clock(), got.append)
     ledger.settle(held, counted=True, minute_counted=True, now=clock())
-    assert isinstance(got[0], MinuteLimitExceeded)
+    assert isinstance(got[0], Reservation)
+    ledger.settle(got[0], counted=True, minute_counted=True, now=clock())
+    assert isinstance(got[1], MinuteLimitExceeded)
 
 
 def test_waiter_is_charged_when_served(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
     """A lease that comes in the next minute is charged to that one, not to the one of arrival."""
-    plan = make_plan(concurrency=1, requests_per_minute=1)
-    held = ledger.reserve("a", plan, clock())
+    plan = make_plan(concurrency=1, requests_per_minute=2)
+    held = take(ledger, plan, clock())
     got: list[Reservation | ApiError] = []
-    ledger.wait("a", plan, clock(), got.append)
+    stand(ledger, plan, clock(), got.append)
     clock.advance(60)
     ledger.settle(held, counted=True, minute_counted=True, now=clock())
     assert isinstance(got[0], Reservation)
@@ -332,9 +335,9 @@ def test_expired_lease_serves_the_line(
 ) -> None:
     """A dead owner does not hold up those who wait."""
     plan = make_plan(concurrency=1, concurrency_wait=60.0)
-    ledger.reserve("a", plan, clock())
+    take(ledger, plan, clock())
     got: list[Reservation | ApiError] = []
-    ledger.wait("a", plan, clock(), got.append)
+    stand(ledger, plan, clock(), got.append)
     ledger.tick(clock() + 11)
     assert isinstance(got[0], Reservation)
 
@@ -344,7 +347,7 @@ def test_line_of_failing_calls_is_served(
 ) -> None:
     """Waiters that settle inside `ready` are served in a loop, however many they are."""
     plan = make_plan(concurrency=500, requests_per_minute=None, requests_per_day=None)
-    held = [ledger.reserve("a", plan, clock()) for _ in range(500)]
+    held = [take(ledger, plan, clock()) for _ in range(500)]
     served = []
 
     def fail(got: Reservation | ApiError) -> None:
@@ -353,7 +356,7 @@ def test_line_of_failing_calls_is_served(
         ledger.settle(got, counted=False, minute_counted=False, now=clock())
 
     for _ in range(1_000):
-        ledger.wait("a", plan, clock(), fail)
+        stand(ledger, plan, clock(), fail)
     ledger.settle(held[0], counted=False, minute_counted=False, now=clock())
     assert len(served) == 1_000
     assert used(ledger, plan, clock()) == (499, 499, 499)

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from oxlo.errors import ApiError, ConcurrencyExceeded, DailyLimitExceeded, MinuteLimitExceeded
-from oxlo.ledger.memory import Busy, MemoryLedger, Reservation, Waiter
+from oxlo.ledger.base import Reservation, Waiter
+from oxlo.ledger.memory import MemoryLedger
 from oxlo.plans import Plan
 
 PLAN = Plan(
@@ -87,24 +88,27 @@ class Ledger(RuleBasedStateMachine):
         account.charges.append(self.charges[held])
         assert (held.day, held.minute) == (account.day, account.minute)
 
-    def expected(self, name: str) -> type[Exception] | None:
+    def expected(self, name: str) -> type[object]:
         """How the model answers a newcomer."""
         day, minute, leases = self.model[name].used(self.now)
         if day >= 7:
             return DailyLimitExceeded
         if minute >= 3:
             return MinuteLimitExceeded
-        return Busy if leases >= 2 or self.model[name].line else None
+        return Waiter if leases >= 2 or self.model[name].line else Reservation
 
     @rule(target=reservations, name=accounts)
     def reserve(self, name: str) -> Reservation | None:
         """A newcomer is admitted exactly when the model says so."""
         expected = self.expected(name)
-        if expected is not None:
-            with pytest.raises(expected):
-                self.ledger.reserve(name, PLAN, self.now)
+        if expected is Waiter:
             return None
-        held = self.ledger.reserve(name, PLAN, self.now)
+        if issubclass(expected, ApiError):
+            with pytest.raises(expected):
+                self.ledger.reserve("call", name, PLAN, self.now, print)
+            return None
+        held = self.ledger.reserve("call", name, PLAN, self.now, print)
+        assert isinstance(held, Reservation)
         self.charge(held)
         return held
 
@@ -136,10 +140,16 @@ class Ledger(RuleBasedStateMachine):
     @rule(target=lines, name=accounts)
     def wait(self, name: str) -> Standing | None:
         """Who is told to wait stands at the end of the line."""
-        if self.expected(name) is not Busy or len(self.model[name].line) >= 12:
+        if self.expected(name) is not Waiter:
             return None
         standing = Standing(name, self.now + PLAN.concurrency_wait)
-        standing.waiter = self.ledger.wait(name, PLAN, self.now, standing.got.append)
+        if len(self.model[name].line) >= 12:
+            with pytest.raises(ConcurrencyExceeded):
+                self.ledger.reserve("call", name, PLAN, self.now, standing.got.append)
+            return None
+        waiter = self.ledger.reserve("call", name, PLAN, self.now, standing.got.append)
+        assert isinstance(waiter, Waiter)
+        standing.waiter = waiter
         self.model[name].line.append(standing)
         return standing
 

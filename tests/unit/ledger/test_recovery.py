@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oxlo.errors import RateLimitExceeded
-from oxlo.ledger.memory import Busy, MemoryLedger, Reservation
+from oxlo.ledger.base import Reservation
+from oxlo.ledger.memory import MemoryLedger
 from oxlo.ledger.records import Admitted, Record, Snapshot
 from oxlo.ledger.recovery import Recovered, Replay, recover
 from oxlo.plans import Plan
@@ -135,8 +136,11 @@ class Gateway:
     def admit(self, plan: Plan, account: str, *, write: bool) -> None:
         """Reserve; a call that still waits for a slot is not in the journal."""
         try:
-            held = self.ledger.reserve(account, plan, self.clock())
-        except (RateLimitExceeded, Busy):
+            held = self.ledger.reserve("call", account, plan, self.clock(), print)
+        except RateLimitExceeded:
+            return
+        if not isinstance(held, Reservation):
+            held.cancel()
             return
         record = admitted(f"call-{len(self.records)}-{len(self.open)}", self.clock(), account)
         if write:
