@@ -16,13 +16,23 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "settings", "telemetry", "catalogue", "plans", "snippets", "wire"}),
     frozenset({"weights", "ledger", "queue", "fleet", "engines", "objects", "store", "unixserver"}),
+    frozenset({"portal"}),
     frozenset({"gateway", "control", "media", "testing"}),
     frozenset({"cli"}),
 )
 #: Parts of one layer that stay apart all the same: they are different processes.
 STRANGERS = frozenset({"gateway", "control", "media", "testing"})
 #: What a gateway never loads: it speaks no SQL and serves no pages.
-NOT_IN_GATEWAYS = ("sqlalchemy", "starlette", "uvicorn", "oxlo.store", "oxlo.control", "oxlo.media")
+NOT_IN_GATEWAYS = (
+    "sqlalchemy",
+    "starlette",
+    "uvicorn",
+    "jinja2",
+    "oxlo.store",
+    "oxlo.portal",
+    "oxlo.control",
+    "oxlo.media",
+)
 #: Loops that outlive any single failure, and may therefore catch everything.
 TOP_LEVEL_LOOPS = {("gateway/process.py", "_sweep"), ("control/jobs.py", "attempt")}
 LONGEST = 600
@@ -101,6 +111,8 @@ def test_imports_go_one_way() -> None:
         ("gateway", "control", False),
         ("control", "testing", False),
         ("gateway", "media", False),
+        ("control", "portal", True),
+        ("portal", "control", False),
         ("cli", "control", True),
     ],
 )

@@ -21,6 +21,8 @@ async def endpoint(request: Request) -> Response:
     found = await _found(control, name)
     headers = {
         "content-length": str(found.size),
+        # Links are made to be shown elsewhere.
+        "cross-origin-resource-policy": "cross-origin",
         "cache-control": f"private, max-age={int(expires) - int(now)}, immutable",
         "x-content-type-options": "nosniff",
     }

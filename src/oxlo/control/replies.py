@@ -1,4 +1,4 @@
-"""Control's replies: JSON, also when something goes wrong."""
+"""Control's replies: JSON, also when something goes wrong; pages for browsers."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,6 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.errors import ApiError, InternalError, MethodNotAllowed, NotFound, Overloaded
+from oxlo.portal import problems
+from oxlo.portal.pages import wants_page
 from oxlo.store.errors import DatabaseUnavailable
 
 Handler = Callable[[Request, Exception], Awaitable[Response]]
@@ -29,29 +31,38 @@ def error(problem: ApiError) -> Response:
     return Response(problem.body(), problem.status, headers, media_type="application/json")
 
 
-async def _api_error(_request: Request, problem: Exception) -> Response:
-    return error(problem if isinstance(problem, ApiError) else InternalError())
+def answer(request: Request, problem: ApiError) -> Response:
+    """An error as whoever asks can read it: a page for a browser, JSON for everybody else."""
+    if wants_page(request) and not request.url.path.startswith("/v1/"):
+        return problems.page(request, problem)
+    return error(problem)
+
+
+async def _api_error(request: Request, problem: Exception) -> Response:
+    return answer(request, problem if isinstance(problem, ApiError) else InternalError())
 
 
 async def _http_error(request: Request, problem: Exception) -> Response:
     assert isinstance(problem, HTTPException)
     if problem.status_code == 405:
         allowed = (problem.headers or {}).get("Allow", "GET")
-        return error(MethodNotAllowed.at(request.url.path, *allowed.split(", ")))
+        return answer(request, MethodNotAllowed.at(request.url.path, *allowed.split(", ")))
     if problem.status_code == 404:
-        return error(NotFound(f"There is nothing at {request.url.path}."))
-    return error(InternalError())
+        return answer(request, NotFound(f"There is nothing at {request.url.path}."))
+    return answer(request, InternalError())
 
 
 async def _no_database(request: Request, problem: Exception) -> Response:
     log.error("database.unavailable", error=str(problem), **_where(request))
-    return error(Overloaded("The account database cannot be reached just now.", retry_after=2))
+    return answer(
+        request, Overloaded("The account database cannot be reached just now.", retry_after=2)
+    )
 
 
 async def _unforeseen(request: Request, problem: Exception) -> Response:
     # The server logs the stack itself, on the line that follows.
     log.error("request.failed", error=type(problem).__name__, **_where(request))
-    return error(InternalError())
+    return answer(request, InternalError())
 
 
 def _where(request: Request) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""The web side: public pages, documentation, and what signed-in developers see."""

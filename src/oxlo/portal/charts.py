@@ -1,0 +1,241 @@
+"""Charts as inline SVG: pure functions from numbers to marks.
+
+Positions are percentages, so a chart fits any width while its words keep their size. Colours come
+from the stylesheet by class: a style attribute would break the content security policy. Each chart
+is named for readers who do not see it, and belongs beside a table of the same figures.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
+
+#: Pixels.
+HEIGHT = 176
+_TOP = 16
+_BOTTOM = 24
+#: Per cent of the width, right of lines: their names stand there.
+_MARGIN = 22.0
+
+Write = Callable[[float], str]
+
+
+class Bar(NamedTuple):
+    """One bar: what it is called below, and what a pointer is told."""
+
+    label: str
+    value: float
+    note: str = ""
+
+
+class Line(NamedTuple):
+    """One line; its name stands at its end. None: a gap."""
+
+    name: str
+    values: Sequence[float | None]
+
+
+class Mark(NamedTuple):
+    """A vertical mark at a place of the x axis, 0 to 1, with its words."""
+
+    place: float
+    text: str
+
+
+def whole(value: float) -> str:
+    """A count, with thin separators."""
+    return f"{value:,.0f}".replace(",", "\u202f")
+
+
+def bars(title: str, values: Sequence[Bar], *, write: Write = whole) -> Markup:
+    """Bars from zero."""
+    top = nice(max((bar.value for bar in values), default=0))
+    step = 100 / max(len(values), 1)
+    drawn = [_grid(top, write)]
+    drawn += [_bar(bar, place * step, step, top, write) for place, bar in enumerate(values)]
+    drawn += _labels([(place * step + step / 2, bar.label) for place, bar in enumerate(values)])
+    return _svg(title, drawn)
+
+
+def _bar(bar: Bar, x: float, step: float, top: float, write: Write) -> str:
+    height = _plot() * bar.value / top
+    words = escape(bar.note or f"{bar.label}: {write(bar.value)}")
+    return (
+        f'<rect class="bar" x="{x + step * 0.12:.2f}%" y="{HEIGHT - _BOTTOM - height:.1f}" '
+        f'width="{step * 0.76:.2f}%" height="{height:.1f}"><title>{words}</title></rect>'
+    )
+
+
+def lines(
+    title: str,
+    drawn: Sequence[Line],
+    labels: Sequence[str],
+    *,
+    write: Write = whole,
+    marks: Iterable[Mark] = (),
+) -> Markup:
+    """Lines from zero, each named at its end; `labels` stand along the x axis."""
+    known = [value for line in drawn for value in line.values if value is not None]
+    top = nice(max(known, default=0))
+    width = 100 - _MARGIN
+    inner = "".join(_polyline(line, number, top) for number, line in enumerate(drawn))
+    parts = [_grid(top, write, width)]
+    parts += [_mark(mark, width) for mark in marks]
+    parts.append(
+        f'<svg x="0" y="{_TOP}" width="{width:g}%" height="{_plot()}" viewBox="0 0 1000 1000" '
+        f'preserveAspectRatio="none" overflow="visible">{inner}</svg>'
+    )
+    parts += _ends(drawn, top, width)
+    last = max(len(labels) - 1, 1)
+    parts += _labels([(place / last * width, label) for place, label in enumerate(labels)])
+    return _svg(title, parts)
+
+
+def _polyline(line: Line, number: int, top: float) -> str:
+    last = max(len(line.values) - 1, 1)
+    runs: list[list[str]] = [[]]
+    for place, value in enumerate(line.values):
+        if value is None:
+            runs.append([])
+        else:
+            runs[-1].append(f"{place / last * 1000:.1f},{1000 - value / top * 1000:.1f}")
+    return "".join(
+        f'<polyline class="line line-{number}" points="{_points(run)}"/>' for run in runs if run
+    )
+
+
+def _points(run: Sequence[str]) -> str:
+    # A single point is a line of no length, which round ends make visible.
+    return " ".join([*run, *run] if len(run) == 1 else run)
+
+
+def _ends(drawn: Sequence[Line], top: float, width: float) -> list[str]:
+    """The names at the lines' ends, moved apart where they would overlap."""
+    ends = []
+    for number, line in enumerate(drawn):
+        known = [value for value in line.values if value is not None]
+        if known:
+            ends.append((HEIGHT - _BOTTOM - _plot() * known[-1] / top, number, line.name))
+    texts, above = [], -math.inf
+    for y, number, name in sorted(ends):
+        above = max(y, above + 15)
+        texts.append(
+            f'<text class="end end-{number}" x="{width + 1.5:g}%" y="{above:.1f}" dy="4">'
+            f"{escape(name)}</text>"
+        )
+    return texts
+
+
+def _mark(mark: Mark, width: float) -> str:
+    x = mark.place * width
+    anchor = "end" if mark.place > 0.5 else "start"
+    return (
+        f'<line class="mark" x1="{x:.2f}%" x2="{x:.2f}%" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>'
+        f'<text class="note" x="{x:.2f}%" dx="{-6 if anchor == "end" else 6}" y="{_TOP + 10}" '
+        f'text-anchor="{anchor}">{escape(mark.text)}</text>'
+    )
+
+
+def limit_bar(title: str, used: float, limit: float, forecast: float | None = None) -> Markup:
+    """A limit as one bar: filled so far, a mark for now, a faint one for the forecast."""
+    share = _share(used, limit)
+    state = "full" if share >= 100 else "near" if share >= 80 else "room"
+    parts = [
+        '<rect class="limit-all" x="0" y="6" width="100%" height="8" rx="1"/>',
+        f'<rect class="limit-used {state}" x="0" y="6" width="{share:.2f}%" height="8" rx="1"/>',
+    ]
+    if forecast is not None:
+        ahead = _share(forecast, limit)
+        parts.append(
+            f'<line class="limit-ahead" x1="{ahead:.2f}%" x2="{ahead:.2f}%" y1="2" y2="18"/>'
+        )
+    parts.append(f'<line class="limit-now" x1="{share:.2f}%" x2="{share:.2f}%" y1="2" y2="18"/>')
+    return _svg(title, parts, height=20, kind="limit")
+
+
+def _share(part: float, whole_: float) -> float:
+    return min(100.0, max(0.0, 100 * part / whole_)) if whole_ else 100.0
+
+
+class Phase(NamedTuple):
+    """One step of a call, in milliseconds."""
+
+    name: str
+    ms: float
+
+
+def waterfall(title: str, phases: Sequence[Phase], *, write: Write) -> Markup:
+    """The steps of a call one after another, each on its own line with its name and time."""
+    total = sum(phase.ms for phase in phases) or 1
+    parts, start, row = [], 0.0, 28
+    for number, phase in enumerate(phases):
+        y, width = number * row, 100 * phase.ms / total
+        side = "end" if start > 60 else "start"
+        x = start + width if side == "end" else start
+        parts.append(
+            f'<text class="note" x="{x:.2f}%" y="{y + 11}" text-anchor="{side}">'
+            f"{escape(phase.name)} {write(phase.ms)}</text>"
+            f'<rect class="phase phase-{number}" x="{start:.2f}%" y="{y + 16}" '
+            f'width="{max(width, 0.4):.2f}%" height="8"/>'
+        )
+        start += width
+    return _svg(title, parts, height=row * len(phases), kind="waterfall")
+
+
+def strip(title: str, states: Sequence[tuple[str, str]]) -> Markup:
+    """A row of cells, one a day: (class, words); for uptime."""
+    step = 100 / max(len(states), 1)
+    cells = [
+        f'<rect class="cell {escape(state)}" x="{place * step:.2f}%" y="0" '
+        f'width="{step * 0.8:.2f}%" height="24"><title>{escape(words)}</title></rect>'
+        for place, (state, words) in enumerate(states)
+    ]
+    return _svg(title, cells, height=24, kind="strip")
+
+
+def nice(highest: float) -> float:
+    """The end of an axis: 1, 2 or 5 times a power of ten, at or above the highest value."""
+    if highest <= 0:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(highest))
+    return next(power * times for times in (1, 2, 5, 10) if power * times >= highest * 0.9999)
+
+
+def _plot() -> int:
+    return HEIGHT - _TOP - _BOTTOM
+
+
+def _grid(top: float, write: Write, width: float = 100) -> str:
+    """Hairlines at nothing, half and all, their values above them at the left."""
+    parts = []
+    for share in (0.0, 0.5, 1.0):
+        y = HEIGHT - _BOTTOM - _plot() * share
+        parts.append(f'<line class="grid" x1="0" x2="{width:g}%" y1="{y:.1f}" y2="{y:.1f}"/>')
+        if share:
+            parts.append(
+                f'<text class="tick" x="0" y="{y - 4:.1f}">{escape(write(top * share))}</text>'
+            )
+    return "".join(parts)
+
+
+def _labels(places: Sequence[tuple[float, str]]) -> list[str]:
+    """Words along the x axis: as many as fit a phone."""
+    every = max(1, math.ceil(len(places) / 6))
+    shown = [item for number, item in enumerate(places) if number % every == 0 and item[1]]
+    return [
+        f'<text class="tick" x="{x:.2f}%" y="{HEIGHT - 8}" text-anchor="{_anchor(x)}">'
+        f"{escape(label)}</text>"
+        for x, label in shown
+    ]
+
+
+def _anchor(x: float) -> str:
+    return "start" if x < 4 else "end" if x > 96 else "middle"
+
+
+def _svg(title: str, parts: Iterable[str], *, height: int = HEIGHT, kind: str = "plot") -> Markup:
+    return Markup(  # noqa: S704 -- every word in it was escaped above
+        f'<svg class="chart {kind}" role="img" aria-label="{escape(title)}" width="100%" '
+        f'height="{height}">{"".join(parts)}</svg>'
+    )

@@ -1,0 +1,49 @@
+"""Every address of the web side."""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from oxlo.portal import assets, home
+from oxlo.portal.pages import THEME_COOKIE, theme
+from oxlo.portal.site import Site
+
+Page = Callable[[Request], Awaitable[Response]]
+_YEAR = 365 * 86400
+
+
+async def _static(request: Request) -> Response:
+    return Site.of(request).assets.reply(request)
+
+
+async def _favicon(request: Request) -> Response:
+    return RedirectResponse(Site.of(request).assets.url("favicon.svg"), 302)
+
+
+async def _theme(request: Request) -> Response:
+    """Turn light to dark and back: the switch for browsers without scripts."""
+    async with request.form() as form:
+        back = str(form.get("next", "/"))
+    reply = RedirectResponse(local(back), 303)
+    chosen = "light" if theme(request) == "dark" else "dark"
+    secure = request.headers.get("x-forwarded-proto") == "https"
+    reply.set_cookie(THEME_COOKIE, chosen, _YEAR, samesite="lax", secure=secure)
+    return reply
+
+
+def local(path: str) -> str:
+    """A path of this site, for redirects: anything else becomes `/`."""
+    plain = path.startswith("/") and not path.startswith("//")
+    return path if plain and "\\" not in path and path.isprintable() else "/"
+
+
+def routes() -> list[BaseRoute]:
+    """The table, in order."""
+    return [
+        Route("/", home.page),
+        Route(f"{assets.PATH}{{name}}", _static),
+        Route("/favicon.ico", _favicon),
+        Route("/theme", _theme, methods=["POST"]),
+    ]

@@ -1,0 +1,59 @@
+"""What the pages stand on: data of this installation, and the templates."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from oxlo import __version__, catalogue, plans
+from oxlo.catalogue import Catalogue
+from oxlo.plans import Plans
+from oxlo.portal.assets import Assets
+from oxlo.portal.pages import Pages
+from oxlo.settings import Settings
+from oxlo.store.database import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """The parts of the web side, one for each application."""
+
+    settings: Settings
+    database: Database
+    catalogue: Catalogue
+    plans: Plans
+    assets: Assets
+    pages: Pages
+    #: Now, in unix seconds.
+    clock: Callable[[], float] = time.time
+
+    @classmethod
+    def of(cls, request: Request) -> "Site":
+        """The parts behind the application that a request came to."""
+        site = request.app.state.site
+        assert isinstance(site, cls)
+        return site
+
+    def attach(self, app: Starlette) -> Starlette:
+        """Give an application its parts."""
+        app.state.site = self
+        return app
+
+
+def build(
+    settings: Settings, database: Database, *, clock: Callable[[], float] = time.time
+) -> Site:
+    """Read what pages are made from. Raises msgspec.ValidationError."""
+    assets = Assets()
+    pages = Pages(assets, version=__version__, base_url=settings.base_url)
+    return Site(
+        settings,
+        database,
+        catalogue.load(settings.catalogue_dir),
+        plans.load(settings.plans),
+        assets,
+        pages,
+        clock,
+    )

@@ -1,0 +1,26 @@
+// By keyboard: "/" goes to the search, "?" lists what there is, "g" and a letter goes to a page.
+
+const PAGES = { h: "/", m: "/models", p: "/pricing", d: "/docs", s: "/status", k: "/dashboard/api-keys", u: "/dashboard/usage" };
+let went = 0;
+
+function typing(target) {
+  return target.closest?.("input, textarea, select, [contenteditable]");
+}
+
+export function watchKeys() {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return;
+    const dialog = document.querySelector("#shortcuts");
+    if (event.key === "/") {
+      const search = document.querySelector("input[type=search]");
+      if (search) { event.preventDefault(); search.focus(); search.select(); }
+    } else if (event.key === "?" && dialog && !dialog.open) {
+      event.preventDefault();
+      dialog.showModal();
+    } else if (event.key === "g") {
+      went = event.timeStamp;
+    } else if (PAGES[event.key] && event.timeStamp - went < 1000) {
+      location.href = PAGES[event.key];
+    }
+  });
+}

@@ -1,0 +1,17 @@
+// What every page has: copy buttons, theme, shortcuts, one language for all snippets.
+
+import { showCopyButtons, watchCopyButtons } from "./copy.js";
+import { watchKeys } from "./keys.js";
+import { applyLanguage, watchLanguages } from "./snippets.js";
+import { watchTheme } from "./theme.js";
+
+watchCopyButtons();
+watchKeys();
+watchLanguages();
+watchTheme();
+
+// What htmx brings later has the same.
+document.addEventListener("htmx:load", (event) => {
+  showCopyButtons(event.target);
+  applyLanguage(event.target);
+});

@@ -1,0 +1,66 @@
+"""How figures and moments are written on pages. Pure."""
+
+from datetime import UTC, datetime
+
+#: A narrow space that does not break: 1 000 000.
+THIN = "\u202f"
+
+_STEPS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def count(number: float | None, nothing: str = "unlimited") -> str:
+    """A whole number with thin separators; `nothing` for None."""
+    return nothing if number is None else f"{number:,.0f}".replace(",", THIN)
+
+
+def money(dollars: float | None, nothing: str = "on request") -> str:
+    """Dollars: $0, $14.90, $1 200; small sums with what digits they need."""
+    if dollars is None:
+        return nothing
+    if 0 < dollars < 0.01:
+        return f"${dollars:.2g}"
+    whole = dollars == int(dollars)
+    return "$" + (f"{dollars:,.0f}" if whole else f"{dollars:,.2f}").replace(",", THIN)
+
+
+def span(seconds: float) -> str:
+    """A length of time in its two largest units: 5 h 12 min, 40 s."""
+    left = max(0, int(seconds))
+    parts = []
+    for size, unit in _STEPS:
+        if left >= size:
+            parts.append(f"{left // size}{THIN}{unit}")
+            left %= size
+    return " ".join(parts[:2]) or f"0{THIN}s"
+
+
+def milliseconds(value: float | None) -> str:
+    """84 ms, 1.24 s; a dash for None."""
+    if value is None:
+        return "\u2013"
+    if value >= 1000:
+        return f"{value / 1000:.2f}{THIN}s"
+    return f"{value:.0f}{THIN}ms" if value >= 10 else f"{value:.1f}{THIN}ms"
+
+
+def moment(at: float) -> str:
+    """The UTC moment of a unix time, to the second."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def iso(at: float) -> str:
+    """The same for machines."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def ago(at: float, now: float) -> str:
+    """How long ago, or how far ahead, a moment is."""
+    if abs(now - at) < 1:
+        return "now"
+    largest = span(abs(now - at)).split(" ")[0]
+    return f"{largest} ago" if at < now else f"in {largest}"
+
+
+def plural(number: int, one: str, many: str = "") -> str:
+    """1 model, 12 models."""
+    return f"{count(number)} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,95 @@
+"""What all pages share: assets, headers, theme, errors."""
+
+import re
+
+import httpx2
+import pytest
+
+from oxlo.portal.assets import Assets
+from oxlo.portal.routes import local
+from oxlo.portal.security import policy
+
+
+async def test_front_page_is_for_people(browser: httpx2.AsyncClient) -> None:
+    """A browser sees a page; a program is told the base URL."""
+    page = await browser.get("/")
+    assert page.headers["content-type"].startswith("text/html")
+    told = await browser.get("/", headers={"accept": "*/*"})
+    assert told.json()["base_url"] == "https://ai.example.org/v1"
+    assert page.headers["vary"] == "accept, cookie"
+
+
+async def test_assets_are_kept_for_a_year(browser: httpx2.AsyncClient) -> None:
+    """Each asset that a page names is there, and may be kept."""
+    page = (await browser.get("/")).text
+    named = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', page))
+    assert len(named) >= 3
+    for address in named:
+        reply = await browser.get(address)
+        assert reply.status_code == 200
+        assert reply.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+def test_modules_name_their_imports_as_served() -> None:
+    """A module's imports carry hashes too, or an old one would be loaded beside a new one."""
+    assets = Assets()
+    module = assets.served(assets.url("site.js").removeprefix("/static/")).body.decode()
+    imported = re.findall(r'from "\./([^"]+)"', module)
+    assert imported
+    for name in imported:
+        assert assets.served(name).type.startswith("text/javascript")
+
+
+async def test_assets_travel_packed(browser: httpx2.AsyncClient) -> None:
+    """Whoever takes gzip gets it; others get the same bytes plain."""
+    packed = await browser.get(Assets().url("site.css"), headers={"accept-encoding": "gzip"})
+    plain = await browser.get(Assets().url("site.css"), headers={"accept-encoding": "identity"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.text == plain.text
+
+
+@pytest.mark.parametrize("name", ["nothing.css", "..%2Fsite.py", "site.css"])
+async def test_only_served_names_are_there(browser: httpx2.AsyncClient, name: str) -> None:
+    """What has no hash, or lies elsewhere, is 404."""
+    assert (await browser.get(f"/static/{name}")).status_code == 404
+
+
+async def test_pages_carry_the_policy(browser: httpx2.AsyncClient) -> None:
+    """Scripts and styles come from here alone, and nobody frames a page."""
+    headers = (await browser.get("/")).headers
+    assert headers["content-security-policy"] == policy()
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert "strict-transport-security" not in headers
+
+
+async def test_https_is_remembered(browser: httpx2.AsyncClient) -> None:
+    """Over HTTPS browsers are told to stay there."""
+    reply = await browser.get("/", headers={"x-forwarded-proto": "https"})
+    assert reply.headers["strict-transport-security"].startswith("max-age=")
+
+
+async def test_theme_is_switched_without_scripts(browser: httpx2.AsyncClient) -> None:
+    """The switch is a form; the choice is a cookie that the next page obeys."""
+    reply = await browser.post("/theme", data={"next": "/models"})
+    assert (reply.status_code, reply.headers["location"]) == (303, "/models")
+    assert 'data-theme="dark"' in (await browser.get("/")).text
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example", "https://evil.example", "/\\evil.example", "/a\nb", ""]
+)
+def test_redirects_stay_here(path: str) -> None:
+    """What leads elsewhere leads home."""
+    assert local(path) == "/"
+
+
+async def test_errors_are_pages_for_browsers(browser: httpx2.AsyncClient) -> None:
+    """A person sees a page in the same look, a program OpenAI's fields, and /v1 is always JSON."""
+    page = await browser.get("/nothing/<b>here")
+    assert page.status_code == 404
+    assert "Nothing here" in page.text
+    assert "<b>here" not in page.text
+    told = await browser.get("/nothing/here", headers={"accept": "application/json"})
+    assert told.json()["error"]["code"] == "not_found"
+    assert (await browser.get("/v1/requests/req_1")).json()["error"]["code"] == "invalid_api_key"
