@@ -4,6 +4,7 @@ import asyncio
 
 from tests.gateway.conftest import Start, chat, stop_the_clock
 
+from oxlo.ledger.records import Settled
 from oxlo.testing.engine import Script
 
 
@@ -92,3 +93,26 @@ async def test_long_prompt_counted(start: Start) -> None:
     assert answer.json()["allowed_tokens"] == 2048
     assert answer.json()["counted_tokens"] > 2048
     assert not platform.engine.calls
+
+
+async def test_grants_raise_the_day(start: Start) -> None:
+    """What an operator granted for today is there beyond the plan, and is told."""
+    platform = await start()
+    noon = stop_the_clock(platform)
+    today = int(noon // 86_400)
+    key = platform.control.mint("free", "acct_f", grants=((today, 3), (today + 1, 50)))
+    limits = (await platform.call("GET", "/v1/limits", key=key)).json()
+    assert (limits["day"]["limit"], limits["day"]["granted"]) == (63, 3)
+    answer = await platform.chat(key=key)
+    assert platform.record(Settled, answer.headers["x-request-id"]).day_left == 62
+
+
+async def test_trace_is_kept(start: Start) -> None:
+    """A caller's trace context is in the journal; what is none is not."""
+    platform = await start()
+    good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    for given, kept in ((good, good), (good[:-1] + "g", ""), ("00-" + "0" * 32 + good[35:], "")):
+        answer = await platform.call(
+            "POST", "/v1/chat/completions", chat(), headers={"traceparent": given}
+        )
+        assert platform.record(Settled, answer.headers["x-request-id"]).trace == kept

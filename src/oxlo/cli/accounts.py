@@ -1,16 +1,18 @@
 """`oxlo accounts`: who may call, and under which plan."""
 
-from typing import TYPE_CHECKING, Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import msgspec
 import typer
 
 from oxlo.cli import storing, text
-from oxlo.cli.storing import Desk
+from oxlo.cli.storing import CommandError, Desk
 from oxlo.plans import Plan
 
 if TYPE_CHECKING:
     from oxlo.store.accounts import Account
+    from oxlo.store.grants import Grant
     from oxlo.store.keys import Key
 
 app = typer.Typer(help="Accounts and their plans.", no_args_is_help=True)
@@ -68,26 +70,76 @@ def set_plan(name: Name, plan: Annotated[str, typer.Argument(help="The new plan'
 
 
 @app.command()
+def grant(
+    name: Name,
+    requests: Annotated[int, typer.Argument(help="How many requests.")],
+    reason: Annotated[str, typer.Option(help="Why; the account sees it.")],
+    day: Annotated[str, typer.Option(help="UTC day, as 2026-11-28; default today.")] = "",
+) -> None:
+    """Raise an account's allowance of a day, from its next call on."""
+    from oxlo.store import accounts, grants
+
+    async def work(desk: Desk) -> "tuple[Account, Grant]":
+        async with desk.database.write() as db:
+            account = await accounts.find(db, name)
+            chosen = _day(day, desk.now)
+            return account, await grants.give(
+                db, account.id, requests, reason, day=chosen, now=desk.now
+            )
+
+    account, given = storing.run(work)
+    typer.echo(f"Account {account.name} got {given.requests:,} requests more for {_on(given)}.")
+
+
+@app.command()
+def refund(
+    request: Annotated[str, typer.Argument(help="The call's id: its x-request-id.")],
+    reason: Annotated[str, typer.Option(help="Why; the account sees it, on the receipt too.")],
+) -> None:
+    """Give a counted call back: one request more today."""
+    from oxlo.store import grants
+
+    async def work(desk: Desk) -> "Grant":
+        async with desk.database.write() as db:
+            return await grants.refund(db, request, reason, now=desk.now)
+
+    given = storing.run(work)
+    typer.echo(f"Call {request} is refunded: {given.account_id} has one request more today.")
+
+
+@app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show an account, what its plan allows, and what counted today."""
-    from oxlo.store import accounts, calls, keys
+    from oxlo.store import accounts, calls, grants, keys
 
-    async def work(desk: Desk) -> "tuple[Account, list[Key], int, Plan, float]":
+    async def work(desk: Desk) -> "tuple[Account, list[Key], Today, Plan, float]":
+        today = int(desk.now // 86400)
         async with desk.database.read() as db:
             account = await accounts.find(db, name)
-            counted = await calls.counted_on(db, account.id, int(desk.now // 86400))
+            counted = await calls.counted_on(db, account.id, today)
+            granted = dict(await grants.by_day(db, account.id, today)).get(today, 0)
             owned = await keys.of_account(db, account.id)
-        return account, owned, counted, desk.plan(account.plan), desk.now
+        return account, owned, Today(counted, granted), desk.plan(account.plan), desk.now
 
-    account, owned, counted, plan, now = storing.run(work)
+    account, owned, today, plan, now = storing.run(work)
     active = sum(key.state(now) == "active" for key in owned)
     if as_json:
-        typer.echo(_json(_public(account) | {"counted_today": counted, "active_keys": active}))
+        counts = {"counted_today": today.counted, "granted_today": today.granted}
+        typer.echo(_json(_public(account) | counts | {"active_keys": active}))
     else:
-        typer.echo(text.columns(_details(account, plan, counted, active)))
+        typer.echo(text.columns(_details(account, plan, today, active)))
 
 
-def _details(account: "Account", plan: Plan, counted: int, active: int) -> list[tuple[str, str]]:
+class Today(NamedTuple):
+    """Requests of this UTC day: those that counted, and those granted beyond the plan."""
+
+    counted: int
+    granted: int
+
+
+def _details(account: "Account", plan: Plan, today: Today, active: int) -> list[tuple[str, str]]:
+    per_day = plan.requests_per_day
+    allowed = None if per_day is None else per_day + today.granted
     return [
         ("Account", account.name),
         ("Id", account.id),
@@ -97,8 +149,24 @@ def _details(account: "Account", plan: Plan, counted: int, active: int) -> list[
         ("Trial until", text.moment(account.trial_until)),
         ("Created", text.moment(account.created_at)),
         ("Active keys", str(active)),
-        ("Counted today", f"{counted} of {_limit(plan.requests_per_day)}"),
+        ("Counted today", f"{today.counted} of {_limit(allowed)}"),
+        ("Granted today", f"{today.granted:,}"),
     ]
+
+
+def _day(given: str, now: float) -> int:
+    """The UTC day that was named, in days since 1970. Raises CommandError."""
+    try:
+        chosen = datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        if given:
+            raise CommandError(f"--day takes a date as 2026-11-28, not {given!r}") from None
+        chosen = now
+    return int(chosen // 86400)
+
+
+def _on(given: "Grant") -> str:
+    return datetime.fromtimestamp(given.day * 86400, UTC).strftime("%Y-%m-%d")
 
 
 def _table(found: "list[Account]") -> str:

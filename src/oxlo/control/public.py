@@ -24,6 +24,7 @@ def app(control: Control) -> Starlette:
         Route("/healthz", _health),
         Route("/metrics", metrics.endpoint),
         Route(f"{links.PATH}{{name}}", media.endpoint),
+        Route("/v1/requests", requests.listing),
         Route("/v1/requests/{id}", requests.endpoint),
         Route("/v1/usage", usage.endpoint),
         *pages(),

@@ -4,6 +4,7 @@ import msgspec
 
 from oxlo.ledger.windows import DAY, MINUTE, iso
 from oxlo.store.calls import RUNNING, Call
+from oxlo.store.grants import Grant
 
 #: What happened, by outcome; whether it counted is said after it.
 _STORIES = {
@@ -57,6 +58,15 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     minute: MinuteLimit
 
 
+class Refund(msgspec.Struct, frozen=True, kw_only=True):
+    """A counted call that an operator gave back, as requests of a later moment."""
+
+    id: str
+    requests: int
+    reason: str
+    at: str
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What `GET /v1/requests/{id}` answers."""
 
@@ -80,10 +90,11 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     finish_reason: str | None
     timings: Timings
     limits: Limits
+    refund: Refund | None
 
 
-def receipt(call: Call) -> Receipt:
-    """The receipt of a call."""
+def receipt(call: Call, grant: Grant | None = None) -> Receipt:
+    """The receipt of a call, and of its refund where there was one."""
     return Receipt(
         id=call.id,
         created=int(call.admitted_at),
@@ -103,6 +114,7 @@ def receipt(call: Call) -> Receipt:
         finish_reason=call.finish or None,
         timings=_timings(call),
         limits=_limits(call),
+        refund=_refund(grant) if grant else None,
     )
 
 
@@ -126,6 +138,12 @@ def _verdict(call: Call) -> str:
     if call.minute_counted:
         return "it does not count against the day, only against its minute"
     return "it does not count"
+
+
+def _refund(grant: Grant) -> Refund:
+    return Refund(
+        id=grant.id, requests=grant.requests, reason=grant.reason, at=iso(grant.created_at)
+    )
 
 
 def _usage(call: Call) -> Usage:

@@ -1,5 +1,6 @@
 """`GET /v1/usage`: what an account called, added up. It costs nothing and shows no prompt."""
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -10,10 +11,11 @@ from starlette.responses import Response
 
 from oxlo.control import replies
 from oxlo.control.context import Control
-from oxlo.control.requests import ACCOUNT_HEADER
-from oxlo.errors import BadRequest, InvalidApiKey
+from oxlo.control.requests import asking
+from oxlo.errors import BadRequest
 from oxlo.ledger.windows import DAY, iso
-from oxlo.store import usage
+from oxlo.store import grants, usage
+from oxlo.store.grants import Grant
 from oxlo.store.usage import BY, By, Group, Sums
 
 #: The last days are shown when nobody says which.
@@ -32,9 +34,7 @@ class Period(msgspec.Struct, frozen=True):
 
 async def endpoint(request: Request) -> Response:
     """Answer for the account that asks, and for no other. Raises BadRequest."""
-    account = request.headers.get(ACCOUNT_HEADER)
-    if not account:
-        raise InvalidApiKey
+    account = asking(request)
     control = Control.of(request)
     asked = period(request.query_params, control.clock())
     by = grouping(request.query_params.get("by", "day"))
@@ -44,7 +44,9 @@ async def endpoint(request: Request) -> Response:
     async with control.database.read() as db:
         groups = await usage.added_up(db, account, asked.begin, asked.end, by)
         (total,) = await usage.added_up(db, account, asked.begin, asked.end, ())
-    return replies.json(_shown(asked, by, groups, total.sums))
+        days = int(asked.begin // DAY), math.ceil(asked.end / DAY)
+        given = await grants.between(db, account, *days)
+    return replies.json(_shown(asked, by, groups, total.sums) | {"grants": _given(given)})
 
 
 def period(query: Mapping[str, str], now: float) -> Period:
@@ -91,6 +93,21 @@ def _shown(
         "data": [_row(by, group) for group in groups],
         "total": total,
     }
+
+
+def _given(given: Sequence[Grant]) -> list[dict[str, Any]]:
+    """What an operator gave the account in these days, and why."""
+    return [
+        {
+            "id": grant.id,
+            "day": iso(grant.day * DAY),
+            "requests": grant.requests,
+            "reason": grant.reason,
+            "request": grant.request_id,
+            "created": iso(grant.created_at),
+        }
+        for grant in given
+    ]
 
 
 def _row(by: Sequence[By], group: Group) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
 import structlog
 
 from oxlo.catalogue import Catalogue
@@ -31,6 +32,7 @@ from oxlo.ledger.journal import Journal
 from oxlo.ledger.memory import MemoryLedger
 from oxlo.ledger.records import Snapshot
 from oxlo.ledger.recovery import recover
+from oxlo.ledger.windows import day_of
 from oxlo.plans import Plan, Plans
 from oxlo.plans.caller import Caller
 from oxlo.settings import Settings
@@ -41,6 +43,13 @@ SWEEP_SECONDS = 0.5
 _HEX: Final = tuple(b"%02x" % n for n in range(256))
 #: What metrics call models that are not in the catalogue.
 UNKNOWN: Final = "unknown"
+
+
+def raised(plan: Plan, granted: int) -> Plan:
+    """The plan with requests that an operator granted for the day."""
+    if plan.requests_per_day is None or not granted:
+        return plan
+    return msgspec.structs.replace(plan, requests_per_day=plan.requests_per_day + granted)
 
 
 class Gateway:
@@ -182,7 +191,8 @@ class Gateway:
 
     def plan_of(self, caller: Caller) -> Plan:
         """The plan of a caller, as now in force."""
-        return self._plans[caller.plan]
+        plan = self._plans[caller.plan]
+        return plan if not caller.grants else raised(plan, caller.granted(day_of(self.wall())))
 
     def check_admitting(self) -> None:
         """Whether new calls are taken. Raises ShuttingDown or Overloaded."""

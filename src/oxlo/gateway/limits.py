@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from oxlo.ledger.windows import Window, iso
+from oxlo.ledger.windows import Window, day_of, iso
 from oxlo.plans import Plan
 from oxlo.plans.caller import Caller
 
@@ -20,7 +20,7 @@ def limits(
         "plan": plan.id,
         "plan_name": plan.name,
         "trial_until": iso(caller.trial_until) if trial else None,
-        "day": _window(day, now),
+        "day": _window(day, now) | {"granted": caller.granted(day_of(now))},
         "minute": _window(minute, now),
         "concurrency": {"limit": plan.concurrency, "in_use": in_use},
         "max_input_tokens": plan.max_input_tokens,

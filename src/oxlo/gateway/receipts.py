@@ -1,5 +1,6 @@
 """What the journal is told of a call: its admission, its refusal, its outcome."""
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from oxlo.errors import ApiError, EngineTimedOut, QueueTimedOut
@@ -69,7 +70,7 @@ def refusal(call: "Call", status: int, code: str, wall: float) -> Refused:
     day, minute = call.windows(wall)
     return Refused(
         call.id, wall, caller.account, caller.key, caller.plan, call.model_id,
-        call.endpoint.name, call.stream, status, code, day.left, minute.left,
+        call.endpoint.name, call.stream, status, code, day.left, minute.left, trace(call),
     )  # fmt: skip
 
 
@@ -101,8 +102,20 @@ def settlement(
         outcome.status, outcome.name, outcome.counted, outcome.minute_counted, outcome.error,
         attempt.backend.id if attempt is not None else "",
         usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, outcome.finish,
-        _ms(queue), _ms(first), _ms(total), day.left, minute.left,
+        _ms(queue), _ms(first), _ms(total), day.left, minute.left, trace(call),
     )  # fmt: skip
+
+
+#: W3C trace context, version 0; zeros are not ids.
+_TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def trace(call: "Call") -> str:
+    """The caller's `traceparent`, where it is one: control continues the trace."""
+    given = call.exchange.headers.get(b"traceparent")
+    if given is None or _TRACEPARENT.fullmatch(given) is None:
+        return ""
+    return given.decode()
 
 
 def _ms(seconds: float) -> float:

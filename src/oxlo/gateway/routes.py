@@ -50,6 +50,7 @@ class Routes:
             Route(b"GET", "/v1/models/", 0, self._asked("models", self._model), below=True),
             Route(b"GET", "/v1/audio/voices", 0, self._asked("voices", self._voices)),
             Route(b"GET", "/v1/limits", 0, self._asked("limits", self._limits)),
+            Route(b"GET", "/v1/requests", 0, self._of_control("requests")),
             Route(b"GET", "/v1/requests/", 0, self._of_control("requests"), below=True),
             Route(b"GET", "/v1/usage", 0, self._of_control("usage")),
             Route(b"GET", "/healthz", 0, self._healthz),

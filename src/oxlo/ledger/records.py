@@ -57,6 +57,8 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag="settled"):
     #: What was left after this call; -1: no limit.
     day_left: int
     minute_left: int
+    #: The caller's W3C `traceparent`, or "".
+    trace: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
@@ -74,6 +76,7 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
     error: str
     day_left: int
     minute_left: int
+    trace: str = ""
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True, tag="snapshot"):

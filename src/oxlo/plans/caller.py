@@ -21,3 +21,9 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     #: Browser origins that may use the key; empty: any.
     origins: frozenset[str] = frozenset()
     role: str = "user"
+    #: Requests that an operator granted the account: (UTC day, how many), from today on.
+    grants: tuple[tuple[int, int], ...] = ()
+
+    def granted(self, day: int) -> int:
+        """Requests that were granted for a UTC day, beyond what the plan allows."""
+        return sum(count for granted, count in self.grants if granted == day)

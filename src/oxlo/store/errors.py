@@ -7,6 +7,8 @@ StoreError
 ├── AccountNotFound
 ├── InvalidAccount        a name or address that cannot be used
 ├── KeyNotFound
+├── CallNotFound
+├── InvalidGrant          requests cannot be granted so
 ├── InvalidScope          a key would be narrowed to something that does not exist
 ├── TokenSpent            a link was used, has expired, or never was
 └── PromoRefused          a promo code cannot be used, or not by this account
@@ -51,3 +53,11 @@ class TokenSpent(StoreError):
 
 class PromoRefused(StoreError):
     """This promo code cannot be used."""
+
+
+class CallNotFound(StoreError):
+    """There is no such call, or its receipt is too old."""
+
+
+class InvalidGrant(StoreError):
+    """Requests cannot be granted so."""

@@ -8,9 +8,10 @@ import msgspec
 from sqlalchemy import RowMapping, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from oxlo.ledger.windows import DAY
 from oxlo.plans import apikey
 from oxlo.plans.caller import Caller
-from oxlo.store import changes
+from oxlo.store import changes, grants
 from oxlo.store.errors import InvalidScope, KeyNotFound
 from oxlo.store.schema import accounts, keys
 
@@ -117,7 +118,8 @@ async def caller(db: AsyncConnection, sha256: str, *, now: float) -> Caller | No
     row = (await db.execute(query)).mappings().first()
     if row is None or (row["expires_at"] is not None and row["expires_at"] <= now):
         return None
-    return _caller(row)
+    granted = await grants.by_day(db, row["account_id"], int(now // DAY))
+    return _caller(row, granted)
 
 
 async def touch(db: AsyncConnection, used: Mapping[str, float]) -> None:
@@ -142,7 +144,7 @@ def origin(text: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
-def _caller(row: RowMapping) -> Caller:
+def _caller(row: RowMapping, granted: tuple[tuple[int, int], ...]) -> Caller:
     return Caller(
         account=row["account_id"],
         account_name=row["account_name"],
@@ -154,4 +156,5 @@ def _caller(row: RowMapping) -> Caller:
         endpoints=frozenset(row["endpoints"]),
         origins=frozenset(row["origins"]),
         role=row["role"],
+        grants=granted,
     )

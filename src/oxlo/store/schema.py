@@ -100,6 +100,31 @@ calls = Table(
     Index(None, "admitted_at"),  # retention deletes by age, over all accounts
 )
 
+# Requests that an operator gave an account, beyond its plan. No foreign keys, as above.
+grants = Table(
+    "grants",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", String, nullable=False),
+    Column("day", Integer, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("request_id", String, unique=True),  # a call is refunded once
+    Column("created_at", Double, nullable=False),
+    Index(None, "account_id", "day"),
+)
+
+#: How often each model was looked at, by the hour (unix seconds // 3600), and was ready.
+readiness = Table(
+    "readiness",
+    metadata,
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("model", String, primary_key=True),
+    Column("checks", Integer, nullable=False),
+    Column("ready", Integer, nullable=False),
+    Column("checked_at", Double, nullable=False),
+)
+
 #: How far each journal segment has been drained.
 journal_positions = Table(
     "journal_positions",

@@ -2,8 +2,10 @@
 
 import httpx2
 import pytest
+from tests.unit.control.conftest import NOW
 
 from oxlo.control.context import Control
+from oxlo.store import grants
 from oxlo.testing import journal
 
 MINE = {"x-oxlo-account": "acct_1"}
@@ -92,3 +94,39 @@ async def test_bugs_show_no_stack(control: Control, public_client: httpx2.AsyncC
     assert reply.status_code == 500
     assert reply.json()["error"]["code"] == "internal_error"
     assert "Traceback" not in reply.text
+
+
+async def test_calls_are_listed(control: Control, public_client: httpx2.AsyncClient) -> None:
+    """An account's own calls, newest first, a page at a time."""
+    ended = [journal.settled(f"req_{n}", at=journal.AT + n) for n in range(3)]
+    _write(control, *ended, journal.settled("req_9", account="acct_2"))
+    first = (await public_client.get("/v1/requests?limit=2&counted=true", headers=MINE)).json()
+    assert [call["id"] for call in first["data"]] == ["req_2", "req_1"]
+    assert (first["has_more"], first["last_id"]) == (True, "req_1")
+    rest = (await public_client.get("/v1/requests?after=req_1", headers=MINE)).json()
+    assert [call["id"] for call in rest["data"]] == ["req_0"]
+    assert rest["has_more"] is False
+
+
+@pytest.mark.parametrize(
+    ("query", "param"),
+    [("limit=0", "limit"), ("limit=many", "limit"), ("counted=1", "counted"), ("after=x", "after")],
+)
+async def test_odd_lists(public_client: httpx2.AsyncClient, query: str, param: str) -> None:
+    """A query that says nothing names its parameter."""
+    reply = await public_client.get(f"/v1/requests?{query}", headers=MINE)
+    assert (reply.status_code, reply.json()["error"]["param"]) == (400, param)
+
+
+async def test_refund_is_on_the_receipt(
+    control: Control, public_client: httpx2.AsyncClient
+) -> None:
+    """What an operator gave back, and why, is seen there and among the account's usage."""
+    _write(control, journal.settled("req_1"))
+    await control.drain.run()
+    async with control.database.write() as db:
+        await grants.refund(db, "req_1", "an odd answer", now=NOW)
+    receipt = (await public_client.get("/v1/requests/req_1", headers=MINE)).json()
+    assert (receipt["refund"]["requests"], receipt["refund"]["reason"]) == (1, "an odd answer")
+    (given,) = (await public_client.get("/v1/usage", headers=MINE)).json()["grants"]
+    assert (given["request"], given["day"]) == ("req_1", "2027-01-15T00:00:00Z")

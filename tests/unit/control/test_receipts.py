@@ -71,4 +71,5 @@ def test_receipt_field_for_field() -> None:
             "day": {"remaining": 59, "resets_at": "2027-01-16T00:00:00Z"},
             "minute": {"remaining": None, "resets_at": "2027-01-15T10:01:00Z", "counted": True},
         },
+        "refund": None,
     }

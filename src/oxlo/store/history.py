@@ -1,0 +1,69 @@
+"""An account's calls, newest first, page by page."""
+
+from collections.abc import Iterator
+
+import msgspec
+from sqlalchemy import ColumnElement, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oxlo.store.calls import Call
+from oxlo.store.errors import CallNotFound
+from oxlo.store.schema import calls
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which calls are wanted; None: any."""
+
+    model: str | None = None
+    outcome: str | None = None
+    counted: bool | None = None
+    key: str | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Some calls, newest first, and whether there are older ones."""
+
+    calls: tuple[Call, ...]
+    more: bool
+
+
+async def page(
+    db: AsyncConnection,
+    account_id: str,
+    *,
+    limit: int,
+    after: str | None = None,
+    only: Filter | None = None,
+) -> Page:
+    """At most `limit` calls of an account, those before the call `after` in time where it is given.
+
+    Raises CallNotFound when the account has no such call (any more).
+    """
+    query = select(calls).where(calls.c.account_id == account_id, *_wanted(only or Filter()))
+    if after is not None:
+        query = query.where(await _older(db, account_id, after))
+    newest = query.order_by(calls.c.admitted_at.desc(), calls.c.id.desc()).limit(limit + 1)
+    rows = (await db.execute(newest)).mappings().all()
+    found = tuple(msgspec.convert(row, Call) for row in rows[:limit])
+    return Page(found, more=len(rows) > limit)
+
+
+def _wanted(only: Filter) -> Iterator[ColumnElement[bool]]:
+    if only.model is not None:
+        yield calls.c.model == only.model
+    if only.outcome is not None:
+        yield calls.c.outcome == only.outcome
+    if only.counted is not None:
+        yield calls.c.counted.is_(only.counted)
+    if only.key is not None:
+        yield calls.c.key_id == only.key
+
+
+async def _older(db: AsyncConnection, account_id: str, call_id: str) -> ColumnElement[bool]:
+    """Two calls may be of the same moment: ids decide then, so that no page skips one."""
+    mark = calls.c.admitted_at, calls.c.id
+    query = select(*mark).where(calls.c.id == call_id, calls.c.account_id == account_id)
+    row = (await db.execute(query)).first()
+    if row is None:
+        raise CallNotFound(f"there is no call {call_id!r}")
+    return tuple_(*mark) < tuple_(*row)
