@@ -126,3 +126,16 @@ async def test_control_ends_with_its_parent(tmp_path: Path, ending: str) -> None
     assert control.returncode == 0
     events = [json.loads(line)["event"] for line in logs.splitlines()]
     assert events == ["control.ready", "control.stopped"]
+
+
+def test_requests_are_granted(tmp_path: Path) -> None:
+    """An account is shown with what it was granted; an odd day or call is one line."""
+    _said(tmp_path, "accounts", "create", "ann")
+    assert "got 5 requests more" in _said(
+        tmp_path, "accounts", "grant", "ann", "5", "--reason", "an outage"
+    )
+    assert "0 of 65" in _said(tmp_path, "accounts", "show", "ann")
+    odd = _oxlo(tmp_path, "accounts", "grant", "ann", "5", "--reason", "x", "--day", "soon")
+    assert (odd.returncode, "2026-11-28" in odd.stderr) == (1, True)
+    unknown = _oxlo(tmp_path, "accounts", "refund", "req_1", "--reason", "x")
+    assert (unknown.returncode, "x-request-id" in unknown.stderr) == (1, True)
