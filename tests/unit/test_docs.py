@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from oxlo.catalogue.abilities import shared
 from oxlo.catalogue.parameters import parameters
 from oxlo.cli import app
 from oxlo.settings import Settings
+from oxlo.snippets import CATEGORIES
 from oxlo.wire import chat, completions
 from oxlo.wire.detection import DetectRequest
 from oxlo.wire.embeddings import EmbeddingRequest
@@ -117,19 +119,33 @@ def is_command(command: object, words: list[str]) -> bool:
     return words[0] in commands and is_command(commands[words[0]], words[1:])
 
 
-@pytest.mark.parametrize(
-    ("name", "target"), [("settings_doc", "configuration.md"), ("models_doc", "models.md")]
-)
-def test_tables_are_fresh(name: str, target: str) -> None:
-    """Pages with tables made by a script are what the script would write."""
+def loaded(name: str) -> ModuleType:
+    """A script of the repository, as a module."""
     spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
     assert spec is not None
     assert spec.loader is not None
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    page = DOCS / target
+    return script
+
+
+@pytest.mark.parametrize(
+    ("name", "target"), [("settings_doc", "configuration.md"), ("models_doc", "models.md")]
+)
+def test_tables_are_fresh(name: str, target: str) -> None:
+    """Pages with tables made by a script are what the script would write."""
+    script, page = loaded(name), DOCS / target
     assert script.page(text(page)) == text(page), f"run: python scripts/{name}.py"
     assert page == script.PAGE
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_programs_are_fresh(category: str) -> None:
+    """Each has a page that shows it, as it runs in the tests against real models."""
+    script = loaded("snippets_doc")
+    mark = f"<!-- programs: {category} "
+    (page,) = (page for page in script.FOLDER.glob("*.md") if mark in text(page))
+    assert script.page(text(page)) == text(page), "run: python scripts/snippets_doc.py"
 
 
 def tree() -> set[tuple[str, str, str]]:

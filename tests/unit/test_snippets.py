@@ -1,6 +1,7 @@
 """Programs that show how a model is called."""
 
 import ast
+import itertools
 import json
 import re
 from typing import get_args
@@ -9,7 +10,7 @@ import pytest
 
 from oxlo import catalogue, snippets
 from oxlo.catalogue import Ability
-from oxlo.snippets import CATEGORIES, LANGUAGES, Category, Language, for_abilities, render
+from oxlo.snippets import CATEGORIES, LANGUAGES, Category, Language, for_abilities, program, render
 
 BASE, KEY, MODEL = "http://127.0.0.1:8000/v1", "sk_x", "some-model"
 
@@ -31,6 +32,13 @@ def test_all_three_values_are_filled_in(category: Category, language: Language) 
 def test_python_parses(category: Category) -> None:
     """It is a program as it stands."""
     ast.parse(render(category, "python", BASE, KEY, MODEL))
+
+
+@each_category
+def test_python_can_be_pasted_into_its_prompt(category: Category) -> None:
+    """Where a block is followed by a statement at once, Python 3.12 and older see an error."""
+    lines = render(category, "python", BASE, KEY, MODEL).splitlines()
+    assert not [b for a, b in itertools.pairwise(lines) if a[:1] == " " and b[:1].isalpha()]
 
 
 @each_category
@@ -64,3 +72,12 @@ def test_every_model_of_the_catalogue_has_some() -> None:
 def test_categories_are_abilities() -> None:
     """A category that no model can have would never be shown."""
     assert set(for_abilities(get_args(Ability))) == set(snippets.CATEGORIES)
+
+
+def test_one_program_makes_many_calls() -> None:
+    """With one client, and each import once, those of Python itself first."""
+    text = program([(category, f"model-{category}") for category in CATEGORIES], BASE, KEY)
+    assert text.startswith("import base64\n\nfrom openai import OpenAI\n\nclient = OpenAI(")
+    assert all(text.count(f'"model-{category}"') == 1 for category in CATEGORIES)
+    assert text.count("client = ") == 1
+    ast.parse(text)

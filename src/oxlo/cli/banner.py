@@ -1,75 +1,23 @@
 """What `oxlo serve` prints once it is ready: plain text, so that it copies cleanly."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
+from oxlo import snippets
 from oxlo.catalogue import Model
 from oxlo.plans import Plan
+from oxlo.snippets import Category
 
-
-@dataclass(frozen=True)
-class _Example:
-    """How models with an ability are called."""
-
-    #: Below `/v1`.
-    path: str
-    #: What curl is told beside address and key, and statements for the Python client.
-    options: str
-    python: str
-
-
-def _json(body: str, more: str = "") -> str:
-    return f"""-H "Content-Type: application/json" \\
-  -d '{body}'{more}"""
-
-
-_EXAMPLES = {
-    "chat": _Example(
-        "/chat/completions",
-        _json("""\
-{{"model": "{model}", "messages": [{{"role": "user", "content": "Say hello."}}],
-       "max_tokens": 100}}"""),
-        """\
-reply = client.chat.completions.create(
-    model="{model}",
-    messages=[{{"role": "user", "content": "Say hello."}}],
-    max_tokens=100,
+#: What the Python program shows, as far as a model for it is ready; `vision` and `detection` look
+#: at a photograph, which not everybody has at hand.
+_PYTHON: tuple[Category, ...] = (
+    "chat",
+    "streaming",
+    "embeddings",
+    "images",
+    "speech",
+    "transcription",
 )
-print(reply.choices[0].message.content)""",
-    ),
-    "embeddings": _Example(
-        "/embeddings",
-        _json('{{"model": "{model}", "input": "Say hello."}}'),
-        """\
-vectors = client.embeddings.create(model="{model}", input=["Say hello.", "Greet me."])
-print(vectors.data[0].embedding[:4])""",
-    ),
-    "speech": _Example(
-        "/audio/speech",
-        _json('{{"model": "{model}", "input": "Hello there."}}', " -o hello.mp3"),
-        """\
-speech = client.audio.speech.create(model="{model}", voice="alloy", input="Hello there.")
-speech.write_to_file("hello.mp3")""",
-    ),
-    "transcription": _Example(
-        "/audio/transcriptions",
-        "-F model={model} -F file=@hello.mp3",
-        """\
-with open("hello.mp3", "rb") as recording:
-    print(client.audio.transcriptions.create(model="{model}", file=recording).text)""",
-    ),
-}
-
-_CURL = """\
-curl {base}{path} \\
-  -H "Authorization: Bearer {key}" \\
-  {options}"""
-
-_PYTHON = """\
-from openai import OpenAI
-
-client = OpenAI(base_url="{base}", api_key="{key}")
-{calls}"""
+_PHOTOGRAPH: tuple[Category, ...] = ("vision", "detection")
 
 
 def banner(base_url: str, key: str | None, plan: Plan, models: Sequence[Model]) -> str:
@@ -83,23 +31,24 @@ def banner(base_url: str, key: str | None, plan: Plan, models: Sequence[Model]) 
 
 
 def _calls(base: str, key: str, models: Sequence[Model]) -> list[str]:
-    """A call with curl, and a program that calls a model of each ability."""
-    found = list(_examples(models))
-    if not found:
-        return []
-    example, model = found[0]
-    options = example.options.format(model=model)
-    curl = _CURL.format(base=base, key=key, path=example.path, options=options)
-    calls = "\n\n".join(example.python.format(model=model) for example, model in found)
-    python = _PYTHON.format(base=base, key=key, calls=calls)
-    return ["", "Ask with curl:", "", curl, "", "Or with Python (pip install openai):", "", python]
+    """A call with curl, a program that calls a model for each category, calls with pictures."""
+    shown = [(category, model) for category in _PYTHON if (model := _able(category, models))]
+    lines: list[str] = []
+    for category, model in shown[:1]:
+        lines += ["Ask with curl:", snippets.render(category, "curl", base, key, model)]
+    if shown:
+        lines += ["Or with Python (pip install openai):", snippets.program(shown, base, key)]
+    for category in _PHOTOGRAPH:
+        if model := _able(category, models):
+            text = snippets.render(category, "curl", base, key, model)
+            lines += [f"With a photograph of yours, photo.jpg, for {category}:", text]
+    return [line for text in lines for line in ("", text.rstrip())]
 
 
-def _examples(models: Sequence[Model]) -> Iterator[tuple[_Example, str]]:
-    """Each ability's example, with the first of the models that has it."""
-    for ability, example in _EXAMPLES.items():
-        if able := [model.id for model in models if ability in model.abilities]:
-            yield example, able[0]
+def _able(category: Category, models: Sequence[Model]) -> str | None:
+    """The first of the models that answers such calls."""
+    fitting = (m.id for m in models if category in snippets.for_abilities(m.abilities))
+    return next(fitting, None)
 
 
 KEEP = "Keep the key now: it is not shown again."

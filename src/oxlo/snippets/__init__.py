@@ -1,12 +1,12 @@
 """The programs that show how a model is called: the start-up print, the docs and the portal."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
-__all__ = ["CATEGORIES", "LANGUAGES", "Category", "Language", "for_abilities", "render"]
+__all__ = ["CATEGORIES", "LANGUAGES", "Category", "Language", "for_abilities", "program", "render"]
 
 Language = Literal["python", "node", "curl"]
 Category = Literal[
@@ -44,6 +44,20 @@ def render(category: Category, language: Language, base_url: str, key: str, mode
             raise ValueError(f"{name} cannot stand in a program: {value!r}")
     text = _template(category, language)
     return re.sub(r"\{(base_url|key|model)\}", lambda found: values[found[1]], text)
+
+
+def program(calls: Iterable[tuple[Category, str]], base_url: str, key: str) -> str:
+    """One Python program that makes several calls, each to its model, with one client."""
+    lines: dict[str, None] = {}
+    bodies = []
+    for category, model in calls:
+        text = render(category, "python", base_url, key, model)
+        head, client, body = re.split(r"^(client = .*\n)", text, flags=re.MULTILINE)
+        lines |= dict.fromkeys([*head.splitlines(), client.strip()])
+        bodies.append(body.strip())
+    own = sorted(line for line in lines if line.startswith("import "))
+    others = [line for line in lines if line and line not in own]
+    return "\n\n".join(filter(None, ["\n".join(own), *others, *bodies])) + "\n"
 
 
 def for_abilities(abilities: Collection[str]) -> tuple[Category, ...]:

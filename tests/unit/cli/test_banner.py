@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 
 import pytest
 
@@ -17,16 +18,22 @@ def printed(*models: str) -> str:
 
 
 def program(text: str) -> str:
-    return text.partition("(pip install openai):")[2].partition("Stop with")[0]
+    after = text.partition("(pip install openai):")[2]
+    return after.partition("With a photo")[0].partition("Stop with")[0]
 
 
-def test_every_ability_has_its_call() -> None:
-    """The program calls a ready model of each, and parses as it stands."""
-    shown = program(printed("smollm2-135m", "qwen2.5-coder-0.5b", "minilm-l6"))
-    assert shown.count("smollm2-135m") == 1
-    assert shown.count("minilm-l6") == 1
-    assert "qwen" not in shown
+def test_each_kind_of_model_has_its_call() -> None:
+    """The program calls the first ready model of each, and parses as it stands."""
+    shown = program(printed("smollm2-135m", "qwen2.5-coder-0.5b", "minilm-l6", "tiny-scenes"))
+    called = re.findall(r'model="([^"]+)"', shown)
+    assert called == ["smollm2-135m", "smollm2-135m", "minilm-l6", "tiny-scenes"]
+    assert shown.count("client = OpenAI(") == 1
     ast.parse(shown)
+
+
+def test_chats_are_bounded() -> None:
+    """A small model may go on for minutes when nobody says where to stop."""
+    assert program(printed("smollm2-135m")).count("max_tokens=") == 2
 
 
 @pytest.mark.parametrize(
@@ -34,6 +41,7 @@ def test_every_ability_has_its_call() -> None:
     [
         ("smollm2-135m", "/v1/chat/completions"),
         ("minilm-l6", "/v1/embeddings"),
+        ("tiny-scenes", "/v1/images/generations"),
         ("kokoro-82m", "/v1/audio/speech"),
     ],
 )
@@ -45,11 +53,17 @@ def test_curl_asks_a_model_that_is_ready(model: str, path: str) -> None:
     assert json.loads(body)["model"] == model
 
 
-def test_a_recording_is_sent_as_a_form() -> None:
-    """It is the file that the speech before it wrote."""
-    assert "-F model=whisper-base -F file=@hello.mp3" in printed("whisper-base")
+def test_speech_is_made_before_it_is_heard() -> None:
+    """The recording is the file that the speech before it wrote."""
     shown = program(printed("whisper-base", "kokoro-82m"))
-    assert shown.index('write_to_file("hello.mp3")') < shown.index('open("hello.mp3", "rb")')
+    assert shown.index('write_to_file("speech.mp3")') < shown.index('open("speech.mp3", "rb")')
+
+
+def test_what_needs_a_photograph_stands_apart() -> None:
+    """The program runs to its end without one."""
+    text = printed("smollm2-135m", "centernet-mobilenetv3")
+    assert "photo.jpg" not in program(text)
+    assert "-F image=@photo.jpg" in text
 
 
 def test_nothing_to_call() -> None:

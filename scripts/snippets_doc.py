@@ -1,0 +1,39 @@
+"""Writes the programs of docs/api from `oxlo.snippets`: `python scripts/snippets_doc.py`.
+
+A page says which between `<!-- programs: CATEGORY MODEL -->` and `<!-- /programs -->`; languages
+may be named behind the model, otherwise there are all of them.
+"""
+
+import re
+from pathlib import Path
+
+from oxlo.snippets import LANGUAGES, Category, Language, render
+
+FOLDER = Path(__file__).parent.parent / "docs" / "api"
+BASE, KEY = "http://127.0.0.1:8000/v1", "YOUR_API_KEY"
+
+_PLACE = re.compile(
+    r"(?<=<!-- programs: )([a-z]+) (\S+)([a-z ]*) -->\n.*?(?=<!-- /programs -->)", re.DOTALL
+)
+_FENCES: dict[Language, str] = {"python": "python", "node": "javascript", "curl": "bash"}
+
+
+def page(text: str) -> str:
+    """The page with its programs as they should be."""
+    return _PLACE.sub(_filled, text)
+
+
+def _filled(found: re.Match[str]) -> str:
+    category, model, named = found.groups()
+    languages = [one for one in LANGUAGES if not named or one in named.split()]
+    blocks = "".join(_block(category, language, model) for language in languages)
+    return f"{category} {model}{named} -->\n{blocks}\n"
+
+
+def _block(category: Category, language: Language, model: str) -> str:
+    return f"\n```{_FENCES[language]}\n{render(category, language, BASE, KEY, model)}```\n"
+
+
+if __name__ == "__main__":
+    for path in sorted(FOLDER.glob("*.md")):
+        path.write_text(page(path.read_text()))
