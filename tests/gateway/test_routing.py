@@ -30,3 +30,37 @@ async def test_different_beginnings_spread(start: Start) -> None:
             assert (await platform.chat(messages=messages)).status == 200
         assert len(other.calls) > 5
         assert len(platform.engine.calls) > 5
+
+
+async def test_questions_follow_their_document(start: Start) -> None:
+    """Documents are shared out, and each question about one meets the replica that has read it."""
+    platform = await start()
+    async with EngineDouble("openai") as other:
+        platform.replicas(platform.engine, other)
+        served: dict[int, set[bool]] = {0: set(), 1: set(), 2: set(), 3: set()}
+        for question in range(5):
+            for number, seen in served.items():
+                text = f"Document {number}. " * 400 + f"Question {question}?"
+                before = len(other.calls)
+                await platform.chat(messages=[{"role": "user", "content": text}])
+                seen.add(len(other.calls) > before)
+    assert sorted(map(sorted, served.values())) == [[False], [False], [True], [True]]
+
+
+async def test_conversation_stays(start: Start) -> None:
+    """A growing conversation stays where its beginning is cached, also when others come between."""
+    platform = await start()
+    async with EngineDouble("openai") as other:
+        platform.replicas(platform.engine, other)
+        messages = [{"role": "user", "content": "Tell me about whales. " * 20}]
+        served = set()
+        for turn in range(5):
+            await platform.chat(messages=[{"role": "user", "content": f"Other {turn}. " * 50}])
+            before = len(other.calls)
+            await platform.chat(messages=messages)
+            served.add(len(other.calls) > before)
+            messages += [
+                {"role": "assistant", "content": f"Whale {turn}. " * 30},
+                {"role": "user", "content": f"And then {turn}?"},
+            ]
+    assert len(served) == 1

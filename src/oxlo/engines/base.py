@@ -25,6 +25,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     engine_model: str
     slots: int
     context_length: int
+    #: Tokens of prompts that its cache holds; 0: it does not say.
+    cache_tokens: int = 0
     #: Of the model's: warm-up exercises each.
     abilities: frozenset[str] = frozenset()
     #: Bearer token of the engine.

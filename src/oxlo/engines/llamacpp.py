@@ -52,7 +52,8 @@ class LlamaCpp:
             settings.llamacpp_context or args.context,
         )
         embeds = "embeddings" in model.abilities
-        size = decide(wish, machine, model.context_length, gguf.bytes_per_token(head))
+        per_token = gguf.bytes_per_token(head)
+        size = decide(wish, machine, model.context_length, per_token)
         config = Config(
             weights=str(file),
             projector=str(projector or ""),
@@ -66,7 +67,8 @@ class LlamaCpp:
             cache_mb=settings.llamacpp_cache_mb,
             api_key=secrets.token_urlsafe(24),
         )
-        return _launch(model, config, size.slots)
+        kept = (config.cache_mb << 20) // per_token if per_token else 0
+        return _launch(model, config, size.slots, config.slots * config.context + kept)
 
     def explain(self, log: Sequence[str]) -> str:
         """llama.cpp's first error line names the cause; those after it repeat it."""
@@ -98,7 +100,7 @@ def _files(model: Model, weights: Sequence[Path]) -> tuple[Path, dict[str, Any],
     return file, head, next(iter(projectors), None)
 
 
-def _launch(model: Model, config: Config, slots: int) -> Launch:
+def _launch(model: Model, config: Config, slots: int, cache_tokens: int) -> Launch:
     shown = msgspec.to_builtins(config)
     del shown["api_key"]
     shown["slots"] = slots
@@ -109,6 +111,7 @@ def _launch(model: Model, config: Config, slots: int) -> Launch:
         engine_model=config.alias,
         slots=slots,
         context_length=config.context,
+        cache_tokens=cache_tokens,
         abilities=model.abilities,
         api_key=config.api_key,
         argv=(sys.executable, "-m", "oxlo.engines.llamacpp_child", model.id),

@@ -76,6 +76,7 @@ class EngineHost:
             engine_model=launch.engine_model,
             slots=launch.slots,
             context_length=launch.context_length,
+            cache_tokens=launch.cache_tokens,
             state=ReplicaState.STARTING,
             reason="waiting to be started",
             generation=generation,

@@ -39,6 +39,8 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     #: Rises with each start of the replica's process: a higher one replaces a lower one.
     generation: int = 1
+    #: Tokens of prompts that its cache holds; 0: nobody has said.
+    cache_tokens: int = 0
     #: Bearer token that the engine asks for.
     api_key: str = ""
     #: When the state was entered, unix seconds.

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -11,21 +11,33 @@ from oxlo.engines.dialect import Dialect
 from oxlo.engines.dialects import dialect
 from oxlo.fleet import registry, router
 from oxlo.fleet.breaker import Breaker
+from oxlo.fleet.pace import TOKEN_BYTES, Pace
+from oxlo.fleet.prefixes import Prefixes
 from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.fleet.router import Demand
 from oxlo.gateway.upstream import Upstream
 from oxlo.queue import ModelQueue
 
 log = structlog.get_logger()
 
+#: Tokens that the cache of an engine holds which does not say.
+CACHE_TOKENS: Final = 1 << 18
+
 
 class Backend:
     """One replica, and how it is doing."""
 
-    __slots__ = ("breaker", "dialect", "id", "in_use", "ready", "replica", "slots", "upstream")
+    __slots__ = (
+        "breaker", "dialect", "id", "in_use", "prefixes", "ready", "replica", "slots", "upstream",
+        "work",
+    )  # fmt: skip
 
     def __init__(self, replica: Replica, loop: asyncio.AbstractEventLoop) -> None:
         self.id = replica.id
         self.in_use = 0
+        #: What the calls in its slots were predicted to take, in tokens of prompt.
+        self.work = 0.0
+        self.prefixes = Prefixes((replica.cache_tokens or CACHE_TOKENS) * TOKEN_BYTES)
         self.breaker = Breaker()
         self.dialect: Dialect = dialect(replica.dialect)
         key = f"authorization: Bearer {replica.api_key}\r\n" if replica.api_key else ""
@@ -45,6 +57,30 @@ class Backend:
         return self.breaker.open_until
 
 
+#: What a call asks for of which nothing is known.
+NOTHING: Final = Demand([], 1.0, 0.0)
+
+
+class Slot:
+    """A slot of a replica, taken for one call until it is given back."""
+
+    __slots__ = ("_work", "backend")
+
+    def __init__(self, backend: Backend, demand: Demand) -> None:
+        self.backend = backend
+        self._work = router.uncached(backend, demand)
+        backend.in_use += 1
+        backend.work += self._work
+        if demand.marks:
+            backend.prefixes.note(demand.marks)
+
+    def release(self) -> None:
+        """Give it back; once."""
+        backend = self.backend
+        backend.in_use -= 1
+        backend.work = backend.work - self._work if backend.in_use else 0.0
+
+
 class Group:
     """The replicas of one model, and those who wait for them."""
 
@@ -52,6 +88,7 @@ class Group:
         self.model = model
         self.backends: list[Backend] = []
         self.queue: ModelQueue[Any] = ModelQueue(queue_limit)
+        self.pace = Pace()
         #: Whether any replica answers.
         self.ready = False
         #: Context that every replica can hold.
@@ -66,21 +103,20 @@ class Group:
         self.context_length = min((b.replica.context_length for b in backends), default=0)
         self.strict_context = any(b.dialect.strict_context for b in backends)
 
-    def acquire(self, prefix: int, now: float, avoid: Backend | None = None) -> Backend | None:
+    def acquire(self, demand: Demand, now: float, avoid: Backend | None = None) -> "Slot | None":
         """Take a slot of the replica that the router chooses; None when all are taken."""
         candidates = [b for b in self.backends if b.ready and b is not avoid]
-        chosen = router.choose(candidates, prefix, now)
-        if chosen is not None:
-            chosen.in_use += 1
-        return chosen
+        chosen = router.choose(candidates, demand, now)
+        return None if chosen is None else Slot(chosen, demand)
+
+    def has_slot(self, now: float) -> bool:
+        """Whether a call would be given a slot."""
+        usable = [b for b in self.backends if b.ready]
+        return router.choose(usable, NOTHING, now) is not None
 
     def answers(self, now: float) -> bool:
         """Whether a ready replica has not just been failing."""
         return any(b.ready and b.broken_until <= now for b in self.backends)
-
-    def release(self, backend: Backend) -> None:
-        """Give a slot back."""
-        backend.in_use -= 1
 
 
 class Backends:

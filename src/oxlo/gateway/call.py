@@ -16,15 +16,15 @@ import math
 from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
-from zlib import crc32
 
 from oxlo.engines.dialect import Answer, Decided, Usage
 from oxlo.errors import ApiError, EngineFailed, EngineTimedOut, QueueTimedOut, ShuttingDown
-from oxlo.gateway import headers, keeping, receipts
+from oxlo.fleet.router import Demand
+from oxlo.gateway import headers, keeping, prediction, receipts
 from oxlo.gateway.admission import Decision, fit
 from oxlo.gateway.attachments import Attachments
 from oxlo.gateway.attempt import Attempt
-from oxlo.gateway.backends import Backend, Group
+from oxlo.gateway.backends import NOTHING, Backend, Slot
 from oxlo.gateway.body import Body
 from oxlo.gateway.endpoints import Decode, Endpoint, is_form
 from oxlo.gateway.exchange import Exchange
@@ -72,8 +72,8 @@ class Call:
 
     __slots__ = (
         "_answer", "_attachments", "_commented_at", "_counting", "_decision", "_files", "_gateway",
-        "_has_slot", "_keeping", "_last", "_line", "_queued_as", "_reply_head", "_request",
-        "_tried", "_windows", "admitted", "attempt", "caller", "endpoint", "exchange", "id",
+        "_keeping", "_last", "_line", "_queued_as", "_reply_head", "_request", "_slot", "_tried",
+        "_windows", "admitted", "attempt", "caller", "demand", "endpoint", "exchange", "id",
         "model_id", "plan", "queued_at", "reservation", "sent_at", "sse", "stage", "stream",
         "usage",
     )  # fmt: skip
@@ -103,7 +103,9 @@ class Call:
         self._counting: Sending | None = None
         self._queued_as: Waiting[Call] | None = None
         self._tried: Backend | None = None
-        self._has_slot = False
+        self._slot: Slot | None = None
+        #: What the router and the queue go by, once the call is admitted.
+        self.demand: Demand = NOTHING
         self._keeping: Asking | None = None
         self._answer: Answer
         self._last = b""
@@ -301,9 +303,10 @@ class Call:
         decision, group = self._decision, self._decision.group
         if decision.clamped:
             self._reply_head += b"x-oxlo-max-tokens-clamped: %d\r\n" % decision.max_tokens
-        backend = None if group.queue else group.acquire(self._prefix(group), wall)
-        if backend is not None:
-            self.take(backend)
+        self.demand = prediction.demand(self._request, decision, self.caller.account)
+        slot = None if group.queue else group.acquire(self.demand, wall)
+        if slot is not None:
+            self.take(slot)
             return
         self._queued_as = waiting = self._waiting()
         try:
@@ -312,26 +315,22 @@ class Call:
             self._queued_as = None
             self.fail(error)
 
-    def _prefix(self, group: Group) -> int:
-        """What the router goes by where there is choice: calls that begin alike belong together."""
-        return crc32(self._request.opening) if len(group.backends) > 1 else 0
-
     def _waiting(self) -> "Waiting[Call]":
-        """What the queue needs to know; the cost is the work predicted, in tokens of prefill."""
+        """What the queue needs to know."""
         return Waiting(
             priority=self.plan.priority,
             account=self.caller.account,
-            cost=1 + self._request.text_bytes // 4 + self._decision.max_tokens // 8,
+            cost=self.demand.work,
             enqueued_at=self.queued_at,
             wait_limit=self.plan.queue_wait,
             item=self,
         )
 
-    def take(self, backend: Backend) -> None:
+    def take(self, slot: Slot) -> None:
         """A slot is ours: write the admission down, then send."""
-        gateway, clock = self._gateway, self._gateway.clock
+        gateway, clock, backend = self._gateway, self._gateway.clock, slot.backend
         self._queued_as = None
-        self._has_slot = True
+        self._slot = slot
         self.stage = Stage.SENT
         self.sent_at = self.sent_at or clock()
         self.attempt = attempt = Attempt(
@@ -403,17 +402,18 @@ class Call:
         if error.status < 500:
             self.fail(error)
             return
-        attempt.backend.breaker.failed(self._gateway.wall())
+        gateway, group, slot = self._gateway, self._decision.group, self._slot
+        attempt.backend.breaker.failed(gateway.wall())
         other = None
         if not attempt.started and self._tried is None:
-            other = self._decision.group.acquire(0, self._gateway.wall(), avoid=attempt.backend)
-        if other is None:
+            other = group.acquire(self.demand, gateway.wall(), avoid=attempt.backend)
+        if other is None or slot is None:
             self.fail(error)
             return
         self._tried = attempt.backend
         self.attempt = None
-        self._has_slot = False
-        self._gateway.release(self._tried, self._decision.group)
+        self._slot = None
+        gateway.release(slot, group)
         self.take(other)
 
     # Replies.
@@ -524,6 +524,8 @@ class Call:
         spans = receipts.spans(self, gateway.clock())
         gateway.journal.append(receipts.settlement(self, reservation, outcome, wall, spans), then)
         self._metrics.settled(outcome, self.usage, spans)
+        if outcome.name is ANSWERED:
+            prediction.learn(self, self._decision)
         self._let_go(answered=outcome.name is ANSWERED)
 
     def _let_go(self, *, answered: bool) -> None:
@@ -540,15 +542,15 @@ class Call:
 
     def _free_slot(self, *, answered: bool) -> None:
         """The engine has done its part, or is let go."""
-        attempt = self.attempt
-        if attempt is None or not self._has_slot:
+        attempt, slot = self.attempt, self._slot
+        if attempt is None or slot is None:
             return
-        self._has_slot = False
+        self._slot = None
         if answered:
             attempt.backend.breaker.succeeded()
         else:
             attempt.cancel()
-        self._gateway.release(attempt.backend, self._decision.group)
+        self._gateway.release(slot, self._decision.group)
 
     def _drop_files(self) -> None:
         attachments, self._attachments = self._attachments, None

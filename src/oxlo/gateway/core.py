@@ -14,7 +14,7 @@ from oxlo.catalogue import Catalogue
 from oxlo.errors import ApiError, ShuttingDown
 from oxlo.gateway import auth, headers
 from oxlo.gateway.admission import Admission
-from oxlo.gateway.backends import Backend, Backends, Group
+from oxlo.gateway.backends import Backends, Group, Slot
 from oxlo.gateway.body import Budget
 from oxlo.gateway.call import Call
 from oxlo.gateway.exchange import Exchange, Handler
@@ -205,23 +205,21 @@ class Gateway:
 
     # Slots.
 
-    def release(self, backend: Backend, group: Group) -> None:
+    def release(self, slot: Slot, group: Group) -> None:
         """Give a slot back and serve who waits for it."""
-        group.release(backend)
+        slot.release()
         if group.queue:
             self.serve(group)
 
     def serve(self, group: Group) -> None:
         """Hand free slots to those who wait, in the queue's order."""
-        while group.queue:
-            backend = group.acquire(0, self.wall())
-            if backend is None:
-                return
+        wall = self.wall()
+        while group.queue and group.has_slot(wall):
             call = group.queue.pop(self.clock())
-            if call is None:
-                group.release(backend)
-                return
-            call.take(backend)
+            assert call is not None
+            slot = group.acquire(call.demand, wall)
+            assert slot is not None
+            call.take(slot)
 
     def call_metrics(self, model: str, plan: str, endpoint: str) -> CallMetrics:
         """The figures of calls alike; unknown models share one set, whatever they are called."""

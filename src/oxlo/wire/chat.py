@@ -1,5 +1,6 @@
 """POST /v1/chat/completions: a request, and what makes it valid."""
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from msgspec import Raw, UnsetType
@@ -9,7 +10,7 @@ from oxlo.errors import UnsupportedAbility
 from oxlo.wire.decode import Decoder, invalid, required, too_deep, unsupported
 from oxlo.wire.given import given
 from oxlo.wire.media import Medium
-from oxlo.wire.messages import Summary, first_bytes, summarise
+from oxlo.wire.messages import Summary, summarise, turns
 from oxlo.wire.ranges import check_given
 from oxlo.wire.sampling import CHECKS, Check, Generation
 from oxlo.wire.shapes.chat import ChatFields, ResponseFormat, StrictChatFields
@@ -62,10 +63,12 @@ class ChatRequest(Generation):
         """The pictures that it shows."""
         return self.summary.pictures
 
-    @property
-    def opening(self) -> bytes:
-        """How the prompt begins: calls that share it are best served where it is cached."""
-        return first_bytes(bytes(m.content) for m in self.messages if isinstance(m.content, Raw))
+    def turns(self) -> Iterator[bytes]:
+        """What the prompt says, tools first, as templates have it."""
+        tools = self.given.get("tools")
+        if tools is not None:
+            yield bytes(tools)
+        yield from turns(self.messages)
 
     @property
     def has_tools(self) -> bool:

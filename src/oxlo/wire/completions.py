@@ -1,11 +1,13 @@
 """POST /v1/completions, the legacy endpoint: a request, and what makes it valid."""
 
+from collections.abc import Iterator
 from typing import Any, Final
+
+import msgspec
 
 from oxlo.catalogue import Model
 from oxlo.wire.decode import Decoder, invalid, unsupported
 from oxlo.wire.given import given
-from oxlo.wire.messages import first_bytes
 from oxlo.wire.ranges import check_given
 from oxlo.wire.sampling import CHECKS, Check, Generation
 from oxlo.wire.shapes.completions import CompletionFields, StrictCompletionFields
@@ -34,11 +36,10 @@ class CompletionRequest(Generation):
         if given.get("best_of", self.n) != self.n:
             raise invalid("best_of", "every answer is returned here: it must equal 'n'.")
 
-    @property
-    def opening(self) -> bytes:
-        """How the first prompt begins; token ids tell nothing that is worth it."""
+    def turns(self) -> Iterator[bytes]:
+        """What the first prompt says."""
         first = self.prompts[0]
-        return first_bytes([first.encode()]) if isinstance(first, str) else b""
+        yield first.encode() if isinstance(first, str) else msgspec.json.encode(first)
 
 
 def decode(body: bytes) -> tuple[CompletionRequest, tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """The messages of a chat: their fields are read; what they say is passed on as it came."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
@@ -46,18 +46,14 @@ _parts: Final = msgspec.json.Decoder(list[Part])
 _url = msgspec.json.Decoder(Url)
 
 
-#: So much of a prompt's beginning tells which others share it.
-_OPENING: Final = 1024
-
-
-def first_bytes(said: Iterable[bytes]) -> bytes:
-    """The first kilobyte of what is said, turn after turn."""
-    opening = b""
-    for turn in said:
-        opening += turn[: _OPENING - len(opening)]
-        if len(opening) >= _OPENING:
-            break
-    return opening
+def turns(messages: Iterable[Message]) -> Iterator[bytes]:
+    """What is said turn after turn, as bytes that are alike where the prompt is."""
+    for message in messages:
+        content = message.content
+        if isinstance(content, Raw) and not message.tool_calls:
+            yield b"%b:%b" % (message.role.encode(), bytes(content))
+        else:
+            yield _encode(message)
 
 
 def summarise(messages: list[Message]) -> Summary:

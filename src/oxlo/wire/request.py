@@ -1,5 +1,6 @@
 """What the gateway needs to know of a request, whatever its endpoint."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from oxlo.wire.media import Medium
@@ -32,9 +33,8 @@ class Request(Protocol):
     def text_bytes(self) -> int:
         """Upper bound of what is capped, in bytes: no text has more tokens."""
 
-    @property
-    def opening(self) -> bytes:
-        """How the prompt begins: calls that share it are best served where it is cached."""
+    def turns(self) -> Iterable[bytes]:
+        """What the prompt says, turn after turn: calls that begin alike share an engine's cache."""
 
     def media(self) -> tuple[Medium, ...]:
         """The pictures and recordings that it names."""
@@ -63,10 +63,9 @@ class Whole:
         """One text at a time: no template adds to it."""
         return 1
 
-    @property
-    def opening(self) -> bytes:
+    def turns(self) -> Iterable[bytes]:
         """Nothing of it is kept between calls."""
-        return b""
+        return ()
 
     def media(self) -> tuple[Medium, ...]:
         """It is text alone."""

@@ -1,0 +1,37 @@
+"""What a call will take, and what is learnt of it when it was answered."""
+
+from typing import TYPE_CHECKING
+
+from oxlo.fleet.pace import TOKEN_BYTES
+from oxlo.fleet.router import Demand
+from oxlo.wire.marks import marks
+
+if TYPE_CHECKING:
+    from oxlo.gateway.admission import Decision
+    from oxlo.gateway.call import Call
+    from oxlo.wire.request import Request
+
+
+def demand(request: "Request", decision: "Decision", account: str) -> Demand:
+    """The work predicted; and where there is choice, what the prompt shares with others."""
+    group = decision.group
+    return Demand(
+        marks(request.turns()) if len(group.backends) > 1 else [],
+        1 + request.text_bytes / TOKEN_BYTES,
+        group.pace.predict(account, decision.max_tokens),
+    )
+
+
+def learn(call: "Call", decision: "Decision") -> None:
+    """What an answer took tells what the next ones will take."""
+    usage, attempt, pace = call.usage, call.attempt, decision.group.pace
+    if not usage.prompt_tokens:
+        return
+    pace.answered(call.caller.account, usage.completion_tokens)
+    if call.stream and attempt is not None:
+        pace.timed(
+            usage.prompt_tokens - usage.cached_tokens,
+            attempt.first_at - call.sent_at,
+            usage.completion_tokens,
+            attempt.last_at - attempt.first_at,
+        )
