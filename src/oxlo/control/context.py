@@ -12,6 +12,7 @@ from oxlo.objects.links import Signer
 from oxlo.objects.store import Objects
 from oxlo.settings import Settings
 from oxlo.store.database import Database
+from oxlo.store.status import Board
 from oxlo.telemetry.metrics import ControlMetrics
 
 
@@ -25,6 +26,7 @@ class Control:
     metrics: ControlMetrics
     objects: Objects
     signer: Signer
+    status: Board
     #: Now, in unix seconds.
     clock: Callable[[], float] = time.time
 
@@ -49,4 +51,5 @@ def build(
     drain = Drain(settings.journal_dir, database, metrics, clock=clock)
     objects = Objects.open(settings.objects_location)
     signer = Signer(settings.base_url, settings.signing_secret())
-    return Control(settings, database, drain, metrics, objects, signer, clock)
+    status = Board(database, settings.replicas_file, clock)
+    return Control(settings, database, drain, metrics, objects, signer, status, clock)

@@ -7,11 +7,12 @@ import structlog
 
 from oxlo.control.context import Control
 from oxlo.objects.errors import CannotKeep
-from oxlo.store import calls
+from oxlo.store import calls, readiness
 from oxlo.store.errors import StoreError
 
 DRAIN_SECONDS = 0.5
 RETENTION_SECONDS = 3600.0
+LOOK_SECONDS = 60.0
 RETRY_SECONDS = 5.0
 #: Rows deleted in one transaction: a long one would keep other writers waiting.
 _BATCH = 2000
@@ -56,6 +57,13 @@ async def delete_old_receipts(control: Control) -> int:
         total += deleted
         if deleted < _BATCH:
             return total
+
+
+async def delete_old_looks(control: Control) -> int:
+    """Forget how ready the models were longer ago than receipts are kept; how many rows."""
+    before = control.clock() - control.settings.receipts_days * _DAY
+    async with control.database.write() as db:
+        return await readiness.delete_before(db, before)
 
 
 async def delete_old_objects(control: Control) -> int:

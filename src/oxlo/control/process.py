@@ -62,10 +62,13 @@ async def _work(
     """Run both servers and the jobs; one that dies ends them all."""
     receipts = partial(jobs.delete_old_receipts, control)
     objects = partial(jobs.delete_old_objects, control)
+    looks = partial(jobs.delete_old_looks, control)
     every = (
         ("drain", control.drain.run, jobs.DRAIN_SECONDS),
         ("retention", receipts, jobs.RETENTION_SECONDS),
         ("objects", objects, jobs.RETENTION_SECONDS),
+        ("looks", looks, jobs.RETENTION_SECONDS),
+        ("status", control.status.look, jobs.LOOK_SECONDS),
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(unixserver.serve(public.app(control), listeners[0], stop))

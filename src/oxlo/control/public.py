@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from oxlo.control import media, metrics, replies, requests, usage
+from oxlo.control import media, metrics, replies, requests, status, usage
 from oxlo.control.context import Control
 from oxlo.objects import links
 from oxlo.portal import site
@@ -23,6 +23,7 @@ def app(control: Control) -> Starlette:
     routes = [
         Route("/healthz", _health),
         Route("/metrics", metrics.endpoint),
+        Route("/status.json", status.endpoint),
         Route(f"{links.PATH}{{name}}", media.endpoint),
         Route("/v1/requests", requests.listing),
         Route("/v1/requests/{id}", requests.endpoint),

@@ -130,3 +130,11 @@ async def test_refund_is_on_the_receipt(
     assert (receipt["refund"]["requests"], receipt["refund"]["reason"]) == (1, "an odd answer")
     (given,) = (await public_client.get("/v1/usage", headers=MINE)).json()["grants"]
     assert (given["request"], given["day"]) == ("req_1", "2027-01-15T00:00:00Z")
+
+
+async def test_status_is_public(control: Control, public_client: httpx2.AsyncClient) -> None:
+    """Anybody may read how the models are doing, from any page, for ten seconds."""
+    reply = await public_client.get("/status.json")
+    assert (reply.status_code, reply.json()["state"]) == (200, "empty")
+    assert reply.headers["cache-control"] == "public, max-age=10"
+    assert reply.headers["access-control-allow-origin"] == "*"
