@@ -171,6 +171,11 @@ class ModelQueue(Generic[Item]):
         """Seconds until it is this call's turn, at the pace of the latest slots."""
         return self.place(item, now) * self._slot_seconds
 
+    def outlook(self, priority: Priority) -> tuple[int, float]:
+        """The place and the wait, in seconds, of a call that came now and gained by no fairness."""
+        place = 1 + sum(len(level.calls) for level in self._levels[priority:])
+        return place, place * self._slot_seconds
+
     def retry_after(self) -> int:
         """Whole seconds until those who wait now are served, at the pace of the latest slots."""
         return min(_LONGEST_WAIT, max(1, math.ceil(self._size * self._slot_seconds)))

@@ -103,6 +103,10 @@ class Settings:
         "", "Where images are kept: a folder, or s3://, gs:// or az://; default HOME/objects."
     )
     objects_hours: int = _setting(24, "Hours that images are kept, and links to them hold.")
+    idempotency_hours: int = _setting(
+        24, "Hours that answers to calls with an Idempotency-Key are kept."
+    )
+    idempotency_mb: int = _setting(256, "MB of such answers that are kept, the newest.")
     receipts_days: int = _setting(90, "Days that receipts are kept.")
     journal_full: Literal["continue", "stop"] = _setting(
         "continue", "When the journal cannot be written: continue inference, or stop admitting."
@@ -180,6 +184,11 @@ class Settings:
     def journal_dir(self) -> Path:
         """Where gateways write their journals."""
         return self.home / "journal"
+
+    @property
+    def idempotency_dir(self) -> Path:
+        """Where gateways keep answers to calls with a key."""
+        return self.home / "idempotency"
 
     @property
     def objects_location(self) -> str:

@@ -14,6 +14,7 @@ _STORIES = {
     "cancelled": "You disconnected before the engine had started",
     "timed_out": "The model did not answer in time",
     "refused": "The call was refused",
+    "replayed": "The call repeated an earlier one with its idempotency key, and got its answer",
     "lost": "The gateway stopped before the call had ended",
 }
 

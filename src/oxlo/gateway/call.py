@@ -459,7 +459,7 @@ class Call:
         if exchange.state is ExchangeState.DONE:
             return
         if exchange.streaming and self.sse:
-            exchange.end(b"data: " + error.body() + b"\n\n")
+            exchange.cut(b"data: " + error.body() + b"\n\n")
             return
         exchange.head += self._common_head()
         exchange.fail(error)

@@ -14,12 +14,14 @@ from oxlo.catalogue import Catalogue
 from oxlo.errors import ApiError, ShuttingDown
 from oxlo.gateway import auth, headers
 from oxlo.gateway.admission import Admission
+from oxlo.gateway.answers import FileAnswers
 from oxlo.gateway.backends import Backends, Group, Slot
 from oxlo.gateway.body import Budget
 from oxlo.gateway.call import Call
 from oxlo.gateway.exchange import Exchange, Handler
 from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.http import Server
+from oxlo.gateway.idempotency import Idempotency
 from oxlo.gateway.lookup import Lookup
 from oxlo.gateway.media import Media
 from oxlo.gateway.metrics import CallMetrics, Metrics
@@ -97,6 +99,13 @@ class Gateway:
             self.clock,
             self.name_exchange,
         )
+        answers = FileAnswers(
+            settings.idempotency_dir,
+            loop,
+            hours=settings.idempotency_hours,
+            mb=settings.idempotency_mb,
+        )
+        self.idempotency = Idempotency(self, answers)
         self.draining = False
         self.routes = Routes(self)
         self._date = headers.date_line(self.started_at)
@@ -246,6 +255,7 @@ class Gateway:
                 call.expired()
         self.ledger.renew([call.reservation for call in self.calls if call.reservation], wall)
         self.ledger.tick(wall)
+        self.idempotency.tick(wall)
         self.journal.retry()
         self.backends.refresh()
         self.lookup.changes(self._changed)

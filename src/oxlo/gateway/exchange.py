@@ -183,6 +183,10 @@ class Exchange:
         self.connection.write(self._frame(data) + (b"0\r\n\r\n" if self._chunked else b""))
         self.finish()
 
+    def cut(self, data: bytes) -> None:
+        """Send the last piece of a reply that went wrong: an error."""
+        self.end(data)
+
     def _frame(self, data: bytes) -> bytes:
         if not self._chunked or not data:
             return data

@@ -20,8 +20,8 @@ def limits(
         "plan": plan.id,
         "plan_name": plan.name,
         "trial_until": iso(caller.trial_until) if trial else None,
-        "day": _window(day, now) | {"granted": caller.granted(day_of(now))},
-        "minute": _window(minute, now),
+        "day": window(day, now) | {"granted": caller.granted(day_of(now))},
+        "minute": window(minute, now),
         "concurrency": {"limit": plan.concurrency, "in_use": in_use},
         "max_input_tokens": plan.max_input_tokens,
         "max_output_tokens": plan.max_output_tokens,
@@ -31,12 +31,13 @@ def limits(
     }
 
 
-def _window(window: Window, now: float) -> dict[str, Any]:
-    moment = datetime.fromtimestamp(int(now) + window.resets_in, UTC)
+def window(of: Window, now: float) -> dict[str, Any]:
+    """One window as clients read it."""
+    moment = datetime.fromtimestamp(int(now) + of.resets_in, UTC)
     return {
-        "limit": window.limit,
-        "used": window.used,
-        "remaining": window.remaining,
+        "limit": of.limit,
+        "used": of.used,
+        "remaining": of.remaining,
         "resets_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "resets_in": window.resets_in,
+        "resets_in": of.resets_in,
     }

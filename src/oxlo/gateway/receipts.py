@@ -5,10 +5,14 @@ from typing import TYPE_CHECKING, Final
 
 from oxlo.errors import ApiError, EngineTimedOut, QueueTimedOut
 from oxlo.ledger.records import Admitted, Refused, Settled
+from oxlo.ledger.windows import Window, day_of, minute_of
 
 if TYPE_CHECKING:
+    from oxlo.gateway.answers import Kept
     from oxlo.gateway.call import Call
+    from oxlo.gateway.exchange import Exchange
     from oxlo.ledger.base import Reservation
+    from oxlo.plans.caller import Caller
 
 
 class Outcome:
@@ -39,6 +43,8 @@ ANSWERED: Final = "answered"
 CANCELLED: Final = Outcome(499, "cancelled", "client_closed")
 ABANDONED: Final = Outcome(499, "abandoned", "client_closed", counted=True, minute_counted=True)
 ABANDONED_REFUNDED: Final = Outcome(499, "abandoned", "client_closed", minute_counted=True)
+#: Got the answer that was kept under its idempotency key.
+REPEATED: Final = Outcome(200, "replayed")
 
 
 def answer(finish: str) -> Outcome:
@@ -70,7 +76,8 @@ def refusal(call: "Call", status: int, code: str, wall: float) -> Refused:
     day, minute = call.windows(wall)
     return Refused(
         call.id, wall, caller.account, caller.key, caller.plan, call.model_id,
-        call.endpoint.name, call.stream, status, code, day.left, minute.left, trace(call),
+        call.endpoint.name, call.stream, status, code, day.left, minute.left,
+        trace(call.exchange),
     )  # fmt: skip
 
 
@@ -102,7 +109,27 @@ def settlement(
         outcome.status, outcome.name, outcome.counted, outcome.minute_counted, outcome.error,
         attempt.backend.id if attempt is not None else "",
         usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, outcome.finish,
-        _ms(queue), _ms(first), _ms(total), day.left, minute.left, trace(call),
+        _ms(queue), _ms(first), _ms(total), day.left, minute.left,
+        trace(call.exchange),
+    )  # fmt: skip
+
+
+def repeat(
+    exchange: "Exchange",
+    endpoint: str,
+    caller: "Caller",
+    kept: "Kept",
+    windows: tuple[Window, Window],
+    wall: float,
+    seconds: float,
+) -> Settled:
+    """The record of an answer that was sent again: it costs nothing."""
+    day, minute = windows
+    return Settled(
+        exchange.id.decode(), wall, caller.account, caller.key, caller.plan, kept.model,
+        endpoint, kept.stream, day_of(wall), minute_of(wall), REPEATED.status, REPEATED.name,
+        REPEATED.counted, REPEATED.minute_counted, "", "", 0, 0, 0, "", 0.0, 0.0, _ms(seconds),
+        day.left, minute.left, trace(exchange),
     )  # fmt: skip
 
 
@@ -110,9 +137,9 @@ def settlement(
 _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def trace(call: "Call") -> str:
+def trace(exchange: "Exchange") -> str:
     """The caller's `traceparent`, where it is one: control continues the trace."""
-    given = call.exchange.headers.get(b"traceparent")
+    given = exchange.headers.get(b"traceparent")
     if given is None or _TRACEPARENT.fullmatch(given) is None:
         return ""
     return given.decode()

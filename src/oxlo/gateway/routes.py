@@ -10,12 +10,13 @@ import msgspec
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import describe, entry, voices
 from oxlo.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
-from oxlo.gateway import headers
+from oxlo.gateway import dryrun, headers, idempotency
 from oxlo.gateway.backends import Group
 from oxlo.gateway.body import Body
 from oxlo.gateway.call import Call
 from oxlo.gateway.endpoints import INFERENCE, Endpoint, is_form
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
+from oxlo.gateway.idempotency import Keyed
 from oxlo.gateway.limits import limits
 from oxlo.gateway.relay import ControlRelay
 from oxlo.plans.caller import Caller
@@ -44,6 +45,7 @@ class Routes:
 
     def __init__(self, gateway: "Gateway", endpoints: Iterable[Endpoint] = INFERENCE) -> None:
         self._gateway = gateway
+        self._brake = dryrun.Brake()
         self.table = (
             *(self._inference(endpoint) for endpoint in endpoints),
             Route(b"GET", "/v1/models", 0, self._asked("models", self._models)),
@@ -108,8 +110,15 @@ class Routes:
     # Inference.
 
     def _call(self, exchange: Exchange, endpoint: Endpoint) -> Handler:
-        call = Call(self._gateway, exchange, endpoint)
-        self._gateway.authenticate(exchange, endpoint.name, call.admit)
+        gateway, given = self._gateway, exchange.headers
+        if dryrun.wanted(given):
+            call: Call | Keyed = dryrun.DryRun(gateway, exchange, endpoint, self._brake)
+        elif idempotency.HEADER in given:
+            key = idempotency.checked(given[idempotency.HEADER])
+            call = Keyed(gateway.idempotency, exchange, endpoint, key)
+        else:
+            call = Call(gateway, exchange, endpoint)
+        gateway.authenticate(exchange, endpoint.name, call.admit)
         _check_type(exchange, endpoint)
         return call
 

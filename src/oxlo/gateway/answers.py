@@ -1,0 +1,209 @@
+"""Answers that are kept under an idempotency key, and who makes one just now.
+
+    claim ──> None        nobody has the key: it is yours until `keep` or `release`
+          ├─> Running     somebody makes the answer
+          └─> Kept        it is there
+
+One file a key in a folder that all gateways of a machine share. The claim is a lock on a file
+beside it, so it ends with the process that made it, however that ended.
+"""
+
+import asyncio
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+import structlog
+
+log = structlog.get_logger()
+
+_LOCK = ".lock"
+_DRAFT = ".draft"
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer as it is sent again."""
+
+    #: What was asked: an answer is for this and nothing else.
+    fingerprint: str
+    #: The call that made it.
+    request_id: str
+    model: str
+    stream: bool
+    #: Header lines, without those that tell of a moment.
+    head: bytes
+    body: bytes
+
+
+class Running(msgspec.Struct, frozen=True):
+    """Somebody makes the answer to this."""
+
+    fingerprint: str
+
+
+Told = Callable[[Kept | Running | None], None]
+Result = TypeVar("Result")
+
+
+def name_of(account: str, key: str) -> str:
+    """What a key of an account is kept under."""
+    return hashlib.sha256(f"{account}\0{key}".encode()).hexdigest()
+
+
+class Answers(Protocol):
+    """Where answers are kept; the same rules wherever that is. `name` is that of `name_of`."""
+
+    def claim(self, name: str, fingerprint: str, told: Told) -> None:
+        """Ask for a key; `told` is called once, later."""
+
+    def keep(self, name: str, kept: Kept, done: Callable[[], None]) -> None:
+        """Keep the answer and end the claim; `done` is called whether or not that worked."""
+
+    def release(self, name: str) -> None:
+        """End a claim without an answer."""
+
+    def tick(self, now: float) -> None:
+        """Now and then: forget what is too old or too much."""
+
+
+class FileAnswers:
+    """Answers in files of a folder. Nothing waits for the disk but those who sent a key."""
+
+    SWEEP_SECONDS = 60.0
+
+    def __init__(self, folder: Path, loop: asyncio.AbstractEventLoop, *, hours: int, mb: int):
+        """Keep answers for `hours`, and no more than `mb` megabytes (2^20 bytes) of them."""
+        self._folder = folder
+        self._loop = loop
+        self._seconds = hours * 3600.0
+        self._bytes = mb << 20
+        self._executor: Executor | None = None  # the loop's own
+        self._claims: dict[str, int] = {}
+        self._swept_at = 0.0
+
+    def claim(self, name: str, fingerprint: str, told: Told) -> None:
+        """Ask for a key; `told` is called once, later."""
+
+        def done(asked: asyncio.Future[Kept | Running | int]) -> None:
+            try:
+                result = asked.result()
+            except OSError as error:  # the call is made; it will just not be remembered
+                log.warning("idempotency.no_claim", error=str(error))
+                told(None)
+                return
+            if isinstance(result, int):
+                self._claims[name] = result
+                told(None)
+            else:
+                told(result)
+
+        self._run(lambda: self._claim(name, fingerprint)).add_done_callback(done)
+
+    def keep(self, name: str, kept: Kept, done: Callable[[], None]) -> None:
+        """Keep the answer and end the claim; `done` is called whether or not that worked."""
+        lock = self._claims.pop(name, -1)
+        self._run(lambda: self._keep(name, kept, lock)).add_done_callback(lambda _: done())
+
+    def release(self, name: str) -> None:
+        """End a claim without an answer."""
+        lock = self._claims.pop(name, -1)
+        if lock >= 0:
+            self._run(lambda: self._unlock(name, lock))
+
+    def tick(self, now: float) -> None:
+        """Once a minute: forget what is too old or too much."""
+        if now - self._swept_at >= self.SWEEP_SECONDS:
+            self._swept_at = now
+            self._run(lambda: sweep(self._folder, now - self._seconds, self._bytes))
+
+    def _run(self, work: Callable[[], Result]) -> "asyncio.Future[Result]":
+        return self._loop.run_in_executor(self._executor, work)
+
+    # In threads.
+
+    def _claim(self, name: str, fingerprint: str) -> Kept | Running | int:
+        """The answer, who makes it, or the claim: a locked file's descriptor."""
+        kept = self._read(name)
+        if kept is not None:
+            return kept
+        lock = self._lock(name, fingerprint)
+        if isinstance(lock, int):
+            kept = self._read(name)  # it may have been kept just before we had the lock
+            if kept is not None:
+                self._unlock(name, lock)
+                return kept
+        return lock
+
+    def _read(self, name: str) -> Kept | None:
+        try:
+            path = self._folder / name
+            if path.stat().st_mtime < time.time() - self._seconds:
+                return None
+            return msgspec.msgpack.decode(path.read_bytes(), type=Kept)
+        except (OSError, msgspec.DecodeError):
+            return None
+
+    def _lock(self, name: str, fingerprint: str) -> Running | int:
+        path = self._folder / f"{name}{_LOCK}"
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        while True:
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                running = os.pread(fd, 64, 0).decode()
+                os.close(fd)
+                return Running(running)
+            if _is_at(path, fd):
+                os.pwrite(fd, fingerprint.encode(), 0)
+                return fd
+            os.close(fd)  # its last owner removed it between our opening and our locking
+
+    def _keep(self, name: str, kept: Kept, lock: int) -> None:
+        draft = self._folder / f"{name}{_DRAFT}"
+        try:
+            draft.touch(mode=0o600)
+            draft.write_bytes(msgspec.msgpack.encode(kept))
+            draft.replace(self._folder / name)
+        except OSError as error:
+            log.warning("idempotency.not_kept", request_id=kept.request_id, error=str(error))
+        self._unlock(name, lock)
+
+    def _unlock(self, name: str, lock: int) -> None:
+        if lock >= 0:
+            (self._folder / f"{name}{_LOCK}").unlink(missing_ok=True)
+            os.close(lock)
+
+
+def _is_at(path: Path, fd: int) -> bool:
+    """Whether the open file is the one that has this name now."""
+    try:
+        return path.stat().st_ino == os.fstat(fd).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def sweep(folder: Path, before: float, most: int) -> None:
+    """Remove what was written before a moment, then the oldest answers until `most` bytes are left.
+
+    Locks stay while they are young: their owners remove them, and a dead one's serves the next.
+    """
+    found = []
+    for path in folder.glob("*"):
+        try:
+            stat = path.stat(follow_symlinks=False)
+        except FileNotFoundError:  # another gateway sweeps, too
+            continue
+        size = stat.st_size if path.suffix != _LOCK else 0
+        found.append((stat.st_mtime, size, path))
+    left = sum(size for _, size, _ in found)
+    for written, size, path in sorted(found):
+        if written < before or (size and left > most):
+            path.unlink(missing_ok=True)
+            left -= size

@@ -1,0 +1,196 @@
+"""`X-Oxlo-Dry-Run: 1`: whether a call would be accepted now, without making it.
+
+A dry run goes the way of a call up to the queue, and is answered there: what a call would be
+refused for, it is refused for, in the same words. It reserves nothing and leaves no record.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from oxlo.errors import (
+    ApiError,
+    BadRequest,
+    EngineFailed,
+    MinuteLimitExceeded,
+    Overloaded,
+    QueueFull,
+)
+from oxlo.gateway import headers
+from oxlo.gateway.admission import fit
+from oxlo.gateway.backends import Backend
+from oxlo.gateway.body import Body
+from oxlo.gateway.call import Call, Stage
+from oxlo.gateway.endpoints import Endpoint
+from oxlo.gateway.exchange import Exchange
+from oxlo.gateway.exchange import State as ExchangeState
+from oxlo.gateway.limits import window
+from oxlo.ledger import refusals
+from oxlo.ledger.base import Standing
+from oxlo.ledger.windows import day_of, minute_of, minute_resets_in
+from oxlo.plans import Plan
+
+if TYPE_CHECKING:
+    from oxlo.gateway.core import Gateway
+
+HEADER = b"x-oxlo-dry-run"
+_YES_NO = {b"1": True, b"true": True, b"0": False, b"false": False}
+
+
+def wanted(given: Mapping[bytes, bytes]) -> bool:
+    """Whether the head asks for a dry run. Raises BadRequest for what says neither yes nor no."""
+    value = given.get(HEADER)
+    if value is None:
+        return False
+    answer = _YES_NO.get(value.lower())
+    if answer is None:
+        raise BadRequest("X-Oxlo-Dry-Run takes 1 or 0.", param="X-Oxlo-Dry-Run")
+    return answer
+
+
+class Brake:
+    """Dry runs are free, and so is nobody's to make at will: as many a minute as calls."""
+
+    def __init__(self) -> None:
+        self._minute = 0
+        self._used: dict[str, int] = {}
+
+    def take(self, account: str, plan: Plan, now: float) -> None:
+        """Count one. Raises MinuteLimitExceeded."""
+        minute = minute_of(now)
+        if minute != self._minute:
+            self._minute = minute
+            self._used.clear()
+        used = self._used.get(account, 0)
+        if plan.requests_per_minute is not None and used >= plan.requests_per_minute:
+            raise MinuteLimitExceeded(
+                f"The {plan.name} plan allows {plan.requests_per_minute} dry runs a minute.",
+                code="dry_run_limit_exceeded",
+                retry_after=minute_resets_in(now),
+                limit=plan.requests_per_minute,
+            )
+        self._used[account] = used + 1
+
+
+class DryRun(Call):
+    """A call that stops before the queue."""
+
+    __slots__ = ("_brake", "_input_tokens", "_standing")
+
+    def __init__(
+        self, gateway: "Gateway", exchange: Exchange, endpoint: Endpoint, brake: Brake
+    ) -> None:
+        super().__init__(gateway, exchange, endpoint)
+        self._brake = brake
+        self._input_tokens: int | None = None
+        self._standing: Standing
+
+    def body(self, body: Body) -> None:
+        """The whole body is here."""
+        try:
+            self._brake.take(self.caller.account, self.plan, self._gateway.wall())
+        except ApiError as error:
+            self._refuse(error)
+        else:
+            super().body(body)
+
+    def _reserve(self, wall: float) -> None:
+        """Look instead: what would be reserved must be there."""
+        self.stream = self.sse = False  # the answer is JSON, whatever was asked for
+        self._gateway.calls.add(self)
+        self._gateway.ledger.look(self.caller.account, self.plan, wall, self._told)
+
+    def _told(self, result: Standing | ApiError) -> None:
+        if self.stage is Stage.DONE:
+            return
+        wall = self._gateway.wall()
+        try:
+            if isinstance(result, ApiError):
+                raise result
+            self._standing = result
+            _check(self.plan, result, wall)
+            if not self._decision.group.ready:
+                raise Overloaded(f"{self.model_id} is starting. Try again shortly.", retry_after=5)
+        except ApiError as error:
+            self._refuse(error)
+            return
+        if self.endpoint.counts:
+            self._count()
+        else:
+            self._prepare(wall)
+
+    def _counted(self, backend: Backend, status: int, read: Callable[[], int], body: bytes) -> None:
+        try:
+            if status != 200:
+                raise backend.dialect.error(status, body) if status else EngineFailed()
+            self._input_tokens = read()
+            self._decision.max_tokens = fit(self._decision, self._input_tokens)
+        except ApiError as error:
+            self.fail(error)
+        else:
+            self._prepare(self._gateway.wall())
+
+    def _enqueue(self, wall: float) -> None:
+        """Here a call would begin to wait: say what awaits it."""
+        group = self._decision.group
+        waits = bool(group.queue) or not group.has_slot(wall)
+        if waits and len(group.queue) >= self._gateway.settings.queue_limit:
+            self.fail(QueueFull(retry_after=group.queue.retry_after()))
+            return
+        place, seconds = group.queue.outlook(self.plan.priority) if waits else (0, 0.0)
+        self._done()
+        if self.exchange.state is not ExchangeState.DONE:
+            body = msgspec.json.encode(self._report(place, seconds, wall))
+            self.exchange.reply(200, headers.JSON + self._common_head(), body)
+
+    def _report(self, place: int, seconds: float, wall: float) -> dict[str, Any]:
+        decision, (day, minute, in_use) = self._decision, self._standing
+        concurrency = self.plan.concurrency
+        return {
+            "object": "dry_run",
+            "accepted": True,
+            "model": decision.model.id,
+            "endpoint": self.endpoint.name,
+            "input_tokens": self._input_tokens,
+            "max_tokens": decision.max_tokens if self.endpoint.counts else None,
+            "max_tokens_clamped": decision.clamped,
+            "limits": {
+                "day": window(day, wall),
+                "minute": window(minute, wall),
+                "concurrency": {
+                    "limit": concurrency,
+                    "in_use": in_use,
+                    "waits": concurrency is not None and in_use >= concurrency,
+                },
+            },
+            "queue": {"place": place, "expected_wait_seconds": round(seconds, 1)},
+        }
+
+    # Ends: nothing was reserved, and nothing is written down.
+
+    def fail(self, error: ApiError) -> None:
+        """A call would have ended so."""
+        self._refuse(error)
+
+    def _refuse(self, error: ApiError) -> None:
+        if self.stage is not Stage.DONE:
+            self._done()
+            self._say(error)
+
+    def _record_refusal(self, status: int, code: str, then: Callable[[], None]) -> None:
+        self._done()
+
+    def _done(self) -> None:
+        self.stage = Stage.DONE
+        self._gateway.calls.discard(self)
+        self._let_go(answered=False)
+
+
+def _check(plan: Plan, standing: Standing, now: float) -> None:
+    """Whether the windows have room. Raises DailyLimitExceeded or MinuteLimitExceeded."""
+    day, minute, _ = standing
+    if day.remaining == 0:
+        raise refusals.day_used_up(plan, day_of(now), now)
+    if minute.remaining == 0:
+        raise refusals.minute_used_up(plan, minute_of(now), now)

@@ -1,0 +1,213 @@
+"""`Idempotency-Key`: sent again, not made again."""
+
+import asyncio
+
+import pytest
+from tests.gateway.conftest import Answer, Platform, Start, chat, stop_the_clock, until
+
+from oxlo.gateway.idempotency import fingerprint, lasting
+from oxlo.ledger.records import Settled
+from oxlo.testing.engine import Script
+
+CHAT = "/v1/chat/completions"
+REPLAY = "x-oxlo-idempotent-replay"
+
+
+def keyed(name: str = "k1") -> dict[str, str]:
+    return {"idempotency-key": name}
+
+
+async def send(platform: Platform, name: str = "k1", **fields: object) -> Answer:
+    return await platform.call("POST", CHAT, chat(**fields), keyed(name))
+
+
+async def kept(platform: Platform) -> None:
+    """Wait until what was answered is on disk."""
+    await until(lambda: not platform.gateway.idempotency.running)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_replayed(start: Start, stream: bool) -> None:
+    """The same bytes again, at once and after a restart's worth of forgetting; made once."""
+    platform = await start()
+    first = await send(platform, stream=stream)
+    second = await send(platform, stream=stream)
+    await kept(platform)
+    third = await send(platform, stream=stream)
+    assert first.status == second.status == third.status == 200
+    assert first.body == second.body == third.body
+    assert REPLAY not in first.headers
+    assert third.headers[REPLAY] == first.headers["x-request-id"]
+    assert third.headers["content-type"] == first.headers["content-type"]
+    assert len({a.headers["x-request-id"] for a in (first, second, third)}) == 3
+    assert len(platform.engine.calls) == 1
+
+
+async def test_counts_once(start: Start) -> None:
+    """A repeat costs nothing, and has a receipt that says so."""
+    platform = await start()
+    key = platform.control.mint("free", "acct_f")
+    stop_the_clock(platform)
+    for _ in range(3):
+        answer = await platform.call("POST", CHAT, chat(), keyed(), key)
+        await kept(platform)
+    limits = (await platform.call("GET", "/v1/limits", key=key)).json()
+    assert (limits["day"]["used"], limits["minute"]["used"]) == (1, 1)
+    record = platform.record(Settled, answer.headers["x-request-id"])
+    assert (record.outcome, record.counted, record.minute_counted) == ("replayed", False, False)
+    assert answer.headers["x-ratelimit-remaining-requests"] == "4"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_duplicate_waits(start: Start, stream: bool) -> None:
+    """A repeat of a call under way gets the same answer, when it is there."""
+    platform = await start()
+    platform.engine.next.append(Script(middle_gate="go", after=1) if stream else Script(gate="go"))
+    calls = [asyncio.create_task(send(platform, stream=stream)) for _ in range(3)]
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    running = platform.gateway.idempotency.running
+    await until(lambda: any(len(shared.clients) == 3 for shared in running.values()))
+    platform.engine.gates["go"].set()
+    answers = await asyncio.gather(*calls)
+    assert len({a.body for a in answers}) == 1
+    assert sorted(REPLAY in a.headers for a in answers) == [False, True, True]
+    assert len(platform.engine.calls) == 1
+
+
+async def test_first_leaves(start: Start) -> None:
+    """Who waits for the same answer gets it, though the one who asked first hung up."""
+    platform = await start()
+    platform.engine.next.append(Script(gate="go"))
+    client = platform.client()
+    await client.send("POST", CHAT, chat(), keyed())
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    second = asyncio.create_task(send(platform))
+    (shared,) = platform.gateway.idempotency.running.values()
+    await until(lambda: len(shared.clients) == 2)
+    client.leave()
+    await until(lambda: len(shared.clients) == 1)
+    platform.engine.gates["go"].set()
+    assert (await second).status == 200
+    assert platform.engine.cancelled == 0
+
+
+async def test_all_leave(start: Start) -> None:
+    """With the last one the call is given up, and a repeat makes it anew."""
+    platform = await start()
+    platform.engine.next.append(Script(gate="never"))
+    client = platform.client()
+    await client.send("POST", CHAT, chat(), keyed())
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    client.leave()
+    await platform.engine.until(lambda e: e.outstanding == 0)
+    assert (await send(platform)).status == 200
+    assert len(platform.engine.calls) == 2
+
+
+async def test_another_body(start: Start) -> None:
+    """A key stands for one question: another is a 409 that the SDKs do not retry."""
+    platform = await start()
+    await send(platform)
+    for _ in range(2):
+        answer = await send(platform, temperature=0.5)
+        assert (answer.status, answer.code) == (409, "idempotency_key_reused")
+        assert answer.headers["x-should-retry"] == "false"
+        await kept(platform)
+    other = await platform.call(
+        "POST", "/v1/completions", {"model": "double", "prompt": "x"}, keyed()
+    )
+    assert other.status == 409
+
+
+async def test_failures_are_not_kept(start: Start) -> None:
+    """What did not count is made again: an engine's failure, a refusal, a stream that broke."""
+    platform = await start()
+    platform.engine.next.append(Script(status=500))
+    assert (await send(platform)).status == 502
+    platform.engine.next.append(Script(error="broken", after=1))
+    assert b"error" in (await send(platform, "k2", stream=True)).body
+    assert (await send(platform, "k3", temperature=9)).status == 400
+    assert (await send(platform)).status == 200
+    assert b"[DONE]" in (await send(platform, "k2", stream=True)).body
+    assert (await send(platform, "k3")).status == 200
+
+
+async def test_accounts_apart(start: Start) -> None:
+    """The same key of another account is another key; two keys of one account share it."""
+    platform = await start()
+    one, same, other = (platform.control.mint("pro", account) for account in ("a", "a", "b"))
+    for key in (one, same, other):
+        assert (await platform.call("POST", CHAT, chat(), keyed(), key)).status == 200
+        await kept(platform)
+    assert len(platform.engine.calls) == 2
+
+
+async def test_two_gateways(start: Start) -> None:
+    """What another process of the machine makes is waited for, and told."""
+    platform = await start()
+    folder = platform.gateway.settings.idempotency_dir
+    await send(platform, "k0")
+    await kept(platform)
+    name = next(path.name for path in folder.iterdir())
+    elsewhere = type(platform.gateway.idempotency.answers)(  # type: ignore[call-arg]
+        folder, asyncio.get_running_loop(), hours=1, mb=1
+    )
+    answer = (folder / name).read_bytes()
+    (folder / name).unlink()
+    told: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+    body = b'{"model":"double","messages":[{"role":"user","content":"hi"}]}'
+    elsewhere.claim(name, fingerprint(CHAT, b"", body), told.set_result)
+    assert await told is None
+    waiting = asyncio.create_task(send(platform, "k0"))
+    await until(lambda: len(platform.gateway.idempotency.waiting) == 1)
+    platform.gateway.idempotency.tick(0.0)
+    await until(lambda: len(platform.gateway.idempotency.waiting) == 1)
+    (folder / name).write_bytes(answer)
+    platform.gateway.idempotency.tick(0.0)
+    assert (await waiting).status == 200
+    assert len(platform.engine.calls) == 1
+    elsewhere.release(name)
+
+
+@pytest.mark.parametrize("value", ["", "a b", "x" * 256, "clé"])
+async def test_odd_keys(start: Start, value: str) -> None:
+    """A key that cannot be one is refused before anything is done."""
+    platform = await start()
+    answer = await send(platform, value)
+    assert (answer.status, answer.json()["error"]["param"]) == (400, "Idempotency-Key")
+    assert not platform.engine.calls
+
+
+async def test_needs_a_key_that_is_known(start: Start) -> None:
+    """Who is not known is told so, key or not."""
+    platform = await start()
+    assert (await platform.call("POST", CHAT, chat(), keyed(), "sk_nobody")).status == 401
+
+
+async def test_large_bodies(start: Start) -> None:
+    """Bodies that wait on disk are told apart as well."""
+    platform = await start()
+    path, long = "/v1/completions", "word " * 300_000
+    for prompt, status in ((long, 200), (long + "word", 409), (long, 200)):
+        body = {"model": "double", "prompt": prompt}
+        assert (await platform.call("POST", path, body, keyed())).status == status
+    assert len(platform.engine.calls) == 1
+
+
+def test_boundaries_say_nothing() -> None:
+    """A form that is sent again has another boundary, and is the same form."""
+    form = "multipart/form-data; boundary={}"
+    one, two = (
+        fingerprint("/p", form.format(b).encode(), f"--{b}\r\nx\r\n--{b}--".encode())
+        for b in ("aaa", "bbb")
+    )
+    assert one == two
+    assert one != fingerprint("/q", form.format("aaa").encode(), b"--aaa\r\nx\r\n--aaa--")
+
+
+def test_lasting_lines() -> None:
+    """Limits and times are not those of the first call."""
+    lines = b"content-type: a\r\nx-ratelimit-limit-requests: 5\r\nopenai-processing-ms: 3\r\n"
+    assert lasting(lines + b"x-oxlo-ignored-fields: b\r\n") == (
+        b"content-type: a\r\nx-oxlo-ignored-fields: b\r\n"
+    )
