@@ -16,6 +16,7 @@ BENCHES = {
     "images": "images through the platform and by the bare library; the engine's memory",
     "hotpath": "CPU of one chat call in the gateway's own code, without kernel and network",
     "dialects": "CPU of reading a request, writing an engine's and translating chunks",
+    "limits": "four gateways and 64 clients of one account: accepted is exactly what is allowed",
     "ledger": "CPU of the ledger for one call",
 }
 

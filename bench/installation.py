@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.processes import LOAD, MEASURED, Failed, Process, free_port
@@ -43,11 +43,17 @@ class Installation:
     """What a bench calls, and what it measures."""
 
     port: int
+    #: The first gateway; `gateways` are all of them.
     gateway: Process
     control: Process
     #: A key without limits, and one whose input is capped.
     key: str
     capped_key: str
+    gateways: tuple[Process, ...] = ()
+    #: Where the limits are kept, if not in the gateway's memory.
+    valkey: Process | None = None
+    #: As its processes have it.
+    env: dict[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -59,32 +65,56 @@ def installation(
     pinned: bool = True,
     abilities: Sequence[str] = ("chat", "completions"),
     media: bool = False,
+    workers: int = 1,
+    valkey: bool = False,
 ) -> Iterator[Installation]:
     """Run it in the empty folder `home`; `models` with `abilities` are added to the catalogue.
 
     Raises Failed.
 
     `pinned`: the gateway has a CPU of its own, as far as the bench can give it one. `media`: the
-    media process runs too.
+    media process runs too. `workers`: so many gateways share the port. `valkey`: limits are kept
+    in a Valkey that runs beside them.
     """
     cpus = (MEASURED, LOAD) if pinned else (None, None)
     port = free_port()
-    env = _environment(home, port)
+    env = _environment(home, port) | ({"OXLO_VALKEY": "embedded"} if valkey else {})
     settings = Settings.read(env)
     settings.prepare()
     _write_models(settings, models, abilities)
     registry.write(settings.replicas_file, ReplicaList(time.time(), tuple(replicas)))
     with Process(_oxlo("control"), home / "control.log", cpus[1], env) as control:
         control.wait_for_path(settings.control_private_socket)
-        keys = [_key(env, plan) for plan in ("enterprise", "capped")]
+        keys = [key(env, plan) for plan in ("enterprise", "capped")]
         with ExitStack() as stack:
             if media:
                 reader = Process(_oxlo("media"), home / "media.log", cpus[1], env)
                 stack.enter_context(reader).wait_for_path(settings.media_socket)
-            process = Process(_oxlo("gateway"), home / "gateway.log", cpus[0], env)
-            gateway = stack.enter_context(process)
-            gateway.wait_for_port(port)
-            yield Installation(port, gateway, control, *keys)
+            store = _valkey(settings, env, cpus[1], stack) if valkey else None
+            gateways = tuple(_gateways(workers, home, env, cpus[0], stack))
+            for each in gateways:
+                each.wait_for_port(port)
+            for number in range(2, workers + 1):
+                gateways[number - 1].wait_for_path(settings.gateway_socket(f"g{number}"))
+            yield Installation(port, gateways[0], control, *keys, gateways, store, env)
+
+
+def _valkey(settings: Settings, env: dict[str, str], cpu: int | None, stack: ExitStack) -> Process:
+    process = Process(_oxlo("valkey"), settings.home / "valkey.log", cpu, env)
+    stack.enter_context(process).wait_for_path(settings.valkey_socket)
+    return process
+
+
+def _gateways(
+    workers: int, home: Path, env: dict[str, str], cpu: int | None, stack: ExitStack
+) -> Iterator[Process]:
+    if workers == 1:
+        yield stack.enter_context(Process(_oxlo("gateway"), home / "gateway.log", cpu, env))
+        return
+    for number in range(1, workers + 1):
+        name = f"g{number}"
+        command = _oxlo("gateway", "--name", name, "--share-port")
+        yield stack.enter_context(Process(command, home / f"{name}.log", cpu, env))
 
 
 def _environment(home: Path, port: int) -> dict[str, str]:
@@ -108,7 +138,7 @@ def _oxlo(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "oxlo", *arguments]
 
 
-def _key(env: dict[str, str], plan: str) -> str:
+def key(env: dict[str, str], plan: str) -> str:
     """A key of a new account on `plan`."""
     _run(env, "accounts", "create", plan, "--plan", plan)
     return _run(env, "keys", "create", "--account", plan, "--quiet")

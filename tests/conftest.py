@@ -1,9 +1,11 @@
 """Fixtures that several kinds of tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.valkeys import ValkeyServer
 
 import oxlo
 from oxlo import catalogue, weights
@@ -67,3 +69,11 @@ def fetched(model: str) -> list[Path]:
     ready = weights.ready(files, cache())
     assert ready
     return ready
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """One real Valkey for all tests that only want an empty one."""
+    server = ValkeyServer(tmp_path_factory.mktemp("valkey"), keep=False).start()
+    yield server
+    server.kill()

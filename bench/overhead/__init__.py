@@ -11,7 +11,7 @@ import msgspec
 from bench import machine
 from bench.overhead import load, report
 from bench.overhead.engine import Engine, engine
-from bench.overhead.peers import PEERS
+from bench.overhead.peers import PEERS, SHARED
 from bench.overhead.report import Verdict
 from bench.overhead.rows import ROWS, Row
 from bench.overhead.run import Sample, begin, cells, samples
@@ -49,11 +49,15 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one round of two seconds")
     parser.add_argument("--rows", default="", help=", ".join(row.name for row in ROWS))
     parser.add_argument("--peers", default="", help=", ".join(PEERS))
+    parser.add_argument("--valkey", action="store_true", help="also with limits in a Valkey")
     options = parser.parse_args(arguments)
+    named = bool(options.peers)
     if options.quick:
         options.rounds, options.seconds = 1, 2
     options.rows = _chosen(parser, options.rows, [row.name for row in ROWS])
     options.peers = _chosen(parser, options.peers, list(PEERS))
+    if not options.valkey and not named:
+        options.peers.remove(SHARED)
     return options
 
 

@@ -22,6 +22,8 @@ VLLM_ROUTER = "0.1.17"
 SGLANG_ROUTER = "0.3.2"
 LITELLM = "1.109.1"
 
+#: Our gateway with its limits in Valkey: measured when it is asked for.
+SHARED = "oxlo-valkey"
 #: More than any load has connections.
 SLOTS = 4096
 
@@ -51,6 +53,18 @@ def gateway(engine: Engine, folder: Path) -> Iterator[Peer]:
         others = {"control": ours.control}
         keys = (ours.key, ours.capped_key)
         yield Peer("oxlo", _version(), ours.port, ours.gateway, *keys, others=others)
+
+
+@contextmanager
+def shared(engine: Engine, folder: Path) -> Iterator[Peer]:
+    """Oxlo's own, with its limits in a Valkey, as several gateways keep them."""
+    replicas = [_replica(engine, shape) for shape in SHAPES]
+    models = [replica.model for replica in replicas]
+    with installation(folder, models, replicas, valkey=True) as ours:
+        assert ours.valkey is not None
+        others = {"control": ours.control, "valkey": ours.valkey}
+        keys = (ours.key, ours.capped_key)
+        yield Peer(SHARED, _version(), ours.port, ours.gateway, *keys, others=others)
 
 
 def _version() -> str:
@@ -213,4 +227,5 @@ PEERS: dict[str, Start] = {
     "vllm-router": vllm_router,
     "sglang-router": sglang_router,
     "litellm": litellm,
+    SHARED: shared,
 }

@@ -17,6 +17,7 @@ class Verdict(msgspec.Struct, frozen=True):
     peer: str
     ratio: float
     most: float
+    of: str = "oxlo"
 
     @property
     def met(self) -> bool:
@@ -70,8 +71,8 @@ def verdicts(rows: Sequence[Row], cells: Sequence[Cell]) -> list[Verdict]:
 
 def _of_row(row: Row, cells: Sequence[Cell]) -> Iterator[Verdict]:
     sound = {cell.peer: cell for cell in cells if cell.row == row.name and not cell.errors}
-    ours = sound.get("oxlo")
     for target in row.targets:
+        ours = sound.get(target.of)
         beside = [sound[name] for name in target.peers if name in sound]
         if ours is not None and beside:
             yield _verdict(row, ours, beside, target)
@@ -79,12 +80,13 @@ def _of_row(row: Row, cells: Sequence[Cell]) -> Iterator[Verdict]:
 
 def _verdict(row: Row, ours: Cell, beside: list[Cell], target: Target) -> Verdict:
     best = min(beside, key=lambda cell: cell.cpu_us)
-    return Verdict(row.name, best.peer, ours.cpu_us / best.cpu_us, target.most)
+    return Verdict(row.name, best.peer, ours.cpu_us / best.cpu_us, target.most, target.of)
 
 
 def judged(found: Sequence[Verdict]) -> str:
     """The verdicts, a line each."""
     return "\n".join(
-        f"{v.row}: {v.ratio:.3g} x {v.peer} (at most {v.most:g}): {'met' if v.met else 'MISSED'}"
+        f"{v.row}: {v.of} {v.ratio:.3g} x {v.peer} (at most {v.most:g}): "
+        f"{'met' if v.met else 'MISSED'}"
         for v in found
     )

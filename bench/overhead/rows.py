@@ -11,6 +11,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     peers: tuple[str, ...]
     most: float
+    #: Whose CPU.
+    of: str = "oxlo"
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +41,8 @@ def _within(most: float, *peers: str) -> Target:
     return Target(peers=peers, most=most)
 
 
+#: With limits that gateways share, beside those in its own memory.
+_SHARED = Target(peers=("oxlo",), most=1.6, of="oxlo-valkey")
 _ROUTERS = ("vllm-router", "sglang-router")
 #: Shapes differ for the gateway alone: others pass bytes on, whatever they say.
 _TWO = ("oxlo", "nginx")
@@ -49,7 +53,7 @@ ROWS = (
     Row(name="1KB-1", connections=1),
     Row(
         name="1KB-64",
-        targets=(_within(2.5, "nginx"), _within(0.6, *_ROUTERS), _within(0.01, "litellm")),
+        targets=(_within(2.5, "nginx"), _within(0.6, *_ROUTERS), _within(0.01, "litellm"), _SHARED),
     ),
     Row(name="1KB-256", connections=256),
     Row(name="1KB-64-vllm", shape="vllm", among=_TWO),

@@ -25,6 +25,7 @@
     │   ├── QueueFull             503  queue_full
     │   ├── QueueTimedOut         503  queue_timeout
     │   ├── ShuttingDown          503  shutting_down
+    │   ├── LimitsUnavailable     503  limits_unavailable
     │   └── ModelNotDeployed      503  model_not_deployed
     └── EngineTimedOut            504  engine_timeout
 
@@ -265,6 +266,12 @@ class ShuttingDown(Overloaded):
     """This server is shutting down. It did not count; please try again."""
 
     code = "shutting_down"
+
+
+class LimitsUnavailable(Overloaded):
+    """Limits cannot be checked just now. It did not count; please try again."""
+
+    code = "limits_unavailable"
 
 
 class ModelNotDeployed(Overloaded):

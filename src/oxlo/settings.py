@@ -54,6 +54,21 @@ class Settings:
     )
     plans: Path | None = _setting(None, "A plans.toml to use instead of the shipped one.")
     database_url: str = _setting("", "SQLAlchemy URL; default SQLite in HOME.")
+    valkey_url: str = _setting(
+        "",
+        "Valkey that keeps the limits of several gateways: valkey://[USER:PASSWORD@]HOST[:PORT], "
+        "valkeys:// (TLS), redis://, rediss:// or unix:///PATH.",
+    )
+    valkey: Literal["", "embedded"] = _setting(
+        "", "embedded: `oxlo serve` starts a Valkey of its own, with its data in HOME/valkey."
+    )
+    valkey_timeout: float = _setting(
+        1.0, "Seconds that Valkey may take for an answer before it counts as down."
+    )
+    limits_when_store_is_down: Literal["open", "closed"] = _setting(
+        "closed",
+        "Without Valkey: closed refuses calls (503), open lets each gateway count by itself.",
+    )
     public_url: str = _setting("", "Base of every absolute link; default http://HOST:PORT.")
     trusted_proxies: tuple[str, ...] = _setting(
         (), "Addresses or networks whose X-Forwarded-* headers count, comma-separated."
@@ -179,6 +194,23 @@ class Settings:
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
         return self.database_url or f"sqlite+aiosqlite:///{self.home / 'oxlo.db'}"
+
+    @property
+    def valkey_address(self) -> str:
+        """URL of the Valkey in force; "": limits are kept in memory."""
+        if self.valkey_url or not self.valkey:
+            return self.valkey_url
+        return f"unix://{self.valkey_socket}"
+
+    @property
+    def valkey_socket(self) -> Path:
+        """Where the embedded Valkey listens."""
+        return self.run_dir / "valkey.sock"
+
+    @property
+    def valkey_dir(self) -> Path:
+        """Where the embedded Valkey keeps its data."""
+        return self.home / "valkey"
 
     @property
     def journal_dir(self) -> Path:

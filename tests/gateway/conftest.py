@@ -1,6 +1,7 @@
 """A whole gateway in the test's own loop, between a control double and engine doubles."""
 
 import asyncio
+import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -338,9 +339,11 @@ def _end_of(platform: Platform, listener: asyncio.Server) -> Callable[[], Awaita
                 client.leave()
         listener.close()
         for close in platform.ends:
-            close()
+            if inspect.isawaitable(ending := close()):
+                await ending
         await platform.gateway.drain()
         platform.gateway.close()
+        await platform.gateway.ledger.close()
         await asyncio.sleep(0)
 
     return end

@@ -36,6 +36,7 @@ TABLE = {
     "QueueFull": (503, "server_error", "queue_full"),
     "QueueTimedOut": (503, "server_error", "queue_timeout"),
     "ShuttingDown": (503, "server_error", "shutting_down"),
+    "LimitsUnavailable": (503, "server_error", "limits_unavailable"),
     "ModelNotDeployed": (503, "server_error", "model_not_deployed"),
     "EngineTimedOut": (504, "server_error", "engine_timeout"),
 }

@@ -15,7 +15,8 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 #: Parts of the program, lowest first: each may import its own layer and those before it.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "settings", "telemetry", "catalogue", "plans", "snippets", "wire"}),
-    frozenset({"weights", "ledger", "queue", "fleet", "engines", "objects", "store", "unixserver"}),
+    frozenset({"valkey", "weights", "ledger", "queue", "fleet", "engines", "objects", "store"})
+    | {"unixserver"},
     frozenset({"portal"}),
     frozenset({"gateway", "control", "media", "testing"}),
     frozenset({"cli"}),

@@ -17,6 +17,7 @@ from oxlo.cli import (
     migrate,
     models,
     serve,
+    valkey,
 )
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ app.command()(migrate.migrate)
 app.command()(control.control)
 app.command()(engine.engine)
 app.command()(media.media)
+app.command()(valkey.valkey)
 
 
 def _version(asked: bool) -> None:

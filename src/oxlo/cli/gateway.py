@@ -11,6 +11,9 @@ def gateway(
     with_parent: Annotated[
         bool, typer.Option("--with-parent", help="Stop when standard input ends.")
     ] = False,
+    share_port: Annotated[
+        bool, typer.Option("--share-port", help="Let other gateways listen on the same port.")
+    ] = False,
 ) -> None:
     """Serve the API (needs `oxlo control` for keys, and replicas from `oxlo fleet`)."""
     from oxlo.gateway.process import run
@@ -22,7 +25,7 @@ def gateway(
         settings = Settings.read()
         settings.prepare()
         configure(f"gateway-{name}", settings)
-        run(settings, name, with_parent=with_parent)
+        run(settings, name, with_parent=with_parent, share_port=share_port)
     except (SettingsError, msgspec.ValidationError, JournalInUseError, OSError) as mistake:
         typer.echo(f"oxlo gateway: {mistake}", err=True)
         raise typer.Exit(1) from None

@@ -14,12 +14,12 @@ import typer
 
 from oxlo import catalogue, plans, weights
 from oxlo.catalogue import Catalogue
-from oxlo.cli import reach, storing
+from oxlo.cli import gateways, reach, storing
 from oxlo.cli.banner import KEEP, banner
 from oxlo.cli.progress import Meters
 from oxlo.cli.startup import Startup
 from oxlo.cli.storing import CommandError
-from oxlo.cli.supervisor import LogLine, StartFailed, Supervisor, oxlo
+from oxlo.cli.supervisor import Child, LogLine, StartFailed, Supervisor, oxlo
 from oxlo.fleet import registry
 from oxlo.fleet.starter import chosen
 from oxlo.settings import Settings, misspelt
@@ -30,6 +30,10 @@ _LOOK = 0.2
 
 def serve(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every process's log.")] = False,
+    workers: Annotated[
+        int,
+        typer.Option(min=1, max=64, help="Gateways on this machine; several need Valkey."),
+    ] = 1,
 ) -> None:
     """Fetch the starter models, start every process, and serve until Ctrl-C."""
     try:
@@ -37,7 +41,8 @@ def serve(
             settings = Settings.read()
             for name, meant in misspelt().items():
                 _say(f"{name} is no setting and changes nothing: is {meant} meant?")
-            asyncio.run(_serve(_prepared(settings), verbose=verbose))
+            children = gateways.children(settings, workers)
+            asyncio.run(_serve(_prepared(settings), children, verbose=verbose))
     except (StartFailed, reach.PortTaken, weights.WeightsError) as error:
         typer.echo(f"oxlo: {error}", err=True)
         raise typer.Exit(1) from None
@@ -104,13 +109,15 @@ def _operator() -> tuple[plans.Plan, str | None]:
     return storing.run(work)
 
 
-async def _serve(prepared: _Prepared, *, verbose: bool) -> None:
+async def _serve(prepared: _Prepared, gateways: list[Child], *, verbose: bool) -> None:
     settings = prepared.settings
     logs = settings.home / "logs"
     logs.mkdir(exist_ok=True)
     settings.replicas_file.unlink(missing_ok=True)  # what an earlier run wrote is not ready now
     grace = settings.drain_seconds + 5
-    children = [oxlo("gateway", grace), oxlo("media", 5), oxlo("fleet", grace), oxlo("control", 15)]
+    children = [*gateways, oxlo("media", 5), oxlo("fleet", grace), oxlo("control", 15)]
+    if settings.valkey == "embedded" and not settings.valkey_url:
+        children.append(oxlo("valkey", 10))
     supervisor = Supervisor(children, logs, _Terminal(verbose=verbose).tell)
     stop = asyncio.Event()
     announcing = asyncio.create_task(_announce(prepared, logs))

@@ -5,12 +5,14 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from oxlo.control import orphans
 from oxlo.control.context import Control
 from oxlo.objects.errors import CannotKeep
 from oxlo.store import calls, readiness
 from oxlo.store.errors import StoreError
 
 DRAIN_SECONDS = 0.5
+ADOPT_SECONDS = 30.0
 RETENTION_SECONDS = 3600.0
 LOOK_SECONDS = 60.0
 RETRY_SECONDS = 5.0
@@ -45,6 +47,12 @@ async def attempt(control: Control, name: str, job: Job) -> bool:
         return True
     control.metrics.job_errors.labels(name).inc()
     return False
+
+
+async def adopt_orphans(control: Control) -> int:
+    """End the calls of gateways that run no more; how many."""
+    folder = control.settings.journal_dir
+    return await asyncio.to_thread(orphans.adopt, folder, control.clock())
 
 
 async def delete_old_receipts(control: Control) -> int:

@@ -7,8 +7,9 @@ from starlette.routing import Route
 
 from oxlo.control import replies
 from oxlo.control.context import Control
-from oxlo.errors import NotFound
-from oxlo.store import changes, keys
+from oxlo.errors import BadRequest, NotFound
+from oxlo.ledger.counted import Counted
+from oxlo.store import calls, changes, keys
 
 
 async def _key(request: Request) -> Response:
@@ -25,7 +26,33 @@ async def _changes(request: Request) -> Response:
         return replies.json({"counter": await changes.count(db)})
 
 
+async def _counted(request: Request) -> Response:
+    """What an account used, for a Valkey that does not know: the journals are drained first."""
+    control = Control.of(request)
+    account, query = request.path_params["account"], request.query_params
+    try:
+        day, minute = int(query["day"]), int(query["minute"])
+    except (KeyError, ValueError):
+        raise BadRequest("/counted/ACCOUNT takes ?day=N&minute=N.") from None
+    as_of = control.clock()
+    await control.drain.run()
+    async with control.database.read() as db:
+        counted = Counted(
+            day=day,
+            day_used=await calls.counted_on(db, account, day),
+            minute=minute,
+            minute_used=await calls.counted_in(db, account, minute),
+            refunds=await calls.refunded_on(db, account, day),
+            as_of=as_of,
+        )
+    return replies.json(counted)
+
+
 def app(control: Control) -> Starlette:
     """The application behind `settings.control_private_socket`."""
-    routes = [Route("/keys/{sha256}", _key), Route("/changes", _changes)]
+    routes = [
+        Route("/keys/{sha256}", _key),
+        Route("/changes", _changes),
+        Route("/counted/{account}", _counted),
+    ]
     return control.attach(Starlette(routes=routes, exception_handlers=replies.HANDLERS))

@@ -65,6 +65,7 @@ async def _work(
     looks = partial(jobs.delete_old_looks, control)
     every = (
         ("drain", control.drain.run, jobs.DRAIN_SECONDS),
+        ("adopt", partial(jobs.adopt_orphans, control), jobs.ADOPT_SECONDS),
         ("retention", receipts, jobs.RETENTION_SECONDS),
         ("objects", objects, jobs.RETENTION_SECONDS),
         ("looks", looks, jobs.RETENTION_SECONDS),

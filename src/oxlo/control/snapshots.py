@@ -125,5 +125,7 @@ _HELP = {
     "oxlo_journal_bytes_total": "Bytes written to the journal.",
     "oxlo_journal_errors_total": "Writes to the journal that failed.",
     "oxlo_journal_dropped_total": "Records lost because the journal could not be written.",
+    "oxlo_limits_store_up": "Whether the limits can be asked for, in Valkey where that keeps them.",
+    "oxlo_limits_store_failures_total": "Steps that Valkey did not carry out.",
     "oxlo_journal_writable": "Whether the journal can be written.",
 }

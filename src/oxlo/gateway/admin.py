@@ -35,7 +35,7 @@ def snapshot(gateway: "Gateway") -> dict[str, Any]:
     return {
         "gateway": gateway.name,
         "started": gateway.started_at,
-        "counters": gateway.metrics.counters() + _journal(gateway),
+        "counters": gateway.metrics.counters() + _journal(gateway) + _limits(gateway),
         "gauges": _gauges(gateway),
         "histograms": gateway.metrics.histograms(),
     }
@@ -51,12 +51,17 @@ def _journal(gateway: "Gateway") -> list[list[Any]]:
     ]
 
 
+def _limits(gateway: "Gateway") -> list[list[Any]]:
+    return [["oxlo_limits_store_failures_total", {}, gateway.ledger.health()[1]]]
+
+
 def _gauges(gateway: "Gateway") -> list[list[Any]]:
     gauges: list[list[Any]] = [
         ["oxlo_calls_running", {}, len(gateway.calls)],
         ["oxlo_connections", {}, len(gateway.server.connections)],
         ["oxlo_body_memory_free_bytes", {}, gateway.server.budget.free],
         ["oxlo_journal_writable", {}, int(gateway.journal.writable)],
+        ["oxlo_limits_store_up", {}, int(gateway.ledger.health()[0])],
     ]
     for group in gateway.backends.groups():
         gauges.append(["oxlo_queue_length", {"model": group.model}, len(group.queue)])

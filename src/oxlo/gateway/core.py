@@ -22,6 +22,7 @@ from oxlo.gateway.exchange import Exchange, Handler
 from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.http import Server
 from oxlo.gateway.idempotency import Idempotency
+from oxlo.gateway.ledgers import ledger
 from oxlo.gateway.lookup import Lookup
 from oxlo.gateway.media import Media
 from oxlo.gateway.metrics import CallMetrics, Metrics
@@ -31,7 +32,6 @@ from oxlo.gateway.spool import Spool
 from oxlo.gateway.upstream import Upstream
 from oxlo.ledger.base import Ledger
 from oxlo.ledger.journal import Journal
-from oxlo.ledger.memory import MemoryLedger
 from oxlo.ledger.records import Snapshot
 from oxlo.ledger.recovery import recover
 from oxlo.ledger.windows import day_of
@@ -75,7 +75,6 @@ class Gateway:
         self.wall: Callable[[], float] = time.time
         self.started_at = self.wall()
         self.metrics = Metrics()
-        self.ledger: Ledger = MemoryLedger()
         self.journal = Journal(
             settings.journal_dir,
             name,
@@ -86,6 +85,7 @@ class Gateway:
         self.backends = Backends(settings.replicas_file, settings.queue_limit, loop, self.serve)
         self.admission = Admission(catalogue, plans, self.backends)
         self.lookup = Lookup(settings.control_private_socket, loop)
+        self.ledger: Ledger = ledger(settings, loop, name, self.lookup)
         self.keys = auth.Keys(self.lookup, settings.signing_secret())
         self.control = Upstream(f"unix:{settings.control_socket}", loop)
         self.proxies = Proxies(settings.trusted_proxies)
@@ -120,7 +120,7 @@ class Gateway:
     def recover(self) -> None:
         """Take up the counts of the last run, settle its open calls, remove its leftovers."""
         recovered = recover(self.settings.journal_dir, self.name, self.wall())
-        self.ledger.restore(recovered.counts, recovered.lost)
+        self.ledger.restore(recovered.counts, (*recovered.recent, *recovered.lost))
         for record in recovered.lost:
             self.journal.append(record, lambda: None)
         self.spool.prepare()

@@ -7,8 +7,9 @@ from urllib.parse import quote
 
 import msgspec
 
-from oxlo.errors import ApiError, Overloaded
+from oxlo.errors import ApiError, LimitsUnavailable, Overloaded
 from oxlo.gateway.upstream import Collect, Upstream
+from oxlo.ledger.counted import Counted
 from oxlo.plans.caller import Caller
 
 
@@ -38,6 +39,20 @@ class Lookup:
             answer(msgspec.json.decode(body, type=_Changes).counter if status == 200 else None)
 
         self._upstream.request(b"GET", b"/changes", b"", b"", Collect(done))
+
+    def counted(
+        self, account: str, day: int, minute: int, answer: Callable[[Counted | ApiError], None]
+    ) -> None:
+        """What an account used of a day and a minute, as its records say, or why nobody can say."""
+
+        def done(status: int, body: bytes) -> None:
+            if status == 200:
+                answer(msgspec.json.decode(body, type=Counted))
+            else:
+                answer(LimitsUnavailable(retry_after=2))
+
+        target = f"/counted/{quote(account)}?day={day}&minute={minute}".encode()
+        self._upstream.request(b"GET", target, b"", b"", Collect(done))
 
 
 def _caller(status: int, body: bytes) -> Caller | ApiError | None:

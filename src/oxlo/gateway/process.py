@@ -22,19 +22,23 @@ BACKLOG = 4096
 YOUNG_OBJECTS = 20_000
 
 
-def run(settings: Settings, name: str, *, with_parent: bool) -> None:
-    """Serve until SIGTERM or SIGINT (or, `with_parent`, until stdin ends)."""
-    uvloop.run(_serve(settings, name, with_parent=with_parent))
+def run(settings: Settings, name: str, *, with_parent: bool, share_port: bool = False) -> None:
+    """Serve until SIGTERM or SIGINT (or, `with_parent`, until stdin ends).
+
+    With `share_port`, other gateways may listen on the same port: the kernel spreads connections.
+    """
+    uvloop.run(_serve(settings, name, with_parent=with_parent, share_port=share_port))
 
 
-async def _serve(settings: Settings, name: str, *, with_parent: bool) -> None:
+async def _serve(settings: Settings, name: str, *, with_parent: bool, share_port: bool) -> None:
     loop = asyncio.get_running_loop()
     models = catalogue.load(settings.catalogue_dir)
     gateway = Gateway(settings, models, plans.load(settings.plans), loop, name)
     gateway.recover()
+    await gateway.ledger.open()
     stop = _stop_event(loop, with_parent=with_parent)
     gateway.start_draining = stop.set
-    listeners = await _listen(gateway, settings)
+    listeners = await _listen(gateway, settings, share_port=share_port)
     sweeping = loop.create_task(_sweep(gateway))
     _settle_memory()
     log.info("gateway_ready", address=f"{settings.host}:{settings.port}", name=name)
@@ -45,6 +49,7 @@ async def _serve(settings: Settings, name: str, *, with_parent: bool) -> None:
     await gateway.drain()
     sweeping.cancel()
     gateway.close()
+    await gateway.ledger.close()
     settings.gateway_socket(name).unlink(missing_ok=True)
     log.info("gateway_stopped")
 
@@ -67,7 +72,9 @@ def _parent_said(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     stop.set()
 
 
-async def _listen(gateway: Gateway, settings: Settings) -> list[asyncio.AbstractServer]:
+async def _listen(
+    gateway: Gateway, settings: Settings, *, share_port: bool
+) -> list[asyncio.AbstractServer]:
     loop = asyncio.get_running_loop()
     public = await loop.create_server(
         gateway.server,
@@ -75,6 +82,7 @@ async def _listen(gateway: Gateway, settings: Settings) -> list[asyncio.Abstract
         settings.port,
         ssl=_tls(settings.tls_cert, settings.tls_key),
         backlog=BACKLOG,
+        reuse_port=share_port or None,
     )
     path = settings.gateway_socket(gateway.name)
     path.unlink(missing_ok=True)

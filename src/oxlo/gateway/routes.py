@@ -9,16 +9,18 @@ import msgspec
 
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import describe, entry, voices
-from oxlo.errors import MethodNotAllowed, NotFound, UnsupportedMediaType
+from oxlo.errors import ApiError, MethodNotAllowed, NotFound, UnsupportedMediaType
 from oxlo.gateway import dryrun, headers, idempotency
 from oxlo.gateway.backends import Group
 from oxlo.gateway.body import Body
 from oxlo.gateway.call import Call
 from oxlo.gateway.endpoints import INFERENCE, Endpoint, is_form
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
+from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.idempotency import Keyed
 from oxlo.gateway.limits import limits
 from oxlo.gateway.relay import ControlRelay
+from oxlo.ledger.base import Standing
 from oxlo.plans.caller import Caller
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class Routes:
             Route(b"GET", "/v1/models", 0, self._asked("models", self._models)),
             Route(b"GET", "/v1/models/", 0, self._asked("models", self._model), below=True),
             Route(b"GET", "/v1/audio/voices", 0, self._asked("voices", self._voices)),
-            Route(b"GET", "/v1/limits", 0, self._asked("limits", self._limits)),
+            Route(b"GET", "/v1/limits", 0, self._limits),
             Route(b"GET", "/v1/requests", 0, self._of_control("requests")),
             Route(b"GET", "/v1/requests/", 0, self._of_control("requests"), below=True),
             Route(b"GET", "/v1/usage", 0, self._of_control("usage")),
@@ -156,12 +158,10 @@ class Routes:
         catalogue = self._gateway.catalogue
         return msgspec.json.encode(voices([catalogue.resolve(name)] if name else catalogue))
 
-    def _limits(self, exchange: Exchange, caller: Caller) -> bytes:
-        plan = self._gateway.plan_of(caller)
-        day, minute, in_use = self._gateway.ledger.limits(
-            caller.account, plan, self._gateway.wall()
-        )
-        return msgspec.json.encode(limits(caller, plan, day, minute, in_use, self._gateway.wall()))
+    def _limits(self, exchange: Exchange) -> Handler:
+        question = LimitsQuestion(self._gateway, exchange, _nothing)
+        self._gateway.authenticate(exchange, "limits", question.admit)
+        return question
 
     def _of_control(self, name: str) -> Open:
         """What control answers for an account: it is told whose call it is."""
@@ -230,6 +230,32 @@ class Question:
 
     def resumed(self) -> None:
         """Nothing is being sent."""
+
+
+class LimitsQuestion(Question):
+    """GET /v1/limits: the ledger is asked, wherever it keeps the counts."""
+
+    def body(self, body: Body) -> None:
+        """Ask."""
+        gateway, caller = self._gateway, self._caller
+        plan = gateway.plan_of(caller)
+        gateway.ledger.look(caller.account, plan, gateway.wall(), self._told)
+
+    def _told(self, standing: Standing | ApiError) -> None:
+        if self._exchange.state is ExchangeState.DONE:
+            return
+        if isinstance(standing, ApiError):
+            self._exchange.fail(standing)
+            return
+        gateway, caller = self._gateway, self._caller
+        day, minute, in_use = standing
+        said = limits(caller, gateway.plan_of(caller), day, minute, in_use, gateway.wall())
+        head = headers.JSON + headers.OPENAI_VERSION + headers.rate_limit_head(day, minute)
+        self._exchange.reply(200, head, msgspec.json.encode(said))
+
+
+def _nothing(exchange: Exchange, caller: Caller) -> bytes:
+    return b""
 
 
 def _query(exchange: Exchange) -> dict[str, str]:

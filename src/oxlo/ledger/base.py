@@ -101,6 +101,18 @@ class Ledger(ABC):
         """Twice a second: whatever depends on the passing of time."""
 
     @abstractmethod
+    def health(self) -> tuple[bool, int]:
+        """Whether the counts can be asked for, and how often that failed."""
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Get ready; called once, before the first call."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish what is pending; called once, after the last call."""
+
+    @abstractmethod
     def snapshot(self, now: float) -> tuple[AccountCounts, ...]:
         """Counts that only this gateway has, without the calls under way."""
 

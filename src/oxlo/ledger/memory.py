@@ -122,6 +122,16 @@ class MemoryLedger(Ledger):
         for _ in range(min(_SWEEP, len(self._round))):
             self._sweep(self._round.popleft(), now)
 
+    def health(self) -> tuple[bool, int]:
+        """Memory does not fail."""
+        return True, 0
+
+    async def open(self) -> None:
+        """Nothing is needed."""
+
+    async def close(self) -> None:
+        """Nothing is pending."""
+
     def snapshot(self, now: float) -> tuple[AccountCounts, ...]:
         """The counts of every account without the calls under way, which a journal lists apart."""
         day = day_of(now)

@@ -4,6 +4,7 @@ An `Admitted` charges its windows; a `Settled` of a call that is open replaces t
 counts. A call that is open at the end was lost: it is given back, and settled as such.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,9 @@ from oxlo.ledger.base import AccountCounts
 from oxlo.ledger.records import Admitted, Record, Settled, Snapshot
 from oxlo.ledger.segment import segments
 from oxlo.ledger.windows import Counts, day_of, minute_of
+
+#: Seconds before the end of a gateway within which what it said may not have been heard.
+RECENT = 120.0
 
 _decoder = msgspec.json.Decoder(Record)
 
@@ -26,12 +30,17 @@ class Recovered:
     counts: tuple[AccountCounts, ...] = ()
     #: One outcome for each lost call, to be appended to the journal.
     lost: tuple[Settled, ...] = ()
+    #: Calls that ended just before: a ledger elsewhere may not have heard of it.
+    recent: tuple[Settled, ...] = ()
 
 
 class Replay:
     """Counts and open calls, record by record."""
 
-    def __init__(self) -> None:
+    def __init__(self, since: float = math.inf) -> None:
+        """Calls that ended after `since` (unix seconds) are kept as `recent`."""
+        self._since = since
+        self.recent: list[Settled] = []
         self.counts: dict[str, Counts] = {}
         self.open: dict[str, Admitted] = {}
 
@@ -70,6 +79,8 @@ class Replay:
             self.apply(call)
 
     def _settle(self, record: Settled) -> None:
+        if record.at >= self._since:
+            self.recent.append(record)
         counts = self._of(record)
         counts.give_back(
             record.day,
@@ -88,21 +99,22 @@ class Replay:
 def recover(directory: Path, name: str, now: float) -> Recovered:
     """The counts and the lost calls of gateway `name`; nothing when it never ran."""
     for path in segments(directory, name):
-        replay = _replay(path)
+        replay = _replay(path, now - RECENT)
         if replay is not None:
+            recent = tuple(replay.recent)
             lost = replay.lose(now)
-            return Recovered(replay.totals(), tuple(lost))
+            return Recovered(replay.totals(), tuple(lost), recent)
     return Recovered()
 
 
-def _replay(path: Path) -> Replay | None:
+def _replay(path: Path, since: float) -> Replay | None:
     """A segment replayed; None when it has no snapshot to start from (the machine lost power)."""
     with path.open("rb") as file:
         records = decode(file)
         first = next(records, None)
         if not isinstance(first, Snapshot):
             return None
-        replay = Replay()
+        replay = Replay(since)
         replay.apply(first)
         for record in records:
             replay.apply(record)

@@ -80,6 +80,27 @@ async def counted_on(db: AsyncConnection, account_id: str, day: int) -> int:
     return int((await db.execute(query)).scalar_one())
 
 
+async def refunded_on(db: AsyncConnection, account_id: str, day: int) -> int:
+    """How many abandoned calls an account was refunded on a UTC day."""
+    begin = day * 86400
+    query = (
+        select(func.count())
+        .select_from(calls)
+        .where(calls.c.account_id == account_id, calls.c.admitted_at >= begin - 86400)
+        .where(calls.c.outcome == "abandoned", ~calls.c.counted)
+        .where(calls.c.settled_at >= begin, calls.c.settled_at < begin + 86400)
+    )
+    return int((await db.execute(query)).scalar_one())
+
+
+async def counted_in(db: AsyncConnection, account_id: str, minute: int) -> int:
+    """How many of an account's calls count in a UTC minute (unix seconds // 60)."""
+    mine = (calls.c.account_id == account_id, calls.c.admitted_at >= minute * 60)
+    query = select(func.count()).select_from(calls)
+    query = query.where(*mine, calls.c.minute == minute, calls.c.minute_counted)
+    return int((await db.execute(query)).scalar_one())
+
+
 async def delete_before(db: AsyncConnection, moment: float, *, limit: int) -> int:
     """Delete at most `limit` calls admitted before a moment; the number deleted."""
     old = select(calls.c.id).where(calls.c.admitted_at < moment).limit(limit)

@@ -1,12 +1,15 @@
 """The control double: tells a gateway who its callers are, and shows what it was relayed."""
 
 import asyncio
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import parse_qsl
 
 import msgspec
 
+from oxlo.ledger.counted import Counted
 from oxlo.plans import apikey
 from oxlo.plans.caller import Caller
 from oxlo.testing.http import Connection, Reply, Request
@@ -22,6 +25,9 @@ class ControlDouble:
         self.counter = 1
         #: Key look-ups so far, by digest.
         self.lookups: list[str] = []
+        #: What accounts used of their day and minute, as their records say; and who was asked for.
+        self.counted: dict[str, tuple[int, int]] = {}
+        self.countings: list[str] = []
         #: What was relayed to the public socket.
         self.relayed: list[Request] = []
         #: Look-ups wait for this: clear it to keep callers in suspense.
@@ -73,6 +79,9 @@ class ControlDouble:
         if request.path == "/changes":
             await reply.whole(200, msgspec.json.encode({"counter": self.counter}))
             return
+        if request.path.startswith("/counted/"):
+            await reply.whole(200, msgspec.json.encode(self._counted(request.path)))
+            return
         digest = request.path.removeprefix("/keys/")
         self.lookups.append(digest)
         await self.open.wait()
@@ -81,6 +90,21 @@ class ControlDouble:
             await reply.whole(404, b"{}")
         else:
             await reply.whole(200, msgspec.json.encode(caller))
+
+    def _counted(self, path: str) -> Counted:
+        """What an account used, as `counted` says."""
+        account, _, query = path.removeprefix("/counted/").partition("?")
+        asked = dict(parse_qsl(query))
+        self.countings.append(account)
+        day, minute = self.counted.get(account, (0, 0))
+        return Counted(
+            day=int(asked["day"]),
+            day_used=day,
+            minute=int(asked["minute"]),
+            minute_used=minute,
+            refunds=0,
+            as_of=time.time(),
+        )
 
     async def _public(self, request: Request, reply: Reply) -> None:
         self.relayed.append(request)

@@ -6,9 +6,11 @@ import pytest
 
 from oxlo import plans
 from oxlo.control.context import Control
+from oxlo.ledger.counted import Counted
 from oxlo.plans import apikey
 from oxlo.plans.caller import Caller
 from oxlo.store import accounts, keys
+from oxlo.testing import journal
 
 NOW = 1_800_000_000.0
 
@@ -57,3 +59,17 @@ async def test_broken_database_is_not_a_no(
     reply = await private_client.get(f"/keys/{ann[0].sha256}")
     assert reply.status_code == 503
     assert reply.headers["retry-after"] == "2"
+
+
+async def test_used_is_counted_from_records(
+    control: Control, private_client: httpx2.AsyncClient
+) -> None:
+    """For a Valkey that knows nothing: what the journals and the database say, journals first."""
+    day, minute = journal.DAY, journal.DAY * 1440
+    records = [journal.settled(f"req_{n}") for n in range(3)]
+    file = control.settings.journal_dir / "g1-000001.jsonl"
+    journal.append(file, journal.lines(*records))
+    reply = await private_client.get(f"/counted/acct_1?day={day}&minute={minute}")
+    counted = msgspec.json.decode(reply.content, type=Counted)
+    assert (counted.day_used, counted.refunds, counted.as_of) == (3, 0, NOW)
+    assert (await private_client.get("/counted/acct_1")).status_code == 400

@@ -40,8 +40,11 @@ def test_first_run_has_nothing(tmp_path: Path) -> None:
 def test_answered_calls_are_counted(tmp_path: Path) -> None:
     """What was answered before the restart counts after it."""
     call = admitted("x", NOW)
-    write(tmp_path, 1, EMPTY, call, settled(call, NOW + 1))
-    assert recover(tmp_path, "g1", NOW + 2) == Recovered((("a", DAY, 1, MINUTE, 1, 0),), ())
+    end = settled(call, NOW + 1)
+    write(tmp_path, 1, EMPTY, call, end)
+    counts = (("a", DAY, 1, MINUTE, 1, 0),)
+    assert recover(tmp_path, "g1", NOW + 2) == Recovered(counts, (), (end,))
+    assert recover(tmp_path, "g1", NOW + 200) == Recovered(counts, (), ())
 
 
 def test_failed_calls_are_not(tmp_path: Path) -> None:

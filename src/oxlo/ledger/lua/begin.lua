@@ -1,0 +1,11 @@
+-- Begin to count: what was used is known from the records of calls. The first to say it is believed.
+-- ARGV: time, epoch, day, used, minute, used, refunds, as of (ms).
+local now = clock()
+if redis.call('EXISTS', COUNTS) == 0 then
+  redis.call('HSET', COUNTS, 'epoch', ARGV[2], 'day', ARGV[3], 'day_used', ARGV[4],
+    'minute', ARGV[5], 'minute_used', ARGV[6], 'refunds', ARGV[7], 'as_of', ARGV[8], 'seq', 0)
+  redis.call('EXPIRE', COUNTS, KEEP)
+end
+local a = load(now)
+save(a)
+return standing(a, ADMITTED, now)

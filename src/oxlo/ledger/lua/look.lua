@@ -1,0 +1,8 @@
+-- How the account stands. ARGV: time.
+local now = clock()
+local a = load(now)
+if not a then return {NOT_COUNTED, now} end
+purge(a, now)
+serve(a, now)
+save(a)
+return standing(a, ADMITTED, now)

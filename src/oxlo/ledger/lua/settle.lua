@@ -1,0 +1,39 @@
+-- End a call, wherever it stands: give back what does not count, free its lease, serve the line.
+-- Settling again does nothing. A call of an earlier epoch is charged here if it counts and the
+-- present counts were taken before it ended.
+-- ARGV: time, call, counts for the day, for the minute (0 or 1), its charge ("" when not known),
+-- when it ended (ms), whether it uses up a refund.
+local now = clock()
+local call, counted, minute_counted = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local given, ended, refund = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local a = load(now)
+leave_line(call)
+redis.call('ZREM', LEASES, call)
+local lost = redis.call('ZREM', LOST, call) == 1
+local open = redis.call('HGET', OPEN, call)
+redis.call('HDEL', OPEN, call)
+if not a then return {NOT_COUNTED, now} end -- it is counted from the journal
+purge(a, now)
+if open == '-' then
+  redis.call('HSET', OPEN, call, '-')
+  redis.call('ZADD', LOST, now, call)
+else
+  local day, minute, epoch = charge_of(open or given)
+  if epoch == a.epoch then
+    if lost then
+      add(a, day, minute, counted, minute_counted)
+    elseif open then
+      add(a, day, minute, counted - 1, minute_counted - 1)
+    end
+    if (lost or open) and refund == 1 then a.refunds, a.changed = a.refunds + 1, true end
+  elseif epoch and ended > a.as_of then
+    add(a, day, minute, counted, minute_counted)
+    redis.call('HSET', OPEN, call, '-')
+    redis.call('ZADD', LOST, now, call)
+    redis.call('EXPIRE', OPEN, KEEP)
+    redis.call('EXPIRE', LOST, KEEP)
+  end
+end
+serve(a, now)
+save(a)
+return standing(a, ADMITTED, now)

@@ -1,0 +1,228 @@
+"""Gateways that share their limits in a real Valkey."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.gateway.conftest import Platform, Start, until
+from tests.valkeys import ValkeyServer
+
+from oxlo import catalogue, plans
+from oxlo.gateway.core import Gateway
+from oxlo.ledger.shared import SharedLedger
+from oxlo.testing.engine import Script
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A Valkey of the test's own, which it may hurt."""
+    server = ValkeyServer(tmp_path_factory.mktemp("v")).start()
+    yield server
+    server.kill()
+
+
+async def join(platform: Platform, name: str = "g2") -> Platform:
+    """Another gateway of the same installation."""
+    settings, loop = platform.gateway.settings, asyncio.get_running_loop()
+    models = catalogue.load(settings.catalogue_dir)
+    gateway = Gateway(settings, models, plans.load(), loop, name)
+    gateway.recover()
+    await gateway.ledger.open()
+    gateway.backends.refresh()
+    listener = await loop.create_server(gateway.server, "127.0.0.1", 0)
+    port = listener.sockets[0].getsockname()[1]
+    other = Platform(gateway, platform.control, platform.engine, port)
+
+    async def end() -> None:
+        for client in other.clients:
+            client.leave()
+        listener.close()
+        await gateway.drain()
+        gateway.close()
+        await gateway.ledger.close()
+
+    platform.on_end(end)
+    return other
+
+
+async def begin(start: Start, server: ValkeyServer, **fields: object) -> Platform:
+    """A gateway that is connected."""
+    platform = await start(valkey_url=server.url, **fields)
+    await platform.gateway.ledger.open()
+    return platform
+
+
+def ledger(platform: Platform) -> SharedLedger:
+    found = platform.gateway.ledger
+    assert isinstance(found, SharedLedger)
+    return found
+
+
+async def middle_of_a_minute() -> None:
+    """A test that counts must not straddle two."""
+    left = 60 - time.time() % 60
+    if left < 5:
+        await asyncio.sleep(left)
+
+
+async def beat(platform: Platform) -> None:
+    """The gateway's heartbeat, faster."""
+    while True:
+        platform.gateway.sweep()
+        await asyncio.sleep(0.05)
+
+
+async def used(platform: Platform, key: str) -> tuple[int, int, int]:
+    """Day, minute and leases, as the account is told."""
+    said = (await platform.call("GET", "/v1/limits", key=key)).json()
+    return said["day"]["used"], said["minute"]["used"], said["concurrency"]["in_use"]
+
+
+async def test_two_gateways_are_exact(start: Start, server: ValkeyServer) -> None:
+    """Forty calls at two gateways at once: the minute's five are answered, and not one more."""
+    first = await begin(start, server)
+    second = await join(first)
+    key = first.control.mint("free", "acct_f")
+    await middle_of_a_minute()
+    answers = [await asyncio.gather(first.chat(key=key), second.chat(key=key)) for _ in range(10)]
+    statuses = [answer.status for pair in answers for answer in pair]
+    assert statuses.count(200) == 5
+    assert {a.code for pair in answers for a in pair if a.status != 200} == {
+        "minute_limit_exceeded"
+    }
+    assert await used(second, key) == (5, 5, 0)
+
+
+async def test_line_is_shared(start: Start, server: ValkeyServer) -> None:
+    """Over its concurrency an account waits in one line, whichever gateway its calls came to."""
+    first = await begin(start, server)
+    second = await join(first)
+    key = first.control.mint("free", "acct_f")
+    await middle_of_a_minute()
+    first.engine.default = Script(gate="go")
+    calls = [asyncio.create_task(first.chat(key=key))]
+    await first.engine.until(lambda e: e.outstanding == 1)
+    for platform in (second, first):
+        calls.append(asyncio.create_task(platform.chat(key=key)))
+        await until(lambda p=platform: any(a.standing for a in ledger(p).asking.values()))
+    first.engine.gates["go"].set()
+    answers = await asyncio.gather(*calls)
+    assert [answer.status for answer in answers] == [200] * 3
+    assert first.engine.peak == 1
+    assert await used(first, key) == (3, 3, 0)
+
+
+async def test_flushed_day_is_counted_again(start: Start, server: ValkeyServer) -> None:
+    """A Valkey that knows nothing of an account asks its records before it admits a call."""
+    platform = await begin(start, server)
+    key = platform.control.mint("free", "acct_f")
+    platform.control.counted["acct_f"] = (58, 0)
+    await middle_of_a_minute()
+    answers = await asyncio.gather(*(platform.chat(key=key) for _ in range(4)))
+    assert [answer.status for answer in answers].count(200) == 2
+    assert platform.control.countings == ["acct_f"]  # all who asked shared one answer
+    platform.control.counted["acct_f"] = (60, 2)
+    await ledger(platform).client.ask(b"FLUSHALL")
+    refused = await platform.chat(key=key)
+    assert (refused.status, refused.code) == (429, "daily_limit_exceeded")
+
+
+async def test_flushed_while_running(start: Start, server: ValkeyServer) -> None:
+    """A call that runs while Valkey is flushed is counted once when it ends."""
+    platform = await begin(start, server)
+    key = platform.control.mint("free", "acct_f")
+    await middle_of_a_minute()
+    platform.engine.next.append(Script(gate="go"))
+    running = asyncio.create_task(platform.chat(key=key))
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    await ledger(platform).client.ask(b"FLUSHALL")
+    assert (await platform.chat(key=key)).status == 200
+    platform.engine.gates["go"].set()
+    assert (await running).status == 200
+    assert await used(platform, key) == (2, 2, 0)
+
+
+async def test_forgotten_scripts_are_loaded_again(start: Start, server: ValkeyServer) -> None:
+    """A Valkey that lost its scripts is told them, and nobody notices."""
+    platform = await begin(start, server)
+    await ledger(platform).client.ask(b"SCRIPT", b"FLUSH")
+    assert (await platform.chat()).status == 200
+
+
+async def test_closed_without_valkey(start: Start, server: ValkeyServer) -> None:
+    """`closed`: no call is admitted, and the client is told when to come back."""
+    platform = await begin(start, server)
+    key = platform.control.mint("free", "acct_f")
+    assert (await platform.chat(key=key)).status == 200
+    server.kill()
+    await until(lambda: not ledger(platform).client.connected)
+    refused = await platform.chat(key=key)
+    assert (refused.status, refused.code) == (503, "limits_unavailable")
+    assert refused.headers["retry-after"] == "2"
+    assert platform.gateway.ledger.health()[0] is False
+    server.start()
+    await until(lambda: ledger(platform).client.connected)
+    assert (await platform.chat(key=key)).status == 200
+    assert (await used(platform, key))[0] == 2  # it had written down what it knew
+
+
+async def test_open_without_valkey(start: Start, server: ValkeyServer) -> None:
+    """`open`: the gateway counts on from what it knew, and tells Valkey when it is back."""
+    platform = await begin(start, server, limits_when_store_is_down="open")
+    key = platform.control.mint("free", "acct_f")
+    await middle_of_a_minute()
+    for _ in range(2):
+        assert (await platform.chat(key=key)).status == 200
+    server.kill()
+    await until(lambda: not ledger(platform).client.connected)
+    answers = [await platform.chat(key=key) for _ in range(5)]
+    assert [answer.status for answer in answers] == [200] * 3 + [429] * 2
+    server.start()
+    await until(lambda: ledger(platform).client.connected and not ledger(platform).unsettled)
+    assert (await used(platform, key))[:2] == (5, 5)
+
+
+async def test_slow_valkey_times_out(start: Start, server: ValkeyServer) -> None:
+    """A Valkey that does not answer costs a call its time-out; what it did late is undone."""
+    platform = await begin(start, server, valkey_timeout=0.3)
+    key = platform.control.mint("free", "acct_f")
+    await middle_of_a_minute()
+    assert (await platform.chat(key=key)).status == 200
+    server.stop()
+    refused = await platform.chat(key=key)
+    assert (refused.status, refused.code) == (503, "limits_unavailable")
+    server.resume()
+    await until(lambda: ledger(platform).client.connected and not ledger(platform).unsettled)
+    assert await used(platform, key) == (1, 1, 0)
+
+
+async def test_dead_gateway_frees_its_leases(start: Start, server: ValkeyServer) -> None:
+    """What a gateway held when it died is free, and given back, after one lease time."""
+    platform = await begin(start, server)
+    plan = plans.load()["free"]
+    loop = asyncio.get_running_loop()
+    dead = SharedLedger(
+        server.address, loop, "dead", count=platform.gateway.lookup.counted,
+        lease_seconds=0.5,
+    )  # fmt: skip
+    await dead.open()
+    got: list[object] = []
+    dead.reserve("req_dead", "acct_f", plan, time.time(), got.append)
+    await until(lambda: bool(got))
+    await dead.close()
+    key = platform.control.mint("free", "acct_f")
+    beating = asyncio.create_task(beat(platform))
+    assert (await platform.chat(key=key)).status == 200  # it waited in line for that lease
+    assert (await used(platform, key))[0] == 1
+    beating.cancel()
+
+
+async def test_wrong_address_is_refused(start: Start, tmp_path: Path) -> None:
+    """A URL that names no Valkey stops the start, in words that name no password."""
+    from oxlo.settings import SettingsError
+
+    with pytest.raises(SettingsError, match="OXLO_VALKEY_URL takes") as refused:
+        await start(valkey_url="http://user:hunter2@x")
+    assert "hunter2" not in str(refused.value)

@@ -1,0 +1,120 @@
+"""Both ledgers behind one counter: what is asked of them is answered when it returns."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from tests.valkeys import ValkeyServer
+
+from oxlo.errors import ApiError
+from oxlo.ledger.base import Ledger, Reservation, Waiter
+from oxlo.ledger.counted import Counted
+from oxlo.ledger.memory import MemoryLedger
+from oxlo.ledger.shared import SharedLedger
+from oxlo.plans import Plan
+from oxlo.testing.clock import FakeClock
+
+LEASE = 30.0
+
+
+class Standing:
+    """Somebody in a line, and what came of it."""
+
+    def __init__(self, waiter: Waiter, got: list[Reservation | ApiError]) -> None:
+        self.waiter = waiter
+        self.got = got
+
+
+class Desk:
+    """A ledger at a clock that stands still."""
+
+    def __init__(self, ledger: Ledger, clock: FakeClock) -> None:
+        self.ledger = ledger
+        self.clock = clock
+        self._calls = 0
+
+    async def quiet(self) -> None:
+        """Wait until everything that was asked is answered."""
+        ledger = self.ledger
+        if isinstance(ledger, SharedLedger):
+            await ledger.client.ask(b"PING")
+            while ledger.unsettled or any(not a.standing for a in ledger.asking.values()):
+                await ledger.client.ask(b"PING")
+
+    async def ask(self, plan: Plan, account: str = "a") -> Reservation | Standing:
+        """A reservation, or a place in line. Raises what is refused."""
+        self._calls += 1
+        got: list[Reservation | ApiError] = []
+        held = self.ledger.reserve(
+            f"{id(self)}-{self._calls}", account, plan, self.clock(), got.append
+        )
+        if isinstance(held, Reservation):
+            return held
+        await self.quiet()
+        if not got:
+            return Standing(held, got)
+        if isinstance(got[0], ApiError):
+            raise got[0]
+        return got[0]
+
+    async def take(self, plan: Plan, account: str = "a") -> Reservation:
+        """A reservation that is given at once."""
+        held = await self.ask(plan, account)
+        assert isinstance(held, Reservation)
+        return held
+
+    async def stand(self, plan: Plan, account: str = "a") -> Standing:
+        """A place in line."""
+        place = await self.ask(plan, account)
+        assert isinstance(place, Standing)
+        return place
+
+    async def settle(self, held: Reservation, *, counted: bool, minute_counted: bool) -> None:
+        self.ledger.settle(held, counted=counted, minute_counted=minute_counted, now=self.clock())
+        await self.quiet()
+
+    async def answer(self, plan: Plan, calls: int = 1, account: str = "a") -> None:
+        """Calls that are answered, one after the other."""
+        for _ in range(calls):
+            held = await self.take(plan, account)
+            await self.settle(held, counted=True, minute_counted=True)
+
+    async def cancel(self, place: Standing) -> None:
+        place.waiter.cancel()
+        await self.quiet()
+
+    async def renew(self, *held: Reservation) -> None:
+        self.ledger.renew(held, self.clock())
+        await self.quiet()
+
+    async def tick(self) -> None:
+        self.ledger.tick(self.clock())
+        await self.quiet()
+
+    async def used(self, plan: Plan, account: str = "a") -> tuple[int, int, int]:
+        """Requests of the day and of the minute, and leases."""
+        told: list[Any] = []
+        self.ledger.look(account, plan, self.clock(), told.append)
+        while not told:
+            await self.quiet()
+        day, minute, leases = told[0]
+        return day.used, minute.used, leases
+
+
+def memory(clock: FakeClock) -> Desk:
+    return Desk(MemoryLedger(lease_seconds=LEASE), clock)
+
+
+def nothing_counted(
+    account: str, day: int, minute: int, told: Callable[[Counted | ApiError], None]
+) -> None:
+    """The records of an installation where nobody has called."""
+    told(Counted(day=day, day_used=0, minute=minute, minute_used=0, refunds=0, as_of=0.0))
+
+
+def shared(server: ValkeyServer, clock: FakeClock, gateway: str = "g1", **given: Any) -> Desk:
+    """A ledger in Valkey, which is told the time. It connects in the running loop."""
+    options: dict[str, Any] = {"count": nothing_counted, "lease_seconds": LEASE, "timeout": 10.0}
+    loop = asyncio.get_running_loop()
+    ledger = SharedLedger(server.address, loop, gateway, clock=clock, **options | given)
+    return Desk(ledger, clock)

@@ -1,0 +1,209 @@
+"""What every ledger does, in memory and in Valkey alike."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from tests.unit.ledger.desks import Desk, memory, shared
+from tests.valkeys import ValkeyServer
+
+from oxlo.errors import ConcurrencyExceeded, DailyLimitExceeded, MinuteLimitExceeded
+from oxlo.ledger.base import AlreadySettledError, Reservation
+from oxlo.plans import Plan
+from oxlo.testing.clock import FakeClock
+
+MakePlan = Callable[..., Plan]
+
+
+@pytest.fixture(params=["memory", "valkey"])
+async def desk(request: pytest.FixtureRequest, clock: FakeClock) -> AsyncIterator[Desk]:
+    """An empty ledger."""
+    if request.param == "memory":
+        yield memory(clock)
+        return
+    server: ValkeyServer = request.getfixturevalue("valkey")
+    desk = shared(server, clock)
+    await desk.ledger.open()
+    await desk.ledger.client.ask(b"FLUSHALL")  # type: ignore[attr-defined]
+    yield desk
+    await desk.ledger.close()
+
+
+async def test_reservation_charges_everything(desk: Desk, make_plan: MakePlan) -> None:
+    """One reservation is one request of the day, one of the minute, and a lease."""
+    held = await desk.take(make_plan())
+    assert await desk.used(make_plan()) == (1, 1, 1)
+    assert (held.account, held.day, held.minute) == (
+        "a",
+        desk.clock() // 86_400,
+        desk.clock() // 60,
+    )
+
+
+async def test_minute_is_exact(desk: Desk, make_plan: MakePlan) -> None:
+    """The request after the last allowed one is refused, with the moment of reset."""
+    desk.clock.advance(12.5)
+    await desk.answer(make_plan(), 3)
+    with pytest.raises(MinuteLimitExceeded) as refused:
+        await desk.take(make_plan())
+    assert refused.value.retry_after == 48
+    assert refused.value.extra["reset_at"] == "2026-11-23T00:01:00Z"
+
+
+async def test_day_is_exact(desk: Desk, make_plan: MakePlan) -> None:
+    """The day refuses before the minute does."""
+    plan = make_plan(requests_per_day=2, requests_per_minute=2)
+    await desk.answer(plan, 2)
+    with pytest.raises(DailyLimitExceeded) as refused:
+        await desk.take(plan)
+    assert refused.value.retry_after == 86_400
+
+
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize("minute_counted", [True, False])
+async def test_settle_gives_back(
+    desk: Desk, make_plan: MakePlan, counted: bool, minute_counted: bool
+) -> None:
+    """What does not count is as if it had never been charged."""
+    held = await desk.take(make_plan())
+    await desk.settle(held, counted=counted, minute_counted=minute_counted)
+    assert await desk.used(make_plan()) == (counted, minute_counted, 0)
+
+
+async def test_refund_stays_in_its_window(desk: Desk, make_plan: MakePlan) -> None:
+    """A call charged to an earlier minute gives nothing back to the present one."""
+    held = await desk.take(make_plan())
+    desk.clock.advance(60)
+    await desk.renew(held)
+    await desk.answer(make_plan())
+    await desk.settle(held, counted=False, minute_counted=False)
+    assert await desk.used(make_plan()) == (1, 1, 0)
+
+
+async def test_second_settlement_is_a_defect(desk: Desk, make_plan: MakePlan) -> None:
+    """A call ends once; a second end is said aloud and gives nothing back."""
+    held = await desk.take(make_plan())
+    await desk.settle(held, counted=True, minute_counted=True)
+    with pytest.raises(AlreadySettledError):
+        await desk.settle(held, counted=False, minute_counted=False)
+    assert await desk.used(make_plan()) == (1, 1, 0)
+
+
+async def test_no_limits_at_all(desk: Desk, make_plan: MakePlan) -> None:
+    """A plan without limits refuses nothing and still counts."""
+    plan = make_plan(requests_per_day=None, requests_per_minute=None, concurrency=None)
+    for _ in range(50):
+        await desk.take(plan)
+    assert await desk.used(plan) == (50, 50, 50)
+
+
+async def test_clock_set_back_reopens_nothing(desk: Desk, make_plan: MakePlan) -> None:
+    """A used window stays used, and the wait that is told is the real one."""
+    await desk.answer(make_plan(), 3)
+    desk.clock.advance(-30)
+    with pytest.raises(MinuteLimitExceeded) as refused:
+        await desk.take(make_plan())
+    assert refused.value.retry_after == 90
+
+
+async def test_dead_lease_is_dropped(desk: Desk, make_plan: MakePlan) -> None:
+    """A lease that nobody renews frees its place; one that is renewed does not."""
+    dead, alive = await desk.take(make_plan()), await desk.take(make_plan())
+    desk.clock.advance(20)
+    await desk.renew(alive)
+    desk.clock.advance(11)
+    await desk.tick()
+    assert (await desk.used(make_plan()))[2] == 1
+    await desk.settle(dead, counted=False, minute_counted=False)
+    assert await desk.used(make_plan()) == (1, 1, 1)
+
+
+async def test_dead_lease_may_count_yet(desk: Desk, make_plan: MakePlan) -> None:
+    """A call that outlives its lease and is answered counts all the same."""
+    held = await desk.take(make_plan())
+    desk.clock.advance(31)
+    await desk.tick()
+    await desk.settle(held, counted=True, minute_counted=True)
+    assert await desk.used(make_plan()) == (1, 1, 0)
+
+
+async def test_abandonment_is_braked(desk: Desk, make_plan: MakePlan) -> None:
+    """Only so many abandoned calls a day are refunded; the next day has its own."""
+    plan = make_plan(abandoned_refunds=2, requests_per_minute=None, concurrency=None)
+    for expected in (True, True, False):
+        held = await desk.take(plan)
+        refunded = desk.ledger.may_refund_abandoned(held, desk.clock())
+        await desk.settle(held, counted=not refunded, minute_counted=True)
+        assert refunded is expected
+    desk.clock.advance(86_400)
+    held = await desk.take(plan)
+    assert desk.ledger.may_refund_abandoned(held, desk.clock())
+
+
+async def test_line_is_first_come_first_served(desk: Desk, make_plan: MakePlan) -> None:
+    """A freed lease goes to who waits longest; a newcomer does not overtake."""
+    plan = make_plan(concurrency=1, requests_per_minute=None)
+    first = await desk.take(plan)
+    places = [await desk.stand(plan) for _ in range(2)]
+    await desk.stand(make_plan(concurrency=5))
+    await desk.settle(first, counted=True, minute_counted=True)
+    assert isinstance(places[0].got[0], Reservation)
+    assert places[1].got == []
+
+
+async def test_cancelled_waiter_is_passed_over(desk: Desk, make_plan: MakePlan) -> None:
+    """Who left the line is not called; leaving twice does no harm."""
+    plan = make_plan(concurrency=1)
+    held = await desk.take(plan)
+    place = await desk.stand(plan)
+    await desk.cancel(place)
+    await desk.cancel(place)
+    await desk.settle(held, counted=True, minute_counted=True)
+    assert place.got == []
+    assert await desk.used(plan) == (1, 1, 0)
+
+
+async def test_wait_ends(desk: Desk, make_plan: MakePlan) -> None:
+    """After `concurrency_wait` a waiter is told."""
+    plan = make_plan(concurrency=1, concurrency_wait=5.0)
+    await desk.take(plan)
+    place = await desk.stand(plan)
+    desk.clock.advance(4.9)
+    await desk.tick()
+    assert place.got == []
+    desk.clock.advance(0.1)
+    await desk.tick()
+    assert isinstance(place.got[0], ConcurrencyExceeded)
+    assert place.got[0].retry_after is not None
+
+
+async def test_line_is_bounded(desk: Desk, make_plan: MakePlan) -> None:
+    """Twice the concurrency and eight may wait; the next is refused at once."""
+    plan = make_plan(concurrency=1)
+    await desk.take(plan)
+    for _ in range(10):
+        await desk.stand(plan)
+    with pytest.raises(ConcurrencyExceeded):
+        await desk.ask(plan)
+
+
+async def test_waiter_meets_a_used_minute(desk: Desk, make_plan: MakePlan) -> None:
+    """A lease is no good once the window is used up: the waiter gets that error."""
+    plan = make_plan(concurrency=1, requests_per_minute=2)
+    held = await desk.take(plan)
+    places = [await desk.stand(plan) for _ in range(2)]
+    await desk.settle(held, counted=True, minute_counted=True)
+    served = places[0].got[0]
+    assert isinstance(served, Reservation)
+    await desk.settle(served, counted=True, minute_counted=True)
+    assert isinstance(places[1].got[0], MinuteLimitExceeded)
+
+
+async def test_expired_lease_serves_the_line(desk: Desk, make_plan: MakePlan) -> None:
+    """A dead owner does not hold up those who wait."""
+    plan = make_plan(concurrency=1, concurrency_wait=60.0)
+    await desk.take(plan)
+    place = await desk.stand(plan)
+    for _ in range(8):
+        desk.clock.advance(4)
+        await desk.tick()
+    assert isinstance(place.got[0], Reservation)
