@@ -24,6 +24,7 @@ from oxlo.fleet.fetch import NoAnswer, Refused, fetch
 from oxlo.fleet.health import Health, Sample
 from oxlo.fleet.process import EngineProcess, log_file
 from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.fleet.turns import Turns
 from oxlo.fleet.warm import Warmth, WarmUpFailed, warm
 
 log = structlog.get_logger("oxlo.fleet")
@@ -55,9 +56,15 @@ class EngineHost:
         stall: float,
         changed: Callable[[Replica], None],
         generation: int = 1,
+        cards: tuple[int, ...] = (),
+        turns: Turns | None = None,
     ) -> None:
-        """`stall` is in seconds, `generation` that of the first start."""
+        """`stall` is in seconds, `generation` that of the first start; engines on the same `cards`
+        start in `turns`.
+        """
         self._launch = launch
+        self._cards = cards
+        self._turns = turns or Turns()
         self._probe: Probe = PROBES[launch.dialect]
         self._log_file = logs / f"{replica_id}.log"
         self._stall = stall
@@ -141,8 +148,11 @@ class EngineHost:
 
     async def _live(self) -> None:
         """One life, up to its failure. Raises EngineDown and what an exchange raises."""
-        self._enter(ReplicaState.STARTING, "being started")
-        address = await self._within(self._launch.start_seconds, self._address(), "start")
+        if self._turns.taken(self._cards):
+            self._enter(ReplicaState.STARTING, "waits for another engine to start on its card")
+        async with self._turns.on(self._cards):
+            self._enter(ReplicaState.STARTING, "being started")
+            address = await self._within(self._launch.start_seconds, self._address(), "start")
         await self._warm(address)
         await self._watch(address)
 

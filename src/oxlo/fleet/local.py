@@ -17,6 +17,7 @@ from oxlo.fleet.backoff import Backoff
 from oxlo.fleet.host import EngineHost
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
 from oxlo.fleet.sizing import Machine
+from oxlo.fleet.turns import Turns
 from oxlo.settings import Settings
 from oxlo.weights import Stock, WeightsError
 
@@ -44,6 +45,7 @@ class LocalFleet:
         self._generations: dict[str, int] = {}
         #: Engines that could not be started as things were.
         self._waiting: dict[str, Engine] = {}
+        self._turns = Turns()
         self._stopping = asyncio.Event()
         self.hosts: dict[str, EngineHost] = {}
 
@@ -106,6 +108,8 @@ class LocalFleet:
             stall=self._settings.engine_stall,
             changed=self._changed,
             generation=self._generations[engine.replica],
+            cards=tuple(gpu.index for gpu in engine.gpus),
+            turns=self._turns,
         )
         self._replicas[engine.replica] = host.replica
         return host

@@ -7,17 +7,32 @@ from pathlib import Path
 from oxlo.engines.base import Launch
 from oxlo.fleet.host import EngineHost
 from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.fleet.turns import Turns
 
 
 class WatchedHost:
     """A started EngineHost, and everything that it told about its replica."""
 
-    def __init__(self, launch: Launch, logs: Path, stall: float = 60.0) -> None:
+    def __init__(
+        self,
+        launch: Launch,
+        logs: Path,
+        stall: float = 60.0,
+        *,
+        cards: tuple[int, ...] = (),
+        turns: Turns | None = None,
+    ) -> None:
         """`logs` is the folder of its log; `stall` is in seconds."""
         self.told: list[Replica] = []
         self._told = asyncio.Event()
         self.host = EngineHost(
-            f"{launch.model}-1", launch, logs=logs, stall=stall, changed=self._changed
+            f"{launch.model}-1",
+            launch,
+            logs=logs,
+            stall=stall,
+            changed=self._changed,
+            cards=cards,
+            turns=turns,
         )
         self.host.start()
 

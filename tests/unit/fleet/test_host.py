@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from oxlo.engines.base import Launch
 from oxlo.fleet.fetch import Refused, fetch
 from oxlo.fleet.registry import ReplicaState
+from oxlo.fleet.turns import Turns
 from oxlo.testing.engine import EngineDouble, Script
 from oxlo.testing.fleet import WatchedHost
 
@@ -39,8 +41,8 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Starts hosts, and stops them in the end."""
     started: list[WatchedHost] = []
 
-    def begin(launch: Launch, stall: float = 60) -> WatchedHost:
-        started.append(WatchedHost(launch, tmp_path, stall))
+    def begin(launch: Launch, stall: float = 60, **shared: Any) -> WatchedHost:
+        started.append(WatchedHost(launch, tmp_path, stall, **shared))
         return started[-1]
 
     yield begin
@@ -124,6 +126,21 @@ async def test_stop_while_starting(start: Start) -> None:
     await watched.until(lambda r: r.state is ReplicaState.STARTING)
     await watched.host.stop(drain=3600)
     assert watched.host.replica.state is ReplicaState.STOPPED
+
+
+async def test_engines_of_one_card_start_in_turns(start: Start) -> None:
+    """The second waits, and says so, while the first loads; one on another card does not."""
+    turns = Turns()
+    argv = (sys.executable, "-c", "import sys; sys.stdin.read()")
+    loading = start(msgspec.structs.replace(LAUNCH, argv=argv), cards=(0,), turns=turns)
+    await loading.until(lambda r: r.reason == "being started")
+    second = start(LAUNCH, cards=(0, 1), turns=turns)
+    waits = await second.until(lambda r: r.state is ReplicaState.STARTING)
+    await start(LAUNCH, cards=(2,), turns=turns).ready()
+    assert "waits for another engine" in waits.reason
+    assert second.told[-1] is waits
+    await loading.host.stop(drain=0)
+    await second.ready()
 
 
 async def test_drain_has_a_limit(start: Start) -> None:
