@@ -38,6 +38,8 @@ class Reply:
         """Write bytes as they are."""
         await self._writable.wait()
         self._transport.write(data)
+        if self._transport.is_closing():  # the client left: the loop has to be let say so
+            await asyncio.sleep(0)
 
     async def whole(
         self, status: int, body: bytes, kind: str = "application/json", **headers: str
