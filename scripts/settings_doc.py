@@ -12,6 +12,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
 #: The first setting of each section, in the order of the class.
 _SECTIONS = {
     "home": "The installation",
+    "signup": "The portal",
     "head_timeout": "Connections, calls and records",
     "llamacpp_threads": "Engines",
 }

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_origin
+from urllib.parse import urlsplit
 
 #: A unix socket's path may not be longer than this on macOS (104) or Linux (108).
 _SOCKET_PATH_MAX = 100
@@ -86,6 +87,21 @@ class Settings:
         "info", "debug, info, warning or error."
     )
     log_json: bool = _setting(default=False, doc="Logs as JSON lines even on a terminal.")
+
+    signup: Literal["open", "closed"] = _setting(
+        "open", "Whether people may make accounts at /signup; operators always may."
+    )
+    smtp_url: str = _setting(
+        "",
+        "Mail server: smtp://user:password@host:587 (STARTTLS where it is offered) or smtps://. "
+        "Without it mails are kept in the operator's outbox.",
+    )
+    mail_from: str = _setting("", "Sender of mails; default oxlo@ and the host of the public URL.")
+    github_client: str = _setting("", "Log in with GitHub: CLIENT_ID:SECRET of an OAuth app.")
+    google_client: str = _setting("", "Log in with Google: CLIENT_ID:SECRET of a web client.")
+    oidc_issuer: str = _setting("", "Log in with any OpenID Connect provider: its issuer's URL.")
+    oidc_client: str = _setting("", "CLIENT_ID:SECRET at that provider.")
+    oidc_name: str = _setting("single sign-on", "What the button calls that provider.")
 
     head_timeout: float = _setting(10.0, "Seconds for a request's head to arrive.")
     body_timeout: float = _setting(
@@ -178,6 +194,17 @@ class Settings:
     def visible_gpus(self) -> str | None:
         """CUDA's own variable for the cards to use; None when it is not set."""
         return os.environ.get("CUDA_VISIBLE_DEVICES")
+
+    @property
+    def sender(self) -> str:
+        """Whom mails are from."""
+        host = urlsplit(self.base_url).hostname or "localhost"
+        return self.mail_from or f"oxlo@{host}"
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach the pages by https, so that cookies need it."""
+        return self.base_url.startswith("https://")
 
     @property
     def base_url(self) -> str:

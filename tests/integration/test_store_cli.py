@@ -41,6 +41,15 @@ def test_account_from_nothing(tmp_path: Path) -> None:
     assert "0 of 300" in _said(tmp_path, "accounts", "show", "ann")
 
 
+def test_link_to_set_a_password(tmp_path: Path) -> None:
+    """A link to the portal, and only its hash in the database."""
+    _said(tmp_path, "accounts", "create", "ann")
+    link = _said(tmp_path, "accounts", "link", "ann").strip()
+    assert re.fullmatch(r"http://127\.0\.0\.1:8000/welcome\?token=[\w-]{43}", link)
+    token = link.partition("=")[2].encode()
+    assert token not in b"".join(file.read_bytes() for file in tmp_path.glob("oxlo.db*"))
+
+
 def test_key_from_birth_to_end(tmp_path: Path) -> None:
     """--quiet prints the bare key; the list shows it without its secret, then as revoked."""
     _said(tmp_path, "accounts", "create", "ann")

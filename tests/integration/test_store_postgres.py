@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from oxlo.control.drain import Drain
-from oxlo.store import calls, migrate
+from oxlo.store import calls, identity, keys, migrate
 from oxlo.store.database import Database
 from oxlo.store.errors import DatabaseUnavailable, SchemaMismatch
 from oxlo.store.schema import metadata
@@ -50,6 +50,24 @@ async def test_programs_do_not_migrate(empty: Database) -> None:
         await migrate.prepare(empty)
     await migrate.upgrade(empty)
     await migrate.prepare(empty)
+
+
+async def test_upgrade_to_the_portal(empty: Database) -> None:
+    """An account and a key of the revision before it are there after the upgrade."""
+    await migrate.upgrade(empty, "0002")
+    async with empty.write() as db:
+        columns = "id, name, email, role, plan, created_at"
+        values = "'acct_1', 'ann', 'ann@example.com', 'user', 'pro', 5.0"
+        await db.execute(text(f"insert into accounts ({columns}) values ({values})"))
+        columns = "id, account_id, name, prefix, sha256, created_at, models, endpoints, origins"
+        values = "'key_1', 'acct_1', 'k', 'sk_', 'abc', 6.0, '[]', '[]', '[]'"
+        await db.execute(text(f"insert into keys ({columns}) values ({values})"))
+    await migrate.upgrade(empty)
+    async with empty.read() as db:
+        ann = await identity.by_email(db, "ann@example.com")
+        (key,) = await keys.of_account(db, "acct_1")
+    assert ann is not None
+    assert (ann.plan, ann.verified_at, key.hidden) == ("pro", None, False)
 
 
 async def test_migrations_take_turns(empty: Database, url: str) -> None:

@@ -108,6 +108,21 @@ def refund(
 
 
 @app.command()
+def link(name: Name) -> None:
+    """Print a link that sets the account's password in the portal; it works once, for a week."""
+    from oxlo.store import accounts, audit, tokens
+
+    async def work(desk: Desk) -> str:
+        async with desk.database.write() as db:
+            account = await accounts.find(db, name)
+            who = account.id
+            await audit.write(db, "password.link", actor="cli", target=who, now=desk.now)
+            return await tokens.welcome(db, who, desk.settings.base_url, now=desk.now)
+
+    typer.echo(storing.run(work))
+
+
+@app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show an account, what its plan allows, and what counted today."""
     from oxlo.store import accounts, calls, grants, keys

@@ -20,11 +20,14 @@ _PYTHON: tuple[Category, ...] = (
 _PHOTOGRAPH: tuple[Category, ...] = ("vision", "detection")
 
 
-def banner(base_url: str, key: str | None, plan: Plan, models: Sequence[Model]) -> str:
-    """The whole text. `key` is there only when it was just made, `models` are those ready."""
+def banner(base_url: str, key: str | None, plan: Plan, models: Sequence[Model], portal: str) -> str:
+    """The whole text. `key` is there only when it was just made, `models` are those ready.
+
+    `portal` is where the operator logs in, or sets the first password.
+    """
     base = f"{base_url}/v1"
     names = ", ".join(model.id for model in models)
-    lines = ["", "Oxlo is ready.", "", f"Base URL: {base}", *_key_lines(key)]
+    lines = ["", "Oxlo is ready.", "", f"Portal: {portal}", f"Base URL: {base}", *_key_lines(key)]
     lines += [f"Models: {names}" if models else _NO_MODELS, _plan_line(plan)]
     lines += _calls(base, key or "YOUR_API_KEY", models)
     return "\n".join([*lines, "", "Stop with Ctrl-C."])

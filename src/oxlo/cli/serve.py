@@ -58,6 +58,8 @@ class _Prepared:
     plan: plans.Plan
     #: The operator's first key, if it was made just now.
     key: str | None
+    #: Where the operator logs in, or sets the first password.
+    portal: str
 
 
 def _prepared(settings: Settings) -> _Prepared:
@@ -68,8 +70,8 @@ def _prepared(settings: Settings) -> _Prepared:
     known = catalogue.load(settings.catalogue_dir)
     models = chosen(settings, known)
     _fetch_weights(settings, known, models)
-    plan, key = _operator()
-    return _Prepared(settings, known, models, plan, key)
+    plan, key, portal = _operator()
+    return _Prepared(settings, known, models, plan, key, portal)
 
 
 def _lock(settings: Settings) -> None:
@@ -95,16 +97,19 @@ def _fetch_weights(settings: Settings, known: Catalogue, models: tuple[str, ...]
         weights.Stock.of(settings).fetch(here.values(), meters.meter)
 
 
-def _operator() -> tuple[plans.Plan, str | None]:
-    """The operator's plan, and its key where the account was made just now (D20)."""
-    from oxlo.store import accounts
+def _operator() -> tuple[plans.Plan, str | None, str]:
+    """The operator's plan, its key where the account was made just now (D20), and its page."""
+    from oxlo.store import accounts, tokens
 
-    async def work(desk: storing.Desk) -> tuple[plans.Plan, str | None]:
+    async def work(desk: storing.Desk) -> tuple[plans.Plan, str | None, str]:
+        page = f"{desk.settings.base_url}/login"
         async with desk.database.write() as db:
             account, key = await accounts.ensure_operator(
                 db, desk.plan("premium"), signing=desk.settings.signing_secret(), now=desk.now
             )
-        return desk.plan(account.plan), key
+            if account.password_hash is None:
+                page = await tokens.welcome(db, account.id, desk.settings.base_url, now=desk.now)
+        return desk.plan(account.plan), key, page
 
     return storing.run(work)
 
@@ -163,7 +168,7 @@ async def _announce(prepared: _Prepared, logs: Path) -> None:
         startup.look(registry.read(settings.replicas_file).replicas, time.monotonic())
         await asyncio.sleep(_LOOK)
     models = [prepared.known.resolve(model) for model in prepared.models if model in ready]
-    _say(banner(settings.base_url, prepared.key, prepared.plan, models), err=False)
+    _say(banner(settings.base_url, prepared.key, prepared.plan, models, prepared.portal), err=False)
     _say(f"Ready after {time.monotonic() - started:.1f} s.")
     for model, why in startup.troubles().items():
         _say(f"Not ready: {model}: {why}")

@@ -1,4 +1,4 @@
-"""What control does by the clock: drain the journals, delete old receipts and images."""
+"""What control does by the clock: drain the journals, send mails, end plans, delete what is old."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,13 +8,15 @@ import structlog
 from oxlo.control import orphans
 from oxlo.control.context import Control
 from oxlo.objects.errors import CannotKeep
-from oxlo.store import calls, readiness
+from oxlo.store import accounts, brakes, calls, mails, readiness, sessions, tokens
 from oxlo.store.errors import StoreError
 
 DRAIN_SECONDS = 0.5
 ADOPT_SECONDS = 30.0
 RETENTION_SECONDS = 3600.0
 LOOK_SECONDS = 60.0
+MAIL_SECONDS = 1.0
+PLANS_SECONDS = 10.0
 RETRY_SECONDS = 5.0
 #: Rows deleted in one transaction: a long one would keep other writers waiting.
 _BATCH = 2000
@@ -78,6 +80,25 @@ async def delete_old_objects(control: Control) -> int:
     """Delete images older than `settings.objects_hours`, whose links no longer hold; how many."""
     before = control.clock() - control.settings.objects_hours * _HOUR
     return await control.objects.delete_before(before)
+
+
+async def end_plans(control: Control) -> int:
+    """Put accounts whose plan was for a time on the one that comes after it; how many."""
+    async with control.database.read() as db:
+        if not await accounts.plan_ends(db, control.clock()):
+            return 0
+    async with control.database.write() as db:
+        return await accounts.end_plans(db, control.clock())
+
+
+async def tidy_portal(control: Control) -> int:
+    """Delete sessions, links, counters and mails that are over; how many."""
+    now, deleted = control.clock(), 0
+    for part in (sessions.delete_expired, tokens.delete_expired, brakes.delete_old):
+        async with control.database.write() as db:
+            deleted += await part(db, now)
+    async with control.database.write() as db:
+        return deleted + await mails.delete_old(db, now)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

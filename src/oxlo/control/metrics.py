@@ -47,10 +47,10 @@ async def endpoint(request: Request) -> Response:
             "after the operator has set OXLO_METRICS_TOKEN.",
             code="metrics_denied",
         )
-    gateways = await _gateways(control)
+    found = await gateways(control)
     replicas = await asyncio.to_thread(registry.read, control.settings.replicas_file)
     others = CollectorRegistry()
-    others.register(_Others(gateways, replicas))
+    others.register(_Others(found, replicas))
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(_Both(control, others)), headers={"content-type": content_type})
 
@@ -74,7 +74,8 @@ class _Both(Collector):
             yield from each.collect()
 
 
-async def _gateways(control: Control) -> list[GatewaySnapshot]:
+async def gateways(control: Control) -> list[GatewaySnapshot]:
+    """What the gateways of this machine say, but for those that do not answer."""
     sockets = await asyncio.to_thread(_sockets, control.settings.run_dir)
     answers = await asyncio.gather(*(_snapshot(control, socket) for socket in sockets))
     return [answer for answer in answers if answer is not None]

@@ -11,6 +11,7 @@ import structlog
 from oxlo import unixserver
 from oxlo.control import context, jobs, private, public
 from oxlo.control.context import Control
+from oxlo.portal.postman import Postman
 from oxlo.settings import Settings
 from oxlo.store import migrate
 from oxlo.store.database import Database
@@ -60,6 +61,7 @@ async def _work(
     control: Control, listeners: tuple[socket.socket, socket.socket], stop: asyncio.Event
 ) -> None:
     """Run both servers and the jobs; one that dies ends them all."""
+    postman = Postman(control.settings, control.database)
     receipts = partial(jobs.delete_old_receipts, control)
     objects = partial(jobs.delete_old_objects, control)
     looks = partial(jobs.delete_old_looks, control)
@@ -70,9 +72,16 @@ async def _work(
         ("objects", objects, jobs.RETENTION_SECONDS),
         ("looks", looks, jobs.RETENTION_SECONDS),
         ("status", control.status.look, jobs.LOOK_SECONDS),
+        ("mail", partial(_send_mails, control, postman), jobs.MAIL_SECONDS),
+        ("plans", partial(jobs.end_plans, control), jobs.PLANS_SECONDS),
+        ("portal", partial(jobs.tidy_portal, control), jobs.RETENTION_SECONDS),
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(unixserver.serve(public.app(control), listeners[0], stop))
         tasks.create_task(unixserver.serve(private.app(control), listeners[1], stop))
         for name, job, seconds in every:
             tasks.create_task(jobs.repeat(control, name, job, seconds, stop))
+
+
+async def _send_mails(control: Control, postman: Postman) -> None:
+    await postman.run(control.clock())

@@ -6,12 +6,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from oxlo.control import media, metrics, replies, requests, status, usage
+from oxlo.control import lending, media, metrics, replies, requests, status, usage
 from oxlo.control.context import Control
 from oxlo.objects import links
-from oxlo.portal import site
+from oxlo.portal import desk, site
 from oxlo.portal.routes import routes as pages
 from oxlo.portal.security import SecurityHeaders
+from oxlo.portal.sessions import SignedIn
 
 
 async def _health(_request: Request) -> Response:
@@ -33,7 +34,9 @@ def app(control: Control) -> Starlette:
     made = Starlette(
         routes=routes,
         exception_handlers=replies.HANDLERS,
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), Middleware(SignedIn)],
     )
-    site.build(control.settings, control.database, clock=control.clock).attach(made)
+    here = site.build(control.settings, control.database, clock=control.clock)
+    here.attach(made)
+    desk.build(here, lending.live(control)).attach(made)
     return control.attach(made)

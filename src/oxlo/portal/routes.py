@@ -7,6 +7,9 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from oxlo.portal import assets, home
+from oxlo.portal.dashboard import routes as dashboard
+from oxlo.portal.entry import routes as entry
+from oxlo.portal.operator import routes as operator
 from oxlo.portal.pages import THEME_COOKIE, theme
 from oxlo.portal.site import Site
 
@@ -46,4 +49,7 @@ def routes() -> list[BaseRoute]:
         Route(f"{assets.PATH}{{name}}", _static),
         Route("/favicon.ico", _favicon),
         Route("/theme", _theme, methods=["POST"]),
+        *entry.routes(),
+        *dashboard.routes(),
+        *operator.routes(),
     ]

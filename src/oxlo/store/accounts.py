@@ -81,6 +81,14 @@ async def find(db: AsyncConnection, name: str) -> Account:
     return msgspec.convert(row, Account)
 
 
+async def free_name(db: AsyncConnection, wanted: str) -> str:
+    """The name, or one that begins like it, where another account has it."""
+    taken = select(accounts.c.name).where(accounts.c.name == wanted)
+    if (await db.execute(taken)).first() is None:
+        return wanted
+    return f"{wanted[: NAME_MAX - 9]}-{secrets.token_hex(4)}"
+
+
 async def everyone(db: AsyncConnection) -> list[Account]:
     """All accounts, oldest first."""
     query = select(accounts).order_by(accounts.c.created_at, accounts.c.id)
@@ -144,6 +152,12 @@ def checked_email(email: str) -> str:
     if not local or not domain or not usable:
         raise InvalidAccount(f"{email[:100]!r} is not an e-mail address")
     return email.lower()
+
+
+async def plan_ends(db: AsyncConnection, now: float) -> bool:
+    """Whether the time of some account's plan is over."""
+    query = select(accounts.c.id).where(accounts.c.plan_until <= now).limit(1)
+    return (await db.execute(query)).first() is not None
 
 
 async def end_plans(db: AsyncConnection, now: float) -> int:

@@ -95,6 +95,12 @@ async def disable(db: AsyncConnection, account: Account, *, at: float | None) ->
     await changes.note(db)
 
 
+async def set_role(db: AsyncConnection, account: Account, role: str) -> None:
+    """Make it `user` or `operator`."""
+    await _set(db, account, role=role)
+    await changes.note(db)
+
+
 async def link(
     db: AsyncConnection, account: Account, provider: str, subject: str, *, now: float
 ) -> None:

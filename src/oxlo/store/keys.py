@@ -106,6 +106,21 @@ async def revoke(db: AsyncConnection, key_id: str, *, now: float) -> Key:
     return msgspec.structs.replace(key, revoked_at=now)
 
 
+async def expire(db: AsyncConnection, key: Key, *, at: float, now: float) -> Key:
+    """Let a key end at a moment, never later than it would have; at once: revoke it."""
+    if at <= now:
+        return await revoke(db, key.id, now=now)
+    ends = at if key.expires_at is None else min(at, key.expires_at)
+    await db.execute(update(keys).where(keys.c.id == key.id).values(expires_at=ends))
+    await changes.note(db)
+    return msgspec.structs.replace(key, expires_at=ends)
+
+
+async def rename(db: AsyncConnection, key: Key, name: str) -> None:
+    """Give a key another label; gateways do not know it."""
+    await db.execute(update(keys).where(keys.c.id == key.id).values(name=name))
+
+
 async def caller(db: AsyncConnection, sha256: str, *, now: float) -> Caller | None:
     """Who calls with the key of this hash; None where nobody may."""
     query = (

@@ -5,12 +5,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.store import changes, mails
 from oxlo.store.accounts import Account
-from oxlo.store.schema import accounts, audit, calls, identities, keys, promo_uses, sessions, tokens
+from oxlo.store.schema import (
+    accounts,
+    audit,
+    calls,
+    grants,
+    identities,
+    keys,
+    promo_uses,
+    sessions,
+    tokens,
+)
 
 #: Whose receipts they are once their account is gone.
 NOBODY = "deleted"
 
-_OWNED = (sessions, tokens, identities, promo_uses, keys)
+_OWNED = (sessions, tokens, identities, promo_uses, grants, keys)
 
 
 async def delete_account(db: AsyncConnection, account: Account) -> None:
@@ -20,7 +30,7 @@ async def delete_account(db: AsyncConnection, account: Account) -> None:
     anonymous = {"account_id": NOBODY, "key_id": NOBODY}
     await db.execute(update(calls).where(calls.c.account_id == account.id).values(anonymous))
     mine = audit.c.actor == account.id
-    await db.execute(update(audit).where(mine).values(address=""))
+    await db.execute(update(audit).where(mine).values(address="", detail=""))
     if account.email:
         await mails.forget(db, account.email)
     await db.execute(delete(accounts).where(accounts.c.id == account.id))

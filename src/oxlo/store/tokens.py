@@ -59,6 +59,11 @@ async def issue(
     return secret
 
 
+async def welcome(db: AsyncConnection, account_id: str, base_url: str, *, now: float) -> str:
+    """A link to set an account's password with, for whoever the operator gives it to."""
+    return f"{base_url}/welcome?token={await issue(db, account_id, 'welcome', now=now)}"
+
+
 async def peek(db: AsyncConnection, secret: str, *purposes: Purpose, now: float) -> Token:
     """The link, if it could be used now; it stays usable. Raises TokenSpent."""
     query = select(tokens).where(tokens.c.sha256 == digest(secret), tokens.c.purpose.in_(purposes))

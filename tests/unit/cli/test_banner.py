@@ -14,7 +14,8 @@ PLAN = next(plan for plan in plans.load().plans if plan.id == "premium")
 
 def printed(*models: str) -> str:
     known = catalogue.load()
-    return banner("http://here", "sk_x", PLAN, [known.resolve(name) for name in models])
+    ready = [known.resolve(name) for name in models]
+    return banner("http://here", "sk_x", PLAN, ready, "http://here/login")
 
 
 def program(text: str) -> str:

@@ -1,10 +1,12 @@
 """The web side on an installation of its own, behind control's public application."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
+from tests.unit.portal.people import Portal
 
 from oxlo.control import context, public
 from oxlo.settings import Settings
@@ -34,4 +36,22 @@ async def browser(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
         transport=transport, base_url="http://control", headers=BROWSER
     ) as client:
         yield client
+    await database.close()
+
+
+@pytest.fixture
+async def portal(tmp_path: Path) -> AsyncIterator[Portal]:
+    """An installation that browsers reach by plain http, as on a laptop."""
+    settings = Settings(home=tmp_path)
+    settings.prepare()
+    async with opened(settings) as portal:
+        yield portal
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Portal]:
+    """The pages of an installation."""
+    database = Database(settings.database)
+    await migrate.prepare(database)
+    yield Portal(settings, database)
     await database.close()

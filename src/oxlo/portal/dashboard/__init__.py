@@ -1,0 +1,1 @@
+"""Pages of who is signed in: limits, keys, usage, settings."""

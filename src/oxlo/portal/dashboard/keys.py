@@ -1,0 +1,262 @@
+"""Keys: made here and shown once; narrowed, replaced with an overlap, revoked within a second."""
+
+from typing import NamedTuple
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo import snippets
+from oxlo.catalogue import Catalogue
+from oxlo.errors import ModelNotFound, NotFound
+from oxlo.portal import guard, highlighting
+from oxlo.portal.dashboard import overview
+from oxlo.portal.desk import Desk, address
+from oxlo.portal.guard import text
+from oxlo.portal.highlighting import Panel
+from oxlo.portal.sessions import flash
+from oxlo.store import audit, keys
+from oxlo.store.accounts import Account
+from oxlo.store.errors import InvalidScope
+from oxlo.store.keys import Key, Scope
+
+#: Endpoints that a key can be narrowed to, as the gateway names them.
+ENDPOINTS = (
+    "chat",
+    "completions",
+    "embeddings",
+    "images",
+    "image_edits",
+    "speech",
+    "transcriptions",
+    "translations",
+    "detect",
+)
+#: An account has at most so many keys that work.
+MOST = 100
+NAME_MAX = 60
+_DAY = 86400
+#: How long a key lives, by the value of the form.
+LIVES = {"": None, "1": 1, "7": 7, "30": 30, "90": 90, "365": 365}
+#: How long an old key goes on beside the one that replaces it, in seconds.
+OVERLAPS = {"0": 0, "3600": 3600, "86400": 86400, "604800": 604800}
+_DONE = {
+    "revoked": "The key is revoked: calls with it are answered with 401 from now on.",
+    "renamed": "The key has its new name.",
+}
+
+log = structlog.get_logger()
+
+
+class Problem(ValueError):
+    """A field of the form cannot be used; `field` names it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        super().__init__(message)
+
+
+class Made(NamedTuple):
+    """A key that was just made: its secret is on this page and nowhere else."""
+
+    key: Key
+    secret: str
+    replaced: Key | None = None
+
+
+async def page(request: Request) -> Response:
+    """All keys, and the form for another one."""
+    if words := _DONE.get(request.query_params.get("done", "")):
+        flash(request, "ok", words)
+    return await _page(request)
+
+
+async def create(request: Request, form: FormData) -> Response:
+    """Make a key and show it."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    try:
+        _check_proved(desk, account)
+        name, scope = _name(form), _scope(form, desk.site.catalogue)
+        days = _choice(LIVES, text(form, "expires"), "expires")
+        async with desk.site.database.write() as db:
+            await _check_number(db, account, desk.now)
+            ends = desk.now + days * _DAY if days else None
+            made = await _issued(db, request, name, ends, scope)
+    except Problem as problem:
+        return await _page(request, problem=problem, form=form)
+    return await _page(request, made=made)
+
+
+async def rotate(request: Request, form: FormData) -> Response:
+    """Make a key in the place of another, which goes on for the overlap."""
+    desk = Desk.of(request)
+    async with desk.site.database.write() as db:
+        old = await _mine(db, request)
+        overlap = OVERLAPS.get(text(form, "overlap"), 0)
+        scope = Scope(
+            models=frozenset(old.models),
+            endpoints=frozenset(old.endpoints),
+            origins=frozenset(old.origins),
+        )
+        made = await _issued(db, request, old.name, None, scope)
+        ended = await keys.expire(db, old, at=desk.now + overlap, now=desk.now)
+        await _note(db, request, "key.rotated", old)
+    return await _page(request, made=made._replace(replaced=ended))
+
+
+async def revoke(request: Request, _form: FormData) -> Response:
+    """End a key for good."""
+    desk = Desk.of(request)
+    async with desk.site.database.write() as db:
+        key = await keys.revoke(db, (await _mine(db, request)).id, now=desk.now)
+        await _note(db, request, "key.revoked", key)
+    return guard.back("/dashboard/api-keys?done=revoked")
+
+
+async def rename(request: Request, form: FormData) -> Response:
+    """Give a key another name."""
+    try:
+        name = _name(form)
+    except Problem as problem:
+        return await _page(request, problem=problem)
+    async with Desk.of(request).site.database.write() as db:
+        await keys.rename(db, await _mine(db, request), name)
+    return guard.back("/dashboard/api-keys?done=renamed")
+
+
+async def _mine(db: AsyncConnection, request: Request) -> Key:
+    """The key that a form is about. Raises NotFound for those of others, too."""
+    account = guard.visit(request).account
+    for key in await keys.of_account(db, account.id):
+        if key.id == request.path_params["key"] and not key.hidden:
+            return key
+    raise NotFound("This account has no such key.")
+
+
+async def _issued(
+    db: AsyncConnection, request: Request, name: str, ends: float | None, scope: Scope
+) -> Made:
+    desk, account = Desk.of(request), guard.visit(request).account
+    key, secret = await keys.issue(
+        db,
+        account.id,
+        name=name,
+        signing=desk.signing,
+        now=desk.now,
+        expires_at=ends,
+        scope=scope,
+    )
+    await _note(db, request, "key.created", key)
+    log.info("key.created", account=account.id, key=key.id)
+    return Made(key, secret)
+
+
+async def _note(db: AsyncConnection, request: Request, action: str, key: Key) -> None:
+    await audit.write(
+        db,
+        action,
+        actor=guard.visit(request).account.id,
+        target=key.id,
+        now=Desk.of(request).now,
+        detail=f"{key.name} ({key.prefix}...)",
+        address=address(request),
+    )
+
+
+def _check_proved(desk: Desk, account: Account) -> None:
+    if desk.checks_addresses and account.verified_at is None:
+        raise Problem("form", "Confirm your e-mail address first: open the link that we sent.")
+
+
+async def _check_number(db: AsyncConnection, account: Account, now: float) -> None:
+    working = [key for key in await keys.of_account(db, account.id) if key.state(now) == "active"]
+    if len(working) >= MOST:
+        raise Problem("form", f"An account has at most {MOST} keys. Revoke one that is not used.")
+
+
+def _name(form: FormData) -> str:
+    name = " ".join(text(form, "name").split()) or "key"
+    if len(name) > NAME_MAX or not name.isprintable():
+        raise Problem("name", f"A name has at most {NAME_MAX} printable characters.")
+    return name
+
+
+def _scope(form: FormData, known: Catalogue) -> Scope:
+    """What the key is narrowed to; what does not exist would lock its owner out."""
+    chosen = [str(value) for value in form.getlist("endpoints")]
+    if not set(chosen) <= set(ENDPOINTS):
+        raise Problem("endpoints", f"Endpoints are {', '.join(ENDPOINTS)}.")
+    return Scope(
+        models=frozenset(_model(known, name) for name in _parts(text(form, "models"))),
+        endpoints=frozenset(chosen),
+        origins=frozenset(_origin(part) for part in _parts(text(form, "origins"))),
+    )
+
+
+def _model(known: Catalogue, name: str) -> str:
+    try:
+        return known.resolve(name).id
+    except ModelNotFound as unknown:
+        raise Problem("models", unknown.message) from None
+
+
+def _origin(part: str) -> str:
+    try:
+        return keys.origin(part)
+    except InvalidScope as wrong:
+        raise Problem("origins", str(wrong)) from None
+
+
+def _parts(listed: str) -> list[str]:
+    return listed.replace(",", " ").split()
+
+
+def _choice(choices: dict[str, int | None], given: str, field: str) -> int | None:
+    if given not in choices:
+        raise Problem(field, "Choose one of the list.")
+    return choices[given]
+
+
+async def _page(
+    request: Request,
+    *,
+    made: Made | None = None,
+    problem: Problem | None = None,
+    form: FormData | None = None,
+) -> Response:
+    desk, account = Desk.of(request), guard.visit(request).account
+    async with desk.site.database.read() as db:
+        mine = [key for key in await keys.of_account(db, account.id) if not key.hidden]
+    order = {"active": 0, "expired": 1, "revoked": 2}
+    mine.sort(key=lambda key: (order[key.state(desk.now)], -key.created_at))
+    model = overview.ready_model(desk)
+    context = {
+        "keys": mine,
+        "made": made,
+        "panels": _panels(desk, made, model) if made and model else (),
+        "problem": problem,
+        "form": guard.Filled({name: text(form, name) for name in form} if form else {}),
+        "endpoints": ENDPOINTS,
+        "models": sorted(model.id for model in desk.site.catalogue),
+        "overlaps": {"0": "at once", "3600": "1 hour", "86400": "1 day", "604800": "7 days"},
+        "lives": {"": "Never", "1": "1 day", "7": "7 days", "30": "30 days", "90": "90 days"},
+    }
+    status = 400 if problem else 200
+    return guard.respond(request, "dashboard/keys.html", context, status=status)
+
+
+def _panels(desk: Desk, made: Made, model: str) -> list[Panel]:
+    """The programs with the new key in them; not by way of the cache, which keeps what it sees."""
+    base = f"{desk.settings.base_url}/v1"
+    blank = highlighting.panels("chat", desk.settings.base_url, model)
+    return [
+        panel._replace(
+            html=highlighting.colour.__wrapped__(
+                snippets.render("chat", language, base, made.secret, model).rstrip("\n"),
+                {"python": "python", "node": "javascript", "curl": "bash"}[language],
+            )
+        )
+        for language, panel in zip(snippets.LANGUAGES, blank, strict=True)
+    ]

@@ -1,0 +1,79 @@
+"""An account's limits in words: what is left, when it is back, and how long it will last. Pure."""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from oxlo.ledger.windows import DAY, MINUTE, day_of, day_resets_in, minute_of, minute_resets_in
+from oxlo.plans import Plan
+from oxlo.portal.words import count, span
+from oxlo.store.standing import Used
+
+_HOUR = 3600
+
+
+class Limit(NamedTuple):
+    """One limit: the sentence says all of it, the numbers draw its bar."""
+
+    sentence: str
+    used: int
+    #: None: there is none.
+    limit: int | None
+    #: Requests by the reset, at the pace of the last hour; None: no telling.
+    forecast: float | None = None
+    #: When it runs out at that pace, in words; "" when it does not.
+    warning: str = ""
+    #: When it is back, in unix seconds.
+    resets_at: float = 0.0
+
+
+def day(plan: Plan, used: Used, now: float) -> Limit:
+    """Today's requests."""
+    limit = None if plan.requests_per_day is None else plan.requests_per_day + used.granted
+    back = (day_of(now) + 1) * DAY
+    when = f"Resets in {span(day_resets_in(now))} (00:00 UTC)."
+    if limit is None:
+        return Limit(
+            f"{_requests(used.day)} today, without a limit.", used.day, None, None, "", back
+        )
+    left = max(0, limit - used.day)
+    sentence = f"{count(left)} of {_requests(limit)} left today. {when}"
+    if used.granted:
+        sentence += f" {count(used.granted)} of them were granted to you."
+    pace = used.last_hour / _HOUR
+    forecast = used.day + pace * (back - now) if pace else None
+    return Limit(sentence, used.day, limit, forecast, _runs_out(left, pace, now, back), back)
+
+
+def minute(plan: Plan, used: Used, now: float) -> Limit:
+    """This minute's requests."""
+    limit, back = plan.requests_per_minute, (minute_of(now) + 1) * MINUTE
+    if limit is None:
+        sentence = f"{_requests(used.minute)} this minute, without a limit."
+        return Limit(sentence, used.minute, None, None, "", back)
+    left = max(0, limit - used.minute)
+    sentence = f"{count(left)} of {_requests(limit)} left this minute."
+    sentence += f" Resets in {span(minute_resets_in(now))}."
+    return Limit(sentence, used.minute, limit, None, "", back)
+
+
+def concurrency(plan: Plan, used: Used) -> Limit:
+    """Requests at the same time."""
+    if plan.concurrency is None:
+        return Limit(f"{_requests(used.running)} under way.", used.running, None)
+    sentence = (
+        f"{count(used.running)} of {count(plan.concurrency)} simultaneous requests under way."
+    )
+    return Limit(sentence, used.running, plan.concurrency)
+
+
+def _runs_out(left: int, pace: float, now: float, back: float) -> str:
+    if not left:
+        return "Today's requests are used up. Further calls are answered with 429 until the reset."
+    if not pace or now + left / pace >= back:
+        return ""
+    at = datetime.fromtimestamp(now + left / pace, UTC).strftime("%H:%M UTC")
+    return f"At this pace you run out at {at}."
+
+
+def _requests(number: int) -> str:
+    return f"{count(number)} request{'' if number == 1 else 's'}"

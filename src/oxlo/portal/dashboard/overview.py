@@ -1,0 +1,129 @@
+"""The dashboard's first page: what is left, what to do first, what was called last."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.ledger.windows import DAY, day_of
+from oxlo.plans import Plan
+from oxlo.portal import charts, guard, highlighting, readiness
+from oxlo.portal.charts import Bar
+from oxlo.portal.dashboard import limits
+from oxlo.portal.dashboard.limits import Limit
+from oxlo.portal.desk import Desk
+from oxlo.portal.sessions import flash
+from oxlo.store import history, keys, standing, usage
+from oxlo.store.accounts import Account
+from oxlo.store.calls import Call
+from oxlo.store.usage import Group
+
+#: Days of the small chart, today included.
+_DAYS = 14
+_LATEST = 5
+_DONE = {
+    "verified": "Your e-mail address is confirmed.",
+    "promo": "The promo code is used.",
+}
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the page is made from."""
+
+    limits: tuple[Limit, ...]
+    keys: int
+    latest: tuple[Call, ...]
+    days: tuple[Group, ...]
+
+
+async def page(request: Request) -> Response:
+    """Overview."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    plan = plan_of(desk, account)
+    facts = await _facts(desk, account, plan)
+    if text := _DONE.get(request.query_params.get("done", "")):
+        flash(request, "ok", text)
+    model = ready_model(desk)
+    context = {
+        "account": account,
+        "plan": plan,
+        "trial": account.trial_until if (account.trial_until or 0) > desk.now else None,
+        "facts": facts,
+        "chart": _chart(facts.days, desk.now),
+        "rows": [[label, charts.whole(value)] for label, value, _ in _bars(facts.days, desk.now)],
+        "model": model,
+        "panels": highlighting.panels("chat", desk.settings.base_url, model) if model else (),
+        "reason": desk.live.reason,
+        "unverified": account.verified_at is None and desk.checks_addresses,
+    }
+    return guard.respond(request, "dashboard/overview.html", context)
+
+
+async def live(request: Request) -> Response:
+    """The limits alone, as htmx asks for them."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    plan = plan_of(desk, account)
+    await desk.live.drain()
+    async with desk.site.database.read() as db:
+        used = await standing.used(db, account.id, now=desk.now)
+    context = {"limits": standing_of(plan, used, desk.now)}
+    return guard.respond(request, "dashboard/limits.html", context)
+
+
+def plan_of(desk: Desk, account: Account) -> Plan:
+    """The account's plan; one that the operator has removed is the cheapest until it is mended."""
+    try:
+        return desk.site.plans[account.plan]
+    except KeyError:
+        return next(iter(desk.site.plans))
+
+
+def standing_of(plan: Plan, used: standing.Used, now: float) -> tuple[Limit, ...]:
+    """All limits that move."""
+    return (
+        limits.day(plan, used, now),
+        limits.minute(plan, used, now),
+        limits.concurrency(plan, used),
+    )
+
+
+def ready_model(desk: Desk) -> str:
+    """A model to begin with: one that chats and answers now, else one that is loading."""
+    served = readiness.read(desk.settings.replicas_file)
+    here = set(served.models)
+    chats = [m.id for m in desk.site.catalogue if m.id in here and "chat" in m.abilities]
+    ready = [name for name in chats if served.state(name) == "ready"]
+    return next(iter([*ready, *chats]), "")
+
+
+async def _facts(desk: Desk, account: Account, plan: Plan) -> Facts:
+    await desk.live.drain()
+    now = desk.now
+    tomorrow = (day_of(now) + 1) * DAY
+    async with desk.site.database.read() as db:
+        used = await standing.used(db, account.id, now=now)
+        mine = await keys.of_account(db, account.id)
+        latest = await history.page(db, account.id, limit=_LATEST)
+        begin = tomorrow - _DAYS * DAY
+        days = await usage.added_up(db, account.id, begin, tomorrow, ("day",))
+    return Facts(
+        limits=standing_of(plan, used, now),
+        keys=sum(key.state(now) == "active" and not key.hidden for key in mine),
+        latest=latest.calls,
+        days=tuple(days),
+    )
+
+
+def _bars(days: tuple[Group, ...], now: float) -> list[Bar]:
+    known = {int(group.key[0]): group.sums.requests for group in days}
+    first = (day_of(now) - _DAYS + 1) * DAY
+    return [Bar(_label(at), known.get(at, 0)) for at in range(first, first + _DAYS * DAY, DAY)]
+
+
+def _label(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%b %-d")
+
+
+def _chart(days: tuple[Group, ...], now: float) -> object:
+    return charts.bars(f"Requests a day, the last {_DAYS} days", _bars(days, now))

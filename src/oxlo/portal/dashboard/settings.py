@@ -1,0 +1,314 @@
+"""Settings: name, address, password, one-time codes, sessions, one's data, and leaving."""
+
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.portal import guard, letters, passwords, sessions, totp
+from oxlo.portal.dashboard import agents, requests
+from oxlo.portal.desk import Desk, address
+from oxlo.portal.entry import limits, login, oauth, signup
+from oxlo.portal.entry.limits import Braked, Login
+from oxlo.portal.guard import text
+from oxlo.portal.passwords import WeakPassword
+from oxlo.portal.sessions import flash
+from oxlo.store import accounts, audit, brakes, history, identity, keys, leaving, promos, tokens
+from oxlo.store import sessions as stored
+from oxlo.store.accounts import OPERATOR, Account
+from oxlo.store.errors import AccountExists, InvalidAccount, PromoRefused
+
+_DONE = {
+    "saved": ("ok", "Saved."),
+    "mailed": ("ok", "A link is on its way to your address."),
+    "password": ("ok", "Your password is changed. You are signed out everywhere else."),
+    "totp": ("ok", "From now on you are asked for a code when you log in."),
+    "totp-off": ("ok", "You are no longer asked for a code."),
+    "others": ("ok", "You are signed out everywhere else."),
+    "linked": ("ok", "You can log in with that account, too."),
+    "linked-elsewhere": ("bad", "That account is linked to somebody else here."),
+    "unlinked": ("ok", "That account can no longer log in here."),
+}
+_EXPORTED = 100_000
+_WRONG = "This is not your password."
+
+log = structlog.get_logger()
+
+
+class Problem(ValueError):
+    """A field cannot be used; `field` names it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        self.field = field
+        super().__init__(message)
+
+
+async def page(request: Request) -> Response:
+    """All of it."""
+    if done := _DONE.get(request.query_params.get("done", "")):
+        flash(request, *done)
+    return await _page(request)
+
+
+async def save_profile(request: Request, form: FormData) -> Response:
+    """Another name, another address. The old address is told, the new one has to be proved."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    name, email = text(form, "name").strip(), text(form, "email").strip()
+    try:
+        if email.lower() != (account.email or ""):
+            await _prove(request, text(form, "password"), "email-password")
+        async with desk.site.database.write() as db:
+            if name != account.name:
+                await identity.rename(db, account, name)
+            if email.lower() != (account.email or ""):
+                await _move(db, desk, account, email)
+    except Problem as problem:
+        return await _page(request, problem)
+    except InvalidAccount as wrong:
+        field = "name" if "name has" in str(wrong) else "email"
+        return await _page(request, Problem(field, str(wrong)))
+    except AccountExists as exists:
+        field = "name" if "name" in str(exists) else "email"
+        return await _page(request, Problem(field, str(exists)))
+    return guard.back("/dashboard/settings?done=saved")
+
+
+async def _move(db: AsyncConnection, desk: Desk, account: Account, email: str) -> None:
+    checked = await identity.set_email(db, account, email)
+    if account.email:
+        letter = letters.address_changed(desk.settings.base_url, checked)
+        await letters.post(db, account.email, letter, now=desk.now)
+    await tokens.forget(db, account.id, "reset")  # a link in the old mailbox
+    await signup.ask_to_verify(db, desk, msgspec.structs.replace(account, email=checked))
+    await _note(db, desk, "email.changed", account)
+
+
+async def save_password(request: Request, form: FormData) -> Response:
+    """Another password; every other session ends."""
+    desk, visit = Desk.of(request), guard.visit(request)
+    account, new = visit.account, text(form, "new")
+    try:
+        if account.password_hash is not None:
+            await _prove(request, text(form, "password"), "password")
+        passwords.check(new, account.email or "")
+    except Problem as problem:
+        return await _page(request, problem)
+    except WeakPassword as weak:
+        return await _page(request, Problem("new", str(weak)))
+    hashed = await desk.passwords.hash(new)
+    async with desk.site.database.write() as db:
+        await identity.set_password(db, account, hashed)
+        await stored.end_all(db, account.id, but=visit.session.id)
+        await tokens.forget(db, account.id, "reset", "welcome")
+        if account.email:
+            letter = letters.password_changed(desk.settings.base_url, address(request))
+            await letters.post(db, account.email, letter, now=desk.now)
+        await _note(db, desk, "password.changed", account, address(request))
+    return guard.back("/dashboard/settings?done=password")
+
+
+async def offer_totp(request: Request, _form: FormData) -> Response:
+    """Show a secret to put into an authenticator."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    if account.totp_at is None:
+        async with desk.site.database.write() as db:
+            await identity.offer_totp(db, account, totp.nonce())
+    return guard.back("/dashboard/settings#totp")
+
+
+async def confirm_totp(request: Request, form: FormData) -> Response:
+    """The first right code puts codes in force."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    right = account.totp_nonce and await login.is_code(desk, account, text(form, "code"))
+    if not right:
+        words = "This code is wrong. Check the clock of your device."
+        return await _page(request, Problem("code", words))
+    async with desk.site.database.write() as db:
+        await identity.confirm_totp(db, account, now=desk.now)
+        await _note(db, desk, "totp.on", account, address(request))
+    return guard.back("/dashboard/settings?done=totp")
+
+
+async def end_totp(request: Request, form: FormData) -> Response:
+    """No code any more, after one last one."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    tried = Login(account.email or account.id, address(request))
+    try:
+        await _check_turn(desk, tried)
+    except Problem as problem:
+        return await _page(request, problem)
+    if account.totp_at is not None and not await login.is_code(desk, account, text(form, "code")):
+        async with desk.site.database.write() as db:
+            await tried.failed(db, now=desk.now)
+        return await _page(request, Problem("code", "This code is wrong or was used already."))
+    async with desk.site.database.write() as db:
+        await identity.end_totp(db, account)
+        await _note(db, desk, "totp.off", account, address(request))
+    return guard.back("/dashboard/settings?done=totp-off")
+
+
+async def sign_out_others(request: Request, _form: FormData) -> Response:
+    """End every session but this one."""
+    desk, visit = Desk.of(request), guard.visit(request)
+    async with desk.site.database.write() as db:
+        await stored.end_all(db, visit.account.id, but=visit.session.id)
+    return guard.back("/dashboard/settings?done=others")
+
+
+async def unlink(request: Request, form: FormData) -> Response:
+    """End the login by a provider, where there is another way in."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    async with desk.site.database.write() as db:
+        others = len(await identity.linked(db, account.id)) > 1
+        if account.password_hash is None and not others:
+            return await _page(request, Problem("providers", "Set a password first."))
+        await identity.unlink(db, account.id, text(form, "provider"))
+    return guard.back("/dashboard/settings?done=unlinked")
+
+
+async def use_promo(request: Request, form: FormData) -> Response:
+    """Use a promo code."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    try:
+        async with desk.site.database.write() as db:
+            await limits.check(db, limits.PROMO, account.id, "wrong codes", now=desk.now)
+            await promos.redeem(db, account, text(form, "promo"), now=desk.now)
+            await _note(db, desk, "promo.used", account, detail=promos.spelt(text(form, "promo")))
+    except Braked as braked:
+        return await _page(request, Problem("promo", str(braked)))
+    except PromoRefused as refused:
+        async with desk.site.database.write() as db:
+            await brakes.note(db, limits.PROMO, account.id, now=desk.now)
+        return await _page(request, Problem("promo", str(refused)))
+    return guard.back("/dashboard?done=promo")
+
+
+async def export(request: Request) -> Response:
+    """Everything that is kept of the account, as JSON."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    await desk.live.drain()
+    async with desk.site.database.read() as db:
+        taken = {
+            "account": _without(account, "password_hash", "totp_nonce", "totp_step"),
+            "keys": [_without(k, "sha256") for k in await keys.of_account(db, account.id)],
+            "sessions": [
+                _without(s, "sha256") for s in await stored.of_account(db, account.id, now=desk.now)
+            ],
+            "providers": await identity.linked(db, account.id),
+            "log": await audit.latest(db, about=account.id, limit=_EXPORTED),
+            "requests": [
+                requests.as_dict(call)
+                for call in (await history.page(db, account.id, limit=_EXPORTED)).calls
+            ],
+        }
+    return Response(
+        msgspec.json.format(msgspec.json.encode(taken)),
+        headers={
+            "content-disposition": 'attachment; filename="oxlo-account.json"',
+            "cache-control": "no-store",
+        },
+        media_type="application/json",
+    )
+
+
+async def delete(request: Request, form: FormData) -> Response:
+    """Erase the account. Asked once, with what is lost named beside the button."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    try:
+        await _check_leaves(desk, account)
+        await _check_meant(request, text(form, "password"))
+    except Problem as problem:
+        return await _page(request, problem)
+    async with desk.site.database.write() as db:
+        await leaving.delete_account(db, account)
+        await audit.write(db, "account.deleted", actor=account.id, target=account.id, now=desk.now)
+        if account.email:
+            await letters.post(
+                db, account.email, letters.goodbye(desk.settings.base_url), now=desk.now
+            )
+    log.info("account.deleted", account=account.id)
+    return await sessions.sign_out(request, guard.back("/login?done=deleted"))
+
+
+async def _check_meant(request: Request, typed: str) -> None:
+    """The password, or without one the address, so that no slip deletes an account."""
+    account = guard.visit(request).account
+    if account.password_hash is not None:
+        await _prove(request, typed, "delete")
+    elif typed.strip().lower() != (account.email or account.name):
+        raise Problem("delete", "Type your e-mail address to delete the account.")
+
+
+async def _check_leaves(desk: Desk, account: Account) -> None:
+    if account.role != OPERATOR:
+        return
+    async with desk.site.database.read() as db:
+        operators = [a for a in await accounts.everyone(db) if a.role == OPERATOR]
+    if len(operators) < 2:
+        raise Problem("delete", "The only operator cannot leave: nobody could run this place.")
+
+
+async def _prove(request: Request, password: str, field: str) -> None:
+    """The password once more, with the brakes of a log-in. Raises Problem."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    if account.password_hash is None:
+        return
+    tried = Login(account.email or account.id, address(request))
+    await _check_turn(desk, tried, field)
+    if not await desk.passwords.matches(account.password_hash, password):
+        async with desk.site.database.write() as db:
+            await tried.failed(db, now=desk.now)
+        raise Problem(field, _WRONG)
+
+
+async def _check_turn(desk: Desk, tried: Login, field: str = "code") -> None:
+    async with desk.site.database.read() as db:
+        try:
+            await tried.check(db, now=desk.now)
+        except Braked as braked:
+            raise Problem(field, str(braked)) from None
+
+
+async def _note(
+    db: AsyncConnection,
+    desk: Desk,
+    action: str,
+    account: Account,
+    where: str = "",
+    *,
+    detail: str = "",
+) -> None:
+    who = account.id
+    await audit.write(db, action, actor=who, target=who, now=desk.now, detail=detail, address=where)
+
+
+def _without(record: msgspec.Struct, *names: str) -> dict[str, Any]:
+    return {k: v for k, v in msgspec.structs.asdict(record).items() if k not in names}
+
+
+async def _page(request: Request, problem: Problem | None = None) -> Response:
+    desk, visit = Desk.of(request), guard.visit(request)
+    async with desk.site.database.read() as db:
+        account = await identity.by_id(db, visit.account.id)
+        logins = await stored.of_account(db, account.id, now=desk.now)
+        linked = await identity.linked(db, account.id)
+    pending = account.totp_nonce is not None and account.totp_at is None
+    secret = totp.secret(desk.signing, account.totp_nonce or "") if pending else ""
+    context = {
+        "account": account,
+        "sessions": logins,
+        "this": visit.session.id,
+        "browser": agents.named,
+        "problems": guard.Filled({problem.field: str(problem)} if problem else {}),
+        "secret": totp.shown(secret),
+        "uri": totp.uri(secret, account.email or account.name) if secret else "",
+        "linked": linked,
+        "providers": oauth.offered(desk.settings),
+        "days": desk.settings.receipts_days,
+    }
+    status = 400 if problem else 200
+    return guard.respond(request, "dashboard/settings.html", context, status=status)

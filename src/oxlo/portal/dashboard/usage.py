@@ -1,0 +1,176 @@
+"""Usage: an account's calls added up, as bars, as a table and as CSV. Never a prompt."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.errors import BadRequest
+from oxlo.ledger.windows import DAY
+from oxlo.portal import charts, guard
+from oxlo.portal.charts import Bar
+from oxlo.portal.dashboard import csvs
+from oxlo.portal.desk import Desk
+from oxlo.portal.words import count, iso, milliseconds
+from oxlo.store import keys, usage
+from oxlo.store.usage import By, Group
+
+#: The tabs of the page.
+TABS: Mapping[By, str] = {
+    "day": "By day",
+    "hour": "By hour",
+    "model": "By model",
+    "endpoint": "By endpoint",
+    "outcome": "By outcome",
+    "key": "By key",
+}
+SPANS = {"1": "Today", "7": "7 days", "30": "30 days", "90": "90 days"}
+_MOST_HOURS_DAYS = 7
+_HOUR = 3600
+_HEADER = (
+    "requests",
+    "counted",
+    "not_counted",
+    "prompt_tokens",
+    "completion_tokens",
+    "cached_tokens",
+    "mean_first_ms",
+    "mean_total_ms",
+)
+
+
+class Asked(NamedTuple):
+    """What the address asks for."""
+
+    by: By
+    days: str
+    #: Unix seconds, the second not included.
+    begin: float
+    end: float
+
+
+async def page(request: Request) -> Response:
+    """Bars, and their table."""
+    desk, asked = Desk.of(request), _asked(request)
+    groups, (total,) = await _groups(request, asked)
+    names = await _key_names(request) if asked.by == "key" else {}
+    bars = [_bar(asked, group, names) for group in _filled(asked, groups)]
+    title = f"Requests {TABS[asked.by].lower()}, {SPANS[asked.days].lower()}, UTC"
+    context = {
+        "tabs": [(_link(asked, by=by), name, by == asked.by) for by, name in TABS.items()],
+        "spans": [
+            (_link(asked, days=days), name, days == asked.days) for days, name in SPANS.items()
+        ],
+        "total": total.sums,
+        "title": title,
+        "chart": charts.bars(title, bars),
+        "rows": [_row(asked, group, names) for group in groups],
+        "columns": _columns(asked),
+        "csv": f"/dashboard/usage.csv?{urlencode({'by': asked.by, 'days': asked.days})}",
+        "plan": desk.site.plans,
+    }
+    return guard.respond(request, "dashboard/usage.html", context)
+
+
+async def download(request: Request) -> Response:
+    """The table as CSV."""
+    asked = _asked(request)
+    groups, _ = await _groups(request, asked)
+    names = await _key_names(request) if asked.by == "key" else {}
+    rows = [
+        [_cell(asked, group, names), *(getattr(group.sums, name) for name in _HEADER)]
+        for group in groups
+    ]
+    return csvs.reply(f"usage-by-{asked.by}.csv", (asked.by, *_HEADER), rows)
+
+
+def _asked(request: Request) -> Asked:
+    query = request.query_params
+    by, days = query.get("by", "day"), query.get("days", "30")
+    if by not in TABS or days not in SPANS:
+        raise BadRequest("'by' and 'days' take what the tabs on the page give.")
+    if by == "hour" and int(days) > _MOST_HOURS_DAYS:
+        days = str(_MOST_HOURS_DAYS)
+    end = (Desk.of(request).now // DAY + 1) * DAY
+    return Asked(by, days, end - int(days) * DAY, end)  # type: ignore[arg-type]
+
+
+async def _groups(request: Request, asked: Asked) -> tuple[list[Group], list[Group]]:
+    desk, account = Desk.of(request), guard.visit(request).account
+    await desk.live.drain()
+    async with desk.site.database.read() as db:
+        groups = await usage.added_up(db, account.id, asked.begin, asked.end, (asked.by,))
+        total = await usage.added_up(db, account.id, asked.begin, asked.end, ())
+    return groups, total
+
+
+async def _key_names(request: Request) -> dict[str, str]:
+    desk, account = Desk.of(request), guard.visit(request).account
+    async with desk.site.database.read() as db:
+        mine = await keys.of_account(db, account.id)
+    return {key.id: "the playground" if key.hidden else key.name for key in mine}
+
+
+def _filled(asked: Asked, groups: Sequence[Group]) -> Sequence[Group]:
+    """Days and hours without a call stand there with nothing."""
+    step = {"day": DAY, "hour": _HOUR}.get(asked.by)
+    if step is None:
+        return sorted(groups, key=lambda group: -group.sums.requests)
+    known = {int(group.key[0]): group for group in groups}
+    nothing = usage.Sums(
+        requests=0,
+        counted=0,
+        not_counted=0,
+        prompt_tokens=0,
+        completion_tokens=0,
+        cached_tokens=0,
+        mean_first_ms=None,
+        mean_total_ms=None,
+    )
+    moments = range(int(asked.begin), int(asked.end), step)
+    return [known.get(at, Group((at,), nothing)) for at in moments]
+
+
+def _bar(asked: Asked, group: Group, names: Mapping[str, str]) -> Bar:
+    sums = group.sums
+    label = _label(asked, group, names)
+    note = f"{label}: {count(sums.requests)} requests, {count(sums.counted)} counted"
+    return Bar(label, sums.requests, note)
+
+
+def _label(asked: Asked, group: Group, names: Mapping[str, str]) -> str:
+    value = group.key[0]
+    if asked.by in ("day", "hour"):
+        at = datetime.fromtimestamp(value, UTC)
+        return f"{at:%b} {at.day}" if asked.by == "day" else f"{at:%b} {at.day} {at:%H}:00"
+    return names.get(value, str(value))
+
+
+def _cell(asked: Asked, group: Group, names: Mapping[str, str]) -> str:
+    value = group.key[0]
+    return iso(value) if asked.by in ("day", "hour") else names.get(value, str(value))
+
+
+def _columns(asked: Asked) -> list[tuple[str, str]]:
+    figures = ("Requests", "Counted", "Not counted", "Prompt", "Completion", "First token", "Total")
+    return [(TABS[asked.by].removeprefix("By ").capitalize(), ""), *((f, "num") for f in figures)]
+
+
+def _row(asked: Asked, group: Group, names: Mapping[str, str]) -> list[str]:
+    sums = group.sums
+    figures = (sums.requests, sums.counted, sums.not_counted)
+    tokens = (sums.prompt_tokens, sums.completion_tokens)
+    return [
+        _label(asked, group, names),
+        *map(count, figures),
+        *map(count, tokens),
+        milliseconds(sums.mean_first_ms),
+        milliseconds(sums.mean_total_ms),
+    ]
+
+
+def _link(asked: Asked, **other: str) -> str:
+    return f"/dashboard/usage?{urlencode({'by': asked.by, 'days': asked.days} | other)}"

@@ -1,0 +1,99 @@
+"""What pages behind a login stand on, beside the site's parts."""
+
+import hmac
+from dataclasses import dataclass
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from oxlo.portal.live import Live
+from oxlo.portal.passwords import Passwords
+from oxlo.portal.site import Site
+from oxlo.settings import Settings
+from oxlo.store.accounts import Account
+from oxlo.store.sessions import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Cookies:
+    """Names of cookies: under https browsers take them from this very host only."""
+
+    secure: bool
+
+    @property
+    def session(self) -> str:
+        """Who is signed in."""
+        return f"{self._prefix}oxlo_session"
+
+    @property
+    def visitor(self) -> str:
+        """What forms of somebody who is not signed in are bound to."""
+        return f"{self._prefix}oxlo_visitor"
+
+    @property
+    def _prefix(self) -> str:
+        return "__Host-" if self.secure else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The parts of the portal, one for each application."""
+
+    site: Site
+    live: Live
+    cookies: Cookies
+    passwords: Passwords
+    #: The installation's secret.
+    signing: bytes
+
+    @classmethod
+    def of(cls, request: Request) -> "Desk":
+        """The parts behind the application that a request came to."""
+        desk = request.app.state.desk
+        assert isinstance(desk, cls)
+        return desk
+
+    def attach(self, app: Starlette) -> Starlette:
+        """Give an application its parts."""
+        app.state.desk = self
+        return app
+
+    @property
+    def settings(self) -> Settings:
+        """The installation's settings."""
+        return self.site.settings
+
+    @property
+    def now(self) -> float:
+        """Now, in unix seconds."""
+        return self.site.clock()
+
+    def csrf(self, cookie: str) -> str:
+        """The token of forms for whoever holds this cookie."""
+        return hmac.digest(self.signing, b"oxlo csrf\0" + cookie.encode(), "sha256").hex()
+
+    @property
+    def checks_addresses(self) -> bool:
+        """Whether people can be asked to prove their address: only where mails are sent."""
+        return bool(self.settings.smtp_url)
+
+
+def build(site: Site, live: Live, passwords: Passwords | None = None) -> Desk:
+    """Put the parts together."""
+    settings = site.settings
+    return Desk(
+        site, live, Cookies(settings.secure), passwords or Passwords(), settings.signing_secret()
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request of somebody who is signed in."""
+
+    session: Session
+    account: Account
+
+
+def address(request: Request) -> str:
+    """The client's address, as the gateway says it: clients cannot set this header."""
+    return request.headers.get("x-forwarded-for", "")[:64]

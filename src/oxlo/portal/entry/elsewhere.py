@@ -1,0 +1,193 @@
+"""Log-in with an account elsewhere."""
+
+import base64
+import hmac
+
+import msgspec
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from oxlo.errors import BadRequest, Forbidden, NotFound
+from oxlo.portal import guard
+from oxlo.portal.desk import Desk, address
+from oxlo.portal.entry import exchange, limits, login, oauth, signup
+from oxlo.portal.entry.exchange import Person
+from oxlo.portal.entry.oauth import Provider
+from oxlo.portal.guard import local
+from oxlo.store import audit, brakes, identity, keys, tokens
+from oxlo.store import sessions as stored
+from oxlo.store.accounts import Account
+
+#: Seconds to come back in.
+_LIFE = 600
+
+log = structlog.get_logger()
+
+
+class Trip(msgspec.Struct, frozen=True, kw_only=True):
+    """A log-in elsewhere that is under way: kept in the browser, sealed."""
+
+    provider: str
+    state: str
+    verifier: str
+    target: str
+    until: int
+    #: The account that is to be linked; "" to log in.
+    link: str = ""
+
+
+async def leave(request: Request) -> Response:
+    """Send somebody to a provider."""
+    desk, provider = Desk.of(request), _provider(request)
+    begun = await exchange.start(provider, _callback(desk, provider))
+    user = getattr(request.state, "user", None)
+    linking = user is not None and request.query_params.get("link") == "1"
+    trip = Trip(
+        provider=provider.id,
+        state=begun.state,
+        verifier=begun.verifier,
+        target=local(request.query_params.get("returnUrl", "")),
+        until=int(desk.now) + _LIFE,
+        link=user.id if user is not None and linking else "",
+    )
+    reply = RedirectResponse(begun.url, 303)
+    reply.set_cookie(
+        _cookie(desk),
+        _sealed(desk, trip),
+        _LIFE,
+        secure=desk.cookies.secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return reply
+
+
+async def arrive(request: Request) -> Response:
+    """Somebody is back: log in, link, or make an account."""
+    desk, provider, query = Desk.of(request), _provider(request), request.query_params
+    trip = _opened(desk, request.cookies.get(_cookie(desk), ""))
+    ours = trip is not None and hmac.compare_digest(
+        query.get("state", "").encode(), trip.state.encode()
+    )
+    if trip is None or not ours or trip.provider != provider.id:
+        raise BadRequest("This log-in was not begun here, or too long ago. Begin again.")
+    if "code" not in query:
+        return guard.back("/login")  # somebody has changed their mind
+    person = await exchange.finish(
+        provider, _callback(desk, provider), query["code"], trip.verifier
+    )
+    reply = await _go_on(request, trip, person)
+    reply.delete_cookie(_cookie(desk), secure=desk.cookies.secure, httponly=True, samesite="lax")
+    return reply
+
+
+async def _go_on(request: Request, trip: Trip, person: Person) -> Response:
+    desk, user = Desk.of(request), getattr(request.state, "user", None)
+    if trip.link:
+        if user is None or user.id != trip.link:
+            raise BadRequest("Log in again to link an account.")
+        return await _link(desk, user, trip, person)
+    async with desk.site.database.write() as db:
+        account = await _account(db, request, trip.provider, person)
+        if account.disabled_at is not None:
+            raise Forbidden("This account is closed. Ask the operator.")
+    return await login.go_on(request, account, trip.target)
+
+
+async def _link(desk: Desk, user: Account, trip: Trip, person: Person) -> Response:
+    async with desk.site.database.write() as db:
+        owner = await identity.by_provider(db, trip.provider, person.subject)
+        if owner is None:
+            await identity.link(db, user, trip.provider, person.subject, now=desk.now)
+            await _note(db, desk, "identity.linked", user, trip.provider)
+    done = "linked" if owner is None or owner.id == user.id else "linked-elsewhere"
+    return guard.back(f"/dashboard/settings?done={done}")
+
+
+async def _account(db: AsyncConnection, request: Request, provider: str, person: Person) -> Account:
+    """The account of somebody who logged in elsewhere. Raises Forbidden."""
+    desk = Desk.of(request)
+    account = await identity.by_provider(db, provider, person.subject)
+    if account is not None:
+        return account
+    if not person.email:
+        raise Forbidden("The provider vouches for no e-mail address of yours. Sign up with one.")
+    known = await identity.by_email(db, person.email)
+    account = await _taken_over(db, desk, known) if known else await _new(db, request, person)
+    await identity.link(db, account, provider, person.subject, now=desk.now)
+    await _note(db, desk, "identity.linked", account, provider)
+    return account
+
+
+async def _taken_over(db: AsyncConnection, desk: Desk, known: Account) -> Account:
+    """An account of the address. Where nobody had proved the address, whoever made the account
+    may be somebody else: what they know of it ends, before its owner moves in. An account without
+    a password is the operator's word that it is for this address.
+    """
+    if known.verified_at is None and known.password_hash is not None:
+        await identity.set_password(db, known, None)
+        await identity.end_totp(db, known)
+        await tokens.forget(db, known.id)
+        await stored.end_all(db, known.id)
+        for key in await keys.of_account(db, known.id):
+            await keys.revoke(db, key.id, now=desk.now)
+    if known.verified_at is None:
+        await identity.verify(db, known, now=desk.now)
+    return await identity.by_id(db, known.id)
+
+
+async def _new(db: AsyncConnection, request: Request, person: Person) -> Account:
+    desk, where = Desk.of(request), limits.network(address(request))
+    if desk.settings.signup == "closed":
+        raise Forbidden("Sign-up is closed here. Ask the operator for an account.")
+    try:
+        await limits.check(db, limits.SIGNUP, where, "sign-ups from your network", now=desk.now)
+    except limits.Braked as braked:
+        raise Forbidden(str(braked)) from None
+    await brakes.note(db, limits.SIGNUP, where, now=desk.now)
+    account = await signup.create(db, person.email, signup.first_plan(desk), now=desk.now)
+    await identity.verify(db, account, now=desk.now)
+    await _note(db, desk, "account.sign_up", account)
+    return account
+
+
+async def _note(
+    db: AsyncConnection, desk: Desk, action: str, account: Account, detail: str = ""
+) -> None:
+    who = account.id
+    await audit.write(db, action, actor=who, target=who, now=desk.now, detail=detail)
+
+
+def _provider(request: Request) -> Provider:
+    name = request.path_params["provider"]
+    for provider in oauth.offered(Desk.of(request).settings):
+        if provider.id == name:
+            return provider
+    raise NotFound(f"There is nothing at {request.url.path}.")
+
+
+def _callback(desk: Desk, provider: Provider) -> str:
+    return f"{desk.settings.base_url}/login/with/{provider.id}/callback"
+
+
+def _cookie(desk: Desk) -> str:
+    return f"{'__Host-' if desk.cookies.secure else ''}oxlo_trip"
+
+
+def _sealed(desk: Desk, trip: Trip) -> str:
+    body = base64.urlsafe_b64encode(msgspec.json.encode(trip)).decode()
+    return f"{body}.{_seal(desk, body)}"
+
+
+def _opened(desk: Desk, cookie: str) -> Trip | None:
+    body, _, seal = cookie.partition(".")
+    if not hmac.compare_digest(seal.encode(), _seal(desk, body).encode()):
+        return None
+    trip = msgspec.json.decode(base64.urlsafe_b64decode(body), type=Trip)
+    return trip if trip.until > desk.now else None
+
+
+def _seal(desk: Desk, body: str) -> str:
+    return hmac.digest(desk.signing, b"oxlo trip\0" + body.encode(), "sha256").hex()

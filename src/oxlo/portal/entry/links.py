@@ -1,0 +1,229 @@
+"""Pages that links in mails lead to: confirm an address, set a password.
+
+Opening a link changes nothing, since mail programs open links too: a button does.
+"""
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.background import BackgroundTask
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.portal import guard, letters, passwords, sessions
+from oxlo.portal.desk import Desk, address
+from oxlo.portal.entry import limits, signup
+from oxlo.portal.guard import text
+from oxlo.portal.passwords import WeakPassword
+from oxlo.store import accounts, audit, brakes, identity, tokens
+from oxlo.store import sessions as stored
+from oxlo.store.accounts import Account
+from oxlo.store.errors import AccountExists, InvalidAccount, TokenSpent
+from oxlo.store.tokens import Purpose
+
+#: Links that set a password: a forgotten one, and the first one of an account.
+_PASSWORD: tuple[Purpose, ...] = ("reset", "welcome")
+
+log = structlog.get_logger()
+
+
+async def forgot(request: Request) -> Response:
+    """The form that asks for a link."""
+    return _forgot(request)
+
+
+async def send_reset(request: Request, form: FormData) -> Response:
+    """Send a link, if the address has an account; the answer is the same where it has none."""
+    desk, email = Desk.of(request), text(form, "email").strip()
+    try:
+        email = accounts.checked_email(email)
+    except InvalidAccount:
+        return _forgot(request, email, problem="Write it like name@example.com.")
+    where = limits.network(address(request))
+    async with desk.site.database.write() as db:
+        try:
+            await limits.check(db, limits.ASKING, where, "mails asked for", now=desk.now)
+        except limits.Braked as braked:
+            return _forgot(request, email, problem=str(braked), status=429)
+        await brakes.note(db, limits.ASKING, where, now=desk.now)
+    reply = _forgot(request, email, sent=True)
+    # After the answer, so that it takes as long for an address that nobody has.
+    reply.background = BackgroundTask(_mail_reset, desk, email, address(request))
+    return reply
+
+
+async def _mail_reset(desk: Desk, email: str, where: str) -> None:
+    async with desk.site.database.write() as db:
+        account = await identity.by_email(db, email)
+        who = limits.person(email)
+        held = await brakes.waits(db, [limits.MAILS.name(who)], now=desk.now)
+        if account is None or account.disabled_at is not None or held:
+            log.info("reset.not_sent", held=bool(held), address=where)
+            return
+        await brakes.note(db, limits.MAILS, who, now=desk.now)
+        token = await tokens.issue(db, account.id, "reset", now=desk.now, email=email)
+        await letters.post(db, email, letters.reset(desk.settings.base_url, token), now=desk.now)
+        await _note(db, desk, "password.reset_asked", account, where)
+
+
+async def new_password(request: Request) -> Response:
+    """The form behind a link: a new password, and an address where the account has none."""
+    token = request.query_params.get("token", "")
+    async with Desk.of(request).site.database.read() as db:
+        try:
+            account = await _peeked(db, Desk.of(request), token)
+        except TokenSpent as spent:
+            return _spent(request, spent, "/forgot", "Ask for a new link")
+    return _password_page(request, token, account)
+
+
+async def set_password(request: Request, form: FormData) -> Response:
+    """Use the link: the password is set, and every older session ends."""
+    desk, token, email = Desk.of(request), text(form, "token"), text(form, "email").strip()
+    password = text(form, "password")
+    try:
+        async with desk.site.database.read() as db:
+            account = await _peeked(db, desk, token)
+        problem = _weak(password, account.email or email)
+        if problem or (not account.email and not email):
+            problems = {"password": problem} if problem else {"email": _NO_ADDRESS}
+            return _password_page(request, token, account, email, problems)
+        account = await _set(request, token, email, await desk.passwords.hash(password))
+    except TokenSpent as spent:
+        return _spent(request, spent, "/forgot", "Ask for a new link")
+    except InvalidAccount:
+        return _password_page(request, token, account, email, {"email": _NO_ADDRESS})
+    except AccountExists as exists:
+        return _password_page(request, token, account, email, {"email": str(exists)})
+    if account.totp_at is not None:
+        return guard.back("/login?done=password")
+    return await sessions.sign_in(request, guard.back("/dashboard"), account)
+
+
+_NO_ADDRESS = "Write it like name@example.com. You will log in with it."
+
+
+def _weak(password: str, email: str) -> str:
+    try:
+        passwords.check(password, email)
+    except WeakPassword as weak:
+        return str(weak)
+    return ""
+
+
+async def _set(request: Request, token: str, email: str, hashed: str) -> Account:
+    """All of it in one transaction. Raises TokenSpent, AccountExists, InvalidAccount."""
+    desk = Desk.of(request)
+    async with desk.site.database.write() as db:
+        used = await tokens.use(db, token, *_PASSWORD, now=desk.now)
+        account = await identity.by_id(db, used.account_id)
+        if not account.email:
+            await identity.set_email(db, account, email)
+        elif used.email == account.email and account.verified_at is None:
+            await identity.verify(db, account, now=desk.now)
+        await identity.set_password(db, account, hashed)
+        await stored.end_all(db, account.id)
+        await tokens.forget(db, account.id, *_PASSWORD)
+        await _note(db, desk, "password.set", account, address(request))
+        if used.purpose == "reset" and account.email:
+            letter = letters.password_changed(desk.settings.base_url, address(request))
+            await letters.post(db, account.email, letter, now=desk.now)
+        return await identity.by_id(db, account.id)
+
+
+async def verify(request: Request) -> Response:
+    """The page behind a link in a mail: one button."""
+    token = request.query_params.get("token", "")
+    desk = Desk.of(request)
+    async with desk.site.database.read() as db:
+        try:
+            found = await tokens.peek(db, token, "verify", now=desk.now)
+        except TokenSpent as spent:
+            return _spent(request, spent, "/dashboard/settings", "Go to Settings")
+    return _token_page(request, "entry/verify.html", {"token": token, "email": found.email})
+
+
+async def verify_now(request: Request, form: FormData) -> Response:
+    """The address is proved, if it still is the account's."""
+    desk = Desk.of(request)
+    try:
+        async with desk.site.database.write() as db:
+            used = await tokens.use(db, text(form, "token"), "verify", now=desk.now)
+            account = await identity.by_id(db, used.account_id)
+            _check_address(used.email, account)
+            await identity.verify(db, account, now=desk.now)
+            await _note(db, desk, "email.verified", account, address(request))
+    except TokenSpent as spent:
+        return _spent(request, spent, "/dashboard/settings", "Go to Settings")
+    return guard.back("/dashboard?done=verified")
+
+
+def _check_address(proved: str | None, account: Account) -> None:
+    if proved != account.email:
+        raise TokenSpent("This link is for an address that the account no longer has.")
+
+
+async def send_verify(request: Request, _form: FormData) -> Response:
+    """Send the link again, to who is signed in."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    who = limits.person(account.email or account.id)
+    async with desk.site.database.write() as db:
+        if not await brakes.waits(db, [limits.MAILS.name(who)], now=desk.now):
+            await brakes.note(db, limits.MAILS, who, now=desk.now)
+            await signup.ask_to_verify(db, desk, account)
+    return guard.back("/dashboard/settings?done=mailed")
+
+
+async def _peeked(db: AsyncConnection, desk: Desk, token: str) -> Account:
+    found = await tokens.peek(db, token, *_PASSWORD, now=desk.now)
+    return await identity.by_id(db, found.account_id)
+
+
+async def _note(db: AsyncConnection, desk: Desk, action: str, account: Account, where: str) -> None:
+    who = account.id
+    await audit.write(db, action, actor=who, target=who, now=desk.now, address=where)
+
+
+def _forgot(
+    request: Request, email: str = "", *, problem: str = "", sent: bool = False, status: int = 0
+) -> Response:
+    desk = Desk.of(request)
+    context = {
+        "email": email[:254] or request.query_params.get("email", "")[:254],
+        "problem": problem,
+        "sent": sent,
+        "mails": bool(desk.settings.smtp_url),
+    }
+    code = status or (400 if problem else 200)
+    return guard.respond(request, "entry/forgot.html", context, status=code)
+
+
+def _password_page(
+    request: Request,
+    token: str,
+    account: Account,
+    email: str = "",
+    problems: dict[str, str] | None = None,
+) -> Response:
+    context = {
+        "token": token,
+        "account": account,
+        "email": email[:254],
+        "problems": guard.Filled(problems or {}),
+        "action": request.url.path,
+        "shortest": passwords.SHORTEST,
+    }
+    return _token_page(request, "entry/password.html", context, 400 if problems else 200)
+
+
+def _spent(request: Request, spent: TokenSpent, href: str, words: str) -> Response:
+    context = {"message": str(spent), "href": href, "words": words}
+    return guard.respond(request, "entry/spent.html", context, status=410)
+
+
+def _token_page(
+    request: Request, template: str, context: dict[str, object], status: int = 200
+) -> Response:
+    reply = guard.respond(request, template, context, status=status)
+    reply.headers["referrer-policy"] = "no-referrer"  # the address holds the token
+    return reply

@@ -1,0 +1,218 @@
+"""Log-in and log-out."""
+
+import hmac
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.portal import guard, sessions, totp
+from oxlo.portal.desk import Desk, address
+from oxlo.portal.entry import oauth
+from oxlo.portal.entry.limits import Braked, Login
+from oxlo.portal.guard import local, text
+from oxlo.store import audit, identity
+from oxlo.store.accounts import Account
+from oxlo.store.errors import AccountNotFound, InvalidAccount
+
+#: The same words whatever was wrong: nobody learns which addresses have an account.
+WRONG = "E-mail address or password is wrong."
+_CODE_WRONG = "This code is wrong or was used already. Wait for the next one."
+_TOO_LATE = "That took too long. Log in again."
+#: Seconds in which the second factor has to follow the first.
+_PROOF_LIFE = 300
+
+log = structlog.get_logger()
+
+
+class Refused(Exception):
+    """The log-in failed; the message is for whoever tried."""
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+async def page(request: Request) -> Response:
+    """The form; who is signed in goes on."""
+    target = local(request.query_params.get("returnUrl", ""))
+    if getattr(request.state, "user", None):
+        return guard.back(target)
+    return _page(request, target)
+
+
+async def submit(request: Request, form: FormData) -> Response:
+    """Check the first factor; without a second one that is all."""
+    target, email = local(text(form, "returnUrl")), text(form, "email").strip()
+    try:
+        account = await _proved(request, email, text(form, "password"))
+    except Refused as refused:
+        return _page(request, target, email, refused)
+    return await go_on(request, account, target)
+
+
+async def go_on(request: Request, account: Account, target: str) -> Response:
+    """Ask for the second factor where there is one; else begin the session."""
+    if account.totp_at is not None:
+        return _code_page(request, account.id, target)
+    return await _begin(request, account, target)
+
+
+async def submit_code(request: Request, form: FormData) -> Response:
+    """Check the second factor of whoever has just proved the first."""
+    target, proof = local(text(form, "returnUrl")), text(form, "proof")
+    account_id = proof.partition(".")[0]
+    try:
+        account = await _coded(request, proof, text(form, "code"))
+    except AccountNotFound:
+        return _page(request, target, refused=Refused(_TOO_LATE))
+    except Refused as refused:
+        return _code_page(request, account_id, target, refused)
+    return await _begin(request, account, target)
+
+
+async def leave(request: Request, _form: FormData) -> Response:
+    """End the session."""
+    return await sessions.sign_out(request, guard.back("/"))
+
+
+async def _begin(request: Request, account: Account, target: str) -> Response:
+    desk = Desk.of(request)
+    async with desk.site.database.write() as db:
+        await Login(account.email or account.id, address(request)).succeeded(db)
+        await _note(request, db, "login", account)
+    log.info("login.succeeded", account=account.id)
+    return await sessions.sign_in(request, guard.back(target), account)
+
+
+async def _proved(request: Request, email: str, password: str) -> Account:
+    """The account whose password this is. Raises Refused."""
+    desk, tried = Desk.of(request), Login(email, address(request))
+    async with desk.site.database.read() as db:
+        await _check(db, tried, desk.now)
+        account = await _named(db, email)
+    hashed = account.password_hash if account else None
+    right = await desk.passwords.matches(hashed, password)
+    if account is None or not right or account.disabled_at is not None:
+        await _count(request, tried, account)
+        raise Refused(WRONG)
+    if hashed and desk.passwords.is_outdated(hashed):
+        renewed = await desk.passwords.hash(password)
+        async with desk.site.database.write() as db:
+            await identity.set_password(db, account, renewed)
+    return account
+
+
+async def _check(db: AsyncConnection, tried: Login, now: float) -> None:
+    try:
+        await tried.check(db, now=now)
+    except Braked as braked:
+        raise Refused(str(braked), retry_after=braked.retry_after) from None
+
+
+async def _named(db: AsyncConnection, email: str) -> Account | None:
+    try:
+        return await identity.by_email(db, email)
+    except InvalidAccount:
+        return None
+
+
+async def _coded(request: Request, proof: str, code: str) -> Account:
+    """The account of a proof, once its code was right. Raises Refused, AccountNotFound."""
+    desk = Desk.of(request)
+    async with desk.site.database.read() as db:
+        account = await identity.by_id(db, _proven(request, proof))
+        tried = Login(account.email or account.id, address(request))
+        await _check(db, tried, desk.now)
+    if not await is_code(desk, account, code):
+        await _count(request, tried, account)
+        raise Refused(_CODE_WRONG)
+    return account
+
+
+async def is_code(desk: Desk, account: Account, code: str) -> bool:
+    """Whether this is the account's one-time code of now; it is used up."""
+    secret = totp.secret(desk.signing, account.totp_nonce or "")
+    step = totp.step_of(secret, code, desk.now)
+    if step is None:
+        return False
+    async with desk.site.database.write() as db:
+        return await identity.use_step(db, account, step)
+
+
+def _proof(request: Request, account_id: str) -> str:
+    """Says, to this visitor only, that the first factor of an account was right just now."""
+    desk = Desk.of(request)
+    until = int(desk.now) + _PROOF_LIFE
+    return f"{account_id}.{until}.{_seal(request, account_id, until)}"
+
+
+def _proven(request: Request, proof: str) -> str:
+    """The account of a proof; "" where it is not one, or no longer."""
+    account_id, _, rest = proof.partition(".")
+    until, _, seal = rest.partition(".")
+    if not until.isdecimal() or int(until) <= Desk.of(request).now:
+        return ""
+    expected = _seal(request, account_id, int(until))
+    return account_id if hmac.compare_digest(seal.encode(), expected.encode()) else ""
+
+
+def _seal(request: Request, account_id: str, until: int) -> str:
+    said = f"{account_id}.{until}.{sessions.visitor(request)}"
+    return hmac.digest(Desk.of(request).signing, f"oxlo proof\0{said}".encode(), "sha256").hex()
+
+
+async def _count(request: Request, tried: Login, account: Account | None) -> None:
+    desk = Desk.of(request)
+    log.info("login.failed", account=account.id if account else "", address=address(request))
+    async with desk.site.database.write() as db:
+        await tried.failed(db, now=desk.now)
+        if account is not None:
+            await _note(request, db, "login.failed", account)
+
+
+async def _note(request: Request, db: AsyncConnection, action: str, account: Account) -> None:
+    await audit.write(
+        db,
+        action,
+        actor=account.id,
+        target=account.id,
+        now=Desk.of(request).now,
+        address=address(request),
+    )
+
+
+def _page(
+    request: Request, target: str, email: str = "", refused: Refused | None = None
+) -> Response:
+    settings = Desk.of(request).settings
+    context = {
+        "email": email[:254],
+        "target": target,
+        "problem": str(refused) if refused else "",
+        "done": request.query_params.get("done", ""),
+        "providers": oauth.offered(settings),
+        "closed": settings.signup == "closed",
+    }
+    return _answered(guard.respond(request, "entry/login.html", context), refused)
+
+
+def _code_page(
+    request: Request, account_id: str, target: str, refused: Refused | None = None
+) -> Response:
+    context = {
+        "proof": _proof(request, account_id),
+        "target": target,
+        "problem": str(refused) if refused else "",
+    }
+    return _answered(guard.respond(request, "entry/code.html", context), refused)
+
+
+def _answered(reply: Response, refused: Refused | None) -> Response:
+    if refused is not None:
+        reply.status_code = 429 if refused.retry_after else 401
+        if refused.retry_after:
+            reply.headers["retry-after"] = str(refused.retry_after)
+    return reply

@@ -1,0 +1,79 @@
+"""The mails that the portal writes. Plain text: nothing in them is fetched or can mislead."""
+
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oxlo.store import mails
+
+
+class Letter(NamedTuple):
+    """A mail without its recipient."""
+
+    subject: str
+    body: str
+
+
+async def post(db: AsyncConnection, recipient: str, letter: Letter, *, now: float) -> None:
+    """Leave a letter to be sent, in the transaction that it tells of."""
+    await mails.post(db, recipient, letter.subject, letter.body, now=now)
+
+
+def verify(base: str, token: str) -> Letter:
+    """Proves an address."""
+    return Letter(
+        "Confirm your e-mail address",
+        f"""Open this link to confirm that this address is yours:
+
+{base}/verify?token={token}
+
+The link works once, for three days. If you have not made an account at {base}, ignore this mail.
+""",
+    )
+
+
+def reset(base: str, token: str) -> Letter:
+    """Sets a new password."""
+    return Letter(
+        "Set a new password",
+        f"""Somebody, hopefully you, asked for a new password for your account at {base}.
+Open this link to set one:
+
+{base}/reset?token={token}
+
+The link works once, for one hour. If it was not you, ignore this mail: nothing has changed.
+""",
+    )
+
+
+def password_changed(base: str, address: str) -> Letter:
+    """Tells that the password is another one."""
+    return Letter(
+        "Your password was changed",
+        f"""The password of your account at {base} was changed just now, from the address {address}.
+You are signed out everywhere else.
+
+If it was not you, set a new one at once: {base}/forgot
+""",
+    )
+
+
+def address_changed(base: str, new: str) -> Letter:
+    """Tells the old address."""
+    return Letter(
+        "Your e-mail address was changed",
+        f"""The e-mail address of your account at {base} was changed to {new}.
+
+If it was not you, write to the operator of {base}.
+""",
+    )
+
+
+def goodbye(base: str) -> Letter:
+    """Tells that an account is gone."""
+    return Letter(
+        "Your account was deleted",
+        f"""Your account at {base} was deleted: its keys, sessions and data are gone,
+and its receipts name nobody any more.
+""",
+    )

@@ -1,0 +1,218 @@
+"""Accounts, for operators: found, put on plans, given requests, closed."""
+
+from typing import NamedTuple
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.ledger.windows import day_of
+from oxlo.portal import guard
+from oxlo.portal.dashboard import overview
+from oxlo.portal.desk import Desk, address
+from oxlo.portal.guard import text
+from oxlo.portal.sessions import flash
+from oxlo.store import accounts, audit, grants, history, identity, keys, search, standing, tokens
+from oxlo.store import sessions as stored
+from oxlo.store.accounts import Account
+from oxlo.store.errors import AccountNotFound, CallNotFound, InvalidGrant
+
+_ON_A_PAGE = 50
+_LATEST = 10
+_DONE = {
+    "plan": "The account is on its new plan, from its next call on.",
+    "granted": "The requests are granted for today.",
+    "refunded": "The request is given back, as one of today.",
+    "closed": "The account is closed: its keys get 401 and it is signed out.",
+    "opened": "The account is open again.",
+    "totp": "One-time codes are off for this account.",
+    "verified": "The address is confirmed.",
+    "role": "The account's role is changed.",
+}
+
+
+class Known(NamedTuple):
+    """What the page of an account shows."""
+
+    account: Account
+    keys: int
+    used: standing.Used
+
+
+async def page(request: Request) -> Response:
+    """Accounts, the newest first; found by a part of a name, an address or an id."""
+    query = request.query_params.get("q", "").strip()[:100]
+    begin = _whole(request.query_params.get("from", "0"))
+    async with Desk.of(request).site.database.read() as db:
+        found = await search.accounts(db, query, begin=begin, limit=_ON_A_PAGE + 1)
+        total = await search.number(db)
+    context = {
+        "q": query,
+        "accounts": found[:_ON_A_PAGE],
+        "total": total,
+        "next": begin + _ON_A_PAGE if len(found) > _ON_A_PAGE else 0,
+    }
+    return guard.respond(request, "operator/accounts.html", context)
+
+
+async def one(request: Request) -> Response:
+    """One account."""
+    if words := _DONE.get(request.query_params.get("done", "")):
+        flash(request, "ok", words)
+    return await _one(request)
+
+
+async def set_plan(request: Request, form: FormData) -> Response:
+    """Put it on another plan."""
+    desk = Desk.of(request)
+    try:
+        plan = desk.site.plans[text(form, "plan")]
+    except KeyError:
+        return await _one(request, problem="There is no such plan.")
+    async with desk.site.database.write() as db:
+        account = await _found(db, request)
+        await accounts.set_plan(db, account, plan)
+        await _note(db, request, "account.plan", f"{account.plan} to {plan.id}")
+    return _back(request, "plan")
+
+
+async def grant(request: Request, form: FormData) -> Response:
+    """Give it requests for today, with a reason."""
+    desk = Desk.of(request)
+    number, reason = _whole(text(form, "requests")), text(form, "reason")
+    try:
+        async with desk.site.database.write() as db:
+            account = await _found(db, request)
+            today = day_of(desk.now)
+            await grants.give(db, account.id, number, reason, day=today, now=desk.now)
+            await _note(db, request, "requests.granted", f"{number}: {reason.strip()}")
+    except InvalidGrant as wrong:
+        return await _one(request, problem=str(wrong))
+    return _back(request, "granted")
+
+
+async def refund(request: Request, form: FormData) -> Response:
+    """Give back one of its counted calls."""
+    desk, call = Desk.of(request), text(form, "request").strip()
+    try:
+        async with desk.site.database.write() as db:
+            account = await _found(db, request)
+            given = await grants.refund(db, call, text(form, "reason"), now=desk.now)
+            _check_owner(given.account_id, account)
+            await _note(db, request, "request.refunded", f"{call}: {given.reason}")
+    except (InvalidGrant, CallNotFound) as wrong:
+        return await _one(request, problem=str(wrong))
+    return _back(request, "refunded")
+
+
+async def close(request: Request, _form: FormData) -> Response:
+    """Close it: keys and sessions end with it."""
+    desk = Desk.of(request)
+    async with desk.site.database.write() as db:
+        account = await _found(db, request)
+        if account.id == guard.visit(request).account.id:
+            return await _one(request, problem="You cannot close your own account.")
+        await identity.disable(db, account, at=desk.now)
+        await stored.end_all(db, account.id)
+        await _note(db, request, "account.closed")
+    return _back(request, "closed")
+
+
+async def reopen(request: Request, _form: FormData) -> Response:
+    """Open a closed account."""
+    async with Desk.of(request).site.database.write() as db:
+        await identity.disable(db, await _found(db, request), at=None)
+        await _note(db, request, "account.opened")
+    return _back(request, "opened")
+
+
+async def set_role(request: Request, form: FormData) -> Response:
+    """Make it an operator, or a user again."""
+    role = "operator" if text(form, "role") == "operator" else "user"
+    async with Desk.of(request).site.database.write() as db:
+        account = await _found(db, request)
+        if account.id == guard.visit(request).account.id:
+            return await _one(request, problem="You cannot change your own role.")
+        await identity.set_role(db, account, role)
+        await _note(db, request, "account.role", role)
+    return _back(request, "role")
+
+
+async def end_totp(request: Request, _form: FormData) -> Response:
+    """Turn one-time codes off for somebody who has lost the device."""
+    async with Desk.of(request).site.database.write() as db:
+        await identity.end_totp(db, await _found(db, request))
+        await _note(db, request, "totp.off")
+    return _back(request, "totp")
+
+
+async def make_link(request: Request, _form: FormData) -> Response:
+    """A link that sets its password: shown once, to be handed over."""
+    desk = Desk.of(request)
+    async with desk.site.database.write() as db:
+        account = await _found(db, request)
+        link = await tokens.welcome(db, account.id, desk.settings.base_url, now=desk.now)
+        await _note(db, request, "password.link")
+    return await _one(request, link=link)
+
+
+def _check_owner(owner: str, account: Account) -> None:
+    if owner != account.id:
+        raise CallNotFound("this account has no such call")
+
+
+async def _found(db: AsyncConnection, request: Request) -> Account:
+    return await identity.by_id(db, request.path_params["id"])
+
+
+async def _note(db: AsyncConnection, request: Request, action: str, detail: str = "") -> None:
+    await audit.write(
+        db,
+        action,
+        actor=guard.visit(request).account.id,
+        target=request.path_params["id"],
+        now=Desk.of(request).now,
+        detail=detail[:300],
+        address=address(request),
+    )
+
+
+def _back(request: Request, done: str) -> Response:
+    return guard.back(f"/operator/accounts/{request.path_params['id']}?done={done}")
+
+
+def _whole(given: str) -> int:
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+
+
+async def _one(request: Request, *, problem: str = "", link: str = "") -> Response:
+    desk = Desk.of(request)
+    await desk.live.drain()
+    try:
+        async with desk.site.database.read() as db:
+            account = await _found(db, request)
+            used = await standing.used(db, account.id, now=desk.now)
+            mine = await keys.of_account(db, account.id)
+            latest = await history.page(db, account.id, limit=_LATEST)
+            given = await grants.between(db, account.id, day_of(desk.now) - 30, 1 << 30)
+            log = await audit.latest(db, about=account.id, limit=20)
+    except AccountNotFound:
+        return guard.respond(request, "operator/gone.html", {}, status=404)
+    plan = overview.plan_of(desk, account)
+    context = {
+        "account": account,
+        "limits": overview.standing_of(plan, used, desk.now),
+        "plans": tuple(desk.site.plans),
+        "keys": mine,
+        "calls": latest.calls,
+        "grants": given,
+        "log": log,
+        "names": {},
+        "reason": desk.live.reason,
+        "problem": problem,
+        "link": link,
+        "own": account.id == guard.visit(request).account.id,
+    }
+    status = 400 if problem else 200
+    return guard.respond(request, "operator/account.html", context, status=status)

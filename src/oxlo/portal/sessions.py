@@ -1,0 +1,125 @@
+"""Who is signed in: read from the cookie before any page is made."""
+
+import secrets
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from oxlo.portal.desk import Desk, Visit, address
+from oxlo.portal.pages import Flash
+from oxlo.store import sessions
+from oxlo.store.accounts import Account
+from oxlo.store.errors import DatabaseUnavailable
+from oxlo.store.sessions import LIFE
+
+#: What has no use for a session, and is asked for all the time.
+_WITHOUT = ("/v1/", "/static/", "/media/", "/metrics", "/healthz")
+
+
+class SignedIn:
+    """Middleware: puts `visit`, `user` and `csrf` into a request's state."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Look up the cookie's session, then pass the call on."""
+        if scope["type"] == "http" and not scope["path"].startswith(_WITHOUT):
+            request = Request(scope)
+            scope.setdefault("state", {}).update(await _found(request))
+        await self._app(scope, receive, send)
+
+
+async def _found(request: Request) -> dict[str, Any]:
+    desk = Desk.of(request)
+    token = request.cookies.get(desk.cookies.session, "")
+    visitor = request.cookies.get(desk.cookies.visitor, "")
+    anonymous = {"csrf": desk.csrf(visitor) if visitor else ""}
+    if not token:
+        return anonymous
+    try:
+        visit = await _visit(desk, token, address(request))
+    except DatabaseUnavailable:
+        return anonymous | {"unknown": True}  # public pages do without; others say so
+    if visit is None:
+        return anonymous
+    return {"visit": visit, "user": visit.account, "csrf": desk.csrf(token)}
+
+
+async def _visit(desk: Desk, token: str, seen_from: str) -> Visit | None:
+    database, now = desk.site.database, desk.now
+    async with database.read() as db:
+        found = await sessions.find(db, token, now=now)
+    if found is None:
+        return None
+    session, account = found
+    if sessions.is_stale(session, now):
+        async with database.write() as db:
+            await sessions.touch(db, session, address=seen_from, now=now)
+    return Visit(session, account)
+
+
+async def sign_in(request: Request, reply: Response, account: Account) -> Response:
+    """Begin a session and give its cookie to a reply; one that came along ends.
+
+    The token is always a new one: whoever planted a cookie before knows nothing of it.
+    """
+    desk = Desk.of(request)
+    async with desk.site.database.write() as db:
+        visit = getattr(request.state, "visit", None)
+        if visit is not None:
+            await sessions.end(db, visit.session.id)
+        _, token = await sessions.begin(
+            db,
+            account.id,
+            address=address(request),
+            agent=request.headers.get("user-agent", ""),
+            now=desk.now,
+        )
+    _set(desk, reply, desk.cookies.session, token, int(LIFE))
+    reply.delete_cookie(desk.cookies.visitor, secure=desk.cookies.secure, httponly=True)
+    return reply
+
+
+async def sign_out(request: Request, reply: Response) -> Response:
+    """End the session that a request came with."""
+    desk = Desk.of(request)
+    visit = getattr(request.state, "visit", None)
+    if visit is not None:
+        async with desk.site.database.write() as db:
+            await sessions.end(db, visit.session.id)
+    reply.delete_cookie(
+        desk.cookies.session, secure=desk.cookies.secure, httponly=True, samesite="lax"
+    )
+    reply.headers["clear-site-data"] = '"storage"'
+    return reply
+
+
+def visitor(request: Request) -> str:
+    """The cookie that forms of this visitor are bound to; a new one where there is none."""
+    if not request.state.csrf:
+        request.state.new_visitor = secrets.token_urlsafe(24)
+        request.state.csrf = Desk.of(request).csrf(request.state.new_visitor)
+    return str(request.state.csrf)
+
+
+def remember(request: Request, reply: Response) -> Response:
+    """Give a new visitor's cookie to the reply."""
+    desk, made = Desk.of(request), getattr(request.state, "new_visitor", "")
+    if made:
+        _set(desk, reply, desk.cookies.visitor, made, None)
+    return reply
+
+
+def flash(request: Request, kind: str, text: str) -> None:
+    """Show a message on top of the page that answers this request."""
+    given = getattr(request.state, "flashes", ())
+    request.state.flashes = (*given, Flash(kind, text))  # type: ignore[arg-type]
+
+
+def _set(desk: Desk, reply: Response, name: str, value: str, age: int | None) -> None:
+    reply.set_cookie(
+        name, value, age, path="/", secure=desk.cookies.secure, httponly=True, samesite="lax"
+    )

@@ -1,0 +1,37 @@
+"""Accounts as operators look for them."""
+
+from collections.abc import Collection
+
+import msgspec
+from sqlalchemy import func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oxlo.store.accounts import Account
+from oxlo.store.schema import accounts as table
+
+
+async def accounts(db: AsyncConnection, text: str, *, begin: int, limit: int) -> list[Account]:
+    """Accounts whose name, address or id has the text in it, newest first."""
+    query = select(table)
+    if text:
+        columns = (table.c.name, table.c.email, table.c.id)
+        query = query.where(or_(*(c.icontains(text, autoescape=True) for c in columns)))
+    query = query.order_by(table.c.created_at.desc(), table.c.id).offset(begin).limit(limit)
+    return [msgspec.convert(row, Account) for row in (await db.execute(query)).mappings()]
+
+
+async def number(db: AsyncConnection) -> int:
+    """How many accounts there are."""
+    return int((await db.execute(select(func.count()).select_from(table))).scalar_one())
+
+
+async def by_plan(db: AsyncConnection) -> dict[str, int]:
+    """How many accounts each plan has."""
+    query = select(table.c.plan, func.count()).group_by(table.c.plan)
+    return {plan: int(count) for plan, count in await db.execute(query)}
+
+
+async def names(db: AsyncConnection, ids: Collection[str]) -> dict[str, str]:
+    """The names of those ids that are accounts."""
+    query = select(table.c.id, table.c.name).where(table.c.id.in_(list(ids)))
+    return {row.id: row.name for row in await db.execute(query)}

@@ -1,0 +1,51 @@
+"""How an account stands to its limits, from SQL: exact once the journals are drained."""
+
+import msgspec
+from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from oxlo.ledger.windows import DAY, day_of, minute_of
+from oxlo.store import grants
+from oxlo.store.calls import RUNNING
+from oxlo.store.schema import calls
+
+_HOUR = 3600
+
+
+class Used(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account used; a running call is charged until it ends."""
+
+    day: int
+    minute: int
+    running: int
+    #: Charged calls that came in within the last hour.
+    last_hour: int
+    #: Requests that an operator granted for today.
+    granted: int
+
+
+async def used(db: AsyncConnection, account_id: str, *, now: float) -> Used:
+    """What is charged to the day and the minute of a moment, in unix seconds."""
+    running = calls.c.outcome == RUNNING
+    today, minute = calls.c.day == day_of(now), calls.c.minute == minute_of(now)
+    charged = calls.c.counted | running
+    query = select(
+        _count(today & charged),
+        _count(minute & (calls.c.minute_counted | running)),
+        _count(running),
+        _count(charged & (calls.c.admitted_at > now - _HOUR)),
+    ).where(calls.c.account_id == account_id, calls.c.admitted_at >= (day_of(now) - 1) * DAY)
+    row = (await db.execute(query)).one()
+    given = dict(await grants.by_day(db, account_id, day_of(now)))
+    day, in_minute, under_way, last_hour = (int(value or 0) for value in row)
+    return Used(
+        day=day,
+        minute=in_minute,
+        running=under_way,
+        last_hour=last_hour,
+        granted=given.get(day_of(now), 0),
+    )
+
+
+def _count(where: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((where, 1), else_=0))

@@ -1,0 +1,120 @@
+"""Somebody at a browser: keeps cookies, fills in forms, follows links."""
+
+import re
+from dataclasses import dataclass, replace
+from html import unescape
+
+import httpx2
+from argon2 import PasswordHasher
+from starlette.applications import Starlette
+
+from oxlo.control import context, public
+from oxlo.control.context import Control
+from oxlo.portal.desk import Desk
+from oxlo.portal.passwords import Passwords
+from oxlo.settings import Settings
+from oxlo.store import mails
+from oxlo.store.database import Database
+
+BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8", "user-agent": "Test/1"}
+PASSWORD = "four plain words here"
+EMAIL = "ann@example.com"
+#: Passwords are hashed as weakly as argon2 allows: tests do it often.
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@dataclass
+class Clock:
+    """A clock that stands until it is moved."""
+
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Portal:
+    """One installation's pages."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.clock = Clock()
+        self.control: Control = context.build(settings, database, clock=self.clock)
+        self.app: Starlette = public.app(self.control)
+        self.app.state.desk = replace(self.app.state.desk, passwords=Passwords(QUICK))
+
+    @property
+    def desk(self) -> Desk:
+        """The parts of the pages."""
+        desk: Desk = self.app.state.desk
+        return desk
+
+    @property
+    def database(self) -> Database:
+        """Where everything is kept."""
+        return self.control.database
+
+    def somebody(self, address: str = "192.0.2.1") -> "Somebody":
+        """A browser of its own, at an address."""
+        return Somebody(self, address)
+
+    async def newcomer(self, email: str = EMAIL, address: str = "192.0.2.1") -> "Somebody":
+        """Somebody who has signed up."""
+        somebody = self.somebody(address)
+        reply = await somebody.sign_up(email)
+        assert reply.status_code == 303, reply.text
+        return somebody
+
+    async def link(self, words: str) -> str:
+        """The path of the link in the newest mail that has these words in its subject."""
+        async with self.database.read() as db:
+            found = [mail for mail in await mails.latest(db) if words in mail.subject]
+        match = re.search(r"https?://[^/\s]+(/\S+)", found[0].body)
+        assert match
+        return match[1]
+
+
+class Somebody:
+    """One browser."""
+
+    def __init__(self, portal: Portal, address: str) -> None:
+        self.portal = portal
+        base = portal.desk.settings.base_url
+        self.client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=portal.app, raise_app_exceptions=False),
+            base_url=base,
+            headers=BROWSER | {"x-forwarded-for": address},
+        )
+
+    async def get(self, path: str, **more: object) -> httpx2.Response:
+        """A page."""
+        return await self.client.get(path, **more)  # type: ignore[arg-type]
+
+    async def send(self, path: str, page: str = "", **fields: str) -> httpx2.Response:
+        """A form, with the token of `page`, which shows it."""
+        token = csrf(await self.get(page or path))
+        return await self.client.post(path, data={"csrf": token, **fields})
+
+    async def sign_up(self, email: str = EMAIL, **more: str) -> httpx2.Response:
+        """The form of sign-up."""
+        return await self.send("/signup", **{"email": email, "password": PASSWORD, **more})
+
+    async def log_in(self, email: str = EMAIL, password: str = PASSWORD) -> httpx2.Response:
+        """The form of log-in."""
+        return await self.send("/login", email=email, password=password)
+
+    async def is_in(self) -> bool:
+        """Whether the dashboard opens."""
+        return (await self.get("/dashboard")).status_code == 200
+
+
+def csrf(reply: httpx2.Response) -> str:
+    """The token in a page's forms."""
+    found = re.search(r'name="csrf" value="([0-9a-f]+)"', reply.text)
+    return found[1] if found else ""
+
+
+def field(reply: httpx2.Response, name: str) -> str:
+    """A hidden field of a page."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', reply.text)
+    assert found, name
+    return unescape(found[1])

@@ -1,0 +1,418 @@
+"""Keys, usage, requests and settings, as somebody at a browser meets them."""
+
+import csv
+import io
+import json
+import re
+
+import msgspec
+import pytest
+from starlette.routing import Route
+from tests.unit.portal.conftest import opened
+from tests.unit.portal.people import EMAIL, PASSWORD, Portal, Somebody, csrf
+
+from oxlo.control import fold
+from oxlo.gateway.endpoints import INFERENCE
+from oxlo.plans import apikey
+from oxlo.portal import totp
+from oxlo.portal.dashboard import csvs
+from oxlo.portal.dashboard import keys as key_pages
+from oxlo.settings import Settings
+from oxlo.store import calls, identity, keys, leaving, sessions
+from oxlo.store.accounts import Account
+from oxlo.testing import journal
+
+DAY = 86400
+
+
+async def _account(portal: Portal, email: str = EMAIL) -> Account:
+    async with portal.database.read() as db:
+        account = await identity.by_email(db, email)
+    assert account is not None
+    return account
+
+
+async def _key(somebody: Somebody, **fields: str) -> str:
+    """A new key's secret, as its page shows it."""
+    reply = await somebody.send("/dashboard/api-keys", **{"name": "laptop", **fields})
+    found = re.search(r'data-copy="(sk_[\w-]+)"', reply.text)
+    assert found, reply.text
+    return found[1]
+
+
+async def _caller(portal: Portal, secret: str) -> object:
+    async with portal.database.read() as db:
+        return await keys.caller(db, apikey.digest(secret), now=portal.clock.now)
+
+
+async def _only_key(portal: Portal) -> keys.Key:
+    account = await _account(portal)
+    async with portal.database.read() as db:
+        return (await keys.of_account(db, account.id))[0]
+
+
+async def test_forms_need_their_token(portal: Portal) -> None:
+    """Every form of the portal is refused without its token, with another's, and from elsewhere."""
+    somebody, other = await portal.newcomer(), await portal.newcomer("bob@example.com")
+    stolen = csrf(await other.get("/dashboard/settings"))
+    own = csrf(await somebody.get("/dashboard/settings"))
+    async with portal.database.write() as db:
+        await identity.set_role(db, await _account(portal), "operator")
+    posts = [r for r in portal.app.routes if isinstance(r, Route) and "POST" in (r.methods or ())]
+    forms = [route.path for route in posts if route.path != "/theme"]
+    assert len(forms) > 25
+    for path in forms:
+        path = re.sub(r"\{\w+\}", "x", path)
+        for data in ({}, {"csrf": stolen}):
+            reply = await somebody.client.post(path, data=data)
+            assert reply.status_code == 403, path
+        headers = {"sec-fetch-site": "cross-site"}
+        reply = await somebody.client.post(path, data={"csrf": own}, headers=headers)
+        assert reply.status_code == 403, path
+
+
+async def test_key_is_shown_once(portal: Portal) -> None:
+    """A key is on the page that made it, with a program that uses it, and on no other."""
+    somebody = await portal.newcomer()
+    secret = await _key(somebody)
+    assert await _caller(portal, secret) is not None
+    page = (await somebody.get("/dashboard/api-keys")).text
+    assert secret not in page
+    assert secret[: keys.SHOWN] in page
+
+
+async def test_key_is_narrowed(portal: Portal) -> None:
+    """Models by any of their names, endpoints, origins and an end."""
+    somebody = await portal.newcomer()
+    secret = await _key(
+        somebody,
+        models="Mistral-7B, yolo-v9",
+        endpoints="chat",
+        origins="https://App.example.com/",
+        expires="7",
+    )
+    caller = await _caller(portal, secret)
+    assert isinstance(caller, msgspec.Struct)
+    told = msgspec.structs.asdict(caller)
+    assert told["models"] == {"mistral-7b", "yolov9"}
+    assert (told["endpoints"], told["origins"]) == ({"chat"}, {"https://app.example.com"})
+    assert told["expires_at"] == portal.clock.now + 7 * DAY
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"models": "gpt-9"}, "gpt-9"),
+        ({"origins": "app.example.com"}, "not an origin"),
+        ({"endpoints": "everything"}, "Endpoints are"),
+        ({"expires": "400000"}, "Choose one"),
+        ({"name": "x" * 61}, "at most 60"),
+    ],
+)
+async def test_key_that_would_lock_out(portal: Portal, fields: dict[str, str], words: str) -> None:
+    """What does not exist is refused beside its field, and no key is made."""
+    somebody = await portal.newcomer()
+    reply = await somebody.send("/dashboard/api-keys", **fields)
+    assert reply.status_code == 400
+    assert words in reply.text
+    account = await _account(portal)
+    async with portal.database.read() as db:
+        assert await keys.of_account(db, account.id) == []
+
+
+def test_endpoints_are_the_gateways() -> None:
+    """A key can be narrowed to each endpoint there is, and to no other."""
+    assert list(key_pages.ENDPOINTS) == [endpoint.name for endpoint in INFERENCE]
+
+
+async def test_revoked_key_is_nobody(portal: Portal) -> None:
+    """The button ends the key for gateways, too."""
+    somebody = await portal.newcomer()
+    secret = await _key(somebody)
+    key = await _only_key(portal)
+    reply = await somebody.send(f"/dashboard/api-keys/{key.id}/revoke", page="/dashboard/api-keys")
+    assert reply.status_code == 303
+    assert await _caller(portal, secret) is None
+
+
+async def test_replaced_key_overlaps(portal: Portal) -> None:
+    """The old key works for the overlap beside the new one, with the same scope."""
+    somebody = await portal.newcomer()
+    old = await _key(somebody, endpoints="chat")
+    key = await _only_key(portal)
+    reply = await somebody.send(
+        f"/dashboard/api-keys/{key.id}/rotate", page="/dashboard/api-keys", overlap="3600"
+    )
+    found = re.search(r'data-copy="(sk_[\w-]+)"', reply.text)
+    assert found
+    new = await _caller(portal, found[1])
+    assert isinstance(new, msgspec.Struct)
+    assert msgspec.structs.asdict(new)["endpoints"] == {"chat"}
+    assert await _caller(portal, old) is not None
+    portal.clock.now += 3600
+    assert await _caller(portal, old) is None
+
+
+async def test_keys_of_others_are_not_there(portal: Portal) -> None:
+    """An id that leaks is of no use to anybody else."""
+    somebody, thief = await portal.newcomer(), await portal.newcomer("bob@example.com")
+    secret = await _key(somebody)
+    key = await _only_key(portal)
+    for action in ("revoke", "rotate", "rename"):
+        reply = await thief.send(
+            f"/dashboard/api-keys/{key.id}/{action}", page="/dashboard/api-keys", name="mine"
+        )
+        assert reply.status_code == 404
+    assert await _caller(portal, secret) is not None
+
+
+async def test_unproved_address_makes_no_keys(portal: Portal, settings: Settings) -> None:
+    """Where mails are sent, keys come after the address is confirmed."""
+    smtp = Settings(home=settings.home, smtp_url="smtp://mail.invalid")
+    async with opened(smtp) as sending:
+        somebody = await sending.newcomer()
+        reply = await somebody.send("/dashboard/api-keys", name="k")
+        assert reply.status_code == 400
+        assert "Confirm your e-mail address first" in reply.text
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'])
+async def test_names_are_text(portal: Portal, name: str) -> None:
+    """Script that is stored in a name is shown as its letters, on every page that shows it."""
+    somebody = await portal.newcomer()
+    await _key(somebody, name=name)
+    await somebody.send(
+        "/dashboard/settings/profile", page="/dashboard/settings", name=name, email=EMAIL
+    )
+    for path in ("/dashboard", "/dashboard/api-keys", "/dashboard/settings", "/dashboard/requests"):
+        page = await somebody.get(path)
+        assert page.status_code == 200
+        assert name not in page.text
+    assert "&lt;" in (await somebody.get("/dashboard/api-keys")).text
+
+
+async def _called(portal: Portal, somebody_key: str = "key_1", **changes: object) -> None:
+    account = await _account(portal)
+    record = journal.settled("req_1", at=portal.clock.now - 60, account=account.id)
+    (call,) = fold.calls([record])
+    day = int(portal.clock.now // DAY)
+    call = msgspec.structs.replace(call, day=day, admitted_at=portal.clock.now - 62, **changes)
+    async with portal.database.write() as db:
+        await calls.save(db, [call])
+
+
+async def test_call_is_on_every_page(portal: Portal) -> None:
+    """A call lowers what is left, is in the list, has its receipt, bars and CSV."""
+    somebody = await portal.newcomer()
+    await _called(portal)
+    overview = (await somebody.get("/dashboard")).text
+    assert "59 of 60 requests left today. Resets in" in overview
+    assert "req_1" in overview
+    receipt = (await somebody.get("/dashboard/requests/req_1")).text
+    assert "The call was answered: it counts as one request." in receipt
+    assert "waterfall" in receipt
+    assert "req_1" in (await somebody.get("/dashboard/requests?model=m&outcome=answered")).text
+    assert "req_1" not in (await somebody.get("/dashboard/requests?model=other")).text
+    for by in ("day", "hour", "model", "endpoint", "outcome", "key"):
+        assert (await somebody.get(f"/dashboard/usage?by={by}&days=7")).status_code == 200
+    table = list(csv.DictReader(io.StringIO((await somebody.get("/dashboard/usage.csv")).text)))
+    assert sum(int(row["requests"]) for row in table) == 1
+
+
+async def test_receipts_of_others_are_not_there(portal: Portal) -> None:
+    """Another account's receipt looks like none at all."""
+    await portal.newcomer()
+    await _called(portal)
+    thief = await portal.newcomer("bob@example.com")
+    assert (await thief.get("/dashboard/requests/req_1")).status_code == 404
+    assert "req_1" not in (await thief.get("/dashboard/requests.csv")).text
+
+
+async def test_csv_holds_no_formula(portal: Portal) -> None:
+    """What a caller sent as a model's name is text in a spreadsheet."""
+    somebody = await portal.newcomer()
+    await _called(portal, model='=HYPERLINK("https://evil.example","x")')
+    for path in ("/dashboard/requests.csv", "/dashboard/usage.csv?by=model"):
+        reply = await somebody.get(path)
+        assert reply.headers["content-type"].startswith("text/csv")
+        cells = [cell for row in csv.reader(io.StringIO(reply.text)) for cell in row]
+        assert any(cell.startswith("'=HYPERLINK") for cell in cells)
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_cells_that_begin_a_formula(start: str) -> None:
+    """Each of the characters that spreadsheets look for is defused; numbers stay numbers."""
+    assert csvs.safe(f"{start}1") == f"'{start}1"
+    assert csvs.safe(-1) == -1
+
+
+async def test_odd_filters_are_refused(portal: Portal) -> None:
+    """An address that no link has is answered with a page, not a failure."""
+    somebody = await portal.newcomer()
+    for path in (
+        "/dashboard/usage?by=x",
+        "/dashboard/usage?days=1e9",
+        "/dashboard/requests?after=x",
+    ):
+        assert (await somebody.get(path)).status_code == 400
+
+
+async def test_change_of_password(portal: Portal) -> None:
+    """It takes the old one, ends other sessions, and is told by mail."""
+    somebody, other = await portal.newcomer(), portal.somebody()
+    await other.log_in()
+    path, page = "/dashboard/settings/password", "/dashboard/settings"
+    wrong = await somebody.send(
+        path, page=page, password="not it at all", new="five plain words now"
+    )
+    assert wrong.status_code == 400
+    weak = await somebody.send(path, page=page, password=PASSWORD, new="short")
+    assert "at least 10 characters" in weak.text
+    reply = await somebody.send(path, page=page, password=PASSWORD, new="five plain words now")
+    assert reply.status_code == 303
+    assert await somebody.is_in()
+    assert not await other.is_in()
+    assert await portal.link("Your password was changed")
+
+
+async def test_change_of_address(portal: Portal) -> None:
+    """It takes the password; the old address is told and the new one has to be proved."""
+    somebody = await portal.newcomer()
+    await portal.newcomer("bob@example.com")
+    path, page = "/dashboard/settings/profile", "/dashboard/settings"
+    no = await somebody.send(path, page=page, name="ann", email="new@example.com")
+    assert no.status_code == 400
+    taken = await somebody.send(
+        path, page=page, name="ann", email="bob@example.com", password=PASSWORD
+    )
+    assert "Another account has this e-mail address" in taken.text
+    yes = await somebody.send(
+        path, page=page, name="ann", email="new@example.com", password=PASSWORD
+    )
+    assert yes.status_code == 303
+    assert (await _account(portal, "new@example.com")).verified_at is None
+
+
+async def _secret(portal: Portal) -> str:
+    return totp.secret(portal.desk.signing, (await _account(portal)).totp_nonce or "")
+
+
+def _code(secret: str, now: float) -> str:
+    import pyotp
+
+    return str(pyotp.TOTP(secret).at(int(now)))
+
+
+async def test_one_time_codes(portal: Portal) -> None:
+    """Set up with a first code; then a password alone opens nothing, and a code works once."""
+    somebody, page = await portal.newcomer(), "/dashboard/settings"
+    await somebody.send(f"{page}/totp", page=page)
+    secret = await _secret(portal)
+    assert totp.shown(secret) in (await somebody.get(page)).text
+    assert (
+        await somebody.send(f"{page}/totp/confirm", page=page, code="000000")
+    ).status_code == 400
+    code = _code(secret, portal.clock.now)
+    assert (await somebody.send(f"{page}/totp/confirm", page=page, code=code)).status_code == 303
+    other = portal.somebody()
+    asked = await other.log_in()
+    assert "Enter your code" in asked.text
+    assert not await other.is_in()
+    proof = re.search(r'name="proof" value="([^"]+)"', asked.text)
+    assert proof
+    fields = {"csrf": csrf(asked), "proof": proof[1]}
+    again = await other.client.post("/login/code", data=fields | {"code": code})
+    assert again.status_code == 401
+    portal.clock.now += 30
+    fresh = _code(secret, portal.clock.now)
+    done = await other.client.post(
+        "/login/code", data=fields | {"code": f" {fresh[:3]} {fresh[3:]}"}
+    )
+    assert done.status_code == 303
+    assert await other.is_in()
+    off = await somebody.send(f"{page}/totp/end", page=page, code="000000")
+    assert off.status_code == 400
+
+
+async def test_proof_is_of_one_browser(portal: Portal) -> None:
+    """What shows that the password was right is worth nothing in another browser, or later."""
+    somebody, page = await portal.newcomer(), "/dashboard/settings"
+    await somebody.send(f"{page}/totp", page=page)
+    secret = await _secret(portal)
+    code = _code(secret, portal.clock.now)
+    await somebody.send(f"{page}/totp/confirm", page=page, code=code)
+    victim, thief = portal.somebody(), portal.somebody()
+    asked = await victim.log_in()
+    proof = re.search(r'name="proof" value="([^"]+)"', asked.text)
+    assert proof
+    portal.clock.now += 60
+    fields = {"proof": proof[1], "code": _code(secret, portal.clock.now)}
+    assert (await thief.send("/login/code", page="/login", **fields)).status_code == 401
+    portal.clock.now += 300
+    fields["code"] = _code(secret, portal.clock.now)
+    late = await victim.client.post("/login/code", data=fields | {"csrf": csrf(asked)})
+    assert late.status_code == 401
+
+
+async def test_sign_out_others(portal: Portal) -> None:
+    """One button ends every other session."""
+    somebody, other = await portal.newcomer(), portal.somebody()
+    await other.log_in()
+    await somebody.send("/dashboard/settings/sessions/end-others", page="/dashboard/settings")
+    assert await somebody.is_in()
+    assert not await other.is_in()
+
+
+async def test_export_holds_no_secret(portal: Portal) -> None:
+    """Everything of one's own, and nothing that would let anybody in."""
+    somebody = await portal.newcomer()
+    secret = await _key(somebody)
+    await _called(portal)
+    reply = await somebody.get("/dashboard/settings/export")
+    taken = json.loads(reply.text)
+    assert taken["account"]["email"] == EMAIL
+    assert [call["id"] for call in taken["requests"]] == ["req_1"]
+    assert len(taken["keys"]) == len(taken["sessions"]) == 1
+    for hidden in ("argon2", apikey.digest(secret), secret, "sha256"):
+        assert hidden not in reply.text
+
+
+async def test_delete_account(portal: Portal) -> None:
+    """It takes the password; then nothing of the person is left, and the receipt names nobody."""
+    somebody = await portal.newcomer()
+    secret = await _key(somebody)
+    await _called(portal)
+    path, page = "/dashboard/settings/delete", "/dashboard/settings"
+    assert (await somebody.send(path, page=page, password="wrong")).status_code == 400
+    reply = await somebody.send(path, page=page, password=PASSWORD)
+    assert reply.headers["location"] == "/login?done=deleted"
+    assert not await somebody.is_in()
+    assert await _caller(portal, secret) is None
+    async with portal.database.read() as db:
+        assert await identity.by_email(db, EMAIL) is None
+        call = await calls.find(db, "req_1")
+    assert call is not None
+    assert call.account_id == leaving.NOBODY
+    await portal.newcomer()
+
+
+async def test_pages_are_kept_nowhere(portal: Portal) -> None:
+    """No cache and no frame gets a page behind the login."""
+    somebody = await portal.newcomer()
+    reply = await somebody.get("/dashboard/settings")
+    assert reply.headers["cache-control"] == "no-store"
+    policy = reply.headers["content-security-policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"<script(?![^>]* src=)|\sstyle=|\son\w+=", reply.text)
+
+
+async def test_session_remembers_its_address(portal: Portal) -> None:
+    """The list of sessions says from where each was last used."""
+    somebody = await portal.newcomer()
+    account = await _account(portal)
+    portal.clock.now += 120
+    await somebody.get("/dashboard", headers={"x-forwarded-for": "198.51.100.9"})
+    async with portal.database.read() as db:
+        (session,) = await sessions.of_account(db, account.id, now=portal.clock.now)
+    assert (session.address, session.seen_at) == ("198.51.100.9", portal.clock.now)

@@ -1,0 +1,162 @@
+"""Log-in with an account elsewhere, at a provider on a local port."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+from tests.unit.portal.conftest import opened
+from tests.unit.portal.people import EMAIL, Portal, Somebody
+
+from oxlo import plans
+from oxlo.plans import apikey
+from oxlo.settings import Settings
+from oxlo.store import accounts, identity, keys
+from oxlo.testing.oidc import OidcDouble, Person
+
+WITH = "/login/with/oidc"
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[OidcDouble]:
+    """The provider."""
+    async with OidcDouble("client", "s3cret:with:colons") as double:
+        yield double
+
+
+@pytest.fixture
+async def portal(provider: OidcDouble, tmp_path: Path) -> AsyncIterator[Portal]:
+    """An installation that lets people log in there."""
+    settings = Settings(
+        home=tmp_path,
+        oidc_issuer=provider.issuer,
+        oidc_client="client:s3cret:with:colons",
+        oidc_name="Example",
+    )
+    settings.prepare()
+    async with opened(settings) as portal:
+        yield portal
+
+
+async def _return(somebody: Somebody, start: str = WITH) -> str:
+    """Go to the provider and say yes: the address that it sends the browser back to."""
+    leaving = await somebody.get(start)
+    assert leaving.status_code == 303, leaving.text
+    async with httpx2.AsyncClient() as client:
+        back = await client.get(leaving.headers["location"])
+    return back.headers["location"]
+
+
+async def _log_in(somebody: Somebody, start: str = WITH) -> httpx2.Response:
+    return await somebody.get(await _return(somebody, start))
+
+
+async def test_newcomer_gets_an_account(portal: Portal) -> None:
+    """With a proved address and a trial; the second time it is the same account."""
+    assert "Continue with Example" in (await portal.somebody().get("/login")).text
+    for _ in range(2):
+        somebody = portal.somebody()
+        reply = await _log_in(somebody, f"{WITH}?returnUrl=/pricing")
+        assert (reply.status_code, reply.headers["location"]) == (303, "/pricing")
+        assert await somebody.is_in()
+    async with portal.database.read() as db:
+        account = await identity.by_email(db, EMAIL)
+        assert account is not None
+        assert account.verified_at is not None
+        assert len(await accounts.everyone(db)) == 1
+
+
+async def test_state_is_of_this_browser(portal: Portal) -> None:
+    """An answer that another browser was sent, or none was, logs nobody in."""
+    address = await _return(portal.somebody())
+    victim = portal.somebody()
+    assert (await victim.get(address)).status_code == 400
+    assert (await victim.get(f"{WITH}/callback?code=x&state=y")).status_code == 400
+    assert not await victim.is_in()
+
+
+async def test_answer_works_once(portal: Portal) -> None:
+    """The provider's code is used up, and so is the trip."""
+    somebody = portal.somebody()
+    address = await _return(somebody)
+    assert (await somebody.get(address)).status_code == 303
+    assert (await somebody.get(address)).status_code == 400
+
+
+async def test_slow_return(portal: Portal) -> None:
+    """Who comes back after ten minutes begins again."""
+    somebody = portal.somebody()
+    address = await _return(somebody)
+    portal.clock.now += 600
+    assert (await somebody.get(address)).status_code == 400
+
+
+async def test_unproved_account_is_taken_over_clean(portal: Portal) -> None:
+    """Whoever signed up with somebody else's address keeps no way in."""
+    squatter = await portal.newcomer()
+    reply = await squatter.send("/dashboard/api-keys", name="k")
+    secret = reply.text.partition('data-copy="')[2].partition('"')[0]
+    owner = portal.somebody()
+    assert (await _log_in(owner)).status_code == 303
+    assert await owner.is_in()
+    assert not await squatter.is_in()
+    assert (await squatter.log_in()).status_code == 401
+    async with portal.database.read() as db:
+        assert await keys.caller(db, apikey.digest(secret), now=portal.clock.now) is None
+
+
+async def test_operators_account_keeps_its_keys(portal: Portal) -> None:
+    """An account that the operator made for an address is simply its owner's."""
+    async with portal.database.write() as db:
+        now = portal.clock.now
+        ann = await accounts.create(db, "ann", plans.load()["pro"], now=now, email=EMAIL)
+        key, _ = await keys.issue(db, ann.id, name="k", signing=b"s", now=now)
+    somebody = portal.somebody()
+    await _log_in(somebody)
+    assert "300 of 300" in (await somebody.get("/dashboard")).text
+    async with portal.database.read() as db:
+        assert await keys.caller(db, key.sha256, now=now) is not None
+
+
+async def test_address_that_nobody_vouches_for(portal: Portal, provider: OidcDouble) -> None:
+    """An address that the provider has not verified opens no account and makes none."""
+    await portal.newcomer()
+    provider.person = Person(subject="7", verified=False)
+    somebody = portal.somebody()
+    assert (await _log_in(somebody)).status_code == 403
+    assert not await somebody.is_in()
+
+
+async def test_link_and_unlink(portal: Portal, provider: OidcDouble) -> None:
+    """Linked in Settings, it logs in to that account; the last way in stays."""
+    provider.person = Person(subject="7", email="other@example.com")
+    somebody = await portal.newcomer()
+    reply = await _log_in(somebody, f"{WITH}?link=1")
+    assert reply.headers["location"] == "/dashboard/settings?done=linked"
+    other = portal.somebody()
+    await _log_in(other)
+    assert EMAIL in (await other.get("/dashboard/settings")).text
+    page = "/dashboard/settings"
+    assert (await somebody.send(f"{page}/unlink", page=page, provider="oidc")).status_code == 303
+    third = portal.somebody()
+    await _log_in(third)
+    assert "other@example.com" in (await third.get(page)).text
+    assert (await third.send(f"{page}/unlink", page=page, provider="oidc")).status_code == 400
+
+
+async def test_provider_that_is_away(portal: Portal, provider: OidcDouble) -> None:
+    """A provider that does not answer is told in a page, and stops nothing else."""
+    somebody = portal.somebody()
+    address = await _return(somebody)
+    broken = urlsplit(address)._replace(query=f"code=wrong&state={_state(address)}").geturl()
+    assert (await somebody.get(broken)).status_code == 502
+
+
+def _state(address: str) -> str:
+    return parse_qs(urlsplit(address).query)["state"][0]
+
+
+async def test_providers_that_are_not_set_up(portal: Portal) -> None:
+    """There is nothing at their addresses."""
+    assert (await portal.somebody().get("/login/with/github")).status_code == 404

@@ -1,0 +1,175 @@
+"""The operator's console."""
+
+import re
+
+import pytest
+from tests.unit.portal.people import EMAIL, Portal, Somebody
+
+from oxlo.fleet import registry
+from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
+from oxlo.plans import apikey
+from oxlo.store import audit, identity, keys
+from oxlo.store.accounts import Account
+
+PAGES = ("", "/models", "/plans", "/promos", "/audit", "/outbox")
+
+
+@pytest.fixture
+async def boss(portal: Portal) -> Somebody:
+    """An operator who is signed in."""
+    somebody = await portal.newcomer("boss@example.com")
+    async with portal.database.write() as db:
+        account = await identity.by_email(db, "boss@example.com")
+        assert account is not None
+        await identity.set_role(db, account, "operator")
+    return somebody
+
+
+async def _account(portal: Portal, email: str = EMAIL) -> Account:
+    async with portal.database.read() as db:
+        account = await identity.by_email(db, email)
+    assert account is not None
+    return account
+
+
+async def _do(portal: Portal, boss: Somebody, action: str, **fields: str) -> int:
+    account = await _account(portal)
+    page = f"/operator/accounts/{account.id}"
+    return (await boss.send(f"{page}/{action}", page=page, **fields)).status_code
+
+
+async def test_console_is_not_there_for_users(portal: Portal, boss: Somebody) -> None:
+    """A user is told that there is nothing, at every page and form."""
+    somebody = await portal.newcomer()
+    account = await _account(portal, "boss@example.com")
+    for page in (*PAGES, f"/accounts/{account.id}"):
+        assert (await somebody.get(f"/operator{page}")).status_code == 404
+        assert (await boss.get(f"/operator{page}")).status_code == 200
+    path = f"/operator/accounts/{account.id}/role"
+    assert (await somebody.send(path, page="/dashboard", role="user")).status_code == 404
+    assert (await portal.somebody().get("/operator")).status_code == 303
+
+
+async def test_accounts_are_found(portal: Portal, boss: Somebody) -> None:
+    """By a part of the name or the address, in any case; a wildcard is a letter like others."""
+    await portal.newcomer()
+    assert EMAIL in (await boss.get("/operator?q=ANN@ex")).text
+    assert EMAIL not in (await boss.get("/operator?q=%25")).text
+
+
+async def test_plan_grant_and_log(portal: Portal, boss: Somebody) -> None:
+    """A plan and requests of today are given, and the log says by whom and why."""
+    somebody = await portal.newcomer()
+    assert await _do(portal, boss, "plan", plan="pro") == 303
+    assert await _do(portal, boss, "plan", plan="gold") == 400
+    assert await _do(portal, boss, "grant", requests="25", reason="a slow day of ours") == 303
+    assert await _do(portal, boss, "grant", requests="0", reason="nothing") == 400
+    page = (await somebody.get("/dashboard")).text
+    assert "325 of 325 requests left today" in page
+    assert "25 of them were granted to you" in page
+    account = await _account(portal)
+    async with portal.database.read() as db:
+        entries = await audit.latest(db, about=account.id, limit=9)
+    boss_id = (await _account(portal, "boss@example.com")).id
+    deeds = {e.action: e for e in entries if e.actor == boss_id}
+    assert deeds["account.plan"].detail == "free to pro"
+    assert deeds["requests.granted"].detail == "25: a slow day of ours"
+
+
+async def test_closed_account(portal: Portal, boss: Somebody) -> None:
+    """Its keys and sessions end, it cannot log in; opened again it can."""
+    somebody = await portal.newcomer()
+    reply = await somebody.send("/dashboard/api-keys", name="k")
+    secret = re.search(r'data-copy="(sk_[\w-]+)"', reply.text)
+    assert secret
+    assert await _do(portal, boss, "close") == 303
+    assert not await somebody.is_in()
+    assert (await somebody.log_in()).status_code == 401
+    async with portal.database.read() as db:
+        assert await keys.caller(db, apikey.digest(secret[1]), now=portal.clock.now) is None
+    assert await _do(portal, boss, "reopen") == 303
+    assert (await somebody.log_in()).status_code == 303
+
+
+async def test_operator_does_not_lock_the_door_behind(portal: Portal, boss: Somebody) -> None:
+    """Nobody closes, degrades or deletes the only operator."""
+    account = await _account(portal, "boss@example.com")
+    page = f"/operator/accounts/{account.id}"
+    assert (await boss.send(f"{page}/close", page=page)).status_code == 400
+    assert (await boss.send(f"{page}/role", page=page, role="user")).status_code == 400
+    settings = "/dashboard/settings"
+    reply = await boss.send(f"{settings}/delete", page=settings, password="four plain words here")
+    assert "The only operator cannot leave" in reply.text
+
+
+async def test_link_for_who_has_lost_the_password(portal: Portal, boss: Somebody) -> None:
+    """Shown once on the page, it sets a password."""
+    await portal.newcomer()
+    account = await _account(portal)
+    page = f"/operator/accounts/{account.id}"
+    reply = await boss.send(f"{page}/link", page=page)
+    link = re.search(r'data-copy="https?://[^/]+(/welcome\?token=[\w-]+)"', reply.text)
+    assert link
+    assert (await portal.somebody().get(link[1])).status_code == 200
+    assert link[1] not in (await boss.get(page)).text
+
+
+async def test_promo_codes(portal: Portal, boss: Somebody) -> None:
+    """A code is made, used at Settings, and ended."""
+    fields = {"code": "team-2026", "plan": "pro", "plan_days": "30", "most_uses": "5"}
+    assert (await boss.send("/operator/promos", **fields)).status_code == 303
+    assert "exists" in (await boss.send("/operator/promos", **fields)).text.replace(
+        "already", "exists"
+    )
+    somebody = await portal.newcomer()
+    page = "/dashboard/settings"
+    reply = await somebody.send(f"{page}/promo", page=page, promo="TEAM-2026")
+    assert reply.status_code == 303
+    assert (await _account(portal)).plan == "pro"
+    await boss.send("/operator/promos/end", page="/operator/promos", code="TEAM-2026")
+    late = await portal.somebody("198.51.100.1").sign_up("bob@example.com", promo="TEAM-2026")
+    assert late.status_code == 400
+
+
+async def test_guessing_codes_is_braked(portal: Portal) -> None:
+    """Ten wrong codes, then a wait."""
+    somebody, page = await portal.newcomer(), "/dashboard/settings"
+    for number in range(10):
+        await somebody.send(f"{page}/promo", page=page, promo=f"GUESS{number}")
+    assert (
+        "Too many wrong codes" in (await somebody.send(f"{page}/promo", page=page, promo="X")).text
+    )
+
+
+async def test_replicas_are_shown(portal: Portal, boss: Somebody) -> None:
+    """What the fleet wrote, with the state and its reason; without a gateway that is said."""
+    replica = Replica(
+        id="smollm2-135m-1",
+        model="smollm2-135m",
+        kind="llamacpp",
+        dialect="llamacpp",
+        address="http://127.0.0.1:1",
+        engine_model="m",
+        slots=4,
+        context_length=2048,
+        state=ReplicaState.SICK,
+        reason="the process ended",
+    )
+    file = portal.desk.settings.replicas_file
+    registry.write(file, ReplicaList(written=1.0, replicas=(replica,)))
+    page = (await boss.get("/operator/models")).text
+    assert "smollm2-135m-1" in page
+    assert "the process ended" in page
+    assert "No gateway answers" in page
+    part = (
+        await boss.get("/operator/models", headers={"hx-request": "true", "hx-target": "fleet"})
+    ).text
+    assert part.lstrip().startswith('<div id="fleet"')
+
+
+async def test_outbox_shows_mails(portal: Portal, boss: Somebody) -> None:
+    """Without a mail server the operator hands links on."""
+    await portal.newcomer()
+    page = (await boss.get("/operator/outbox")).text
+    assert EMAIL in page
+    assert "/verify?token=" in page
