@@ -260,6 +260,21 @@ class Settings:
         return self.home / "weights"
 
     @property
+    def edited_plans(self) -> Path:
+        """The plans as they were edited in the portal; its versions are in `plans/`."""
+        return self.home / "plans.toml"
+
+    @property
+    def plans_file(self) -> Path | None:
+        """The plans in force; None: those that are shipped."""
+        return self.plans or (self.edited_plans if self.edited_plans.exists() else None)
+
+    @property
+    def plans_dir(self) -> Path:
+        """Every version of the plans that was saved in the portal."""
+        return self.home / "plans"
+
+    @property
     def pins_dir(self) -> Path:
         """Which files of a hub's repositories are served, by commit and sha256."""
         return self.home / "pins"

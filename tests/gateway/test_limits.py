@@ -5,6 +5,7 @@ import asyncio
 from tests.gateway.conftest import Start, chat, stop_the_clock
 
 from oxlo.ledger.records import Settled
+from oxlo.plans import SHIPPED, edited
 from oxlo.testing.engine import Script
 
 
@@ -116,3 +117,24 @@ async def test_trace_is_kept(start: Start) -> None:
             "POST", "/v1/chat/completions", chat(), headers={"traceparent": given}
         )
         assert platform.record(Settled, answer.headers["x-request-id"]).trace == kept
+
+
+async def test_edited_plans_hold_from_the_next_call(start: Start) -> None:
+    """Plans are edited while everything runs: another number, another tier; nonsense is left."""
+    platform = await start()
+    settings, key = platform.gateway.settings, platform.control.mint("free", "acct_f")
+    assert (await platform.chat(key=key, model="costly")).status == 403
+    shipped = SHIPPED.read_text().replace("requests_per_day = 60", "requests_per_day = 61")
+    edited.save(
+        settings.plans_dir,
+        settings.edited_plans,
+        shipped.replace('tiers = ["free"]\nqueue', 'tiers = ["free", "premium"]\nqueue'),
+    )
+    platform.gateway.sweep()
+    limits = (await platform.call("GET", "/v1/limits", key=key)).json()
+    assert limits["day"]["limit"] == 61
+    assert (await platform.chat(key=key, model="costly")).status != 403
+    settings.edited_plans.write_text("not plans")
+    platform.gateway.sweep()
+    limits = (await platform.call("GET", "/v1/limits", key=key)).json()
+    assert limits["day"]["limit"] == 61

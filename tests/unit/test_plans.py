@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from oxlo import plans
-from oxlo.plans import Plan, Plans, Priority
+from oxlo.plans import Plan, Plans, Priority, edited
 
 MINIMAL = """
 [plan.{id}]
@@ -145,3 +145,23 @@ def test_limits_are_positive(tmp_path: Path, field: str, number: int) -> None:
     """A limit of nothing is a mistake: leaving it out means no limit."""
     with pytest.raises(msgspec.ValidationError, match=field):
         plans.load(own(tmp_path, MINIMAL.format(id="own") + f"{field} = {number}"))
+
+
+def test_versions_are_kept(tmp_path: Path) -> None:
+    """Each text that was put in force can be read again; one that is no plans changes nothing."""
+    folder, current = tmp_path / "plans", tmp_path / "plans.toml"
+    watched = edited.Watched(current)
+    assert watched.changed() is None
+    texts = [plans.SHIPPED.read_text(), plans.SHIPPED.read_text() + "\n# another\n"]
+    assert [edited.save(folder, current, text) for text in texts] == [1, 2]
+    with pytest.raises(msgspec.ValidationError):
+        edited.save(folder, current, "[plan.x]")
+    assert edited.versions(folder) == [1, 2]
+    assert edited.read(folder, 1) == texts[0]
+    assert current.read_text() == texts[1]
+    changed = watched.changed()
+    assert changed is not None
+    assert [plan.id for plan in changed] == ["free", "pro", "premium", "enterprise"]
+    current.unlink()
+    assert watched.changed() is not None
+    assert watched.changed() is None

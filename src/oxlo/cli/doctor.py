@@ -72,7 +72,7 @@ def findings() -> Iterator[Finding]:
     yield python(sys.version_info[:3])
     try:
         settings = Settings.read()
-        plans.load(settings.plans)
+        plans.load(settings.plans_file)
         known = catalogue.load(settings.catalogue_dir)
         models = [known.resolve(name) for name in chosen(settings, known)]
     except (SettingsError, msgspec.ValidationError, ModelNotFound, OSError) as mistake:

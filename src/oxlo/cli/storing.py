@@ -36,7 +36,7 @@ class Desk:
     def plan(self, plan_id: str) -> Plan:
         """The plan of this id. Raises CommandError naming those there are."""
         try:
-            return plans.load(self.settings.plans)[plan_id]
+            return plans.load(self.settings.plans_file)[plan_id]
         except KeyError as error:
             raise CommandError(str(error.args[0])) from None
 

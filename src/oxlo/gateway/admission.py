@@ -84,6 +84,11 @@ class Admission:
         #: What was found for (plan, endpoint, model as it was spelt); a group, once there, stays.
         self._permits: dict[tuple[str, str, str], Permit] = {}
 
+    def use(self, plans: Plans) -> None:
+        """Go by other plans, from the next call on."""
+        self._plans = plans
+        self._permits.clear()
+
     def decide(
         self, endpoint: Endpoint, request: Any, caller: Caller, plan: Plan, now: float
     ) -> Decision:

@@ -37,6 +37,7 @@ from oxlo.ledger.recovery import recover
 from oxlo.ledger.windows import day_of
 from oxlo.plans import Plan, Plans
 from oxlo.plans.caller import Caller
+from oxlo.plans.edited import Watched
 from oxlo.settings import Settings
 
 log = structlog.get_logger()
@@ -68,6 +69,7 @@ class Gateway:
         self.settings = settings
         self.catalogue = catalogue
         self._plans = {plan.id: plan for plan in plans}
+        self._plans_file = Watched(settings.plans or settings.edited_plans)
         self.name = name
         self.loop = loop
         #: Seconds that only ever grow, for durations; and UTC seconds, for windows and receipts.
@@ -258,7 +260,15 @@ class Gateway:
         self.idempotency.tick(wall)
         self.journal.retry()
         self.backends.refresh()
+        self._follow_plans()
         self.lookup.changes(self._changed)
+
+    def _follow_plans(self) -> None:
+        """Plans that were edited hold from the next call on."""
+        plans = self._plans_file.changed()
+        if plans is not None:
+            self._plans = {plan.id: plan for plan in plans}
+            self.admission.use(plans)
 
     def _changed(self, counter: int | None) -> None:
         if counter is not None and counter != self.keys.change:

@@ -33,7 +33,7 @@ def run(settings: Settings, name: str, *, with_parent: bool, share_port: bool = 
 async def _serve(settings: Settings, name: str, *, with_parent: bool, share_port: bool) -> None:
     loop = asyncio.get_running_loop()
     models = catalogue.load(settings.catalogue_dir)
-    gateway = Gateway(settings, models, plans.load(settings.plans), loop, name)
+    gateway = Gateway(settings, models, plans.load(settings.plans_file), loop, name)
     gateway.recover()
     await gateway.ledger.open()
     stop = _stop_event(loop, with_parent=with_parent)

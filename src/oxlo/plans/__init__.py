@@ -19,6 +19,9 @@ class Priority(IntEnum):
     DEDICATED = 3
 
 
+#: The plans that come with the package.
+SHIPPED = Path(__file__).with_name("plans.toml")
+
 _PRIORITIES = {priority.name.lower(): priority for priority in Priority}
 
 #: A limit of nothing would be a mistake: no limit is said by leaving it out.
@@ -94,12 +97,19 @@ def load(path: Path | None = None) -> Plans:
 
     Raises msgspec.ValidationError naming the file, the plan and the field.
     """
-    source = path or Path(__file__).with_name("plans.toml")
+    source = path or SHIPPED
+    return parse(source.read_text(), str(source))
+
+
+def parse(text: str, source: str) -> Plans:
+    """Plans from TOML; `source` is how errors call it. Raises msgspec.ValidationError."""
     try:
-        file = msgspec.convert(tomllib.loads(source.read_text()), _File)
+        file = msgspec.convert(tomllib.loads(text), _File)
         plans = [_plan(plan_id, body) for plan_id, body in file.plan.items()]
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise msgspec.ValidationError(f"{source}: {error}") from error
+    if not plans:
+        raise msgspec.ValidationError(f"{source}: there is no plan in it")
     return Plans(
         tuple(sorted(plans, key=lambda p: math.inf if p.price_usd is None else p.price_usd))
     )

@@ -1,11 +1,12 @@
 """What pages behind a login stand on, beside the site's parts."""
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.applications import Starlette
 from starlette.requests import Request
 
+from oxlo.plans.edited import Watched
 from oxlo.portal.live import Live
 from oxlo.portal.passwords import Passwords
 from oxlo.portal.site import Site
@@ -45,6 +46,7 @@ class Desk:
     passwords: Passwords
     #: The installation's secret.
     signing: bytes
+    plans_file: Watched
 
     @classmethod
     def of(cls, request: Request) -> "Desk":
@@ -82,8 +84,23 @@ def build(site: Site, live: Live, passwords: Passwords | None = None) -> Desk:
     """Put the parts together."""
     settings = site.settings
     return Desk(
-        site, live, Cookies(settings.secure), passwords or Passwords(), settings.signing_secret()
+        site=site,
+        live=live,
+        cookies=Cookies(settings.secure),
+        passwords=passwords or Passwords(),
+        signing=settings.signing_secret(),
+        plans_file=Watched(settings.plans or settings.edited_plans),
     )
+
+
+def follow_plans(app: Starlette) -> None:
+    """Take over plans that were edited, here or by hand, before the next page is made."""
+    desk = app.state.desk
+    plans = desk.plans_file.changed()
+    if plans is not None:
+        site = replace(desk.site, plans=plans)
+        site.attach(app)
+        replace(desk, site=site).attach(app)
 
 
 @dataclass(frozen=True, slots=True)

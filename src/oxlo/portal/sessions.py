@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from oxlo.portal.desk import Desk, Visit, address
+from oxlo.portal.desk import Desk, Visit, address, follow_plans
 from oxlo.portal.pages import Flash
 from oxlo.store import sessions
 from oxlo.store.accounts import Account
@@ -19,7 +19,7 @@ _WITHOUT = ("/v1/", "/static/", "/media/", "/metrics", "/healthz")
 
 
 class SignedIn:
-    """Middleware: puts `visit`, `user` and `csrf` into a request's state."""
+    """Middleware: puts `visit`, `user` and `csrf` into a request's state; plans are the newest."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -27,6 +27,7 @@ class SignedIn:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Look up the cookie's session, then pass the call on."""
         if scope["type"] == "http" and not scope["path"].startswith(_WITHOUT):
+            follow_plans(scope["app"])
             request = Request(scope)
             scope.setdefault("state", {}).update(await _found(request))
         await self._app(scope, receive, send)

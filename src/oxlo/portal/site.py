@@ -52,7 +52,7 @@ def build(
         settings,
         database,
         catalogue.load(settings.catalogue_dir),
-        plans.load(settings.plans),
+        plans.load(settings.plans_file),
         assets,
         pages,
         clock,

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.store.accounts import Account
 from oxlo.store.schema import accounts as table
+from oxlo.store.schema import promos
 
 
 async def accounts(db: AsyncConnection, text: str, *, begin: int, limit: int) -> list[Account]:
@@ -29,6 +30,13 @@ async def by_plan(db: AsyncConnection) -> dict[str, int]:
     """How many accounts each plan has."""
     query = select(table.c.plan, func.count()).group_by(table.c.plan)
     return {plan: int(count) for plan, count in await db.execute(query)}
+
+
+async def plans_to_come(db: AsyncConnection) -> set[str]:
+    """Plans that accounts will be on: after a plan for a time, or by a promo code."""
+    after = select(table.c.plan_after).where(table.c.plan_after.is_not(None))
+    coded = select(promos.c.plan).where(promos.c.plan.is_not(None), promos.c.ended_at.is_(None))
+    return {str(row[0]) for query in (after, coded) for row in await db.execute(query.distinct())}
 
 
 async def names(db: AsyncConnection, ids: Collection[str]) -> dict[str, str]:

@@ -1,13 +1,16 @@
 """The operator's console."""
 
 import re
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from tests.unit.portal.conftest import opened
 from tests.unit.portal.people import EMAIL, Portal, Somebody
 
 from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
-from oxlo.plans import apikey
+from oxlo.plans import SHIPPED, apikey
 from oxlo.store import audit, identity, keys
 from oxlo.store.accounts import Account
 
@@ -173,3 +176,51 @@ async def test_outbox_shows_mails(portal: Portal, boss: Somebody) -> None:
     page = (await boss.get("/operator/outbox")).text
     assert EMAIL in page
     assert "/verify?token=" in page
+
+
+async def test_plans_are_edited_live(portal: Portal, boss: Somebody) -> None:
+    """A new number holds on the next page; the version is kept, and can be put into the form."""
+    somebody = await portal.newcomer()
+    old = (await boss.get("/operator/plans")).text
+    assert "requests_per_day = 60" in old
+    text = SHIPPED.read_text().replace("requests_per_day = 60", "requests_per_day = 75")
+    reply = await boss.send("/operator/plans", plans=text)
+    assert reply.headers["location"] == "/operator/plans?done=1"
+    assert "75 of 75 requests left today" in (await somebody.get("/dashboard")).text
+    assert "requests_per_day = 75" in (await boss.get("/operator/plans?version=1")).text
+    assert (await boss.get("/operator/plans?version=2")).status_code == 400
+    async with portal.database.read() as db:
+        (entry,) = await audit.latest(db, action="plans", limit=5)
+    assert entry.target == "version 1"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[plan.free", "plans:"),
+        ("[plan.free]\nname = 5", "plan.free"),
+        ("", "plan"),
+        ('[plan.pro]\nname = "Pro"\ntiers = []\nqueue = "high"', "accounts are on free"),
+    ],
+)
+async def test_plans_that_cannot_be(portal: Portal, boss: Somebody, text: str, words: str) -> None:
+    """What is not plans, or leaves accounts without one, changes nothing."""
+    reply = await boss.send("/operator/plans", plans=text)
+    assert reply.status_code == 400
+    assert words in reply.text
+    assert not portal.desk.settings.edited_plans.exists()
+
+
+async def test_plans_of_the_environment_are_not_edited(
+    portal: Portal, boss: Somebody, tmp_path: Path
+) -> None:
+    """Where OXLO_PLANS names the file, the page shows it and refuses to write."""
+    file = tmp_path / "mine.toml"
+    file.write_text(SHIPPED.read_text())
+    settings = replace(portal.desk.settings, plans=file)
+    async with opened(settings) as other:
+        somebody = other.somebody()
+        await somebody.log_in("boss@example.com")
+        assert "edit it there" in (await somebody.get("/operator/plans")).text
+        reply = await somebody.send("/operator/plans", page="/dashboard", plans="x")
+        assert reply.status_code == 400

@@ -1,4 +1,4 @@
-"""The console's other pages: the machine, plans, promo codes, the audit log, the outbox."""
+"""The console's other pages: the machine, promo codes, the audit log, the outbox."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import FormData
@@ -43,20 +43,6 @@ def _replica(replica: Replica, gateways: Gateways) -> dict[str, object]:
         "slots": load.slots if load else replica.slots,
         "queue": gateways.queues.get(replica.model, 0),
     }
-
-
-async def plans(request: Request) -> Response:
-    """The plans in force, and how many accounts each has."""
-    desk = Desk.of(request)
-    async with desk.site.database.read() as db:
-        numbers = await search.by_plan(db)
-    context = {
-        "plans": tuple(desk.site.plans),
-        "numbers": numbers,
-        "strays": sorted(set(numbers) - {plan.id for plan in desk.site.plans}),
-        "file": desk.settings.plans,
-    }
-    return guard.respond(request, "operator/plans.html", context)
 
 
 async def codes(request: Request) -> Response:

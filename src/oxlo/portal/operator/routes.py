@@ -4,7 +4,7 @@ from starlette.routing import BaseRoute
 
 from oxlo.portal.guard import console as page
 from oxlo.portal.guard import decree
-from oxlo.portal.operator import accounts, console
+from oxlo.portal.operator import accounts, console, plans
 
 _ONE = "/operator/accounts/{id}"
 
@@ -23,7 +23,8 @@ def routes() -> list[BaseRoute]:
         decree(f"{_ONE}/totp", accounts.end_totp),
         decree(f"{_ONE}/link", accounts.make_link),
         page("/operator/models", console.models),
-        page("/operator/plans", console.plans),
+        page("/operator/plans", plans.page),
+        decree("/operator/plans", plans.save),
         page("/operator/promos", console.codes),
         decree("/operator/promos", console.make_code),
         decree("/operator/promos/end", console.end_code),
