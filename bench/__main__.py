@@ -8,6 +8,7 @@ from types import FrameType
 BENCHES = {
     "overhead": "CPU, throughput and latency of the gateway beside nginx, Rust routers and LiteLLM",
     "memory": "the gateway's memory after 20,000 and after 200,000 requests",
+    "soak": "15 minutes of mixed traffic, half of the streams dropped: does anything grow or leak",
     "real_engine": "chats with a real llama.cpp engine, through the gateway and straight to it",
     "embeddings": "embeddings through the platform and by the bare library; batched and not",
     "audio": "transcription and speech through the platform and by the bare libraries",

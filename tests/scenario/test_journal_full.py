@@ -40,7 +40,7 @@ async def test_calls_under_way_finish(tmp_path: Path, on_full: Literal["continue
             await told.wait()
             journal.retry()
     assert (journal.errors, journal.writable) == (6, on_full == "continue")
-    assert [line["event"] for line in logs] == ["journal_failed"]
+    assert [line["event"] for line in logs] == ["journal.failed"]
     journal.close()
 
 

@@ -48,6 +48,7 @@ def build(
 ) -> Control:
     """Put a control's parts together; nothing runs yet. Raises CannotKeep."""
     metrics = ControlMetrics()
+    metrics.database_up.set_function(lambda: database.up)
     drain = Drain(settings.journal_dir, database, metrics, clock=clock)
     objects = Objects.open(settings.objects_location)
     signer = Signer(settings.base_url, settings.signing_secret())

@@ -39,6 +39,7 @@ async def repeat(
 
 async def attempt(control: Control, name: str, job: Job) -> bool:
     """Run a job once; a failure is logged and counted, never raised: False."""
+    errors = control.metrics.job_errors.labels(name)  # from the start 0, so that a rise is one
     try:
         await job()
     except (StoreError, CannotKeep) as error:
@@ -47,7 +48,7 @@ async def attempt(control: Control, name: str, job: Job) -> bool:
         log.exception("job.failed", job=name)
     else:
         return True
-    control.metrics.job_errors.labels(name).inc()
+    errors.inc()
     return False
 
 

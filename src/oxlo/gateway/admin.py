@@ -1,5 +1,9 @@
 """The private admin socket: counters for control, and draining."""
 
+import contextlib
+import resource
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -35,8 +39,8 @@ def snapshot(gateway: "Gateway") -> dict[str, Any]:
     return {
         "gateway": gateway.name,
         "started": gateway.started_at,
-        "counters": gateway.metrics.counters() + _journal(gateway) + _limits(gateway),
-        "gauges": _gauges(gateway),
+        "counters": (gateway.metrics.counters() + _journal(gateway) + _limits(gateway) + _spent()),
+        "gauges": _gauges(gateway) + _held(),
         "histograms": gateway.metrics.histograms(),
     }
 
@@ -55,6 +59,21 @@ def _limits(gateway: "Gateway") -> list[list[Any]]:
     return [["oxlo_limits_store_failures_total", {}, gateway.ledger.health()[1]]]
 
 
+def _spent() -> list[list[Any]]:
+    return [["oxlo_gateway_cpu_seconds_total", {}, time.process_time()]]
+
+
+def _held() -> list[list[Any]]:
+    """Memory and descriptors of this process, where the system tells them as Linux does."""
+    held: list[list[Any]] = []
+    with contextlib.suppress(OSError):
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        held.append(["oxlo_gateway_memory_bytes", {}, pages * resource.getpagesize()])
+    with contextlib.suppress(OSError):
+        held.append(["oxlo_gateway_descriptors", {}, len(list(Path("/dev/fd").iterdir()))])
+    return held
+
+
 def _gauges(gateway: "Gateway") -> list[list[Any]]:
     gauges: list[list[Any]] = [
         ["oxlo_calls_running", {}, len(gateway.calls)],
@@ -69,4 +88,6 @@ def _gauges(gateway: "Gateway") -> list[list[Any]]:
             labels = {"model": group.model, "replica": backend.id}
             gauges.append(["oxlo_slots", labels, backend.slots])
             gauges.append(["oxlo_slots_in_use", labels, backend.in_use])
+            broken = backend.broken_until > gateway.wall()
+            gauges.append(["oxlo_replica_broken", labels, int(broken)])
     return gauges

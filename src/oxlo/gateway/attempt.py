@@ -204,7 +204,7 @@ class Attempt:
         """The exchange with the engine broke."""
         self._sending = None
         if not self._over:
-            log.warning("engine_exchange_failed", replica=self.backend.id, reason=reason)
+            log.warning("engine.exchange_failed", replica=self.backend.id, reason=reason)
             self._fail(EngineFailed())
 
     def _fail(self, error: ApiError) -> None:

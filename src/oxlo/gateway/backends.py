@@ -186,7 +186,7 @@ class Backends:
             return Backend(replica, self._loop)
         if known.replica.state is not replica.state:
             log.info(
-                "replica_state", replica=replica.id, state=replica.state, reason=replica.reason
+                "replica.state", replica=replica.id, state=replica.state, reason=replica.reason
             )
         known.update(replica)
         return known

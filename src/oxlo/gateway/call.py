@@ -471,7 +471,7 @@ class Call:
         if self.stage is Stage.DONE:
             return
         self.stage = Stage.DONE
-        self._metrics.outcome("refused", error.status)
+        self._metrics.refused(error)
         self._record_refusal(error.status, error.error_code, lambda: self._say(error))
 
     def _record_refusal(self, status: int, code: str, then: Callable[[], None]) -> None:
@@ -523,7 +523,7 @@ class Call:
         )
         spans = receipts.spans(self, gateway.clock())
         gateway.journal.append(receipts.settlement(self, reservation, outcome, wall, spans), then)
-        self._metrics.settled(outcome, self.usage, spans)
+        self._metrics.settled(outcome, self.usage, spans, stream=self.stream)
         if outcome.name is ANSWERED:
             prediction.learn(self, self._decision)
         self._let_go(answered=outcome.name is ANSWERED)

@@ -126,7 +126,7 @@ class Gateway:
         for record in recovered.lost:
             self.journal.append(record, lambda: None)
         self.spool.prepare()
-        log.info("recovered", accounts=len(recovered.counts), lost=len(recovered.lost))
+        log.info("gateway.recovered", accounts=len(recovered.counts), lost=len(recovered.lost))
 
     # Exchanges.
 

@@ -280,7 +280,7 @@ class Connection:
         self._refuse(BadRequest(f"This is not valid HTTP/1.1: {reason}.", code="bad_http"))
 
     def _crashed(self, error: BaseException | None) -> None:
-        log.error("request_crashed", exc_info=error)
+        log.error("request.crashed", exc_info=error)
         self._refuse(InternalError())
 
     def _refuse(self, error: ApiError) -> None:

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from typing import Any, Final
 
 from oxlo.engines.dialect import Usage
+from oxlo.errors import ApiError
 from oxlo.gateway.receipts import Outcome, Spans
 
 #: Upper bounds in seconds, for waits and durations alike.
@@ -98,13 +99,14 @@ class CallMetrics:
     """The figures of calls that share model, plan and endpoint: looked up once, then cheap."""
 
     __slots__ = (
-        "_cached", "_completion", "_first", "_labels", "_metrics", "_outcomes", "_prompt", "_queue",
-        "_total",
+        "_cached", "_completion", "_first", "_labels", "_metrics", "_outcomes", "_plan", "_prompt",
+        "_queue", "_streamed", "_streaming", "_total",
     )  # fmt: skip
 
     def __init__(self, metrics: Metrics, model: str, plan: str, endpoint: str) -> None:
         by_model = (("model", model),)
         self._metrics = metrics
+        self._plan = plan
         self._labels = (*by_model, ("plan", plan), ("endpoint", endpoint))
         self._outcomes: dict[tuple[str, int], Counter] = {}
         self._queue = metrics.histogram("oxlo_queue_seconds", by_model)
@@ -114,18 +116,33 @@ class CallMetrics:
             metrics.counter("oxlo_tokens_total", (*by_model, ("kind", kind)))
             for kind in ("prompt", "completion", "cached")
         )
+        self._streamed = metrics.counter("oxlo_streamed_tokens_total", by_model)
+        self._streaming = metrics.counter("oxlo_streaming_seconds_total", by_model)
 
-    def settled(self, outcome: Outcome, usage: Usage, spans: Spans) -> None:
+    def settled(self, outcome: Outcome, usage: Usage, spans: Spans, *, stream: bool) -> None:
         """Count an admitted call that has ended."""
         self.outcome(outcome.name, outcome.status)
+        if outcome.error:
+            self._error(outcome.error)
         queue, first, total = spans
         self._queue.observe(queue)
         self._total.observe(total)
         if first:
             self._first.observe(first)
+            if stream:  # how fast it is told
+                self._streamed.value += usage.completion_tokens
+                self._streaming.value += total - first
         self._prompt.value += usage.prompt_tokens
         self._completion.value += usage.completion_tokens
         self._cached.value += usage.cached_tokens
+
+    def refused(self, error: ApiError) -> None:
+        """Count a call that was turned down before anything was reserved."""
+        self.outcome("refused", error.status)
+        self._error(error.error_code)
+
+    def _error(self, code: str) -> None:
+        self._metrics.count("oxlo_errors_total", (("plan", self._plan), ("code", code)))
 
     def outcome(self, outcome: str, status: int) -> None:
         """Count one finished call."""

@@ -41,9 +41,9 @@ async def _serve(settings: Settings, name: str, *, with_parent: bool, share_port
     listeners = await _listen(gateway, settings, share_port=share_port)
     sweeping = loop.create_task(_sweep(gateway))
     _settle_memory()
-    log.info("gateway_ready", address=f"{settings.host}:{settings.port}", name=name)
+    log.info("gateway.ready", address=f"{settings.host}:{settings.port}", name=name)
     await stop.wait()
-    log.info("gateway_draining", calls=len(gateway.calls))
+    log.info("gateway.draining", calls=len(gateway.calls))
     for listener in listeners:
         listener.close()
     await gateway.drain()
@@ -51,7 +51,7 @@ async def _serve(settings: Settings, name: str, *, with_parent: bool, share_port
     gateway.close()
     await gateway.ledger.close()
     settings.gateway_socket(name).unlink(missing_ok=True)
-    log.info("gateway_stopped")
+    log.info("gateway.stopped")
 
 
 def _stop_event(loop: asyncio.AbstractEventLoop, *, with_parent: bool) -> asyncio.Event:
@@ -112,7 +112,7 @@ async def _sweep(gateway: Gateway) -> None:
         try:
             gateway.sweep()
         except Exception:
-            log.exception("sweep_failed")
+            log.exception("sweep.failed")
         await asyncio.sleep(SWEEP_SECONDS)
 
 

@@ -109,7 +109,7 @@ class Journal:
             self.flush()
         self.retry()
         if self._left:
-            log.error("journal_lost", records=self._left.count(b"\n"))
+            log.error("journal.lost", records=self._left.count(b"\n"))
         if self._segment is not None:
             self._segment.close()
             self._segment = None
@@ -147,12 +147,12 @@ class Journal:
         self.errors += 1
         if not self.failing:
             self.failing = True
-            log.error("journal_failed", error=str(error), then=self._on_full)
+            log.error("journal.failed", error=str(error), then=self._on_full)
 
     def _succeeded(self, segment: Segment) -> None:
         if self.failing:
             self.failing = False
-            log.info("journal_recovered", dropped=self.dropped)
+            log.info("journal.recovered", dropped=self.dropped)
         if self._gap or segment.size >= self._segment_bytes:
             segment.close()
             self._segment = None

@@ -25,6 +25,8 @@ class Database:
         """Prepare an engine; nothing is opened yet. Raises DatabaseUnavailable on a bad URL."""
         self.url = _driver_url(url)
         self.engine = _engine(self.url, foreign_keys=foreign_keys)
+        #: Whether the latest transaction found the database.
+        self.up = True
 
     @property
     def dialect(self) -> str:
@@ -34,16 +36,26 @@ class Database:
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
         """One consistent view. Raises DatabaseUnavailable."""
-        with _translated():
+        with self._watched():
             async with self.engine.begin() as connection:
                 yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """All of the block or none of it. Raises DatabaseUnavailable."""
-        with _translated():
+        with self._watched():
             async with self.engine.execution_options(**{_WRITES: True}).begin() as connection:
                 yield connection
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            with _translated():
+                yield
+        except DatabaseUnavailable:
+            self.up = False
+            raise
+        self.up = True
 
     async def close(self) -> None:
         """Close every pooled connection."""

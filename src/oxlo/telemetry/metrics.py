@@ -24,6 +24,11 @@ class ControlMetrics:
             "Bytes of the journals that are not in SQL yet.",
             registry=self.registry,
         )
+        self.database_up = Gauge(
+            "oxlo_control_database_up",
+            "Whether control's latest transaction found the database.",
+            registry=self.registry,
+        )
         self.job_errors = Counter(
             "oxlo_control_job_errors",
             "Runs of a background job that failed.",

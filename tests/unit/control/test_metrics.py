@@ -77,3 +77,19 @@ async def test_bad_gateways_are_counted(
     async with serving(app, control.settings.gateway_socket("odd")):
         metrics = await _read(public_client)
     assert metrics["oxlo_control_gateway_scrape_errors_total"] == "2.0"
+
+
+async def test_database_that_is_gone_is_told(
+    control: Control, public_client: httpx2.AsyncClient
+) -> None:
+    """From the first transaction that does not find it, until one does."""
+    file = control.settings.home / "oxlo.db"
+    await control.database.close()
+    aside = file.rename(file.with_name("aside"))
+    file.mkdir()
+    for up in ("0.0", "1.0"):
+        assert ((await public_client.get("/status.json")).status_code == 200) is (up == "1.0")
+        assert (await _read(public_client))["oxlo_control_database_up"] == up
+        if file.is_dir():
+            file.rmdir()
+            aside.rename(file)

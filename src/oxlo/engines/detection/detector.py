@@ -90,7 +90,7 @@ class Detector:
         try:
             told: list[Floats] = self._session.run(None, {self._input: turned.astype(self._type)})
         except (EPFail, Fail, RuntimeException, MemoryError) as error:
-            log.exception("onnxruntime failed")
+            log.exception("engine.run_failed")
             raise DetectionFailed from error
         return told
 

@@ -42,7 +42,7 @@ class Encoder:
         try:
             (told,) = self._session.run([self._output], fed)
         except (EPFail, Fail, RuntimeException, MemoryError) as error:
-            log.exception("onnxruntime failed")
+            log.exception("engine.run_failed")
             raise RunFailed from error
         return np.asarray(told, np.float32)
 
