@@ -39,7 +39,7 @@ def snapshot(gateway: "Gateway") -> dict[str, Any]:
     return {
         "gateway": gateway.name,
         "started": gateway.started_at,
-        "counters": (gateway.metrics.counters() + _journal(gateway) + _limits(gateway) + _spent()),
+        "counters": gateway.metrics.counters() + _journal(gateway) + _limits(gateway) + _spent(),
         "gauges": _gauges(gateway) + _held(),
         "histograms": gateway.metrics.histograms(),
     }
