@@ -4,7 +4,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 NODE    := tests/contract/node
 PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
-SOURCES := pyproject.toml setup.py $(shell find src -type f ! -name '*.pyc')
+SOURCES := pyproject.toml setup.py $(shell find src docs -type f ! -name '*.pyc')
 # What is developed is imported from src/; what `make run` serves is built and installed.
 SRC     := PYTHONPATH=$(CURDIR)/src
 

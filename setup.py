@@ -5,10 +5,12 @@ compiled module would hide the source that is being edited.
 """
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.build_py import build_py
 
 #: Modules without msgspec Structs (those are C already) that every call goes through.
 HOT = (
@@ -89,4 +91,27 @@ def extensions() -> list[object]:
     return list(made)
 
 
-setup(ext_modules=extensions())
+#: What the portal serves as documentation, and the kinds of files that it has (decision 37).
+DOCS = (Path("docs"), Path("CHANGELOG.md"), Path("CONTRIBUTING.md"), Path("SECURITY.md"))
+SHOWN = (".md", ".png", ".svg", ".jpg")
+
+
+class WithDocs(build_py):
+    """Copies the documentation into the package; an editable install reads it where it is."""
+
+    def run(self) -> None:
+        """Build the modules, then add the pages."""
+        super().run()
+        if not self.editable_mode:
+            self._copy(Path(self.build_lib) / "oxlo" / "portal" / "manual" / "files")
+
+    def _copy(self, target: Path) -> None:
+        shutil.rmtree(target, ignore_errors=True)  # an older build's pages would be served on
+        for source in DOCS:
+            for file in [source] if source.is_file() else sorted(source.rglob("*")):
+                if file.suffix in SHOWN:
+                    (target / file).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(file, target / file)
+
+
+setup(ext_modules=extensions(), cmdclass={"build_py": WithDocs})

@@ -36,7 +36,7 @@ def app(control: Control) -> Starlette:
         exception_handlers=replies.HANDLERS,
         middleware=[Middleware(SecurityHeaders), Middleware(SignedIn)],
     )
-    here = site.build(control.settings, control.database, clock=control.clock)
+    here = site.build(control.settings, control.database, control.status, clock=control.clock)
     here.attach(made)
     desk.build(here, lending.live(control)).attach(made)
     return control.attach(made)

@@ -16,7 +16,9 @@ HEIGHT = 176
 _TOP = 16
 _BOTTOM = 24
 #: Per cent of the width, right of lines: their names stand there.
-_MARGIN = 22.0
+_MARGIN = 24.0
+
+_ROUND = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 Write = Callable[[float], str]
 
@@ -195,11 +197,11 @@ def strip(title: str, states: Sequence[tuple[str, str]]) -> Markup:
 
 
 def nice(highest: float) -> float:
-    """The end of an axis: 1, 2 or 5 times a power of ten, at or above the highest value."""
+    """The end of an axis: a round number, at or above the highest value."""
     if highest <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(highest))
-    return next(power * times for times in (1, 2, 5, 10) if power * times >= highest * 0.9999)
+    return next(power * times for times in _ROUND if power * times >= highest * 0.9999)
 
 
 def _plot() -> int:

@@ -1,23 +1,71 @@
 """`GET /`: what this is, for people; for programs, where the API is."""
 
+from typing import Any
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo import __version__
+from oxlo.portal import calculator, highlighting, listing, models, pricing
+from oxlo.portal.listing import Row
 from oxlo.portal.pages import wants_page
 from oxlo.portal.site import Site
+
+#: What a snippet names when nothing is ready.
+_FALLBACK = "smollm2-135m"
 
 
 async def page(request: Request) -> Response:
     """The front page, or what a client needs to know as JSON."""
     site = Site.of(request)
     if wants_page(request):
-        return site.pages.respond(request, "home.html", headers={"vary": "accept, cookie"})
+        context = _context(request)
+        return site.pages.respond(request, "home.html", context, headers={"vary": "accept, cookie"})
     return Response(
         msgspec.json.encode(_about(site.settings.base_url)),
         headers={"vary": "accept"},
         media_type="application/json",
+    )
+
+
+async def ready(request: Request) -> Response:
+    """The list of ready models alone, for htmx."""
+    site = Site.of(request)
+    return site.pages.respond(request, "ready.html", _ready(site))
+
+
+def _context(request: Request) -> dict[str, Any]:
+    site = Site.of(request)
+    listed = _ready(site)
+    model = chosen(listed["rows"])
+    return (
+        listed
+        | calculator.context(site, request.query_params)
+        | pricing.plans_context(request)
+        | {
+            "panels": highlighting.panels("chat", site.settings.base_url, model),
+            "chat_model": model,
+            "categories": listing.CATEGORIES,
+            "count": len(site.catalogue),
+            "free": next(iter(site.plans)),
+        }
+    )
+
+
+def _ready(site: Site) -> dict[str, Any]:
+    rows = listing.rows(site.catalogue, models.current(site))
+    return {
+        "rows": [row for row in rows if row.state in ("ready", "starting")],
+        "now": site.clock(),
+    }
+
+
+def chosen(rows: list[Row]) -> str:
+    """The model that a snippet names: a ready one that chats."""
+    return next(
+        (row.model.id for row in rows if "chat" in row.model.abilities and row.state == "ready"),
+        _FALLBACK,
     )
 
 

@@ -71,13 +71,20 @@ def given(request: Request) -> dict[str, Any]:
     state = request.state
     return {
         "path": request.url.path,
+        "here": _here(request),
         "query": request.query_params,
         "theme": theme(request),
         "user": getattr(state, "user", None),
         "csrf": getattr(state, "csrf", ""),
         "flashes": getattr(state, "flashes", ()),
-        "partial": request.headers.get("hx-request") == "true",
+        "partial": wants_part(request),
     }
+
+
+def _here(request: Request) -> str:
+    """The address that is shown, without the host: where forms lead back to."""
+    query = request.url.query
+    return request.url.path + (f"?{query}" if query else "")
 
 
 def theme(request: Request) -> str:
@@ -89,6 +96,11 @@ def theme(request: Request) -> str:
 def wants_page(request: Request) -> bool:
     """Whether a browser asks: API clients do not say that they take HTML."""
     return "text/html" in request.headers.get("accept", "")
+
+
+def wants_part(request: Request) -> bool:
+    """Whether htmx asks, which puts a part of a page into the one that is shown."""
+    return request.headers.get("hx-request") == "true"
 
 
 _FILTERS = {

@@ -6,9 +6,11 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from oxlo.portal import assets, home
+from oxlo.portal import assets, home, machines, models, pricing, status
 from oxlo.portal.dashboard import routes as dashboard
 from oxlo.portal.entry import routes as entry
+from oxlo.portal.manual import pages as manual
+from oxlo.portal.openapi import pages as openapi
 from oxlo.portal.operator import routes as operator
 from oxlo.portal.pages import THEME_COOKIE, theme
 from oxlo.portal.site import Site
@@ -46,6 +48,22 @@ def routes() -> list[BaseRoute]:
     """The table, in order."""
     return [
         Route("/", home.page),
+        Route("/models", models.index),
+        Route("/models/ready", home.ready),
+        Route("/models/{model:path}", models.page),
+        Route("/pricing", pricing.page),
+        Route("/docs", manual.front),
+        Route("/docs/api-reference", openapi.reference),
+        Route("/docs/search", manual.search),
+        Route("/docs/{page:path}", manual.page),
+        Route("/pricing/calculation", pricing.calculation),
+        Route("/pricing/calculation.csv", pricing.figures),
+        Route("/status", status.page),
+        Route("/openapi.json", openapi.raw),
+        Route("/llms.txt", machines.llms),
+        Route("/llms-full.txt", machines.llms_full),
+        Route("/robots.txt", machines.robots),
+        Route("/sitemap.xml", machines.sitemap),
         Route(f"{assets.PATH}{{name}}", _static),
         Route("/favicon.ico", _favicon),
         Route("/theme", _theme, methods=["POST"]),

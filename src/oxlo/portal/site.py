@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -10,10 +11,15 @@ from starlette.requests import Request
 from oxlo import __version__, catalogue, plans
 from oxlo.catalogue import Catalogue
 from oxlo.plans import Plans
+from oxlo.portal import rates
 from oxlo.portal.assets import Assets
+from oxlo.portal.manual.library import Library
+from oxlo.portal.manual.shelf import Shelf
 from oxlo.portal.pages import Pages
+from oxlo.portal.rates import Rate
 from oxlo.settings import Settings
 from oxlo.store.database import Database
+from oxlo.store.status import Board
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +28,17 @@ class Site:
 
     settings: Settings
     database: Database
+    board: Board
     catalogue: Catalogue
     plans: Plans
+    rates: tuple[Rate, ...]
+    manual: Shelf
     assets: Assets
     pages: Pages
     #: Now, in unix seconds.
     clock: Callable[[], float] = time.time
+    #: What is worked out once, by name.
+    kept: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, request: Request) -> "Site":
@@ -43,7 +54,7 @@ class Site:
 
 
 def build(
-    settings: Settings, database: Database, *, clock: Callable[[], float] = time.time
+    settings: Settings, database: Database, board: Board, *, clock: Callable[[], float] = time.time
 ) -> Site:
     """Read what pages are made from. Raises msgspec.ValidationError."""
     assets = Assets()
@@ -51,8 +62,11 @@ def build(
     return Site(
         settings,
         database,
+        board,
         catalogue.load(settings.catalogue_dir),
         plans.load(settings.plans_file),
+        rates.load(),
+        Shelf(Library.here(settings.base_url)),
         assets,
         pages,
         clock,

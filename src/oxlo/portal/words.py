@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 
 #: A narrow space that does not break: 1 000 000.
 THIN = "\u202f"
+#: For what there is not.
+DASH = "\u2013"
 
 _STEPS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -37,7 +39,7 @@ def span(seconds: float) -> str:
 def milliseconds(value: float | None) -> str:
     """84 ms, 1.24 s; a dash for None."""
     if value is None:
-        return "\u2013"
+        return DASH
     if value >= 1000:
         return f"{value / 1000:.2f}{THIN}s"
     return f"{value:.0f}{THIN}ms" if value >= 10 else f"{value:.1f}{THIN}ms"

@@ -1,26 +1,62 @@
 """The web side on an installation of its own, behind control's public application."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
+from tests.unit.portal.markup import Markup
 from tests.unit.portal.people import Portal
 
 from oxlo.control import context, public
+from oxlo.fleet import registry
+from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
+from oxlo.portal.site import Site
 from oxlo.settings import Settings
 from oxlo.store import migrate
 from oxlo.store.database import Database
 
 NOW = 1_800_000_000.0
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+BASE = "https://ai.example.org"
+
+
+def replica(model: str, state: ReplicaState, context_length: int = 2048) -> Replica:
+    """A replica that is not there."""
+    return Replica(
+        id=f"{model}-1", model=model, kind="upstream", dialect="openai", slots=1, state=state,
+        address="http://127.0.0.1:9", engine_model=model, context_length=context_length,
+        first_ms=84.0, warm_ms=80.0, since=NOW - 3600,
+    )  # fmt: skip
+
+
+def serve(settings: Settings, *replicas: Replica) -> None:
+    """Write the list of replicas, as the fleet does."""
+    registry.write(settings.replicas_file, ReplicaList(NOW, replicas))
+
+
+@asynccontextmanager
+async def visiting(settings: Settings) -> AsyncIterator[tuple[httpx2.AsyncClient, Site]]:
+    """A browser at an installation, and what its pages stand on."""
+    database = Database(settings.database)
+    await migrate.prepare(database)
+    app = public.app(context.build(settings, database, clock=lambda: NOW))
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    try:
+        async with httpx2.AsyncClient(
+            transport=transport, base_url="http://control", headers=BROWSER
+        ) as client:
+            yield client, app.state.site
+    finally:
+        await database.close()
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """An installation of its own."""
-    settings = Settings(home=tmp_path, public_url="https://ai.example.org")
+    settings = Settings(home=tmp_path, public_url=BASE)
     settings.prepare()
     return settings
 
@@ -28,15 +64,50 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 async def browser(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     """A client that asks as browsers do; nobody is signed in."""
-    database = Database(settings.database)
-    await migrate.prepare(database)
-    app = public.app(context.build(settings, database, clock=lambda: NOW))
-    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-    async with httpx2.AsyncClient(
-        transport=transport, base_url="http://control", headers=BROWSER
-    ) as client:
+    async with visiting(settings) as (client, _):
         yield client
-    await database.close()
+
+
+@pytest.fixture
+async def site(settings: Settings) -> AsyncIterator[Site]:
+    """What the pages of the installation stand on."""
+    async with visiting(settings) as (_, site):
+        yield site
+
+
+@pytest.fixture(scope="session")
+def crawled(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, httpx2.Response]:
+    """Every public page, by address, as a reader finds them by following links."""
+    settings = Settings(home=tmp_path_factory.mktemp("crawled"), public_url=BASE)
+    settings.prepare()
+    serve(
+        settings,
+        replica("smollm2-135m", ReplicaState.READY),
+        replica("kokoro-82m", ReplicaState.SICK),
+    )
+    return asyncio.run(_crawl(settings))
+
+
+async def _crawl(settings: Settings) -> Mapping[str, httpx2.Response]:
+    found: dict[str, httpx2.Response] = {}
+    waiting = ["/", "/models?ready=1", "/pricing?calls=5000", "/docs/search?q=retry", "/status"]
+    async with visiting(settings) as (client, _):
+        while waiting:
+            address = waiting.pop()
+            if address not in found:
+                found[address] = await client.get(address)
+                waiting += links(found[address])
+    return found
+
+
+def links(page: httpx2.Response) -> Iterable[str]:
+    """The addresses of this site that a page leads to, without their anchors."""
+    if "location" in page.headers:
+        return [page.headers["location"]]
+    if not page.headers.get("content-type", "").startswith("text/html"):
+        return []
+    leads = Markup.of(page.text).values("a", "href")
+    return [link.partition("#")[0] for link in leads if link.startswith("/")]
 
 
 @pytest.fixture

@@ -66,7 +66,9 @@ def test_no_style_attribute() -> None:
     assert "style=" not in charts.lines("x", [Line("a", [1, 2])], ["a", "b"])
 
 
-@pytest.mark.parametrize(("highest", "end"), [(0, 1), (3, 5), (100, 100), (101, 200), (0.03, 0.05)])
+@pytest.mark.parametrize(
+    ("highest", "end"), [(0, 1), (3, 3), (217, 250), (100, 100), (101, 150), (0.031, 0.04)]
+)
 def test_axes_end_at_round_numbers(highest: float, end: float) -> None:
-    """1, 2 or 5 times a power of ten."""
+    """A reader can halve them in the head."""
     assert charts.nice(highest) == pytest.approx(end)

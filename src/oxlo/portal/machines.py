@@ -1,0 +1,142 @@
+"""What is written for programs that read the site: llms.txt, robots.txt, the site map."""
+
+from collections.abc import Iterable
+from xml.sax.saxutils import escape
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from oxlo.portal import listing, models, pricing, words
+from oxlo.portal.listing import Row
+from oxlo.portal.openapi.operations import OPERATIONS
+from oxlo.portal.site import Site
+
+#: What is nobody's business to index.
+_PRIVATE = ("/dashboard", "/playground", "/login", "/signup", "/docs/search", "/static/")
+
+
+async def llms(request: Request) -> Response:
+    """The short form: what this is, and where the rest is."""
+    site = Site.of(request)
+    return _text("\n".join(_opening(site) + _contents(site)))
+
+
+async def llms_full(request: Request) -> Response:
+    """All of it in one text: plans, models, endpoints, and the pages for developers."""
+    site = Site.of(request)
+    rows = listing.rows(site.catalogue, models.current(site))
+    parts = [*_opening(site), *_plans(site), *_models(rows), *_endpoints(), *_pages(site)]
+    return _text("\n".join(parts))
+
+
+async def robots(request: Request) -> Response:
+    """Which pages are for search engines."""
+    base = Site.of(request).settings.base_url
+    closed = [f"Disallow: {path}" for path in _PRIVATE]
+    lines = ["User-agent: *", *closed, "", f"Sitemap: {base}/sitemap.xml"]
+    return _text("\n".join(lines) + "\n")
+
+
+async def sitemap(request: Request) -> Response:
+    """Every public page."""
+    site = Site.of(request)
+    urls = "".join(
+        f"<url><loc>{escape(site.settings.base_url + address)}</loc></url>\n"
+        for address in addresses(site)
+    )
+    body = (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
+    )
+    return Response(body, media_type="application/xml", headers=_PUBLIC)
+
+
+def addresses(site: Site) -> list[str]:
+    """The addresses of all public pages."""
+    fixed = ["/", "/models", "/pricing", "/status", "/docs/api-reference"]
+    docs = [entry.address for entry in site.manual.library.pages.values()]
+    return fixed + [f"/models/{model.id}" for model in site.catalogue] + sorted(docs)
+
+
+_PUBLIC = {"cache-control": "public, max-age=300"}
+
+
+def _text(text: str) -> Response:
+    return PlainTextResponse(text, headers=_PUBLIC)
+
+
+def _opening(site: Site) -> list[str]:
+    base = site.settings.base_url
+    return [
+        "# Oxlo",
+        "",
+        "> One OpenAI-compatible API over open models for chat, code, vision, images, speech, "
+        "embeddings and detection, at a flat price per request: one answered call is one request, "
+        "whatever its length up to the plan's caps.",
+        "",
+        f"- Base URL: {base}/v1",
+        "- Authentication: Authorization: Bearer KEY",
+        f"- OpenAPI: {base}/openapi.json",
+        f"- Status: {base}/status.json",
+        "",
+    ]
+
+
+def _contents(site: Site) -> list[str]:
+    base, lines = site.settings.base_url, []
+    for name, pages in site.manual.library.sections:
+        lines += [f"## {name}", ""]
+        lines += [f"- [{title}]({base}/docs/{slug or 'index'}.md)" for slug, title in pages]
+        lines.append("")
+    return [*lines, "## Optional", "", f"- [Everything in one text]({base}/llms-full.txt)", ""]
+
+
+def _plans(site: Site) -> list[str]:
+    plans = list(site.plans)
+    heads = ["", *(plan.name for plan in plans)]
+    return [
+        "## Plans",
+        "",
+        *_table(heads, ([name, *values] for name, values in pricing.comparison(plans))),
+        "",
+    ]
+
+
+def _models(rows: list[Row]) -> list[str]:
+    lines = ["## Models", ""]
+    for key, name in listing.CATEGORIES.items():
+        found = [row for row in rows if row.model.category == key]
+        cells = (
+            [r.model.name, f"`{r.model.id}`", r.model.tier, words.count(r.context or None, ""),
+             r.state, r.model.description]
+            for r in found
+        )  # fmt: skip
+        lines += [f"### {name}", ""]
+        lines += [*_table(["Model", "Id", "Tier", "Context", "State here", "Good for"], cells), ""]
+    return lines
+
+
+def _endpoints() -> list[str]:
+    return [
+        "## Endpoints",
+        "",
+        *_table(
+            ["Method", "Path", "What it does"],
+            ([op.method.upper(), op.path, op.summary] for op in OPERATIONS),
+        ),
+        "",
+    ]
+
+
+def _pages(site: Site) -> list[str]:
+    """The pages for those who call the API, as they are."""
+    library, texts = site.manual.library, []
+    for name, pages in library.sections:
+        if name in ("Start", "Using the API"):
+            texts += [library.text(library.pages[slug]) for slug, _ in pages if slug]
+    return ["---\n", "\n\n---\n\n".join(texts)]
+
+
+def _table(heads: list[str], rows: Iterable[list[str]]) -> list[str]:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]

@@ -1,0 +1,1 @@
+"""The documentation, as it is in the repository's `docs/`, served as pages."""

@@ -1,0 +1,72 @@
+"""`/docs`: pages, their Markdown, their pictures, the search."""
+
+from typing import Any
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+
+from oxlo.portal import readiness
+from oxlo.portal.manual.naming import Names, stand_ins
+from oxlo.portal.manual.shelf import PICTURES
+from oxlo.portal.pages import wants_part
+from oxlo.portal.site import Site
+
+
+async def page(request: Request) -> Response:
+    """A page as HTML, `.md` as it was written, a picture as it is. Raises NotFound."""
+    site, name = Site.of(request), request.path_params["page"].strip("/")
+    suffix = f".{name.rpartition('.')[2]}" if "." in name else ""
+    if suffix in PICTURES:
+        return FileResponse(site.manual.picture(name), media_type=PICTURES[suffix])
+    if suffix == ".md":
+        return _markdown(site, name.removesuffix(".md"))
+    if name == "index":
+        return RedirectResponse("/docs", 308)
+    return _page(request, site, name)
+
+
+async def front(request: Request) -> Response:
+    """The first page."""
+    return _page(request, Site.of(request), "")
+
+
+async def search(request: Request) -> Response:
+    """What was found; the list alone for htmx."""
+    site, query = Site.of(request), request.query_params.get("q", "").strip()[:200]
+    partial = wants_part(request)
+    context = sidebar(site, "search") | {"hits": site.manual.index.find(query), "q": query}
+    template = "docs_hits.html" if partial else "docs_search.html"
+    headers = {"vary": "cookie, hx-request"}
+    headers |= {"hx-push-url": f"/docs/search?q={quote(query)}"} if partial else {}
+    return site.pages.respond(request, template, context, headers=headers)
+
+
+def _markdown(site: Site, name: str) -> Response:
+    slug = "" if name == "index" else name
+    text = site.manual.text(slug, _names(site, slug))
+    return PlainTextResponse(text, media_type="text/markdown; charset=utf-8")
+
+
+def _names(site: Site, slug: str) -> Names:
+    return stand_ins(slug, site.catalogue, readiness.read(site.settings.replicas_file))
+
+
+def _page(request: Request, site: Site, slug: str) -> Response:
+    entry, rendered = site.manual.entry(slug), site.manual.rendered(slug, _names(site, slug))
+    context = sidebar(site, slug) | {
+        "title": entry.title,
+        "rendered": rendered,
+        "markdown": f"/docs/{slug or 'index'}.md",
+    }
+    return site.pages.respond(request, "docs.html", context)
+
+
+def sidebar(site: Site, slug: str) -> dict[str, Any]:
+    """What the list of pages needs."""
+    library = site.manual.library
+    listed = [
+        (name, [(library.pages[page].address, title, page == slug) for page, title in pages])
+        for name, pages in library.sections
+    ]
+    return {"sections": listed, "q": ""}

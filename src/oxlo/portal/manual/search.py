@@ -1,0 +1,88 @@
+"""Search of the documentation: a small index in memory. Pure."""
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from markupsafe import Markup, escape
+
+from oxlo.portal.manual.rendering import Section
+
+#: Results shown.
+MOST = 30
+_AROUND = 90
+_TERM = re.compile(r"[\w./-]+")
+
+
+class Found(NamedTuple):
+    """One hit: a part of a page."""
+
+    title: str
+    heading: str
+    address: str
+    #: The words around the first hit, those that were asked for marked.
+    excerpt: Markup
+
+
+class _Indexed(NamedTuple):
+    title: str
+    address: str
+    section: Section
+    all: str
+
+
+class Index:
+    """Sections of pages, found by the words in them."""
+
+    def __init__(self, pages: Iterable[tuple[str, str, Iterable[Section]]]) -> None:
+        """`pages` are (title, address, sections)."""
+        self._sections = [
+            _Indexed(title, address, section, f"{title} {section.heading} {section.text}".lower())
+            for title, address, sections in pages
+            for section in sections
+        ]
+
+    def find(self, query: str) -> list[Found]:
+        """The sections that hold every word, the best first."""
+        terms = _TERM.findall(query.lower())[:8]
+        if not terms:
+            return []
+        scored = [
+            (_score(one, terms), one)
+            for one in self._sections
+            if all(term in one.all for term in terms)
+        ]
+        scored.sort(key=lambda item: -item[0])
+        return [_found(one, terms) for _, one in scored[:MOST]]
+
+
+def _score(one: _Indexed, terms: list[str]) -> float:
+    """Words in a title weigh more than in a heading, and those more than in the text."""
+    title, heading, text = one.title.lower(), one.section.heading.lower(), one.section.text.lower()
+    return (
+        sum(
+            8 * (term in title) + 6 * (term in heading) + min(text.count(term), 4) for term in terms
+        )
+        - len(text) / 20_000
+    )
+
+
+def _found(one: _Indexed, terms: list[str]) -> Found:
+    anchor = f"#{one.section.anchor}" if one.section.anchor else ""
+    return Found(
+        one.title, one.section.heading, one.address + anchor, _excerpt(one.section.text, terms)
+    )
+
+
+def _excerpt(text: str, terms: list[str]) -> Markup:
+    lower = text.lower()
+    first = min((at for term in terms if (at := lower.find(term)) >= 0), default=0)
+    start = max(0, first - _AROUND)
+    cut = " ".join(text[start : first + 2 * _AROUND].split())
+    marked = re.split(f"({'|'.join(map(re.escape, terms))})", cut, flags=re.IGNORECASE)
+    pieces = [
+        Markup("<mark>{}</mark>").format(piece) if place % 2 else escape(piece)
+        for place, piece in enumerate(marked)
+    ]
+    before, after = Markup("\u2026 ") if start else Markup(""), Markup(" \u2026")
+    return before + Markup("").join(pieces) + after

@@ -1,0 +1,128 @@
+"""`/models` and the page of each model."""
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from oxlo.catalogue import Model
+from oxlo.catalogue.parameters import describe
+from oxlo.plans import Plan, Plans
+from oxlo.portal import highlighting, listing, readiness
+from oxlo.portal.listing import Filters, Row
+from oxlo.portal.pages import wants_part
+from oxlo.portal.readiness import Readiness
+from oxlo.portal.site import Site
+
+_SHOWN = {
+    "chat": "Chat",
+    "streaming": "Streaming",
+    "vision": "Vision",
+    "tools": "Tools",
+    "json": "JSON",
+    "embeddings": "Embeddings",
+    "images": "Images",
+    "speech": "Speech",
+    "transcription": "Transcription",
+    "detection": "Detection",
+}
+
+
+def current(site: Site) -> Readiness:
+    """What is served just now."""
+    return readiness.read(site.settings.replicas_file)
+
+
+async def index(request: Request) -> Response:
+    """The list; its rows alone for htmx, which puts the plain address into the browser."""
+    site, filters = Site.of(request), Filters.of(request.query_params)
+    everything = listing.rows(site.catalogue, current(site))
+    context = {
+        "filters": filters,
+        "rows": [row for row in everything if filters.match(row)],
+        "total": len(everything),
+        "categories": listing.CATEGORIES,
+        "tiers": listing.TIERS,
+        "abilities": listing.ABILITIES,
+        "contexts": listing.CONTEXTS,
+    }
+    partial = wants_part(request)
+    template = "models_rows.html" if partial else "models.html"
+    headers = {"vary": "cookie, hx-request"}
+    headers |= {"hx-push-url": filters.address} if partial else {}
+    return site.pages.respond(request, template, context, headers=headers)
+
+
+async def page(request: Request) -> Response:
+    """One model; an alias leads to its id. Raises ModelNotFound."""
+    site, name = Site.of(request), request.path_params["model"]
+    model = site.catalogue.resolve(name)
+    if model.id != name:
+        return RedirectResponse(f"/models/{model.id}", 308)
+    return site.pages.respond(request, "model.html", _about(site, model, request))
+
+
+def _about(site: Site, model: Model, request: Request) -> dict[str, object]:
+    (row,) = listing.rows([model], current(site))
+    kinds = highlighting.kinds(model)
+    shown = next((k for k in kinds if k == request.query_params.get("show")), kinds and kinds[0])
+    base = site.settings.base_url
+    return {
+        "row": row,
+        "model": model,
+        "category": listing.CATEGORIES[model.category],
+        "tier": listing.TIERS.get(model.tier, model.tier),
+        "plan": site.plans.cheapest_opening(model.tier),
+        "abilities": [name for key, name in listing.ABILITIES.items() if key in model.abilities],
+        "parameters": parameter_rows(model),
+        "limits": limits(site.plans, row),
+        "kinds": [(f"/models/{model.id}?show={k}#call", _SHOWN[k], k == shown) for k in kinds],
+        "panels": highlighting.panels(shown, base, model.id) if shown else (),
+        "hardware": sorted({v.hardware for v in model.variants}),
+    }
+
+
+def parameter_rows(model: Model) -> list[tuple[str, str, str, str, str]]:
+    """Name, type, range, default and meaning of each parameter, as `/parameters` publishes them."""
+    published = describe(model)["parameters"]
+    assert isinstance(published, dict)
+    return [
+        (name, said["type"], span(said), default(said["default"]), said["description"])
+        for name, said in published.items()
+    ]
+
+
+def span(said: dict[str, object]) -> str:
+    """What values a parameter takes, in words."""
+    choices = said.get("choices")
+    if isinstance(choices, list):
+        return ", ".join(map(str, choices[:8])) + (", …" if len(choices) > 8 else "")
+    low, high = said["min"], said["max"]
+    if low is None and high is None:
+        return ""
+    if high is None:
+        return f"from {low}"
+    return f"{low} to {high}" if low is not None else f"up to {high}"
+
+
+def default(value: object) -> str:
+    """A default as JSON has it; nothing for none."""
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def limits(plans: Plans, row: Row) -> list[tuple[Plan, bool, int | None, int | None]]:
+    """For each plan: whether it opens the model, and its caps in tokens (None: the context)."""
+    return [
+        (
+            plan,
+            plan.opens(row.model.tier),
+            _least(plan.max_input_tokens, row.context),
+            _least(plan.max_output_tokens, row.context),
+        )
+        for plan in plans
+    ]
+
+
+def _least(cap: int | None, context: int) -> int | None:
+    known = [value for value in (cap, context) if value]
+    return min(known) if known else None

@@ -1,0 +1,192 @@
+"""The description itself, put together from operations, types, the catalogue and the pages. Pure
+but for the pages that it is given.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from oxlo import __version__
+from oxlo.catalogue import Parameter
+from oxlo.catalogue.abilities import shared
+from oxlo.errors import ApiError
+from oxlo.portal.openapi import replies
+from oxlo.portal.openapi.operations import HEADERS, MEANINGS, OPERATIONS, Operation
+
+Json = dict[str, Any]
+#: (slug) -> the Markdown of a page; "" where there is none.
+Read = Callable[[str], str]
+
+_REF = "#/components/schemas/{name}"
+_BLOCK = re.compile(r"```json\n(.*?)```", re.DOTALL)
+#: Statuses that any call may end with.
+_STATUSES = (400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504)
+
+
+def document(base_url: str, read: Read) -> Json:
+    """The whole document as JSON."""
+    bodies = {op.body for op in OPERATIONS if op.body}
+    answers = {op.reply for op in OPERATIONS if op.reply is not bytes}
+    types = sorted(bodies | answers | {replies.ErrorReply}, key=lambda kind: str(kind.__name__))
+    _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
+    for op in OPERATIONS:
+        if op.body:
+            _enrich(schemas[op.body.__name__], shared(op.abilities))
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Oxlo",
+            "version": __version__,
+            "summary": "One OpenAI-compatible API over open models, at a flat price per request.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "servers": [{"url": base_url}],
+        "security": [{"key": []}],
+        "tags": [{"name": tag} for tag in dict.fromkeys(op.tag for op in OPERATIONS)],
+        "paths": _paths(base_url, read),
+        "components": {
+            "schemas": {name: _plain(schema) for name, schema in schemas.items()},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "responses": {"Error": _error(read)},
+        },
+    }
+
+
+def _paths(base_url: str, read: Read) -> Json:
+    paths: Json = {}
+    for op in OPERATIONS:
+        paths.setdefault(op.path, {})[op.method] = _operation(op, base_url, read)
+    return paths
+
+
+def _operation(op: Operation, base_url: str, read: Read) -> Json:
+    said: Json = {
+        "operationId": op.id,
+        "tags": [op.tag],
+        "summary": op.summary,
+        "externalDocs": {"url": f"{base_url}/docs/{op.page}"},
+        "responses": {"200": _reply(op, read)}
+        | {str(status): {"$ref": "#/components/responses/Error"} for status in _STATUSES},
+    }
+    parameters = [*op.parameters, *(HEADERS if op.body else ())]
+    if parameters:
+        said["parameters"] = [_parameter(*parameter) for parameter in parameters]
+    if op.body:
+        said["requestBody"] = {"required": True, "content": _content(op)}
+    return said
+
+
+def _parameter(name: str, place: str, meaning: str) -> Json:
+    return {
+        "name": name,
+        "in": place,
+        "required": place == "path",
+        "description": meaning,
+        "schema": {"type": "string"},
+    }
+
+
+def _content(op: Operation) -> Json:
+    schema = {"$ref": _REF.format(name=op.body.__name__)}
+    media = {"schema": schema, "example": op.example}
+    if op.form == "only":
+        return {"multipart/form-data": {"schema": schema}}
+    return {"application/json": media} | (
+        {"multipart/form-data": {"schema": schema}} if op.form == "too" else {}
+    )
+
+
+def _reply(op: Operation, read: Read) -> Json:
+    if op.reply is bytes:
+        binary = {"schema": {"type": "string", "contentMediaType": "audio/mpeg"}}
+        return {"description": "The audio.", "content": {"audio/mpeg": binary}}
+    media: Json = {"schema": {"$ref": _REF.format(name=op.reply.__name__)}}
+    shown = example(op, read)
+    if shown is not None:
+        media["example"] = shown
+    content = {"application/json": media}
+    if op.body is not None and "stream" in op.body.__struct_fields__:
+        content["text/event-stream"] = {"schema": {"type": "string"}}
+    return {"description": first_line(op.reply), "content": content}
+
+
+def example(op: Operation, read: Read) -> Json | None:
+    """The reply that the operation's page shows; None where it shows none."""
+    if op.shown is None:
+        return None
+    blocks = _BLOCK.findall(read(op.page))
+    return dict(json.loads(blocks[op.shown])) if len(blocks) > op.shown else None
+
+
+def _error(read: Read) -> Json:
+    blocks = _BLOCK.findall(read("errors"))
+    media: Json = {"schema": {"$ref": _REF.format(name="ErrorReply")}}
+    media |= {"example": json.loads(blocks[0])} if blocks else {}
+    return {"description": first_line(replies.ErrorReply), "content": {"application/json": media}}
+
+
+def first_line(kind: Any) -> str:
+    """What a type is, in its own words."""
+    return str(kind.__doc__).strip().split("\n\n")[0]
+
+
+def _enrich(schema: Json, known: Mapping[str, Parameter]) -> None:
+    """Add what the catalogue publishes of each field: meaning, range, default."""
+    for name, field in schema["properties"].items():
+        parameter = known.get(name)
+        if parameter is None:
+            if name in MEANINGS:
+                field["description"] = MEANINGS[name]
+            continue
+        field["description"] = parameter.description
+        if parameter.default is not None:
+            field["default"] = parameter.default
+        if parameter.type in ("int", "float"):
+            field |= _range(parameter)
+
+
+def _range(parameter: Parameter) -> Json:
+    bounds = {"minimum": parameter.min, "maximum": parameter.max}
+    return {
+        name: int(value) if value == int(value) else value
+        for name, value in bounds.items()
+        if value is not None
+    }
+
+
+def _plain(schema: Json) -> Json:
+    """A schema without what msgspec says of `None`: an absent field and null mean the same."""
+    made = dict(schema)
+    made.pop("title", None)
+    if "description" in made:
+        made["description"] = " ".join(str(made["description"]).split("\n\n")[0].split())
+    if "properties" in made:
+        made["properties"] = {name: _field(one) for name, one in made["properties"].items()}
+        if not made.get("required"):
+            made.pop("required", None)
+    return made
+
+
+def _field(schema: Json) -> Json:
+    made = {name: value for name, value in schema.items() if value is not None}
+    options = made.get("anyOf", [])
+    others = [option for option in options if option != {"type": "null"}]
+    if len(others) != len(options) and len(others) == 1 and "type" in others[0]:
+        made.pop("anyOf")
+        made |= others[0] | {"type": [others[0]["type"], "null"]}
+    return made
+
+
+def problems() -> list[tuple[int, str, str]]:
+    """Status, code and words of each error, as the tree in `errors.py` has them."""
+    found: list[tuple[int, str, str]] = []
+    waiting: list[type[ApiError]] = [ApiError]
+    while waiting:
+        kind = waiting.pop(0)
+        waiting += kind.__subclasses__()
+        if kind is not ApiError and kind.__module__ == ApiError.__module__:
+            found.append((kind.status, kind.code, " ".join((kind.__doc__ or "").split())))
+    return sorted(found)

@@ -1,0 +1,185 @@
+"""Every address of the API: what it takes, what it answers, and an example of both."""
+
+from typing import Any, Literal, NamedTuple
+
+from oxlo.portal.openapi import replies
+from oxlo.wire.detection import DetectRequest
+from oxlo.wire.embeddings import EmbeddingRequest
+from oxlo.wire.images import EditRequest, ImageRequest
+from oxlo.wire.shapes.chat import ChatFields
+from oxlo.wire.shapes.completions import CompletionFields
+from oxlo.wire.speech import SpeechRequest
+from oxlo.wire.transcription import TranscriptionRequest, TranslationRequest
+
+_HELLO = [{"role": "user", "content": "Say hello."}]
+#: One white pixel.
+_PIXEL = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsoEUtQAAAABJRU5ErkJggg=="
+)
+#: Where a parameter stands.
+Place = Literal["path", "query", "header"]
+#: What every call of an engine takes.
+HEADERS: tuple[tuple[str, Place, str], ...] = (
+    (
+        "Idempotency-Key",
+        "header",
+        "Of your choice: a call that is sent again with it gets the first answer, and counts once.",
+    ),
+    ("X-Oxlo-Dry-Run", "header", "With 1, the call is not made: the reply says what would be."),
+)
+
+
+class Operation(NamedTuple):
+    """One address and method."""
+
+    method: Literal["get", "post"]
+    path: str
+    id: str
+    tag: str
+    summary: str
+    #: The page of the documentation about it.
+    page: str
+    reply: Any
+    #: The type of its body; None: it has none.
+    body: Any = None
+    #: Whose parameters the catalogue publishes for it.
+    abilities: tuple[str, ...] = ()
+    example: dict[str, Any] | None = None
+    #: A form with a file is taken (`only`: and no JSON).
+    form: Literal["no", "too", "only"] = "no"
+    #: Which of the page's blocks of JSON is an example of the reply; None: the reply is no JSON.
+    shown: int | None = 0
+    #: Parameters of the path and the query: (name, place, meaning).
+    parameters: tuple[tuple[str, Place, str], ...] = ()
+
+
+#: What the catalogue says nothing of, because no model differs in it.
+MEANINGS = {
+    "model": "Which model answers: an id or alias of GET /v1/models.",
+    "messages": "The conversation, oldest turn first.",
+    "prompt": "What to go on from, or what to draw.",
+    "input": "The text, or the texts.",
+    "image": "The picture: a URL, a data URI or base64; in a form, a file.",
+    "mask": "What is to be drawn anew, as an image of the same size.",
+    "file": "The recording, as a file of the form.",
+    "user": "Your name for your user. Changes nothing.",
+    "metadata": "Your own notes. Changes nothing.",
+    "store": "Taken; prompts and answers are never stored.",
+    "service_tier": "Taken; plans decide who goes first.",
+    "safety_identifier": "Changes nothing.",
+    "prompt_cache_key": "Taken; engines cache prompts by themselves.",
+    "prompt_cache_retention": "Taken; engines cache prompts by themselves.",
+    "prediction": "Changes nothing.",
+    "verbosity": "Changes nothing.",
+    "modalities": "What the answer is made of: text.",
+    "best_of": "How many answers are made to choose from.",
+    "echo": "Whether the prompt is sent back before its continuation.",
+    "suffix": "What is to follow the continuation.",
+    "encoding_format": "Numbers, or base64 of little-endian floats.",
+    "dimensions": "How many numbers a vector has, where a model can shorten it.",
+    "quality": "As OpenAI's models have it; what it changes is up to the model.",
+    "style": "As OpenAI's models have it; what it changes is up to the model.",
+    "background": "Images are opaque.",
+    "moderation": "As OpenAI's models have it.",
+    "stream": "Refused here: images come when they are finished.",
+    "partial_images": "Refused above 0: images come when they are finished.",
+    "input_fidelity": "As OpenAI's models have it.",
+    "voice": "A name of GET /v1/audio/voices, or one of OpenAI's.",
+    "instructions": "How to speak; models that cannot be told ignore it.",
+    "stream_format": "Sound as it is, or as events with base64.",
+    "chunking_strategy": "With auto, what is no speech is left out first.",
+    "confidence_threshold": "Another name of confidence.",
+}
+
+_MODEL: tuple[str, Place, str] = ("model", "path", "An id or alias.")
+
+OPERATIONS = (
+    Operation(
+        "post", "/v1/chat/completions", "createChatCompletion", "Chat", "Answer a conversation",
+        "api/chat", replies.ChatReply, ChatFields,
+        ("chat", "tools", "json", "logprobs", "reasoning"),
+        {"model": "smollm2-135m", "messages": _HELLO, "max_tokens": 16},
+    ),
+    Operation(
+        "post", "/v1/completions", "createCompletion", "Chat", "Continue a text",
+        "api/completions", replies.CompletionReply, CompletionFields, ("completions", "logprobs"),
+        {"model": "smollm2-135m", "prompt": "Once upon a time", "max_tokens": 16},
+    ),
+    Operation(
+        "post", "/v1/embeddings", "createEmbedding", "Embeddings", "Turn texts into vectors",
+        "api/embeddings", replies.EmbeddingReply, EmbeddingRequest, ("embeddings",),
+        {"model": "minilm-l6", "input": ["a cat", "a kitten"]},
+    ),
+    Operation(
+        "post", "/v1/images/generations", "createImage", "Images", "Make images from words",
+        "api/images", replies.ImageReply, ImageRequest, ("images",),
+        {"model": "tiny-scenes", "prompt": "a red house under a blue sky", "n": 1},
+    ),
+    Operation(
+        "post", "/v1/images/edits", "editImage", "Images", "Make images from an image and words",
+        "api/images", replies.ImageReply, EditRequest, ("images", "image_edits"),
+        {"model": "tiny-scenes", "prompt": "at night",
+         "image": f"data:image/png;base64,{_PIXEL}"}, "too",
+    ),
+    Operation(
+        "post", "/v1/audio/speech", "createSpeech", "Audio", "Speak a text",
+        "api/speech", bytes, SpeechRequest, ("speech",),
+        {"model": "kokoro-82m", "input": "Hello.", "voice": "af_heart"}, shown=None,
+    ),
+    Operation(
+        "get", "/v1/audio/voices", "listVoices", "Audio", "List the voices",
+        "api/speech", replies.VoiceList,
+        parameters=(("model", "query", "Only those of this model."),),
+    ),
+    Operation(
+        "post", "/v1/audio/transcriptions", "createTranscription", "Audio",
+        "Write a recording down",
+        "api/transcription", replies.Transcript, TranscriptionRequest, ("transcription",),
+        {"model": "whisper-base", "file": "oxlo-file:0", "response_format": "verbose_json"}, "only",
+    ),
+    Operation(
+        "post", "/v1/audio/translations", "createTranslation", "Audio",
+        "Write a recording down in English",
+        "api/transcription", replies.Transcript, TranslationRequest, ("translation",),
+        {"model": "whisper-base", "file": "oxlo-file:0"}, "only",
+    ),
+    Operation(
+        "post", "/v1/detect", "detect", "Detection", "Find things in a picture",
+        "api/detection", replies.DetectReply, DetectRequest, ("detection",),
+        {"model": "centernet-mobilenetv3", "image": f"data:image/png;base64,{_PIXEL}",
+         "confidence": 0.25}, "too",
+    ),
+    Operation("get", "/v1/models", "listModels", "Models", "List the models", "api/models",
+              replies.ModelList, shown=None),
+    Operation("get", "/v1/models/{model}", "getModel", "Models", "One model", "api/models",
+              replies.ModelEntry, parameters=(_MODEL,)),
+    Operation("get", "/v1/models/{model}/parameters", "getModelParameters", "Models",
+              "What a model's requests may say", "api/models", replies.ModelParameters, shown=1,
+              parameters=(_MODEL,)),
+    Operation("get", "/v1/limits", "getLimits", "Account", "What is left, and when it is back",
+              "api/limits", replies.LimitsReply),
+    Operation(
+        "get", "/v1/requests", "listReceipts", "Account", "Your calls, newest first", "receipts",
+        replies.ReceiptList, shown=None,
+        parameters=(
+            ("limit", "query", "How many, 1 to 100; 20 without it."),
+            ("after", "query", "A call's id: the list goes on with those before it in time."),
+            ("model", "query", "Only those of this model."),
+            ("outcome", "query", "Only those that ended so."),
+            ("key", "query", "Only those made with this key."),
+            ("counted", "query", "Only those that counted (true), or did not (false)."),
+        ),
+    ),
+    Operation("get", "/v1/requests/{id}", "getReceipt", "Account", "The receipt of a call",
+              "receipts", replies.ReceiptReply,
+              parameters=(("id", "path", "The x-request-id of the call."),)),
+    Operation(
+        "get", "/v1/usage", "getUsage", "Account", "Calls added up", "api/usage",
+        replies.UsageReply,
+        parameters=(
+            ("from", "query", "First moment: a date, or a moment as in ISO 8601."),
+            ("to", "query", "The end, not included."),
+            ("by", "query", "Comma-separated: day, hour, model, endpoint, key, outcome."),
+        ),
+    ),
+)  # fmt: skip

@@ -1,0 +1,292 @@
+"""What replies look like, for the description alone: gateways pass on bytes that engines wrote."""
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class TokenUsage(msgspec.Struct, kw_only=True):
+    """Tokens, for information: requests are what counts."""
+
+    prompt_tokens: int
+    total_tokens: int
+    completion_tokens: int | None = None
+    prompt_tokens_details: dict[str, int] | None = None
+    completion_tokens_details: dict[str, int] | None = None
+
+
+class CalledFunction(msgspec.Struct, kw_only=True):
+    """The function that a model calls; `arguments` is JSON in a string."""
+
+    name: str
+    arguments: str
+
+
+class CalledTool(msgspec.Struct, kw_only=True):
+    """A call that a model asks for."""
+
+    id: str
+    type: Literal["function"]
+    function: CalledFunction
+
+
+class ReplyMessage(msgspec.Struct, kw_only=True):
+    """The answer of a chat."""
+
+    role: Literal["assistant"]
+    content: str | None
+    refusal: str | None = None
+    annotations: list[Any] = []
+    tool_calls: list[CalledTool] | None = None
+    reasoning_content: str | None = None
+
+
+class Choice(msgspec.Struct, kw_only=True):
+    """One answer."""
+
+    index: int
+    message: ReplyMessage
+    finish_reason: Literal["stop", "length", "tool_calls", "content_filter"] | None
+    logprobs: Any = None
+
+
+class ChatReply(msgspec.Struct, kw_only=True):
+    """A whole answer. Streams send `chat.completion.chunk` events with `delta` instead."""
+
+    id: str
+    object: Literal["chat.completion"]
+    created: int
+    model: str
+    choices: list[Choice]
+    usage: TokenUsage
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
+
+
+class TextChoice(msgspec.Struct, kw_only=True):
+    """One continuation."""
+
+    index: int
+    text: str
+    finish_reason: Literal["stop", "length"] | None
+    logprobs: Any = None
+
+
+class CompletionReply(msgspec.Struct, kw_only=True):
+    """Continued texts."""
+
+    id: str
+    object: Literal["text_completion"]
+    created: int
+    model: str
+    choices: list[TextChoice]
+    usage: TokenUsage
+    system_fingerprint: str | None = None
+
+
+class Vector(msgspec.Struct, kw_only=True):
+    """The place of one text; base64 of little-endian floats where that was asked for."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: list[float] | str
+
+
+class EmbeddingReply(msgspec.Struct, kw_only=True):
+    """A vector for each text."""
+
+    object: Literal["list"]
+    data: list[Vector]
+    model: str
+    usage: TokenUsage
+
+
+class MadeImage(msgspec.Struct, kw_only=True):
+    """One image: as base64, behind a link that expires, or both."""
+
+    b64_json: str | None = None
+    url: str | None = None
+    seed: int | None = None
+    revised_prompt: str | None = None
+
+
+class ImageReply(msgspec.Struct, kw_only=True):
+    """Made images."""
+
+    created: int
+    data: list[MadeImage]
+    size: str | None = None
+    output_format: str | None = None
+    usage: dict[str, Any] | None = None
+
+
+class Transcript(msgspec.Struct, kw_only=True):
+    """What was heard; `verbose_json` has all fields, `json` the text."""
+
+    text: str
+    task: str | None = None
+    language: str | None = None
+    duration: float | None = None
+    segments: list[dict[str, Any]] | None = None
+    words: list[dict[str, Any]] | None = None
+    usage: dict[str, Any] | None = None
+
+
+class FoundThing(msgspec.Struct, kw_only=True):
+    """One thing in a picture; pixels of the original."""
+
+    class_id: int
+    class_name: str
+    label: str
+    confidence: float
+    bbox: dict[str, float]
+    bbox_xyxy: list[float]
+
+
+class DetectReply(msgspec.Struct, kw_only=True):
+    """What was found."""
+
+    model: str
+    image: dict[str, int]
+    count: int
+    detections: list[FoundThing]
+    annotated: str | None = None
+
+
+class ModelEntry(msgspec.Struct, kw_only=True):
+    """One model: OpenAI's fields, then ours."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    name: str
+    display_name: str
+    category: str
+    tier: str
+    status: Literal["ready", "starting", "unavailable"]
+    warm: bool
+    coming_soon: bool
+    context_length: int | None
+    capabilities: list[str]
+    aliases: list[str]
+    built_on: list[str]
+    licence: str
+
+
+class ModelList(msgspec.Struct, kw_only=True):
+    """The models."""
+
+    object: Literal["list"]
+    data: list[ModelEntry]
+
+
+class ModelParameters(msgspec.Struct, kw_only=True):
+    """What a model's requests may say."""
+
+    model_id: str
+    model_name: str
+    category: str
+    context_length: int | None
+    parameters: dict[str, dict[str, Any]]
+
+
+class VoiceList(msgspec.Struct, kw_only=True):
+    """The voices, and their ids alone."""
+
+    object: Literal["list"]
+    data: list[dict[str, Any]]
+    voices: list[str]
+
+
+class LimitWindow(msgspec.Struct, kw_only=True):
+    """A UTC day or minute; null is no limit."""
+
+    limit: int | None
+    used: int
+    remaining: int | None
+    resets_at: str
+    resets_in: int
+    granted: int | None = None
+
+
+class LimitsReply(msgspec.Struct, kw_only=True):
+    """What the account may do, and what is left of it."""
+
+    object: Literal["limits"]
+    account: str
+    plan: str
+    plan_name: str
+    trial_until: str | None
+    day: LimitWindow
+    minute: LimitWindow
+    concurrency: dict[str, int | None]
+    max_input_tokens: int | None
+    max_output_tokens: int | None
+    max_body_mb: int
+    tiers: list[str]
+    queue: str
+
+
+class ReceiptReply(msgspec.Struct, kw_only=True):
+    """What happened to one call, whether it counted, and why."""
+
+    id: str
+    object: Literal["request.receipt"]
+    created: int
+    account: str
+    key: str
+    model: str
+    endpoint: str
+    stream: bool
+    plan: str
+    status: int | None
+    outcome: str
+    counted: bool
+    reason: str
+    error: str | None
+    replica: str | None
+    usage: dict[str, int]
+    finish_reason: str | None
+    timings: dict[str, float | None]
+    limits: dict[str, Any]
+    refund: dict[str, Any] | None
+
+
+class ReceiptList(msgspec.Struct, kw_only=True):
+    """Receipts, newest first."""
+
+    object: Literal["list"]
+    data: list[ReceiptReply]
+    has_more: bool
+    first_id: str | None = None
+    last_id: str | None = None
+
+
+class UsageReply(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
+    """Calls added up."""
+
+    object: Literal["usage"]
+    from_: str
+    to: str
+    by: list[str]
+    data: list[dict[str, Any]]
+    total: dict[str, Any]
+    grants: Any = None
+
+
+class ErrorBody(msgspec.Struct, kw_only=True):
+    """What is wrong, and what to do."""
+
+    message: str
+    type: str
+    param: str | None
+    code: str
+
+
+class ErrorReply(msgspec.Struct, kw_only=True):
+    """An error; its fields stand at the top level too, for clients that read them there."""
+
+    error: ErrorBody
+    message: str
+    detail: str

@@ -1,0 +1,33 @@
+"""What other providers charge by the token: data with a date and a source for each figure."""
+
+import tomllib
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+
+class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One provider's price for one of our models."""
+
+    provider: str
+    model: str
+    #: US dollars a million tokens.
+    input: float
+    output: float
+    checked: date
+    source: str
+
+    def call(self, tokens_in: float, tokens_out: float) -> float:
+        """Dollars for one call."""
+        return (tokens_in * self.input + tokens_out * self.output) / 1_000_000
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True):
+    rate: list[Rate]
+
+
+def load(path: Path | None = None) -> tuple[Rate, ...]:
+    """The rates. Raises msgspec.ValidationError naming the field."""
+    source = path or Path(__file__).with_name("rates.toml")
+    return tuple(msgspec.convert(tomllib.loads(source.read_text()), _File).rate)

@@ -1,0 +1,127 @@
+"""A real browser at a real installation; without Chromium these tests are skipped, and say so."""
+
+import asyncio
+import shutil
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from oxlo.control import context, public
+from oxlo.fleet import registry
+from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
+from oxlo.settings import Settings
+from oxlo.store import migrate
+from oxlo.store.database import Database
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM = next((found for name in _NAMES if (found := shutil.which(name))), None)
+_WITHOUT = "no Chromium: install it, then `make test` runs the browser tests too"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder need a browser."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+            if CHROMIUM is None:
+                item.add_marker(pytest.mark.skip(reason=_WITHOUT))
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """The browser. Its loop runs in this thread, so it is gone before other tests want theirs."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        )
+        yield browser
+        browser.close()
+
+
+def _replica(model: str, state: ReplicaState) -> Replica:
+    return Replica(
+        id=f"{model}-1", model=model, kind="upstream", dialect="openai", slots=1, state=state,
+        address="http://127.0.0.1:9", engine_model=model, context_length=2048,
+    )  # fmt: skip
+
+
+class _Installation(threading.Thread):
+    """Control's public application on a port of its own."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(daemon=True)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._settings = Settings(home=home, public_url=self.address)
+        self.ready = threading.Event()
+        self._server: uvicorn.Server
+
+    def run(self) -> None:
+        """Serve until stopped."""
+        asyncio.run(self._serve())
+
+    async def _serve(self) -> None:
+        settings = self._settings
+        settings.prepare()
+        states = {"smollm2-135m": ReplicaState.READY, "kokoro-82m": ReplicaState.SICK}
+        replicas = tuple(_replica(model, state) for model, state in states.items())
+        registry.write(settings.replicas_file, ReplicaList(0.0, replicas))
+        database = Database(settings.database)
+        await migrate.prepare(database)
+        app = public.app(context.build(settings, database))
+        self._server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        self.ready.set()
+        await self._server.serve(sockets=[self._listener])
+        await database.close()
+
+    def stop(self) -> None:
+        """End it."""
+        self._server.should_exit = True
+        self.join()
+
+
+@pytest.fixture(scope="session")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where the installation is."""
+    installation = _Installation(tmp_path_factory.mktemp("site"))
+    installation.start()
+    assert installation.ready.wait(30)
+    yield installation.address
+    installation.stop()
+
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def visit(chromium: Browser, address: str) -> Iterator[Open]:
+    """Opens a page of the site: `visit("/models", width=390, theme="dark", scripts=False)`.
+
+    What the browser complains of (the security policy, a script, a file that is not there) fails
+    the test.
+    """
+    complaints: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def open_(path: str, *, width: int = 1280, theme: str = "light", scripts: bool = True) -> Page:
+        made = chromium.new_context(
+            viewport={"width": width, "height": 844},
+            color_scheme="dark" if theme == "dark" else "light",
+            java_script_enabled=scripts,
+        )
+        contexts.append(made)
+        page = made.new_page()
+        page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.goto(address + path)
+        return page
+
+    yield open_
+    for context_ in contexts:
+        context_.close()
+    assert complaints == []

@@ -1,0 +1,124 @@
+"""The public pages in a browser: accessible, narrow enough for a phone, quicker with scripts."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from tests.browser.conftest import Open
+
+PAGES = (
+    "/",
+    "/models",
+    "/models/kokoro-82m",
+    "/pricing",
+    "/status",
+    "/docs",
+    "/docs/api/chat",
+    "/docs/api-reference",
+    "/docs/search?q=retry",
+)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_pages_are_accessible(visit: Open, path: str, theme: str) -> None:
+    """Axe finds nothing: contrast, names, roles, order, in both themes."""
+    results = Axe().run(visit(path, theme=theme))
+    assert results.violations_count == 0, results.generate_report()
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_phones_scroll_one_way(visit: Open, path: str) -> None:
+    """At 390 pixels nothing is wider than the page, and axe finds nothing either."""
+    page = visit(path, width=390)
+    wider = page.evaluate(
+        """() => [...document.querySelectorAll("body *")]
+            .filter((one) => one.getBoundingClientRect().right > innerWidth + 1
+                && !one.closest("pre, .visually-hidden, nav.main, thead"))
+            .map((one) => one.outerHTML.slice(0, 100))"""
+    )
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390, wider
+    assert wider == []
+
+
+def test_search_as_you_type(visit: Open) -> None:
+    """The list follows what is typed, and so does the address."""
+    page = visit("/models")
+    page.keyboard.press("/")
+    page.keyboard.type("whisper turbo")
+    page.wait_for_url("**/models?q=whisper+turbo")
+    assert page.locator("#found tbody tr").count() == 1
+    page.locator("#found tbody a").click()
+    page.wait_for_url("**/models/whisper-turbo")
+    page.go_back()
+    page.wait_for_selector("#found")
+    assert page.input_value("#q") == "whisper turbo"
+
+
+def test_filters_work_without_scripts(visit: Open) -> None:
+    """The same form, sent as a form."""
+    page = visit("/models", scripts=False)
+    page.select_option("#category", "embeddings")
+    page.get_by_role("button", name="Search").click()
+    assert "category=embeddings" in page.url
+    assert "BGE" in page.locator("#found").inner_text()
+
+
+def test_calculator_follows(visit: Open) -> None:
+    """Another figure, another verdict, on the same page."""
+    page = visit("/pricing")
+    with page.expect_response("**/pricing/calculation*"):
+        page.fill("#calls", "5000")
+    page.wait_for_selector("text=No plan with a price covers that")
+
+
+def test_snippets_share_a_language(visit: Open) -> None:
+    """The language that is chosen once holds on the next page."""
+    page = visit("/")
+    page.click("text=curl")
+    assert page.locator(".snippet pre:visible").inner_text().startswith("curl http")
+    page.goto(page.url + "models/smollm2-135m")
+    assert page.locator(".snippet pre:visible").inner_text().startswith("curl http")
+
+
+def test_snippets_work_without_scripts(visit: Open) -> None:
+    """Languages are radio buttons; a button that would do nothing is not shown."""
+    page = visit("/", scripts=False)
+    page.click("text=Node")
+    assert page.locator(".snippet pre:visible").inner_text().startswith("import OpenAI")
+    assert not page.locator("button.copy").first.is_visible()
+
+
+def test_code_is_copied(visit: Open) -> None:
+    """The button copies what is shown, and says so."""
+    page = visit("/")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("button.copy >> nth=0")
+    page.wait_for_selector("text=Copied")
+    assert "OpenAI(base_url=" in page.evaluate("navigator.clipboard.readText()")
+
+
+def test_theme_is_kept(visit: Open) -> None:
+    """The switch acts at once, and the next page comes in the chosen theme."""
+    page = visit("/")
+    page.click("form.theme button")
+    assert page.get_attribute("html", "data-theme") == "dark"
+    page.reload()
+    assert page.get_attribute("html", "data-theme") == "dark"
+
+
+def test_shortcuts_are_listed(visit: Open) -> None:
+    """A question mark opens the list; escape closes it; g and a letter goes there."""
+    page = visit("/")
+    page.keyboard.press("?")
+    assert page.locator("#shortcuts").is_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("p")
+    page.wait_for_url("**/pricing")
+
+
+def test_keyboard_reaches_the_content(visit: Open) -> None:
+    """The first stop skips the navigation."""
+    page = visit("/pricing")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"

@@ -1,0 +1,92 @@
+"""Every public page, found by following links from the front page."""
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+import httpx2
+import pytest
+from tests.unit.portal.markup import Markup
+
+from oxlo.portal.security import policy
+
+Pages = Mapping[str, httpx2.Response]
+#: What is not a part of the public site.
+ELSEWHERE = ("/playground", "/dashboard/billing")
+
+
+@pytest.fixture(scope="session")
+def pages(crawled: Pages) -> dict[str, Markup]:
+    """The pages, taken apart."""
+    return {
+        address: Markup.of(page.text)
+        for address, page in crawled.items()
+        if page.status_code == 200 and page.headers.get("content-type", "").startswith("text/html")
+    }
+
+
+def test_links_lead_somewhere(crawled: Pages) -> None:
+    """No link of ours is dead."""
+    dead = {
+        address: page.status_code
+        for address, page in crawled.items()
+        if page.status_code >= 400 and not address.startswith(ELSEWHERE)
+    }
+    assert dead == {}
+    assert len(crawled) > 100
+
+
+def test_anchors_are_there(crawled: Pages, pages: dict[str, Markup]) -> None:
+    """A link into a page leads to a part that it has."""
+    missing = set()
+    for address, markup in pages.items():
+        for link in markup.values("a", "href"):
+            target, _, anchor = link.partition("#")
+            there = pages.get(target or address)
+            if anchor and there and not any(g.get("id") == anchor for _, g in there.elements):
+                missing.add((address, link))
+    assert missing == set()
+
+
+def test_pages_are_well_formed(pages: dict[str, Markup]) -> None:
+    """Every element is closed, in order."""
+    assert {a: m.problems for a, m in pages.items() if m.problems} == {}
+
+
+def test_ids_are_unique(pages: dict[str, Markup]) -> None:
+    """A label, a link and a script find what they mean."""
+    for address, markup in pages.items():
+        ids = Counter(given["id"] for _, given in markup.elements if "id" in given)
+        assert [name for name, times in ids.items() if times > 1] == [], address
+
+
+def test_nothing_comes_from_elsewhere(pages: dict[str, Markup]) -> None:
+    """No script, style, picture, font or form leaves this site."""
+    loading = (("script", "src"), ("img", "src"), ("link", "href"), ("form", "action"))
+    for address, markup in pages.items():
+        for tag, attribute in loading:
+            for value in markup.values(tag, attribute):
+                assert re.match(r"/(?!/)|data:", value), address
+
+
+def test_nothing_is_inline(crawled: Pages, pages: dict[str, Markup]) -> None:
+    """The policy allows no inline script or style, and no page has one."""
+    for address, markup in pages.items():
+        assert crawled[address].headers["content-security-policy"] == policy(), address
+        for tag, given in markup.elements:
+            assert tag != "style", address
+            assert "style" not in given, (address, tag, given)
+            assert not [name for name in given if name.startswith("on")], (address, given)
+            assert tag != "script" or given.get("src"), address
+
+
+def test_pages_have_names(pages: dict[str, Markup]) -> None:
+    """One first heading each, a description, and a language."""
+    for address, markup in pages.items():
+        tags = Counter(tag for tag, _ in markup.elements)
+        assert (tags["h1"], tags["title"] >= 1) == (1, True), address
+        assert all(given.get("lang") for tag, given in markup.elements if tag == "html")
+        described = [
+            g for t, g in markup.elements if t == "meta" and g.get("name") == "description"
+        ]
+        assert described[0]["content"], address

@@ -1,0 +1,84 @@
+"""What programs read: llms.txt, robots.txt, the site map, status."""
+
+import re
+from collections.abc import Mapping
+from xml.etree import ElementTree as ET
+
+import httpx2
+import pytest
+from tests.unit.portal.conftest import BASE, replica, serve
+
+from oxlo.fleet.registry import ReplicaState
+from oxlo.portal.status import percent, uptime
+from oxlo.settings import Settings
+from oxlo.store.status import Day
+
+
+async def test_llms_links_are_there(browser: httpx2.AsyncClient) -> None:
+    """Every address in llms.txt answers, as text."""
+    text = (await browser.get("/llms.txt")).text
+    assert text.startswith("# Oxlo\n\n> ")
+    links = re.findall(rf"\]\({BASE}([^)]+)\)", text)
+    assert len(links) > 20
+    for link in links:
+        assert (await browser.get(link)).status_code == 200, link
+
+
+async def test_llms_full_has_it_all(browser: httpx2.AsyncClient) -> None:
+    """Plans, every model and the developers' pages stand in one text."""
+    text = (await browser.get("/llms-full.txt")).text
+    for words in ("$49.90", "`qwen-3-32b`", "/v1/detect", "# Chat completions", "# Migration"):
+        assert words in text
+
+
+async def test_site_map_names_public_pages(
+    browser: httpx2.AsyncClient, crawled: Mapping[str, httpx2.Response]
+) -> None:
+    """The map is XML, and each of its pages is one that links lead to."""
+    tree = ET.fromstring((await browser.get("/sitemap.xml")).text)
+    listed = {str(loc.text).removeprefix(BASE) for loc in tree.iter() if loc.tag.endswith("loc")}
+    reached = {address for address, page in crawled.items() if page.status_code == 200}
+    assert {address for address in listed if "/decisions/" not in address} <= reached
+
+
+async def test_robots_point_to_the_map(browser: httpx2.AsyncClient) -> None:
+    """Search engines are kept out of accounts, and told where the map is."""
+    text = (await browser.get("/robots.txt")).text
+    assert "Disallow: /dashboard" in text
+    assert f"Sitemap: {BASE}/sitemap.xml" in text
+
+
+async def test_status_page(browser: httpx2.AsyncClient, settings: Settings) -> None:
+    """Each served model's state, and the latency of its warm-up."""
+    assert "No model is served here yet" in (await browser.get("/status")).text
+
+
+async def test_status_says_what_is_down(browser: httpx2.AsyncClient, settings: Settings) -> None:
+    """A model that is down is said to be, beside those that answer."""
+    serve(
+        settings,
+        replica("smollm2-135m", ReplicaState.READY),
+        replica("kokoro-82m", ReplicaState.SICK),
+    )
+    page = (await browser.get("/status")).text
+    assert "Some models are not ready" in page
+    assert "84\u202fms" in page
+    assert "Down" in page
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(1.0, "100"), (0.99999, "99.99"), (0.5, "50"), (0.0, "0")]
+)
+def test_uptime_is_never_rounded_up(share: float, text: str) -> None:
+    """A minute of outage is no 100 %."""
+    assert percent(share) == f"{text}\u202f%"
+
+
+def test_uptime_weighs_days_by_looks() -> None:
+    """A day of few looks counts little; no day at all is no figure."""
+    days = (
+        Day(day="2026-11-25", checks=1440, uptime=1.0),
+        Day(day="2026-11-26", checks=10, uptime=0.0),
+    )
+    assert uptime(days) == "99.31\u202f%"
+    assert uptime(()) == "\u2013"

@@ -1,0 +1,164 @@
+"""The documentation as pages."""
+
+from pathlib import Path
+
+import httpx2
+import pytest
+from tests.unit.portal.conftest import replica, serve
+
+from oxlo.fleet.registry import ReplicaState
+from oxlo.portal.manual.library import Library
+from oxlo.portal.manual.rendering import Section, anchor, render
+from oxlo.portal.manual.search import Index
+from oxlo.portal.manual.shelf import Shelf
+from oxlo.settings import Settings
+
+DOCS = Path(__file__).parents[3] / "docs"
+
+
+def page(text: str) -> str:
+    """A text as HTML; links lead where they say."""
+    return render(text, lambda link: link).html
+
+
+def test_every_file_is_a_page() -> None:
+    """Nothing of docs/ is left out, and what people look for is in the sidebar."""
+    library = Library.here("https://ai.example.org")
+    assert len(library.pages) == len(list(DOCS.rglob("*.md"))) + 3
+    listed = {slug for _, pages in library.sections for slug, _ in pages}
+    assert {"quickstart", "authentication", "migration", "integrations", "api/chat"} <= listed
+    assert not [slug for slug in listed if slug not in library.pages]
+
+
+def test_pages_have_this_installations_address() -> None:
+    """Examples name the reader's own base URL, as pages and as Markdown."""
+    library = Library.here("https://ai.example.org")
+    for entry in library.pages.values():
+        assert "http://127.0.0.1:8000" not in library.text(entry)
+    assert "https://ai.example.org/v1" in library.text(library.pages["quickstart"])
+
+
+@pytest.mark.parametrize(
+    ("where", "link", "leads"),
+    [
+        ("", "api/chat.md", "/docs/api/chat"),
+        ("api/chat", "../limits.md#what-counts", "/docs/limits#what-counts"),
+        ("api/chat", "streaming.md", "/docs/api/streaming"),
+        ("api/chat", "../index.md", "/docs"),
+        ("", "../CONTRIBUTING.md", "/docs/contributing"),
+        ("contributing", "docs/index.md", "/docs"),
+        ("models/tiny-scenes", "tiny-scenes.png", "/docs/models/tiny-scenes.png"),
+        ("api/chat", "#messages", "#messages"),
+        ("api/chat", "https://example.org/x.md", "https://example.org/x.md"),
+        ("accounts", "../src/oxlo/plans/plans.toml", None),
+        ("accounts", "../../../etc/passwd", None),
+    ],
+)
+def test_links_lead_to_pages(where: str, link: str, leads: str | None) -> None:
+    """Links between files become links between pages; others keep only their words."""
+    assert Shelf(Library.here("http://x")).leads(where, link) == leads
+
+
+def test_dropped_links_keep_their_words() -> None:
+    """A link to a file that is not served is text."""
+    html = render("See [the plans](../plans.toml), [here](x.md).", {"x.md": "/docs/x"}.get).html
+    assert html == '<p>See the plans, <a href="/docs/x">here</a>.</p>\n'
+
+
+def test_pages_of_the_site_are_linked() -> None:
+    """Code that names a page leads there; in a link, and elsewhere, it stays code."""
+    assert page("`/status` says").startswith('<p><a href="/status"><code>/status</code></a>')
+    assert page("[`/status`](https://x.org)").count("<a ") == 1
+    assert "<a " not in page("`/etc/passwd`")
+
+
+def test_headings_have_anchors() -> None:
+    """As code hosts make them, so that a link works in both places; no two are the same."""
+    html = page("# A\n\n## What counts?\n\n## What counts?\n")
+    assert 'id="what-counts"' in html
+    assert 'id="what-counts-1"' in html
+    assert anchor("`x-oxlo` and co.") == "x-oxlo-and-co"
+
+
+def test_cells_say_their_column() -> None:
+    """On a phone a row is a list: each cell carries the head of its column."""
+    html = page("| `code` | status |\n|---|--:|\n| a | 1 |\n")
+    assert '<td role="cell" data-label="status" class="num">1</td>' in html or (
+        'data-label="status"' in html and 'class="num"' in html
+    )
+    assert "style=" not in html
+
+
+def test_html_is_text() -> None:
+    """A page cannot bring markup of its own."""
+    assert "<script>" not in page("<script>alert(1)</script>")
+    assert "<b>" not in page("some <b>bold</b> words")
+    assert page("<!-- a note -->") == ""
+
+
+def test_programs_share_a_block() -> None:
+    """The same program in several languages is one block with a choice."""
+    fences = "".join(f"```{one}\nx\n```\n\n" for one in ("python", "javascript", "bash"))
+    html = page(f"<!-- programs: chat m -->\n{fences}<!-- /programs -->\n\n```bash\ny\n```\n")
+    assert html.count('type="radio"') == 3
+    assert html.count('class="code"') == 1
+
+
+def test_code_has_colours_and_a_button() -> None:
+    """Blocks are coloured by class, escaped, and can be copied."""
+    html = page('```python\nprint("<b>")\n```\n')
+    assert 'class="copy"' in html
+    assert "&lt;b&gt;" in html
+
+
+def test_search_finds_sections() -> None:
+    """All words have to be there; a heading weighs more than the text."""
+    sections = [
+        Section("Retrying", "retrying", "Wait as long as retry-after says."),
+        Section("Other", "other", "A call may be retried; retry-after says when. <b>"),
+        Section("Nothing", "nothing", "Elsewhere."),
+    ]
+    index = Index([("Errors", "/docs/errors", sections)])
+    hits = index.find("retry-after says")
+    assert [hit.address for hit in hits] == ["/docs/errors#retrying", "/docs/errors#other"]
+    assert "<mark>retry-after</mark>" in hits[0].excerpt
+    assert "<b>" not in hits[1].excerpt
+    assert index.find("retry unicorn") == []
+    assert index.find("") == []
+
+
+async def test_search_page(browser: httpx2.AsyncClient) -> None:
+    """The search works as a form, and as a part for htmx."""
+    whole = await browser.get("/docs/search", params={"q": "daily_limit_exceeded"})
+    assert "/docs/errors" in whole.text
+    part = await browser.get("/docs/search?q=%3Cb%3E", headers={"hx-request": "true"})
+    assert "<html" not in part.text
+    assert part.headers["hx-push-url"] == "/docs/search?q=%3Cb%3E"
+
+
+async def test_markdown_of_each_page(browser: httpx2.AsyncClient) -> None:
+    """The source of a page is one suffix away."""
+    reply = await browser.get("/docs/api/chat.md")
+    assert reply.headers["content-type"].startswith("text/markdown")
+    assert reply.text.startswith("# Chat completions")
+    assert (await browser.get("/docs/index.md")).status_code == 200
+
+
+async def test_examples_name_ready_models(browser: httpx2.AsyncClient, settings: Settings) -> None:
+    """Where the written model is not served, examples name one that is; other pages stay."""
+    serve(settings, replica("llama-3.1-8b", ReplicaState.READY))
+    chat = (await browser.get("/docs/api/chat.md")).text
+    assert '"model": "llama-3.1-8b"' in chat
+    assert "smollm2-135m" not in chat
+    assert "llama-3.1-8b" in (await browser.get("/docs/api/chat")).text
+    assert "smollm2-135m" in (await browser.get("/docs/models.md")).text
+    serve(settings, replica("smollm2-135m", ReplicaState.READY))
+    assert "smollm2-135m" in (await browser.get("/docs/api/chat.md")).text
+
+
+@pytest.mark.parametrize(
+    "path", ["nothing", "nothing.md", "../pyproject.toml", "..%2f..%2fx.png", "api"]
+)
+async def test_what_is_no_page(browser: httpx2.AsyncClient, path: str) -> None:
+    """Only pages are served, nothing beside them."""
+    assert (await browser.get(f"/docs/{path}")).status_code == 404

@@ -1,0 +1,113 @@
+"""The list of models and their pages."""
+
+import httpx2
+import pytest
+from tests.unit.portal.conftest import replica, serve
+
+from oxlo import catalogue
+from oxlo.fleet.registry import ReplicaState
+from oxlo.portal import listing
+from oxlo.portal.listing import Filters
+from oxlo.portal.readiness import Readiness
+from oxlo.settings import Settings
+
+MODELS = catalogue.load()
+
+
+def found(**query: str) -> list[str]:
+    """The ids that an address shows, with one model ready."""
+    readiness = Readiness([replica("smollm2-135m", ReplicaState.READY)])
+    filters = Filters.of(query)
+    return [r.model.id for r in listing.rows(MODELS, readiness) if filters.match(r)]
+
+
+def test_all_models_are_listed() -> None:
+    """Without a filter nothing is hidden; what is ready comes first."""
+    everything = found()
+    assert len(everything) == len(MODELS)
+    assert everything[0] == "smollm2-135m"
+
+
+@pytest.mark.parametrize(
+    ("query", "shown", "hidden"),
+    [
+        ({"category": "embeddings"}, "bge-large", "qwen-3-32b"),
+        ({"tier": "premium"}, "qwen-3-32b", "bge-large"),
+        ({"ability": "vision"}, "gemma-27b", "qwen-3-32b"),
+        ({"context": "131072"}, "llama-3.3-70b", "qwen-3-32b"),
+        ({"ready": "1"}, "smollm2-135m", "minilm-l6"),
+        ({"q": "multilingual reasoning"}, "qwen-3-32b", "bge-large"),
+        ({"q": "DeepSeek R1 8b"}, "deepseek-r1-8b", "deepseek-v3"),
+        ({"q": "hexgrad"}, "kokoro-82m", "bge-large"),
+    ],
+)
+def test_filters(query: dict[str, str], shown: str, hidden: str) -> None:
+    """Each filter lets some models through and keeps others back."""
+    ids = found(**query)
+    assert shown in ids
+    assert hidden not in ids
+
+
+def test_unknown_values_ask_for_nothing() -> None:
+    """A filter from an old link shows all, instead of nothing."""
+    assert found(category="robots", tier="gold", context="lots") == found()
+
+
+def test_address_says_the_filters() -> None:
+    """What is shown can be shared; empty fields are left out."""
+    filters = Filters.of({"q": "code & chat", "category": "", "tier": "pro", "ready": "1"})
+    assert filters.address == "/models?q=code+%26+chat&tier=pro&ready=1"
+    assert Filters.of({}).address == "/models"
+
+
+async def test_search_as_you_type(browser: httpx2.AsyncClient) -> None:
+    """htmx is given the rows alone, and the address to show."""
+    reply = await browser.get("/models?q=whisper&category=", headers={"hx-request": "true"})
+    assert reply.headers["hx-push-url"] == "/models?q=whisper"
+    assert "<html" not in reply.text
+    assert "whisper-large-v3" in reply.text
+    assert "hx-request" in reply.headers["vary"]
+
+
+async def test_words_from_outside_are_text(browser: httpx2.AsyncClient) -> None:
+    """What is searched for stands on the page as it was typed, and does nothing."""
+    page = await browser.get('/models?q="><script>alert(1)</script>')
+    assert "<script>alert" not in page.text
+
+
+async def test_page_shows_what_is_published(browser: httpx2.AsyncClient) -> None:
+    """Parameters, voices, licence and the way into the playground."""
+    page = (await browser.get("/models/kokoro-82m")).text
+    assert "af_heart" in page
+    assert "<code>speed</code>" in page
+    assert "Apache-2.0" in page
+    assert 'href="/playground?model=kokoro-82m"' in page
+    assert "https://ai.example.org/v1" in page
+
+
+async def test_aliases_lead_to_the_model(browser: httpx2.AsyncClient) -> None:
+    """An alias, slashes included, is redirected; an unknown name is a page that says so."""
+    reply = await browser.get("/models/Qwen/Qwen3-32B")
+    assert reply.headers["location"] == "/models/qwen-3-32b"
+    unknown = await browser.get("/models/gpt-4o-mini")
+    assert unknown.status_code == 404
+    assert "does not exist" in unknown.text
+
+
+async def test_readiness_is_live(browser: httpx2.AsyncClient, settings: Settings) -> None:
+    """The list of ready models is what the fleet says now, and snippets name one of them."""
+    assert "No model is ready" in (await browser.get("/models/ready")).text
+    serve(settings, replica("llama-3.1-8b", ReplicaState.READY, context_length=8192))
+    assert "Llama 3.1 8B" in (await browser.get("/models/ready")).text
+    assert "llama-3.1-8b" in (await browser.get("/")).text
+    assert "8\u202f192 tokens here" in (await browser.get("/models/llama-3.1-8b")).text
+
+
+def test_best_replica_counts() -> None:
+    """One ready replica makes a model ready; none makes it absent."""
+    states = [ReplicaState.SICK, ReplicaState.READY, ReplicaState.WARMING]
+    readiness = Readiness([replica("m", state) for state in states])
+    assert readiness.state("m") == "ready"
+    assert Readiness([replica("m", ReplicaState.WARMING)]).state("m") == "starting"
+    assert Readiness([replica("m", ReplicaState.STOPPED)]).state("m") == "absent"
+    assert readiness.state("other") == "absent"
