@@ -18,6 +18,7 @@ BENCHES = {
     "hotpath": "CPU of one chat call in the gateway's own code, without kernel and network",
     "dialects": "CPU of reading a request, writing an engine's and translating chunks",
     "limits": "four gateways and 64 clients of one account: accepted is exactly what is allowed",
+    "chaos": "10,000 calls while everything is killed again and again, compared call by call",
     "ledger": "CPU of the ledger for one call",
 }
 

@@ -22,6 +22,14 @@ name = "Capped"
 max_input_tokens = 16384
 tiers = ["free", "pro", "premium"]
 queue = "highest"
+
+[plan.crowd]
+name = "Crowd"
+requests_per_day = 1000000
+requests_per_minute = 1000000
+concurrency = 40
+tiers = ["free", "pro", "premium"]
+queue = "high"
 """
 
 MODEL = """
@@ -83,12 +91,12 @@ def installation(
     settings.prepare()
     _write_models(settings, models, abilities)
     registry.write(settings.replicas_file, ReplicaList(time.time(), tuple(replicas)))
-    with Process(_oxlo("control"), home / "control.log", cpus[1], env) as control:
+    with Process(oxlo("control"), home / "control.log", cpus[1], env) as control:
         control.wait_for_path(settings.control_private_socket)
         keys = [key(env, plan) for plan in ("enterprise", "capped")]
         with ExitStack() as stack:
             if media:
-                reader = Process(_oxlo("media"), home / "media.log", cpus[1], env)
+                reader = Process(oxlo("media"), home / "media.log", cpus[1], env)
                 stack.enter_context(reader).wait_for_path(settings.media_socket)
             store = _valkey(settings, env, cpus[1], stack) if valkey else None
             gateways = tuple(_gateways(workers, home, env, cpus[0], stack))
@@ -100,7 +108,7 @@ def installation(
 
 
 def _valkey(settings: Settings, env: dict[str, str], cpu: int | None, stack: ExitStack) -> Process:
-    process = Process(_oxlo("valkey"), settings.home / "valkey.log", cpu, env)
+    process = Process(oxlo("valkey"), settings.home / "valkey.log", cpu, env)
     stack.enter_context(process).wait_for_path(settings.valkey_socket)
     return process
 
@@ -109,11 +117,11 @@ def _gateways(
     workers: int, home: Path, env: dict[str, str], cpu: int | None, stack: ExitStack
 ) -> Iterator[Process]:
     if workers == 1:
-        yield stack.enter_context(Process(_oxlo("gateway"), home / "gateway.log", cpu, env))
+        yield stack.enter_context(Process(oxlo("gateway"), home / "gateway.log", cpu, env))
         return
     for number in range(1, workers + 1):
         name = f"g{number}"
-        command = _oxlo("gateway", "--name", name, "--share-port")
+        command = oxlo("gateway", "--name", name, "--share-port")
         yield stack.enter_context(Process(command, home / f"{name}.log", cpu, env))
 
 
@@ -134,7 +142,7 @@ def _write_models(settings: Settings, models: Iterable[str], abilities: Sequence
         )
 
 
-def _oxlo(*arguments: str) -> list[str]:
+def oxlo(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "oxlo", *arguments]
 
 
@@ -145,7 +153,7 @@ def key(env: dict[str, str], plan: str) -> str:
 
 
 def _run(env: dict[str, str], *arguments: str) -> str:
-    done = subprocess.run(_oxlo(*arguments), env=env, capture_output=True, text=True)
+    done = subprocess.run(oxlo(*arguments), env=env, capture_output=True, text=True)
     if done.returncode:
         raise Failed(f"oxlo {' '.join(arguments)}: {done.stdout}{done.stderr}")
     return done.stdout.strip()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.valkeys import ValkeyServer
+from tests.valkeys import GivenValkey, ValkeyServer
 
 import oxlo
 from oxlo import catalogue, weights
@@ -72,8 +72,11 @@ def fetched(model: str) -> list[Path]:
 
 
 @pytest.fixture(scope="session")
-def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """One real Valkey for all tests that only want an empty one."""
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer | GivenValkey]:
+    """One real Valkey that tests may empty: `OXLO_TEST_VALKEY_URL`, or one that is started."""
+    if url := os.environ.get("OXLO_TEST_VALKEY_URL"):
+        yield GivenValkey(url)
+        return
     server = ValkeyServer(tmp_path_factory.mktemp("valkey"), keep=False).start()
     yield server
     server.kill()

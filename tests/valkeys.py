@@ -77,3 +77,14 @@ class ValkeyServer:
     def resume(self) -> None:
         assert self.process
         os.kill(self.process.pid, signal.SIGCONT)
+
+
+class GivenValkey:
+    """A server that somebody else runs."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @property
+    def address(self) -> Address:
+        return Address.parse(self.url)

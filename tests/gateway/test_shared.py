@@ -219,6 +219,63 @@ async def test_dead_gateway_frees_its_leases(start: Start, server: ValkeyServer)
     beating.cancel()
 
 
+async def test_changes_are_told(start: Start, server: ValkeyServer) -> None:
+    """A key that was revoked is refused by every gateway as soon as one has heard of it."""
+    first = await begin(start, server)
+    second = await join(first)
+    key = first.control.mint("free", "acct_f")
+    assert (await second.chat(key=key)).status == 200
+    first.control.change(key, None)
+    first.gateway.sweep()
+    await until(lambda: second.gateway.keys.change == first.control.counter)
+    assert (await second.chat(key=key)).status == 401
+
+
+async def test_slots_are_shared(start: Start, server: ValkeyServer) -> None:
+    """Two gateways never give an engine more than it has slots; a higher plan goes first."""
+    first = await begin(start, server)
+    second = await join(first)
+    for platform in (first, second):
+        platform.replicas(first.engine, slots=1)
+    keys = {plan: first.control.mint(plan, f"acct_{plan}") for plan in ("free", "premium")}
+    first.engine.default = Script(gate="go")
+    running = asyncio.create_task(first.chat())
+    await first.engine.until(lambda e: e.outstanding == 1)
+    low = asyncio.create_task(first.chat(key=keys["free"]))
+    await until(lambda: queued(first) == 1)
+    high = asyncio.create_task(second.chat(key=keys["premium"]))
+    await until(lambda: queued(second) == 1)
+    first.engine.next += [Script(gate="high"), Script(gate="low")]
+    first.engine.gates["go"].set()
+    assert (await running).status == 200
+    await first.engine.until(lambda e: e.outstanding == 1)
+    assert (queued(first), queued(second)) == (1, 0)
+    for gate in ("high", "low"):
+        first.engine.gates[gate].set()
+    assert [(await call).status for call in (high, low)] == [200, 200]
+    assert first.engine.peak == 1
+
+
+async def test_slots_without_valkey(start: Start, server: ValkeyServer) -> None:
+    """A call that waits for a slot when Valkey dies is served all the same."""
+    platform = await begin(start, server)
+    platform.replicas(platform.engine, slots=1)
+    platform.engine.default = Script(gate="go")
+    calls = [asyncio.create_task(platform.chat()) for _ in range(2)]
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    await until(lambda: queued(platform) == 1)
+    server.kill()
+    await until(lambda: not ledger(platform).client.connected)
+    platform.engine.gates["go"].set()
+    beating = asyncio.create_task(beat(platform))
+    assert [(await call).status for call in calls] == [200, 200]
+    beating.cancel()
+
+
+def queued(platform: Platform) -> int:
+    return sum(len(group.queue) for group in platform.gateway.backends.groups())
+
+
 async def test_wrong_address_is_refused(start: Start, tmp_path: Path) -> None:
     """A URL that names no Valkey stops the start, in words that name no password."""
     from oxlo.settings import SettingsError

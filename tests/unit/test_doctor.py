@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.valkeys import ValkeyServer
 from typer.testing import CliRunner
 
 from oxlo import cli
@@ -236,6 +237,18 @@ async def test_unreachable_database(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path, database_url="postgresql://127.0.0.1:1/oxlo")
     finding = await doctor.schema(settings)
     assert judged(finding) == (False, True)
+
+
+async def test_valkey(tmp_path: Path, valkey: ValkeyServer) -> None:
+    """One that answers is named; that it writes nothing down is told, that it is away blocks."""
+    given = Settings(home=tmp_path, valkey_url=valkey.url)
+    volatile = await doctor.shared_limits(given)
+    assert judged(volatile) == (False, False)
+    assert "appendonly yes" in volatile.words
+    away = Settings(home=tmp_path, valkey_url=f"unix://{tmp_path}/none.sock")
+    assert judged(await doctor.shared_limits(away)) == (False, True)
+    wrong = Settings(home=tmp_path, valkey_url="http://h")
+    assert judged(await doctor.shared_limits(wrong)) == (False, True)
 
 
 @pytest.mark.parametrize(

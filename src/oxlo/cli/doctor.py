@@ -18,8 +18,9 @@ import msgspec
 import typer
 
 from oxlo import catalogue, plans
-from oxlo.cli import reach, servable
+from oxlo.cli import reach, servable, storing
 from oxlo.cli.libraries import LIBRARIES, Library, lacking
+from oxlo.cli.valkey import program
 from oxlo.errors import ModelNotFound
 from oxlo.fleet import machine
 from oxlo.fleet.assign import Engine, assign, kind_of
@@ -39,6 +40,7 @@ FILES_WANTED, FILES_NEEDED = 4096, 256
 EARLIEST = 1735689600.0
 #: Seconds by which clocks and file systems may disagree.
 _DRIFT = 60.0
+_VALKEY_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ def findings() -> Iterator[Finding]:
     yield asyncio.run(port(settings))
     yield from map(engine, libraries(engines))
     yield asyncio.run(schema(settings))
+    if settings.valkey_address:
+        yield asyncio.run(shared_limits(settings))
     yield clock(time.time(), newest(settings.journal_dir))
     yield open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
 
@@ -253,6 +257,37 @@ async def schema(settings: Settings) -> Finding:
             return wrong("database", f"schema {current or 'none'} is older: run `oxlo migrate`")
         case migrate.Step.REFUSE_NEWER:
             return wrong("database", f"schema {current} is newer than this program: update oxlo")
+
+
+async def shared_limits(settings: Settings) -> Finding:
+    """Whether the Valkey that keeps the limits answers, and writes down what it holds."""
+    if not settings.valkey_url:
+        try:
+            return Finding("valkey", f"embedded: {program()}")
+        except storing.CommandError as error:
+            return wrong("valkey", str(error))
+    try:
+        from oxlo.valkey.address import Address, AddressError
+        from oxlo.valkey.client import Client, Lost, ReplyError
+    except ImportError as error:
+        return wrong("valkey", f"{error.name} is missing: pip install 'oxlo[valkey]'")
+    try:
+        address = Address.parse(settings.valkey_url)
+    except AddressError as error:
+        return wrong("valkey", str(error))
+    client = Client(address, asyncio.get_running_loop())
+    try:
+        if not await client.up(_VALKEY_SECONDS):
+            return wrong("valkey", f"{address} does not answer: {client.why}")
+        kept = await client.ask(b"CONFIG", b"GET", b"appendonly")
+    except (Lost, ReplyError):
+        return Finding("valkey", str(address))  # it may not tell its configuration
+    finally:
+        await client.close()
+    if b"no" in kept.values():
+        words = f"{address} writes nothing down: set `appendonly yes`"
+        return Finding("valkey", words, ok=False)
+    return Finding("valkey", str(address))
 
 
 def newest(folder: Path) -> float:

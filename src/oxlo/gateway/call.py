@@ -304,20 +304,13 @@ class Call:
         if decision.clamped:
             self._reply_head += b"x-oxlo-max-tokens-clamped: %d\r\n" % decision.max_tokens
         self.demand = prediction.demand(self._request, decision, self.caller.account)
-        slot = None if group.queue else group.acquire(self.demand, wall)
-        if slot is not None:
-            self.take(slot)
-            return
-        self._queued_as = waiting = self._waiting()
-        try:
-            group.queue.push(waiting)
-        except ApiError as error:
-            self._queued_as = None
-            self.fail(error)
+        self._gateway.place(self, group)
 
-    def _waiting(self) -> "Waiting[Call]":
-        """What the queue needs to know."""
-        return Waiting(
+    def wait(self) -> None:
+        """Every slot is taken."""
+        if self._queued_as is not None:
+            return
+        waiting = Waiting(
             priority=self.plan.priority,
             account=self.caller.account,
             cost=self.demand.work,
@@ -325,6 +318,11 @@ class Call:
             wait_limit=self.plan.queue_wait,
             item=self,
         )
+        try:
+            self._decision.group.queue.push(waiting)
+            self._queued_as = waiting
+        except ApiError as error:
+            self.fail(error)
 
     def take(self, slot: Slot) -> None:
         """A slot is ours: write the admission down, then send."""
@@ -535,8 +533,8 @@ class Call:
             self._counting.cancel()
         if self._keeping is not None:
             self._keeping.cancel()
-        if self._queued_as is not None:
-            self._decision.group.queue.remove(self)
+        if not self.sent_at:
+            self._gateway.leave(self, self._decision.group)
         self._free_slot(answered=answered)
         self.attempt = None
 

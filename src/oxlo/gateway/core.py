@@ -28,6 +28,7 @@ from oxlo.gateway.media import Media
 from oxlo.gateway.metrics import CallMetrics, Metrics
 from oxlo.gateway.relay import Proxies
 from oxlo.gateway.routes import Routes
+from oxlo.gateway.sharing import Sharing
 from oxlo.gateway.spool import Spool
 from oxlo.gateway.upstream import Upstream
 from oxlo.ledger.base import Ledger
@@ -87,7 +88,11 @@ class Gateway:
         self.backends = Backends(settings.replicas_file, settings.queue_limit, loop, self.serve)
         self.admission = Admission(catalogue, plans, self.backends)
         self.lookup = Lookup(settings.control_private_socket, loop)
-        self.ledger: Ledger = ledger(settings, loop, name, self.lookup)
+        self.ledger: Ledger
+        self.ledger, slots = ledger(settings, loop, name, self.lookup)
+        self.ledger.on_change = self._told_of_change
+        #: How slots are come by where other gateways want them as well.
+        self.sharing = Sharing(self, slots) if slots is not None else None
         self.keys = auth.Keys(self.lookup, settings.signing_secret())
         self.control = Upstream(f"unix:{settings.control_socket}", loop)
         self.proxies = Proxies(settings.trusted_proxies)
@@ -216,6 +221,28 @@ class Gateway:
 
     # Slots.
 
+    def place(self, call: Call, group: Group) -> None:
+        """Give a call a slot, or let it wait for one."""
+        sharing = self.sharing
+        if sharing is not None and sharing.up:
+            sharing.ask(call, group)
+        else:
+            self.place_here(call, group)
+
+    def place_here(self, call: Call, group: Group) -> None:
+        """As `place`, by what this gateway knows alone."""
+        slot = None if group.queue else group.acquire(call.demand, self.wall())
+        if slot is not None:
+            call.take(slot)
+        else:
+            call.wait()
+
+    def leave(self, call: Call, group: Group) -> None:
+        """A call waits for no slot any more. Harmless when it did not."""
+        group.queue.remove(call)
+        if self.sharing is not None:
+            self.sharing.leave(call)
+
     def release(self, slot: Slot, group: Group) -> None:
         """Give a slot back and serve who waits for it."""
         slot.release()
@@ -224,12 +251,16 @@ class Gateway:
 
     def serve(self, group: Group) -> None:
         """Hand free slots to those who wait, in the queue's order."""
+        if self.sharing is not None and self.sharing.up:
+            return  # Valkey does
         wall = self.wall()
         while group.queue and group.has_slot(wall):
             call = group.queue.pop(self.clock())
             assert call is not None
             slot = group.acquire(call.demand, wall)
             assert slot is not None
+            if self.sharing is not None:
+                self.sharing.leave(call)
             call.take(slot)
 
     def call_metrics(self, model: str, plan: str, endpoint: str) -> CallMetrics:
@@ -257,6 +288,8 @@ class Gateway:
                 call.expired()
         self.ledger.renew([call.reservation for call in self.calls if call.reservation], wall)
         self.ledger.tick(wall)
+        if self.sharing is not None:
+            self._share()
         self.idempotency.tick(wall)
         self.journal.retry()
         self.backends.refresh()
@@ -270,8 +303,22 @@ class Gateway:
             self._plans = {plan.id: plan for plan in plans}
             self.admission.use(plans)
 
+    def _share(self) -> None:
+        """Keep what is shared; without Valkey, serve those who waited for it."""
+        assert self.sharing is not None
+        self.sharing.tick()
+        if not self.sharing.up:
+            for group in self.backends.groups():
+                self.serve(group)
+
     def _changed(self, counter: int | None) -> None:
         if counter is not None and counter != self.keys.change:
+            self.keys.invalidate(counter)
+            self.ledger.announce(counter)
+
+    def _told_of_change(self, counter: int) -> None:
+        """Another gateway found it first."""
+        if counter > self.keys.change:
             self.keys.invalidate(counter)
 
     def _snapshot(self) -> Snapshot:

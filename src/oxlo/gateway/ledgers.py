@@ -1,24 +1,31 @@
 """Which ledger a gateway uses: its own memory, or the Valkey that it shares with others."""
 
 import asyncio
+import hashlib
+import socket
+from typing import TYPE_CHECKING
 
 from oxlo.gateway.lookup import Lookup
 from oxlo.ledger.base import Ledger
 from oxlo.ledger.memory import MemoryLedger
 from oxlo.settings import Settings, SettingsError
 
+if TYPE_CHECKING:
+    from oxlo.ledger.slots import SharedSlots
+
 
 def ledger(
     settings: Settings, loop: asyncio.AbstractEventLoop, name: str, lookup: Lookup
-) -> Ledger:
-    """The ledger of gateway `name`.
+) -> tuple[Ledger, "SharedSlots | None"]:
+    """The ledger of gateway `name`, and the slots of engines that it shares with others.
 
     Raises SettingsError when Valkey's address is none, or what speaks to it is not installed.
     """
     if not settings.valkey_address:
-        return MemoryLedger()
+        return MemoryLedger(), None
     try:
         from oxlo.ledger.shared import SharedLedger
+        from oxlo.ledger.slots import SharedSlots
         from oxlo.valkey.address import Address, AddressError
     except ImportError as error:
         raise SettingsError(
@@ -28,7 +35,7 @@ def ledger(
         address = Address.parse(settings.valkey_address)
     except AddressError as error:
         raise SettingsError(str(error)) from None
-    return SharedLedger(
+    shared = SharedLedger(
         address,
         loop,
         name,
@@ -36,3 +43,12 @@ def ledger(
         when_down=settings.limits_when_store_is_down,
         timeout=settings.valkey_timeout,
     )
+    slots = SharedSlots(shared.client, loop, _site(settings), name)
+    shared.slots = slots
+    return shared, slots
+
+
+def _site(settings: Settings) -> str:
+    """The gateways that read one list of replicas: those of one home on one host."""
+    place = f"{socket.gethostname()} {settings.home.resolve()}"
+    return hashlib.sha256(place.encode()).hexdigest()[:12]

@@ -100,6 +100,13 @@ class Ledger(ABC):
     def tick(self, now: float) -> None:
         """Twice a second: whatever depends on the passing of time."""
 
+    #: Called with the counter of changes to accounts and keys, where another gateway tells of one.
+    on_change: Callable[[int], None] | None
+
+    @abstractmethod
+    def announce(self, counter: int) -> None:
+        """Tell other gateways, if there are any, that accounts or keys have changed."""
+
     @abstractmethod
     def health(self) -> tuple[bool, int]:
         """Whether the counts can be asked for, and how often that failed."""

@@ -33,6 +33,7 @@ class MemoryLedger(Ledger):
     """Day, minute and concurrency of every account, for one gateway."""
 
     def __init__(self, *, lease_seconds: float = 30.0) -> None:
+        self.on_change = None
         self._lease_seconds = lease_seconds
         self._accounts: dict[str, Account] = {}
         self._lines: dict[Account, None] = {}
@@ -121,6 +122,9 @@ class MemoryLedger(Ledger):
                 del self._lines[held]
         for _ in range(min(_SWEEP, len(self._round))):
             self._sweep(self._round.popleft(), now)
+
+    def announce(self, counter: int) -> None:
+        """There is nobody else."""
 
     def health(self) -> tuple[bool, int]:
         """Memory does not fail."""

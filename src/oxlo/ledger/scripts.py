@@ -8,8 +8,8 @@ from oxlo.valkey.script import Script
 _FOLDER: Final = Path(__file__).with_name("lua")
 
 
-def _script(name: str) -> Script:
-    return Script((_FOLDER / "account.lua").read_bytes() + (_FOLDER / f"{name}.lua").read_bytes())
+def _script(name: str, shared: str = "account") -> Script:
+    return Script((_FOLDER / f"{shared}.lua").read_bytes() + (_FOLDER / f"{name}.lua").read_bytes())
 
 
 RESERVE: Final = _script("reserve")
@@ -19,7 +19,11 @@ LINE: Final = _script("line")
 LOOK: Final = _script("look")
 BEGIN: Final = _script("begin")
 
-ALL: Final = (RESERVE, SETTLE, RENEW, LINE, LOOK, BEGIN)
+TAKE: Final = _script("take", "model")
+FREE: Final = _script("free", "model")
+HOLD: Final = _script("hold", "model")
+
+ALL: Final = (RESERVE, SETTLE, RENEW, LINE, LOOK, BEGIN, TAKE, FREE, HOLD)
 
 #: What a script answers first.
 ADMITTED: Final = 1

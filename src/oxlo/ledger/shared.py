@@ -10,7 +10,6 @@ twice does nothing. What Valkey never hears of, because the gateway died, ends w
 """
 
 import asyncio
-import contextlib
 import secrets
 from collections.abc import Callable, Iterable
 from typing import Any, Final, Literal
@@ -36,17 +35,19 @@ from oxlo.ledger.counting import Count, Counting
 from oxlo.ledger.known import Known
 from oxlo.ledger.memory import MemoryLedger
 from oxlo.ledger.records import Settled
+from oxlo.ledger.slots import SharedSlots
 from oxlo.ledger.windows import Window, day_of, minute_of
 from oxlo.plans import Plan
 from oxlo.valkey.address import Address
 from oxlo.valkey.client import Client
-from oxlo.valkey.script import bulk
+from oxlo.valkey.script import bulk, command
 
 log = structlog.get_logger()
 
 #: Seconds after which a call in line is passed over unless its gateway has asked for it again.
 _ALIVE: Final = 5.0
 _NEWEST: Final = 0.2
+_CHANGES: Final = "oxlo:changes"
 #: Seconds that a start waits for Valkey.
 _PATIENCE: Final = 5.0
 #: Settlements kept while Valkey is away.
@@ -89,18 +90,23 @@ class SharedLedger(Ledger):
         self._known: dict[str, Known] = {}
         #: Beginnings of reserve.lua's calls, by account, for the plan that it had last.
         self._starts: dict[str, tuple[Plan, bytes]] = {}
+        #: Beginnings of settle.lua's calls, by account.
+        self._ends: dict[str, bytes] = {}
         self.asking: dict[str, Asking] = {}
         self.unsettled: dict[str, Ending] = {}
         self._refused: list[Ending] = []
         self._counting = Counting(count, self._begin)
+        #: Told that accounts or keys changed, and to which counter.
+        self.on_change: Callable[[int], None] | None = None
+        #: The slots that the same gateway shares; messages for them come this way, too.
+        self.slots: SharedSlots | None = None
         self.down = False
         self.failures = 0
-        self._up = asyncio.Event()
         self.client = Client(
             address,
             loop,
             scripts=scripts.ALL,
-            channels=(f"oxlo:gateway:{gateway}",),
+            channels=(f"oxlo:gateway:{gateway}", f"oxlo:slots:{gateway}", _CHANGES),
             message=self._message,
             changed=self._changed,
             timeout=timeout,
@@ -131,6 +137,7 @@ class SharedLedger(Ledger):
         """All but the call of reserve.lua's arguments."""
         if len(self._starts) >= _MOST_KNOWN:
             self._starts.clear()
+            self._ends.clear()
         arguments = (
             self._time(),
             self._gateway,
@@ -279,16 +286,16 @@ class SharedLedger(Ledger):
         refund: bool,
         now: float = 0.0,
     ) -> None:
-        words = scripts.SETTLE.call(
-            _key(account),
-            self._time(),
-            call.encode(),
-            b"1" if counted else b"0",
-            b"1" if minute_counted else b"0",
-            charge,
-            b"%d" % int(now * 1000),
-            b"1" if refund else b"0",
-        )
+        start = self._ends.get(account)
+        if start is None or self._clock is not None:
+            start = self._ends[account] = scripts.SETTLE.start(_key(account), 7) + bulk(
+                self._time()
+            )
+        name, ended = call.encode(), b"%d" % int(now * 1000)
+        words = b"%b$%d\r\n%b\r\n$1\r\n%d\r\n$1\r\n%d\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$1\r\n%d\r\n" % (
+            start, len(name), name, counted, minute_counted, len(charge), charge, len(ended), ended,
+            refund,
+        )  # fmt: skip
         ending = self.unsettled[call] = Ending(self, call, account, words)
         if len(self.unsettled) > _MOST_UNSETTLED:
             del self.unsettled[next(iter(self.unsettled))]
@@ -415,7 +422,6 @@ class SharedLedger(Ledger):
 
     def _changed(self, connected: bool) -> None:
         if connected:
-            self._up.set()
             self._seeded.clear()
             self._resend()
         if self.down != (not connected):
@@ -460,8 +466,22 @@ class SharedLedger(Ledger):
 
     # Messages and time.
 
+    def announce(self, counter: int) -> None:
+        """Tell the other gateways that accounts or keys have changed."""
+        if self.client.connected:
+            words = command(b"PUBLISH", _CHANGES.encode(), b"%d" % counter)
+            self.client.send(words, _ignore)
+
     def _message(self, channel: bytes, text: bytes) -> None:
         """A lease came free for a call of ours, or a window is used up: `ACCOUNT CALL CODE ...`."""
+        if channel == _CHANGES.encode():
+            if self.on_change is not None:
+                self.on_change(int(text))
+            return
+        if channel.startswith(b"oxlo:slots:"):
+            if self.slots is not None:
+                self.slots.message(text)
+            return
         words = text.split()
         account, call = words[0].decode(), words[1].decode()
         known = self.heard(account, words[2:])
@@ -526,9 +546,7 @@ class SharedLedger(Ledger):
 
     async def open(self) -> None:
         """Wait a little for Valkey: a gateway that has just started refuses nobody for that."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                await self._up.wait()
+        await self.client.up(_PATIENCE)
 
     async def close(self) -> None:
         """Tell Valkey what is pending, and hang up."""
@@ -556,6 +574,10 @@ class SharedLedger(Ledger):
 
     def _time(self) -> bytes:
         return b"" if self._clock is None else b"%d" % round(self._clock() * 1000)
+
+
+def _ignore(got: Any) -> None:
+    """Nobody waits for this reply."""
 
 
 def _key(account: str) -> bytes:

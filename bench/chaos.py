@@ -1,0 +1,299 @@
+"""Calls while gateways, Valkey, control and the engine are killed, compared call by call.
+
+    python -m bench chaos [--calls 10000] [--workers 3] [--every 1.0]
+
+What clients saw must agree with the records: a whole answer is counted once, an error is not
+counted, a call that was cut is either and has one outcome; in the end nobody holds a lease, and
+Valkey has counted what the records have.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import random
+import signal
+import sqlite3
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from bench import machine
+from bench.installation import Installation, installation, key, oxlo
+from bench.processes import Failed, Process, free_port
+from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.testing.script import Script
+
+MODEL = "bench"
+CLIENTS = 40
+#: One call in so many hangs up by itself.
+LEAVES = 12
+#: Seconds after which a dead gateway's leases have ended, with the heartbeat that finds out.
+LEASES = 32.0
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a client saw of a call; `id` is "" when it saw no head."""
+
+    id: str
+    what: str
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """All of it."""
+
+    seen: dict[str, int]
+    kills: dict[str, int]
+    outcomes: dict[str, int]
+    #: Calls whose record says something else than their client saw.
+    wrong: list[str]
+    counted: int
+    in_valkey: int
+    leases: int
+
+    @property
+    def right(self) -> bool:
+        """Whether everything agrees."""
+        return not self.wrong and not self.leases and self.counted == self.in_valkey
+
+
+def main(arguments: list[str]) -> int:
+    """Run, print, keep; 1 when anything disagrees."""
+    parser = argparse.ArgumentParser(prog="python -m bench chaos", description=__doc__)
+    parser.add_argument("--calls", type=int, default=10_000)
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--every", type=float, default=1.0, help="seconds between two kills")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args(arguments)
+    try:
+        verdict = run(options.calls, options.workers, options.every, options.seed)
+    except Failed as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"killed: {verdict.kills}\nclients saw: {verdict.seen}\nrecords say: {verdict.outcomes}")
+    print(
+        f"counted: {verdict.counted} in records, {verdict.in_valkey} in Valkey; "
+        f"leases left: {verdict.leases}; disagreements: {len(verdict.wrong)}"
+    )
+    print("\n".join(verdict.wrong[:20]))
+    print(f"kept in {machine.save('chaos', verdict)}")
+    return 0 if verdict.right else 1
+
+
+def run(calls: int, workers: int, every: float, seed: int = 0) -> Verdict:
+    """One run in a folder of its own. Raises Failed."""
+    with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name:
+        home = Path(name) / "oxlo"
+        home.mkdir()
+        port = free_port()
+        engine = [sys.executable, "-m", "oxlo.testing.engine", "--port", str(port)]
+        replica = Replica(
+            id="double", model=MODEL, kind="upstream", dialect="openai",
+            address=f"http://127.0.0.1:{port}", engine_model=MODEL, slots=16,
+            context_length=8192, state=ReplicaState.READY, since=1.0,
+        )  # fmt: skip
+        with (
+            Process([*engine, "--model", MODEL], home / "engine.log", None) as process,
+            installation(
+                home, [MODEL], [replica], pinned=False, workers=workers, valkey=True
+            ) as ours,
+        ):
+            process.wait_for_port(port)
+            with Herd(home, ours, workers, engine, process, port) as herd:
+                return asyncio.run(_chaos(herd, calls, every, random.Random(seed)))
+
+
+class Herd:
+    """The processes, which are killed and started again."""
+
+    def __init__(
+        self,
+        home: Path,
+        ours: Installation,
+        workers: int,
+        engine: list[str],
+        process: Process,
+        port: int,
+    ) -> None:
+        self.home = home
+        self.port = ours.port
+        self.env = ours.env
+        assert ours.valkey is not None
+        self.commands: dict[str, list[str]] = {
+            f"g{n}": oxlo("gateway", "--name", f"g{n}", "--share-port")
+            for n in range(1, workers + 1)
+        }
+        self.commands |= {
+            "valkey": oxlo("valkey"),
+            "control": oxlo("control"),
+            "engine": [*engine, "--model", MODEL],
+        }
+        self.running = dict(zip(self.commands, [*ours.gateways, ours.valkey], strict=False))
+        self.running |= {"control": ours.control, "engine": process}
+        self.engine_port = port
+        self.kills: Counter[str] = Counter()
+        self._mine: list[Process] = []
+
+    def __enter__(self) -> "Herd":
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        for process in self._mine:
+            process.end()
+
+    def kill(self, name: str) -> None:
+        """kill -9, with all that it has started."""
+        self.kills["gateway" if name.startswith("g") else name] += 1
+        for pid in reversed(self.running[name].tree()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def start(self, name: str) -> None:
+        """Start it again."""
+        log = self.home / f"{name}-{sum(self.kills.values())}.log"
+        process = Process(self.commands[name], log, None, self.env)
+        self._mine.append(process)
+        self.running[name] = process
+        if name == "engine":
+            process.wait_for_port(self.engine_port)
+            _slow(self.engine_port)
+
+
+def _slow(port: int) -> None:
+    """Have the engine take a while for each answer."""
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    connection.request("POST", "/_script", msgspec.json.encode(Script(delay=0.03)))
+    connection.getresponse().read()
+    connection.close()
+
+
+async def _chaos(herd: Herd, calls: int, every: float, dice: random.Random) -> Verdict:
+    await asyncio.to_thread(_slow, herd.engine_port)
+    crowd = await asyncio.to_thread(key, herd.env, "crowd")
+    seen: list[Seen] = []
+    left = iter(range(calls))
+    killing = asyncio.create_task(_kill(herd, every, dice))
+    async with asyncio.TaskGroup() as clients:
+        for _ in range(CLIENTS):
+            clients.create_task(_client(herd.port, crowd, left, seen, dice))
+    killing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await killing
+    await asyncio.sleep(LEASES)
+    day, leases = await _limits(herd.port, crowd)
+    await asyncio.sleep(2)  # control drains twice a second
+    return _verdict(herd, seen, day, leases)
+
+
+async def _kill(herd: Herd, every: float, dice: random.Random) -> None:
+    """Kill one after the other; each is back before the next."""
+    names = list(herd.commands)
+    while True:
+        await asyncio.sleep(every * (0.5 + dice.random()))
+        name = dice.choice(names)
+        herd.kill(name)
+        await asyncio.shield(asyncio.to_thread(herd.start, name))
+
+
+async def _client(
+    port: int, crowd: str, left: Iterator[int], seen: list[Seen], dice: random.Random
+) -> None:
+    for number in left:
+        stream, leave = bool(number % 2), number % LEAVES == 0
+        try:
+            async with asyncio.timeout(60):
+                saw = await _call(port, crowd, stream, leave)
+        except TimeoutError:
+            saw = Seen("", "hung")
+        seen.append(saw)
+        if saw.what == "error":
+            await asyncio.sleep(0.05 * dice.random())
+
+
+async def _call(port: int, crowd: str, stream: bool, leave: bool) -> Seen:
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "stream": stream}
+    raw = msgspec.json.encode(body)
+    head = (
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+        f"connection: close\r\nauthorization: Bearer {crowd}\r\ncontent-length: {len(raw)}\r\n\r\n"
+    )
+    call = ""
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return Seen("", "unreachable")
+    try:
+        writer.write(head.encode() + raw)
+        if leave and not stream:
+            await asyncio.sleep(0.005)
+            return Seen("", "left")
+        said = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        call = said.partition("x-request-id: ")[2].split("\r\n")[0]
+        if leave:
+            return Seen(call, "left")
+        return Seen(call, _what(int(said.split()[1]), said, await reader.read()))
+    except (OSError, asyncio.IncompleteReadError):
+        return Seen(call, "cut")
+    finally:
+        writer.close()
+
+
+def _what(status: int, head: str, body: bytes) -> str:
+    """Whether the reply was whole, and what it was."""
+    if "chunked" in head:
+        whole = body.endswith(b"0\r\n\r\n")
+        good = b"data: [DONE]" in body
+    else:
+        whole = len(body) == int(head.partition("content-length: ")[2].split("\r\n")[0])
+        good = status == 200
+    if not whole:
+        return "cut"
+    return "answered" if good and status == 200 else "error"
+
+
+async def _limits(port: int, crowd: str) -> tuple[int, int]:
+    """What Valkey has counted today, and the leases that are held."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    head = f"GET /v1/limits HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {crowd}\r\n"
+    writer.write(f"{head}connection: close\r\n\r\n".encode())
+    said = msgspec.json.decode((await reader.read()).partition(b"\r\n\r\n")[2])
+    writer.close()
+    return said["day"]["used"], said["concurrency"]["in_use"]
+
+
+#: What may be in the record (outcome "" is: no record) of a call of which its client saw this.
+_ALLOWED: dict[str, Callable[[str, int], bool]] = {
+    "answered": lambda outcome, counted: outcome == "answered" and counted == 1,
+    "error": lambda outcome, counted: counted == 0 and outcome != "running",
+    "cut": lambda outcome, counted: outcome != "running",
+    "left": lambda outcome, counted: outcome != "running",
+}
+
+
+def _verdict(herd: Herd, seen: list[Seen], day: int, leases: int) -> Verdict:
+    with sqlite3.connect(herd.home / "oxlo.db") as db:
+        rows = db.execute("select id, outcome, counted from calls").fetchall()
+    records = {call: (outcome, counted) for call, outcome, counted in rows}
+    wrong = [
+        f"{call}: still runs" for call, (outcome, _) in records.items() if outcome == "running"
+    ]
+    for saw in seen:
+        if saw.what == "hung":
+            wrong.append("a call hung")
+        elif saw.id and not _ALLOWED[saw.what](*records.get(saw.id, ("", 0))):
+            wrong.append(f"{saw.id}: seen {saw.what}, recorded {records.get(saw.id)}")
+    return Verdict(
+        dict(Counter(saw.what for saw in seen)),
+        dict(herd.kills),
+        dict(Counter(outcome for outcome, _ in records.values())),
+        wrong,
+        sum(counted for _, counted in records.values()),
+        day,
+        leases,
+    )

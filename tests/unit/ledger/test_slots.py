@@ -1,0 +1,239 @@
+"""Slots that gateways share: never more than there are, in the order of the queue."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.valkeys import ValkeyServer
+
+from oxlo.ledger import scripts
+from oxlo.ledger.slots import Asked, SharedSlots
+from oxlo.plans import Priority
+from oxlo.queue import DUE_STEP, ModelQueue, Waiting
+from oxlo.testing.clock import FakeClock
+from oxlo.valkey.client import Client
+
+ONE = [("r1", 1)]
+
+
+class Gateway:
+    """A gateway's slots, and what it was told."""
+
+    def __init__(self, server: ValkeyServer, name: str, clock: FakeClock) -> None:
+        loop = asyncio.get_running_loop()
+        self.told: list[tuple[str, str, str]] = []
+        self.client = Client(
+            server.address,
+            loop,
+            scripts=scripts.ALL,
+            channels=(f"oxlo:slots:{name}",),
+            message=lambda channel, text: self.slots.message(text),
+            timeout=10.0,
+        )
+        self.slots = SharedSlots(self.client, loop, "site", name, clock=clock)
+
+    async def ready(self) -> None:
+        while not self.client.connected:
+            await asyncio.sleep(0.001)
+
+    async def ask(
+        self,
+        call: str,
+        *,
+        level: Priority = Priority.HIGH,
+        account: str = "a",
+        cost: float = 1.0,
+        replicas: list[tuple[str, int]] = ONE,
+        limit: int = 100,
+    ) -> Asked:
+        """Ask for a slot, and wait for the answer."""
+        asked = self.slots.ask(
+            call,
+            "m",
+            level=int(level),
+            account=account,
+            cost=cost,
+            due_ms=int((max(Priority) + 1 - level) * DUE_STEP * 1000),
+            limit=limit,
+            replicas=replicas,
+            told=lambda what, replica: self.told.append((call, what, replica)),
+        )
+        await self.quiet()
+        return asked
+
+    async def quiet(self) -> None:
+        for _ in range(2):
+            await self.client.ask(b"PING")
+
+    async def beat(self, *held: Asked) -> None:
+        """The heartbeat; those who hold slots renew them."""
+        for asked in held:
+            asked.expires = 0.0
+        self.slots.tick(lambda model: ONE)
+        await self.quiet()
+
+    async def release(self, asked: Asked) -> None:
+        asked.release()
+        await self.quiet()
+
+    def taken(self) -> list[str]:
+        """The calls that were given a slot, in that order."""
+        return [call for call, what, _ in self.told if what == "taken"]
+
+
+@pytest.fixture
+async def gateways(valkey: ValkeyServer, clock: FakeClock) -> AsyncIterator[list[Gateway]]:
+    """Two gateways at an empty Valkey."""
+    both = [Gateway(valkey, name, clock) for name in ("g1", "g2")]
+    for gateway in both:
+        await gateway.ready()
+    await both[0].client.ask(b"FLUSHALL")
+    yield both
+    for gateway in both:
+        await gateway.client.close()
+
+
+async def test_no_more_than_there_are(gateways: list[Gateway]) -> None:
+    """Two gateways take a replica's slots, and not one more; the next one goes elsewhere."""
+    replicas = [("r1", 2), ("r2", 1)]
+    for number in range(4):
+        await gateways[number % 2].ask(f"c{number}", replicas=replicas)
+    assert gateways[0].told == [("c0", "taken", "r1"), ("c2", "taken", "r2")]
+    assert gateways[1].told == [("c1", "taken", "r1"), ("c3", "waits", "")]
+
+
+async def test_freed_slot_goes_to_the_first(gateways: list[Gateway]) -> None:
+    """A slot that one gateway frees is handed to who is next, at the other one."""
+    first, second = gateways
+    held = await first.ask("c0")
+    await second.ask("c1")
+    await first.ask("c2")
+    await first.release(held)
+    await second.quiet()
+    assert (first.taken(), second.taken()) == (["c0"], ["c1"])
+
+
+async def test_priority_holds_across_gateways(gateways: list[Gateway]) -> None:
+    """A higher plan goes first, wherever it came in and however late."""
+    first, second = gateways
+    held = await first.ask("c0")
+    await first.ask("low", level=Priority.BEST_EFFORT)
+    await second.ask("high", level=Priority.HIGHEST)
+    await first.release(held)
+    await second.quiet()
+    assert (first.taken(), second.taken()) == (["c0"], ["high"])
+
+
+async def test_who_left_is_passed_over(gateways: list[Gateway]) -> None:
+    """Who gave up waiting is given nothing."""
+    first, second = gateways
+    held = await first.ask("c0")
+    gone = await second.ask("c1")
+    await second.ask("c2")
+    await second.release(gone)
+    await first.release(held)
+    await second.quiet()
+    assert second.taken() == ["c2"]
+
+
+async def test_full_line(gateways: list[Gateway]) -> None:
+    """A line that is full takes nobody, over all gateways."""
+    for number in range(4):
+        await gateways[number % 2].ask(f"c{number}", limit=2)
+    assert [what for _, what, _ in gateways[1].told] == ["waits", "full"]
+
+
+async def test_dead_gateway_is_passed_over(gateways: list[Gateway], clock: FakeClock) -> None:
+    """A gateway that says nothing for a while is given nothing; its slots end with their leases."""
+    dead, alive = gateways
+    await dead.ask("c0")
+    await dead.ask("c1")
+    clock.advance(6)
+    await alive.ask("c2")
+    for _ in range(7):
+        clock.advance(4)
+        await alive.beat()
+    assert alive.taken() == ["c2"]
+
+
+async def test_renewed_slot_stays(gateways: list[Gateway], clock: FakeClock) -> None:
+    """A call may run for longer than its lease, as long as its gateway lives."""
+    first, second = gateways
+    held = await first.ask("c0")
+    for _ in range(10):
+        clock.advance(20)
+        await first.beat(held)
+    await second.ask("c1")
+    assert second.told == [("c1", "waits", "")]
+
+
+async def test_flushed_line_is_made_again(gateways: list[Gateway]) -> None:
+    """After a flush, who holds a slot holds it, and who waited waits again."""
+    first, second = gateways
+    held = await first.ask("c0")
+    await second.ask("c1")
+    await first.client.ask(b"FLUSHALL")
+    await first.beat(held)
+    await second.beat()
+    assert second.taken() == []
+    await first.release(held)
+    await second.quiet()
+    assert second.taken() == ["c1"]
+
+
+arrivals = st.lists(
+    st.tuples(
+        st.sampled_from(list(Priority)), st.sampled_from("abc"), st.integers(1, 50),
+        st.sampled_from([0.0, 3.0, 25.0]),
+    ),
+    min_size=1,
+    max_size=14,
+)  # fmt: skip
+
+
+@given(arrivals=arrivals, paces=st.lists(st.sampled_from([0.0, 4.0, 30.0]), min_size=14))
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_order_is_the_queues(
+    valkey: ValkeyServer,
+    arrivals: list[tuple[Priority, str, int, float]],
+    paces: list[float],
+) -> None:
+    """Whoever comes when: calls are served as one gateway's queue would serve them."""
+    with asyncio.Runner() as runner:
+        runner.run(_same_order(valkey, arrivals, paces))
+
+
+async def _same_order(
+    server: ValkeyServer, arrivals: list[tuple[Priority, str, int, float]], paces: list[float]
+) -> None:
+    clock = FakeClock()
+    gateway = Gateway(server, "g1", clock)
+    await gateway.ready()
+    await gateway.client.ask(b"FLUSHALL")
+    queue: ModelQueue[str] = ModelQueue(100)
+    held = await gateway.ask("first")
+    for number, (level, account, cost, pause) in enumerate(arrivals):
+        clock.advance(pause)
+        await gateway.beat(held)
+        await gateway.ask(f"c{number}", level=level, account=account, cost=float(cost))
+        queue.push(
+            Waiting(
+                priority=level, account=account, cost=float(cost), enqueued_at=clock(),
+                wait_limit=1e9, item=f"c{number}",
+            )
+        )  # fmt: skip
+    expected = ["first"]
+    for _, pause in zip(arrivals, paces, strict=False):
+        clock.advance(pause)
+        await gateway.beat(held)
+        await gateway.release(held)
+        served = queue.pop(clock())
+        assert served is not None
+        expected.append(served)
+        assert gateway.taken() == expected
+        held = gateway.slots.asked[served]
+    await gateway.client.close()
