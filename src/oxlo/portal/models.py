@@ -1,12 +1,15 @@
 """`/models` and the page of each model."""
 
+from collections.abc import Callable
+from typing import NamedTuple
+
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import describe
 from oxlo.plans import Plan, Plans
-from oxlo.portal import highlighting, listing, readiness
+from oxlo.portal import highlighting, listing, readiness, words
 from oxlo.portal.listing import Filters, Row
 from oxlo.portal.pages import wants_part
 from oxlo.portal.readiness import Readiness
@@ -110,17 +113,41 @@ def default(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def limits(plans: Plans, row: Row) -> list[tuple[Plan, bool, int | None, int | None]]:
-    """For each plan: whether it opens the model, and its caps in tokens (None: the context)."""
+class Cap(NamedTuple):
+    """One limit of a call: what it is called, and how it stands for a plan."""
+
+    name: str
+    shown: Callable[[Plan], str]
+
+
+def caps(row: Row) -> list[Cap]:
+    """What limits a call of the model, by what it does (D17)."""
+    model = row.model
+    tokens_in = Cap("Input tokens", lambda p: _tokens(p.max_input_tokens, row.context))
+    tokens_out = Cap("Output tokens", lambda p: _tokens(p.max_output_tokens, row.context))
+    size = Cap("Largest body", lambda p: f"{p.max_body_mb}{words.THIN}MB")
+    if model.abilities & {"transcription", "translation"}:
+        return [Cap("Longest recording", _minutes), size]
+    if "detection" in model.abilities:
+        return [size]
+    return [tokens_in, tokens_out] if "chat" in model.abilities else [tokens_in]
+
+
+def limits(plans: Plans, row: Row) -> list[tuple[Plan, bool, list[tuple[str, str]]]]:
+    """For each plan: whether it opens the model, and its caps by name."""
     return [
-        (
-            plan,
-            plan.opens(row.model.tier),
-            _least(plan.max_input_tokens, row.context),
-            _least(plan.max_output_tokens, row.context),
-        )
+        (plan, plan.opens(row.model.tier), [(cap.name, cap.shown(plan)) for cap in caps(row)])
         for plan in plans
     ]
+
+
+def _tokens(cap: int | None, context: int) -> str:
+    return words.count(_least(cap, context), "context")
+
+
+def _minutes(plan: Plan) -> str:
+    minutes = plan.max_audio_minutes
+    return "any" if minutes is None else f"{minutes}{words.THIN}min"
 
 
 def _least(cap: int | None, context: int) -> int | None:

@@ -4,10 +4,11 @@ import httpx2
 import pytest
 from tests.unit.portal.conftest import replica, serve
 
-from oxlo import catalogue
+from oxlo import catalogue, plans
 from oxlo.fleet.registry import ReplicaState
 from oxlo.portal import listing
-from oxlo.portal.listing import Filters
+from oxlo.portal.listing import Filters, Row
+from oxlo.portal.models import limits
 from oxlo.portal.readiness import Readiness
 from oxlo.settings import Settings
 
@@ -83,6 +84,23 @@ async def test_page_shows_what_is_published(browser: httpx2.AsyncClient) -> None
     assert "Apache-2.0" in page
     assert 'href="/playground?model=kokoro-82m"' in page
     assert "https://ai.example.org/v1" in page
+
+
+@pytest.mark.parametrize(
+    ("model", "caps"),
+    [
+        ("qwen-3-32b", ["Input tokens", "Output tokens"]),
+        ("whisper-large-v3", ["Longest recording", "Largest body"]),
+        ("kokoro-82m", ["Input tokens"]),
+        ("bge-large", ["Input tokens"]),
+        ("yolov11", ["Largest body"]),
+    ],
+)
+def test_limits_are_those_that_apply(model: str, caps: list[str]) -> None:
+    """A recording is limited in minutes, a prompt in tokens, a picture in size."""
+    row = Row(MODELS.resolve(model), "ready", 0)
+    (first, *_) = limits(plans.load(), row)
+    assert [name for name, _ in first[2]] == caps
 
 
 async def test_aliases_lead_to_the_model(browser: httpx2.AsyncClient) -> None:

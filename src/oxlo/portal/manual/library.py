@@ -18,6 +18,9 @@ _BESIDE = {
 #: Decisions are read from the architecture's page: they would drown the list.
 _UNLISTED = "decisions/"
 
+#: What comes before that list.
+_START = (("", "Overview"), ("quickstart", "Quickstart"))
+
 _HEADING = re.compile(r"^## (.+)$")
 _LINK = re.compile(r"^\| \[([^\]]+)\]\(([^)#]+\.md)\) \|")
 _TITLE = re.compile(r"^# (.+)$", re.MULTILINE)
@@ -64,7 +67,7 @@ class Library:
     @cached_property
     def sections(self) -> list[tuple[str, list[tuple[str, str]]]]:
         """The sidebar: headings, each with (slug, name) of its pages."""
-        found: list[tuple[str, list[tuple[str, str]]]] = [("Start", [("", "Overview")])]
+        found: list[tuple[str, list[tuple[str, str]]]] = [("Start", list(_START))]
         for line in self.pages[""].file.read_text().splitlines() if "" in self.pages else ():
             if heading := _HEADING.match(line):
                 found.append((heading[1], []))
