@@ -5,8 +5,10 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,20 @@ def test_link_to_set_a_password(tmp_path: Path) -> None:
     assert re.fullmatch(r"http://127\.0\.0\.1:8000/welcome\?token=[\w-]{43}", link)
     token = link.partition("=")[2].encode()
     assert token not in b"".join(file.read_bytes() for file in tmp_path.glob("oxlo.db*"))
+
+
+def test_deeds_are_in_the_audit_log(tmp_path: Path) -> None:
+    """What is done at the command line stands beside what is done in the console."""
+    _said(tmp_path, "accounts", "create", "ann")
+    _said(tmp_path, "accounts", "set-plan", "ann", "pro")
+    _said(tmp_path, "keys", "create", "--account", "ann", "--name", "web")
+    with closing(sqlite3.connect(tmp_path / "oxlo.db")) as db:
+        rows = db.execute("select actor, action, detail from audit order by at").fetchall()
+    assert rows == [
+        ("cli", "account.created", "free"),
+        ("cli", "account.plan", "free to pro"),
+        ("cli", "key.created", "web of ann"),
+    ]
 
 
 def test_key_from_birth_to_end(tmp_path: Path) -> None:

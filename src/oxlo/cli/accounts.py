@@ -36,7 +36,9 @@ def create(
     async def work(desk: Desk) -> "Account":
         chosen = desk.plan(plan)
         async with desk.database.write() as db:
-            return await accounts.create(db, name, chosen, now=desk.now, email=email)
+            made = await accounts.create(db, name, chosen, now=desk.now, email=email)
+            await desk.note(db, "account.created", made.id, chosen.id)
+            return made
 
     account = storing.run(work)
     typer.echo(f"Created account {account.name} ({account.id}) on plan {account.plan}.")
@@ -63,7 +65,9 @@ def set_plan(name: Name, plan: Annotated[str, typer.Argument(help="The new plan'
     async def work(desk: Desk) -> "Account":
         chosen = desk.plan(plan)
         async with desk.database.write() as db:
-            return await accounts.set_plan(db, await accounts.find(db, name), chosen)
+            found = await accounts.find(db, name)
+            await desk.note(db, "account.plan", found.id, f"{found.plan} to {chosen.id}")
+            return await accounts.set_plan(db, found, chosen)
 
     account = storing.run(work)
     typer.echo(f"Account {account.name} is on plan {account.plan}.")
@@ -83,9 +87,9 @@ def grant(
         async with desk.database.write() as db:
             account = await accounts.find(db, name)
             chosen = _day(day, desk.now)
-            return account, await grants.give(
-                db, account.id, requests, reason, day=chosen, now=desk.now
-            )
+            given = await grants.give(db, account.id, requests, reason, day=chosen, now=desk.now)
+            await desk.note(db, "requests.granted", account.id, f"{requests}: {given.reason}")
+            return account, given
 
     account, given = storing.run(work)
     typer.echo(f"Account {account.name} got {given.requests:,} requests more for {_on(given)}.")
@@ -101,7 +105,10 @@ def refund(
 
     async def work(desk: Desk) -> "Grant":
         async with desk.database.write() as db:
-            return await grants.refund(db, request, reason, now=desk.now)
+            given = await grants.refund(db, request, reason, now=desk.now)
+            note = f"{request}: {given.reason}"
+            await desk.note(db, "request.refunded", given.account_id, note)
+            return given
 
     given = storing.run(work)
     typer.echo(f"Call {request} is refunded: {given.account_id} has one request more today.")
@@ -110,13 +117,13 @@ def refund(
 @app.command()
 def link(name: Name) -> None:
     """Print a link that sets the account's password in the portal; it works once, for a week."""
-    from oxlo.store import accounts, audit, tokens
+    from oxlo.store import accounts, tokens
 
     async def work(desk: Desk) -> str:
         async with desk.database.write() as db:
             account = await accounts.find(db, name)
             who = account.id
-            await audit.write(db, "password.link", actor="cli", target=who, now=desk.now)
+            await desk.note(db, "password.link", who)
             return await tokens.welcome(db, who, desk.settings.base_url, now=desk.now)
 
     typer.echo(storing.run(work))

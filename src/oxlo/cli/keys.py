@@ -39,7 +39,7 @@ def create(
         async with desk.database.write() as db:
             owner = await accounts.find(db, account)
             signing = desk.settings.signing_secret()
-            return await keys.issue(
+            key, secret = await keys.issue(
                 db,
                 owner.id,
                 name=name,
@@ -48,6 +48,8 @@ def create(
                 expires_at=ends,
                 scope=scope,
             )
+            await desk.note(db, "key.created", key.id, f"{key.name} of {owner.name}")
+            return key, secret
 
     key, secret = storing.run(work)
     typer.echo(secret if quiet else f"Created {key.id}. Keep the key now: {secret}")
@@ -76,7 +78,9 @@ def revoke(key_id: Annotated[str, typer.Argument(help="As `oxlo keys list` shows
 
     async def work(desk: Desk) -> "Key":
         async with desk.database.write() as db:
-            return await keys.revoke(db, key_id, now=desk.now)
+            key = await keys.revoke(db, key_id, now=desk.now)
+            await desk.note(db, "key.revoked", key.id, f"{key.name} ({key.prefix}...)")
+            return key
 
     key = storing.run(work)
     typer.echo(f"Revoked {key.id} ({key.name}, {key.prefix}...).")

@@ -16,6 +16,8 @@ from oxlo.plans import Plan
 from oxlo.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
     from oxlo.store.database import Database
 
 Result = TypeVar("Result")
@@ -39,6 +41,12 @@ class Desk:
             return plans.load(self.settings.plans_file)[plan_id]
         except KeyError as error:
             raise CommandError(str(error.args[0])) from None
+
+    async def note(self, db: "AsyncConnection", action: str, target: str, detail: str = "") -> None:
+        """Put what the command does into the audit log, in its own transaction."""
+        from oxlo.store import audit
+
+        await audit.write(db, action, actor="cli", target=target, now=self.now, detail=detail)
 
 
 def run(work: Callable[[Desk], Awaitable[Result]]) -> Result:

@@ -6,11 +6,12 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from oxlo.errors import Forbidden, NotFound, Overloaded
+from oxlo.errors import BadRequest, BodyTooLarge, Forbidden, NotFound, Overloaded
 from oxlo.portal import sessions
 from oxlo.portal.desk import Desk, Visit
 from oxlo.portal.site import Site
@@ -20,6 +21,8 @@ Page = Callable[[Request], Awaitable[Response]]
 Submit = Callable[[Request, FormData], Awaitable[Response]]
 
 _FIELDS = 300
+#: Bytes of a form; the gateway would let through more.
+_LARGEST = 256 << 10
 
 
 class Filled(dict[str, str]):
@@ -139,8 +142,14 @@ def _to_login(request: Request) -> Response:
 
 
 async def _form(request: Request) -> FormData:
-    """The fields of a form. Raises ForgedForm when it is not one of ours."""
-    form = await request.form(max_files=0, max_fields=_FIELDS)
+    """The fields of a form. Raises ForgedForm when it is not one of ours, BodyTooLarge."""
+    length = request.headers.get("content-length", "")
+    if not length.isdigit() or int(length) > _LARGEST:
+        raise BodyTooLarge("A form has at most 256 KB.")
+    try:
+        form = await request.form(max_files=0, max_fields=_FIELDS)
+    except HTTPException:
+        raise BadRequest("This is not a form of these pages.") from None
     given, expected = form.get("csrf"), getattr(request.state, "csrf", "")
     foreign = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
     genuine = (

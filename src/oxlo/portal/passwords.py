@@ -70,8 +70,7 @@ class Passwords:
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
         self._turns = asyncio.Semaphore(_AT_ONCE)
-        #: What is checked where there is no account: the answer takes as long.
-        self._nobody = self._hasher.hash("nobody has this password")
+        self._nobody = ""
 
     async def hash(self, password: str) -> str:
         """What is kept instead of a password."""
@@ -81,12 +80,17 @@ class Passwords:
     async def matches(self, hashed: str | None, password: str) -> bool:
         """Whether it is the password of this hash; of None it never is, and takes as long."""
         async with self._turns:
-            right = await asyncio.to_thread(self._verify, hashed or self._nobody, password)
+            right = await asyncio.to_thread(self._verify, hashed, password)
         return right and hashed is not None
 
-    def _verify(self, hashed: str, password: str) -> bool:
+    def _nobodys(self) -> str:
+        """What is checked where there is no account, so that the answer takes as long."""
+        self._nobody = self._nobody or self._hasher.hash("nobody has this password")
+        return self._nobody
+
+    def _verify(self, hashed: str | None, password: str) -> bool:
         try:
-            return self._hasher.verify(hashed, _normal(password))
+            return self._hasher.verify(hashed or self._nobodys(), _normal(password))
         except (VerificationError, InvalidHashError):
             return False
 

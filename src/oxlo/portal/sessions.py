@@ -94,7 +94,6 @@ async def sign_out(request: Request, reply: Response) -> Response:
     reply.delete_cookie(
         desk.cookies.session, secure=desk.cookies.secure, httponly=True, samesite="lax"
     )
-    reply.headers["clear-site-data"] = '"storage"'
     return reply
 
 

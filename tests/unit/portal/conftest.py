@@ -119,10 +119,20 @@ async def portal(tmp_path: Path) -> AsyncIterator[Portal]:
         yield portal
 
 
+#: An empty database at the newest schema: to migrate one for each test takes longest of all.
+_MIGRATED: list[bytes] = []
+
+
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Portal]:
     """The pages of an installation."""
+    file = settings.home / "oxlo.db"
+    if _MIGRATED and not file.exists():
+        file.write_bytes(_MIGRATED[0])
     database = Database(settings.database)
     await migrate.prepare(database)
+    if not _MIGRATED:
+        await database.close()  # the whole of it is in its file
+        _MIGRATED.append(file.read_bytes())
     yield Portal(settings, database)
     await database.close()

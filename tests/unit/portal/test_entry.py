@@ -89,6 +89,26 @@ async def test_mass_sign_up_is_braked(portal: Portal) -> None:
     await portal.newcomer("other@example.com", "2001:db8:1::1")
 
 
+async def test_probing_for_accounts_is_braked(portal: Portal) -> None:
+    """Ten answers that somebody has an account, or that a code is none, and then a wait."""
+    await portal.newcomer()
+    somebody = portal.somebody("203.0.113.5")
+    for number in range(10):
+        more = {"promo": f"GUESS{number}", "email": "x@example.com"} if number % 2 else {}
+        assert (await somebody.sign_up(**({"email": EMAIL} | more))).status_code == 400
+    assert (await somebody.sign_up(EMAIL)).status_code == 429
+    await portal.newcomer("bob@example.com", "203.0.113.6")
+
+
+async def test_forms_that_are_none(portal: Portal) -> None:
+    """Large bodies and files are refused before they are read for meaning."""
+    somebody = portal.somebody()
+    large = await somebody.client.post("/login", data={"email": "x" * 300_000})
+    assert large.status_code == 413
+    file = await somebody.client.post("/login", files={"csrf": ("a.txt", b"x")})
+    assert file.status_code == 400
+
+
 async def test_closed_sign_up(portal: Portal, settings: Settings) -> None:
     """Where the operator has closed it, there is no form and no way around it."""
     async with opened(Settings(home=settings.home, signup="closed")) as closed:

@@ -21,6 +21,8 @@ SIGNUP = Brake(kind="signup", free=5, wait=10 * _MINUTE, longest=_DAY, window=_D
 #: Mails that one address asks for, and that one person gets.
 ASKING = Brake(kind="ask", free=10, wait=_MINUTE, longest=_HOUR, window=_DAY)
 MAILS = Brake(kind="mails", free=3, wait=5 * _MINUTE, longest=_HOUR, window=_DAY)
+#: Sign-ups that learn something: that an address has an account, that a code is none.
+PROBE = Brake(kind="probe", free=10, wait=_MINUTE, longest=_HOUR, window=_DAY)
 PROMO = Brake(kind="promo", free=10, wait=_MINUTE, longest=_HOUR, window=_DAY)
 
 

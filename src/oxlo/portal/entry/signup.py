@@ -58,8 +58,10 @@ async def submit(request: Request, form: FormData) -> Response:
     except InvalidAccount:
         return _page(request, asked, target, {"email": "Write it like name@example.com."})
     except AccountExists:
+        await _count_probe(request)
         return _page(request, asked, target, {"email": _TAKEN})
     except PromoRefused as refused:
+        await _count_probe(request)
         return _page(request, asked, target, {"promo": str(refused)})
     log.info("account.signed_up", account=account.id)
     return await sessions.sign_in(request, guard.back(target), account)
@@ -76,6 +78,7 @@ async def _made(request: Request, asked: Asked) -> Account:
     where, now = limits.network(address(request)), desk.now
     async with desk.site.database.read() as db:
         await limits.check(db, limits.SIGNUP, where, "sign-ups from your network", now=now)
+        await limits.check(db, limits.PROBE, where, "tries from your network", now=now)
         await _check_new(db, email, asked.promo, now=now)
     hashed = await desk.passwords.hash(asked.password)
     async with desk.site.database.write() as db:
@@ -96,6 +99,13 @@ async def _made(request: Request, asked: Asked) -> Account:
             address=address(request),
         )
     return account
+
+
+async def _count_probe(request: Request) -> None:
+    """Whoever asks for many addresses or codes has to wait."""
+    desk, where = Desk.of(request), limits.network(address(request))
+    async with desk.site.database.write() as db:
+        await brakes.note(db, limits.PROBE, where, now=desk.now)
 
 
 async def _check_new(db: AsyncConnection, email: str, promo: str, *, now: float) -> None:

@@ -1,0 +1,133 @@
+"""The way of a newcomer, in a browser, at a platform with a real model."""
+
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+from tests.scenario.served import MODEL, Platform, until
+
+pytestmark = pytest.mark.engine
+
+WORDS = "four plain words here"
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Iterator[Platform]:
+    """A platform, started from an empty home."""
+    platform = Platform(tmp_path_factory.mktemp("portal") / "home", starter)
+    try:
+        platform.start(OXLO_MODELS=MODEL)
+        yield platform
+    finally:
+        platform.close()
+
+
+@pytest.fixture
+def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
+    """A browser of its own; what it complains of fails the test."""
+    complaints: list[str] = []
+    context = chromium.new_context(base_url=f"http://127.0.0.1:{platform.port}")
+    page = context.new_page()
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def _sign_up(page: Page, email: str) -> None:
+    page.goto("/signup")
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Password").fill(WORDS)
+    page.get_by_role("button", name="Create account").click()
+
+
+def test_newcomer(platform: Platform, page: Page) -> None:
+    """Sign up, make a key, call with it, see the call and its receipt; revoke, and it is 401."""
+    _sign_up(page, "ann@example.com")
+    assert "60 of 60 requests left today" in page.locator("#limits").inner_text()
+    page.get_by_role("link", name="Create a key").click()
+    page.get_by_label("Name").fill("laptop")
+    page.get_by_role("button", name="Create key").click()
+    platform.key = page.locator("code.value").inner_text()
+    assert platform.key.startswith("sk_")
+    call, _ = platform.complete()
+    page.goto("/dashboard")
+    assert "59 of 60 requests left today" in page.locator("#limits").inner_text()
+    page.get_by_role("link", name=call).click()
+    assert "it counts as one request" in page.locator(".lead").inner_text()
+    page.goto("/dashboard/usage?by=model")
+    assert MODEL in page.locator("table").inner_text()
+    page.goto("/dashboard/api-keys")
+    page.get_by_text("Change", exact=True).last.click()
+    page.get_by_role("button", name="Revoke key").click()
+    assert "The key is revoked" in page.locator(".flash").inner_text()
+    until(lambda: _status(platform) == 401, "the key is refused")
+
+
+def _status(platform: Platform) -> int:
+    request = urllib.request.Request(f"http://127.0.0.1:{platform.port}/v1/models")
+    request.add_header("Authorization", f"Bearer {platform.key}")
+    try:
+        with urllib.request.urlopen(request) as reply:
+            return int(reply.status)
+    except urllib.error.HTTPError as error:
+        return error.code
+
+
+def test_list_moves(platform: Platform, page: Page) -> None:
+    """A call that is made while the list is open appears in it without a reload."""
+    _sign_up(page, "bob@example.com")
+    page.goto("/dashboard/api-keys")
+    page.get_by_role("button", name="Create key").click()
+    platform.key = page.locator("code.value").inner_text()
+    page.goto("/dashboard/requests")
+    assert "No request yet" in page.locator("#list").inner_text()
+    call, _ = platform.complete()
+    page.get_by_role("link", name=call).wait_for()
+
+
+WIDER = """() => [...document.querySelectorAll("body *")]
+    .filter((one) => one.getBoundingClientRect().right > innerWidth + 1
+        && !one.closest("pre, .visually-hidden, nav.main, thead"))
+    .map((one) => one.outerHTML.slice(0, 100))"""
+MINE = ("", "/api-keys", "/usage", "/usage?by=model", "/requests", "/settings")
+
+
+def test_pages_are_accessible(platform: Platform, page: Page) -> None:
+    """Axe finds nothing on any page, light or dark, and no page is wider than a phone."""
+    _sign_up(page, "cid@example.com")
+    page.goto("/dashboard/api-keys")
+    page.get_by_role("button", name="Create key").click()
+    platform.key = page.locator("code.value").inner_text()
+    platform.complete()
+    for path in MINE:
+        for theme, width in (("light", 1280), ("dark", 390)):
+            page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+            page.set_viewport_size({"width": width, "height": 844})
+            page.goto(f"/dashboard{path}")
+            results = Axe().run(page)
+            assert results.violations_count == 0, f"{path}: {results.generate_report()}"
+            assert page.evaluate(WIDER) == [], path
+
+
+def test_operators_first_password(platform: Platform, page: Page) -> None:
+    """The link that the start prints leads to the console."""
+    link = platform.between("Portal: ", "\n")
+    page.goto(link)
+    page.get_by_label("E-mail address").fill("boss@example.com")
+    page.get_by_label("New password").fill(WORDS)
+    page.get_by_role("button", name="Set password and log in").click()
+    page.get_by_role("link", name="Operator").click()
+    assert "boss@example.com" in page.locator("table").inner_text()
+    page.get_by_role("link", name="Models and replicas").click()
+    assert f"{MODEL}-1" in page.locator("#fleet").inner_text()
+    assert "Ready" in page.locator("#fleet").inner_text()
+    for path in ("", "/models", "/plans", "/promos", "/audit", "/outbox"):
+        page.goto(f"/operator{path}")
+        results = Axe().run(page)
+        assert results.violations_count == 0, f"{path}: {results.generate_report()}"
