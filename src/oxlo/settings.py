@@ -83,6 +83,12 @@ class Settings:
     metrics_token: str = _setting(
         "", "Bearer token for /metrics; without it only loopback may read it."
     )
+    otlp_endpoint: str = _setting(
+        "", "Collector that traces of calls are sent to, over OTLP/HTTP: http://HOST:4318."
+    )
+    otlp_headers: tuple[str, ...] = _setting(
+        (), "Headers for the collector, name=value, comma-separated."
+    )
     log_level: Literal["debug", "info", "warning", "error"] = _setting(
         "info", "debug, info, warning or error."
     )

@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from oxlo.control.drain import Drain
+from oxlo.control.traces import Traces
 from oxlo.objects.links import Signer
 from oxlo.objects.store import Objects
 from oxlo.settings import Settings
@@ -27,6 +28,7 @@ class Control:
     objects: Objects
     signer: Signer
     status: Board
+    traces: Traces
     #: Now, in unix seconds.
     clock: Callable[[], float] = time.time
 
@@ -46,11 +48,12 @@ class Control:
 def build(
     settings: Settings, database: Database, *, clock: Callable[[], float] = time.time
 ) -> Control:
-    """Put a control's parts together; nothing runs yet. Raises CannotKeep."""
+    """Put a control's parts together; nothing runs yet. Raises CannotKeep or SettingsError."""
     metrics = ControlMetrics()
     metrics.database_up.set_function(lambda: database.up)
-    drain = Drain(settings.journal_dir, database, metrics, clock=clock)
+    traces = Traces.of(settings)
+    drain = Drain(settings.journal_dir, database, metrics, clock=clock, drained=traces.tell)
     objects = Objects.open(settings.objects_location)
     signer = Signer(settings.base_url, settings.signing_secret())
     status = Board(database, settings.replicas_file, clock)
-    return Control(settings, database, drain, metrics, objects, signer, status, clock)
+    return Control(settings, database, drain, metrics, objects, signer, status, traces, clock)

@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from oxlo.control import fold, segments
-from oxlo.control.segments import Parsed, Segment
+from oxlo.control.segments import CallRecord, Parsed, Segment
 from oxlo.store import calls, keys, positions
 from oxlo.store.database import Database
 from oxlo.telemetry.metrics import ControlMetrics
@@ -32,11 +32,14 @@ class Drain:
         metrics: ControlMetrics,
         *,
         clock: Callable[[], float] = time.time,
+        drained: Callable[[Sequence[CallRecord]], None] = lambda records: None,
     ) -> None:
+        """`drained` is told of the records that were just written to SQL."""
         self._folder = folder
         self._database = database
         self._metrics = metrics
         self._clock = clock
+        self._drained = drained
         self._one_at_a_time = asyncio.Lock()
         # What SQL holds, kept so that an idle drain costs no query; None: ask again.
         self._positions: dict[str, int] | None = None
@@ -89,6 +92,7 @@ class Drain:
 
     def _account(self, segment: Segment, position: int, parsed: Parsed) -> None:
         self._metrics.drained.inc(len(parsed.records))
+        self._drained(parsed.records)
         self._metrics.garbage.inc(len(parsed.garbage))
         for start in parsed.garbage:
             log.error("journal.garbage_skipped", segment=segment.name, position=position + start)

@@ -22,7 +22,8 @@ log = structlog.get_logger()
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop`, then drain once more.
 
-    Raises SchemaMismatch, DatabaseUnavailable, CannotKeep or SocketInUse when it cannot start.
+    Raises SchemaMismatch, DatabaseUnavailable, CannotKeep, SettingsError or SocketInUse when it
+    cannot start.
     """
     settings.prepare()
     async with _database(settings) as database:
@@ -35,6 +36,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             settings.control_socket.unlink(missing_ok=True)
             settings.control_private_socket.unlink(missing_ok=True)
         await jobs.attempt(control, "drain", control.drain.run)
+        await control.traces.close()
     log.info("control.stopped")
 
 
