@@ -10,6 +10,8 @@ BENCHES = {
     "memory": "the gateway's memory after 20,000 and after 200,000 requests",
     "soak": "15 minutes of mixed traffic, half of the streams dropped: does anything grow or leak",
     "real_engine": "chats with a real llama.cpp engine, through the gateway and straight to it",
+    "fairness": "who waits how long when a model is full, beside first come, first served",
+    "longcontext": "conversations about shared documents, on two engines: ours and other routers",
     "embeddings": "embeddings through the platform and by the bare library; batched and not",
     "audio": "transcription and speech through the platform and by the bare libraries",
     "media": "uploads of 25 MB beside small chats: how much later those get their answers",

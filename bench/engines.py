@@ -51,6 +51,7 @@ def _replica(launch: Launch, address: str) -> Replica:
         engine_model=launch.engine_model,
         slots=launch.slots,
         context_length=launch.context_length,
+        cache_tokens=launch.cache_tokens,
         state=ReplicaState.READY,
         api_key=launch.api_key,
         since=time.time(),

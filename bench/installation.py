@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.processes import LOAD, MEASURED, Failed, Process, free_port
-from oxlo import plans
+from oxlo import plans as shipped
 from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica, ReplicaList
 from oxlo.settings import Settings
@@ -63,6 +63,10 @@ class Installation:
     #: As its processes have it.
     env: dict[str, str] = field(default_factory=dict)
 
+    def new_key(self, account: str, plan: str) -> str:
+        """A key of a new account. Raises Failed."""
+        return key(self.env, plan, account)
+
 
 @contextmanager
 def installation(
@@ -75,6 +79,8 @@ def installation(
     media: bool = False,
     workers: int = 1,
     valkey: bool = False,
+    plans: str = "",
+    queue_limit: int = 256,
 ) -> Iterator[Installation]:
     """Run it in the empty folder `home`; `models` with `abilities` are added to the catalogue.
 
@@ -82,11 +88,13 @@ def installation(
 
     `pinned`: the gateway has a CPU of its own, as far as the bench can give it one. `media`: the
     media process runs too. `workers`: so many gateways share the port. `valkey`: limits are kept
-    in a Valkey that runs beside them.
+    in a Valkey that runs beside them. `plans` are added to those that are shipped. `queue_limit`:
+    so many calls may wait for a model.
     """
     cpus = (MEASURED, LOAD) if pinned else (None, None)
     port = free_port()
-    env = _environment(home, port) | ({"OXLO_VALKEY": "embedded"} if valkey else {})
+    env = _environment(home, port, plans) | {"OXLO_QUEUE_LIMIT": str(queue_limit)}
+    env |= {"OXLO_VALKEY": "embedded"} if valkey else {}
     settings = Settings.read(env)
     settings.prepare()
     _write_models(settings, models, abilities)
@@ -125,10 +133,10 @@ def _gateways(
         yield stack.enter_context(Process(command, home / f"{name}.log", cpu, env))
 
 
-def _environment(home: Path, port: int) -> dict[str, str]:
+def _environment(home: Path, port: int, more: str) -> dict[str, str]:
     """Nothing of the caller's own settings gets in."""
     file = home / "plans.toml"
-    file.write_text(Path(plans.__file__).with_name("plans.toml").read_text() + CAPPED)
+    file.write_text(Path(shipped.__file__).with_name("plans.toml").read_text() + CAPPED + more)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OXLO_")}
     return kept | {"OXLO_HOME": str(home), "OXLO_PORT": str(port), "OXLO_PLANS": str(file)}
 
@@ -146,10 +154,11 @@ def oxlo(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "oxlo", *arguments]
 
 
-def key(env: dict[str, str], plan: str) -> str:
-    """A key of a new account on `plan`."""
-    _run(env, "accounts", "create", plan, "--plan", plan)
-    return _run(env, "keys", "create", "--account", plan, "--quiet")
+def key(env: dict[str, str], plan: str, account: str = "") -> str:
+    """A key of a new account on `plan`, which is called like it if nobody says how."""
+    name = account or plan
+    _run(env, "accounts", "create", name, "--plan", plan)
+    return _run(env, "keys", "create", "--account", name, "--quiet")
 
 
 def _run(env: dict[str, str], *arguments: str) -> str:

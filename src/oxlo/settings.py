@@ -47,6 +47,9 @@ class Settings:
     models: tuple[str, ...] = _setting(
         (), "Model ids to serve, comma-separated; instead of the starter set."
     )
+    replicas: tuple[str, ...] = _setting(
+        (), "Engines of a model, `MODEL=NUMBER`, comma-separated; instead of its file's `replicas`."
+    )
     catalogue: Path | None = _setting(
         None, "Folder of further model files (TOML); default HOME/models.d."
     )
@@ -323,6 +326,11 @@ class Settings:
     def spool_dir(self) -> Path:
         """Where gateways keep large bodies and the files of media calls, each in its own folder."""
         return self.run_dir / "media"
+
+    @property
+    def fleet_socket(self) -> Path:
+        """Orders to the fleet, for this user only."""
+        return self.run_dir / "fleet.sock"
 
     @property
     def replicas_file(self) -> Path:

@@ -143,6 +143,24 @@ def test_engine_killed_in_a_stream(running: Platform) -> None:
     assert running.used_today() == used + 1
 
 
+def test_engine_replaced_while_it_serves(running: Platform) -> None:
+    """A new engine takes over: no call fails or waits for a load, a stream at the old one ends."""
+    before = running.engine()
+    with running.counting(300) as stream:
+        restart = command(running.home, running.port, "fleet", "restart", MODEL)
+        while restart.poll() is None:
+            running.complete()
+        *_, finish, done = stream.rest()
+    after = running.engine()
+    told = restart.communicate()[0].split("\n")
+    states = [line.split()[1] for line in told if line]
+    assert (restart.returncode, done) == (0, "[DONE]"), told
+    assert not is_error(finish)
+    assert (after.id, after.generation) == (before.id, before.generation + 1)
+    assert after.address != before.address
+    assert list(dict.fromkeys(states)) == ["starting", "warming", "ready", "draining", "stopped"]
+
+
 def test_gateway_killed(running: Platform) -> None:
     """It is started again with the day's exact count and all receipts; the lost call is free."""
     answered, _ = running.complete()

@@ -25,7 +25,7 @@ from oxlo.errors import ModelNotFound
 from oxlo.fleet import machine
 from oxlo.fleet.assign import Engine, assign, kind_of
 from oxlo.fleet.sizing import Machine
-from oxlo.fleet.starter import chosen
+from oxlo.fleet.starter import chosen, wished
 from oxlo.settings import Settings, SettingsError, misspelt
 from oxlo.weights import Stock
 
@@ -77,13 +77,14 @@ def findings() -> Iterator[Finding]:
         plans.load(settings.plans_file)
         known = catalogue.load(settings.catalogue_dir)
         models = [known.resolve(name) for name in chosen(settings, known)]
+        wishes = wished(settings, known)
     except (SettingsError, msgspec.ValidationError, ModelNotFound, OSError) as mistake:
         yield wrong("settings", str(mistake))
         return
     for name, meant in misspelt().items():
         yield Finding("settings", f"{name} is no setting: is {meant} meant?", ok=False)
     here = machine.here(settings.visible_gpus)
-    engines = assign(models, here.gpus)
+    engines = assign(models, here.gpus, wishes)
     yield Finding("models", ", ".join(model.id for model in models) or "none are to be served")
     yield from placed(engines)
     yield home(settings.home)

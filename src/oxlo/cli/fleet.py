@@ -11,6 +11,7 @@ from oxlo.cli.plan import plan_command
 
 if TYPE_CHECKING:
     from oxlo.fleet.local import LocalFleet
+    from oxlo.settings import Settings
 
 app = typer.Typer()
 app.command(name="plan")(plan_command)
@@ -26,6 +27,37 @@ def fleet(
     """Start, warm, watch and restart the engines of the chosen models."""
     if context.invoked_subcommand is None:
         _serve(with_parent)
+
+
+@app.command()
+def restart(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model's id or alias.")],
+) -> None:
+    """Replace a model's engines by new ones, one after the other, while calls are answered.
+
+    A new one is started and warmed beside the old one, which ends when it has nothing left to do.
+    """
+    from oxlo import catalogue
+    from oxlo.cli import storing
+    from oxlo.settings import Settings
+
+    with storing.one_line_errors():
+        settings = Settings.read()
+        name = catalogue.load(settings.catalogue_dir).resolve(model).id
+        asyncio.run(_restart(name, settings))
+
+
+async def _restart(model: str, settings: "Settings") -> None:
+    from oxlo.cli.storing import CommandError
+    from oxlo.fleet.orders import Order, give
+
+    try:
+        async for told in give(Order(model), settings.fleet_socket):
+            if told.error:
+                raise CommandError(told.error)
+            typer.echo(f"{told.replica}  {told.state:9}  {told.reason}".rstrip())
+    except (FileNotFoundError, ConnectionError):
+        raise CommandError(f"no fleet runs on {settings.home}: start `oxlo serve`") from None
 
 
 def _serve(with_parent: bool) -> None:

@@ -88,9 +88,11 @@ def _lock(settings: Settings) -> None:
 def _fetch_weights(settings: Settings, known: Catalogue, models: tuple[str, ...]) -> None:
     from oxlo.fleet import gpus
     from oxlo.fleet.assign import assign
+    from oxlo.fleet.starter import wished
 
     cards = gpus.here(settings.visible_gpus)
-    engines = assign([known.resolve(name) for name in models], cards)
+    resolved = [known.resolve(name) for name in models]
+    engines = assign(resolved, cards, wished(settings, known))
     here = {engine.model.id: (engine.model, engine.variant) for engine in engines if engine.variant}
     meters = Meters()
     with meters.shown():

@@ -49,12 +49,16 @@ class Engine:
         return _ORDER | {"CUDA_VISIBLE_DEVICES": ",".join(str(gpu.index) for gpu in self.gpus)}
 
 
-def assign(models: Iterable[Model], gpus: Sequence[Gpu]) -> list[Engine]:
+def assign(
+    models: Iterable[Model], gpus: Sequence[Gpu], wishes: Mapping[str, int] | None = None
+) -> list[Engine]:
     """Every engine of the models. No card is over-committed: those that find no room on the cards
     run on the CPU where the model can, and say why not where it cannot.
+
+    `wishes` say how many engines of a model are wanted, where its file is not to say so.
     """
-    cards = by_kind(gpus)
-    engines = [engine for model in models for engine in _engines(model, cards, gpus)]
+    cards, wanted = by_kind(gpus), wishes or {}
+    engines = [e for model in models for e in _engines(model, cards, gpus, wanted.get(model.id))]
     wanting = [engine for engine in engines if engine.variant and engine.variant.cards]
     placed = _place(wanting, cards)
     return [placed.get(engine.replica, engine) for engine in engines]
@@ -112,11 +116,13 @@ def _enough(variant: Variant, cards: Cards) -> bool:
     return 0 < variant.cards <= len(cards.get(variant.hardware, ()))
 
 
-def _engines(model: Model, cards: Cards, gpus: Sequence[Gpu]) -> Iterator[Engine]:
+def _engines(model: Model, cards: Cards, gpus: Sequence[Gpu], wish: int | None) -> Iterator[Engine]:
     model = fitted(model, cards)
     variant = choose(model.variants, cards)
     reason = "" if variant else _unable(model, gpus)
     number = variant.args.get("replicas", 1) if variant else 1
+    if wish and variant and variant.hardware != "remote":
+        number = wish
     for n in range(1, number + 1 if isinstance(number, int) else 2):
         yield Engine(f"{model.id}-{n}", model, variant, reason=reason)
 

@@ -107,6 +107,16 @@ class EngineHost:
         await self._end_process()
         self._enter(ReplicaState.STOPPED, "shut down")
 
+    def report_to(self, changed: Callable[[Replica], None]) -> None:
+        """Tell changes to somebody else from now on."""
+        self._changed = changed
+
+    def succeed(self, generation: int, changed: Callable[[Replica], None]) -> None:
+        """Take the place of a host whose engine this one's replaces, and tell so."""
+        self.replica = msgspec.structs.replace(self.replica, generation=generation)
+        self.report_to(changed)
+        changed(self.replica)
+
     @property
     def pid(self) -> int | None:
         """The engine's process, when there is one."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import msgspec
@@ -11,17 +11,24 @@ import structlog
 from oxlo.catalogue import Catalogue
 from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.kinds import kind
-from oxlo.fleet import machine, registry
+from oxlo.fleet import machine, orders, registry
 from oxlo.fleet.assign import Engine, assign
 from oxlo.fleet.backoff import Backoff
 from oxlo.fleet.host import EngineHost
+from oxlo.fleet.orders import CannotRestart
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
 from oxlo.fleet.sizing import Machine
+from oxlo.fleet.starter import wished
 from oxlo.fleet.turns import Turns
 from oxlo.settings import Settings
 from oxlo.weights import Stock, WeightsError
 
 log = structlog.get_logger("oxlo.fleet")
+
+#: Seconds that an engine which was replaced gets for what it has under way: nobody waits for it.
+_PATIENCE = 900.0
+#: States in which it is known whether a new engine serves.
+_SETTLED = (ReplicaState.READY, ReplicaState.SICK, ReplicaState.STOPPED)
 
 
 class LocalFleet:
@@ -35,6 +42,7 @@ class LocalFleet:
         here: Machine | None = None,
     ) -> None:
         """`here` is what the engines share; None: this machine."""
+        self._catalogue = catalogue
         self._models = [catalogue.resolve(model_id) for model_id in model_ids]
         self._settings = settings
         self._here = here or machine.here(settings.visible_gpus)
@@ -43,9 +51,13 @@ class LocalFleet:
         self._part = self._here
         self._replicas: dict[str, Replica] = {}
         self._generations: dict[str, int] = {}
+        self._engines: dict[str, Engine] = {}
         #: Engines that could not be started as things were.
         self._waiting: dict[str, Engine] = {}
         self._turns = Turns()
+        #: One order at a time: two new engines beside the old ones would take too much memory.
+        self._restarting = asyncio.Lock()
+        self._successors: list[EngineHost] = []
         self._stopping = asyncio.Event()
         self.hosts: dict[str, EngineHost] = {}
 
@@ -62,11 +74,13 @@ class LocalFleet:
             host.start()
         looking = asyncio.create_task(self._look_again())
         try:
-            await self._stopping.wait()
+            async with orders.taken(self, self._settings.fleet_socket):
+                await self._stopping.wait()
         finally:
             looking.cancel()
             drain = self._settings.drain_seconds
-            await asyncio.gather(*(host.stop(drain) for host in self.hosts.values()))
+            hosts = [*self.hosts.values(), *self._successors]
+            await asyncio.gather(*(host.stop(drain) for host in hosts))
 
     def stop(self) -> None:
         """Ask `run` to end."""
@@ -76,7 +90,8 @@ class LocalFleet:
         self._settings.prepare()
         self._logs.mkdir(exist_ok=True)
         before = {r.id: r for r in registry.read(self._settings.replicas_file).replicas}
-        engines = assign(self._models, self._here.gpus)
+        wishes = wished(self._settings, self._catalogue)
+        engines = assign(self._models, self._here.gpus, wishes)
         self._part = self._here.shared(sum(engine.on_cpu for engine in engines))
         for engine in engines:
             earlier = before.get(engine.replica)
@@ -99,20 +114,72 @@ class LocalFleet:
                 else:
                     self._add(engine, ready).start()
 
+    async def restart(self, model: str, told: Callable[[Replica], None]) -> None:
+        """Put a new engine in the place of each of a model's, one after the other.
+
+        A new one is started beside the old one and warmed; then gateways are told of it, and the
+        old one ends when it has nothing left to do. Raises CannotRestart: the old one goes on.
+        """
+        names = [name for name, engine in self._engines.items() if engine.model.id == model]
+        if not names:
+            raise CannotRestart(f"no engine of {model!r} runs here")
+        async with self._restarting:
+            for name in names:
+                await self._replace(name, told)
+
+    async def _replace(self, name: str, told: Callable[[Replica], None]) -> None:
+        engine, old = self._engines[name], self.hosts[name]
+        try:
+            ready = await asyncio.to_thread(launch, engine, self._settings, self._part)
+        except CannotLaunch as reason:
+            raise CannotRestart(f"{name}: {reason}") from None
+        if not ready.argv:
+            raise CannotRestart(f"{name} is not ours to restart: it runs at {ready.address}")
+        new = await self._started(name, ready, told)
+        self.hosts[name] = new
+        new.succeed(old.replica.generation + 1, self._changed)
+        old.report_to(told)
+        await old.stop(_PATIENCE)
+
+    async def _started(
+        self, name: str, ready: Launch, told: Callable[[Replica], None]
+    ) -> EngineHost:
+        """A new engine that is ready. Raises CannotRestart when it fails before."""
+        settled: asyncio.Future[Replica] = asyncio.get_running_loop().create_future()
+
+        def changed(replica: Replica) -> None:
+            told(replica)
+            if replica.state in _SETTLED and not settled.done():
+                settled.set_result(replica)
+
+        new = self._host(name, ready, changed)
+        self._successors.append(new)
+        new.start()
+        replica = await settled
+        self._successors.remove(new)
+        if replica.state is not ReplicaState.READY:
+            await new.stop(0)
+            raise CannotRestart(f"{name}: {replica.reason}; the old engine goes on")
+        return new
+
     def _add(self, engine: Engine, ready: Launch) -> EngineHost:
         self._waiting.pop(engine.replica, None)
-        host = self.hosts[engine.replica] = EngineHost(
-            engine.replica,
+        self._engines[engine.replica] = engine
+        host = self.hosts[engine.replica] = self._host(engine.replica, ready, self._changed)
+        self._replicas[engine.replica] = host.replica
+        return host
+
+    def _host(self, name: str, ready: Launch, changed: Callable[[Replica], None]) -> EngineHost:
+        return EngineHost(
+            name,
             ready,
             logs=self._logs,
             stall=self._settings.engine_stall,
-            changed=self._changed,
-            generation=self._generations[engine.replica],
-            cards=tuple(gpu.index for gpu in engine.gpus),
+            changed=changed,
+            generation=self._generations[name],
+            cards=tuple(gpu.index for gpu in self._engines[name].gpus),
             turns=self._turns,
         )
-        self._replicas[engine.replica] = host.replica
-        return host
 
     def _cannot(self, engine: Engine, reason: str) -> None:
         """Say why an engine is not started; once, as long as it is the same."""

@@ -4,8 +4,9 @@
               half of its slots are taken: so one prompt that everybody sends makes no hot spot
     soonest   of the others, the one where the prompt is read first: what it has to do before,
               and what of the prompt is not in its cache
-    place     where several are as good, a new prompt goes to one whose cache holds less than its
-              share, and of those to the one that its hash names: gateways agree without talking
+    place     what nobody's cache holds yet goes where the cache holds less than its share, if that
+              costs no more than to read it once; where several are as good, to the one that its
+              hash names: gateways agree without talking
 
 Work is what `Pace` predicts, in tokens of prompt.
 """
@@ -16,11 +17,13 @@ from typing import Final, Protocol, TypeVar
 
 from oxlo.fleet.pace import TOKEN_BYTES
 from oxlo.fleet.prefixes import Prefixes
+from oxlo.wire.marks import length
 
 #: Times the mean work per slot that a replica may have before it gets one more call.
 SHARE: Final = 1.25
-#: Tokens of prompt that are not worth a difference.
+#: Tokens of prompt that are not worth a difference; and the same in bytes.
 AS_GOOD: Final = 64.0
+_ALIKE: Final = 256
 
 
 class Demand:
@@ -112,22 +115,29 @@ def _within_share(free: list[C], usable: Sequence[C], demand: Demand) -> list[C]
 
 def _soonest(near: list[C], demand: Demand) -> C:
     waits = [c.work / c.slots + uncached(c, demand) for c in near]
-    most = min(waits) + AS_GOOD
-    as_good = [c for c, wait in zip(near, waits, strict=True) if wait <= most]
-    if len(as_good) == 1:
-        return as_good[0]
+    soonest = min(waits)
     if not demand.marks:
-        return min(as_good, key=_load)
-    return _place(as_good, demand)
+        return min((c for c, w in zip(near, waits, strict=True) if w <= soonest + 1), key=_load)
+    best = near[waits.index(soonest)]
+    covered = best.prefixes.covered(demand.marks)
+    new = max(AS_GOOD, demand.prompt - covered / TOKEN_BYTES)
+    able = [
+        (wait, c)
+        for wait, c in zip(waits, near, strict=True)
+        if wait <= soonest + new and abs(c.prefixes.covered(demand.marks) - covered) <= _ALIKE
+    ]
+    return able[0][1] if len(able) == 1 else _place(able, demand, covered)
 
 
-def _place(as_good: list[C], demand: Demand) -> C:
+def _place(able: list[tuple[float, C]], demand: Demand, covered: int) -> C:
     """Where a beginning that nobody holds is to be kept."""
-    covered = max(c.prefixes.covered(demand.marks) for c in as_good)
-    new = [mark for mark in demand.marks if mark >> 32 > covered] or demand.marks
-    share = (sum(c.prefixes.size for c in as_good) + (new[-1] >> 32) - covered) / len(as_good)
-    emptier = [c for c in as_good if c.prefixes.size < share] or as_good
-    return max(emptier, key=lambda c: _affinity(new[0], c.id))
+    new = [mark for mark in demand.marks if length(mark) > covered + _ALIKE] or demand.marks
+    added = max(0, length(demand.marks[-1]) - covered)
+    share = (sum(c.prefixes.size for _, c in able) + added) / len(able)
+    emptier = [(wait, c) for wait, c in able if c.prefixes.size < share] or able
+    most = min(wait for wait, _ in emptier) + AS_GOOD
+    as_good = [c for wait, c in emptier if wait <= most]
+    return max(as_good, key=lambda c: _affinity(new[0], c.id))
 
 
 def _load(candidate: Candidate) -> float:

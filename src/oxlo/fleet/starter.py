@@ -2,7 +2,7 @@
 
 from oxlo import catalogue
 from oxlo.catalogue import Catalogue
-from oxlo.settings import Settings
+from oxlo.settings import Settings, SettingsError
 
 STARTER: dict[str, tuple[str, ...]] = {
     "small": ("smollm2-135m", "minilm-l6"),
@@ -27,6 +27,21 @@ def chosen(settings: Settings, known: Catalogue) -> tuple[str, ...]:
     named = settings.models or STARTER[settings.starter]
     ids = [known.resolve(name).id for name in named]
     return tuple(dict.fromkeys([*ids, *_remotes(settings)]))
+
+
+def wished(settings: Settings, known: Catalogue) -> dict[str, int]:
+    """How many engines of which models `OXLO_REPLICAS` asks for.
+
+    Raises ModelNotFound for a name that the catalogue lacks, SettingsError for no number.
+    """
+    return dict(_wish(text, known) for text in settings.replicas)
+
+
+def _wish(text: str, known: Catalogue) -> tuple[str, int]:
+    name, _, number = text.rpartition("=")
+    if not name or not number.isdecimal() or not int(number):
+        raise SettingsError(f"OXLO_REPLICAS={text!r}: takes MODEL=NUMBER, from 1 up")
+    return known.resolve(name.strip()).id, int(number)
 
 
 def _remotes(settings: Settings) -> list[str]:

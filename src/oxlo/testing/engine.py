@@ -21,7 +21,7 @@ from oxlo.testing.canned import Canned
 from oxlo.testing.http import Connection, Reply, Request
 from oxlo.testing.script import Script
 from oxlo.testing.shapes import SHAPES, Call, words
-from oxlo.testing.speech import Speech
+from oxlo.testing.speech import Speech, paced
 
 __all__ = ["CALLS", "Canned", "EngineDouble", "Script"]
 
@@ -163,6 +163,9 @@ class EngineDouble:
             await self._json(reply, self.shape.error(400, str(error)), 400)
             return
         script = self._script(str(body.get("model", "")))
+        if script.reads and script.writes:
+            script = paced(script, body)
+            await asyncio.sleep(script.prompt_tokens / script.reads)
         speech = Speech(self.shape, script, _call(request, body), body)
         speech.told = self._told
         if script.gate:

@@ -23,6 +23,11 @@ class Script(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     prompt_tokens: int = 9
     cached_tokens: int = 0
 
+    #: Speeds of a slot, in words a second, of reading prompts and of answering; 0: at once. With
+    #: them, usage tells the prompt's words, and an answer has as many as `max_tokens` says.
+    reads: float = 0.0
+    writes: float = 0.0
+
     #: Name of a gate (`EngineDouble.gates`) to wait for before the first byte of the reply.
     gate: str = ""
     #: Name of a gate to wait for after `after` content pieces.

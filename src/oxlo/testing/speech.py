@@ -125,6 +125,20 @@ class Speech:
             await reply.chunk(data[start : start + size])
 
 
+def paced(script: Script, body: Json) -> Script:
+    """The script for one call of an engine with speeds."""
+    said = body.get("messages") or body.get("prompt") or ""
+    tokens = int(body.get("max_tokens") or body.get("max_completion_tokens") or 1)
+    stream = bool(body.get("stream"))
+    return msgspec.structs.replace(
+        script,
+        prompt_tokens=words(msgspec.json.encode(said).decode()),
+        text=" ".join(["word"] * tokens),
+        chunks=tokens,
+        delay=(1 if stream else tokens) / script.writes,
+    )
+
+
 async def _for_ever() -> None:
     await asyncio.get_running_loop().create_future()
 

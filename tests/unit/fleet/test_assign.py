@@ -108,6 +108,8 @@ def test_replicas() -> None:
     assert [(e.replica, [g.index for g in e.gpus]) for e in engines] == [
         ("gpt-oss-20b-1", [0]), ("gpt-oss-20b-2", [1]),
     ]  # fmt: skip
+    (wished,) = assign([model], gpus(81_920, 81_920), {"gpt-oss-20b": 1})
+    assert wished.replica == "gpt-oss-20b-1"
 
 
 MEMORIES = st.sampled_from([8_192, 15_360, 23_028, 46_068, 81_559, 143_771])

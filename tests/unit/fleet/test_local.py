@@ -11,6 +11,7 @@ import pytest
 from oxlo.catalogue import Catalogue, Model, Source, Variant, WeightsFile
 from oxlo.fleet import registry
 from oxlo.fleet.local import LocalFleet
+from oxlo.fleet.orders import Order, give
 from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.settings import Settings
 from oxlo.testing.engine import EngineDouble
@@ -85,6 +86,18 @@ async def test_generation_rises_over_restarts(settings: Settings) -> None:
             async with running(remote(double.address), settings):
                 ready = await listed(settings, lambda r: r.state is ReplicaState.READY)
                 assert ready.generation == generation
+
+
+async def test_what_is_not_restarted(settings: Settings) -> None:
+    """An order for what runs elsewhere, or not at all, says so and changes nothing."""
+    async with EngineDouble("openai") as double, running(remote(double.address), settings) as fleet:
+        ready = await listed(settings, lambda r: r.state is ReplicaState.READY)
+        for model_id, reason in (("m", "m-1 is not ours to restart"), ("x", "no engine of 'x'")):
+            told = [said async for said in give(Order(model_id), settings.fleet_socket)]
+            assert [reason in said.error for said in told] == [True]
+        assert fleet.replicas == (ready,)
+        assert settings.fleet_socket.stat().st_mode & 0o777 == 0o600
+    assert not settings.fleet_socket.exists()
 
 
 async def test_missing_weights(settings: Settings) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from oxlo.catalogue import Catalogue, Model
 from oxlo.errors import ModelNotFound
-from oxlo.fleet.starter import STARTER, chosen
-from oxlo.settings import Settings
+from oxlo.fleet.starter import STARTER, chosen, wished
+from oxlo.settings import Settings, SettingsError
 
 REMOTE = """
 id = "cloud"
@@ -62,6 +62,15 @@ def test_unknown_name(tmp_path: Path) -> None:
     """A name that the catalogue lacks is an error with suggestions."""
     with pytest.raises(ModelNotFound, match="smollm2-135m"):
         chosen(Settings(home=tmp_path, models=("smollm-135m",)), KNOWN)
+
+
+def test_wishes_for_engines(tmp_path: Path) -> None:
+    """OXLO_REPLICAS names models and numbers; what is no number is told."""
+    wish = Settings(home=tmp_path, replicas=("Other=3",))
+    assert wished(wish, KNOWN) == {"other": 3}
+    for wrong in ("other", "other=", "other=0", "other=many"):
+        with pytest.raises(SettingsError, match="takes MODEL=NUMBER"):
+            wished(Settings(home=tmp_path, replicas=(wrong,)), KNOWN)
 
 
 def test_remotes_of_the_operator(tmp_path: Path) -> None:

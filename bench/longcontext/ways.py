@@ -1,0 +1,135 @@
+"""The ways to choose an engine: ours, two simple ones, and two routers written in Rust."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bench.chats import Place
+from bench.installation import installation
+from bench.longcontext.calls import Call
+from bench.overhead.peers import SGLANG_ROUTER, VLLM_ROUTER
+from bench.overhead.venvs import program
+from bench.processes import Process, free_port
+from oxlo.fleet.registry import Replica
+
+
+class Way:
+    """Says where a call is sent."""
+
+    def place(self, call: Call) -> Place:
+        """Where to."""
+        raise NotImplementedError
+
+    def done(self, place: Place) -> None:
+        """The call there was answered."""
+
+
+class Behind(Way):
+    """Something in front of the engines chooses."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def place(self, call: Call) -> Place:
+        """The same for all."""
+        return self._place
+
+
+class RoundRobin(Way):
+    """One after the other."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = places
+        self._count = 0
+
+    def place(self, call: Call) -> Place:
+        """The next."""
+        self._count += 1
+        return self._places[self._count % len(self._places)]
+
+
+class LeastLoaded(Way):
+    """The one with the fewest calls; of several, they take turns."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._running = {place.name: 0 for place in places}
+        self._places = list(places)
+
+    def place(self, call: Call) -> Place:
+        """The least loaded."""
+        chosen = min(self._places, key=lambda place: self._running[place.name])
+        self._running[chosen.name] += 1
+        self._places.remove(chosen)
+        self._places.append(chosen)
+        return chosen
+
+    def done(self, place: Place) -> None:
+        """One call less."""
+        self._running[place.name] -= 1
+
+
+class Pinned(Way):
+    """Each document has its engine from the start: what the best of routers could do."""
+
+    def __init__(self, places: Sequence[Place]) -> None:
+        self._places = places
+
+    def place(self, call: Call) -> Place:
+        """By the document."""
+        return self._places[call.document % len(self._places)]
+
+
+Start = Callable[[Sequence[Replica]], AbstractContextManager[Way]]
+
+
+def _places(replicas: Sequence[Replica]) -> list[Place]:
+    return [Place(r.id, urlsplit(r.address).port or 80, r.api_key or "none") for r in replicas]
+
+
+def _simple(kind: Callable[[Sequence[Place]], Way]) -> Start:
+    @contextmanager
+    def start(replicas: Sequence[Replica]) -> Iterator[Way]:
+        yield kind(_places(replicas))
+
+    return start
+
+
+@contextmanager
+def _oxlo(replicas: Sequence[Replica]) -> Iterator[Way]:
+    with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as folder:
+        home = Path(folder) / "oxlo"
+        home.mkdir()
+        with installation(home, (), replicas, pinned=False) as ours:
+            yield Behind(Place("oxlo", ours.port, ours.key))
+
+
+def _router(name: str, version: str, first: tuple[str, ...], *options: str) -> Start:
+    """A router with its own policy for shared beginnings, its thresholds as shipped."""
+
+    @contextmanager
+    def start(replicas: Sequence[Replica]) -> Iterator[Way]:
+        port, metrics = free_port(), free_port()
+        command: list[str | Path] = [program(name, f"{name}=={version}"), *first]
+        command += ["--host", "127.0.0.1", "--port", str(port), "--prometheus-port", str(metrics)]
+        command += ["--policy", "cache_aware", "--log-level", "error", *options, "--worker-urls"]
+        command += [replica.address for replica in replicas]
+        with (
+            tempfile.TemporaryDirectory(prefix="oxlo-bench-") as folder,
+            Process(command, Path(folder) / "log", None) as process,
+        ):
+            process.wait_for_port(port)
+            yield Behind(Place(name, port, "none"))
+
+    return start
+
+
+WAYS: dict[str, Start] = {
+    "oxlo": _oxlo,
+    "sglang-router": _router("sglang-router", SGLANG_ROUTER, ("launch",), "--disable-health-check"),
+    "vllm-router": _router("vllm-router", VLLM_ROUTER, ()),
+    "least loaded": _simple(LeastLoaded),
+    "round robin": _simple(RoundRobin),
+    "pinned": _simple(Pinned),
+}

@@ -1,0 +1,88 @@
+"""Orders to a fleet that runs, over its private socket: a line of JSON in, lines of JSON out."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from oxlo.fleet.registry import Replica
+
+
+class CannotRestart(Exception):
+    """A model's engines were not all replaced; the message says why."""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What is wanted: new engines for a model."""
+
+    restart: str
+
+
+class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What has happened: to a new engine, or to the order."""
+
+    replica: str = ""
+    state: str = ""
+    reason: str = ""
+    #: Why the order was not carried out to its end.
+    error: str = ""
+
+
+class Fleet(Protocol):
+    """Who carries orders out."""
+
+    async def restart(self, model: str, told: Callable[[Replica], None]) -> None:
+        """Replace a model's engines. Raises CannotRestart."""
+
+
+@contextlib.asynccontextmanager
+async def taken(fleet: Fleet, path: Path) -> AsyncIterator[None]:
+    """Take orders on the socket `path`, which only this user can open, until the end."""
+
+    async def carry_out(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError):
+            await _carry_out(fleet, await reader.readline(), writer)
+            await writer.drain()
+
+    server = await asyncio.start_unix_server(carry_out, sock=_bound(path))
+    try:
+        yield
+    finally:
+        server.close()
+        _remove(path)
+
+
+def _bound(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX)
+    bound.bind(str(path))
+    path.chmod(0o600)
+    return bound
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
+
+
+async def _carry_out(fleet: Fleet, line: bytes, writer: asyncio.StreamWriter) -> None:
+    def tell(told: Told) -> None:
+        writer.write(msgspec.json.encode(told) + b"\n")
+
+    try:
+        order = msgspec.json.decode(line, type=Order)
+        await fleet.restart(order.restart, lambda r: tell(Told(r.id, str(r.state), r.reason)))
+    except (msgspec.DecodeError, CannotRestart) as reason:
+        tell(Told(error=str(reason)))
+
+
+async def give(order: Order, path: Path) -> AsyncIterator[Told]:
+    """Give an order; what happens, until it is carried out. Raises OSError: no fleet is there."""
+    reader, writer = await asyncio.open_unix_connection(str(path))
+    with contextlib.closing(writer):
+        writer.write(msgspec.json.encode(order) + b"\n")
+        while line := await reader.readline():
+            yield msgspec.json.decode(line, type=Told)
