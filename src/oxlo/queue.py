@@ -191,10 +191,11 @@ class ModelQueue(Generic[Item]):
             return None
         due = min((level.oldest() for level in busy), key=_due_at)
         self._slots_since_due += 1
-        if due.due_at <= now and self._slots_since_due >= DUE_SHARE:
+        is_due = due.due_at <= now
+        chosen = due if is_due and self._slots_since_due >= DUE_SHARE else busy[-1].fairest()
+        if is_due and chosen is due:  # by age, or because it was its turn anyway
             self._slots_since_due = 0
-            return due
-        return busy[-1].fairest()
+        return chosen
 
     def _due_place(self, waiting: Waiting[Item], now: float) -> int:
         """The place that age alone gives, which is last of all until the call is due."""

@@ -1,8 +1,13 @@
 """Which replica a call goes to, through the whole gateway."""
 
-from tests.gateway.conftest import Start
+import asyncio
 
-from oxlo.testing.engine import EngineDouble
+import pytest
+from tests.gateway.conftest import Platform, Start, chat, until
+
+from oxlo.gateway.backends import Group
+from oxlo.ledger.records import Settled
+from oxlo.testing.engine import EngineDouble, Script
 
 
 async def test_same_beginning_same_replica(start: Start) -> None:
@@ -64,3 +69,124 @@ async def test_conversation_stays(start: Start) -> None:
                 {"role": "user", "content": f"And then {turn}?"},
             ]
     assert len(served) == 1
+
+
+def group_of(platform: Platform) -> Group:
+    group = platform.gateway.backends.group("double")
+    assert group is not None
+    return group
+
+
+@pytest.mark.parametrize(
+    ("status", "trips"),
+    [(400, 0), (401, 1), (403, 1), (404, 1), (408, 1), (413, 0), (422, 0), (429, 0), (500, 1),
+     (502, 1), (503, 1), (504, 1)],
+)  # fmt: skip
+async def test_what_trips_a_breaker(start: Start, status: int, trips: int) -> None:
+    """A caller's mistake never does, nor a quota; what is not the caller's to mend does."""
+    platform = await start()
+    platform.engine.default = Script(status=status, retry_after="100")
+    answer = await platform.chat()
+    assert answer.status >= 400
+    (backend,) = group_of(platform).backends
+    assert backend.breaker.failures == trips
+    assert (backend.breaker.left_until > 0) == (status == 429)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        Script(status=500), Script(status=429), Script(garbage="what?"), Script(cut=True, after=0),
+        Script(error="out of memory", after=0), Script(status=401),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("stream", [False, True])
+async def test_tried_elsewhere(start: Start, script: Script, stream: bool) -> None:
+    """Whatever goes wrong before the first word is not seen by the caller, and counts once."""
+    platform = await start()
+    async with EngineDouble("openai") as other:
+        platform.replicas(platform.engine, other)
+        platform.engine.default = script
+        for _ in range(4):  # until each of the two was the first choice
+            answer = await platform.chat(stream=stream or bool(script.error))
+            assert answer.status == 200
+            assert b"Hello" in answer.body
+            settled = platform.record(Settled, answer.headers["x-request-id"])
+            assert (settled.counted, settled.replica) == (True, "double-1")
+
+
+async def test_silent_engine_is_tried_elsewhere(start: Start) -> None:
+    """An engine that takes a call and never answers loses it to another after the time-out."""
+    platform = await start(engine_timeout=0.0)
+    async with EngineDouble("openai") as other:
+        platform.replicas(platform.engine, other)
+        platform.engine.default = other.default = Script(silent=True)
+        client = platform.client()
+        await client.send("POST", "/v1/chat/completions", chat())
+        await until(lambda: platform.engine.outstanding + other.outstanding == 1)
+        platform.engine.default = other.default = Script()
+        platform.gateway.sweep()
+        assert (await client.answer()).status == 200
+        assert platform.engine.cancelled + other.cancelled == 1
+
+
+async def test_quota_is_respected(start: Start) -> None:
+    """A server that says when to come back gets no call until then, and calls afterwards."""
+    platform = await start()
+    async with EngineDouble("openai") as other:
+        platform.replicas(platform.engine, other)
+        platform.engine.default = Script(status=429, retry_after="30")
+        assert [(await platform.chat()).status for _ in range(8)] == [200] * 8
+        assert len(platform.engine.calls) <= 1
+        platform.engine.default = Script()
+        other.default = Script(status=429, retry_after="30")
+        for backend in group_of(platform).backends:
+            backend.breaker.left_until = 0.0
+        assert [(await platform.chat()).status for _ in range(8)] == [200] * 8
+
+
+async def test_quota_of_one_is_waited_for(start: Start) -> None:
+    """While the only server wants to be left alone for a moment, calls wait for it."""
+    platform = await start()
+    platform.engine.next.append(Script(status=429, retry_after="1"))
+    client = platform.client()
+    await client.send("POST", "/v1/chat/completions", chat())
+    await until(lambda: len(group_of(platform).queue) == 1)
+    (backend,) = group_of(platform).backends
+    backend.breaker.left_until = 0.0
+    platform.gateway.sweep()
+    assert (await client.answer()).status == 200
+
+
+async def test_quota_that_is_long_gone_is_told(start: Start) -> None:
+    """Nobody waits for what cannot come in time: 503 at once, and when to come back."""
+    platform = await start()
+    platform.engine.default = Script(status=429, retry_after="7200")
+    first, second = await platform.chat(), await platform.chat()
+    assert (first.status, second.status) == (503, 503)
+    assert 7190 <= int(second.headers["retry-after"]) <= 7200
+    assert len(platform.engine.calls) == 1
+
+
+async def test_a_thousand_clients_at_once(start: Start) -> None:
+    """All are answered or told to come back, and an engine never has more than its slots."""
+    platform = await start()
+    platform.replicas(platform.engine, slots=4)
+    clients = [platform.client() for _ in range(1_000)]
+    await asyncio.gather(*(c.send("POST", "/v1/chat/completions", chat()) for c in clients))
+    answers = await asyncio.gather(*(c.answer() for c in clients))
+    assert {a.status for a in answers} == {200, 503}
+    assert all("retry-after" in a.headers for a in answers if a.status == 503)
+    assert sum(a.status == 200 for a in answers) >= 256
+    assert platform.engine.peak == 4
+    assert not group_of(platform).queue
+
+
+async def test_empty_list_of_replicas(start: Start) -> None:
+    """A model without an engine is said to be none of this installation, others go on."""
+    platform = await start()
+    platform.replicas()
+    answer = await platform.chat()
+    assert (answer.status, answer.code) == (503, "model_not_deployed")
+    platform.replicas(platform.engine)
+    assert (await platform.chat()).status == 200

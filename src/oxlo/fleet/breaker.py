@@ -23,6 +23,8 @@ class Breaker:
     failures: int = 0
     #: Unix seconds until which calls keep away.
     open_until: float = 0.0
+    #: Unix seconds until which it wants no calls at all.
+    left_until: float = 0.0
 
     def failed(self, now: float) -> None:
         """A call failed. Those that fail while it is open were sent earlier: nothing is new."""
@@ -32,6 +34,10 @@ class Breaker:
         if self.failures >= THRESHOLD:
             doublings = min(self.failures - THRESHOLD, 10)
             self.open_until = now + min(_LONGEST, _FIRST * 2.0**doublings)
+
+    def leave(self, until: float) -> None:
+        """It asked to be left alone, its quota being used up: that is no failure."""
+        self.left_until = max(self.left_until, until)
 
     def succeeded(self) -> None:
         """A call was answered."""

@@ -1,17 +1,23 @@
 """One try of a call at one replica: what the engine sends, as the call needs it."""
 
+import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from time import time
+from typing import Any, Final, Protocol
 
 import structlog
 
 from oxlo.engines.dialect import SSE, Answer, Decided, EngineCall, Translator, Usage
-from oxlo.errors import ApiError, EngineFailed
+from oxlo.errors import ApiError, EngineFailed, EngineTimedOut
+from oxlo.gateway import quota
 from oxlo.gateway.backends import Backend
 from oxlo.gateway.endpoints import Endpoint
 from oxlo.gateway.upstream import Sending
 
 log = structlog.get_logger()
+
+#: The status of a server whose caller has used up its quota there.
+TOO_MANY: Final = 429
 
 
 class Owner(Protocol):
@@ -49,6 +55,7 @@ class Attempt:
         "decided",
         "first_at",
         "last_at",
+        "left_alone",
         "started",
     )
 
@@ -72,6 +79,8 @@ class Attempt:
         self.last_at = clock()
         #: The engine's first content event was seen: no other replica may be tried.
         self.started = False
+        #: Seconds that the engine wants to be left alone: its quota is used up.
+        self.left_alone = 0.0
         self._over = False
         self._engine_call: EngineCall
         self._status = 0
@@ -117,6 +126,14 @@ class Attempt:
         if sending is not None:
             sending.cancel()
 
+    def is_stalled(self, clock: float, timeout: float) -> bool:
+        """Whether the engine has been silent for longer than it may be."""
+        return not self.backend.dialect.watched and clock - self.last_at > timeout
+
+    def time_out(self) -> None:
+        """It was silent for too long."""
+        self._fail(EngineTimedOut())
+
     def pause(self) -> None:
         """Read no more for now."""
         if self._sending is not None:
@@ -131,6 +148,8 @@ class Attempt:
         """The engine answers."""
         self._status = status
         self.last_at = self._clock()
+        if status == TOO_MANY:
+            self.left_alone = quota.seconds(headers.get(b"retry-after", b""), time())
         stream = self._endpoint.stream
         if status == 200 and stream is not None and self._request.stream is True:
             self._translator = stream(self.backend.dialect, self._request, self.decided)
@@ -197,8 +216,14 @@ class Attempt:
 
     def _read(self, body: bytes) -> Answer:
         if self._status != 200:
-            raise self.backend.dialect.error(self._status, body)
+            raise self._refusal(body)
         return self._endpoint.reply(self.backend.dialect, body, self._request, self.decided)
+
+    def _refusal(self, body: bytes) -> ApiError:
+        error = self.backend.dialect.error(self._status, body)
+        if self.left_alone:
+            error.retry_after = math.ceil(self.left_alone)
+        return error
 
     def on_fail(self, reason: str, *, sent: bool) -> None:
         """The exchange with the engine broke."""

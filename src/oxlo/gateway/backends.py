@@ -1,6 +1,7 @@
 """Replicas as the gateway sees them: grouped by model, with their load, breaker and queue."""
 
 import asyncio
+import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +10,7 @@ import structlog
 
 from oxlo.engines.dialect import Dialect
 from oxlo.engines.dialects import dialect
+from oxlo.errors import Overloaded
 from oxlo.fleet import registry, router
 from oxlo.fleet.breaker import Breaker
 from oxlo.fleet.pace import TOKEN_BYTES, Pace
@@ -55,6 +57,18 @@ class Backend:
     def broken_until(self) -> float:
         """Unix seconds until which the breaker keeps calls away."""
         return self.breaker.open_until
+
+    def takes(self, now: float) -> bool:
+        """Whether it may be sent calls: it is ready, and its quota is not used up."""
+        return self.ready and self.breaker.left_until <= now
+
+    def failed(self, now: float, left_alone: float) -> None:
+        """An attempt failed: because it did, or because it wants to be left alone for a while."""
+        if left_alone:
+            log.info("replica_quota", replica=self.id, seconds=left_alone)
+            self.breaker.leave(now + left_alone)
+        else:
+            self.breaker.failed(now)
 
 
 #: What a call asks for of which nothing is known.
@@ -105,18 +119,24 @@ class Group:
 
     def acquire(self, demand: Demand, now: float, avoid: Backend | None = None) -> "Slot | None":
         """Take a slot of the replica that the router chooses; None when all are taken."""
-        candidates = [b for b in self.backends if b.ready and b is not avoid]
+        candidates = [b for b in self.backends if b.takes(now) and b is not avoid]
         chosen = router.choose(candidates, demand, now)
         return None if chosen is None else Slot(chosen, demand)
 
     def has_slot(self, now: float) -> bool:
         """Whether a call would be given a slot."""
-        usable = [b for b in self.backends if b.ready]
+        usable = [b for b in self.backends if b.takes(now)]
         return router.choose(usable, NOTHING, now) is not None
+
+    def check_quota(self, now: float, patience: float) -> None:
+        """Whether any replica takes calls within `patience` seconds. Raises Overloaded."""
+        left = min((b.breaker.left_until - now for b in self.backends if b.ready), default=0.0)
+        if left > patience:
+            raise Overloaded("The model's quota is used up for now.", retry_after=math.ceil(left))
 
     def answers(self, now: float) -> bool:
         """Whether a ready replica has not just been failing."""
-        return any(b.ready and b.broken_until <= now for b in self.backends)
+        return any(b.takes(now) and b.broken_until <= now for b in self.backends)
 
 
 class Backends:

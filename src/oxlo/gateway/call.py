@@ -12,15 +12,14 @@
 Nothing here awaits: each step is a callback, so a call that waits for nobody costs no task.
 """
 
-import math
 from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from oxlo.engines.dialect import Answer, Decided, Usage
-from oxlo.errors import ApiError, EngineFailed, EngineTimedOut, QueueTimedOut, ShuttingDown
+from oxlo.errors import ApiError, EngineFailed, QueueTimedOut, ShuttingDown
 from oxlo.fleet.router import Demand
-from oxlo.gateway import headers, keeping, prediction, receipts
+from oxlo.gateway import comments, headers, keeping, prediction, receipts
 from oxlo.gateway.admission import Decision, fit
 from oxlo.gateway.attachments import Attachments
 from oxlo.gateway.attempt import Attempt
@@ -307,19 +306,14 @@ class Call:
         self._gateway.place(self, group)
 
     def wait(self) -> None:
-        """Every slot is taken."""
+        """Every slot is taken: stand in the line, unless its turn cannot come in time."""
         if self._queued_as is not None:
             return
-        waiting = Waiting(
-            priority=self.plan.priority,
-            account=self.caller.account,
-            cost=self.demand.work,
-            enqueued_at=self.queued_at,
-            wait_limit=self.plan.queue_wait,
-            item=self,
-        )
+        group = self._decision.group
         try:
-            self._decision.group.queue.push(waiting)
+            group.check_quota(self._gateway.wall(), self.plan.queue_wait)
+            waiting = prediction.waiting(self)
+            group.queue.push(waiting)
             self._queued_as = waiting
         except ApiError as error:
             self.fail(error)
@@ -400,19 +394,30 @@ class Call:
         if error.status < 500:
             self.fail(error)
             return
-        gateway, group, slot = self._gateway, self._decision.group, self._slot
-        attempt.backend.breaker.failed(gateway.wall())
+        group, slot, backend = self._decision.group, self._slot, attempt.backend
+        wall = self._gateway.wall()
+        backend.failed(wall, attempt.left_alone)
         other = None
         if not attempt.started and self._tried is None:
-            other = group.acquire(self.demand, gateway.wall(), avoid=attempt.backend)
+            other = group.acquire(self.demand, wall, avoid=backend)
+            if other is None and attempt.left_alone:  # others are full: a turn there is waited for
+                self._give_up(backend)
+                self.stage = Stage.QUEUED
+                self._gateway.place(self, group)
+                return
         if other is None or slot is None:
             self.fail(error)
             return
-        self._tried = attempt.backend
-        self.attempt = None
-        self._slot = None
-        gateway.release(slot, group)
+        self._give_up(backend)
         self.take(other)
+
+    def _give_up(self, backend: Backend) -> None:
+        """Let go of the slot where an attempt failed."""
+        slot, self._slot = self._slot, None
+        self._tried = backend
+        self.attempt = None
+        if slot is not None:
+            self._gateway.release(slot, self._decision.group)
 
     # Replies.
 
@@ -564,17 +569,14 @@ class Call:
     def tick(self, clock: float) -> None:
         """Called twice a second: heads held long enough, comments, stalled engines."""
         attempt = self.attempt
-        if attempt is not None and self._is_stalled(attempt, clock):
-            attempt.backend.breaker.failed(self._gateway.wall())
-            self.fail(EngineTimedOut())
+        if (
+            attempt is not None
+            and self.stage is Stage.SENT
+            and attempt.is_stalled(clock, self._gateway.settings.engine_timeout)
+        ):
+            attempt.time_out()
         elif self.sse and self.stage is not Stage.DONE:
             self._keep_alive(clock)
-
-    def _is_stalled(self, attempt: Attempt, clock: float) -> bool:
-        """Whether the engine is at work, and has been silent for longer than it may be."""
-        if self.stage is not Stage.SENT or attempt.backend.dialect.watched:
-            return False
-        return clock - attempt.last_at > self._gateway.settings.engine_timeout
 
     def _keep_alive(self, clock: float) -> None:
         """A stream that waits gets its head after a while, then a comment now and then."""
@@ -589,9 +591,6 @@ class Call:
             self.exchange.send(self._comment(clock))
 
     def _comment(self, clock: float) -> bytes:
-        """An SSE comment: clients skip it, people who look at the bytes understand it."""
         if self._queued_as is None:
-            return b": the model is working\n\n"
-        queue = self._decision.group.queue
-        place, seconds = queue.place(self, clock), math.ceil(queue.expected_wait(self, clock))
-        return b": waiting for the model, place %d, about %d s\n\n" % (place, seconds)
+            return comments.WORKING
+        return comments.waiting(self._decision.group.queue, self, clock)

@@ -286,6 +286,7 @@ class Gateway:
         for group in self.backends.groups():
             for call in group.queue.expire(clock):
                 call.expired()
+            self.serve(group)  # a quota may be back, a breaker's time over
         self.ledger.renew([call.reservation for call in self.calls if call.reservation], wall)
         self.ledger.tick(wall)
         if self.sharing is not None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from oxlo.fleet.pace import TOKEN_BYTES
 from oxlo.fleet.router import Demand
+from oxlo.queue import Waiting
 from oxlo.wire.marks import marks
 
 if TYPE_CHECKING:
@@ -19,6 +20,18 @@ def demand(request: "Request", decision: "Decision", account: str) -> Demand:
         marks(request.turns()) if len(group.backends) > 1 else [],
         1 + request.text_bytes / TOKEN_BYTES,
         group.pace.predict(account, decision.max_tokens),
+    )
+
+
+def waiting(call: "Call") -> "Waiting[Call]":
+    """What the queue needs to know."""
+    return Waiting(
+        priority=call.plan.priority,
+        account=call.caller.account,
+        cost=call.demand.work,
+        enqueued_at=call.queued_at,
+        wait_limit=call.plan.queue_wait,
+        item=call,
     )
 
 

@@ -68,11 +68,10 @@ end
 -- Who is next: every fourth slot goes to the call that has been due longest, as in queue.py.
 local function next_member(now)
   local since = number(STATE, 'since') + 1
-  if since >= DUE_SHARE then
-    local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, 1)[1]
-    if due then return due, true, since end
-  end
-  return redis.call('ZRANGE', LINE, 0, 0)[1], false, since
+  local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, 1)[1]
+  if due and since >= DUE_SHARE then return due, true, 0 end
+  local first = redis.call('ZRANGE', LINE, 0, 0)[1]
+  return first, false, first == due and 0 or since
 end
 
 -- A slot for a call: at the replicas that it would have first, then at any.
@@ -101,7 +100,7 @@ local function serve(now)
     else
       local got = any_slot(call, wait, now)
       if not got then return end
-      redis.call('HSET', STATE, 'since', aged and 0 or since)
+      redis.call('HSET', STATE, 'since', since)
       if not aged then redis.call('HSET', STATE, 'served:' .. wait.level, wait.tag) end
       leave(call)
       redis.call('PUBLISH', 'oxlo:slots:' .. wait.gateway, call .. ' ' .. got)
