@@ -49,6 +49,7 @@ class ValkeyServer:
             "dir": str(self.folder),
             "save": "",
             "appendonly": "yes" if self._keep else "no",
+            "appendfsync": "no",  # a kill then loses nothing, however busy the disk is
             "enable-debug-command": "local",
         }
         self.socket.unlink(missing_ok=True)

@@ -84,12 +84,16 @@ class Sharing:
 
     def _taken(self, call: "Call", group: Group, replica: str) -> None:
         asked = self._slots.asked[call.id]
-        backend = next((b for b in group.backends if b.id == replica and b.ready), None)
+        backend = None
+        for each in group.backends:
+            if each.id == replica and each.ready:
+                backend = each
         if backend is None:  # it has just gone: another one
             asked.release()
             self.ask(call, group)
             return
-        group.queue.remove(call)
+        if group.queue:
+            group.queue.remove(call)
         call.take(SharedSlot(backend, call.demand, asked))
 
     def tick(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from oxlo.ledger import scripts
 from oxlo.valkey.client import Client
+from oxlo.valkey.script import bulk
 
 What = Literal["taken", "waits", "full", "down"]
 #: Called with what became of a call, and the replica whose slot it has.
@@ -43,6 +44,9 @@ class Asked:
     def replied(self, said: Any) -> None:
         """What take.lua says."""
         if self.over or self.replica:
+            if self.over and isinstance(said, list) and said[0] == b"taken":
+                self.replica = said[1].decode()  # it left before this came
+                self.slots.free(self)
             return
         if not isinstance(said, list):
             self.told("down", "")
@@ -80,6 +84,9 @@ class SharedSlots:
         self._alive = b"%d" % int(_ALIVE * 1000)
         self._clock = clock
         self.asked: dict[str, Asked] = {}
+        #: Parts of commands that stay as they are.
+        self._kept: dict[tuple[str, int], tuple[tuple[object, ...], bytes, bytes]] = {}
+        self._frees: dict[str, bytes] = {}
 
     @property
     def up(self) -> bool:
@@ -104,16 +111,32 @@ class SharedSlots:
         `level` is the plan's priority, `cost` the predicted work, `due_ms` the time until age
         brings the call forward, `limit` how many may wait.
         """
-        arguments = [
-            self._time(), call.encode(), self._gateway, b"%d" % level, account.encode(),
-            b"%d" % max(1, int(cost)), self._lease, self._alive, b"%d" % limit, b"%d" % due_ms,
-        ]  # fmt: skip
-        for replica, slots in replicas:
-            arguments += [replica.encode(), b"%d" % slots]
-        words = scripts.TAKE.call(self._key(model), *arguments)
+        head, tail = self._around(model, level, due_ms, limit, replicas)
+        name, who, work = call.encode(), account.encode(), b"%d" % max(1, int(cost))
+        words = b"%b$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n%b" % (
+            head, len(name), name, len(who), who, len(work), work, tail,
+        )  # fmt: skip
         asked = self.asked[call] = Asked(self, call, model, words, told)
         self.client.send(words, asked.replied)
         return asked
+
+    def _around(
+        self, model: str, level: int, due_ms: int, limit: int, replicas: Replicas
+    ) -> tuple[bytes, bytes]:
+        """What take.lua is told before and after what is the call's own; kept while it holds."""
+        fixed = (due_ms, limit, tuple(replicas))
+        kept = self._kept.get((model, level))
+        if kept is not None and kept[0] == fixed and self._clock is None:
+            return kept[1], kept[2]
+        head = scripts.TAKE.start(self._key(model), 10 + 2 * len(replicas))
+        for word in (
+            self._time(), self._gateway, b"%d" % level, self._lease, self._alive, b"%d" % limit,
+            b"%d" % due_ms,
+        ):  # fmt: skip
+            head += bulk(word)
+        tail = b"".join(bulk(name.encode()) + bulk(b"%d" % slots) for name, slots in replicas)
+        self._kept[model, level] = fixed, head, tail
+        return head, tail
 
     def taken(self, asked: Asked, replica: str) -> None:
         """A slot is the call's."""
@@ -124,9 +147,11 @@ class SharedSlots:
     def free(self, asked: Asked) -> None:
         """Give back what a call has or waits for."""
         self.asked.pop(asked.call, None)
-        words = scripts.FREE.call(
-            self._key(asked.model), self._time(), asked.call.encode(), asked.replica.encode()
-        )
+        start = self._frees.get(asked.model)
+        if start is None or self._clock is not None:
+            start = scripts.FREE.start(self._key(asked.model), 3) + bulk(self._time())
+            self._frees[asked.model] = start
+        words = start + bulk(asked.call.encode()) + bulk(asked.replica.encode())
         if self.client.connected:  # else its lease ends by itself
             self.client.send(words, _ignore)
 

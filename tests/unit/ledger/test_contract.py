@@ -207,3 +207,24 @@ async def test_expired_lease_serves_the_line(desk: Desk, make_plan: MakePlan) ->
         desk.clock.advance(4)
         await desk.tick()
     assert isinstance(place.got[0], Reservation)
+
+
+async def test_lost_charge_is_made_again(
+    valkey: ValkeyServer, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """A Valkey that lost its latest writes is told of calls that run, and charges them again."""
+    desk = shared(valkey, clock)
+    await desk.ledger.open()
+    client = desk.ledger.client  # type: ignore[attr-defined]
+    await client.ask(b"FLUSHALL")
+    await desk.answer(make_plan())
+    kept = await client.ask(b"DUMP", b"oxlo:{a}:counts")
+    held = await desk.take(make_plan())
+    await client.ask(b"RESTORE", b"oxlo:{a}:counts", b"0", kept, b"REPLACE")
+    await client.ask(b"DEL", b"oxlo:{a}:leases", b"oxlo:{a}:open")
+    assert await desk.used(make_plan()) == (1, 1, 0)
+    await desk.renew(held)
+    assert await desk.used(make_plan()) == (2, 2, 1)
+    await desk.settle(held, counted=False, minute_counted=False)
+    assert await desk.used(make_plan()) == (1, 1, 0)
+    await desk.ledger.close()

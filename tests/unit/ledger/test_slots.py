@@ -138,6 +138,18 @@ async def test_who_left_is_passed_over(gateways: list[Gateway]) -> None:
     assert second.taken() == ["c2"]
 
 
+async def test_left_before_the_answer(gateways: list[Gateway]) -> None:
+    """Who gave up before it was told of its slot holds none."""
+    first, second = gateways
+    asked = first.slots.ask(
+        "c0", "m", level=1, account="a", cost=1.0, due_ms=1, limit=9, replicas=ONE,
+        told=lambda what, replica: first.told.append(("c0", what, replica)),
+    )  # fmt: skip
+    await first.release(asked)
+    await second.ask("c1")
+    assert (first.told, second.taken()) == ([], ["c1"])
+
+
 async def test_full_line(gateways: list[Gateway]) -> None:
     """A line that is full takes nobody, over all gateways."""
     for number in range(4):

@@ -105,17 +105,20 @@ local function refusal(a, per_day, per_minute)
   return nil
 end
 
-local function admit(a, call, lease_ms, now)
+-- Charge a call and give it a lease; `leases` are held already.
+local function admit(a, call, lease_ms, now, leases)
   add(a, a.day, a.minute, 1, 1)
   redis.call('ZADD', LEASES, now + lease_ms, call)
   redis.call('HSET', OPEN, call, a.day .. ' ' .. a.minute .. ' ' .. a.epoch)
-  redis.call('EXPIRE', LEASES, KEEP)
-  redis.call('EXPIRE', OPEN, KEEP)
+  if leases == 0 then -- the keys may be new; those that are kept are renewed with each day
+    redis.call('EXPIRE', LEASES, KEEP)
+    redis.call('EXPIRE', OPEN, KEEP)
+  end
 end
 
-local function standing(a, code, now)
+local function standing(a, code, now, leases, waiting)
   return {code, now, a.day, a.day_used, a.minute, a.minute_used, a.refunds, a.epoch,
-    redis.call('ZCARD', LEASES), redis.call('ZCARD', LINE)}
+    leases or redis.call('ZCARD', LEASES), waiting or redis.call('ZCARD', LINE)}
 end
 
 local function leave_line(call)
@@ -129,9 +132,10 @@ local function serve(a, now)
   while first do
     local wait = cjson.decode(redis.call('HGET', WAITS, first) or '{"alive":0}')
     if wait.alive > now then
-      if wait.concurrency >= 0 and redis.call('ZCARD', LEASES) >= wait.concurrency then return end
+      local leases = redis.call('ZCARD', LEASES)
+      if wait.concurrency >= 0 and leases >= wait.concurrency then return end
       local code = refusal(a, wait.per_day, wait.per_minute) or ADMITTED
-      if code == ADMITTED then admit(a, first, wait.lease_ms, now) end
+      if code == ADMITTED then admit(a, first, wait.lease_ms, now, leases) end
       leave_line(first)
       local said = standing(a, code, now)
       local account = string.match(base, '{(.*)}')

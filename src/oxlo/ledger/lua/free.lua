@@ -1,13 +1,11 @@
 -- A call has done with its slot, or waits no longer; who is next is served.
--- ARGV: time, call, replica ("": any).
+-- ARGV: time, call, replica ("": it is not known whether it has a slot).
 local now = clock()
-leave(ARGV[2])
-if ARGV[3] ~= '' then
-  redis.call('ZREM', taken(ARGV[3]), ARGV[2])
-else
-  for _, replica in ipairs(redis.call('HKEYS', REPLICAS)) do
-    redis.call('ZREM', taken(replica), ARGV[2])
-  end
+local call, replica = ARGV[2], ARGV[3]
+if replica == '' or redis.call('ZREM', taken(replica), call) == 0 then
+  leave(call)
+  for _, each in ipairs(redis.call('HKEYS', REPLICAS)) do redis.call('ZREM', taken(each), call) end
 end
-serve(now)
-return redis.call('ZCARD', LINE)
+local waiting = redis.call('ZCARD', LINE)
+if waiting > 0 then serve(now) end
+return waiting

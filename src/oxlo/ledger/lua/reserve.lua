@@ -7,12 +7,17 @@ local line_limit, alive_ms, call = tonumber(ARGV[7]), tonumber(ARGV[8]), ARGV[9]
 local a = load(now)
 if not a then return {NOT_COUNTED, now} end
 purge(a, now)
-serve(a, now)
+local waiting = redis.call('ZCARD', LINE)
+if waiting > 0 then
+  serve(a, now)
+  waiting = redis.call('ZCARD', LINE)
+end
+local leases = redis.call('ZCARD', LEASES)
 local code = refusal(a, per_day, per_minute)
 if not code then
-  local waiting = redis.call('ZCARD', LINE)
-  if waiting == 0 and (concurrency < 0 or redis.call('ZCARD', LEASES) < concurrency) then
-    admit(a, call, lease_ms, now)
+  if waiting == 0 and (concurrency < 0 or leases < concurrency) then
+    admit(a, call, lease_ms, now, leases)
+    leases = leases + 1
     code = ADMITTED
   elseif waiting >= line_limit then
     code = LINE_FULL
@@ -23,8 +28,9 @@ if not code then
       per_day = per_day, per_minute = per_minute, concurrency = concurrency, lease_ms = lease_ms}))
     redis.call('EXPIRE', LINE, KEEP)
     redis.call('EXPIRE', WAITS, KEEP)
+    waiting = waiting + 1
     code = WAITS_IN_LINE
   end
 end
 save(a)
-return standing(a, code, now)
+return standing(a, code, now, leases, waiting)

@@ -7,11 +7,12 @@ local now = clock()
 local call, counted, minute_counted = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local given, ended, refund = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
 local a = load(now)
-leave_line(call)
-redis.call('ZREM', LEASES, call)
-local lost = redis.call('ZREM', LOST, call) == 1
-local open = redis.call('HGET', OPEN, call)
+local open, lost = redis.call('HGET', OPEN, call), false
 redis.call('HDEL', OPEN, call)
+if redis.call('ZREM', LEASES, call) == 0 then -- else it neither waits nor is lost
+  leave_line(call)
+  lost = redis.call('ZREM', LOST, call) == 1
+end
 if not a then return {NOT_COUNTED, now} end -- it is counted from the journal
 purge(a, now)
 if open == '-' then

@@ -1,14 +1,8 @@
 -- Take a slot of the first replica that has one, or stand in the model's line.
--- ARGV: time, call, gateway, level, account, cost, lease ms, alive ms, line limit, ms until due,
+-- ARGV: time, gateway, level, lease ms, alive ms, line limit, ms until due, call, account, cost,
 -- then for each replica in the order of preference: its name and its slots.
 local now = clock()
-local call, lease_ms = ARGV[2], tonumber(ARGV[7])
-local replicas = {}
-for i = 11, #ARGV, 2 do
-  replicas[#replicas + 1] = ARGV[i]
-  redis.call('HSET', REPLICAS, ARGV[i], ARGV[i + 1])
-end
-redis.call('EXPIRE', REPLICAS, KEEP)
+local call, lease_ms = ARGV[8], tonumber(ARGV[4])
 local waiting = redis.call('ZCARD', LINE)
 if waiting > 0 then
   serve(now)
@@ -19,8 +13,14 @@ if waiting == 0 then
     if take(call, ARGV[i], tonumber(ARGV[i + 1]), lease_ms, now) then return {'taken', ARGV[i]} end
   end
 end
-if waiting >= tonumber(ARGV[9]) then return {'full', waiting} end
-stand(call, {gateway = ARGV[3], level = tonumber(ARGV[4]), account = ARGV[5],
-  cost = tonumber(ARGV[6]), lease_ms = lease_ms, alive = now + tonumber(ARGV[8]),
-  replicas = replicas}, now + tonumber(ARGV[10]))
+if waiting >= tonumber(ARGV[6]) then return {'full', waiting} end
+local replicas = {}
+for i = 11, #ARGV, 2 do
+  replicas[#replicas + 1] = ARGV[i]
+  redis.call('HSET', REPLICAS, ARGV[i], ARGV[i + 1])
+end
+redis.call('EXPIRE', REPLICAS, KEEP)
+stand(call, {gateway = ARGV[2], level = tonumber(ARGV[3]), account = ARGV[9],
+  cost = tonumber(ARGV[10]), lease_ms = lease_ms, alive = now + tonumber(ARGV[5]),
+  replicas = replicas}, now + tonumber(ARGV[7]))
 return {'waits', waiting + 1}
