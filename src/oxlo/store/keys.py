@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 import msgspec
-from sqlalchemy import RowMapping, bindparam, insert, select, update
+from sqlalchemy import RowMapping, bindparam, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.ledger.windows import DAY
@@ -13,10 +13,14 @@ from oxlo.plans import apikey
 from oxlo.plans.caller import Caller
 from oxlo.store import changes, grants
 from oxlo.store.errors import InvalidScope, KeyNotFound
-from oxlo.store.schema import accounts, keys
+from oxlo.store.schema import accounts, keys, sessions
 
 #: Characters of a key that are kept readable, so that its owner can tell it from others.
 SHOWN = 10
+#: Seconds that a key of a page holds.
+HIDDEN_LIFE = 3600.0
+#: Seconds after which such a key is forgotten: until then receipts can say whose it was.
+_HIDDEN_KEPT = 90.0 * DAY
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +47,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     last_used_at: float | None = None
-    #: Made by a page for its own calls, and shown to nobody.
+    #: Made by a page for its own calls, and shown to nobody: `name` is the session's id, with
+    #: which it ends.
     hidden: bool = False
 
     def state(self, now: float) -> str:
@@ -62,6 +67,7 @@ async def issue(
     now: float,
     expires_at: float | None = None,
     scope: Scope | None = None,
+    hidden: bool = False,
 ) -> tuple[Key, str]:
     """Make a key for an account; the second item is its secret, which is kept nowhere.
 
@@ -80,10 +86,40 @@ async def issue(
         models=tuple(sorted(scope.models)),
         endpoints=tuple(sorted(scope.endpoints)),
         origins=tuple(sorted(scope.origins)),
+        hidden=hidden,
     )
     await db.execute(insert(keys).values(msgspec.structs.asdict(key)))
     await changes.note(db)
     return key, secret
+
+
+async def issue_hidden(
+    db: AsyncConnection,
+    account_id: str,
+    session_id: str,
+    *,
+    origins: frozenset[str] = frozenset(),
+    signing: bytes,
+    now: float,
+) -> tuple[Key, str]:
+    """Make a key for the calls of a page: it holds for an hour, or until its session ends.
+
+    A session has one: the key that it had before is revoked.
+    """
+    mine = (keys.c.account_id == account_id) & keys.c.hidden
+    await db.execute(delete(keys).where(mine, keys.c.expires_at <= now - _HIDDEN_KEPT))
+    before = update(keys).where(mine, keys.c.name == session_id, keys.c.revoked_at.is_(None))
+    await db.execute(before.values(revoked_at=now))
+    return await issue(
+        db,
+        account_id,
+        name=session_id,
+        signing=signing,
+        now=now,
+        expires_at=now + HIDDEN_LIFE,
+        scope=Scope(origins=origins),
+        hidden=True,
+    )
 
 
 async def of_account(db: AsyncConnection, account_id: str) -> list[Key]:
@@ -123,12 +159,13 @@ async def rename(db: AsyncConnection, key: Key, name: str) -> None:
 
 async def caller(db: AsyncConnection, sha256: str, *, now: float) -> Caller | None:
     """Who calls with the key of this hash; None where nobody may."""
+    in_session = exists().where(sessions.c.id == keys.c.name)
     query = (
         select(keys, accounts.c.name.label("account_name"), accounts.c.plan, accounts.c.role)
         .add_columns(accounts.c.trial_until)
         .join(accounts, accounts.c.id == keys.c.account_id)
         .where(keys.c.sha256 == sha256, keys.c.revoked_at.is_(None))
-        .where(accounts.c.disabled_at.is_(None))
+        .where(accounts.c.disabled_at.is_(None), ~keys.c.hidden | in_session)
     )
     row = (await db.execute(query)).mappings().first()
     if row is None or (row["expires_at"] is not None and row["expires_at"] <= now):

@@ -6,6 +6,7 @@ import msgspec
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from oxlo.store import changes
 from oxlo.store.accounts import Account
 from oxlo.store.schema import accounts, sessions
 from oxlo.store.tokens import digest
@@ -89,14 +90,17 @@ async def of_account(db: AsyncConnection, account_id: str, *, now: float) -> lis
 
 
 async def end(db: AsyncConnection, session_id: str) -> None:
-    """Log out one session."""
+    """Log out one session. Keys that pages made in it end with it: gateways are told."""
     await db.execute(delete(sessions).where(sessions.c.id == session_id))
+    await changes.note(db)
 
 
 async def end_all(db: AsyncConnection, account_id: str, *, but: str = "") -> int:
     """Log out an account everywhere, but for the session `but`; how many ended."""
     others = (sessions.c.account_id == account_id, sessions.c.id != but)
-    return int((await db.execute(delete(sessions).where(*others))).rowcount)
+    ended = int((await db.execute(delete(sessions).where(*others))).rowcount)
+    await changes.note(db)
+    return ended
 
 
 async def delete_expired(db: AsyncConnection, now: float) -> int:

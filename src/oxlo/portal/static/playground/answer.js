@@ -1,0 +1,34 @@
+// An answer as it comes in, whole or piece by piece.
+
+import { events } from "./events.js";
+import { Fault } from "./faults.js";
+
+function addCalls(turn, deltas) {
+  for (const delta of deltas) {
+    const call = turn.calls[delta.index] ??= { id: "", type: "function", function: { name: "", arguments: "" } };
+    call.id ||= delta.id ?? "";
+    call.function.name += delta.function?.name ?? "";
+    call.function.arguments += delta.function?.arguments ?? "";
+  }
+}
+
+function add(turn, choice) {
+  const said = choice.delta ?? choice.message;
+  turn.text += said.content ?? "";
+  turn.reasoning += said.reasoning_content ?? "";
+  if (said.tool_calls) addCalls(turn, said.tool_calls.map((call, index) => ({ index, ...call })));
+  turn.cut ||= choice.finish_reason === "length";
+}
+
+// Read the reply into `turn`; `show` is called after each piece. Throws Fault.
+export async function read(reply, turn, show) {
+  if (!reply.headers.get("content-type").startsWith("text/event-stream")) {
+    add(turn, (await reply.json()).choices[0]);
+    return;
+  }
+  for await (const event of events(reply)) {
+    if (event.error) throw new Fault(event.error.message, { code: event.error.code, id: turn.id });
+    if (event.choices?.[0]) add(turn, event.choices[0]);
+    show(turn);
+  }
+}

@@ -1,0 +1,46 @@
+// What was said, kept in this browser and nowhere else.
+
+export class Conversation {
+  constructor(account) {
+    this.slot = `playground:${account}:chat`;
+    this.system = "";
+    this.turns = [];
+    try {
+      Object.assign(this, JSON.parse(localStorage.getItem(this.slot)));
+    } catch { /* not ours, or cut off: begin anew */ }
+    if (!Array.isArray(this.turns)) this.clear();
+  }
+
+  clear() {
+    this.system = "";
+    this.turns = [];
+    localStorage.removeItem(this.slot);
+  }
+
+  keep() {
+    const kept = (turns) => JSON.stringify({ system: this.system, turns });
+    try {
+      localStorage.setItem(this.slot, kept(this.turns));
+    } catch { // full: pictures are what is large
+      try {
+        localStorage.setItem(this.slot, kept(this.turns.map((turn) => ({ ...turn, images: [] }))));
+      } catch { /* it is on the page still */ }
+    }
+  }
+
+  // As the API takes it.
+  messages(turns = this.turns) {
+    const said = turns.map(message);
+    return this.system.trim() ? [{ role: "system", content: this.system.trim() }, ...said] : said;
+  }
+}
+
+function message(turn) {
+  if (turn.role === "tool") return { role: "tool", tool_call_id: turn.call, content: turn.text };
+  if (turn.role === "assistant") {
+    return { role: "assistant", content: turn.text, ...(turn.calls?.length ? { tool_calls: turn.calls } : {}) };
+  }
+  if (!turn.images?.length) return { role: "user", content: turn.text };
+  const images = turn.images.map((url) => ({ type: "image_url", image_url: { url } }));
+  return { role: "user", content: [{ type: "text", text: turn.text }, ...images] };
+}

@@ -1,0 +1,53 @@
+// Detection: the picture, with a box around each thing that was found.
+
+import { h, svg } from "./element.js";
+import { parameters } from "./knobs.js";
+import { form, Pane } from "./pane.js";
+
+// Where a name stands: above its box, or lower where another name is already.
+function place(left, top, unit, taken) {
+  let y = Math.max(top - unit * 4, unit * 14);
+  while (taken.some((other) => Math.abs(other.y - y) < unit * 14 && Math.abs(other.x - left) < unit * 140)) y += unit * 16;
+  taken.push({ x: left, y });
+  return y;
+}
+
+function box(found, unit, taken) {
+  const [left, top, right, bottom] = found.bbox_xyxy;
+  const name = svg("text", { x: left + unit * 4, y: place(left, top, unit, taken), "font-size": unit * 14 });
+  name.textContent = `${found.label} ${found.confidence.toFixed(2)}`;
+  return svg("g", {}, svg("rect", { x: left, y: top, width: right - left, height: bottom - top }), name);
+}
+
+function picture(url, answer) {
+  const { width, height } = answer.image;
+  const unit = width / 640;
+  const taken = [];
+  const image = svg("image", { href: url, width, height });
+  return svg("svg", { class: "found", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `The picture, with ${answer.count} boxes` },
+    image, ...answer.detections.map((found) => box(found, unit, taken)));
+}
+
+function list(answer) {
+  if (!answer.count) return h("p", {}, "Nothing was found. Lower the confidence to see less certain things.");
+  return h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Thing"), h("th", { scope: "col", class: "num" }, "Confidence"))),
+    h("tbody", {}, answer.detections.map((one) => h("tr", {}, h("th", { scope: "row" }, one.label), h("td", { class: "num" }, one.confidence.toFixed(2))))));
+}
+
+export class Detection extends Pane {
+  body() {
+    return { model: this.bench.model, ...parameters() };
+  }
+
+  program() {
+    return { path: "/detect", body: this.body(), files: { image: "photo.jpg" } };
+  }
+
+  async send() {
+    const file = document.querySelector("#file").files[0];
+    await this.submit("/detect", () => ({ form: form(this.body(), { image: file }) }), async (reply) => {
+      const answer = await reply.json();
+      return h("div", {}, picture(URL.createObjectURL(file), answer), list(answer));
+    });
+  }
+}

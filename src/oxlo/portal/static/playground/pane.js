@@ -1,0 +1,38 @@
+// What all panes but chat share: a form, results with the newest on top.
+
+import { call } from "./calling.js";
+import { h } from "./element.js";
+import { receiptOf } from "./receipts.js";
+import { run } from "./running.js";
+
+export class Pane {
+  constructor(bench) {
+    this.bench = bench;
+    this.results = document.querySelector("#results");
+    this.problems = h("div", {});
+    document.querySelector("#composer").append(this.problems);
+  }
+
+  // Call `path` and show what `made(reply)` makes of the answer, with its receipt.
+  async submit(path, what, made) {
+    await run(this.problems, async (signal) => {
+      const waiting = h("p", { class: "muted waiting" }, "Waiting for the answer");
+      this.results.querySelector(".empty")?.remove();
+      this.results.prepend(waiting);
+      try {
+        const reply = await call(this.bench, path, { ...what(), signal });
+        const id = reply.headers.get("x-request-id");
+        waiting.replaceWith(h("article", { class: "result" }, await made(reply), receiptOf(this.bench, id)));
+      } finally {
+        waiting.remove();
+      }
+    });
+  }
+}
+
+export function form(fields, files) {
+  const made = new FormData();
+  for (const [name, value] of Object.entries(fields)) made.append(name, typeof value === "object" ? JSON.stringify(value) : value);
+  for (const [name, file] of Object.entries(files)) made.append(name, file, file.name || "recording.webm");
+  return made;
+}

@@ -1,0 +1,47 @@
+// The playground: a pane for the mode, its parameters, and the program that makes the same call.
+
+import { Chat } from "./chat.js";
+import { Detection } from "./detection.js";
+import { Embeddings } from "./embeddings.js";
+import { faultBox } from "./faults.js";
+import { Images } from "./images.js";
+import { watchKnobs } from "./knobs.js";
+import { programs } from "./program.js";
+import { watchReadiness } from "./readiness.js";
+import { watchKeys } from "./running.js";
+import { Speech } from "./speech.js";
+import { Transcription } from "./transcription.js";
+
+const PANES = { chat: Chat, images: Images, speech: Speech, transcription: Transcription, embeddings: Embeddings, detection: Detection };
+
+function watchCode(bench, pane) {
+  const dialog = document.querySelector("#code");
+  document.querySelector("#show-code").addEventListener("click", async () => {
+    try {
+      const shown = programs({ ...(await pane.program()), base: bench.base });
+      for (const code of dialog.querySelectorAll("[data-language]")) code.textContent = shown[code.dataset.language];
+      dialog.showModal();
+    } catch (error) {
+      if (!("code" in error)) throw error;
+      pane.problems.replaceChildren(faultBox(error));
+    }
+  });
+}
+
+function begin(root) {
+  const { mode, model, abilities, base, account, csrf, state } = root.dataset;
+  const bench = { mode, model, abilities: abilities.split(" "), base, account, csrf, state };
+  const pane = new PANES[mode](bench);
+  const form = document.querySelector("#composer");
+  form.addEventListener("submit", (event) => { event.preventDefault(); pane.send(); });
+  watchKnobs();
+  watchKeys(form);
+  watchCode(bench, pane);
+  watchReadiness(bench);
+  root.dataset.begun = "";
+}
+
+const chooser = document.querySelector("#model");
+chooser?.addEventListener("change", () => chooser.form.requestSubmit());
+const root = document.querySelector("#playground");
+if (root) begin(root);

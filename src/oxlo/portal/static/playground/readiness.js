@@ -1,0 +1,23 @@
+// Whether the model answers: a badge that follows.
+
+import { call } from "./calling.js";
+import { h, svg } from "./element.js";
+
+const PAUSE = 2000;
+
+function ready() {
+  const mark = svg("svg", { width: 10, height: 10, viewBox: "0 0 10 10", "aria-hidden": "true" }, svg("circle", { cx: 5, cy: 5, r: 5 }));
+  return h("span", { class: "badge ok" }, mark, "Ready");
+}
+
+export async function watchReadiness(bench) {
+  if (bench.state !== "starting") return;
+  try {
+    const { status } = await (await call(bench, `/models/${bench.model}`)).json();
+    if (status === "ready") {
+      document.querySelector("#state").replaceChildren(ready());
+      return;
+    }
+  } catch { /* what is wrong is said when something is sent */ }
+  setTimeout(() => watchReadiness(bench), PAUSE);
+}

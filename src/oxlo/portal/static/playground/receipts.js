@@ -1,0 +1,63 @@
+// Below each answer: tokens, timings, and the receipt, as the platform keeps it.
+
+import { call } from "./calling.js";
+import { h } from "./element.js";
+
+const TRIES = 8;
+const PAUSE = 300;
+
+const numbers = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+
+export function milliseconds(ms) {
+  return ms >= 1000 ? `${numbers.format(ms / 1000)} s` : `${Math.round(ms)} ms`;
+}
+
+// The receipt of a call; one that still runs (it was stopped just now) is asked for again.
+async function fetched(bench, id) {
+  for (let attempt = 0; ; attempt += 1) {
+    const receipt = await (await call(bench, `/requests/${id}`)).json();
+    if (receipt.outcome !== "running" || attempt === TRIES) return receipt;
+    await new Promise((resolve) => { setTimeout(resolve, PAUSE); });
+  }
+}
+
+function pace(receipt) {
+  const { first_token_ms: first, total_ms: total } = receipt.timings;
+  const tokens = receipt.usage.completion_tokens;
+  return tokens > 1 && first && total > first
+    ? `${numbers.format((tokens - 1) / ((total - first) / 1000))} tokens/s` : "";
+}
+
+function line(receipt) {
+  const { usage, timings } = receipt;
+  return [
+    usage.prompt_tokens && `${numbers.format(usage.prompt_tokens)} tokens in`,
+    usage.completion_tokens && `${numbers.format(usage.completion_tokens)} out`,
+    timings.queue_ms >= 1 && `waited ${milliseconds(timings.queue_ms)}`,
+    usage.completion_tokens && timings.first_token_ms && `first token after ${milliseconds(timings.first_token_ms)}`,
+    timings.total_ms && `${milliseconds(timings.total_ms)} in all`,
+    pace(receipt),
+    receipt.counted ? "counted" : "not counted",
+  ].filter(Boolean).join(" · ");
+}
+
+function remaining(receipt) {
+  const left = receipt.limits.day.remaining;
+  return left === null ? "" : ` ${numbers.format(left)} requests left today.`;
+}
+
+// An element that fills itself in. `id` is the reply's x-request-id.
+export function receiptOf(bench, id) {
+  const text = h("span", {}, "Fetching the receipt");
+  const link = h("a", { href: `/dashboard/requests/${id}` }, "Receipt");
+  const box = h("p", { class: "receipt small muted", "data-request": id }, text, " · ", link);
+  fetched(bench, id).then(
+    (receipt) => {
+      text.textContent = line(receipt);
+      box.title = receipt.reason + remaining(receipt);
+      box.classList.add("known");
+    },
+    (fault) => { text.textContent = `No receipt: ${fault.message}`; },
+  );
+  return box;
+}

@@ -1,0 +1,51 @@
+// What is under way: one call at a time, with a button that stops it.
+
+import { faultBox } from "./faults.js";
+
+const send = () => document.querySelector("#send");
+const stop = () => document.querySelector("#stop");
+
+let running;
+
+export function stopRunning() {
+  running?.abort();
+}
+
+// Run `work(signal)` unless something runs already; what goes wrong is shown in `problems`.
+// Whether it went to its end.
+export async function run(problems, work) {
+  if (running) return false;
+  const here = running = new AbortController();
+  problems.replaceChildren();
+  send().disabled = true;
+  stop().hidden = false;
+  try {
+    await work(here.signal);
+    return true;
+  } catch (error) {
+    if (!here.signal.aborted) problems.replaceChildren(faultBox(asFault(error)));
+    return false;
+  } finally {
+    running = undefined;
+    send().disabled = false;
+    stop().hidden = true;
+  }
+}
+
+function asFault(error) {
+  if (error.name !== "Fault" && !("status" in error)) console.error(error);
+  return error;
+}
+
+export function watchKeys(form) {
+  form.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      form.requestSubmit();
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape" && running && !document.querySelector("dialog[open]")) stopRunning();
+  });
+  stop().addEventListener("click", stopRunning);
+}

@@ -1,0 +1,53 @@
+// Transcription: a recording, made here or chosen, as text.
+
+import { h } from "./element.js";
+import { Fault, faultBox } from "./faults.js";
+import { parameters } from "./knobs.js";
+import { form, Pane } from "./pane.js";
+import { watchRecorder } from "./recorder.js";
+
+const PLAIN = ["text", "srt", "vtt"];
+
+function clock(seconds) {
+  return `${Math.floor(seconds / 60)}:${(seconds % 60).toFixed(1).padStart(4, "0")}`;
+}
+
+function segments(listed) {
+  return h("dl", { class: "facts" }, listed.map((one) => [h("dt", {}, `${clock(one.start)}–${clock(one.end)}`), h("dd", {}, one.text.trim())]));
+}
+
+export class Transcription extends Pane {
+  constructor(bench) {
+    super(bench);
+    this.input = document.querySelector("#file");
+    this.input.addEventListener("change", () => this.take(this.input.files[0]));
+    watchRecorder(document.querySelector("#record"), this.problems, (file) => { this.input.value = ""; this.take(file); });
+  }
+
+  take(file) {
+    this.file = file;
+    const heard = document.querySelector("#heard");
+    heard.replaceChildren(file ? h("audio", { controls: true, src: URL.createObjectURL(file) }) : "");
+  }
+
+  body() {
+    return { model: this.bench.model, ...parameters() };
+  }
+
+  program() {
+    return { path: "/audio/transcriptions", body: this.body(), files: { file: this.file?.name ?? "speech.mp3" } };
+  }
+
+  async send() {
+    if (!this.file) {
+      this.problems.replaceChildren(faultBox(new Fault("There is no recording yet. Record yourself or choose a file.")));
+      return;
+    }
+    const body = this.body();
+    await this.submit("/audio/transcriptions", () => ({ form: form(body, { file: this.file }) }), async (reply) => {
+      if (PLAIN.includes(body.response_format)) return h("pre", { tabindex: "0" }, await reply.text());
+      const answer = await reply.json();
+      return h("div", {}, h("p", { class: "said" }, answer.text.trim() || "Nothing was heard."), answer.segments ? segments(answer.segments) : "");
+    });
+  }
+}
