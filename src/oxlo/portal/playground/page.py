@@ -42,7 +42,7 @@ async def page(request: Request) -> Response:
         "mode": mode,
         "offers": offers,
         "offer": chosen,
-        "asked": request.query_params.get("model", ""),
+        "missing": _missing(request, asked, chosen),
         "controls": controls(chosen.model, mode.id) if chosen else None,
         "abilities": sorted(chosen.model.abilities) if chosen else [],
         "base_url": desk.settings.base_url,
@@ -87,10 +87,15 @@ def _mode(request: Request, asked: Model | None, offered: list[list[Offer]]) -> 
 
 
 def _chosen(asked: Model | None, offers: list[Offer]) -> Offer | None:
-    """The model that was asked for; else the first one, if none was."""
-    if asked is not None:
-        return next((offer for offer in offers if offer.model.id == asked.id), None)
-    return next(iter(offers), None)
+    """The model that was asked for; else the first one."""
+    wanted = [offer for offer in offers if asked is not None and offer.model.id == asked.id]
+    return next(iter([*wanted, *offers]), None)
+
+
+def _missing(request: Request, asked: Model | None, chosen: Offer | None) -> str:
+    """What was asked for, where it is not what is shown."""
+    shown = asked is not None and chosen is not None and asked.id == chosen.model.id
+    return "" if shown else request.query_params.get("model", "")
 
 
 def _is_unproved(desk: Desk, request: Request) -> bool:
