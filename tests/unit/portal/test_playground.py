@@ -19,7 +19,8 @@ def serve(portal: Portal, **models: ReplicaState) -> None:
     replicas = tuple(
         Replica(
             id=f"{name}-1", model=name.replace("_", "-"), kind="upstream", dialect="openai",
-            slots=1, state=state, address="http://127.0.0.1:9", engine_model=name, context_length=2048,
+            slots=1, state=state, address="http://127.0.0.1:9", engine_model=name,
+            context_length=2048,
         )
         for name, state in models.items()
     )  # fmt: skip
