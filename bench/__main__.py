@@ -17,6 +17,7 @@ BENCHES = {
     "media": "uploads of 25 MB beside small chats: how much later those get their answers",
     "detection": "things found in pictures through the platform and by the bare library",
     "images": "images through the platform and by the bare library; the engine's memory",
+    "warm": "the first call to each model after a start, beside the twenty that follow",
     "hotpath": "CPU of one chat call in the gateway's own code, without kernel and network",
     "dialects": "CPU of reading a request, writing an engine's and translating chunks",
     "limits": "four gateways and 64 clients of one account: accepted is exactly what is allowed",

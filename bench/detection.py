@@ -21,12 +21,12 @@ import numpy as np
 from PIL import Image
 
 from bench import engines, machine
+from bench.asking import PHOTOGRAPH
 from bench.calls import Caller, Refused, seconds
 from bench.installation import installation
 from bench.pairs import Round, measured
 from bench.processes import Failed, resident_mb
 from oxlo import catalogue, weights
-from oxlo.catalogue import Source, WeightsFile
 from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.detection import boxes, centernet, tfjs
 from oxlo.engines.onnx import Onnx
@@ -42,13 +42,6 @@ CALLERS = 2
 #: Pictures of a round.
 PICTURES = 24
 LEAST = 0.97
-#: A photograph of 600 x 400 pixels.
-PHOTOGRAPH = WeightsFile(
-    name="coffee.png",
-    sha256="cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7",
-    size=466706,
-    sources=(Source(wheel=("scikit-image==0.26.0",), path=("skimage/data/coffee.png",)),),
-)
 
 
 class Library:

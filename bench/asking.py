@@ -1,0 +1,129 @@
+"""Calls of each kind, all alike and no two the same: no cache has the answer to the next one."""
+
+import base64
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from PIL import Image
+
+from bench import engines
+from oxlo import weights
+from oxlo.catalogue import Model, Source, WeightsFile
+
+#: Of one syllable each, so that texts are equally long for every kind of model.
+NOUNS = (
+    "bird", "boat", "book", "bread", "chair", "cloud", "coat", "door", "farm", "field", "fish",
+    "fox", "horse", "house", "lake", "lamp", "moon", "road", "ship", "shop", "snow", "stone",
+    "tree", "wall", "wind",
+)  # fmt: skip
+#: A photograph of 600 x 400 pixels.
+PHOTOGRAPH = WeightsFile(
+    name="coffee.png",
+    sha256="cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7",
+    size=466706,
+    sources=(Source(wheel=("scikit-image==0.26.0",), path=("skimage/data/coffee.png",)),),
+)
+
+#: Type and content of a body.
+Body = tuple[str, bytes]
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is sent."""
+
+    path: str
+    kind: str
+    content: bytes = field(repr=False)
+    method: str = "POST"
+
+
+#: Reaches no model.
+LIMITS = Call("/v1/limits", "application/json", b"", "GET")
+
+
+def said(number: int) -> str:
+    """A sentence that takes about two seconds to say."""
+    return f"The {NOUNS[number]} by the {NOUNS[number - 1]} was old and grey."
+
+
+def calls(model: Model, recordings: Sequence[bytes]) -> list[Call]:
+    """One for each noun, of the kind that the model is there for.
+
+    Recordings are those of the same sentences; only what hears needs any.
+    """
+    ability = next(ability for ability in _KINDS if ability in model.abilities)
+    path, body = _KINDS[ability]
+    made = (body(model.id, number, recordings) for number in range(len(NOUNS)))
+    return [Call(path, kind, content) for kind, content in made]
+
+
+def ability(model: Model) -> str | None:
+    """What the model is asked for, if this bench knows how."""
+    return next((ability for ability in _KINDS if ability in model.abilities), None)
+
+
+def _json(**fields: object) -> Body:
+    return "application/json", msgspec.json.encode(fields)
+
+
+def _chat(model: str, number: int, _: Sequence[bytes]) -> Body:
+    messages = [
+        {"role": "user", "content": f"{NOUNS[number].title()}! Tell me a story. {said(number)}"}
+    ]
+    return _json(model=model, messages=messages, max_tokens=8)
+
+
+def _embeddings(model: str, number: int, _: Sequence[bytes]) -> Body:
+    return _json(model=model, input=said(number), encoding_format="base64")
+
+
+def _images(model: str, number: int, _: Sequence[bytes]) -> Body:
+    prompt = f"a red circle and a {NOUNS[number]}"
+    return _json(model=model, prompt=prompt, seed=number, response_format="b64_json")
+
+
+def _speech(model: str, number: int, _: Sequence[bytes]) -> Body:
+    return _json(model=model, input=said(number), voice="alloy", response_format="wav")
+
+
+def _transcription(model: str, number: int, recordings: Sequence[bytes]) -> Body:
+    return _form(model, "file", "a.wav", recordings[number])
+
+
+def _detection(model: str, number: int, _: Sequence[bytes]) -> Body:
+    """As a camera would that moves a little each time."""
+    image = base64.b64encode(picture(number)).decode()
+    return _json(model=model, image=image)
+
+
+def picture(number: int) -> bytes:
+    """The photograph without as many of its columns, as JPEG."""
+    with Image.open(weights.fetch(PHOTOGRAPH, engines.cache())) as photograph:
+        width, height = photograph.size
+        part = photograph.crop((number, 0, width - len(NOUNS) + number, height))
+    file = io.BytesIO()
+    part.save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+def _form(model: str, name: str, filename: str, content: bytes) -> Body:
+    field = b'--b\r\ncontent-disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+    parts = (
+        field % (b"model", b"", model.encode()),
+        field % (name.encode(), f'; filename="{filename}"'.encode(), content),
+    )
+    return "multipart/form-data; boundary=b", b"".join(parts) + b"--b--\r\n"
+
+
+#: What a model is asked for is the first of these that it can do.
+_KINDS: dict[str, tuple[str, Callable[[str, int, Sequence[bytes]], Body]]] = {
+    "chat": ("/v1/chat/completions", _chat),
+    "embeddings": ("/v1/embeddings", _embeddings),
+    "images": ("/v1/images/generations", _images),
+    "speech": ("/v1/audio/speech", _speech),
+    "transcription": ("/v1/audio/transcriptions", _transcription),
+    "detection": ("/v1/detect", _detection),
+}
