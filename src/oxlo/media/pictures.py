@@ -18,6 +18,11 @@ _BROKEN = (OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError,
 Image.MAX_IMAGE_PIXELS = None
 
 
+def ready() -> None:
+    """Load what reads each kind; otherwise the first caller's picture would wait for it."""
+    Image.init()
+
+
 def examine(path: str, param: str, megapixels: int) -> tuple[str, int, int]:
     """Type, width and height of the picture in a file. Raises BadRequest."""
     with Path(path).open("rb") as file:

@@ -7,6 +7,7 @@ import structlog
 
 from oxlo import unixserver
 from oxlo.engines.serving.work import Workers
+from oxlo.media import pictures
 from oxlo.media.addresses import Policy
 from oxlo.media.app import Media
 from oxlo.media.fetch import Fetcher
@@ -30,6 +31,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     listener = unixserver.bind(settings.media_socket)
     fetcher = Fetcher(Policy(settings.media_allow), settings.media_fetch_seconds)
     inspector = Inspector(fetcher, settings.media_fetch_mb, settings.media_megapixels)
+    pictures.ready()
     workers = Workers(max(4, os.cpu_count() or 1))
     try:
         log.info("media.ready", socket=str(settings.media_socket))

@@ -93,12 +93,13 @@ async def test_detectors_are_shown_a_picture() -> None:
 
 
 def test_embeddings_of_short_and_long_texts() -> None:
-    """Within what the model reads at once."""
+    """Within what the model reads at once; short ones often, as they take next to nothing."""
     engine = msgspec.structs.replace(
         LAUNCH, abilities=frozenset({"embeddings"}), context_length=256
     )
-    texts = [body["input"] for _, body in requests(engine)]  # type: ignore[index]
-    assert [len(text.split()) for text in texts] == [1, 1, 64]
+    lengths = [len(body["input"].split()) for _, body in requests(engine)]  # type: ignore[index]
+    assert lengths[:3] == [64, 64, 1]
+    assert set(lengths[3:]) == {1}
 
 
 def test_edits_are_warmed_with_a_picture() -> None:
