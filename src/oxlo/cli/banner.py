@@ -49,9 +49,10 @@ def _calls(base: str, key: str, models: Sequence[Model]) -> list[str]:
 
 
 def _able(category: Category, models: Sequence[Model]) -> str | None:
-    """The first of the models that answers such calls."""
-    fitting = (m.id for m in models if category in snippets.for_abilities(m.abilities))
-    return next(fitting, None)
+    """The largest of the models that answer such calls; of equals the first."""
+    fitting = [m for m in models if category in snippets.for_abilities(m.abilities)]
+    best = max(fitting, key=lambda model: model.billions or 0, default=None)
+    return best.id if best else None
 
 
 KEEP = "Keep the key now: it is not shown again."

@@ -18,6 +18,8 @@ from oxlo import weights
 
 _STEP = 25  # percent between two plain lines
 _MB = 1_000_000
+#: Bytes; what is smaller is there before anybody has read its name.
+_WORTH_TELLING = _MB // 2
 
 
 class Meters:
@@ -46,7 +48,7 @@ class Meters:
 
 
 class Bar:
-    """One bar; it appears when its download begins."""
+    """One bar; it appears when its download begins, unless that is small."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -56,6 +58,8 @@ class Bar:
     def start(self, name: str, total: int) -> None:
         """Show the bar at nothing."""
         self._total = total
+        if total < _WORTH_TELLING:
+            return
         if self._task is None:
             self._task = self._bars.add_task(name, total=total)
         else:
@@ -63,17 +67,17 @@ class Bar:
 
     def advance(self, n: int) -> None:
         """Move the bar."""
-        assert self._task is not None
-        self._bars.advance(self._task, n)
+        if self._task is not None:
+            self._bars.advance(self._task, n)
 
     def done(self) -> None:
         """Fill the bar: archives are a little smaller than what is in them."""
-        assert self._task is not None
-        self._bars.update(self._task, completed=self._total)
+        if self._task is not None:
+            self._bars.update(self._task, completed=self._total)
 
 
 class Lines:
-    """A line at the start, at each quarter, and at the end."""
+    """A line at the start, at each quarter, and at the end; none for what is small."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -100,4 +104,6 @@ class Lines:
         self._say(f"{self._name}: done")
 
     def _say(self, text: str) -> None:
+        if self._total < _WORTH_TELLING:
+            return
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)

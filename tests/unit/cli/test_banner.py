@@ -24,10 +24,10 @@ def program(text: str) -> str:
 
 
 def test_each_kind_of_model_has_its_call() -> None:
-    """The program calls the first ready model of each, and parses as it stands."""
+    """The program calls the largest ready model of each, and parses as it stands."""
     shown = program(printed("smollm2-135m", "qwen2.5-coder-0.5b", "minilm-l6", "tiny-scenes"))
     called = re.findall(r'model="([^"]+)"', shown)
-    assert called == ["smollm2-135m", "smollm2-135m", "minilm-l6", "tiny-scenes"]
+    assert called == ["qwen2.5-coder-0.5b", "qwen2.5-coder-0.5b", "minilm-l6", "tiny-scenes"]
     assert shown.count("client = OpenAI(") == 1
     ast.parse(shown)
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from oxlo import catalogue
@@ -49,6 +49,7 @@ some_gpus = st.dictionaries(st.sampled_from(KINDS), st.integers(0, 6))
 
 
 @given(models=some_models, gpus=some_gpus)
+@example(models=[model(0, (variant("h200", 1, 143_772),))], gpus={"h200": 1})
 def test_no_card_is_over_committed(models: list[Model], gpus: dict[str, int]) -> None:
     """What is on a card fits on it, and the card is one of those that there are."""
     taken: dict[tuple[str, int], int] = defaultdict(int)

@@ -35,6 +35,19 @@ def test_bar_on_a_terminal(shelf: Shelf, tmp_path: Path) -> None:
     assert "1.0/1.0 MB" in said.getvalue()
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_small_files_are_fetched_quietly(terminal: bool) -> None:
+    """A repository has a dozen of them: a line for each would hide the large one."""
+    said = StringIO()
+    meters = Meters(Console(file=said, force_terminal=terminal, width=120))
+    with meters.shown():
+        meter = meters.meter()
+        meter.start("config.json", 2_000)
+        meter.advance(2_000)
+        meter.done()
+    assert "config.json" not in said.getvalue()
+
+
 def test_counts_every_byte_once(shelf: Shelf, tmp_path: Path) -> None:
     """Cuts and resumptions do not make the count wrong."""
     shelf.files[HUB_PATH] = CONTENT
