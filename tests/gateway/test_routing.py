@@ -3,8 +3,10 @@
 import asyncio
 
 import pytest
-from tests.gateway.conftest import Platform, Start, chat, until
+from tests.gateway.conftest import Platform, Start, chat, replica, until
 
+from oxlo.fleet import registry
+from oxlo.fleet.registry import ReplicaList
 from oxlo.gateway.backends import Group
 from oxlo.ledger.records import Settled
 from oxlo.testing.engine import EngineDouble, Script
@@ -166,6 +168,28 @@ async def test_quota_that_is_long_gone_is_told(start: Start) -> None:
     assert (first.status, second.status) == (503, 503)
     assert 7190 <= int(second.headers["retry-after"]) <= 7200
     assert len(platform.engine.calls) == 1
+
+
+async def test_overflow_takes_what_is_too_much(start: Start) -> None:
+    """The server beside gets calls only while every slot here is taken, or the engine fails."""
+    platform = await start()
+    async with EngineDouble("openai") as beside:
+        own = replica(platform.engine, "own", "double", slots=1)
+        listed = ReplicaList(0.0, (own, replica(beside, "beside", "double", overflow=1)))
+        registry.write(platform.gateway.settings.replicas_file, listed)
+        platform.gateway.backends.refresh()
+        assert [(await platform.chat()).status for _ in range(4)] == [200] * 4
+        assert (len(platform.engine.calls), len(beside.calls)) == (4, 0)
+        platform.engine.next.append(Script(gate="go"))
+        first = platform.client()
+        await first.send("POST", "/v1/chat/completions", chat())
+        await platform.engine.until(lambda e: e.outstanding == 1)
+        assert (await platform.chat()).status == 200
+        platform.engine.gates["go"].set()
+        assert (await first.answer()).status == 200
+        platform.engine.next.append(Script(status=500))
+        assert (await platform.chat()).status == 200
+        assert len(beside.calls) == 2
 
 
 async def test_a_thousand_clients_at_once(start: Start) -> None:

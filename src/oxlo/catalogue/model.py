@@ -90,6 +90,9 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     engine: str
     #: Arguments of the engine kind, as its page in docs/ names them.
     args: dict[str, Any] = {}
+    #: Above 0: an engine elsewhere, beside the model's own, that gets calls only while no engine of
+    #: a lower number has a slot and works.
+    overflow: Annotated[int, msgspec.Meta(ge=0)] = 0
     #: What it takes: of the machine's memory on a CPU, of each card's on GPUs.
     memory_mb: int | None = None
     #: Whether somebody ran it on that hardware.

@@ -108,7 +108,8 @@ def choose(variants: Iterable[Variant], cards: Cards) -> Variant | None:
     sufficient number, and the CPU last.
     """
     order: list[str] = ["remote", *CARDS, "cpu"]
-    able = [v for v in variants if v.hardware in ("remote", "cpu") or _enough(v, cards)]
+    own = [v for v in variants if not v.overflow]
+    able = [v for v in own if v.hardware in ("remote", "cpu") or _enough(v, cards)]
     return min(able, key=lambda variant: order.index(variant.hardware), default=None)
 
 
@@ -125,6 +126,8 @@ def _engines(model: Model, cards: Cards, gpus: Sequence[Gpu], wish: int | None) 
         number = wish
     for n in range(1, number + 1 if isinstance(number, int) else 2):
         yield Engine(f"{model.id}-{n}", model, variant, reason=reason)
+    for n, beside in enumerate((v for v in model.variants if v.overflow), 1):
+        yield Engine(f"{model.id}-overflow-{n}", model, beside)
 
 
 def _unable(model: Model, gpus: Sequence[Gpu]) -> str:

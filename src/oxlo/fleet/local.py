@@ -208,7 +208,8 @@ def launch(engine: Engine, settings: Settings, part: Machine) -> Launch:
         raise CannotLaunch(str(reason)) from None
     own = replace(part, gpus=engine.gpus)
     ready = kind(variant.engine).launch(model, variant, settings, paths, own)
-    return msgspec.structs.replace(ready, environment=engine.environment(len(part.gpus)))
+    environment = engine.environment(len(part.gpus))
+    return msgspec.structs.replace(ready, environment=environment, overflow=variant.overflow)
 
 
 def _stopped(engine: Engine, generation: int, reason: str) -> Replica:

@@ -1,5 +1,6 @@
 """Which replica a call goes to: a pure function of their load and of what their caches hold.
 
+    overflow  servers elsewhere that stand by get a call only when nobody else has a free slot
     share     a replica that has more than its share of the work is passed over, unless at most
               half of its slots are taken: so one prompt that everybody sends makes no hot spot
     soonest   of the others, the one where the prompt is read first: what it has to do before,
@@ -63,6 +64,11 @@ class Candidate(Protocol):
         ...
 
     @property
+    def overflow(self) -> int:
+        """Above 0: it gets calls only while none of a lower number has a free slot and works."""
+        ...
+
+    @property
     def work(self) -> float:
         """What the calls in them were predicted to take."""
         ...
@@ -94,7 +100,13 @@ def choose(candidates: Sequence[C], demand: Demand, now: float) -> C | None:
     free = [c for c in usable if c.in_use < c.slots]
     if len(free) < 2:
         return free[0] if free else None
-    return _soonest(_within_share(free, usable, demand), demand)
+    first = min(c.overflow for c in free)
+    level = [c for c in free if c.overflow == first]
+    if len(level) == 1:
+        return level[0]
+    return _soonest(
+        _within_share(level, [c for c in usable if c.overflow == first], demand), demand
+    )
 
 
 def uncached(candidate: Candidate, demand: Demand) -> float:

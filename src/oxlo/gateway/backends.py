@@ -30,8 +30,8 @@ class Backend:
     """One replica, and how it is doing."""
 
     __slots__ = (
-        "breaker", "dialect", "id", "in_use", "prefixes", "ready", "replica", "slots", "upstream",
-        "work",
+        "breaker", "dialect", "id", "in_use", "overflow", "prefixes", "ready", "replica", "slots",
+        "upstream", "work",
     )  # fmt: skip
 
     def __init__(self, replica: Replica, loop: asyncio.AbstractEventLoop) -> None:
@@ -50,6 +50,7 @@ class Backend:
         """Take over what the fleet says now."""
         self.replica = replica
         self.slots = replica.slots
+        self.overflow = replica.overflow
         #: Whether the fleet says that it answers.
         self.ready = replica.state is ReplicaState.READY
 

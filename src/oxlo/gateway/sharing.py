@@ -108,21 +108,23 @@ class Sharing:
 
     def _replicas(self, model: str) -> list[tuple[str, int]]:
         group = self._gateway.backends.group(model)
-        return _ready(group.backends) if group is not None else []
+        wall = self._gateway.wall()
+        return _ready(group.backends, wall) if group is not None else []
 
 
-def _ready(backends: list[Backend]) -> list[tuple[str, int]]:
-    return [(backend.id, backend.slots) for backend in backends if backend.ready]
+def _ready(backends: list[Backend], now: float) -> list[tuple[str, int]]:
+    """Those that are ready; one that wants to be left alone has no slot for now."""
+    return [(b.id, b.slots if b.takes(now) else 0) for b in backends if b.ready]
 
 
 def _in_order(group: Group, demand: Demand, now: float) -> list[tuple[str, int]]:
     """The replica that the router would choose, then the others, those that fail last."""
-    ready = [b for b in group.backends if b.ready]
+    ready = [b for b in group.backends if b.takes(now)]
     if len(ready) < 2:
-        return _ready(ready)
+        return _ready(ready, now)
     first = router.choose(ready, demand, now)
     rest = sorted(
         (b for b in ready if b is not first),
-        key=lambda b: (b.broken_until > now, b.in_use / b.slots),
+        key=lambda b: (b.broken_until > now, b.overflow, b.in_use / b.slots),
     )
-    return _ready(rest if first is None else [first, *rest])
+    return _ready(rest if first is None else [first, *rest], now)

@@ -112,6 +112,20 @@ def test_replicas() -> None:
     assert wished.replica == "gpt-oss-20b-1"
 
 
+def test_overflow_beside_its_own() -> None:
+    """Servers elsewhere that stand by are no choice for what runs here, but come beside it."""
+    far, near = (
+        Variant(hardware="remote", engine="upstream", args={"base_url": url}, overflow=n)
+        for n, url in ((2, "http://far"), (1, "http://near"))
+    )
+    variants = (far, near, Variant(hardware="cpu", engine="llamacpp"))
+    model = msgspec.structs.replace(named("smollm2-135m")[0], variants=variants)
+    engines = assign([model], [])
+    assert [(e.replica, e.variant and e.variant.overflow) for e in engines] == [
+        ("smollm2-135m-1", 0), ("smollm2-135m-overflow-1", 2), ("smollm2-135m-overflow-2", 1),
+    ]  # fmt: skip
+
+
 MEMORIES = st.sampled_from([8_192, 15_360, 23_028, 46_068, 81_559, 143_771])
 
 

@@ -20,6 +20,7 @@ class Replica:
     slots: int = 4
     broken_until: float = 0.0
     work: float = 0.0
+    overflow: int = 0
     prefixes: Prefixes = field(default_factory=lambda: Prefixes(ROOM))
 
 
@@ -76,6 +77,17 @@ def test_all_broken_is_no_reason_to_wait() -> None:
     """When every replica is broken the call is tried: its error is true and comes at once."""
     assert choose([Replica("a", broken_until=9.0)], PLAIN, 0.0) is not None
     assert choose([Replica(i, broken_until=9.0) for i in "ab"], PLAIN, 0.0) is not None
+
+
+def test_overflow_stands_by() -> None:
+    """A server elsewhere gets what nobody here has a free slot for, by the list's order."""
+    here = [Replica("a", in_use=3, work=9_000), Replica("b", in_use=4)]
+    beside = [Replica("near", overflow=1, in_use=1), Replica("far", overflow=2)]
+    assert choose([*beside, *here], PLAIN, 0.0) is here[0]
+    here[0].in_use = 4
+    assert choose([*beside, *here], PLAIN, 0.0) is beside[0]
+    beside[0].broken_until = 9.0
+    assert choose([*beside, *here], PLAIN, 0.0) is beside[1]
 
 
 def test_busy_one_is_waited_for() -> None:
