@@ -1,12 +1,15 @@
 """How calls end when something around them does: the server, the disk, the client's patience."""
 
 import asyncio
+import gc
 from pathlib import Path
 
 import msgspec
 import pytest
-from tests.gateway.conftest import Platform, Start, chat, stop_the_clock
+from tests.gateway.conftest import Platform, Start, chat, stop_the_clock, until
 
+from oxlo.gateway.call import Call
+from oxlo.gateway.exchange import Exchange
 from oxlo.ledger.records import Settled
 from oxlo.testing.engine import Script
 
@@ -107,3 +110,22 @@ def _said(stream: bytes) -> str:
 
 def _settled(platform: Platform) -> list[Settled]:
     return [r for r in platform.records() if isinstance(r, Settled)]
+
+
+async def test_leavers_leave_nothing(start: Start) -> None:
+    """A dropped stream is gone with its client: nothing waits for the collector."""
+    platform = await start()
+    platform.engine.default = Script(middle_gate="never", after=1)
+    gc.collect()
+    gc.disable()
+    try:
+        client = platform.client()
+        await client.send("POST", "/v1/chat/completions", chat(stream=True))
+        await client.head()
+        client.leave()
+        await platform.engine.until(lambda e: e.outstanding == 0)
+        await until(lambda: not platform.gateway.server.connections)
+        left = [o for o in gc.get_objects() if isinstance(o, Call | Exchange)]
+    finally:
+        gc.enable()
+    assert left == []

@@ -20,7 +20,7 @@ from oxlo.errors import (
     RequestTimedOut,
 )
 from oxlo.gateway.body import SPOOL_ABOVE, Budget
-from oxlo.gateway.exchange import Exchange, Handler, State, too_large
+from oxlo.gateway.exchange import SILENT, Exchange, Handler, State, too_large
 
 log = structlog.get_logger()
 
@@ -95,6 +95,9 @@ class Connection:
                 exchange.state = State.DONE
                 exchange.body.release()
                 exchange.handler.gone()
+                exchange.handler = SILENT  # as in `Exchange.finish`
+        # It holds our methods: without this, only the collector could free the two.
+        self._parser = cast(httptools.HttpRequestParser, None)
 
     def eof_received(self) -> bool:
         """The client sends no more: it has left."""

@@ -329,6 +329,8 @@ class Connection:
     def connection_lost(self, exc: Exception | None) -> None:
         """The engine closed, or we did."""
         self._feed = None
+        # It holds our methods: without this, only the collector could free the two.
+        self._parser = cast(httptools.HttpResponseParser, None)
         if self._sending is None:
             self._upstream.forget(self)
             return
