@@ -7,6 +7,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from oxlo.plans.edited import Watched
+from oxlo.portal.entry import oauth
+from oxlo.portal.entry.oauth import Provider
 from oxlo.portal.live import Live
 from oxlo.portal.passwords import Passwords
 from oxlo.portal.site import Site
@@ -47,6 +49,8 @@ class Desk:
     #: The installation's secret.
     signing: bytes
     plans_file: Watched
+    #: Where people can log in elsewhere.
+    providers: tuple[Provider, ...]
 
     @classmethod
     def of(cls, request: Request) -> "Desk":
@@ -81,7 +85,7 @@ class Desk:
 
 
 def build(site: Site, live: Live, passwords: Passwords | None = None) -> Desk:
-    """Put the parts together."""
+    """Put the parts together. Raises SettingsError."""
     settings = site.settings
     return Desk(
         site=site,
@@ -90,6 +94,7 @@ def build(site: Site, live: Live, passwords: Passwords | None = None) -> Desk:
         passwords=passwords or Passwords(),
         signing=settings.signing_secret(),
         plans_file=Watched(settings.plans or settings.edited_plans),
+        providers=tuple(oauth.offered(settings)),
     )
 
 

@@ -11,7 +11,8 @@ from tests.unit.portal.people import EMAIL, Portal, Somebody
 
 from oxlo import plans
 from oxlo.plans import apikey
-from oxlo.settings import Settings
+from oxlo.portal.entry import oauth
+from oxlo.settings import Settings, SettingsError
 from oxlo.store import accounts, identity, keys
 from oxlo.testing.oidc import OidcDouble, Person
 
@@ -160,3 +161,34 @@ def _state(address: str) -> str:
 async def test_providers_that_are_not_set_up(portal: Portal) -> None:
     """There is nothing at their addresses."""
     assert (await portal.somebody().get("/login/with/github")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"github_client": "only-an-id"},
+        {"google_client": ":secret"},
+        {"oidc_issuer": "https://login.example.com"},
+    ],
+)
+def test_half_a_setting_is_told_at_the_start(wrong: dict[str, str]) -> None:
+    """A client without its secret stops the start, not somebody's log-in."""
+    with pytest.raises(SettingsError, match="CLIENT_ID:SECRET"):
+        oauth.offered(Settings(**wrong))  # type: ignore[arg-type]
+
+
+def test_providers_by_name() -> None:
+    """GitHub, Google and one of one's own; what comes after the first colon is the secret."""
+    settings = Settings(
+        github_client="a:b",
+        google_client="c:d",
+        oidc_issuer="https://login.example.com/",
+        oidc_client="e:f:g",
+        oidc_name="Example",
+    )
+    offered = {p.id: (p.label, p.client_id, p.secret) for p in oauth.offered(settings)}
+    assert offered == {
+        "github": ("GitHub", "a", "b"),
+        "google": ("Google", "c", "d"),
+        "oidc": ("Example", "e", "f:g"),
+    }

@@ -12,7 +12,7 @@ from starlette.responses import Response
 from oxlo.portal import guard, letters, passwords, sessions, totp
 from oxlo.portal.dashboard import agents, requests
 from oxlo.portal.desk import Desk, address
-from oxlo.portal.entry import limits, login, oauth, signup
+from oxlo.portal.entry import limits, login, signup
 from oxlo.portal.entry.limits import Braked, Login
 from oxlo.portal.guard import text
 from oxlo.portal.passwords import WeakPassword
@@ -307,7 +307,7 @@ async def _page(request: Request, problem: Problem | None = None) -> Response:
         "secret": totp.shown(secret),
         "uri": totp.uri(secret, account.email or account.name) if secret else "",
         "linked": linked,
-        "providers": oauth.offered(desk.settings),
+        "providers": desk.providers,
         "days": desk.settings.receipts_days,
     }
     status = 400 if problem else 200

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from oxlo.errors import BadRequest, Forbidden, NotFound
 from oxlo.portal import guard
 from oxlo.portal.desk import Desk, address
-from oxlo.portal.entry import exchange, limits, login, oauth, signup
+from oxlo.portal.entry import exchange, limits, login, signup
 from oxlo.portal.entry.exchange import Person
 from oxlo.portal.entry.oauth import Provider
 from oxlo.portal.guard import local
@@ -162,7 +162,7 @@ async def _note(
 
 def _provider(request: Request) -> Provider:
     name = request.path_params["provider"]
-    for provider in oauth.offered(Desk.of(request).settings):
+    for provider in Desk.of(request).providers:
         if provider.id == name:
             return provider
     raise NotFound(f"There is nothing at {request.url.path}.")

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from oxlo.portal import guard, sessions, totp
 from oxlo.portal.desk import Desk, address
-from oxlo.portal.entry import oauth
 from oxlo.portal.entry.limits import Braked, Login
 from oxlo.portal.guard import local, text
 from oxlo.store import audit, identity
@@ -187,14 +186,14 @@ async def _note(request: Request, db: AsyncConnection, action: str, account: Acc
 def _page(
     request: Request, target: str, email: str = "", refused: Refused | None = None
 ) -> Response:
-    settings = Desk.of(request).settings
+    desk = Desk.of(request)
     context = {
         "email": email[:254],
         "target": target,
         "problem": str(refused) if refused else "",
         "done": request.query_params.get("done", ""),
-        "providers": oauth.offered(settings),
-        "closed": settings.signup == "closed",
+        "providers": desk.providers,
+        "closed": desk.settings.signup == "closed",
     }
     return _answered(guard.respond(request, "entry/login.html", context), refused)
 

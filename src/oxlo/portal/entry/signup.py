@@ -12,7 +12,7 @@ from oxlo.errors import Forbidden
 from oxlo.plans import Plan
 from oxlo.portal import guard, letters, passwords, sessions
 from oxlo.portal.desk import Desk, address
-from oxlo.portal.entry import limits, oauth
+from oxlo.portal.entry import limits
 from oxlo.portal.entry.limits import Braked
 from oxlo.portal.guard import local, text
 from oxlo.portal.passwords import WeakPassword
@@ -153,7 +153,7 @@ def _page(
         "problems": guard.Filled(problems or {}),
         "plan": plan,
         "closed": desk.settings.signup == "closed",
-        "providers": oauth.offered(desk.settings),
+        "providers": desk.providers,
     }
     status = 200 if not problems else 429 if retry_after else 400
     reply = guard.respond(request, "entry/signup.html", context, status=status)

@@ -197,6 +197,7 @@ async def _one(request: Request, *, problem: str = "", link: str = "") -> Respon
             latest = await history.page(db, account.id, limit=_LATEST)
             given = await grants.between(db, account.id, day_of(desk.now) - 30, 1 << 30)
             log = await audit.latest(db, about=account.id, limit=20)
+            names = await search.names(db, {e.actor for e in log} | {e.target for e in log})
     except AccountNotFound:
         return guard.respond(request, "operator/gone.html", {}, status=404)
     plan = overview.plan_of(desk, account)
@@ -208,7 +209,7 @@ async def _one(request: Request, *, problem: str = "", link: str = "") -> Respon
         "calls": latest.calls,
         "grants": given,
         "log": log,
-        "names": {},
+        "names": names,
         "reason": desk.live.reason,
         "problem": problem,
         "link": link,
