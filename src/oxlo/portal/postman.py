@@ -56,7 +56,6 @@ class Postman:
         self._server = server(settings.smtp_url) if settings.smtp_url else None
         self._sender = settings.sender
         self._database = database
-        self._told: set[str] = set()
 
     async def run(self, now: float) -> None:
         """One round. Raises DatabaseUnavailable."""
@@ -67,7 +66,7 @@ class Postman:
 
     async def _deliver(self, mail: Mail, now: float) -> None:
         if self._server is None:
-            self._keep(mail)
+            await self._keep(mail)
             return
         try:
             await asyncio.to_thread(send, self._server, message(mail, self._sender))
@@ -80,17 +79,17 @@ class Postman:
         async with self._database.write() as db:
             await mails.sent(db, mail, now=now)
 
-    def _keep(self, mail: Mail) -> None:
+    async def _keep(self, mail: Mail) -> None:
         # Its text stays out of the log: a link in it is as good as a password.
-        if mail.id not in self._told:
-            self._told.add(mail.id)
-            log.info(
-                "mail.kept",
-                mail=mail.id,
-                to=mail.recipient,
-                subject=mail.subject,
-                read_at="/operator/outbox",
-            )
+        log.info(
+            "mail.kept",
+            mail=mail.id,
+            to=mail.recipient,
+            subject=mail.subject,
+            read_at="/operator/outbox",
+        )
+        async with self._database.write() as db:
+            await mails.keep(db, mail)
 
 
 def message(mail: Mail, sender: str) -> EmailMessage:

@@ -55,6 +55,11 @@ async def sent(db: AsyncConnection, mail: Mail, *, now: float) -> None:
     await db.execute(update(mails).where(mails.c.id == mail.id).values(done))
 
 
+async def keep(db: AsyncConnection, mail: Mail) -> None:
+    """Leave a mail to the operator: it is not sent later, when nobody waits for it any more."""
+    await db.execute(update(mails).where(mails.c.id == mail.id).values(next_at=None))
+
+
 async def failed(db: AsyncConnection, mail: Mail, error: str, *, now: float) -> None:
     """A mail could not be sent: later, or never."""
     tries = mail.tries + 1

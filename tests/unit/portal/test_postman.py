@@ -72,7 +72,9 @@ async def test_kept_mail_is_logged_without_its_text(database: Database) -> None:
     """The log says to whom and where to read it; a link stays out of it, and it is said once."""
     with structlog.testing.capture_logs() as lines:
         kept = await _round(database, "")
+        assert await _round(database, "", NOW + 60) == kept
     assert kept.body
+    assert kept.next_at is None
     (line,) = [line for line in lines if line["event"] == "mail.kept"]
     assert (line["to"], line["subject"]) == ("ann@example.com", "Grüße")
     assert "https://x" not in str(lines)
