@@ -32,7 +32,7 @@ class PerModel(Generic[T]):
         # The model is kept too, so that its id stays its own; a model cannot be hashed.
         self._known: dict[int, tuple[Model, T]] = {}
 
-    def __call__(self, model: Model) -> T:
+    def of(self, model: Model) -> T:
         """What was worked out for this model."""
         found = self._known.get(id(model))
         if found is None:

@@ -26,12 +26,14 @@ PERMIT_LIMIT: Final = 10_000
 class Decision:
     """What the platform makes of a call."""
 
-    __slots__ = ("group", "input_cap", "max_tokens", "model", "must_count", "open_ended", "wished")
+    __slots__ = (
+        "group", "input_cap", "max_tokens", "model", "must_count", "open_ended", "priority",
+        "wished",
+    )  # fmt: skip
 
     def __init__(
         self,
-        model: Model,
-        group: Group,
+        permit: "Permit",
         max_tokens: int,
         *,
         wished: int | None,
@@ -39,8 +41,10 @@ class Decision:
         must_count: bool,
         open_ended: bool,
     ) -> None:
-        self.model = model
-        self.group = group
+        self.model = permit.model
+        self.group = permit.group
+        #: The plan's, 0 (best effort) to 3 (dedicated).
+        self.priority = permit.priority
         #: Output tokens allowed.
         self.max_tokens = max_tokens
         #: Output tokens that the caller asked for.
@@ -61,11 +65,12 @@ class Decision:
 class Permit:
     """A plan may call this model here; and what of a decision is the same for all such calls."""
 
-    __slots__ = ("group", "max_input", "max_output", "model", "overhead")
+    __slots__ = ("group", "max_input", "max_output", "model", "overhead", "priority")
 
     def __init__(self, model: Model, group: Group, plan: Plan) -> None:
         self.model = model
         self.group = group
+        self.priority = int(plan.priority)
         #: Tokens that the plan allows; None: no limit.
         self.max_input = plan.max_input_tokens
         self.max_output = plan.max_output_tokens
@@ -178,8 +183,7 @@ def _caps(request: Request, endpoint: Endpoint, permit: Permit) -> Decision:
     open_ended = group.strict_context and endpoint.open_ended and wished is None and most == context
     misfits = group.strict_context and not open_ended and bound + allowed > context
     return Decision(
-        permit.model,
-        group,
+        permit,
         allowed,
         wished=wished,
         input_cap=cap,

@@ -67,6 +67,7 @@ class Attempt:
         endpoint: Endpoint,
         request: Any,
         clock: Callable[[], float],
+        now: float,
     ) -> None:
         self._owner = owner
         self.backend = backend
@@ -76,7 +77,7 @@ class Attempt:
         self._clock = clock
         #: When the first content came, and when anything did.
         self.first_at = 0.0
-        self.last_at = clock()
+        self.last_at = now
         #: The engine's first content event was seen: no other replica may be tried.
         self.started = False
         #: Seconds that the engine wants to be left alone: its quota is used up.
@@ -145,9 +146,8 @@ class Attempt:
             self._sending.resume()
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
-        """The engine answers."""
+        """The engine answers; that something came is noted when more than a head has."""
         self._status = status
-        self.last_at = self._clock()
         if status == TOO_MANY:
             self.left_alone = quota.seconds(headers.get(b"retry-after", b""), time())
         stream = self._endpoint.stream

@@ -70,7 +70,7 @@ class Keys:
         self._asking: dict[str, list[Found]] = {}
         self.change = 0
 
-    def plain(self, headers: Mapping[bytes, bytes]) -> Caller | None:
+    def plain(self, headers: dict[bytes, bytes]) -> Caller | None:
         """The caller, where nothing is left to be asked or checked: the head was seen before."""
         return self._plain.get(headers.get(b"authorization", b""))
 

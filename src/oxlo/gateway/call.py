@@ -70,10 +70,10 @@ class Call:
     """One call to an inference endpoint."""
 
     __slots__ = (
-        "_answer", "_attachments", "_commented_at", "_counting", "_decision", "_files", "_gateway",
-        "_keeping", "_last", "_line", "_queued_as", "_reply_head", "_request", "_slot", "_tried",
-        "_windows", "admitted", "attempt", "caller", "demand", "endpoint", "exchange", "id",
-        "model_id", "plan", "queued_at", "reservation", "sent_at", "sse", "stage", "stream",
+        "_answer", "_attachments", "_commented_at", "_counting", "_decision", "_ended_at", "_files",
+        "_gateway", "_keeping", "_last", "_line", "_queued_as", "_reply_head", "_request", "_slot",
+        "_tried", "_windows", "admitted", "attempt", "caller", "demand", "endpoint", "exchange",
+        "id", "model_id", "plan", "queued_at", "reservation", "sent_at", "sse", "stage", "stream",
         "usage",
     )  # fmt: skip
 
@@ -110,7 +110,7 @@ class Call:
         self._last = b""
         self._reply_head = b""
         self._windows: tuple[Window, Window] | None = None
-        self._commented_at = 0.0
+        self._commented_at = self._ended_at = 0.0
 
     # The client's side: `Handler` of `gateway/http.py`.
 
@@ -224,21 +224,21 @@ class Call:
         self.reservation = reservation
         self._gateway.calls.add(self)
         if self._decision.must_count:
-            self._count()
+            self._count(wall)
         else:
             self._prepare(wall)
 
-    def _count(self) -> None:
+    def _count(self, wall: float) -> None:
         """Ask an engine for the exact number of input tokens; other calls go on meanwhile."""
         self.stage = Stage.COUNTING
         backend = next(b for b in self._decision.group.backends if b.ready)
         try:
-            asked = backend.dialect.count(self._request, self._engine_view(backend))
+            asked = backend.dialect.count(self._request, self._engine_view(backend, wall))
         except ApiError as error:
             self.fail(error)
             return
         if not asked:  # this engine cannot say; it refuses what is too long itself
-            self._prepare(self._gateway.wall())
+            self._prepare(wall)
             return
         engine_call, read = asked
 
@@ -280,15 +280,15 @@ class Call:
             self._files = result
             self._enqueue(self._gateway.wall())
 
-    def _engine_view(self, backend: Backend) -> Decided:
+    def _engine_view(self, backend: Backend, wall: float) -> Decided:
         decision, plan = self._decision, self.plan
         measures = backend.dialect.measures
         return Decided(
             decision.model,
             backend.replica.engine_model,
             None if decision.open_ended else decision.max_tokens,
-            plan.priority,
-            int(self._gateway.wall()),
+            decision.priority,
+            int(wall),
             plan.max_input_tokens if measures else None,
             plan.max_audio_seconds if measures else None,
             self._files,
@@ -320,14 +320,14 @@ class Call:
 
     def take(self, slot: Slot) -> None:
         """A slot is ours: write the admission down, then send."""
-        gateway, clock, backend = self._gateway, self._gateway.clock, slot.backend
-        self._queued_as = None
-        self._slot = slot
+        self._queued_as, self._slot = None, slot
+        wall, clock = self._gateway.wall(), self._gateway.clock()
         self.stage = Stage.SENT
-        self.sent_at = self.sent_at or clock()
+        self.sent_at = self.sent_at or clock
         self.attempt = attempt = Attempt(
-            self, backend, self._engine_view(backend), self.endpoint, self._request, clock
-        )
+            self, slot.backend, self._engine_view(slot.backend, wall), self.endpoint,
+            self._request, self._gateway.clock, clock,
+        )  # fmt: skip
         try:
             attempt.build()
         except ApiError as error:
@@ -337,8 +337,8 @@ class Call:
             attempt.send()
             return
         assert self.reservation is not None
-        self.admitted = receipts.admission(self, self.reservation, gateway.wall())
-        gateway.journal.append(self.admitted, attempt.send)
+        self.admitted = receipts.admission(self, self.reservation, wall)
+        self._gateway.journal.append(self.admitted, attempt.send)
 
     def expired(self) -> None:
         """The wait for a slot is over."""
@@ -421,22 +421,21 @@ class Call:
 
     # Replies.
 
-    def windows(self, wall: float) -> tuple[Window, Window]:
+    def windows(self) -> tuple[Window, Window]:
         """The account's day and minute: as they stand, and from the end on as they stood then."""
-        if self.plan.requests_per_day is None and self.plan.requests_per_minute is None:
-            return NO_LIMITS
         if self._windows is None:
-            day, minute, _ = self._gateway.ledger.limits(self.caller.account, self.plan, wall)
+            plan, gateway, found = self.plan, self._gateway, NO_LIMITS
+            if plan.requests_per_day is not None or plan.requests_per_minute is not None:
+                day, minute, _ = gateway.ledger.limits(self.caller.account, plan, gateway.wall())
+                found = day, minute
             if self.stage is not Stage.DONE:
-                return day, minute
-            self._windows = day, minute
+                return found
+            self._windows = found
         return self._windows
 
     def _common_head(self) -> bytes:
-        gateway = self._gateway
-        day, minute = self.windows(gateway.wall())
-        clock = gateway.clock()
-        queued = b""
+        day, minute = self.windows()
+        clock, queued = self._ended_at or self._gateway.clock(), b""
         if self.queued_at:
             waited = (self.sent_at or clock) - self.queued_at
             queued = b"x-oxlo-queue-ms: %b\r\n" % headers.number(int(waited * 1000))
@@ -524,7 +523,8 @@ class Call:
             minute_counted=outcome.minute_counted,
             now=wall,
         )
-        spans = receipts.spans(self, gateway.clock())
+        self._ended_at = gateway.clock()
+        spans = receipts.spans(self, self._ended_at)
         gateway.journal.append(receipts.settlement(self, reservation, outcome, wall, spans), then)
         self._metrics.settled(outcome, self.usage, spans, stream=self.stream)
         if outcome.name is ANSWERED:
@@ -538,7 +538,7 @@ class Call:
             self._counting.cancel()
         if self._keeping is not None:
             self._keeping.cancel()
-        if not self.sent_at:
+        if self.queued_at and self._slot is None:
             self._gateway.leave(self, self._decision.group)
         self._free_slot(answered=answered)
         self.attempt = None

@@ -116,7 +116,7 @@ class DryRun(Call):
             self._refuse(error)
             return
         if self.endpoint.counts:
-            self._count()
+            self._count(wall)
         else:
             self._prepare(wall)
 

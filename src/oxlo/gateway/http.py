@@ -198,7 +198,7 @@ class Connection:
     def on_message_complete(self) -> None:
         """The request is whole."""
         exchange = self._incoming
-        if exchange is not None and not self._raw_left and self._parser.should_upgrade():
+        if exchange is not None and self._upgrades(exchange):
             self._raw_left = exchange.length - exchange.body.size
             if self._raw_left:  # llhttp stops at the head of an upgrade; its body is still to come
                 return
@@ -213,6 +213,11 @@ class Connection:
             self._settle_down(exchange)
         elif exchange is not self._current:
             self.pause()
+
+    def _upgrades(self, exchange: Exchange) -> bool:
+        if b"upgrade" not in exchange.headers and exchange.method != b"CONNECT":
+            return False
+        return not self._raw_left and bool(self._parser.should_upgrade())
 
     def _open(self, exchange: Exchange) -> None:
         self._current = exchange
@@ -232,7 +237,7 @@ class Connection:
             self.resume()  # also while working: that is how a leaver is noticed
         if exchange.complete:
             self._hand_over(exchange)
-        elif exchange.headers.get(b"expect", b"").lower() == b"100-continue":
+        elif b"expect" in exchange.headers and _awaits_word(exchange):
             self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _hand_over(self, exchange: Exchange) -> None:
@@ -388,6 +393,10 @@ class Connection:
             self._transport.close()
         elif self._current is not None:
             self._current.close = True
+
+
+def _awaits_word(exchange: Exchange) -> bool:
+    return exchange.headers[b"expect"].lower() == b"100-continue"
 
 
 def _head_size(exchange: Exchange) -> int:

@@ -73,7 +73,7 @@ def admission(call: "Call", reservation: "Reservation", wall: float) -> Admitted
 def refusal(call: "Call", status: int, code: str, wall: float) -> Refused:
     """The record of a call of a known account that was not admitted."""
     caller = call.caller
-    day, minute = call.windows(wall)
+    day, minute = call.windows()
     return Refused(
         call.id, wall, caller.account, caller.key, caller.plan, call.model_id,
         call.endpoint.name, call.stream, status, code, day.left, minute.left,
@@ -101,7 +101,7 @@ def settlement(
 ) -> Settled:
     """The record of an admitted call's end."""
     caller, usage, attempt = call.caller, call.usage, call.attempt
-    day, minute = call.windows(wall)
+    day, minute = call.windows()
     queue, first, total = spans
     return Settled(
         call.id, wall, caller.account, caller.key, caller.plan, call.model_id,

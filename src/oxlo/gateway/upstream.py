@@ -188,6 +188,7 @@ class Connection:
         "_feed",
         "_full",
         "_headers",
+        "_informs",
         "_keep",
         "_parser",
         "_paused",
@@ -211,6 +212,8 @@ class Connection:
         self._keep = True
         self._paused = False
         self._until_close = False
+        #: Whether the head that came last is informational: the reply's own follows it.
+        self._informs = False
         #: What of a body in pieces is still to be sent; whether the transport takes no more; and
         #: whether a turn to send is already asked for.
         self._feed: Iterator[bytes] | None = None
@@ -297,7 +300,8 @@ class Connection:
     def on_headers_complete(self) -> None:
         """The head is here."""
         status = self._parser.get_status_code()
-        if self._sending is not None and status >= 200:
+        self._informs = status < 200
+        if self._sending is not None and not self._informs:
             self._keep = self._parser.should_keep_alive()
             headers = self._headers
             self._until_close = not (
@@ -312,7 +316,7 @@ class Connection:
 
     def on_message_complete(self) -> None:
         """The reply is complete; the connection is free again."""
-        if self._parser.get_status_code() < 200:
+        if self._informs:
             self._headers = {}
             return
         sending, self._sending = self._sending, None

@@ -1,18 +1,22 @@
 """The fields of a request that were sent: all that is made of it goes by these few."""
 
-from typing import Any
+from typing import Any, Final
 
 from msgspec import UNSET, Raw, Struct
 from msgspec.structs import astuple
 
 from oxlo.wire.decode import sent
 
+_UNSET: Final = UNSET
+_RAW: Final = Raw
+_values: Final = astuple
+
 
 def given(fields: Struct) -> dict[str, Any]:
     """Their values by name; null is absent."""
-    unset, found = UNSET, {}
-    for index, value in enumerate(astuple(fields)):
-        if value is None or value is unset or (type(value) is Raw and not sent(value)):
+    names, found = fields.__struct_fields__, {}
+    for index, value in enumerate(_values(fields)):
+        if value is None or value is _UNSET or (type(value) is _RAW and not sent(value)):
             continue
-        found[fields.__struct_fields__[index]] = value
+        found[names[index]] = value
     return found

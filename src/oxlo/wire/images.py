@@ -156,4 +156,4 @@ def size(request: ImageRequest, model: Model) -> Size | None:
     """The size to draw; None where an edit keeps its image's. Raises BadRequest."""
     if isinstance(request, EditRequest) and not request.sized:
         return None
-    return _sizes(model).choose(request.size, request.width, request.height)
+    return _sizes.of(model).choose(request.size, request.width, request.height)

@@ -1,6 +1,5 @@
 """The ranges of numbers, from the catalogue: what `/parameters` publishes is what is applied."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from msgspec import Struct
@@ -24,9 +23,9 @@ def check_ranges(fields: Struct, model: Model) -> None:
     check_given(given(fields), model)
 
 
-def check_given(given: Mapping[str, Any], model: Model) -> None:
+def check_given(given: dict[str, Any], model: Model) -> None:
     """The same, of the fields that were given."""
-    ranges = _ranges(model)
+    ranges = _ranges.of(model)
     for name, value in given.items():
         bounds = ranges.get(name)
         if bounds is not None:

@@ -1,7 +1,7 @@
 """What chats and completions have in common, and what makes it valid."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from oxlo.wire.decode import invalid
@@ -19,7 +19,7 @@ class Generation:
 
     __slots__ = ("given", "include_usage", "model", "n", "sse", "stream")
 
-    def __init__(self, given: dict[str, Any], checks: Mapping[str, Check]) -> None:
+    def __init__(self, given: dict[str, Any], checks: dict[str, Check]) -> None:
         """Read the fields that both have. Raises BadRequest naming one that is wrong."""
         self.given = given
         self.model: str = given["model"]

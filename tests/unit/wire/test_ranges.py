@@ -58,5 +58,5 @@ def test_worked_out_once(model: Model) -> None:
     seen: list[Model] = []
     name = PerModel(lambda each: seen.append(each) or each.name)
     other = msgspec.structs.replace(model, name="Other")
-    assert [name(model), name(other), name(model)] == [model.name, "Other", model.name]
+    assert [name.of(model), name.of(other), name.of(model)] == [model.name, "Other", model.name]
     assert seen == [model, other]

@@ -44,7 +44,7 @@ class Words:
 
     def write(self, request: Generation, decided: Decided) -> dict[str, Any]:
         """The engine's body, by field."""
-        names, body = self._names, self._usual(decided.model).copy()
+        names, body = self._names, self._usual.of(decided.model).copy()
         body["model"] = decided.engine_model
         if decided.max_tokens is not None:
             body["max_tokens"] = decided.max_tokens

@@ -1,0 +1,78 @@
+"""Replies of engines, however they are framed and cut."""
+
+import asyncio
+
+import pytest
+
+from oxlo.engines.dialect import EngineCall
+from oxlo.gateway.upstream import Collect, Connection, Upstream
+
+SIZED = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
+CLOSING = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello"
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+INFORMED = b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + SIZED
+CALL = EngineCall("/v1/x", b"{}")
+
+
+class Line(asyncio.Transport):
+    """Takes what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.aborted = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+
+    def is_closing(self) -> bool:
+        return self.aborted
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Engine:
+    """One connection to an engine, and what came of the calls on it."""
+
+    def __init__(self) -> None:
+        self.upstream = Upstream("http://127.0.0.1:1", asyncio.get_running_loop())
+        self.line = Line()
+        self.connection = Connection(self.upstream)
+        self.connection.connection_made(self.line)
+        self.upstream.put_back(self.connection)
+        self.answers: list[tuple[int, bytes]] = []
+
+    def post(self) -> None:
+        self.upstream.post(CALL, Collect(lambda status, body: self.answers.append((status, body))))
+
+    def say(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            self.connection.data_received(piece)
+
+
+@pytest.mark.parametrize("reply", [SIZED, CHUNKED, INFORMED])
+async def test_a_reply_cut_anywhere(reply: bytes) -> None:
+    """Each arrives whole, and the connection serves the next."""
+    engine = Engine()
+    for cut in range(1, len(reply)):
+        engine.post()
+        engine.say(reply[:cut], reply[cut:])
+    assert engine.answers == [(200, b"hello")] * (len(reply) - 1)
+    assert not engine.line.aborted
+
+
+async def test_a_connection_that_will_close() -> None:
+    """It is not used again."""
+    engine = Engine()
+    engine.post()
+    engine.say(CLOSING)
+    assert engine.answers == [(200, b"hello")]
+    assert engine.line.aborted
+
+
+async def test_a_reply_that_breaks_off() -> None:
+    """Half an answer is none."""
+    engine = Engine()
+    engine.post()
+    engine.say(SIZED[:-2])
+    engine.connection.connection_lost(None)
+    assert engine.answers == [(0, b"the connection was closed")]
