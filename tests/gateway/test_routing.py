@@ -214,3 +214,13 @@ async def test_empty_list_of_replicas(start: Start) -> None:
     assert (answer.status, answer.code) == (503, "model_not_deployed")
     platform.replicas(platform.engine)
     assert (await platform.chat()).status == 200
+
+
+async def test_model_list_tells_the_warm_up(start: Start) -> None:
+    """What warming spared callers is in the model's entry; of several replicas, the slowest's."""
+    platform = await start()
+    entry = (await platform.call("GET", "/v1/models/double")).json()
+    assert (entry["warm"], entry["warm_up"]) == (True, None)
+    platform.replicas(platform.engine, first_ms=812.34, warm_ms=96.0)
+    entry = (await platform.call("GET", "/v1/models/double")).json()
+    assert entry["warm_up"] == {"first_ms": 812.3, "later_ms": 96.0}

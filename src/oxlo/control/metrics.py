@@ -36,6 +36,7 @@ class _Others(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from snapshots.families(self._gateways)
         yield snapshots.replica_states(self._replicas)
+        yield snapshots.replica_warmth(self._replicas)
 
 
 async def endpoint(request: Request) -> Response:

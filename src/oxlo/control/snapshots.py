@@ -68,6 +68,19 @@ def replica_states(replicas: ReplicaList) -> Metric:
     return family
 
 
+def replica_warmth(replicas: ReplicaList) -> Metric:
+    """What a replica's first warm-up request took, and the later ones: callers get the latter."""
+    labels = ["replica", "model", "request"]
+    family = GaugeMetricFamily(
+        "oxlo_replica_warm_up_seconds", "The first warm-up request, and the later.", labels=labels
+    )
+    for replica in replicas.replicas:
+        for request, took in (("first", replica.first_ms), ("later", replica.warm_ms)):
+            if took is not None:
+                family.add_metric([replica.id, replica.model, request], took / 1000)
+    return family
+
+
 def _plain(
     kind: type[CounterMetricFamily] | type[GaugeMetricFamily],
     figures: Iterable[tuple[str, Iterable[tuple[str, dict[str, str], float]]]],

@@ -135,6 +135,15 @@ class Group:
         if left > patience:
             raise Overloaded("The model's quota is used up for now.", retry_after=math.ceil(left))
 
+    def warm_up(self) -> dict[str, float] | None:
+        """Milliseconds of the first warm-up request, and of the later: those of the slowest."""
+        warm = [b.replica for b in self.backends if b.ready and b.replica.first_ms is not None]
+        if not warm:
+            return None
+        slowest = max(warm, key=lambda replica: replica.warm_ms or 0.0)
+        first, later = slowest.first_ms or 0.0, slowest.warm_ms or 0.0
+        return {"first_ms": round(first, 1), "later_ms": round(later, 1)}
+
     def answers(self, now: float) -> bool:
         """Whether a ready replica has not just been failing."""
         return any(b.takes(now) and b.broken_until <= now for b in self.backends)

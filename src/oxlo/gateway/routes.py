@@ -143,7 +143,8 @@ class Routes:
         if group is None or not group.backends:
             return entry(model, status="unavailable", warm=False)
         listed = entry(model, status="ready" if group.ready else "starting", warm=group.ready)
-        return listed | {"context_length": group.context_length}  # what its replicas hold here
+        # What its replicas hold here, and what their warm-up took.
+        return listed | {"context_length": group.context_length, "warm_up": group.warm_up()}
 
     def _model(self, exchange: Exchange, caller: Caller) -> bytes:
         name = exchange.path.decode("latin-1").removeprefix("/v1/models/").rstrip("/")

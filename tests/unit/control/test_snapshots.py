@@ -1,5 +1,6 @@
 """Gateways' figures in Prometheus' format."""
 
+import msgspec
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
@@ -73,3 +74,26 @@ def test_replica_is_in_one_state() -> None:
     samples = _samples([snapshots.replica_states(ReplicaList(0.0, (replica,)))])
     assert samples["oxlo_replica_state", ("llamacpp", "m", "m-1", "sick")] == 1
     assert sum(samples.values()) == 1
+
+
+def test_warm_up_is_told() -> None:
+    """The first warm-up request and the later ones, in seconds; nothing of who was not warmed."""
+    replica = Replica(
+        id="m-1",
+        model="m",
+        kind="llamacpp",
+        dialect="llamacpp",
+        address="http://127.0.0.1:1",
+        engine_model="m",
+        slots=1,
+        context_length=10,
+        state=ReplicaState.READY,
+        first_ms=250.0,
+        warm_ms=50.0,
+    )
+    cold = msgspec.structs.replace(replica, id="m-2", first_ms=None, warm_ms=None)
+    samples = _samples([snapshots.replica_warmth(ReplicaList(0.0, (replica, cold)))])
+    assert samples == {
+        ("oxlo_replica_warm_up_seconds", ("m", "m-1", "first")): 0.25,
+        ("oxlo_replica_warm_up_seconds", ("m", "m-1", "later")): 0.05,
+    }
