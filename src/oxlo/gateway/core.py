@@ -290,7 +290,7 @@ class Gateway:
         self.ledger.renew([call.reservation for call in self.calls if call.reservation], wall)
         self.ledger.tick(wall)
         if self.sharing is not None:
-            self._share()
+            self.sharing.tick()
         self.idempotency.tick(wall)
         self.journal.retry()
         self.backends.refresh()
@@ -303,14 +303,6 @@ class Gateway:
         if plans is not None:
             self._plans = {plan.id: plan for plan in plans}
             self.admission.use(plans)
-
-    def _share(self) -> None:
-        """Keep what is shared; without Valkey, serve those who waited for it."""
-        assert self.sharing is not None
-        self.sharing.tick()
-        if not self.sharing.up:
-            for group in self.backends.groups():
-                self.serve(group)
 
     def _changed(self, counter: int | None) -> None:
         if counter is not None and counter != self.keys.change:

@@ -5,8 +5,9 @@
 local now = clock()
 local ends, alive = now + tonumber(ARGV[2]), now + tonumber(ARGV[3])
 local at = 4 + 2 * tonumber(ARGV[4]) -- the last of the replicas
-if at > 4 then redis.call('DEL', REPLICAS) end
+redis.call('DEL', REPLICAS)
 for i = 5, at, 2 do redis.call('HSET', REPLICAS, ARGV[i], ARGV[i + 1]) end
+redis.call('EXPIRE', REPLICAS, KEEP)
 local last = at + 1 + 2 * tonumber(ARGV[at + 1])
 for i = at + 2, last, 2 do
   redis.call('ZADD', taken(ARGV[i + 1]), ends, ARGV[i])

@@ -65,13 +65,14 @@ local function stand(call, wait, due_at)
   for _, key in ipairs({given, WAITS, LINE, DUE, STATE}) do redis.call('EXPIRE', key, KEEP) end
 end
 
--- Who is next: every fourth slot goes to the call that has been due longest, as in queue.py.
+-- Who is next, as `_next` in queue.py: every fourth slot goes to the call that has been due longest,
+-- one that it gets in its turn included. Answers who, whether by age, and the slots since a due one.
 local function next_member(now)
   local since = number(STATE, 'since') + 1
   local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, 1)[1]
   if due and since >= DUE_SHARE then return due, true, 0 end
-  local first = redis.call('ZRANGE', LINE, 0, 0)[1]
-  return first, false, first == due and 0 or since
+  local fairest = redis.call('ZRANGE', LINE, 0, 0)[1]
+  return fairest, false, (due and fairest == due) and 0 or since
 end
 
 -- A slot for a call: at the replicas that it would have first, then at any.
