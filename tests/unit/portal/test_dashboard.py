@@ -45,6 +45,12 @@ async def _caller(portal: Portal, secret: str) -> object:
         return await keys.caller(db, apikey.digest(secret), now=portal.clock.now)
 
 
+async def _all_keys(portal: Portal) -> list[keys.Key]:
+    account = await _account(portal)
+    async with portal.database.read() as db:
+        return await keys.of_account(db, account.id)
+
+
 async def _only_key(portal: Portal) -> keys.Key:
     account = await _account(portal)
     async with portal.database.read() as db:
@@ -151,6 +157,23 @@ async def test_replaced_key_overlaps(portal: Portal) -> None:
     assert await _caller(portal, old) is not None
     portal.clock.now += 3600
     assert await _caller(portal, old) is None
+
+
+async def test_keys_come_at_a_pace(portal: Portal) -> None:
+    """Sixty keys an hour, revoked or not; those that ended long ago leave the page."""
+    somebody, page = await portal.newcomer(), "/dashboard/api-keys"
+    token = csrf(await somebody.get(page))
+    for _ in range(60):
+        await somebody.client.post(page, data={"csrf": token})
+        key = (await _all_keys(portal))[-1]
+        await somebody.client.post(f"{page}/{key.id}/revoke", data={"csrf": token})
+    reply = await somebody.client.post(page, data={"csrf": token})
+    assert reply.status_code == 400
+    assert "Too many new keys" in reply.text
+    assert "Revoked" in (await somebody.get(page)).text
+    portal.clock.now += 31 * DAY
+    await somebody.log_in()
+    assert "Revoked" not in (await somebody.get(page)).text
 
 
 async def test_keys_of_others_are_not_there(portal: Portal) -> None:

@@ -14,10 +14,12 @@ from oxlo.errors import ModelNotFound, NotFound
 from oxlo.portal import guard, highlighting
 from oxlo.portal.dashboard import overview
 from oxlo.portal.desk import Desk, address
+from oxlo.portal.entry import limits
+from oxlo.portal.entry.limits import Braked
 from oxlo.portal.guard import text
 from oxlo.portal.highlighting import Panel
 from oxlo.portal.sessions import flash
-from oxlo.store import audit, keys
+from oxlo.store import audit, brakes, keys
 from oxlo.store.accounts import Account
 from oxlo.store.errors import InvalidScope
 from oxlo.store.keys import Key, Scope
@@ -38,6 +40,8 @@ ENDPOINTS = (
 MOST = 100
 NAME_MAX = 60
 _DAY = 86400
+#: Seconds that a key which has ended stays on the page.
+_SHOWN_AFTER = 30 * _DAY
 #: How long a key lives, by the value of the form.
 LIVES = {"": None, "1": 1, "7": 7, "30": 30, "90": 90, "365": 365}
 #: How long an old key goes on beside the one that replaces it, in seconds.
@@ -82,6 +86,7 @@ async def create(request: Request, form: FormData) -> Response:
         days = _choice(LIVES, text(form, "expires"), "expires")
         async with desk.site.database.write() as db:
             await _check_number(db, account, desk.now)
+            await _check_pace(db, account, desk.now)
             ends = desk.now + days * _DAY if days else None
             made = await _issued(db, request, name, ends, scope)
     except Problem as problem:
@@ -91,19 +96,26 @@ async def create(request: Request, form: FormData) -> Response:
 
 async def rotate(request: Request, form: FormData) -> Response:
     """Make a key in the place of another, which goes on for the overlap."""
-    desk = Desk.of(request)
-    async with desk.site.database.write() as db:
-        old = await _mine(db, request)
-        overlap = OVERLAPS.get(text(form, "overlap"), 0)
-        scope = Scope(
-            models=frozenset(old.models),
-            endpoints=frozenset(old.endpoints),
-            origins=frozenset(old.origins),
-        )
-        made = await _issued(db, request, old.name, None, scope)
-        ended = await keys.expire(db, old, at=desk.now + overlap, now=desk.now)
-        await _note(db, request, "key.rotated", old)
+    desk, account = Desk.of(request), guard.visit(request).account
+    overlap = OVERLAPS.get(text(form, "overlap"), 0)
+    try:
+        async with desk.site.database.write() as db:
+            old = await _mine(db, request)
+            await _check_pace(db, account, desk.now)
+            made = await _issued(db, request, old.name, None, _scope_of(old))
+            ended = await keys.expire(db, old, at=desk.now + overlap, now=desk.now)
+            await _note(db, request, "key.rotated", old)
+    except Problem as problem:
+        return await _page(request, problem=problem)
     return await _page(request, made=made._replace(replaced=ended))
+
+
+def _scope_of(key: Key) -> Scope:
+    return Scope(
+        models=frozenset(key.models),
+        endpoints=frozenset(key.endpoints),
+        origins=frozenset(key.origins),
+    )
 
 
 async def revoke(request: Request, _form: FormData) -> Response:
@@ -176,6 +188,21 @@ async def _check_number(db: AsyncConnection, account: Account, now: float) -> No
         raise Problem("form", f"An account has at most {MOST} keys. Revoke one that is not used.")
 
 
+async def _check_pace(db: AsyncConnection, account: Account, now: float) -> None:
+    """Keys leave a row each, also when they are revoked at once."""
+    try:
+        await limits.check(db, limits.KEYS, account.id, "new keys", now=now)
+    except Braked as braked:
+        raise Problem("form", str(braked)) from None
+    await brakes.note(db, limits.KEYS, account.id, now=now)
+
+
+def _is_shown(key: Key, now: float) -> bool:
+    """Keys that work, and those that ended not long ago."""
+    ended = key.revoked_at if key.revoked_at is not None else key.expires_at
+    return not key.hidden and (ended is None or ended > now - _SHOWN_AFTER)
+
+
 def _name(form: FormData) -> str:
     name = " ".join(text(form, "name").split()) or "key"
     if len(name) > NAME_MAX or not name.isprintable():
@@ -228,7 +255,7 @@ async def _page(
 ) -> Response:
     desk, account = Desk.of(request), guard.visit(request).account
     async with desk.site.database.read() as db:
-        mine = [key for key in await keys.of_account(db, account.id) if not key.hidden]
+        mine = [k for k in await keys.of_account(db, account.id) if _is_shown(k, desk.now)]
     order = {"active": 0, "expired": 1, "revoked": 2}
     mine.sort(key=lambda key: (order[key.state(desk.now)], -key.created_at))
     model = overview.ready_model(desk)

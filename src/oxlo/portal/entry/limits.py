@@ -23,6 +23,7 @@ ASKING = Brake(kind="ask", free=10, wait=_MINUTE, longest=_HOUR, window=_DAY)
 MAILS = Brake(kind="mails", free=3, wait=5 * _MINUTE, longest=_HOUR, window=_DAY)
 #: Sign-ups that learn something: that an address has an account, that a code is none.
 PROBE = Brake(kind="probe", free=10, wait=_MINUTE, longest=_HOUR, window=_DAY)
+KEYS = Brake(kind="keys", free=60, wait=_MINUTE, longest=_HOUR, window=_HOUR)
 PROMO = Brake(kind="promo", free=10, wait=_MINUTE, longest=_HOUR, window=_DAY)
 
 
