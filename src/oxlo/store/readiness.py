@@ -28,13 +28,18 @@ class Looks(msgspec.Struct, frozen=True):
 
 
 async def note(db: AsyncConnection, ready: Mapping[str, bool], now: float) -> None:
-    """Add one look at each model."""
-    if not ready:
-        return
+    """Add one look at each model; the first one counts when it finds the model ready.
+
+    Before, it was never offered: what is being set up is not down.
+    """
+    known = set(await db.scalars(select(readiness.c.model).distinct()))
     rows = [
         {"hour": int(now // _HOUR), "model": m, "checks": 1, "ready": int(is_), "checked_at": now}
         for m, is_ in sorted(ready.items())
+        if is_ or m in known
     ]
+    if not rows:
+        return
     insert, table = upsert.insert(db, readiness), readiness.c
     news = insert.excluded
     statement = insert.on_conflict_do_update(

@@ -72,6 +72,16 @@ async def test_looks_are_added_up(watched: Watched) -> None:
     assert [(day.checks, day.uptime) for day in model.days] == [(3, 0.666667)]
 
 
+async def test_what_is_being_set_up_is_not_down(watched: Watched) -> None:
+    """A model is looked at from the moment on when it was ready for the first time."""
+    for state in (ReplicaState.STARTING, ReplicaState.READY, ReplicaState.SICK):
+        watched.list(replica(state))
+        watched.clock.advance(60)
+        await watched.board.look()
+    async with watched.database.read() as db:
+        assert await readiness.by_day(db, DAY) == {"m": {DAY: Looks(checks=2, ready=1)}}
+
+
 async def test_looks_are_forgotten(watched: Watched) -> None:
     """Hours before the moment go, the others stay."""
     watched.list(replica(ReplicaState.READY))
