@@ -41,6 +41,14 @@ def asked(platform: Served, **fields: object) -> tuple[int, Any]:
             return error.code, json.load(error)
 
 
+def used_today(platform: Served) -> int:
+    headers = {"Authorization": f"Bearer {platform.key}"}
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{platform.base_url}/limits", headers=headers)
+    ) as reply:
+        return int(json.load(reply)["day"]["used"])
+
+
 @pytest.fixture(scope="module")
 def photograph(coffee: Path) -> str:
     return base64.b64encode(coffee.read_bytes()).decode()
@@ -89,6 +97,7 @@ def test_the_picture_comes_back(platform: Served, photograph: str) -> None:
     ("fields", "param"),
     [
         ({"image": "aGVsbG8="}, "image"),
+        ({"image": "%%%"}, "image"),
         ({"image": "http://127.0.0.1:1/a.png"}, "image"),
         ({"classes": "unicorn"}, "classes"),
         ({"confidence": 7}, "confidence"),
@@ -98,9 +107,11 @@ def test_the_picture_comes_back(platform: Served, photograph: str) -> None:
 def test_bad_input(
     platform: Served, photograph: str, fields: dict[str, object], param: str
 ) -> None:
-    """A clear 400, and the engine stays up."""
+    """A clear 400 that does not count, and the engine stays up."""
+    used = used_today(platform)
     status, told = asked(platform, **{"image": photograph} | fields)
     assert (status, told["error"]["param"]) == (400, param)
+    assert used_today(platform) == used
     assert asked(platform, image=photograph)[0] == 200
 
 

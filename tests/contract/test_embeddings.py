@@ -90,7 +90,9 @@ def test_too_long(client: openai.OpenAI) -> None:
     assert used_today(client) == used
 
 
-@pytest.mark.parametrize("wrong", [{"dimensions": 100}, {"input": [10**9]}, {"input": []}])
+@pytest.mark.parametrize(
+    "wrong", [{"dimensions": 100}, {"input": [10**9]}, {"input": []}, {"input": ""}]
+)
 def test_nonsense(client: openai.OpenAI, wrong: dict[str, object]) -> None:
     """A 400 that names the field."""
     with pytest.raises(openai.BadRequestError) as refused:

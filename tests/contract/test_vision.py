@@ -4,10 +4,14 @@ Its projector has random weights, so it makes nothing of what it sees; but it do
 """
 
 import base64
+import contextlib
 import hashlib
+import http.server
 import io
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import openai
 import pytest
@@ -54,8 +58,47 @@ def entry(path: Path) -> str:
     return FILE.format(path=path, digest=digest, size=len(content))
 
 
+class Elsewhere(http.server.BaseHTTPRequestHandler):
+    """Sends whoever asks for `/service` or `/port` to what only the operator may reach."""
+
+    inner: ClassVar[str] = ""
+    #: What was asked for, of both servers.
+    reached: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.reached.append(self.path)
+        self.send_response(302)
+        host = self.inner if self.path == "/port" else "127.0.0.1"
+        self.send_header("location", f"http://{host}/secret")
+        self.end_headers()
+
+    def log_request(self, *about: object) -> None:
+        """Nothing: the tests look at what was asked."""
+
+
+@contextlib.contextmanager
+def answering(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str]:
+    """A web server on this machine; its address."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        serving = threading.Thread(target=server.serve_forever, args=(0.05,))
+        serving.start()
+        yield f"127.0.0.1:{server.server_port}"
+        server.shutdown()
+        serving.join()
+
+
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Iterator[Served]:
+def outside() -> Iterator[str]:
+    """The address of a web server that redirects to another one, which nobody may reach."""
+    with answering(Elsewhere) as inner, answering(Elsewhere) as outer:
+        Elsewhere.inner = inner
+        yield outer
+
+
+@pytest.fixture(scope="module")
+def platform(
+    tmp_path_factory: pytest.TempPathFactory, smollm2: Path, outside: str
+) -> Iterator[Served]:
     """`oxlo serve` with the small chat model, and with the same that has a projector."""
     folder = tmp_path_factory.mktemp("vision")
     weights, home = folder / "weights", folder / "home"
@@ -65,7 +108,11 @@ def platform(tmp_path_factory: pytest.TempPathFactory, smollm2: Path) -> Iterato
     files = (smollm2, projector.write(folder / "mmproj.gguf", 576))
     text = MODEL.format(weights="".join(map(entry, files)))
     (home / "models.d" / "sees.toml").write_text(text)
-    own = {"OXLO_MODELS": f"{SEES},{BLIND}", "OXLO_LLAMACPP_THREADS": "1"}
+    own = {
+        "OXLO_MODELS": f"{SEES},{BLIND}",
+        "OXLO_LLAMACPP_THREADS": "1",
+        "OXLO_MEDIA_ALLOW": outside,
+    }
     with serving(home, weights, **own, OXLO_LLAMACPP_CONTEXT="1024") as served:
         yield served
 
@@ -127,12 +174,51 @@ def test_a_model_without_eyes_names_one_that_sees(sdk: openai.OpenAI) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["data:image/png;base64,AAAA", "http://127.0.0.1:1/x.png", "file:///etc/hostname"]
+    "url",
+    [
+        "data:image/png;base64,AAAA",
+        "data:image/png;base64,%%%",
+        "http://127.0.0.1:1/x.png",
+        "file:///etc/hostname",
+    ],
 )
 def test_what_is_no_picture(sdk: openai.OpenAI, url: str) -> None:
     """It is refused before any engine hears of it."""
-    with pytest.raises(openai.BadRequestError):
+    refused(sdk, url)
+
+
+@pytest.mark.parametrize(("path", "why"), [("/service", "address"), ("/port", "port")])
+def test_a_redirect_into_the_network_is_not_followed(
+    sdk: openai.OpenAI, outside: str, path: str, why: str
+) -> None:
+    """What is allowed leads to what is not: that is refused, and never asked for anything."""
+    Elsewhere.reached.clear()
+    assert why in refused(sdk, f"http://{outside}{path}")
+    assert Elsewhere.reached == [path]
+
+
+def test_a_picture_that_would_burst(sdk: openai.OpenAI) -> None:
+    """Few bytes, many pixels: none of them is decoded."""
+    data = io.BytesIO()
+    Image.new("1", (20_000, 20_000)).save(data, "PNG")
+    told = refused(sdk, f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}")
+    assert "megapixels" in told
+
+
+def refused(sdk: openai.OpenAI, url: str) -> str:
+    """What a caller is told whose picture is refused; nothing is counted, and the model answers."""
+    used = used_today(sdk)
+    with pytest.raises(openai.BadRequestError) as told:
         sdk.chat.completions.create(model=SEES, messages=asked(url))
+    assert told.value.param == "messages[0].content[1].image_url.url"
+    assert used_today(sdk) == used
+    assert seen(sdk)
+    return told.value.message
+
+
+def used_today(sdk: openai.OpenAI) -> int:
+    limits: dict[str, dict[str, int]] = sdk.get("/limits", cast_to=dict[str, object])  # type: ignore
+    return limits["day"]["used"]
 
 
 @programs.each("vision")

@@ -53,6 +53,19 @@ test("text comes as events", async () => {
   assert.ok(types.includes("transcript.text.delta"));
 });
 
+test("speech is put into English", async () => {
+  const file = await toFile(spoken, "speech.mp3");
+  const reply = await client.audio.translations.create({ model: "whisper-base", file });
+  assert.match(reply.text, /welcome to the show/i);
+});
+
+test("voices are listed, and others refused", async () => {
+  const { voices } = await client.get("/audio/voices");
+  assert.ok(voices.includes("af_heart"));
+  const call = client.audio.speech.create({ model: "kokoro-82m", voice: "nobody", input: said });
+  await assert.rejects(call, (error) => error.status === 400 && error.param === "voice");
+});
+
 test("what is no recording is refused", async () => {
   const file = await toFile(Buffer.from("a text"), "speech.wav");
   await assert.rejects(

@@ -82,6 +82,28 @@ test("an aborted stream ends quietly", async () => {
   assert.equal(chunks, 3);
 });
 
+test("a legacy completion is answered", async () => {
+  const reply = await client.completions.create({ model, prompt: "One, two,", max_tokens: 6 });
+  assert.equal(reply.object, "text_completion");
+  assert.ok(reply.choices[0].text.length > 0);
+});
+
+test("an answer follows its schema", async () => {
+  const schema = {
+    type: "object",
+    properties: { age: { type: "integer", minimum: 0, maximum: 99 } },
+    required: ["age"],
+    additionalProperties: false,
+  };
+  const reply = await client.chat.completions.create({
+    model,
+    messages: [{ role: "user", content: "How old is the person? Invent an age." }],
+    max_tokens: 50,
+    response_format: { type: "json_schema", json_schema: { name: "age", strict: true, schema } },
+  });
+  assert.ok(Number.isInteger(JSON.parse(reply.choices[0].message.content).age));
+});
+
 test("models are listed", async () => {
   const ids = [];
   for await (const one of client.models.list()) ids.push(one.id);
