@@ -15,6 +15,7 @@ BENCHES = {
     "embeddings": "embeddings through the platform and by the bare library; batched and not",
     "audio": "transcription and speech through the platform and by the bare libraries",
     "media": "uploads of 25 MB beside small chats: how much later those get their answers",
+    "pages": "pages beside small chats: what each costs, and how much later chats are answered",
     "detection": "things found in pictures through the platform and by the bare library",
     "images": "images through the platform and by the bare library; the engine's memory",
     "warm": "the first call to each model after a start, beside the twenty that follow",

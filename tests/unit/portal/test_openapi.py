@@ -90,6 +90,17 @@ def test_fields_have_the_catalogues_words() -> None:
     assert field["description"]
 
 
+def test_defaults_have_the_fields_type() -> None:
+    """A default is a value that the field takes."""
+    names = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    for schema in WHOLE["components"]["schemas"].values():
+        for name, field in schema.get("properties", {}).items():
+            if field.get("default") is not None and "type" in field:
+                taken = field["type"] if isinstance(field["type"], list) else [field["type"]]
+                kind = names.get(type(field["default"]), taken[0])
+                assert kind in taken or (kind, taken[0]) == ("integer", "number"), name
+
+
 def test_every_field_is_explained() -> None:
     """No field of a request is without words."""
     schemas = WHOLE["components"]["schemas"]

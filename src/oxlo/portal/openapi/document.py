@@ -137,7 +137,7 @@ def _enrich(schema: Json, known: Mapping[str, Parameter]) -> None:
     """Add what the catalogue publishes of each field: meaning, range, default."""
     for name, field in schema["properties"].items():
         parameter = known.get(name)
-        if parameter is None:
+        if parameter is None or _other(parameter, field):
             if name in MEANINGS:
                 field["description"] = MEANINGS[name]
             continue
@@ -146,6 +146,12 @@ def _enrich(schema: Json, known: Mapping[str, Parameter]) -> None:
             field["default"] = parameter.default
         if parameter.type in ("int", "float"):
             field |= _range(parameter)
+
+
+def _other(parameter: Parameter, field: Json) -> bool:
+    """Whether the field only shares the parameter's name: a completion's `logprobs` is a count."""
+    types = {one.get("type") for one in field.get("anyOf", [field])}
+    return parameter.type == "bool" and "boolean" not in types
 
 
 def _range(parameter: Parameter) -> Json:

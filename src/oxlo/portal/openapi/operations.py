@@ -74,6 +74,7 @@ MEANINGS = {
     "modalities": "What the answer is made of: text.",
     "best_of": "How many answers are made to choose from.",
     "echo": "Whether the prompt is sent back before its continuation.",
+    "logprobs": "How many likely tokens are told at each place, 0 to 5.",
     "suffix": "What is to follow the continuation.",
     "encoding_format": "Numbers, or base64 of little-endian floats.",
     "dimensions": "How many numbers a vector has, where a model can shorten it.",
