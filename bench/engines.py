@@ -52,6 +52,7 @@ def _replica(launch: Launch, address: str) -> Replica:
         slots=launch.slots,
         context_length=launch.context_length,
         cache_tokens=launch.cache_tokens,
+        build=launch.build,
         state=ReplicaState.READY,
         api_key=launch.api_key,
         since=time.time(),

@@ -40,6 +40,7 @@ class Decided:
     """What the platform decided about a call, whatever the caller wrote."""
 
     __slots__ = (
+        "build",
         "engine_model",
         "files",
         "max_audio_seconds",
@@ -60,6 +61,7 @@ class Decided:
         max_input_tokens: int | None = None,
         max_audio_seconds: int | None = None,
         files: tuple[File, ...] = (),
+        build: str = "",
     ) -> None:
         self.model = model
         #: The model's name at the engine.
@@ -76,6 +78,8 @@ class Decided:
         self.max_audio_seconds = max_audio_seconds
         #: The files of the request's media, in the order in which it names them.
         self.files = files
+        #: The engine's build, as its fleet knows it; "": it says so itself.
+        self.build = build
 
 
 class EngineCall:

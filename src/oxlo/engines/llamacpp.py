@@ -3,6 +3,7 @@
 import secrets
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,7 @@ def _launch(model: Model, config: Config, slots: int, cache_tokens: int) -> Laun
         slots=slots,
         context_length=config.context,
         cache_tokens=cache_tokens,
+        build=f"xllamacpp-{version('xllamacpp')}",
         abilities=model.abilities,
         api_key=config.api_key,
         argv=(sys.executable, "-m", "oxlo.engines.llamacpp_child", model.id),

@@ -84,6 +84,7 @@ class EngineHost:
             slots=launch.slots,
             context_length=launch.context_length,
             cache_tokens=launch.cache_tokens,
+            build=launch.build,
             overflow=launch.overflow,
             state=ReplicaState.STARTING,
             reason="waiting to be started",

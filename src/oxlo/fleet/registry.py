@@ -41,6 +41,8 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     generation: int = 1
     #: Tokens of prompts that its cache holds; 0: nobody has said.
     cache_tokens: int = 0
+    #: Which build of its program it is; "": it says so itself.
+    build: str = ""
     #: Above 0: it gets calls only while no replica of a lower number has a slot and works.
     overflow: int = 0
     #: Bearer token that the engine asks for.

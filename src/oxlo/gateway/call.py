@@ -292,6 +292,7 @@ class Call:
             plan.max_input_tokens if measures else None,
             plan.max_audio_seconds if measures else None,
             self._files,
+            backend.replica.build,
         )
 
     # The queue.

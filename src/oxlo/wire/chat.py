@@ -25,7 +25,6 @@ _OLD_SPELLING = "it is OpenAI's old spelling; send 'tools' and 'tool_choice' ins
 _REFUSED = {
     "functions": _OLD_SPELLING,
     "function_call": _OLD_SPELLING,
-    "audio": _SOUND,
     "web_search_options": "no model here searches the web.",
 }
 _decoder: Final[Decoder[ChatFields]] = Decoder(StrictChatFields, ChatFields, _REFUSED)

@@ -1,5 +1,6 @@
 """The fields of a chat: what each takes, and how a wrong one is named."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -102,7 +103,6 @@ def test_flags_are_flags(refuse: Refuse, name: str, value: Any) -> None:
         ({"function_call": "auto"}, "function_call", "send 'tools'"),
         ({"modalities": ["text", "audio"]}, "modalities", "sound"),
         ({"modalities": ["smell"]}, "modalities[0]", "one of audio, text"),
-        ({"audio": {"voice": "alloy"}}, "audio", "sound"),
         ({"web_search_options": {}}, "web_search_options", "searches the web"),
         ({"tools": "add"}, "tools", "expected array, got string"),
         ({"tools": [5]}, "tools[0]", "expected object, got integer"),
@@ -143,6 +143,14 @@ def test_schema_is_an_object(refuse: Refuse, schema: Any) -> None:
     told = {"name": "x"} | ({} if schema is ... else {"schema": schema})
     error = refuse(response_format={"type": "json_schema", "json_schema": told})
     assert error.param == "response_format.json_schema.schema"
+
+
+def test_sound_that_is_not_asked_for() -> None:
+    """How an answer should sound means nothing, where it is text: as at OpenAI."""
+    said = {"model": "m", "messages": [{"role": "user", "content": "x"}], "modalities": ["text"]}
+    request, ignored = chat.decode(json.dumps(said | {"audio": {"voice": "alloy"}}).encode())
+    assert ignored == ("audio",)
+    assert "audio" not in request.given
 
 
 def test_null_is_absent(accept: Accept) -> None:

@@ -73,7 +73,9 @@ class ChatStream(Stream):
             "object": "chat.completion.chunk",
             "created": chunk.created or self._decided.now,
             "model": self._decided.model.id,
-            "system_fingerprint": self._ways.fingerprint(chunk.system_fingerprint),
+            "system_fingerprint": self._ways.fingerprint(
+                chunk.system_fingerprint, self._decided.build
+            ),
         }
         return b'data: %b,"choices":[' % _encode(head)[:-1]
 
@@ -178,5 +180,5 @@ def _head(chunk: Chunk, decided: Decided, ways: Ways) -> dict[str, Any]:
         "created": chunk.created or decided.now,
         "model": decided.model.id,
         "service_tier": "default",
-        "system_fingerprint": ways.fingerprint(chunk.system_fingerprint),
+        "system_fingerprint": ways.fingerprint(chunk.system_fingerprint, decided.build),
     }

@@ -33,9 +33,10 @@ class Ways:
         #: It is known to tell thoughts apart that the model's template has begun.
         self.tells_thoughts = tells_thoughts
 
-    def fingerprint(self, told: str | None) -> str:
-        """OpenAI's spelling of what the engine calls itself."""
-        told = told or self.name
+    def fingerprint(self, told: str | None, build: str) -> str:
+        """OpenAI's spelling of what the engine calls itself, or else of what its fleet does."""
+        if not told or told.endswith("unknown"):
+            told = build or told or self.name
         return told if told.startswith("fp_") else f"fp_{told}"
 
 

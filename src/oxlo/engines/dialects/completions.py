@@ -144,7 +144,9 @@ class _Writer:
             "object": "text_completion",
             "created": chunk.created or self._decided.now,
             "model": self._decided.model.id,
-            "system_fingerprint": self._ways.fingerprint(chunk.system_fingerprint),
+            "system_fingerprint": self._ways.fingerprint(
+                chunk.system_fingerprint, self._decided.build
+            ),
             "choices": choices,
         }
 
