@@ -33,6 +33,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             log.info("control.ready", socket=str(settings.control_socket))
             await _work(control, listeners, stop)
         finally:
+            for listener in listeners:
+                listener.close()
             settings.control_socket.unlink(missing_ok=True)
             settings.control_private_socket.unlink(missing_ok=True)
         await jobs.attempt(control, "drain", control.drain.run)
@@ -78,9 +80,10 @@ async def _work(
         ("plans", partial(jobs.end_plans, control), jobs.PLANS_SECONDS),
         ("portal", partial(jobs.tidy_portal, control), jobs.RETENTION_SECONDS),
     )
+    applications = (public.app(control), private.app(control))
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(unixserver.serve(public.app(control), listeners[0], stop))
-        tasks.create_task(unixserver.serve(private.app(control), listeners[1], stop))
+        for application, listener in zip(applications, listeners, strict=True):
+            tasks.create_task(unixserver.serve(application, listener, stop))
         for name, job, seconds in every:
             tasks.create_task(jobs.repeat(control, name, job, seconds, stop))
 

@@ -1,9 +1,12 @@
 """The control process, from its start to its end."""
 
 import asyncio
+from dataclasses import replace
+
+import pytest
 
 from oxlo.control import process, unixhttp
-from oxlo.settings import Settings
+from oxlo.settings import Settings, SettingsError
 from oxlo.store import calls
 from oxlo.store.database import Database
 from oxlo.testing import journal
@@ -34,3 +37,11 @@ async def test_process_drains_at_its_end(settings: Settings) -> None:
     async with database.read() as db:
         assert await calls.find(db, "r") is not None
     await database.close()
+
+
+async def test_wrong_setting_is_one_error(settings: Settings) -> None:
+    """Half a provider, or a mail server that is none: told plainly, and no socket is left."""
+    for wrong in ({"github_client": "x"}, {"smtp_url": "http://mail"}):
+        with pytest.raises(SettingsError, match="OXLO_"):
+            await process.run(replace(settings, **wrong), asyncio.Event())  # type: ignore[arg-type]
+        assert not settings.control_socket.exists()
