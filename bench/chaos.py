@@ -1,6 +1,6 @@
 """Calls while gateways, Valkey, control and the engine are killed, compared call by call.
 
-    python -m bench chaos [--calls 10000] [--workers 3] [--every 1.0]
+    python -m bench chaos [--calls 10000] [--workers 3] [--every 2.0]
 
 What clients saw must agree with the records: a whole answer is counted once, an error is not
 counted, a call that was cut is either and has one outcome; in the end nobody holds a lease, and
@@ -66,7 +66,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench chaos", description=__doc__)
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=3)
-    parser.add_argument("--every", type=float, default=1.0, help="seconds between two kills")
+    parser.add_argument("--every", type=float, default=2.0, help="seconds between two kills")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     try:
@@ -212,8 +212,8 @@ async def _client(
         except TimeoutError:
             saw = Seen("", "hung")
         seen.append(saw)
-        if saw.what == "error":
-            await asyncio.sleep(0.05 * dice.random())
+        if saw.what in ("error", "unreachable", "cut"):  # as a client with a little patience
+            await asyncio.sleep(0.4 * dice.random())
 
 
 async def _call(port: int, crowd: str, stream: bool, leave: bool) -> Seen:

@@ -7,6 +7,7 @@ import ipaddress
 import math
 import os
 import secrets
+import socket
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -237,6 +238,12 @@ class Settings:
         if self.valkey_url or not self.valkey:
             return self.valkey_url
         return f"unix://{self.valkey_socket}"
+
+    @property
+    def site(self) -> str:
+        """This home on this host, among all that share a Valkey and a database."""
+        place = f"{socket.gethostname()} {self.home.absolute()}"
+        return hashlib.sha256(place.encode()).hexdigest()[:12]
 
     @property
     def valkey_socket(self) -> Path:

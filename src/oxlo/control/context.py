@@ -52,7 +52,10 @@ def build(
     metrics = ControlMetrics()
     metrics.database_up.set_function(lambda: database.up)
     traces = Traces.of(settings)
-    drain = Drain(settings.journal_dir, database, metrics, clock=clock, drained=traces.tell)
+    site = "" if database.dialect == "sqlite" else settings.site
+    drain = Drain(
+        settings.journal_dir, database, metrics, clock=clock, drained=traces.tell, site=site
+    )
     objects = Objects.open(settings.objects_location)
     signer = Signer(settings.base_url, settings.signing_secret())
     status = Board(database, settings.replicas_file, clock)

@@ -33,8 +33,14 @@ class Drain:
         *,
         clock: Callable[[], float] = time.time,
         drained: Callable[[Sequence[CallRecord]], None] = lambda records: None,
+        site: str = "",
     ) -> None:
-        """`drained` is told of the records that were just written to SQL."""
+        """`drained` is told of the records that were just written to SQL.
+
+        `site` is told apart in a database that several hosts share: their gateways have the same
+        names, and so their segments.
+        """
+        self._site = f"{site}/" if site else ""
         self._folder = folder
         self._database = database
         self._metrics = metrics
@@ -60,7 +66,11 @@ class Drain:
     async def _known(self, listed: Sequence[Segment]) -> dict[str, int]:
         if self._positions is None:
             async with self._database.read() as db:
-                self._positions = await positions.every(db)
+                every = await positions.every(db)
+            ours = len(self._site)
+            self._positions = {
+                name[ours:]: at for name, at in every.items() if name.startswith(self._site)
+            }
         for segment in listed:
             # Shorter than what was read of it: the journal was wiped and began anew.
             if segment.size < self._positions.get(segment.name, 0):
@@ -83,7 +93,7 @@ class Drain:
         """Rows and position in one transaction; False when another control was there first."""
         async with self._database.write() as db:
             new = position + parsed.used
-            if not await positions.move(db, segment.name, old=position, new=new):
+            if not await positions.move(db, self._site + segment.name, old=position, new=new):
                 self._positions = None
                 return False
             await calls.save(db, fold.calls(parsed.records))
@@ -109,7 +119,7 @@ class Drain:
     async def _forget(self, names: set[str], known: dict[str, int]) -> None:
         if names:
             async with self._database.write() as db:
-                await positions.forget(db, names)
+                await positions.forget(db, {self._site + name for name in names})
         for name in names:
             known.pop(name, None)
 

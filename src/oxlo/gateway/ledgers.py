@@ -1,8 +1,6 @@
 """Which ledger a gateway uses: its own memory, or the Valkey that it shares with others."""
 
 import asyncio
-import hashlib
-import socket
 from typing import TYPE_CHECKING
 
 from oxlo.gateway.lookup import Lookup
@@ -35,20 +33,15 @@ def ledger(
         address = Address.parse(settings.valkey_address)
     except AddressError as error:
         raise SettingsError(str(error)) from None
+    known_as = f"{name}.{settings.site}"  # other hosts have gateways of the same names
     shared = SharedLedger(
         address,
         loop,
-        name,
+        known_as,
         count=lookup.counted,
         when_down=settings.limits_when_store_is_down,
         timeout=settings.valkey_timeout,
     )
-    slots = SharedSlots(shared.client, loop, _site(settings), name)
+    slots = SharedSlots(shared.client, loop, settings.site, known_as)
     shared.slots = slots
     return shared, slots
-
-
-def _site(settings: Settings) -> str:
-    """The gateways that read one list of replicas: those of one home on one host."""
-    place = f"{socket.gethostname()} {settings.home.resolve()}"
-    return hashlib.sha256(place.encode()).hexdigest()[:12]

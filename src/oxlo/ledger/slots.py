@@ -5,7 +5,7 @@ in the order of `queue.py`; a slot that comes free is handed to the first by a m
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from oxlo.ledger import scripts
@@ -16,7 +16,7 @@ What = Literal["taken", "waits", "full", "down"]
 #: Called with what became of a call, and the replica whose slot it has.
 Told = Callable[[What, str], None]
 #: Replicas and their slots.
-Replicas = Sequence[tuple[str, int]]
+Replicas = list[tuple[str, int]]
 
 #: Seconds after which a call in the line is passed over unless its gateway asked for it again.
 _ALIVE: Final = 5.0
@@ -85,7 +85,7 @@ class SharedSlots:
         self._clock = clock
         self.asked: dict[str, Asked] = {}
         #: Parts of commands that stay as they are.
-        self._kept: dict[tuple[str, int], tuple[tuple[object, ...], bytes, bytes]] = {}
+        self._kept: dict[tuple[str, int], tuple[list[tuple[str, int]], int, bytes, bytes]] = {}
         self._frees: dict[str, bytes] = {}
 
     @property
@@ -124,10 +124,9 @@ class SharedSlots:
         self, model: str, level: int, due_ms: int, limit: int, replicas: Replicas
     ) -> tuple[bytes, bytes]:
         """What take.lua is told before and after what is the call's own; kept while it holds."""
-        fixed = (due_ms, limit, tuple(replicas))
         kept = self._kept.get((model, level))
-        if kept is not None and kept[0] == fixed and self._clock is None:
-            return kept[1], kept[2]
+        if kept is not None and self._clock is None and kept[0] == replicas and kept[1] == limit:
+            return kept[2], kept[3]
         head = scripts.TAKE.start(self._key(model), 10 + 2 * len(replicas))
         for word in (
             self._time(), self._gateway, b"%d" % level, self._lease, self._alive, b"%d" % limit,
@@ -135,7 +134,7 @@ class SharedSlots:
         ):  # fmt: skip
             head += bulk(word)
         tail = b"".join(bulk(name.encode()) + bulk(b"%d" % slots) for name, slots in replicas)
-        self._kept[model, level] = fixed, head, tail
+        self._kept[model, level] = list(replicas), limit, head, tail
         return head, tail
 
     def taken(self, asked: Asked, replica: str) -> None:

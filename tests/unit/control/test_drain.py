@@ -146,3 +146,18 @@ async def test_last_use_of_a_key(control: Control) -> None:
     await control.drain.run()
     async with control.database.read() as db:
         assert (await keys.of_account(db, ann.id))[0].last_used_at == record.at
+
+
+async def test_two_hosts_share_a_database(control: Control, tmp_path: Path) -> None:
+    """Gateways of two hosts have the same names: each drain keeps to its own segments."""
+    drains = []
+    for host in ("a", "b"):
+        folder = tmp_path / host
+        folder.mkdir()
+        records = [journal.settled(f"req_{host}{n}") for n in range(1 + len(drains))]
+        journal.append(folder / "g1-000001.jsonl", journal.lines(*records))
+        drains.append(Drain(folder, control.database, ControlMetrics(), site=host))
+    assert [await drain.run() for drain in drains] == [1, 2]
+    assert [await drain.run() for drain in drains] == [0, 0]
+    async with control.database.read() as db:
+        assert set(await positions.every(db)) == {"a/g1-000001.jsonl", "b/g1-000001.jsonl"}
