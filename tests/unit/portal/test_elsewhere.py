@@ -11,7 +11,8 @@ from tests.unit.portal.people import EMAIL, Portal, Somebody
 
 from oxlo import plans
 from oxlo.plans import apikey
-from oxlo.portal.entry import oauth
+from oxlo.portal.entry import exchange, oauth
+from oxlo.portal.entry.exchange import Person as Vouched
 from oxlo.settings import Settings, SettingsError
 from oxlo.store import accounts, identity, keys
 from oxlo.testing.oidc import OidcDouble, Person
@@ -192,3 +193,44 @@ def test_providers_by_name() -> None:
         "google": ("Google", "c", "d"),
         "oidc": ("Example", "e", "f:g"),
     }
+
+
+@pytest.mark.parametrize(
+    ("emails", "vouched"),
+    [
+        (
+            [
+                {"email": "a@x", "verified": True},
+                {"email": "b@x", "verified": True, "primary": True},
+            ],
+            "b@x",
+        ),
+        (
+            [
+                {"email": "a@x", "verified": True},
+                {"email": "b@x", "verified": False, "primary": True},
+            ],
+            "a@x",
+        ),
+        ([{"email": "a@x", "verified": False, "primary": True}], ""),
+        ([], ""),
+    ],
+)
+def test_address_at_github(emails: list[dict[str, object]], vouched: str) -> None:
+    """The primary address if it is verified, else another one that is."""
+    assert exchange.github_email(emails) == vouched
+
+
+@pytest.mark.parametrize(
+    ("claims", "vouched"),
+    [
+        ({"sub": 7, "email": "a@x", "email_verified": True}, "a@x"),
+        ({"sub": 7, "email": "a@x", "email_verified": "true"}, "a@x"),
+        ({"sub": 7, "email": "a@x", "email_verified": "false"}, ""),
+        ({"sub": 7, "email": "a@x"}, ""),
+        ({"sub": 7, "email_verified": True}, ""),
+    ],
+)
+def test_address_of_claims(claims: dict[str, object], vouched: str) -> None:
+    """Only what the provider says that it has verified; the subject is text in any case."""
+    assert exchange.person(claims) == Vouched("7", vouched)

@@ -67,8 +67,8 @@ async def finish(provider: Provider, callback: str, code: str, verifier: str) ->
         await client.fetch_token(endpoints["token_endpoint"], code=code, code_verifier=verifier)
         claims = await _asked(client, endpoints["userinfo_endpoint"])
         if provider.issuer:
-            return _person(claims)
-        return Person(str(claims["id"]), _github_email(await _asked(client, _GITHUB_EMAILS)))
+            return person(claims)
+        return Person(str(claims["id"]), github_email(await _asked(client, _GITHUB_EMAILS)))
 
 
 @asynccontextmanager
@@ -107,12 +107,14 @@ async def _asked(client: "AsyncOAuth2Client", url: str, **more: Any) -> Any:
     return reply.json()
 
 
-def _person(claims: dict[str, Any]) -> Person:
+def person(claims: dict[str, Any]) -> Person:
+    """Who the claims of an OpenID Connect provider are about. Raises KeyError."""
     vouched = claims.get("email_verified") in (True, "true")
     return Person(str(claims["sub"]), str(claims.get("email", "")) if vouched else "")
 
 
-def _github_email(emails: list[dict[str, Any]]) -> str:
+def github_email(emails: list[dict[str, Any]]) -> str:
+    """The address that GitHub vouches for; "" for none."""
     mine = [each for each in emails if each.get("verified")]
     first = next((each for each in mine if each.get("primary")), mine[0] if mine else None)
     return str(first["email"]) if first else ""
