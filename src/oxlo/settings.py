@@ -112,6 +112,14 @@ class Settings:
     oidc_issuer: str = _setting("", "Log in with any OpenID Connect provider: its issuer's URL.")
     oidc_client: str = _setting("", "CLIENT_ID:SECRET at that provider.")
     oidc_name: str = _setting("single sign-on", "What the button calls that provider.")
+    stripe_key: str = _setting(
+        "", "Take payments by Stripe: its secret key. Default: the operator approves plans."
+    )
+    stripe_webhook_secret: str = _setting("", "Secret of the webhook at /billing/webhook.")
+    stripe_prices: tuple[str, ...] = _setting(
+        (), "Prices of the plans at Stripe: PLAN=PRICE_ID, with commas between them."
+    )
+    stripe_api: str = _setting("", "Another address of Stripe's API, for tests.")
 
     head_timeout: float = _setting(10.0, "Seconds for a request's head to arrive.")
     body_timeout: float = _setting(
@@ -191,6 +199,7 @@ class Settings:
             raise SettingsError(f"OXLO_PORT={given['port']}: takes 1 to {_PORT_MAX}")
         for network in given.get("trusted_proxies", ()):
             _check_network(network)
+        _check_stripe(given)
         return cls(**given)
 
     def secret(self, name: str) -> str:
@@ -210,6 +219,11 @@ class Settings:
         """Whom mails are from."""
         host = urlsplit(self.base_url).hostname or "localhost"
         return self.mail_from or f"oxlo@{host}"
+
+    @property
+    def stripe_price_ids(self) -> dict[str, str]:
+        """Price ids at Stripe by plan."""
+        return dict(pair.split("=", 1) for pair in self.stripe_prices)
 
     @property
     def secure(self) -> bool:
@@ -416,6 +430,15 @@ def _convert(text: str, kind: Any) -> Any:
     if kind in (Path, Path | None):
         return Path(text).expanduser()
     return kind(text)
+
+
+def _check_stripe(given: Mapping[str, Any]) -> None:
+    for pair in given.get("stripe_prices", ()):
+        plan, _, price = pair.partition("=")
+        if not plan or not price:
+            raise SettingsError(f"OXLO_STRIPE_PRICES: {pair!r} is not PLAN=PRICE_ID")
+    if given.get("stripe_key") and not given.get("stripe_webhook_secret"):
+        raise SettingsError("OXLO_STRIPE_KEY needs OXLO_STRIPE_WEBHOOK_SECRET: payments come by it")
 
 
 def _check_network(text: str) -> None:

@@ -17,6 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "settings", "telemetry", "catalogue", "plans", "snippets", "wire"}),
     frozenset({"valkey", "weights", "ledger", "queue", "fleet", "engines", "objects", "store"})
     | {"unixserver"},
+    frozenset({"billing"}),
     frozenset({"portal"}),
     frozenset({"gateway", "control", "media", "testing"}),
     frozenset({"cli"}),

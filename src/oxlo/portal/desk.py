@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from starlette.applications import Starlette
 from starlette.requests import Request
 
+from oxlo import billing
+from oxlo.billing.base import Provider as Billing
 from oxlo.plans.edited import Watched
 from oxlo.portal.entry import oauth
 from oxlo.portal.entry.oauth import Provider
@@ -51,6 +53,8 @@ class Desk:
     plans_file: Watched
     #: Where people can log in elsewhere.
     providers: tuple[Provider, ...]
+    #: How accounts come to their plans.
+    billing: Billing
 
     @classmethod
     def of(cls, request: Request) -> "Desk":
@@ -95,6 +99,7 @@ def build(site: Site, live: Live, passwords: Passwords | None = None) -> Desk:
         signing=settings.signing_secret(),
         plans_file=Watched(settings.plans or settings.edited_plans),
         providers=tuple(oauth.offered(settings)),
+        billing=billing.build(settings, site.database),
     )
 
 

@@ -77,3 +77,13 @@ def goodbye(base: str) -> Letter:
 and its receipts name nobody any more.
 """,
     )
+
+
+def plan_decided(base: str, plan: str, *, approved: bool) -> Letter:
+    """Tells what became of a plan that was asked for."""
+    if approved:
+        return Letter(f"You are on {plan}", f"Your account at {base} is on {plan} from now on.\n")
+    return Letter(
+        f"Your request for {plan}",
+        f"The operator of {base} did not put your account on {plan}. Your plan stays as it is.\n",
+    )

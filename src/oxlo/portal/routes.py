@@ -13,6 +13,7 @@ from oxlo.portal.manual import pages as manual
 from oxlo.portal.openapi import pages as openapi
 from oxlo.portal.operator import routes as operator
 from oxlo.portal.pages import THEME_COOKIE, theme
+from oxlo.portal.paying import routes as paying
 from oxlo.portal.playground import page as playground
 from oxlo.portal.site import Site
 
@@ -70,6 +71,7 @@ def routes() -> list[BaseRoute]:
         Route("/theme", _theme, methods=["POST"]),
         *entry.routes(),
         *dashboard.routes(),
+        *paying.routes(),
         *playground.routes(),
         *operator.routes(),
     ]

@@ -11,16 +11,29 @@ from oxlo.store.schema import (
     calls,
     grants,
     identities,
+    invoices,
     keys,
+    plan_wishes,
     promo_uses,
     sessions,
+    subscriptions,
     tokens,
 )
 
 #: Whose receipts they are once their account is gone.
 NOBODY = "deleted"
 
-_OWNED = (sessions, tokens, identities, promo_uses, grants, keys)
+_OWNED = (
+    sessions,
+    tokens,
+    identities,
+    promo_uses,
+    grants,
+    keys,
+    subscriptions,
+    invoices,
+    plan_wishes,
+)
 
 
 async def delete_account(db: AsyncConnection, account: Account) -> None:

@@ -238,3 +238,50 @@ mails = Table(
     Column("error", String, nullable=False),
     Index(None, "next_at"),
 )
+
+#: What each account pays for at the payment provider, as it last said.
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("customer", String, nullable=False, index=True),
+    Column("subscription", String, nullable=False),
+    Column("item", String, nullable=False),
+    Column("plan", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("paid_until", Double),
+    Column("ends_at", Double),
+)
+
+# No foreign key: an invoice may be told of before the subscription that it is for.
+invoices = Table(
+    "invoices",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("account_id", String, nullable=False),
+    Column("number", String, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("cents", Integer, nullable=False),
+    Column("currency", String, nullable=False),
+    Column("status", String, nullable=False),
+    Column("url", String, nullable=False),
+    Index(None, "account_id", "created_at"),
+)
+
+#: Events of the payment provider that were handled: each counts once.
+billing_events = Table(
+    "billing_events",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("type", String, nullable=False),
+    Column("received_at", Double, nullable=False),
+)
+
+#: Plans that accounts ask an operator for.
+plan_wishes = Table(
+    "plan_wishes",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("plan", String, nullable=False),
+    Column("asked_at", Double, nullable=False),
+)

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, text
 
-from oxlo.store import accounts, calls, keys, migrate
+from oxlo.store import accounts, calls, keys, migrate, payments
 from oxlo.store.database import Database
 from oxlo.store.errors import DatabaseUnavailable, SchemaMismatch
 from oxlo.store.migrate import Step
@@ -86,6 +86,26 @@ async def test_upgrade_to_the_portal(tmp_path: Path) -> None:
         (key,) = await keys.of_account(db, ann.id)
     assert (ann.email, ann.verified_at, ann.totp_nonce) == ("ann@example.com", None, None)
     assert (key.name, key.hidden) == ("k", False)
+    await database.close()
+
+
+async def test_upgrade_to_billing(tmp_path: Path) -> None:
+    """Accounts of the revision before it stay as they are, and can be paid for."""
+    database = Database(f"sqlite:///{tmp_path / 'oxlo.db'}")
+    await migrate.upgrade(database, "0004")
+    async with database.write() as db:
+        columns = "id, name, email, role, plan, created_at"
+        values = "'acct_1', 'ann', 'ann@example.com', 'user', 'pro', 5.0"
+        await db.execute(text(f"insert into accounts ({columns}) values ({values})"))
+    await migrate.prepare(database)
+    paid = payments.Subscription(
+        account_id="acct_1", customer="c", subscription="s", item="i", plan="pro", status="active"
+    )
+    async with database.write() as db:
+        for _ in range(2):
+            await payments.keep(db, paid)
+        assert await payments.of_account(db, "acct_1") == paid
+        assert [await payments.note_event(db, "e", "t", now=1.0) for _ in "12"] == [True, False]
     await database.close()
 
 

@@ -9,6 +9,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
+from oxlo.billing.remote import PAYING
 from oxlo.portal import guard, letters, passwords, sessions, totp
 from oxlo.portal.dashboard import agents, requests
 from oxlo.portal.desk import Desk, address
@@ -17,7 +18,18 @@ from oxlo.portal.entry.limits import Braked, Login
 from oxlo.portal.guard import text
 from oxlo.portal.passwords import WeakPassword
 from oxlo.portal.sessions import flash
-from oxlo.store import accounts, audit, brakes, history, identity, keys, leaving, promos, tokens
+from oxlo.store import (
+    accounts,
+    audit,
+    brakes,
+    history,
+    identity,
+    keys,
+    leaving,
+    payments,
+    promos,
+    tokens,
+)
 from oxlo.store import sessions as stored
 from oxlo.store.accounts import OPERATOR, Account
 from oxlo.store.errors import AccountExists, InvalidAccount, PromoRefused
@@ -244,6 +256,10 @@ async def _check_meant(request: Request, typed: str) -> None:
 
 
 async def _check_leaves(desk: Desk, account: Account) -> None:
+    async with desk.site.database.read() as db:
+        paid = await payments.of_account(db, account.id)
+    if paid and paid.status in PAYING and paid.ends_at is None:
+        raise Problem("delete", "Cancel your plan in Billing first: it would go on being paid.")
     if account.role != OPERATOR:
         return
     async with desk.site.database.read() as db:

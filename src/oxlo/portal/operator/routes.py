@@ -4,7 +4,7 @@ from starlette.routing import BaseRoute
 
 from oxlo.portal.guard import console as page
 from oxlo.portal.guard import decree
-from oxlo.portal.operator import accounts, console, plans
+from oxlo.portal.operator import accounts, console, plans, wishes
 
 _ONE = "/operator/accounts/{id}"
 
@@ -25,6 +25,8 @@ def routes() -> list[BaseRoute]:
         page("/operator/models", console.models),
         page("/operator/plans", plans.page),
         decree("/operator/plans", plans.save),
+        page(wishes.PATH, wishes.page),
+        decree(f"{wishes.PATH}/{{id}}", wishes.decide),
         page("/operator/promos", console.codes),
         decree("/operator/promos", console.make_code),
         decree("/operator/promos/end", console.end_code),

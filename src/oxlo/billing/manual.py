@@ -1,0 +1,31 @@
+"""Without a payment provider: a plan is asked for, and the operator approves it."""
+
+from oxlo.billing.base import Step
+from oxlo.errors import BadRequest
+from oxlo.plans import Plan, Plans
+from oxlo.store import payments
+from oxlo.store.accounts import Account
+from oxlo.store.database import Database
+
+
+class Manual:
+    """Keeps what accounts ask for until an operator decides."""
+
+    name = "manual"
+    hosts = ""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def choose(self, account: Account, plan: Plan, plans: Plans, *, now: float) -> Step:
+        """Ask for a plan; another one replaces what was asked for, the own one takes it back."""
+        async with self._database.write() as db:
+            if plan.id == account.plan:
+                await payments.drop_wish(db, account.id)
+                return Step(done="kept")
+            await payments.wish(db, account.id, plan.id, now=now)
+        return Step(done="asked")
+
+    async def manage(self, account: Account) -> Step:
+        """There is nothing to manage."""
+        raise BadRequest("This installation takes no payments: the operator puts you on a plan.")

@@ -1,0 +1,61 @@
+"""Plans that accounts ask for, where no payment provider decides."""
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.portal import guard, letters
+from oxlo.portal.desk import Desk, address
+from oxlo.portal.guard import text
+from oxlo.portal.sessions import flash
+from oxlo.store import accounts, audit, identity, payments, search
+
+PATH = "/operator/requests"
+_DONE = {
+    "approved": "The account is on the plan, from its next request on.",
+    "declined": "The account stays on its plan.",
+    "gone": "This is decided already, or the account asks for another plan now.",
+}
+
+
+async def page(request: Request) -> Response:
+    """Who waits for which plan."""
+    if words := _DONE.get(request.query_params.get("done", "")):
+        flash(request, "ok", words)
+    desk = Desk.of(request)
+    async with desk.site.database.read() as db:
+        waiting = await payments.wishes(db)
+        names = await search.names(db, [wish.account_id for wish in waiting])
+    context = {
+        "wishes": waiting,
+        "names": names,
+        "plan_names": {plan.id: plan.name for plan in desk.site.plans},
+        "provider": desk.billing.name,
+    }
+    return guard.respond(request, "operator/wishes.html", context)
+
+
+async def decide(request: Request, form: FormData) -> Response:
+    """Approve or decline; what was asked for is named, so that no newer wish is decided unseen."""
+    desk, approved = Desk.of(request), text(form, "decision") == "approve"
+    account_id, named = request.path_params["id"], text(form, "plan")
+    plan = next((plan for plan in desk.site.plans if plan.id == named), None)
+    async with desk.site.database.write() as db:
+        if plan is None or not await payments.drop_wish(db, account_id, named):
+            return guard.back(f"{PATH}?done=gone")
+        account = await identity.by_id(db, account_id)
+        if approved:
+            await accounts.set_plan(db, account, plan)
+        await audit.write(
+            db,
+            "plan.approved" if approved else "plan.declined",
+            actor=guard.visit(request).account.id,
+            target=account_id,
+            now=desk.now,
+            detail=f"{account.plan} to {plan.id}",
+            address=address(request),
+        )
+        if account.email:
+            letter = letters.plan_decided(desk.settings.base_url, plan.name, approved=approved)
+            await letters.post(db, account.email, letter, now=desk.now)
+    return guard.back(f"{PATH}?done={'approved' if approved else 'declined'}")

@@ -1,0 +1,1 @@
+"""Plans as their accounts see them: which one, which others, what was paid."""

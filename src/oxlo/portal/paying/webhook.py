@@ -1,0 +1,20 @@
+"""`/billing/webhook`: what the payment provider tells. Its signature is its only credential."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.billing.stripe import Stripe
+from oxlo.errors import NotFound
+from oxlo.portal.desk import Desk
+
+PATH = "/billing/webhook"
+
+
+async def receive(request: Request) -> Response:
+    """200 once an event is handled, also if it was before; otherwise it is sent again."""
+    desk = Desk.of(request)
+    if not isinstance(desk.billing, Stripe):
+        raise NotFound(f"There is nothing at {PATH}: no payment provider is set up.")
+    payload, signature = await request.body(), request.headers.get("stripe-signature", "")
+    await desk.billing.receive(payload, signature, desk.site.plans, now=desk.now)
+    return Response(b'{"received":true}', media_type="application/json")
