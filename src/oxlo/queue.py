@@ -144,6 +144,14 @@ class ModelQueue(Generic[Item]):
         self._measure(now)
         return waiting.item
 
+    def serve(self, item: Item, now: float) -> None:
+        """A call was given a slot by somebody else's choice. Harmless when it did not wait."""
+        for level in self._levels:
+            if item in level.calls:
+                level.remove(item)
+                self._size -= 1
+                self._measure(now)
+
     def remove(self, item: Item) -> None:
         """A call no longer waits. Harmless when it was served."""
         for level in self._levels:

@@ -209,3 +209,15 @@ def test_forgotten_accounts_change_nothing() -> None:
         queue.pop(0.0)
     served = order(queue)
     assert served[-1] == "heavy2"
+
+
+def test_pace_of_slots_that_others_give() -> None:
+    """Whoever chooses, the pace is that of the slots; who did not wait changes nothing."""
+    ours, told = (queue_of(*(call(f"c{n}") for n in range(6))) for _ in range(2))
+    for second in range(1, 5):
+        item = ours.pop(second * 7.0)
+        assert item is not None
+        told.serve(item, second * 7.0)
+        told.serve("stranger", second * 7.0)
+    assert told.retry_after() == ours.retry_after()
+    assert order(told) == order(ours)

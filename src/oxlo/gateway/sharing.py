@@ -93,7 +93,7 @@ class Sharing:
             self.ask(call, group)
             return
         if group.queue:
-            group.queue.remove(call)
+            group.queue.serve(call, self._gateway.clock())
         call.take(SharedSlot(backend, call.demand, asked))
 
     def tick(self) -> None:

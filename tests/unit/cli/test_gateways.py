@@ -1,0 +1,44 @@
+"""How many gateways `oxlo serve` starts, and what they need."""
+
+from pathlib import Path
+
+import pytest
+
+from oxlo.cli import gateways, valkey
+from oxlo.cli.storing import CommandError
+from oxlo.settings import Settings
+
+
+def test_one_needs_nothing(tmp_path: Path) -> None:
+    """One gateway is called as ever, and asks for no server."""
+    (child,) = gateways.children(Settings(home=tmp_path), 1)
+    assert child.name == "gateway"
+    assert "--share-port" not in child.argv
+
+
+def test_several_share(tmp_path: Path) -> None:
+    """Each has a name of its own, and all share the port."""
+    children = gateways.children(Settings(home=tmp_path, valkey_url="valkey://h"), 3)
+    assert [child.name for child in children] == ["gateway-g1", "gateway-g2", "gateway-g3"]
+    assert all("--share-port" in child.argv for child in children)
+
+
+def test_several_need_a_valkey(tmp_path: Path) -> None:
+    """Without one each would allow the whole plan: refused, with what to set."""
+    with pytest.raises(CommandError, match="OXLO_VALKEY=embedded"):
+        gateways.children(Settings(home=tmp_path), 2)
+
+
+def test_embedded_is_private(tmp_path: Path) -> None:
+    """The embedded Valkey listens on no port, and writes down what it holds."""
+    settings = Settings(home=tmp_path, valkey="embedded")
+    options = valkey.options(settings)
+    assert (options["port"], options["unixsocketperm"], options["appendonly"]) == (
+        "0",
+        "600",
+        "yes",
+    )
+    assert settings.valkey_address == f"unix://{options['unixsocket']}"
+    assert Settings(home=tmp_path, valkey="embedded", valkey_url="valkey://h").valkey_address == (
+        "valkey://h"
+    )
