@@ -153,6 +153,14 @@ class DetectReply(msgspec.Struct, kw_only=True):
     annotated: str | None = None
 
 
+class WarmUp(msgspec.Struct, kw_only=True):
+    """Milliseconds that the fleet's own requests took after the engine's start."""
+
+    first_ms: float
+    #: The median of the others.
+    later_ms: float
+
+
 class ModelEntry(msgspec.Struct, kw_only=True):
     """One model: OpenAI's fields, then ours."""
 
@@ -166,6 +174,8 @@ class ModelEntry(msgspec.Struct, kw_only=True):
     tier: str
     status: Literal["ready", "starting", "unavailable"]
     warm: bool
+    #: Null where the engine is not ours to warm; left out where nothing serves the model.
+    warm_up: WarmUp | None = None
     coming_soon: bool
     context_length: int | None
     capabilities: list[str]
