@@ -57,18 +57,14 @@ class Client:
         self.connected = False
         self.why = "it takes too long"
         self._up = asyncio.Event()
+        #: Sends a command, written by `script.command` or `Script.call`. What it is given second is
+        #: called later, once, with the reply; without a connection with Lost. The connection's own
+        #: method while there is one: this is done several times for every call.
+        self.send: Callable[[bytes, Replied], None] = self._unsent
         self._keeping = loop.create_task(self._keep())
 
-    def send(self, words: bytes, replied: Replied) -> None:
-        """Send a command, written by `script.command` or `Script.call`.
-
-        `replied` is called later, once. Without a connection it is called with Lost.
-        """
-        wire = self._wire
-        if wire is None or not self.connected:
-            self._loop.call_soon(replied, Lost())
-        else:
-            wire.send(words, replied)
+    def _unsent(self, words: bytes, replied: Replied) -> None:
+        self._loop.call_soon(replied, Lost())
 
     async def ask(self, *words: bytes) -> Any:
         """A command's reply. Raises Lost or hiredis.ReplyError."""
@@ -83,6 +79,7 @@ class Client:
             await self._keeping
         wire, self._wire = self._wire, None
         self.connected = False
+        self.send = self._unsent
         if wire is not None:
             wire.flush()
             wire.close()
@@ -118,6 +115,7 @@ class Client:
 
     def _tell(self, *, connected: bool) -> None:
         self.connected = connected
+        self.send = self._unsent if self._wire is None else self._wire.send
         if connected:
             self._up.set()
         if self._changed is not None:
