@@ -65,7 +65,7 @@ def main(arguments: list[str]) -> int:
     """Measure, print and keep the result; 1 when a target was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench longcontext", description=__doc__)
     parser.add_argument("--only", nargs="*", choices=WAYS, default=list(WAYS), metavar="WAY")
-    parser.add_argument("--clients", type=int, default=2, help="calls at once")
+    parser.add_argument("--clients", type=int, default=1, help="calls at once")
     parser.add_argument("--words", type=int, default=Size.words, help="of a document")
     parser.add_argument("--turns", type=int, default=Size.turns, help="of a conversation")
     parser.add_argument("--threads", type=int, default=1, help="of an engine")

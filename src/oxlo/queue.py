@@ -4,8 +4,8 @@
     fairness   inside a priority, accounts share by predicted work, not by number of calls: each
                call gets a tag, the work that its account was given before it (start-time fair
                queueing), and the lowest tag goes first
-    age        a call of priority p is due after (4 - p) x 10 seconds; while any call is due, every
-               fourth slot goes to the one that has been due longest
+    age        a call of priority p is due after (4 - p) x 10 seconds; while any call is due, of any
+               four slots one at least goes to the one that has been due longest
 
 So nobody starves: a call with k calls due before it is served within 4 x (k + 1) slots of its own
 moment, whatever arrives. And nobody gains by waiting in numbers: the other three of four slots keep
