@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from tests.scenario.served import MODEL, Platform, until
 
 pytestmark = pytest.mark.engine
@@ -123,6 +123,7 @@ def test_faults_say_what_to_do(page: Page) -> None:
     fault = page.locator(".fault")
     fault.wait_for()
     assert "HTTP 400" in fault.inner_text()
+    expect(fault).to_be_in_viewport(ratio=1)
     assert page.input_value("#message") == "Hello."
     page.fill("#p-tools", "[")
     page.click("#send")

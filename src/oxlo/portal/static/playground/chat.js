@@ -19,7 +19,7 @@ export class Chat {
     this.list = at("#turns");
     this.message = at("#message");
     this.problems = h("div", {});
-    at("#composer").before(this.problems);
+    at("#composer").prepend(this.problems); // it stays in view, and so do they
     this.watch();
     this.render();
   }
@@ -121,15 +121,16 @@ export class Chat {
   async ask(body, turn, signal) {
     const { item, show } = liveItem(this.bench, this.bench.model);
     this.list.append(item);
-    item.scrollIntoView({ block: "nearest" });
+    this.follow(Infinity);
     const reply = await call(this.bench, "/chat/completions", { json: body, signal });
     turn.id = reply.headers.get("x-request-id");
     await read(reply, turn, (now) => { show(now); this.follow(); });
   }
 
-  // Keep the end in view, for as long as the reader is there.
-  follow() {
-    const near = document.documentElement.scrollHeight - scrollY - innerHeight < 160;
-    if (near) scrollTo({ top: document.documentElement.scrollHeight, behavior: "instant" });
+  // Keep the end in view above the composer, for as long as the reader is there.
+  follow(most = 160) {
+    const end = this.list.lastElementChild.getBoundingClientRect().bottom;
+    const hidden = end - at("#composer").getBoundingClientRect().top;
+    if (hidden > 0 && hidden < most) scrollBy({ top: hidden + 16, behavior: "instant" });
   }
 }

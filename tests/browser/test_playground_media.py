@@ -1,0 +1,88 @@
+"""The panes of the playground that take and make pictures and sound, with real models."""
+
+import wave
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+from tests.browser.test_playground import WAIT, WORDS, open_pane
+from tests.conftest import cache, fetched
+from tests.scenario.served import Platform
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+
+MODELS = ("whisper-base", "kokoro-82m", "centernet-mobilenetv3", "tiny-scenes")
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """A platform that sees, hears, speaks and paints."""
+    for model in MODELS:
+        fetched(model)
+    platform = Platform(tmp_path_factory.mktemp("media") / "home", cache())
+    try:
+        platform.start(OXLO_MODELS=",".join(MODELS))
+        yield platform
+    finally:
+        platform.close()
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
+    """Somebody who has signed up."""
+    context = chromium.new_context(base_url=f"http://127.0.0.1:{platform.port}")
+    page = context.new_page()
+    page.goto("/signup")
+    page.get_by_label("E-mail address").fill("ann@example.com")
+    page.get_by_label("Password").fill(WORDS)
+    page.get_by_role("button", name="Create account").click()
+    page.wait_for_url("**/dashboard*")
+    yield page
+    context.close()
+
+
+def sent(page: Page) -> str:
+    """Send what the pane holds; the result once its receipt is known."""
+    page.click("#send")
+    page.locator(".result .receipt.known").first.wait_for(timeout=WAIT)
+    return page.locator(".result").first.inner_text()
+
+
+def test_spoken_text_is_heard(page: Page, tmp_path: Path) -> None:
+    """What the speech pane makes is text again in the transcription pane."""
+    open_pane(page, "/playground?mode=speech")
+    page.select_option("#p-response_format", "wav")
+    page.fill("#message", "The quick brown fox jumps over the lazy dog.")
+    assert "counted" in sent(page)
+    with page.expect_download() as download:
+        page.get_by_text("Download wav").click()
+    spoken = tmp_path / "spoken.wav"
+    download.value.save_as(spoken)
+    with wave.open(str(spoken)) as recording:
+        assert recording.getnchannels() == 1
+    open_pane(page, "/playground?mode=transcription")
+    page.set_input_files("#file", spoken)
+    assert "brown fox" in sent(page).lower()
+
+
+def test_images_are_made_and_changed(page: Page, coffee: Path) -> None:
+    """From words, and from a picture and words."""
+    open_pane(page, "/playground?mode=images")
+    page.fill("#message", "a red circle above a blue square")
+    sent(page)
+    assert page.evaluate("document.querySelector('.images img').naturalWidth") == 64
+    page.set_input_files("#file", coffee)
+    page.fill("#message", "a blue square")
+    page.click("#send")
+    page.locator(".result .receipt.known").nth(1).wait_for(timeout=WAIT)
+    page.click("#show-code")
+    assert "client.images.edit(" in page.locator("#code pre:visible").inner_text()
+
+
+def test_things_are_boxed(page: Page, coffee: Path) -> None:
+    """A cup of coffee is found, and drawn around."""
+    open_pane(page, "/playground?mode=detection")
+    page.set_input_files("#file", coffee)
+    assert "cup" in sent(page)
+    assert page.locator("svg.found rect").count() >= 1
