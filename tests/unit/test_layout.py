@@ -24,7 +24,7 @@ LAYERS: tuple[frozenset[str], ...] = (
 )
 #: Parts of one layer that stay apart all the same: they are different processes.
 STRANGERS = frozenset({"gateway", "control", "media", "testing"})
-#: What a gateway never loads: it speaks no SQL and serves no pages.
+#: What a gateway never loads unasked: it speaks no SQL, serves no pages, and runs without extras.
 NOT_IN_GATEWAYS = (
     "sqlalchemy",
     "starlette",
@@ -34,6 +34,7 @@ NOT_IN_GATEWAYS = (
     "oxlo.portal",
     "oxlo.control",
     "oxlo.media",
+    "hiredis",
 )
 #: Loops that outlive any single failure, and may therefore catch everything.
 TOP_LEVEL_LOOPS = {("gateway/process.py", "_sweep"), ("control/jobs.py", "attempt")}

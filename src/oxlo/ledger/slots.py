@@ -6,11 +6,13 @@ in the order of `queue.py`; a slot that comes free is handed to the first by a m
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from oxlo.ledger import scripts
-from oxlo.valkey.client import Client
 from oxlo.valkey.script import bulk
+
+if TYPE_CHECKING:  # it needs the extra `valkey`, and gateways without Valkey load this module too
+    from oxlo.valkey.client import Client
 
 What = Literal["taken", "waits", "full", "down"]
 #: Called with what became of a call, and the replica whose slot it has.
@@ -67,7 +69,7 @@ class SharedSlots:
 
     def __init__(
         self,
-        client: Client,
+        client: "Client",
         loop: asyncio.AbstractEventLoop,
         site: str,
         gateway: str,
