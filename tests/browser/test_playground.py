@@ -1,5 +1,6 @@
 """The playground in a browser, at a platform with real models."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
-from tests.scenario.served import MODEL, Platform, until
+from tests.scenario.served import MODEL, Platform, command, until
 
 pytestmark = pytest.mark.engine
 
@@ -41,6 +42,10 @@ def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
     page.get_by_label("Password").fill(WORDS)
     page.get_by_role("button", name="Create account").click()
     page.wait_for_url("**/dashboard*")
+    # Ten calls a minute are more than the free plan has.
+    with command(platform.home, platform.port, "accounts", "set-plan", "ann", "pro") as upgraded:
+        said = upgraded.communicate()
+    assert upgraded.returncode == 0, said
     page.on("console", lambda m: complaints.append(m.text) if is_complaint(m) else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     yield page
@@ -128,6 +133,40 @@ def test_faults_say_what_to_do(page: Page) -> None:
     page.fill("#p-tools", "[")
     page.click("#send")
     page.get_by_text("tools is not JSON").wait_for()
+
+
+def test_tool_is_called(page: Page) -> None:
+    """The call is shown; what the function answers goes back, and the model goes on."""
+    open_pane(page, f"/playground?model={MODEL}")
+    page.click("#clear")
+    page.click("#example-tool")
+    page.fill("#p-tool_choice", "required")
+    page.click("text=Advanced")
+    page.select_option("#p-parallel_tool_calls", "false")
+    page.fill("#p-max_tokens", "60")
+    page.fill("#message", "What is the weather in Rome?")
+    page.click("#send")
+    page.locator(".toolcall textarea").wait_for(timeout=WAIT)
+    assert page.locator(".toolcall code").inner_text().startswith("get_weather(")
+    page.fill("#p-tool_choice", "none")
+    page.fill(".toolcall textarea", "Sunny, 21 degrees.")
+    page.click("text=Send result")
+    page.locator(".turn.assistant").nth(1).locator(".receipt.known").wait_for(timeout=WAIT)
+    assert page.locator(".turn.tool").inner_text().endswith("Sunny, 21 degrees.")
+
+
+def test_answer_follows_a_schema(page: Page) -> None:
+    """The editor appears with the choice, and the answer fits what is in it."""
+    open_pane(page, f"/playground?model={MODEL}")
+    page.click("#clear")
+    assert page.locator("#schema").is_hidden()
+    page.select_option("#p-response_format", "json_schema")
+    page.fill("#p-temperature", "0")
+    page.fill("#message", "Where is the Colosseum?")
+    page.click("#send")
+    page.locator(".receipt.known").wait_for(timeout=WAIT)
+    said = json.loads(page.locator(".turn.assistant .said").inner_text())
+    assert set(said) == {"city", "country"}
 
 
 def test_texts_are_compared(page: Page) -> None:
