@@ -192,6 +192,7 @@ class Connection:
         "_keep",
         "_parser",
         "_paused",
+        "_pieces",
         "_seen",
         "_sending",
         "_transport",
@@ -207,6 +208,7 @@ class Connection:
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._sending: Sending | None = None
         self._headers: dict[bytes, bytes] = {}
+        self._pieces: list[bytes] = []
         self._seen = 0
         self._used = 0
         self._keep = True
@@ -288,7 +290,10 @@ class Connection:
         except httptools.HttpParserCallbackError as error:
             raise error.__context__ or error from None
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._hand_on()
             self._fail(f"the reply is not HTTP: {error}")
+        else:
+            self._hand_on()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header (called by the parser, as are all `on_` methods)."""
@@ -310,12 +315,21 @@ class Connection:
             self._sending.receiver.on_head(status, self._headers)
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body."""
-        if self._sending is not None:
-            self._sending.receiver.on_data(data)
+        """A piece of the body: one chunk of it, where it comes in chunks."""
+        self._pieces.append(data)
+
+    def _hand_on(self) -> None:
+        """What came in one read goes on in one piece, however many chunks it was."""
+        pieces = self._pieces
+        if pieces:
+            data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+            pieces.clear()
+            if self._sending is not None:
+                self._sending.receiver.on_data(data)
 
     def on_message_complete(self) -> None:
         """The reply is complete; the connection is free again."""
+        self._hand_on()
         if self._informs:
             self._headers = {}
             return

@@ -49,6 +49,21 @@ class Engine:
             self.connection.data_received(piece)
 
 
+class Pieces(Collect):
+    """Keeps the pieces apart."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda status, body: None)
+        self.got: list[bytes] = []
+        self.ended = False
+
+    def on_data(self, data: bytes) -> None:
+        self.got.append(data)
+
+    def on_end(self) -> None:
+        self.ended = True
+
+
 @pytest.mark.parametrize("reply", [SIZED, CHUNKED, INFORMED])
 async def test_a_reply_cut_anywhere(reply: bytes) -> None:
     """Each arrives whole, and the connection serves the next."""
@@ -58,6 +73,16 @@ async def test_a_reply_cut_anywhere(reply: bytes) -> None:
         engine.say(reply[:cut], reply[cut:])
     assert engine.answers == [(200, b"hello")] * (len(reply) - 1)
     assert not engine.line.aborted
+
+
+async def test_chunks_of_one_read_go_on_together() -> None:
+    """Whoever gets them has one piece to write, however many there were."""
+    engine, pieces = Engine(), Pieces()
+    engine.upstream.post(CALL, pieces)
+    head, body = CHUNKED[: -len(b"5\r\nhello\r\n0\r\n\r\n")], b"2\r\nhe\r\n3\r\nllo\r\n"
+    engine.say(head + body, b"1\r\n,\r\n" + body, b"1\r\n.\r\n0\r\n\r\n")
+    assert pieces.got == [b"hello", b",hello", b"."]
+    assert pieces.ended
 
 
 async def test_a_connection_that_will_close() -> None:
