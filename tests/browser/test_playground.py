@@ -80,6 +80,9 @@ def test_chat_streams(page: Page) -> None:
     page.reload()
     page.wait_for_selector("#playground[data-begun]")
     assert page.locator(".turn.assistant .said").inner_text() == said
+    page.locator(".receipt.known").wait_for(timeout=WAIT)
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
 
 
 def test_program_is_the_call(page: Page, platform: Platform) -> None:
@@ -91,6 +94,8 @@ def test_program_is_the_call(page: Page, platform: Platform) -> None:
     program = page.locator("#code pre:visible").inner_text()
     assert "max_tokens=3," in program
     assert "stream=True," in program
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
     ran = subprocess.run(
         [sys.executable, "-c", program.replace("YOUR_API_KEY", platform.key)],
         capture_output=True,
