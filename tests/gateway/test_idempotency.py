@@ -1,11 +1,14 @@
 """`Idempotency-Key`: sent again, not made again."""
 
 import asyncio
+import gc
 
 import pytest
 from tests.gateway.conftest import Answer, Platform, Start, chat, stop_the_clock, until
 
-from oxlo.gateway.idempotency import fingerprint, lasting
+from oxlo.gateway.call import Call
+from oxlo.gateway.idempotency import Keyed, fingerprint, lasting
+from oxlo.gateway.shared import Shared
 from oxlo.ledger.records import Settled
 from oxlo.testing.engine import Script
 
@@ -211,3 +214,25 @@ def test_lasting_lines() -> None:
     assert lasting(lines + b"x-oxlo-ignored-fields: b\r\n") == (
         b"content-type: a\r\nx-oxlo-ignored-fields: b\r\n"
     )
+
+
+async def test_nothing_is_left(start: Start) -> None:
+    """What was answered or given up is gone at once: nothing waits for the collector."""
+    platform = await start()
+    gc.collect()
+    gc.disable()
+    try:
+        for stream in (False, True):
+            assert (await send(platform, f"k{stream}", stream=stream)).status == 200
+        platform.engine.next.append(Script(gate="never"))
+        client = platform.client()
+        await client.send("POST", CHAT, chat(), keyed())
+        await platform.engine.until(lambda e: e.outstanding == 1)
+        client.leave()
+        await platform.engine.until(lambda e: e.outstanding == 0)
+        await until(lambda: not platform.gateway.server.connections)
+        await kept(platform)
+        left = [o for o in gc.get_objects() if isinstance(o, Keyed | Shared | Call)]
+    finally:
+        gc.enable()
+    assert left == []

@@ -120,8 +120,13 @@ class Keyed:
     def gone(self) -> None:
         """The client left."""
         self._idempotency.waiting.discard(self)
-        if self._shared is not None:
-            self._shared.leave(self)
+        shared, self._shared = self._shared, None
+        if shared is not None:
+            shared.leave(self)
+
+    def let_go(self) -> None:
+        """The answer has ended; we and it refer to each other no more."""
+        self._shared = None
 
     def paused(self) -> None:
         """The client reads slowly."""

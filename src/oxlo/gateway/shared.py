@@ -157,7 +157,9 @@ class Shared(Exchange):
             self.state = State.DONE
             self.body.release()
             self._ended(self)
-            self.handler = SILENT  # they refer to each other
+            self.handler = SILENT  # they refer to each other, as do its clients
+            for client in self.clients:
+                client.let_go()
 
     def _remember(self, data: bytes) -> None:
         self._size += len(data)
