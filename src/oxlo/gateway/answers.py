@@ -9,11 +9,12 @@ beside it, so it ends with the process that made it, however that ended.
 """
 
 import asyncio
+import contextlib
 import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -194,16 +195,32 @@ def sweep(folder: Path, before: float, most: int) -> None:
 
     Locks stay while they are young: their owners remove them, and a dead one's serves the next.
     """
-    found = []
-    for path in folder.glob("*"):
-        try:
-            stat = path.stat(follow_symlinks=False)
-        except FileNotFoundError:  # another gateway sweeps, too
-            continue
-        size = stat.st_size if path.suffix != _LOCK else 0
-        found.append((stat.st_mtime, size, path))
-    left = sum(size for _, size, _ in found)
-    for written, size, path in sorted(found):
-        if written < before or (size and left > most):
-            path.unlink(missing_ok=True)
-            left -= size
+    left = 0
+    for path, written, size in _files(folder):
+        if written < before:
+            Path(path).unlink(missing_ok=True)
+        elif not path.endswith(_LOCK):
+            left += size
+    if left > most:
+        _shrink(folder, left - most)
+
+
+def _shrink(folder: Path, surplus: int) -> None:
+    """Remove the oldest answers; only now are all of them held in memory at once."""
+    for path, _, size in sorted(_files(folder), key=lambda file: file[1]):
+        if surplus <= 0:
+            return
+        if not path.endswith(_LOCK):
+            Path(path).unlink(missing_ok=True)
+            surplus -= size
+
+
+def _files(folder: Path) -> Iterator[tuple[str, float, int]]:
+    """Path, moment of writing and size of each file, one after another."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):  # another gateway sweeps, too
+                stat = entry.stat(follow_symlinks=False)
+                yield entry.path, stat.st_mtime, stat.st_size
