@@ -125,7 +125,7 @@ async def test_leavers_leave_nothing(start: Start) -> None:
         client.leave()
         await platform.engine.until(lambda e: e.outstanding == 0)
         await until(lambda: not platform.gateway.server.connections)
-        left = [o for o in gc.get_objects() if isinstance(o, Call | Exchange)]
+        left = [o for o in gc.get_objects() if type(o) in (Call, Exchange)]
     finally:
         gc.enable()
     assert left == []

@@ -232,7 +232,7 @@ async def test_nothing_is_left(start: Start) -> None:
         await platform.engine.until(lambda e: e.outstanding == 0)
         await until(lambda: not platform.gateway.server.connections)
         await kept(platform)
-        left = [o for o in gc.get_objects() if isinstance(o, Keyed | Shared | Call)]
+        left = [o for o in gc.get_objects() if type(o) in (Keyed, Shared, Call)]
     finally:
         gc.enable()
     assert left == []
