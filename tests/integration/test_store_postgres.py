@@ -1,11 +1,10 @@
 """What only PostgreSQL does; the store's own tests run on it as well.
 
-Set OXLO_TEST_POSTGRES to the URL of a database that may be emptied:
+It comes from a wheel, or is the one that OXLO_TEST_POSTGRES names, which may be emptied:
 OXLO_TEST_POSTGRES=postgresql://user@127.0.0.1/oxlo_test python -m pytest tests
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -20,14 +19,6 @@ from oxlo.store.errors import DatabaseUnavailable, SchemaMismatch
 from oxlo.store.schema import metadata
 from oxlo.telemetry.metrics import ControlMetrics
 from oxlo.testing import journal
-
-
-@pytest.fixture
-def url() -> str:
-    """The URL of a PostgreSQL database to test on."""
-    if given := os.environ.get("OXLO_TEST_POSTGRES"):
-        return given
-    pytest.skip("OXLO_TEST_POSTGRES is not set: the store is tested on SQLite only")
 
 
 @pytest.fixture
