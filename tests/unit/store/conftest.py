@@ -1,18 +1,22 @@
-"""A migrated database for each test: SQLite, and PostgreSQL where there is one to use."""
+"""A migrated database for each test: SQLite, and PostgreSQL."""
 
-import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from tests import postgres
 
 from oxlo.store import migrate
 from oxlo.store.database import Database
 from oxlo.store.schema import metadata
 
-#: URL of a PostgreSQL database that tests may empty.
-POSTGRES = os.environ.get("OXLO_TEST_POSTGRES", "")
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL database that tests may empty."""
+    with postgres.database() as url:
+        yield url
 
 
 async def _emptied(url: str) -> Database:
@@ -23,11 +27,11 @@ async def _emptied(url: str) -> Database:
     return database
 
 
-@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])
+@pytest.fixture(params=["sqlite", "postgresql"])
 async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Database]:
     """A fresh database at the newest schema; every store test runs on each kind."""
     if request.param == "postgresql":
-        database = await _emptied(POSTGRES)
+        database = await _emptied(request.getfixturevalue("postgresql"))
     else:
         database = Database(f"sqlite:///{tmp_path / 'oxlo.db'}")
     await migrate.upgrade(database)
