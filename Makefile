@@ -30,8 +30,9 @@ test: $(VENV)/.dev $(NODE)/node_modules/.stamp  ## Set up and run the tests
 
 test-built: $(VENV)/.dev $(VENV)/.built  ## The tests of the hot path, on the package as `make run` has it
 	$(BIN)/pytest -o pythonpath= -m "not slow" tests/gateway tests/unit/gateway tests/unit/ledger \
-	  tests/unit/wire tests/unit/engines/dialects tests/unit/test_queue.py tests/contract \
-	  tests/scenario
+	  tests/unit/wire tests/unit/engines/dialects tests/unit/test_queue.py \
+	  tests/contract/test_chat.py tests/contract/test_embeddings.py tests/contract/test_other.py \
+	  tests/scenario/test_serve.py tests/scenario/test_journal_killed.py
 
 test-all: $(VENV)/.dev $(NODE)/node_modules/.stamp  ## Run the slow tests too
 	$(SRC) $(BIN)/pytest

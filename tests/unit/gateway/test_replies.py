@@ -49,19 +49,22 @@ class Engine:
             self.connection.data_received(piece)
 
 
-class Pieces(Collect):
+class Pieces:
     """Keeps the pieces apart."""
 
     def __init__(self) -> None:
-        super().__init__(lambda status, body: None)
         self.got: list[bytes] = []
         self.ended = False
+
+    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None: ...
 
     def on_data(self, data: bytes) -> None:
         self.got.append(data)
 
     def on_end(self) -> None:
         self.ended = True
+
+    def on_fail(self, reason: str, *, sent: bool) -> None: ...
 
 
 @pytest.mark.parametrize("reply", [SIZED, CHUNKED, INFORMED])
