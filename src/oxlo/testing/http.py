@@ -5,6 +5,8 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from types import TracebackType
+from typing import Self
 
 import httptools
 import msgspec
@@ -140,6 +142,39 @@ class Connection(asyncio.Protocol):
                 if not reply.finished:
                     self._transport.abort()
         self._task = None
+
+
+class LocalServer:
+    """Answers on a free port of this machine while it is entered; a subclass says what."""
+
+    #: As `http://127.0.0.1:PORT`, once it is entered.
+    address = ""
+
+    async def __aenter__(self) -> Self:
+        loop = asyncio.get_running_loop()
+        self._connections: set[Connection] = set()
+        self._server = await loop.create_server(self._connect, "127.0.0.1", 0)
+        self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._server.close()
+        for connection in self._connections:
+            connection.drop()
+
+    async def answer(self, request: Request, reply: Reply) -> None:
+        """Answer one request."""
+        raise NotImplementedError
+
+    def _connect(self) -> Connection:
+        connection = Connection(self.answer)
+        self._connections.add(connection)
+        return connection
 
 
 def _head(status: int, headers: dict[str, str]) -> bytes:

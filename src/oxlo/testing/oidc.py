@@ -4,17 +4,14 @@ Everybody who comes is `person`, and is sent back at once. It checks what a real
 client's secret, that a code is used once, by who asked for it, with its PKCE verifier.
 """
 
-import asyncio
 import base64
 import hashlib
 import secrets
-from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
-from oxlo.testing.http import Connection, Reply, Request
+from oxlo.testing.http import LocalServer, Reply, Request
 
 
 class Person(msgspec.Struct, kw_only=True):
@@ -25,42 +22,24 @@ class Person(msgspec.Struct, kw_only=True):
     verified: bool = True
 
 
-class OidcDouble:
+class OidcDouble(LocalServer):
     """The provider; `issuer` is its address."""
 
     def __init__(self, client_id: str, secret: str) -> None:
         self._client = (client_id, secret)
         self.person = Person()
-        self.issuer = ""
         #: Questions so far, by path.
         self.asked: list[str] = []
         self._codes: dict[str, dict[str, str]] = {}
         self._tokens: set[str] = set()
-        self._server: asyncio.Server
 
-    async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._connections: set[Connection] = set()
-        self._server = await loop.create_server(self._connect, "127.0.0.1", 0)
-        self.issuer = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
+    @property
+    def issuer(self) -> str:
+        """Where it is, as it calls itself."""
+        return self.address
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.close()
-        for connection in self._connections:
-            connection.drop()
-
-    def _connect(self) -> Connection:
-        connection = Connection(self._answer)
-        self._connections.add(connection)
-        return connection
-
-    async def _answer(self, request: Request, reply: Reply) -> None:
+    async def answer(self, request: Request, reply: Reply) -> None:
+        """Answer as the real one does."""
         path = urlsplit(request.path).path
         self.asked.append(path)
         if path == "/.well-known/openid-configuration":

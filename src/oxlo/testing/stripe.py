@@ -5,20 +5,18 @@ exist, ids that are unknown; and it answers a repeated idempotency key with what
 Somebody who pays is `pay`; events are signed as Stripe signs them.
 """
 
-import asyncio
 import hashlib
 import hmac
 import itertools
 import re
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
 
-from oxlo.testing.http import Connection, Reply, Request
+from oxlo.testing.http import LocalServer, Reply, Request
 
 _MONTH = 30 * 86400
 #: Parameters that are taken, by call; `*` stands for a number or a name.
@@ -48,7 +46,7 @@ class StripeRefused(Exception):
         super().__init__(message)
 
 
-class StripeDouble:
+class StripeDouble(LocalServer):
     """The API; `address` is what stands for https://api.stripe.com."""
 
     def __init__(self, key: str, secret: str) -> None:
@@ -56,7 +54,6 @@ class StripeDouble:
         self._secret = secret
         self._numbers = itertools.count(1)
         self._said: dict[str, Object] = {}
-        self.address = ""
         self.sessions: dict[str, Object] = {}
         self.subscriptions: dict[str, Object] = {}
         self.invoices: dict[str, Object] = {}
@@ -64,24 +61,6 @@ class StripeDouble:
         self.asked: list[str] = []
         #: Answer everything with 500.
         self.broken = False
-        self._server: asyncio.Server
-
-    async def __aenter__(self) -> Self:
-        loop = asyncio.get_running_loop()
-        self._connections: set[Connection] = set()
-        self._server = await loop.create_server(self._connect, "127.0.0.1", 0)
-        self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.close()
-        for connection in self._connections:
-            connection.drop()
 
     def pay(self, url: str, *, customer: str = "") -> Object:
         """Somebody pays at the address of a checkout: its subscription."""
@@ -138,12 +117,8 @@ class StripeDouble:
         seal = hmac.digest(key, f"{at}.".encode() + body, hashlib.sha256).hex()
         return f"t={at},v1={seal}"
 
-    def _connect(self) -> Connection:
-        connection = Connection(self._answer)
-        self._connections.add(connection)
-        return connection
-
-    async def _answer(self, request: Request, reply: Reply) -> None:
+    async def answer(self, request: Request, reply: Reply) -> None:
+        """Answer as the real one does."""
         path = request.path.partition("?")[0]
         self.asked.append(f"{request.method} {path}")
         try:
