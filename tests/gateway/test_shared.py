@@ -106,7 +106,7 @@ async def test_line_is_shared(start: Start, server: ValkeyServer) -> None:
     await first.engine.until(lambda e: e.outstanding == 1)
     for platform in (second, first):
         calls.append(asyncio.create_task(platform.chat(key=key)))
-        await until(lambda p=platform: any(a.standing for a in ledger(p).asking.values()))
+        await until(lambda p=platform: any(a.standing for a in ledger(p).lines.asking.values()))
     first.engine.gates["go"].set()
     answers = await asyncio.gather(*calls)
     assert [answer.status for answer in answers] == [200] * 3
@@ -180,7 +180,9 @@ async def test_open_without_valkey(start: Start, server: ValkeyServer) -> None:
     answers = [await platform.chat(key=key) for _ in range(5)]
     assert [answer.status for answer in answers] == [200] * 3 + [429] * 2
     server.start()
-    await until(lambda: ledger(platform).client.connected and not ledger(platform).unsettled)
+    await until(
+        lambda: ledger(platform).client.connected and not ledger(platform).endings.unsettled
+    )
     assert (await used(platform, key))[:2] == (5, 5)
 
 
@@ -194,7 +196,9 @@ async def test_slow_valkey_times_out(start: Start, server: ValkeyServer) -> None
     refused = await platform.chat(key=key)
     assert (refused.status, refused.code) == (503, "limits_unavailable")
     server.resume()
-    await until(lambda: ledger(platform).client.connected and not ledger(platform).unsettled)
+    await until(
+        lambda: ledger(platform).client.connected and not ledger(platform).endings.unsettled
+    )
     assert await used(platform, key) == (1, 1, 0)
 
 

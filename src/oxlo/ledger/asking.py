@@ -1,31 +1,13 @@
-"""What is under way between a gateway and the Valkey that keeps its limits."""
+"""A call between a gateway and the Valkey that keeps its limits: asked for, and admitted."""
 
-from typing import Any, Protocol
-
-import hiredis
+from typing import TYPE_CHECKING, Any
 
 from oxlo.errors import ApiError
 from oxlo.ledger.base import Ready, Reservation, Waiter
 from oxlo.plans import Plan
 
-
-class Owner(Protocol):
-    """The ledger that asks."""
-
-    def answered(self, asking: "Asking", said: Any) -> None:
-        """A reservation was answered: a list, a hiredis.ReplyError, or Lost."""
-
-    def forsake(self, asking: "Asking") -> None:
-        """A call waits no longer; what it was given meanwhile is given back."""
-
-    def over(self, asking: "Asking") -> None:
-        """A call has its answer."""
-
-    def confirmed(self, ending: "Ending", said: list[Any]) -> None:
-        """A settlement was carried out."""
-
-    def refused(self, ending: "Ending", why: hiredis.ReplyError) -> None:
-        """A settlement was not taken; it is sent again at the next tick."""
+if TYPE_CHECKING:
+    from oxlo.ledger.shared import SharedLedger
 
 
 class Charged(Reservation):
@@ -54,7 +36,7 @@ class Asking(Waiter):
     )  # fmt: skip
 
     def __init__(
-        self, ledger: "Owner", call: str, account: str, plan: Plan, ready: Ready, now: float
+        self, ledger: "SharedLedger", call: str, account: str, plan: Plan, ready: Ready, now: float
     ) -> None:
         self.ledger = ledger
         self.call = call
@@ -87,22 +69,3 @@ class Asking(Waiter):
         self.over = True
         self.ledger.over(self)
         self.ready(got)
-
-
-class Ending:
-    """A settlement on its way."""
-
-    __slots__ = ("account", "call", "ledger", "words")
-
-    def __init__(self, ledger: "Owner", call: str, account: str, words: bytes) -> None:
-        self.ledger = ledger
-        self.call = call
-        self.account = account
-        self.words = words
-
-    def replied(self, said: Any) -> None:
-        """Confirmed, or to be sent again."""
-        if isinstance(said, list):
-            self.ledger.confirmed(self, said)
-        elif isinstance(said, hiredis.ReplyError):
-            self.ledger.refused(self, said)

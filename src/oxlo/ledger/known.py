@@ -1,13 +1,18 @@
-"""What a gateway last heard of an account whose counts are kept elsewhere."""
+"""What a gateway last heard of accounts whose counts are kept elsewhere."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from oxlo.errors import ApiError
 from oxlo.ledger import refusals, scripts
-from oxlo.ledger.base import AccountCounts
-from oxlo.ledger.windows import Counts
+from oxlo.ledger.base import AccountCounts, Standing
+from oxlo.ledger.windows import Counts, Window, day_of, minute_of
 from oxlo.plans import Plan
+
+#: Accounts remembered for headers.
+_MOST: Final = 100_000
+#: Weight of the newest call in an account's mean call time.
+_NEWEST: Final = 0.2
 
 
 class Known(Counts):
@@ -44,3 +49,44 @@ class Known(Counts):
     def counts(self, account: str) -> AccountCounts:
         """As a Snapshot holds them."""
         return (account, self.day, self.day_used, self.minute, self.minute_used, self.refunds)
+
+    def ended(self, seconds: float) -> None:
+        """A lease was held for so long."""
+        self.call_seconds += (max(0.0, seconds) - self.call_seconds) * _NEWEST
+
+
+class KnownAccounts:
+    """The accounts that were heard of, up to a number."""
+
+    def __init__(self) -> None:
+        self._accounts: dict[str, Known] = {}
+
+    def of(self, account: str) -> Known:
+        """What is known of an account; nothing yet, for a new one."""
+        known = self._accounts.get(account)
+        if known is None:
+            if len(self._accounts) >= _MOST:
+                del self._accounts[next(iter(self._accounts))]
+            known = self._accounts[account] = Known()
+        return known
+
+    def heard(self, account: str, said: Sequence[Any]) -> Known:
+        """Take over what a script said of an account."""
+        known = self.of(account)
+        if said[0] != scripts.NOT_COUNTED:
+            known.heard(said)
+        return known
+
+    def counts(self, account: str) -> AccountCounts | None:
+        """An account's counts as they were last said; None for a stranger."""
+        known = self._accounts.get(account)
+        return None if known is None else known.counts(account)
+
+    def standing(self, account: str, plan: Plan, now: float) -> Standing:
+        """How an account stands as of the last reply; without limits when there was none yet."""
+        known = self._accounts.get(account)
+        if known is None:
+            return Window(None, 0, 0), Window(None, 0, 0), 0
+        known.advance(day_of(now), minute_of(now))
+        day, minute = known.windows(plan.requests_per_day, plan.requests_per_minute, now)
+        return day, minute, known.leases

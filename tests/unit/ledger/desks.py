@@ -38,7 +38,8 @@ class Desk:
         ledger = self.ledger
         if isinstance(ledger, SharedLedger):
             await ledger.client.ask(b"PING")
-            while ledger.unsettled or any(not a.standing for a in ledger.asking.values()):
+            asking = ledger.lines.asking
+            while ledger.endings.unsettled or any(not a.standing for a in asking.values()):
                 await ledger.client.ask(b"PING")
 
     async def ask(self, plan: Plan, account: str = "a") -> Reservation | Standing:

@@ -1,0 +1,83 @@
+"""Settlements on their way to Valkey: each is kept until it is confirmed.
+
+What was sent into a connection that broke is sent again over the next one, and what Valkey did not
+take, with the next tick: settling twice does nothing.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import hiredis
+
+if TYPE_CHECKING:
+    from oxlo.valkey.client import Client
+
+#: Settlements kept while Valkey is away; the oldest go first, and end with their leases.
+_MOST: Final = 100_000
+
+
+class Ending:
+    """A settlement on its way."""
+
+    __slots__ = ("account", "call", "endings", "words")
+
+    def __init__(self, endings: "Endings", call: str, account: str, words: bytes) -> None:
+        self.endings = endings
+        self.call = call
+        self.account = account
+        self.words = words
+
+    def replied(self, said: Any) -> None:
+        """Confirmed, or to be sent again."""
+        if isinstance(said, list):
+            self.endings.confirmed(self, said)
+        elif isinstance(said, hiredis.ReplyError):
+            self.endings.refused(self, said)
+
+
+class Endings:
+    """The settlements that Valkey has not confirmed."""
+
+    def __init__(
+        self,
+        client: "Client",
+        *,
+        heard: Callable[[str, list[Any]], Any],
+        failed: Callable[[Any], None],
+    ) -> None:
+        """`heard` takes over what Valkey says of an account; `failed` is told of its refusals."""
+        self._client = client
+        self._heard = heard
+        self._failed = failed
+        self.unsettled: dict[str, Ending] = {}
+        self._refused: list[Ending] = []
+
+    def send(self, call: str, account: str, words: bytes) -> None:
+        """Tell Valkey in this turn of the loop, or when it is back."""
+        ending = self.unsettled[call] = Ending(self, call, account, words)
+        if len(self.unsettled) > _MOST:
+            del self.unsettled[next(iter(self.unsettled))]
+        if self._client.connected:
+            self._client.send(words, ending.replied)
+
+    def send_all(self) -> None:
+        """Valkey is back: tell it everything that it has not confirmed."""
+        self._refused.clear()
+        for ending in list(self.unsettled.values()):
+            self._client.send(ending.words, ending.replied)
+
+    def tick(self) -> None:
+        """Twice a second: what was not taken is tried again."""
+        again, self._refused = self._refused, []
+        for ending in again:
+            self._client.send(ending.words, ending.replied)
+
+    def confirmed(self, ending: Ending, said: list[Any]) -> None:
+        """Valkey has carried it out."""
+        self.unsettled.pop(ending.call, None)
+        self._heard(ending.account, said)
+
+    def refused(self, ending: Ending, why: hiredis.ReplyError) -> None:
+        """Valkey did not take it."""
+        self._failed(why)
+        self._refused.append(ending)

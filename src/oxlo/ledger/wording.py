@@ -1,0 +1,131 @@
+"""Calls of the ledger's scripts as they are sent: what stays the same is written once."""
+
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from oxlo.ledger import refusals, scripts
+from oxlo.ledger.counted import Counted
+from oxlo.plans import Plan
+from oxlo.valkey.script import bulk
+
+_NO_LIMIT: Final = b"-1"
+#: Accounts whose beginnings are kept.
+_MOST_KEPT: Final = 100_000
+
+
+class Wording:
+    """What one gateway says to Valkey of accounts and their calls."""
+
+    def __init__(
+        self,
+        gateway: str,
+        *,
+        lease_seconds: float,
+        alive_seconds: float,
+        clock: Callable[[], float] | None,
+    ) -> None:
+        """With a `clock` (for tests) the time is passed to Valkey instead of asked of it."""
+        self._gateway = gateway.encode()
+        self._lease = b"%d" % int(lease_seconds * 1000)
+        self._alive = b"%d" % int(alive_seconds * 1000)
+        self.clock = clock
+        #: Beginnings of reserve.lua's calls, by account, for the plan that it had last.
+        self._starts: dict[str, tuple[Plan, bytes]] = {}
+        #: Beginnings of settle.lua's calls, by account.
+        self._ends: dict[str, bytes] = {}
+
+    def now(self, otherwise: float) -> float:
+        """The time in tests, else the time that the caller knows."""
+        return otherwise if self.clock is None else self.clock()
+
+    def reserve(self, call: str, account: str, plan: Plan) -> bytes:
+        """Charge the account and take a lease."""
+        known = self._starts.get(account)
+        if known is not None and known[0] is plan and self.clock is None:
+            start = known[1]
+        else:
+            start = self._start(account, plan)
+        return start + bulk(call.encode())
+
+    def _start(self, account: str, plan: Plan) -> bytes:
+        """All but the call of reserve.lua's arguments."""
+        if len(self._starts) >= _MOST_KEPT:
+            self._starts.clear()
+            self._ends.clear()
+        arguments = (
+            self._time(),
+            self._gateway,
+            _limit(plan.requests_per_day),
+            _limit(plan.requests_per_minute),
+            _limit(plan.concurrency),
+            self._lease,
+            b"%d" % refusals.line_limit(plan),
+            self._alive,
+        )
+        start = scripts.RESERVE.start(_key(account), len(arguments) + 1)
+        start += b"".join(map(bulk, arguments))
+        self._starts[account] = plan, start
+        return start
+
+    def settle(
+        self,
+        call: str,
+        account: str,
+        charge: bytes,
+        *,
+        counted: bool,
+        minute_counted: bool,
+        refund: bool,
+        now: float,
+    ) -> bytes:
+        """End a call."""
+        start = self._ends.get(account)
+        if start is None or self.clock is not None:
+            start = self._ends[account] = scripts.SETTLE.start(_key(account), 7) + bulk(
+                self._time()
+            )
+        name, ended = call.encode(), b"%d" % int(now * 1000)
+        return b"%b$%d\r\n%b\r\n$1\r\n%d\r\n$1\r\n%d\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$1\r\n%d\r\n" % (
+            start, len(name), name, counted, minute_counted, len(charge), charge, len(ended), ended,
+            refund,
+        )  # fmt: skip
+
+    def renew(self, account: str, held: Iterable[tuple[str, bytes]]) -> bytes:
+        """Let the leases of calls go on; for each its id and its charge."""
+        pairs = [word for call, charge in held for word in (call.encode(), charge)]
+        return scripts.RENEW.call(_key(account), self._time(), self._lease, *pairs)
+
+    def line(self, account: str, calls: Iterable[str]) -> bytes:
+        """Ask how calls in the account's line stand."""
+        names = [call.encode() for call in calls]
+        return scripts.LINE.call(_key(account), self._time(), self._alive, *names)
+
+    def look(self, account: str) -> bytes:
+        """Ask how the account stands."""
+        return scripts.LOOK.call(_key(account), self._time())
+
+    def begin(self, account: str, counted: Counted) -> bytes:
+        """Tell what the account used, unless somebody was first."""
+        figures = (
+            counted.day,
+            counted.day_used,
+            counted.minute,
+            counted.minute_used,
+            counted.refunds,
+            int(counted.as_of * 1000),
+        )
+        epoch = secrets.token_hex(6).encode()
+        words = (b"%d" % figure for figure in figures)
+        return scripts.BEGIN.call(_key(account), self._time(), epoch, *words)
+
+    def _time(self) -> bytes:
+        return b"" if self.clock is None else b"%d" % round(self.clock() * 1000)
+
+
+def _key(account: str) -> bytes:
+    return b"oxlo:{%b}" % account.encode()
+
+
+def _limit(limit: int | None) -> bytes:
+    return _NO_LIMIT if limit is None else b"%d" % limit
