@@ -13,7 +13,7 @@ from oxlo.wire.media import Medium
 from oxlo.wire.messages import Summary, summarise, turns
 from oxlo.wire.ranges import check_given
 from oxlo.wire.sampling import CHECKS, Check, Generation
-from oxlo.wire.shapes.chat import ChatFields, ResponseFormat, StrictChatFields
+from oxlo.wire.shapes.chat import ChatFields, ResponseFormat
 from oxlo.wire.shapes.messages import Message
 from oxlo.wire.tools import NO_OFFER, Offer, read_tools
 
@@ -27,7 +27,7 @@ _REFUSED = {
     "function_call": _OLD_SPELLING,
     "web_search_options": "no model here searches the web.",
 }
-_decoder: Final[Decoder[ChatFields]] = Decoder(StrictChatFields, ChatFields, _REFUSED)
+_decoder: Final[Decoder[ChatFields]] = Decoder(ChatFields, _REFUSED)
 
 
 class ChatRequest(Generation):

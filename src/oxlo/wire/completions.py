@@ -10,12 +10,12 @@ from oxlo.wire.decode import Decoder, invalid, unsupported
 from oxlo.wire.given import given
 from oxlo.wire.ranges import check_given
 from oxlo.wire.sampling import CHECKS, Check, Generation
-from oxlo.wire.shapes.completions import CompletionFields, StrictCompletionFields
+from oxlo.wire.shapes.completions import CompletionFields
 
 MAX_PROMPTS = 16
 MAX_LOGPROBS = 5
 
-_decoder: Final[Decoder[CompletionFields]] = Decoder(StrictCompletionFields, CompletionFields)
+_decoder: Final[Decoder[CompletionFields]] = Decoder(CompletionFields)
 
 
 class CompletionRequest(Generation):

@@ -1,6 +1,7 @@
 """From a request's bytes to its fields: one place that words what is wrong with them."""
 
 import re
+import types
 from collections.abc import Mapping
 from typing import Any, Generic, TypeGuard, TypeVar
 
@@ -30,23 +31,17 @@ class Decoder(Generic[T]):
     """
 
     def __init__(
-        self,
-        strict: type[T],
-        lenient: type[T],
-        refused: Mapping[str, str] | None = None,
-        *,
-        form: bool = False,
+        self, kind: type[T], refused: Mapping[str, str] | None = None, *, form: bool = False
     ) -> None:
-        """`lenient` is `strict` without `forbid_unknown_fields`.
+        """`refused` are fields that `kind` has not and that may not be ignored: name to reason.
 
-        `refused` are fields that neither has and that may not be ignored: name to reason. The
-        values of a `form` are texts, whatever they stand for.
+        The values of a `form` are texts, whatever they stand for.
         """
-        self._strict = msgspec.json.Decoder(strict, strict=not form)
-        self._lenient = msgspec.json.Decoder(lenient, strict=not form)
+        self._strict = msgspec.json.Decoder(_refusing_unknown(kind), strict=not form)
+        self._lenient = msgspec.json.Decoder(kind, strict=not form)
         self._all = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._refused = refused or {}
-        self._known = frozenset(strict.__struct_encode_fields__)
+        self._known = frozenset(kind.__struct_encode_fields__)
 
     def decode(self, body: bytes) -> tuple[T, tuple[str, ...]]:
         """The request and the names of fields that we do not know. Raises BadRequest."""
@@ -81,6 +76,12 @@ class Decoder(Generic[T]):
             if name in self._refused and sent(value):
                 raise unsupported(name, self._refused[name])
         return tuple(_NAME.sub("?", name)[:64] for name, _ in unknown[:_NAMED])
+
+
+def _refusing_unknown(kind: type[T]) -> type[T]:
+    """The same type, refusing fields that it does not know."""
+    strict: type[T] = types.new_class(kind.__name__, (kind,), {"forbid_unknown_fields": True})
+    return strict
 
 
 def sent(raw: msgspec.Raw | UnsetType) -> TypeGuard[msgspec.Raw]:

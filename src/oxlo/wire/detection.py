@@ -43,12 +43,8 @@ class DetectRequest(msgspec.Struct, Whole, kw_only=True):
         return (Medium(source=self.image, kind="image", param="image"),)
 
 
-class _Strict(DetectRequest, forbid_unknown_fields=True):
-    """The same, refusing fields that it does not know."""
-
-
-_json: Decoder[DetectRequest] = Decoder(_Strict, DetectRequest)
-_form: Decoder[DetectRequest] = Decoder(_Strict, DetectRequest, form=True)
+_json: Decoder[DetectRequest] = Decoder(DetectRequest)
+_form: Decoder[DetectRequest] = Decoder(DetectRequest, form=True)
 
 
 def decode(body: bytes) -> tuple[DetectRequest, tuple[str, ...]]:

@@ -44,11 +44,7 @@ def _size(item: str | list[int]) -> int:
     return len(item.encode()) if isinstance(item, str) else len(item)
 
 
-class _Strict(EmbeddingRequest, forbid_unknown_fields=True):
-    """The same, refusing fields that it does not know."""
-
-
-_decoder: Decoder[EmbeddingRequest] = Decoder(_Strict, EmbeddingRequest)
+_decoder: Decoder[EmbeddingRequest] = Decoder(EmbeddingRequest)
 
 
 def decode(body: bytes) -> tuple[EmbeddingRequest, tuple[str, ...]]:

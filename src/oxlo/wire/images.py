@@ -92,17 +92,9 @@ class EditRequest(ImageRequest, kw_only=True):
         return (*media, Medium(source=self.mask, kind="image", param="mask"))
 
 
-class _Strict(ImageRequest, forbid_unknown_fields=True):
-    """The same, refusing fields that it does not know."""
-
-
-class _StrictEdit(EditRequest, forbid_unknown_fields=True):
-    """The same, refusing fields that it does not know."""
-
-
-_image: Decoder[ImageRequest] = Decoder(_Strict, ImageRequest)
-_edit: Decoder[EditRequest] = Decoder(_StrictEdit, EditRequest)
-_form: Decoder[EditRequest] = Decoder(_StrictEdit, EditRequest, form=True)
+_image: Decoder[ImageRequest] = Decoder(ImageRequest)
+_edit: Decoder[EditRequest] = Decoder(EditRequest)
+_form: Decoder[EditRequest] = Decoder(EditRequest, form=True)
 
 
 def decode(body: bytes) -> tuple[ImageRequest, tuple[str, ...]]:

@@ -62,11 +62,7 @@ class SpeechRequest(msgspec.Struct, Whole, kw_only=True):
         return self.voice.id if isinstance(self.voice, VoiceId) else self.voice
 
 
-class _Strict(SpeechRequest, forbid_unknown_fields=True):
-    """The same, refusing fields that it does not know."""
-
-
-_decoder: Decoder[SpeechRequest] = Decoder(_Strict, SpeechRequest)
+_decoder: Decoder[SpeechRequest] = Decoder(SpeechRequest)
 
 
 def decode(body: bytes) -> tuple[SpeechRequest, tuple[str, ...]]:

@@ -53,18 +53,8 @@ class TranscriptionRequest(TranslationRequest, kw_only=True):
         return True
 
 
-class _Transcription(TranscriptionRequest, forbid_unknown_fields=True):
-    """The same, refusing fields that it does not know."""
-
-
-class _Translation(TranslationRequest, forbid_unknown_fields=True):
-    """The same, refusing fields that it does not know."""
-
-
-_transcription: Decoder[TranscriptionRequest] = Decoder(
-    _Transcription, TranscriptionRequest, form=True
-)
-_translation: Decoder[TranslationRequest] = Decoder(_Translation, TranslationRequest, form=True)
+_transcription: Decoder[TranscriptionRequest] = Decoder(TranscriptionRequest, form=True)
+_translation: Decoder[TranslationRequest] = Decoder(TranslationRequest, form=True)
 
 
 def decode(body: bytes) -> tuple[TranscriptionRequest, tuple[str, ...]]:

@@ -31,7 +31,7 @@ class Wish(msgspec.Struct, kw_only=True):
     max_input_tokens: int | None = None
 
 
-_decoder: Decoder[Wish] = Decoder(Wish, Wish)
+_decoder: Decoder[Wish] = Decoder(Wish)
 
 
 def read(body: bytes) -> Wish:

@@ -42,7 +42,7 @@ class _Reply(msgspec.Struct, frozen=True):
     object: str = "list"
 
 
-_decoder: Decoder[Asked] = Decoder(Asked, Asked)
+_decoder: Decoder[Asked] = Decoder(Asked)
 _encode = msgspec.json.Encoder().encode
 
 

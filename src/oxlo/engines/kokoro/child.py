@@ -31,7 +31,7 @@ class Asked(SpeechRequest, kw_only=True):
     max_input_tokens: int | None = None
 
 
-_decoder: Decoder[Asked] = Decoder(Asked, Asked)
+_decoder: Decoder[Asked] = Decoder(Asked)
 
 
 class _Delta(msgspec.Struct, tag_field="type", tag="speech.audio.delta"):

@@ -55,7 +55,3 @@ class ChatFields(Sampling, kw_only=True):
 
     #: What the answer is made of: text, here.
     modalities: list[Literal["text", "audio"]] | None = None
-
-
-class StrictChatFields(ChatFields, forbid_unknown_fields=True):
-    """The same, refusing fields that it does not know."""

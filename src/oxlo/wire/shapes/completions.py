@@ -17,7 +17,3 @@ class CompletionFields(Sampling, kw_only=True):
     logprobs: int | None = None
     echo: bool | None = None
     suffix: str | None = None
-
-
-class StrictCompletionFields(CompletionFields, forbid_unknown_fields=True):
-    """The same, refusing fields that it does not know."""
