@@ -51,6 +51,7 @@ HOT = (
     "gateway/exchange.py",
     "gateway/headers.py",
     "gateway/http.py",
+    "gateway/intake.py",
     "gateway/metrics.py",
     "gateway/prediction.py",
     "gateway/quota.py",

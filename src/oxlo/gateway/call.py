@@ -13,32 +13,25 @@ Nothing here awaits: each step is a callback, so a call that waits for nobody co
 """
 
 from collections.abc import Callable
-from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from oxlo.engines.dialect import Answer, Decided, Usage
-from oxlo.errors import ApiError, EngineFailed, QueueTimedOut, ShuttingDown
+from oxlo.engines.dialect import Answer, Usage
+from oxlo.errors import ApiError, QueueTimedOut, ShuttingDown
 from oxlo.fleet.router import Demand
 from oxlo.gateway import comments, headers, keeping, prediction, receipts
-from oxlo.gateway.admission import Decision, fit
-from oxlo.gateway.attachments import Attachments
 from oxlo.gateway.attempt import Attempt
 from oxlo.gateway.backends import NOTHING, Backend, Slot
-from oxlo.gateway.body import Body
-from oxlo.gateway.endpoints import Decode, Endpoint, is_form
+from oxlo.gateway.endpoints import Endpoint
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
+from oxlo.gateway.intake import Intake, Stage
 from oxlo.gateway.media import Asking
 from oxlo.gateway.metrics import CallMetrics
 from oxlo.gateway.receipts import ANSWERED, Outcome
-from oxlo.gateway.upstream import Collect, Sending
-from oxlo.ledger.base import Reservation, Waiter
+from oxlo.ledger.base import Reservation
 from oxlo.ledger.records import Admitted
 from oxlo.ledger.windows import Window
-from oxlo.plans import Plan
-from oxlo.plans.caller import Caller
 from oxlo.queue import Waiting
-from oxlo.wire.media import File, Medium
 
 if TYPE_CHECKING:
     from oxlo.gateway.core import Gateway
@@ -49,57 +42,25 @@ NO_USAGE: Final = Usage()
 NO_LIMITS: Final = Window(None, 0, 0), Window(None, 0, 0)
 
 
-class Stage(IntEnum):
-    """Where a call is in its life."""
-
-    ADMITTING = 0
-    UNPACKING = 1
-    COUNTING = 2
-    PREPARING = 3
-    QUEUED = 4
-    SENT = 5
-    KEEPING = 6
-    DONE = 7
-
-
 def _nothing() -> None:
     """Nobody waits for this record."""
 
 
-class Call:
+class Call(Intake):
     """One call to an inference endpoint."""
 
     __slots__ = (
-        "_answer", "_attachments", "_commented_at", "_counting", "_decision", "_ended_at", "_files",
-        "_gateway", "_keeping", "_last", "_line", "_queued_as", "_reply_head", "_request", "_slot",
-        "_tried", "_windows", "admitted", "attempt", "caller", "demand", "endpoint", "exchange",
-        "id", "model_id", "plan", "queued_at", "reservation", "sent_at", "sse", "stage", "stream",
-        "usage",
+        "_answer", "_commented_at", "_ended_at", "_keeping", "_last", "_queued_as", "_slot",
+        "_tried", "_windows", "admitted", "attempt", "demand", "queued_at", "sent_at", "usage",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway", exchange: Exchange, endpoint: Endpoint) -> None:
-        self._gateway = gateway
-        self.exchange = exchange
-        self.endpoint = endpoint
-        self.id = exchange.id.decode()
-        self.stage = Stage.ADMITTING
-        self.caller: Caller
-        self.plan: Plan
-        self.model_id = ""
-        #: Whether the reply is sent while it is made; and whether as events, which have comments.
-        self.stream = self.sse = False
+        super().__init__(gateway, exchange, endpoint)
         self.usage = NO_USAGE
-        self.reservation: Reservation | None = None
         #: The admission as it stands in the journal.
         self.admitted: Admitted | None = None
         self.attempt: Attempt | None = None
         self.queued_at = self.sent_at = 0.0
-        self._request: Any = None
-        self._attachments: Attachments | None = None
-        self._files: tuple[File, ...] = ()
-        self._decision: Decision
-        self._line: Waiter | None = None
-        self._counting: Sending | None = None
         self._queued_as: Waiting[Call] | None = None
         self._tried: Backend | None = None
         self._slot: Slot | None = None
@@ -108,30 +69,16 @@ class Call:
         self._keeping: Asking | None = None
         self._answer: Answer
         self._last = b""
-        self._reply_head = b""
         self._windows: tuple[Window, Window] | None = None
         self._commented_at = self._ended_at = 0.0
 
+    def _enlist(self) -> None:
+        self._gateway.calls.add(self)
+
+    def _strike(self) -> None:
+        self._gateway.calls.discard(self)
+
     # The client's side: `Handler` of `gateway/http.py`.
-
-    def admit(self, caller: Caller) -> None:
-        """The caller is known; from here on every refusal has a receipt."""
-        self.caller = caller
-        self.plan = self._gateway.plan_of(caller)
-        self.exchange.body_limit = self.plan.max_body_mb << 20
-
-    def body(self, body: Body) -> None:
-        """The whole body is here."""
-        endpoint = self.endpoint
-        try:
-            if endpoint.forms is not None and is_form(self._content_type):
-                self._unpack(body, endpoint.forms)
-            elif body.path and endpoint.media:
-                self._unpack(body, endpoint.decode)
-            else:
-                self._read(body.read(), endpoint.decode)
-        except ApiError as error:
-            self._refuse(error)
 
     def gone(self) -> None:
         """The client left: whatever it waited for is given up."""
@@ -154,146 +101,6 @@ class Call:
         """The client has caught up."""
         if self.attempt is not None:
             self.attempt.resume()
-
-    # Admission.
-
-    @property
-    def _content_type(self) -> bytes:
-        return self.exchange.headers.get(b"content-type", b"")
-
-    def _unpack(self, body: Body, decode: Decode | None) -> None:
-        """Have the files taken out of the body: what is left of it is small."""
-        gateway = self._gateway
-        gateway.check_admitting()
-
-        def unpacked(result: bytes | ApiError) -> None:
-            self.stage = Stage.ADMITTING
-            gateway.calls.discard(self)
-            try:
-                if isinstance(result, ApiError):
-                    raise result
-                self._read(result, decode)
-            except ApiError as error:
-                self._refuse(error)
-
-        self._attachments = Attachments(gateway.media, self.id)
-        self.stage = Stage.UNPACKING
-        gateway.calls.add(self)
-        fields = ",".join(self.endpoint.media)
-        self._attachments.unpack(body, self._content_type, fields, unpacked)
-
-    def _read(self, body: bytes, decode: Decode | None) -> None:
-        assert decode is not None  # routes have refused what the endpoint does not take
-        wall = self._gateway.wall()
-        self._decide(body, decode, wall)
-        self._reserve(wall)
-
-    def _decide(self, body: bytes, decode: Decode, wall: float) -> None:
-        gateway = self._gateway
-        gateway.check_admitting()
-        request, ignored = decode(body)
-        self._request = request
-        self.model_id = request.model[:100]
-        self.stream = request.stream is True
-        self.sse = self.stream and request.sse
-        if ignored:
-            names = headers.clean(", ".join(ignored))
-            self._reply_head += b"x-oxlo-ignored-fields: %b\r\n" % names
-        self._decision = gateway.admission.decide(
-            self.endpoint, request, self.caller, self.plan, wall
-        )
-        self.model_id = self._decision.model.id
-
-    def _reserve(self, wall: float) -> None:
-        got = self._gateway.ledger.reserve(
-            self.id, self.caller.account, self.plan, wall, self._line_moved
-        )
-        if isinstance(got, Reservation):
-            self._reserved(got, wall)
-        else:
-            self._line = got
-
-    def _line_moved(self, result: Reservation | ApiError) -> None:
-        self._line = None
-        if isinstance(result, ApiError):
-            self._refuse(result)
-        else:
-            self._reserved(result, self._gateway.wall())
-
-    def _reserved(self, reservation: Reservation, wall: float) -> None:
-        self.reservation = reservation
-        self._gateway.calls.add(self)
-        if self._decision.must_count:
-            self._count(wall)
-        else:
-            self._prepare(wall)
-
-    def _count(self, wall: float) -> None:
-        """Ask an engine for the exact number of input tokens; other calls go on meanwhile."""
-        self.stage = Stage.COUNTING
-        backend = next(b for b in self._decision.group.backends if b.ready)
-        try:
-            asked = backend.dialect.count(self._request, self._engine_view(backend, wall))
-        except ApiError as error:
-            self.fail(error)
-            return
-        if not asked:  # this engine cannot say; it refuses what is too long itself
-            self._prepare(wall)
-            return
-        engine_call, read = asked
-
-        def done(status: int, body: bytes) -> None:
-            self._counting = None
-            if self.stage is Stage.COUNTING:
-                self._counted(backend, status, lambda: read(body), body)
-
-        self._counting = backend.upstream.post(engine_call, Collect(done))
-
-    def _counted(self, backend: Backend, status: int, read: Callable[[], int], body: bytes) -> None:
-        try:
-            if status != 200:
-                raise backend.dialect.error(status, body) if status else EngineFailed()
-            self._decision.max_tokens = fit(self._decision, read())
-        except ApiError as error:
-            self.fail(error)
-        else:
-            self._prepare(self._gateway.wall())
-
-    def _prepare(self, wall: float) -> None:
-        """Have the media fetched and looked into, if there are any."""
-        media: tuple[Medium, ...] = self._request.media() if self.endpoint.media else ()
-        if not media:
-            self._enqueue(wall)
-            return
-        self.stage = Stage.PREPARING
-        try:
-            if self._attachments is None:
-                self._attachments = Attachments(self._gateway.media, self.id)
-            self._attachments.inspect(media, self._prepared)
-        except ApiError as error:
-            self.fail(error)
-
-    def _prepared(self, result: tuple[File, ...] | ApiError) -> None:
-        if isinstance(result, ApiError):
-            self.fail(result)
-        else:
-            self._files = result
-            self._enqueue(self._gateway.wall())
-
-    def _engine_view(self, backend: Backend, wall: float) -> Decided:
-        decision, plan = self._decision, self.plan
-        measures = backend.dialect.measures
-        return Decided(
-            decision.model,
-            backend.replica.engine_model,
-            None if decision.open_ended else decision.max_tokens,
-            decision.priority,
-            int(wall),
-            plan.max_input_tokens if measures else None,
-            plan.max_audio_seconds if measures else None,
-            self._files,
-            backend.replica.build,
-        )
 
     # The queue.
 
@@ -479,7 +286,7 @@ class Call:
 
     def _record_refusal(self, status: int, code: str, then: Callable[[], None]) -> None:
         gateway = self._gateway
-        gateway.calls.discard(self)
+        self._strike()
         self._drop_files()
         gateway.journal.append(receipts.refusal(self, status, code, gateway.wall()), then)
 

@@ -21,10 +21,11 @@ from oxlo.gateway import headers
 from oxlo.gateway.admission import fit
 from oxlo.gateway.backends import Backend
 from oxlo.gateway.body import Body
-from oxlo.gateway.call import Call, Stage
+from oxlo.gateway.call import Call
 from oxlo.gateway.endpoints import Endpoint
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
+from oxlo.gateway.intake import Stage
 from oxlo.gateway.limits import window
 from oxlo.ledger import refusals
 from oxlo.ledger.base import Standing
