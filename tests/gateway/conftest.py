@@ -343,7 +343,7 @@ def _end_of(platform: Platform, listener: asyncio.Server) -> Callable[[], Awaita
                 await ending
         await platform.gateway.drain()
         platform.gateway.close()
-        await platform.gateway.ledger.close()
+        await platform.gateway.disconnect()
         await asyncio.sleep(0)
 
     return end

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.gateway.conftest import Platform, Start, until
+from tests.gateway.conftest import Answer, Platform, Start, chat, until
 from tests.valkeys import ValkeyServer
 
 from oxlo import catalogue, plans
+from oxlo.gateway.answers_in_valkey import ValkeyAnswers
 from oxlo.gateway.core import Gateway
 from oxlo.ledger.shared import SharedLedger
 from oxlo.testing.engine import Script
@@ -29,7 +30,7 @@ async def join(platform: Platform, name: str = "g2") -> Platform:
     models = catalogue.load(settings.catalogue_dir)
     gateway = Gateway(settings, models, plans.load(), loop, name)
     gateway.recover()
-    await gateway.ledger.open()
+    await gateway.connect()
     gateway.backends.refresh()
     listener = await loop.create_server(gateway.server, "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
@@ -41,7 +42,7 @@ async def join(platform: Platform, name: str = "g2") -> Platform:
         listener.close()
         await gateway.drain()
         gateway.close()
-        await gateway.ledger.close()
+        await gateway.disconnect()
 
     platform.on_end(end)
     return other
@@ -50,7 +51,7 @@ async def join(platform: Platform, name: str = "g2") -> Platform:
 async def begin(start: Start, server: ValkeyServer, **fields: object) -> Platform:
     """A gateway that is connected."""
     platform = await start(valkey_url=server.url, **fields)
-    await platform.gateway.ledger.open()
+    await platform.gateway.connect()
     return platform
 
 
@@ -287,3 +288,62 @@ async def test_wrong_address_is_refused(start: Start, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="OXLO_VALKEY_URL takes") as refused:
         await start(valkey_url="http://user:hunter2@x")
     assert "hunter2" not in str(refused.value)
+
+
+async def keyed(platform: Platform, name: str = "k1", **fields: object) -> Answer:
+    """A chat with an idempotency key."""
+    headers = {"idempotency-key": name}
+    return await platform.call("POST", "/v1/chat/completions", chat(**fields), headers)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_answers_are_shared(start: Start, server: ValkeyServer, stream: bool) -> None:
+    """A call that is repeated at another gateway is not made again, and counts once."""
+    first = await begin(start, server)
+    second = await join(first)
+    made = await keyed(first, stream=stream)
+    await until(lambda: not first.gateway.idempotency.running)
+    again = await keyed(second, stream=stream)
+    assert (again.status, again.body) == (200, made.body)
+    assert again.headers["x-oxlo-idempotent-replay"] == made.headers["x-request-id"]
+    other = await keyed(second, stream=stream, temperature=0.5)
+    assert (other.status, other.code) == (409, "idempotency_key_reused")
+    assert len(first.engine.calls) == 1
+    assert list(first.gateway.settings.idempotency_dir.glob("*")) == []
+
+
+async def test_answer_is_made_elsewhere(start: Start, server: ValkeyServer) -> None:
+    """A repeat that comes to another gateway while the call is under way waits for its answer."""
+    first = await begin(start, server)
+    second = await join(first)
+    first.engine.next.append(Script(gate="go"))
+    made = asyncio.create_task(keyed(first))
+    await first.engine.until(lambda e: e.outstanding == 1)
+    other = await keyed(second, temperature=0.5)
+    assert (other.status, other.code) == (409, "idempotency_key_reused")
+    again = asyncio.create_task(keyed(second))
+    await until(lambda: len(second.gateway.idempotency.waiting) == 1)
+    first.engine.gates["go"].set()
+    beating = asyncio.create_task(beat(second))
+    assert (await again).body == (await made).body
+    beating.cancel()
+    assert len(first.engine.calls) == 1
+
+
+@pytest.mark.parametrize("when_down", ["open", "closed"])
+async def test_keys_without_valkey(start: Start, server: ValkeyServer, when_down: str) -> None:
+    """Without Valkey nobody knows what was answered: a call with a key is refused, not made."""
+    platform = await begin(start, server, limits_when_store_is_down=when_down)
+    assert (await keyed(platform)).status == 200
+    await until(lambda: not platform.gateway.idempotency.running)
+    server.kill()
+    answers = platform.gateway.idempotency.answers
+    assert isinstance(answers, ValkeyAnswers)
+    await until(lambda: not answers.client.connected)
+    refused = await keyed(platform)
+    assert (refused.status, refused.code) == (503, "limits_unavailable")
+    assert "Idempotency-Key" in refused.json()["error"]["message"]
+    server.start()
+    await until(lambda: answers.client.connected and ledger(platform).client.connected)
+    assert "x-oxlo-idempotent-replay" in (await keyed(platform)).headers
+    assert len(platform.engine.calls) == 1

@@ -1,6 +1,7 @@
 """The shape of the source: who imports whom, who reads the environment, who catches everything."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -253,5 +254,31 @@ def test_no_registry_is_named() -> None:
         for path in tracked()
         for host in REGISTRIES
         if host.encode() in path.read_bytes()
+    ]
+    assert offences == []
+
+
+def events(path: Path) -> Iterator[str]:
+    """What a module logs: the names that operators search for."""
+    for node in ast.walk(tree_of(path)):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id == "log"
+            and node.args
+            and isinstance(node.args[0], ast.Constant)
+        ):
+            yield str(node.args[0].value)
+
+
+def test_events_are_nouns_and_verbs() -> None:
+    """Each event in the logs has a name of two words, as the documentation promises."""
+    named = re.compile(r"[a-z]+\.[a-z_]+")
+    offences = [
+        f"{name_of(path)}: {event}"
+        for path in MODULES
+        for event in events(path)
+        if not named.fullmatch(event)
     ]
     assert offences == []

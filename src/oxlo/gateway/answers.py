@@ -2,7 +2,8 @@
 
     claim ──> None        nobody has the key: it is yours until `keep` or `release`
           ├─> Running     somebody makes the answer
-          └─> Kept        it is there
+          ├─> Kept        it is there
+          └─> ApiError    that cannot be known now
 
 One file a key in a folder that all gateways of a machine share. The claim is a lock on a file
 beside it, so it ends with the process that made it, however that ended.
@@ -21,6 +22,8 @@ from typing import Protocol, TypeVar
 
 import msgspec
 import structlog
+
+from oxlo.errors import ApiError
 
 log = structlog.get_logger()
 
@@ -48,7 +51,7 @@ class Running(msgspec.Struct, frozen=True):
     fingerprint: str
 
 
-Told = Callable[[Kept | Running | None], None]
+Told = Callable[[Kept | Running | ApiError | None], None]
 Result = TypeVar("Result")
 
 
@@ -70,7 +73,13 @@ class Answers(Protocol):
         """End a claim without an answer."""
 
     def tick(self, now: float) -> None:
-        """Now and then: forget what is too old or too much."""
+        """Now and then: hold what is claimed, forget what is too old or too much."""
+
+    async def open(self) -> None:
+        """Get ready; called once, before the first call."""
+
+    async def close(self) -> None:
+        """Finish what is pending; called once, after the last call."""
 
 
 class FileAnswers:
@@ -122,6 +131,12 @@ class FileAnswers:
         if now - self._swept_at >= self.SWEEP_SECONDS:
             self._swept_at = now
             self._run(lambda: sweep(self._folder, now - self._seconds, self._bytes))
+
+    async def open(self) -> None:
+        """Nothing is needed."""
+
+    async def close(self) -> None:
+        """What threads are writing ends with them."""
 
     def _run(self, work: Callable[[], Result]) -> "asyncio.Future[Result]":
         return self._loop.run_in_executor(self._executor, work)

@@ -66,7 +66,7 @@ class Backend:
     def failed(self, now: float, left_alone: float) -> None:
         """An attempt failed: because it did, or because it wants to be left alone for a while."""
         if left_alone:
-            log.info("replica_quota", replica=self.id, seconds=left_alone)
+            log.info("replica.left_alone", replica=self.id, seconds=left_alone)
             self.breaker.leave(now + left_alone)
         else:
             self.breaker.failed(now)

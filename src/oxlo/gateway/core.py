@@ -14,7 +14,6 @@ from oxlo.catalogue import Catalogue
 from oxlo.errors import ApiError, ShuttingDown
 from oxlo.gateway import auth, headers
 from oxlo.gateway.admission import Admission
-from oxlo.gateway.answers import FileAnswers
 from oxlo.gateway.backends import Backends, Group, Slot
 from oxlo.gateway.body import Budget
 from oxlo.gateway.call import Call
@@ -22,7 +21,7 @@ from oxlo.gateway.exchange import Exchange, Handler
 from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.http import Server
 from oxlo.gateway.idempotency import Idempotency
-from oxlo.gateway.ledgers import ledger
+from oxlo.gateway.ledgers import answers, ledger
 from oxlo.gateway.lookup import Lookup
 from oxlo.gateway.media import Media
 from oxlo.gateway.metrics import CallMetrics, Metrics
@@ -106,13 +105,7 @@ class Gateway:
             self.clock,
             self.name_exchange,
         )
-        answers = FileAnswers(
-            settings.idempotency_dir,
-            loop,
-            hours=settings.idempotency_hours,
-            mb=settings.idempotency_mb,
-        )
-        self.idempotency = Idempotency(self, answers)
+        self.idempotency = Idempotency(self, answers(settings, loop, name))
         self.draining = False
         self.routes = Routes(self)
         self._date = headers.date_line(self.started_at)
@@ -319,7 +312,17 @@ class Gateway:
         opened = tuple(call.admitted for call in self.calls if call.admitted is not None)
         return Snapshot(wall, self.ledger.snapshot(wall), opened)
 
-    # The end.
+    # The beginning and the end.
+
+    async def connect(self) -> None:
+        """Wait a little for what is shared with other gateways."""
+        await self.ledger.open()
+        await self.idempotency.answers.open()
+
+    async def disconnect(self) -> None:
+        """Finish what others are to be told; after `close`."""
+        await self.idempotency.answers.close()
+        await self.ledger.close()
 
     async def drain(self) -> None:
         """Refuse new calls, let running ones finish for a while, end the rest with an error."""

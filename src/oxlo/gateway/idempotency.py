@@ -164,8 +164,12 @@ class Keyed:
             idempotency.claiming[self._name] = []
             idempotency.answers.claim(self._name, self._fingerprint, self._told)
 
-    def _told(self, result: Kept | Running | None) -> None:
+    def _told(self, result: Kept | Running | ApiError | None) -> None:
         others = self._idempotency.claiming.pop(self._name)
+        if isinstance(result, ApiError):
+            for client in (self, *others):
+                client.exchange.fail(result)
+            return
         if self.exchange.state is not State.DONE:
             self._take(result)
         elif result is None:

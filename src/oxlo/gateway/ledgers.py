@@ -1,8 +1,10 @@
-"""Which ledger a gateway uses: its own memory, or the Valkey that it shares with others."""
+"""Where a gateway counts and keeps answers: by itself, or in the Valkey that it shares."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
 
+from oxlo.gateway.answers import Answers, FileAnswers
 from oxlo.gateway.lookup import Lookup
 from oxlo.ledger.base import Ledger
 from oxlo.ledger.memory import MemoryLedger
@@ -10,6 +12,10 @@ from oxlo.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
     from oxlo.ledger.slots import SharedSlots
+    from oxlo.valkey.address import Address
+
+#: Seconds that Valkey may take for an answer of some megabytes.
+_ANSWER_SECONDS: Final = 5.0
 
 
 def ledger(
@@ -21,19 +27,11 @@ def ledger(
     """
     if not settings.valkey_address:
         return MemoryLedger(), None
-    try:
-        from oxlo.ledger.shared import SharedLedger
-        from oxlo.ledger.slots import SharedSlots
-        from oxlo.valkey.address import Address, AddressError
-    except ImportError as error:
-        raise SettingsError(
-            f"OXLO_VALKEY_URL needs {error.name}: pip install 'oxlo[valkey]'"
-        ) from None
-    try:
-        address = Address.parse(settings.valkey_address)
-    except AddressError as error:
-        raise SettingsError(str(error)) from None
-    known_as = f"{name}.{settings.site}"  # other hosts have gateways of the same names
+    address = _address(settings)
+    from oxlo.ledger.shared import SharedLedger
+    from oxlo.ledger.slots import SharedSlots
+
+    known_as = _known_as(settings, name)
     shared = SharedLedger(
         address,
         loop,
@@ -45,3 +43,33 @@ def ledger(
     slots = SharedSlots(shared.client, loop, settings.site, known_as)
     shared.slots = slots
     return shared, slots
+
+
+def answers(settings: Settings, loop: asyncio.AbstractEventLoop, name: str) -> Answers:
+    """Where gateway `name` keeps answers under idempotency keys. Raises SettingsError."""
+    hours, mb = settings.idempotency_hours, settings.idempotency_mb
+    if not settings.valkey_address:
+        return FileAnswers(settings.idempotency_dir, loop, hours=hours, mb=mb)
+    address = _address(settings)
+    from oxlo.gateway.answers_in_valkey import ValkeyAnswers
+
+    timeout = max(_ANSWER_SECONDS, settings.valkey_timeout)
+    known_as = _known_as(settings, name)
+    return ValkeyAnswers(address, loop, known_as, hours=hours, mb=mb, timeout=timeout)
+
+
+def _known_as(settings: Settings, name: str) -> str:
+    """Other hosts have gateways of the same names."""
+    return f"{name}.{settings.site}"
+
+
+def _address(settings: Settings) -> "Address":
+    """Where Valkey is. Raises SettingsError."""
+    if find_spec("hiredis") is None:
+        raise SettingsError("OXLO_VALKEY_URL needs hiredis: pip install 'oxlo[valkey]'")
+    from oxlo.valkey.address import Address, AddressError
+
+    try:
+        return Address.parse(settings.valkey_address)
+    except AddressError as error:
+        raise SettingsError(str(error)) from None

@@ -35,7 +35,7 @@ async def _serve(settings: Settings, name: str, *, with_parent: bool, share_port
     models = catalogue.load(settings.catalogue_dir)
     gateway = Gateway(settings, models, plans.load(settings.plans_file), loop, name)
     gateway.recover()
-    await gateway.ledger.open()
+    await gateway.connect()
     stop = _stop_event(loop, with_parent=with_parent)
     gateway.start_draining = stop.set
     listeners = await _listen(gateway, settings, share_port=share_port)
@@ -49,7 +49,7 @@ async def _serve(settings: Settings, name: str, *, with_parent: bool, share_port
     await gateway.drain()
     sweeping.cancel()
     gateway.close()
-    await gateway.ledger.close()
+    await gateway.disconnect()
     settings.gateway_socket(name).unlink(missing_ok=True)
     log.info("gateway.stopped")
 

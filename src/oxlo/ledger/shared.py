@@ -325,7 +325,7 @@ class SharedLedger(Ledger):
                 self._failed(said)
                 done(LimitsUnavailable(retry_after=2))
 
-        log.info("limits_counted", account=account, day_used=counted.day_used)
+        log.info("limits.counted", account=account, day_used=counted.day_used)
         self.client.send(self.wording.begin(account, counted), replied)
 
     # Without Valkey.
@@ -334,7 +334,7 @@ class SharedLedger(Ledger):
         """Valkey did not carry out a step."""
         self.failures += 1
         if isinstance(why, hiredis.ReplyError):
-            log.error("limits_store_failed", error=str(why), then=self._outage.when_down)
+            log.error("limits.failed", error=str(why), then=self._outage.when_down)
 
     def _changed(self, connected: bool) -> None:
         if connected:
@@ -342,8 +342,10 @@ class SharedLedger(Ledger):
             self.endings.send_all()
         if self.down != (not connected):
             self.down = not connected
-            say = log.info if connected else log.error
-            say("limits_store", up=connected, when_down=self._outage.when_down)
+            if connected:
+                log.info("limits.shared")
+            else:
+                log.error("limits.unshared", when_down=self._outage.when_down)
 
     def _go_without(self, asking: Asking) -> None:
         try:

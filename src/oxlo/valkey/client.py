@@ -94,17 +94,17 @@ class Client:
                 self.why = why = words_of(error)
                 if why != told:  # each reason once
                     told = why
-                    log.warning("valkey_unreachable", address=str(self.address), error=why)
+                    log.warning("valkey.unreachable", address=str(self.address), error=why)
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
                 continue
             pause, told = _FIRST_PAUSE, ""
             self._tell(connected=True)
-            log.info("valkey_connected", address=str(self.address))
+            log.info("valkey.connected", address=str(self.address))
             await wire.ended.wait()
             self._wire = None
             self._tell(connected=False)
-            log.warning("valkey_lost", address=str(self.address), error=wire.why)
+            log.warning("valkey.lost", address=str(self.address), error=wire.why)
 
     async def up(self, seconds: float) -> bool:
         """Wait until commands can be sent, for so long at most; whether they can."""

@@ -2,31 +2,63 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+from tests.valkeys import ValkeyServer
 
+from oxlo.errors import ApiError, LimitsUnavailable
 from oxlo.gateway.answers import Answers, FileAnswers, Kept, Running, name_of, sweep
+from oxlo.gateway.answers_in_valkey import ValkeyAnswers
 
 KEPT = Kept(
     fingerprint="f1", request_id="req_1", model="m", stream=False, head=b"a: b\r\n", body=b"{}"
 )
-Make = Callable[[], Answers]
+Make = Callable[[], Awaitable[Answers]]
 
 
-@pytest.fixture
-def make(tmp_path: Path) -> Make:
-    """Makes the answers of one gateway after another, all of one machine."""
+@pytest.fixture(params=["files", "valkey"])
+async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Make]:
+    """Makes the answers of one gateway after another, all of one installation."""
+    made: list[Answers] = []
 
-    def begin() -> Answers:
-        return FileAnswers(tmp_path / "answers", asyncio.get_running_loop(), hours=1, mb=1)
+    async def begin() -> Answers:
+        loop = asyncio.get_running_loop()
+        if request.param == "files":
+            return FileAnswers(tmp_path / "answers", loop, hours=1, mb=1)
+        made.append(await connected(request.getfixturevalue("valkey"), f"g{len(made)}"))
+        return made[-1]
 
-    return begin
+    if request.param == "valkey":
+        await emptied(request.getfixturevalue("valkey"))
+    yield begin
+    for answers in made:
+        await answers.close()
+
+
+async def connected(server: ValkeyServer, gateway: str = "g", **given: Any) -> ValkeyAnswers:
+    """The answers of one gateway, in Valkey."""
+    loop = asyncio.get_running_loop()
+    answers = ValkeyAnswers(server.address, loop, gateway, **{"hours": 1, "mb": 1} | given)
+    await answers.open()
+    return answers
+
+
+async def emptied(server: ValkeyServer) -> None:
+    """Nothing is kept."""
+    answers = await connected(server)
+    await answers.client.ask(b"FLUSHALL")
+    await answers.close()
 
 
 async def claim(answers: Answers, name: str = "n", fingerprint: str = "f1") -> object:
-    told: asyncio.Future[Kept | Running | None] = asyncio.get_running_loop().create_future()
+    told: asyncio.Future[Kept | Running | ApiError | None] = (
+        asyncio.get_running_loop().create_future()
+    )
     answers.claim(name, fingerprint, told.set_result)
     return await asyncio.wait_for(told, 10)
 
@@ -39,7 +71,7 @@ async def keep(answers: Answers, name: str = "n", kept: Kept = KEPT) -> None:
 
 async def test_one_makes_it(make: Make) -> None:
     """The first claim is granted; others are told that somebody is at it, then get the answer."""
-    one, other = make(), make()
+    one, other = await make(), await make()
     assert await claim(one) is None
     assert await claim(other, fingerprint="f2") == Running("f1")
     await keep(one)
@@ -49,13 +81,33 @@ async def test_one_makes_it(make: Make) -> None:
 
 async def test_given_up(make: Make) -> None:
     """A claim that ended without an answer is for the next who asks."""
-    one, other = make(), make()
+    one, other = await make(), await make()
     assert await claim(one) is None
     one.release("n")
     async with asyncio.timeout(10):
         while await claim(other) is not None:
             pass
     assert await claim(one) == Running("f1")
+
+
+async def test_kept_once(make: Make) -> None:
+    """An answer is the same for everybody and for good: claims of it are answered at once."""
+    one, other = await make(), await make()
+    assert await claim(one) is None
+    await keep(one)
+    for answers in (one, other, one):
+        assert await claim(answers, fingerprint="f2") == KEPT
+
+
+async def test_large_answer(make: Make) -> None:
+    """What takes more than all answers may is forgotten; the call was made all the same."""
+    answers = await make()
+    assert await claim(answers) is None
+    await keep(answers, kept=msgspec.structs.replace(KEPT, body=b"x" * (3 << 20)))
+    answers.tick(time.time())
+    async with asyncio.timeout(10):
+        while await claim(answers) is not None:
+            await asyncio.sleep(0.01)
 
 
 async def test_names_tell_accounts_apart() -> None:
@@ -121,3 +173,85 @@ def test_files_are_private(tmp_path: Path) -> None:
     asyncio.run(work())
     assert (tmp_path / "new").stat().st_mode & 0o077 == 0
     assert (tmp_path / "new" / "n").stat().st_mode & 0o077 == 0
+
+
+async def test_silent_gateway(valkey: ValkeyServer) -> None:
+    """In Valkey a claim is a lease: it ends when its gateway renews it no more, and not before."""
+    await emptied(valkey)
+    one = await connected(valkey, "g1", lease_seconds=0.4)
+    other = await connected(valkey, "g2")
+    assert await claim(one) is None
+    for beat in range(10):
+        one.tick(float(beat))
+        assert await claim(other) == Running("f1")
+        await asyncio.sleep(0.1)
+    async with asyncio.timeout(10):
+        while await claim(other) is not None:
+            await asyncio.sleep(0.02)
+    assert await claim(one) == Running("f1")
+    await one.close()
+    await other.close()
+
+
+async def test_started_again(valkey: ValkeyServer) -> None:
+    """A gateway that was killed takes up its own claims at once; a stranger waits for the lease."""
+    await emptied(valkey)
+    dead = await connected(valkey, "g1")
+    assert await claim(dead) is None
+    await dead.client.close()
+    again = await connected(valkey, "g1")
+    assert await claim(again, fingerprint="f2") is None
+    await again.close()
+
+
+async def test_oldest_go(valkey: ValkeyServer) -> None:
+    """All answers together take what they may: the oldest make room, and the books agree."""
+    await emptied(valkey)
+    answers = await connected(valkey)
+    for number in range(5):
+        assert await claim(answers, f"n{number}") is None
+        await keep(answers, f"n{number}", msgspec.structs.replace(KEPT, body=b"x" * 300_000))
+    found = [isinstance(await claim(answers, f"n{number}"), Kept) for number in range(5)]
+    assert found == [False, False, True, True, True]
+    sizes = await answers.client.ask(b"HVALS", b"oxlo:{answers}:sizes")
+    assert int(await answers.client.ask(b"GET", b"oxlo:{answers}:bytes")) == sum(map(int, sizes))
+    assert await answers.client.ask(b"PTTL", b"oxlo:{answers}:kept:n4") <= 3_600_000
+    await answers.close()
+
+
+@pytest.fixture
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A Valkey of the test's own, which it may hurt."""
+    server = ValkeyServer(tmp_path_factory.mktemp("v")).start()
+    yield server
+    server.kill()
+
+
+async def test_made_in_an_outage(own: ValkeyServer) -> None:
+    """While Valkey is away nothing is claimed; an answer that was made meanwhile is kept after."""
+    one = await connected(own, "g1")
+    assert await claim(one) is None
+    own.kill()
+    async with asyncio.timeout(10):
+        while one.client.connected:
+            await asyncio.sleep(0.01)
+    assert isinstance(await claim(one, "another"), LimitsUnavailable)
+    done = asyncio.Event()
+    one.keep("n", KEPT, done.set)
+    own.start()
+    await asyncio.wait_for(done.wait(), 10)
+    other = await connected(own, "g2")
+    assert await claim(other) == KEPT
+    await one.close()
+    await other.close()
+
+
+async def test_full_valkey(own: ValkeyServer) -> None:
+    """A Valkey without room keeps nothing, and the claim ends: a repeat is made anew."""
+    answers = await connected(own)
+    assert await claim(answers) is None
+    await answers.client.ask(b"CONFIG", b"SET", b"maxmemory", b"1")
+    await keep(answers)
+    await answers.client.ask(b"CONFIG", b"SET", b"maxmemory", b"0")
+    assert await claim(answers) is None
+    await answers.close()
