@@ -10,6 +10,7 @@ import structlog
 
 from oxlo.engines.dialect import Dialect
 from oxlo.engines.dialects import dialect
+from oxlo.engines.probe import PROBES
 from oxlo.errors import Overloaded
 from oxlo.fleet import registry, router
 from oxlo.fleet.breaker import Breaker
@@ -17,6 +18,7 @@ from oxlo.fleet.pace import TOKEN_BYTES, Pace
 from oxlo.fleet.prefixes import Prefixes
 from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.fleet.router import Demand
+from oxlo.gateway.greeting import Greeting
 from oxlo.gateway.upstream import Upstream
 from oxlo.queue import ModelQueue
 
@@ -30,8 +32,8 @@ class Backend:
     """One replica, and how it is doing."""
 
     __slots__ = (
-        "breaker", "dialect", "id", "in_use", "overflow", "prefixes", "ready", "replica", "slots",
-        "upstream", "work",
+        "breaker", "dialect", "greeting", "id", "in_use", "overflow", "prefixes", "ready",
+        "replica", "slots", "upstream", "work",
     )  # fmt: skip
 
     def __init__(self, replica: Replica, loop: asyncio.AbstractEventLoop) -> None:
@@ -44,6 +46,7 @@ class Backend:
         self.dialect: Dialect = dialect(replica.dialect)
         key = f"authorization: Bearer {replica.api_key}\r\n" if replica.api_key else ""
         self.upstream = Upstream(replica.address, loop, key)
+        self.greeting = Greeting(self.upstream, PROBES[replica.dialect].path)
         self.update(replica)
 
     def update(self, replica: Replica) -> None:
@@ -202,8 +205,16 @@ class Backends:
             by_model.setdefault(replica.model, []).append(replica)
         for model, wanted in by_model.items():
             group = self._groups.setdefault(model, Group(model, self._queue_limit))
-            group.update([self._backend(group, replica) for replica in wanted])
+            # One that was never started here, for want of a card or of weights, speaks no dialect.
+            group.update([self._backend(group, replica) for replica in wanted if replica.dialect])
             self._freed(group)
+
+    def greet(self, clock: float) -> None:
+        """See to it that a connection waits at each ready replica that has nothing to do."""
+        for group in self._groups.values():
+            for backend in group.backends:
+                if backend.ready and not backend.in_use:
+                    backend.greeting.tick(clock)
 
     def _backend(self, group: Group, replica: Replica) -> Backend:
         """The known backend if its process is the same one, else a new one."""

@@ -287,6 +287,8 @@ class Gateway:
         self.idempotency.tick(wall)
         self.journal.retry()
         self.backends.refresh()
+        self.backends.greet(clock)
+        self.media.greeting.tick(clock)
         self._follow_plans()
         self.lookup.changes(self._changed)
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from oxlo.gateway.greeting import Greeting
 from oxlo.gateway.spool import Spool
 from oxlo.gateway.upstream import Collect, Sending, Upstream
 from oxlo.settings import Settings
@@ -13,6 +14,7 @@ class Media:
 
     def __init__(self, settings: Settings, spool: Spool, loop: asyncio.AbstractEventLoop) -> None:
         self.upstream = Upstream(f"unix:{settings.media_socket}", loop)
+        self.greeting = Greeting(self.upstream, "/metrics")
         self.timeout = settings.media_timeout
         self.spool = spool
         self.loop = loop

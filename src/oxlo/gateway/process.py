@@ -35,6 +35,7 @@ async def _serve(settings: Settings, name: str, *, with_parent: bool, share_port
     models = catalogue.load(settings.catalogue_dir)
     gateway = Gateway(settings, models, plans.load(settings.plans_file), loop, name)
     gateway.recover()
+    gateway.journal.begin()
     await gateway.connect()
     stop = _stop_event(loop, with_parent=with_parent)
     gateway.start_draining = stop.set

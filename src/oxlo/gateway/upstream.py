@@ -60,6 +60,11 @@ class Upstream:
         self._connecting: set[asyncio.Task[None]] = set()
         self._posts: dict[str, bytes] = {}
 
+    @property
+    def idle(self) -> int:
+        """Connections that wait for a call."""
+        return len(self._idle)
+
     def post(self, call: EngineCall, receiver: Receiver) -> "Sending":
         """Send an engine's request; the reply goes to `receiver`."""
         head, body = self._posts.get(call.path), call.body

@@ -40,7 +40,7 @@ class Journal:
         segment_bytes: int = 64 << 20,
         buffer_bytes: int = 16 << 20,
     ) -> None:
-        """Lock the name; the first append makes the first segment.
+        """Lock the name; the first append makes the first segment, or `begin` before it.
 
         `schedule` runs a function in the next turn of the event loop (`loop.call_soon`); `snapshot`
         gives the counts that a segment starts with; `buffer_bytes` bounds what is kept in memory
@@ -71,6 +71,12 @@ class Journal:
     def writable(self) -> bool:
         """Whether calls may be admitted: no, when writing fails and the operator chose `stop`."""
         return not self.failing or self._on_full == "continue"
+
+    def begin(self) -> None:
+        """Make the first segment now, so that no call waits while it is made."""
+        if self._segment is None:
+            self._begin()
+            self.flush()
 
     def append(self, record: Record, then: Callable[[], None]) -> None:
         """Write a record in this turn of the loop, then call `then`.

@@ -88,6 +88,11 @@ class EngineDouble:
         """Calls that got their whole reply."""
         return sum(request.answered for request in self.calls)
 
+    @property
+    def accepted(self) -> int:
+        """Connections so far."""
+        return len(self._connections)
+
     async def until(self, condition: Callable[["EngineDouble"], bool]) -> None:
         """Wait for something about the double to become true. Raises TimeoutError after 10 s."""
         async with asyncio.timeout(10):
@@ -116,9 +121,13 @@ class EngineDouble:
     async def stop(self) -> None:
         """Stop listening and drop every connection, as a killed engine does."""
         self._server.close()
+        self.hang_up()
+        await self._server.wait_closed()
+
+    def hang_up(self) -> None:
+        """Drop every connection; new ones are accepted."""
         for connection in list(self._connections):
             connection.drop()
-        await self._server.wait_closed()
 
     def _connect(self) -> Connection:
         connection = Connection(self._handle)
