@@ -1,4 +1,4 @@
-"""The OpenAI Node SDK against the real platform."""
+"""The OpenAI Node SDK and the Vercel AI SDK against the real platform."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ needs_node = pytest.mark.skipif(
 
 
 @needs_node
-@pytest.mark.parametrize("name", ["chat", "embeddings"])
+@pytest.mark.parametrize("name", ["chat", "embeddings", "aisdk"])
 def test_node_sdk(served: Served, name: str) -> None:
     """Every Node test passes."""
     run_node(served, name)

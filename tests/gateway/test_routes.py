@@ -34,6 +34,9 @@ async def test_models(start: Start) -> None:
     platform.replicas(platform.engine, context_length=2048)
     shorter = (await platform.call("GET", "/v1/models/double")).json()
     assert (by_id["double"]["context_length"], shorter["context_length"]) == (8192, 2048)
+    platform.replicas(platform.engine, context_length=0)
+    uncounted = (await platform.call("GET", "/v1/models/double")).json()
+    assert uncounted["context_length"] is None
     platform.replicas(platform.engine)
     one = (await platform.call("GET", "/v1/models/DOUBLE")).json()
     assert one == by_id["double"]
@@ -56,6 +59,7 @@ async def test_unknown_model(start: Start) -> None:
         ("POST", "/v1/nothing", 404, "/v1/models"),
         ("POST", "/chat/completions", 404, "/v1/chat/completions"),
         ("POST", "/v1/chat", 404, "/v1/chat/completions"),
+        ("POST", "/v1/responses", 404, "/v1/chat/completions"),
         ("GET", "/internal/keys", 404, "nothing"),
     ],
 )

@@ -144,7 +144,8 @@ class Routes:
             return entry(model, status="unavailable", warm=False)
         listed = entry(model, status="ready" if group.ready else "starting", warm=group.ready)
         # What its replicas hold here, and what their warm-up took.
-        return listed | {"context_length": group.context_length, "warm_up": group.warm_up()}
+        held = {"context_length": group.context_length or None, "warm_up": group.warm_up()}
+        return listed | held
 
     def _model(self, exchange: Exchange, caller: Caller) -> bytes:
         name = exchange.path.decode("latin-1").removeprefix("/v1/models/").rstrip("/")
@@ -319,7 +320,15 @@ _HINTS = {
 }
 
 
+_RESPONSES = (
+    "OpenAI's Responses API is not served here. Send conversations to /v1/chat/completions: with "
+    "OpenAI's SDKs client.chat.completions, with the Vercel AI SDK openai.chat(model)."
+)
+
+
 def _hint(path: bytes) -> str | None:
     """Paths that clients really try, and where they meant to go."""
+    if path.startswith(b"/v1/responses"):
+        return _RESPONSES
     meant = _HINTS.get(path)
     return f"There is nothing at {path.decode()}; did you mean {meant}?" if meant else None
