@@ -17,6 +17,9 @@ _TOP = 16
 _BOTTOM = 24
 #: Per cent of the width, right of lines: their names stand there.
 _MARGIN = 24.0
+#: Pixels of a chart on a phone, and of a letter below it.
+_PHONE = 300
+_LETTER = 7
 
 _ROUND = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
@@ -209,21 +212,24 @@ def _plot() -> int:
 
 
 def _grid(top: float, write: Write, width: float = 100) -> str:
-    """Hairlines at nothing, half and all, their values above them at the left."""
+    """Hairlines at nothing, half and all, their values left of them: bars begin at the edge."""
     parts = []
     for share in (0.0, 0.5, 1.0):
         y = HEIGHT - _BOTTOM - _plot() * share
         parts.append(f'<line class="grid" x1="0" x2="{width:g}%" y1="{y:.1f}" y2="{y:.1f}"/>')
         if share:
             parts.append(
-                f'<text class="tick" x="0" y="{y - 4:.1f}">{escape(write(top * share))}</text>'
+                f'<text class="tick" x="0" dx="-8" y="{y:.1f}" dy="4" text-anchor="end">'
+                f"{escape(write(top * share))}</text>"
             )
     return "".join(parts)
 
 
 def _labels(places: Sequence[tuple[float, str]]) -> list[str]:
     """Words along the x axis: as many as fit a phone."""
-    every = max(1, math.ceil(len(places) / 6))
+    longest = max((len(label) for _, label in places), default=0)
+    fit = max(1, int(_PHONE / (_LETTER * longest + 12)))
+    every = max(1, math.ceil(len(places) / fit))
     shown = [item for number, item in enumerate(places) if number % every == 0 and item[1]]
     return [
         f'<text class="tick" x="{x:.2f}%" y="{HEIGHT - 8}" text-anchor="{_anchor(x)}">'
@@ -233,7 +239,7 @@ def _labels(places: Sequence[tuple[float, str]]) -> list[str]:
 
 
 def _anchor(x: float) -> str:
-    return "start" if x < 4 else "end" if x > 96 else "middle"
+    return "end" if x > 96 else "middle"
 
 
 def _svg(title: str, parts: Iterable[str], *, height: int = HEIGHT, kind: str = "plot") -> Markup:

@@ -24,7 +24,11 @@ def test_bars_start_at_zero() -> None:
 def test_lines_are_named_at_their_ends() -> None:
     """No legend: each name stands at its line's last point, apart from the others."""
     svg = drawn(charts.lines("Latency", [Line("p50", [1, 2, 3]), Line("p95", [2, 3, 3])], ["a"]))
-    ends = {text.text: float(text.attrib["y"]) for text in svg.iter("text") if "dy" in text.attrib}
+    ends = {
+        text.text: float(text.attrib["y"])
+        for text in svg.iter("text")
+        if text.attrib["class"].startswith("end")
+    }
     assert set(ends) == {"p50", "p95"}
     assert abs(ends["p50"] - ends["p95"]) >= 15
 

@@ -51,6 +51,8 @@ class Offer(NamedTuple):
     lines: list[str]
     action: str
     note: str
+    #: The plan that the button names: to withdraw a request is to choose one's own plan.
+    sends: str
 
 
 async def page(request: Request) -> Response:
@@ -163,14 +165,15 @@ def _is_wished(standing: Standing, plan: Plan) -> bool:
 def _offer(desk: Desk, other: Plan, mine: Plan, standing: Standing) -> Offer:
     shown = pricing.lines(other)
     if desk.billing.name == "manual":
-        return Offer(other, shown, _manual(other, mine, standing), "")
-    return Offer(other, shown, *_paid(desk, other, mine, standing.live))
+        sends = mine.id if _is_wished(standing, other) else other.id
+        return Offer(other, shown, _manual(other, mine, standing), "", sends)
+    return Offer(other, shown, *_paid(desk, other, mine, standing.live), other.id)
 
 
 def _manual(other: Plan, mine: Plan, standing: Standing) -> str:
-    if other.id == mine.id:
-        return "Withdraw request" if standing.wish else ""
-    return "" if _is_wished(standing, other) else f"Ask for {other.name}"
+    if _is_wished(standing, other):
+        return "Withdraw request"
+    return "" if other.id == mine.id else f"Ask for {other.name}"
 
 
 def _paid(desk: Desk, other: Plan, mine: Plan, live: Subscription | None) -> tuple[str, str]:
