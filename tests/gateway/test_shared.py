@@ -12,8 +12,9 @@ from tests.valkeys import ValkeyServer
 from oxlo import catalogue, plans
 from oxlo.gateway.answers_in_valkey import ValkeyAnswers
 from oxlo.gateway.core import Gateway
+from oxlo.ledger.records import Settled
 from oxlo.ledger.shared import SharedLedger
-from oxlo.testing.engine import Script
+from oxlo.testing.engine import EngineDouble, Script
 
 
 @pytest.fixture
@@ -259,6 +260,56 @@ async def test_slots_are_shared(start: Start, server: ValkeyServer) -> None:
         first.engine.gates[gate].set()
     assert [(await call).status for call in (high, low)] == [200, 200]
     assert first.engine.peak == 1
+
+
+async def leases(platform: Platform) -> list[int]:
+    """Leases of slots at each of the replicas `double-0` and `double-1`."""
+    client, site = ledger(platform).client, platform.gateway.settings.site
+    replicas = ("double-0", "double-1")
+    taken = [f"oxlo:slots:{{{site}/double}}:taken:{name}".encode() for name in replicas]
+    return [await client.ask(b"ZCARD", key) for key in taken]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_another_try_holds_a_lease(start: Start, server: ValkeyServer, stream: bool) -> None:
+    """A call that failed at a replica gives its lease back and takes one where it goes."""
+    first = await begin(start, server)
+    second = await join(first)
+    async with EngineDouble("openai") as other:
+        for platform in (first, second):
+            platform.replicas(first.engine, other, slots=1)
+        first.engine.default = Script(status=500)
+        other.default = Script(gate="go")
+        running = asyncio.create_task(first.chat(stream=stream))
+        await other.until(lambda e: e.outstanding == 1)
+        assert await leases(first) == [0, 1]
+        refused = await second.chat()  # the one is failing, the other taken
+        assert (refused.status, refused.code) == (502, "engine_failed")
+        assert await leases(second) == [0, 1]
+        other.gates["go"].set()
+        assert (await running).status == 200
+        await until(lambda: not first.gateway.calls)
+        assert await leases(first) == [0, 0]
+        assert other.peak == 1
+
+
+async def test_left_while_another_try_is_asked_for(start: Start, server: ValkeyServer) -> None:
+    """A client that leaves between two tries leaves no lease, and the call does not count."""
+    platform = await begin(start, server)
+    async with EngineDouble("openai") as other:
+        platform.replicas(platform.engine, other, slots=1)
+        platform.engine.default = other.default = Script(status=500, gate="go")
+        client = platform.client()
+        await client.send("POST", "/v1/chat/completions", chat())
+        await until(lambda: platform.engine.outstanding + other.outstanding == 1)
+        for engine in (platform.engine, other):
+            engine.gates["go"].set()
+        call = next(iter(platform.gateway.calls))
+        await until(lambda: call.avoid is not None)
+        client.leave()
+        await until(lambda: not platform.gateway.calls)
+        assert await leases(platform) == [0, 0]
+        assert not platform.record(Settled, call.id).counted
 
 
 async def test_slots_without_valkey(start: Start, server: ValkeyServer) -> None:

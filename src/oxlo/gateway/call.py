@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from oxlo.engines.dialect import Answer, Usage
-from oxlo.errors import ApiError, QueueTimedOut, ShuttingDown
+from oxlo.errors import ApiError, QueueFull, QueueTimedOut, ShuttingDown
 from oxlo.fleet.router import Demand
 from oxlo.gateway import comments, headers, keeping, prediction, receipts
 from oxlo.gateway.attempt import Attempt
@@ -50,8 +50,9 @@ class Call(Intake):
     """One call to an inference endpoint."""
 
     __slots__ = (
-        "_answer", "_commented_at", "_ended_at", "_keeping", "_last", "_queued_as", "_slot",
-        "_tried", "_windows", "admitted", "attempt", "demand", "queued_at", "sent_at", "usage",
+        "_answer", "_commented_at", "_ended_at", "_failure", "_keeping", "_last", "_queued_as",
+        "_slot", "_windows", "admitted", "attempt", "avoid", "demand", "queued_at", "sent_at",
+        "usage",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway", exchange: Exchange, endpoint: Endpoint) -> None:
@@ -62,7 +63,10 @@ class Call(Intake):
         self.attempt: Attempt | None = None
         self.queued_at = self.sent_at = 0.0
         self._queued_as: Waiting[Call] | None = None
-        self._tried: Backend | None = None
+        #: The replica that failed at it: no slot of it is wanted again.
+        self.avoid: Backend | None = None
+        #: Why it failed, where another replica is tried at once or not at all.
+        self._failure: ApiError | None = None
         self._slot: Slot | None = None
         #: What the router and the queue go by, once the call is admitted.
         self.demand: Demand = NOTHING
@@ -119,12 +123,24 @@ class Call(Intake):
             return
         group = self._decision.group
         try:
+            if self._failure is not None:
+                raise self._failure
             group.check_quota(self._gateway.wall(), self.plan.queue_wait)
             waiting = prediction.waiting(self)
             group.queue.push(waiting)
             self._queued_as = waiting
         except ApiError as error:
             self.fail(error)
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether it stands in the line when no slot is free."""
+        return self._failure is None
+
+    def full(self) -> None:
+        """No slot is free, and nobody else may wait for one."""
+        retry_after = self._decision.group.queue.retry_after()
+        self.fail(self._failure or QueueFull(retry_after=retry_after))
 
     def take(self, slot: Slot) -> None:
         """A slot is ours: write the admission down, then send."""
@@ -202,27 +218,20 @@ class Call(Intake):
         if error.status < 500:
             self.fail(error)
             return
-        group, slot, backend = self._decision.group, self._slot, attempt.backend
-        wall = self._gateway.wall()
-        backend.failed(wall, attempt.left_alone)
-        other = None
-        if not attempt.started and self._tried is None:
-            other = group.acquire(self.demand, wall, avoid=backend)
-            if other is None and attempt.left_alone:  # others are full: a turn there is waited for
-                self._give_up(backend)
-                self.stage = Stage.QUEUED
-                self._gateway.place(self, group)
-                return
-        if other is None or slot is None:
+        backend, left_alone = attempt.backend, attempt.left_alone
+        backend.failed(self._gateway.wall(), left_alone)
+        if attempt.started or self.avoid is not None:
             self.fail(error)
             return
         self._give_up(backend)
-        self.take(other)
+        self._failure = None if left_alone else error  # when others are full, a turn is waited for
+        self.stage = Stage.QUEUED
+        self._gateway.place(self, self._decision.group)
 
     def _give_up(self, backend: Backend) -> None:
         """Let go of the slot where an attempt failed."""
         slot, self._slot = self._slot, None
-        self._tried = backend
+        self.avoid = backend
         self.attempt = None
         if slot is not None:
             self._gateway.release(slot, self._decision.group)

@@ -224,7 +224,7 @@ class Gateway:
 
     def place_here(self, call: Call, group: Group) -> None:
         """As `place`, by what this gateway knows alone."""
-        slot = None if group.queue else group.acquire(call.demand, self.wall())
+        slot = None if group.queue else group.acquire(call.demand, self.wall(), call.avoid)
         if slot is not None:
             call.take(slot)
         else:

@@ -103,11 +103,12 @@ def settlement(
     caller, usage, attempt = call.caller, call.usage, call.attempt
     day, minute = call.windows()
     queue, first, total = spans
+    backend = call.avoid if attempt is None else attempt.backend
     return Settled(
         call.id, wall, caller.account, caller.key, caller.plan, call.model_id,
         call.endpoint.name, call.stream, reservation.day, reservation.minute,
         outcome.status, outcome.name, outcome.counted, outcome.minute_counted, outcome.error,
-        attempt.backend.id if attempt is not None else "",
+        backend.id if backend is not None else "",
         usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, outcome.finish,
         _ms(queue), _ms(first), _ms(total), day.left, minute.left,
         trace(call.exchange),

@@ -6,7 +6,6 @@ turn it is is decided in Valkey, over all gateways. Without Valkey it is decided
 
 from typing import TYPE_CHECKING
 
-from oxlo.errors import QueueFull
 from oxlo.fleet import router
 from oxlo.fleet.router import Demand
 from oxlo.gateway.backends import Backend, Group, Slot
@@ -60,8 +59,8 @@ class Sharing:
             account=call.caller.account,
             cost=call.demand.work,
             due_ms=int((max(Priority) + 1 - priority) * DUE_STEP * 1000),
-            limit=self._gateway.settings.queue_limit,
-            replicas=_in_order(group, call.demand, wall),
+            limit=self._gateway.settings.queue_limit if call.may_wait else 0,
+            replicas=_in_order(group, call.demand, wall, call.avoid),
             told=told,
         )
 
@@ -75,7 +74,7 @@ class Sharing:
         if what == "taken":
             self._taken(call, group, replica)
         elif what == "full":
-            call.fail(QueueFull(retry_after=group.queue.retry_after()))
+            call.full()
         elif what == "down":
             self.leave(call)
             self._gateway.place_here(call, group)
@@ -117,9 +116,11 @@ def _ready(backends: list[Backend], now: float) -> list[tuple[str, int]]:
     return [(b.id, b.slots if b.takes(now) else 0) for b in backends if b.ready]
 
 
-def _in_order(group: Group, demand: Demand, now: float) -> list[tuple[str, int]]:
+def _in_order(
+    group: Group, demand: Demand, now: float, avoid: Backend | None
+) -> list[tuple[str, int]]:
     """The replica that the router would choose, then the others, those that fail last."""
-    ready = [b for b in group.backends if b.takes(now)]
+    ready = [b for b in group.backends if b.takes(now) and b is not avoid]
     if len(ready) < 2:
         return _ready(ready, now)
     first = router.choose(ready, demand, now)
