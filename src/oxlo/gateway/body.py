@@ -8,6 +8,8 @@ from oxlo.gateway.spool import Spool, writing
 
 #: Bodies larger than this wait on disk, so that slow uploads hold no memory.
 SPOOL_ABOVE: Final = 1 << 20
+#: Pieces smaller than this are joined: each takes memory of its own, which nobody counts.
+SMALL: Final = 1024
 
 
 class Budget:
@@ -37,7 +39,7 @@ class Body:
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
-        self._chunks: list[bytes] = []
+        self._chunks: list[bytes | bytearray] = []
         self._file: IO[bytes] | None = None
         self._held = 0
         self.size = 0
@@ -49,9 +51,19 @@ class Body:
             self._write((chunk,))
             return
         self._hold(len(chunk))
-        self._chunks.append(chunk)
+        self._keep(chunk)
         if self._held > SPOOL_ABOVE:
             self._spool()
+
+    def _keep(self, chunk: bytes) -> None:
+        chunks = self._chunks
+        last = chunks[-1] if chunks else None
+        if isinstance(last, bytearray) and len(chunk) < SMALL:
+            last += chunk
+        elif last is not None and len(chunk) < SMALL:
+            chunks.append(bytearray(chunk))
+        else:
+            chunks.append(chunk)
 
     def _hold(self, size: int) -> None:
         self._budget.take(size)
@@ -63,7 +75,7 @@ class Body:
         self._budget.give(self._held)
         self._held = 0
 
-    def _write(self, chunks: Iterable[bytes]) -> None:
+    def _write(self, chunks: Iterable[bytes | bytearray]) -> None:
         if self._file is None:
             self._file = self._budget.spool.create()
         with writing():
@@ -89,7 +101,7 @@ class Body:
                 self._file.seek(0)  # writes what is still in its buffer
             return self._file.read()
         chunks = self._chunks
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
 
     def release(self) -> None:
         """Forget the body and give back what it held."""

@@ -122,6 +122,19 @@ class Exchange:
         """The declared length of the body; 0 when there is none or it is chunked."""
         return int(self.headers.get(b"content-length", b"0"))
 
+    @property
+    def framing(self) -> bytes:
+        """The header line that says how long the body is."""
+        coding = self.headers.get(b"transfer-encoding")
+        if coding is not None:
+            return b"transfer-encoding: " + coding
+        return b"content-length: %d" % self.length
+
+    @property
+    def framed(self) -> bool:
+        """Whether a body was announced."""
+        return self.length > 0 or b"transfer-encoding" in self.headers
+
     def hold(self) -> None:
         """Stop reading until `proceed`: the application is still deciding."""
         self.state = State.HELD

@@ -1,7 +1,7 @@
 """The client's side of HTTP/1.1: a connection, its requests in order, their replies.
 
-A connection works on one exchange at a time. Pipelined requests wait in `_pending`, and reading
-stops until they are done.
+A connection works on one exchange at a time. Pipelined requests wait in `_pending` until the
+replies before them are made and read, and reading stops until they are done.
 """
 
 import asyncio
@@ -68,11 +68,13 @@ class Connection:
         self._pending: deque[Exchange] = deque()
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
-        #: Bytes of an unfinished head, less those of the piece that is being parsed: `_fed`.
+        #: Bytes of an unfinished head, of trailers or of what is swallowed, less those of the piece
+        #: that is being parsed: `_fed`.
         self._head_bytes = self._fed = 0
         self._body_since = 0.0
         self._in_head = False
-        self._raw_left = 0
+        #: What an upgrade that is ignored brought a body with: the parser is told how it is framed.
+        self._resumed: Exchange | None = None
         self._paused_reading = self._paused_writing = False
         self._closing = False
 
@@ -87,9 +89,9 @@ class Connection:
     def connection_lost(self, exc: Exception | None) -> None:
         """The client left, or we closed."""
         self.server.left(self)
-        waiting = [self._current, *self._pending, self._incoming]
+        waiting = [self._current, *self._pending, self._incoming, self._resumed]
         self._pending.clear()
-        self._current = self._incoming = None
+        self._current = self._incoming = self._resumed = None
         for exchange in waiting:
             if exchange is not None and exchange.state is not State.DONE:
                 exchange.state = State.DONE
@@ -108,9 +110,9 @@ class Connection:
         if self._closing:
             self._linger(len(data))
             return
-        if self._raw_left:
-            data = self._take_raw(data)
         self._fed = len(data)
+        incoming = self._incoming
+        size = 0 if incoming is None else incoming.body.size
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -121,8 +123,21 @@ class Connection:
             self._malformed(str(error))
         if self._in_head:
             self._await_head(len(data))
-        elif self._incoming is not None and self._incoming.body.size > SPOOL_ABOVE:
-            self._rest()
+        elif incoming is not None and incoming is self._incoming:
+            self._await_body(incoming, len(data), incoming.body.size - size)
+
+    def _await_body(self, exchange: Exchange, size: int, grown: int) -> None:
+        """A body is not complete after `size` more bytes, of which `grown` were of the body."""
+        if exchange.state is State.DONE:
+            self._linger(size)
+        elif grown:
+            self._head_bytes = 0
+            if exchange.body.size > SPOOL_ABOVE:
+                self._rest()
+        else:  # trailers
+            self._head_bytes += size
+            if self._head_bytes > HEAD_LIMIT:
+                self._refuse(HeadersTooLarge())
 
     def _rest(self) -> None:
         """Let the others have their turn: libuv alone would read 8 MB of a large body in one go."""
@@ -136,10 +151,15 @@ class Connection:
     def _await_head(self, size: int) -> None:
         """A head has begun and is not complete after `size` more bytes."""
         if self._head_bytes == 0:
-            self.deadline = self.server.now() + self.server.limits.head_timeout
+            self._due(self.server.now() + self.server.limits.head_timeout)
         self._head_bytes += size
-        if self._head_bytes > HEAD_LIMIT and self._current is None:
+        if self._head_bytes > HEAD_LIMIT:
             self._refuse(HeadersTooLarge())
+
+    def _due(self, at: float) -> None:
+        """Something has to come by then; while the client reads slowly, that comes first."""
+        if not self._paused_writing:
+            self.deadline = at
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request's target (called by the parser, as are all `on_` methods)."""
@@ -160,17 +180,21 @@ class Connection:
         """The head is here."""
         self._in_head = False
         parser, headers = self._parser, self._headers
-        exchange = Exchange(self, parser.get_method(), self._target, headers)
         self._headers = {}  # trailers are no headers of this request
-        exchange.arrived = self._body_since = self.server.now()
+        if self._resumed is not None:
+            self._incoming, self._resumed = self._resumed, None
+            return
+        exchange = Exchange(self, parser.get_method(), self._target, headers)
+        exchange.arrived = self.server.now()
         exchange.close = not parser.should_keep_alive()
         if exchange.close or b"connection" in headers:  # else it is HTTP/1.1, which keeps alive
             exchange.http10 = parser.get_http_version() == "1.0"
         too_big = self._head_bytes + self._fed > HEAD_LIMIT and _head_size(exchange) > HEAD_LIMIT
         self._head_bytes = 0
         self._incoming = exchange
-        if self._current is not None:
+        if self._current is not None or self._pending or self._paused_writing:
             self._pending.append(exchange)
+            self.pause()
             return
         if too_big or len(headers) > HEADER_COUNT_LIMIT:
             exchange.close = True
@@ -183,27 +207,26 @@ class Connection:
         """A piece of the body."""
         exchange = self._incoming
         if exchange is None or exchange.state is State.DONE:
-            self._linger(len(data))
-            return
-        if exchange.body.size + len(data) > exchange.body_limit:
-            exchange.close = True
-            exchange.fail(too_large(exchange.body_limit))
-            return
+            return  # nobody wants it any more
         try:
+            if exchange.body.size + len(data) > exchange.body_limit:
+                raise too_large(exchange.body_limit)
             exchange.body.add(data)
         except ApiError as error:
-            exchange.close = True
-            exchange.fail(error)
+            if exchange is self._current:
+                exchange.close = True
+                exchange.fail(error)
+            else:  # it is not its turn to be answered
+                self._refuse(error)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
         exchange = self._incoming
         if exchange is not None and self._upgrades(exchange):
-            self._raw_left = exchange.length - exchange.body.size
-            if self._raw_left:  # llhttp stops at the head of an upgrade; its body is still to come
-                return
+            return  # llhttp stops at the head of an upgrade; its body is still to come
         self._incoming = None
-        self.deadline = NEVER
+        self._head_bytes = 0
+        self._due(NEVER)
         if exchange is None:
             return
         exchange.complete = True
@@ -211,18 +234,18 @@ class Connection:
             self._hand_over(exchange)
         elif exchange.state is State.DONE:
             self._settle_down(exchange)
-        elif exchange is not self._current:
-            self.pause()
 
     def _upgrades(self, exchange: Exchange) -> bool:
-        if b"upgrade" not in exchange.headers and exchange.method != b"CONNECT":
+        """Whether the parser takes a request for an upgrade, and so does not read its body."""
+        if b"upgrade" not in exchange.headers:
             return False
-        return not self._raw_left and bool(self._parser.should_upgrade())
+        return exchange.framed and bool(self._parser.should_upgrade())
 
     def _open(self, exchange: Exchange) -> None:
         self._current = exchange
         if not exchange.complete:
-            self.deadline = exchange.arrived + self.server.limits.body_timeout
+            self._body_since = self.server.now()
+            self._due(self._body_since + self.server.limits.body_timeout)
         try:
             exchange.handler = self.server.application.open(exchange)
         except ApiError as error:
@@ -262,16 +285,26 @@ class Connection:
             self._transport.close()
             return
         if self._pending:
-            self._open(self._pending.popleft())
+            self._go_on()
             return
         server = self.server
-        self.deadline = server.now() + server.limits.idle_timeout
+        self._due(server.now() + server.limits.idle_timeout)
         if self._paused_reading:
             self.resume()
 
+    def _go_on(self) -> None:
+        """Open the next request that waits: in a turn of its own, for there may be thousands."""
+        if not self._paused_writing:
+            asyncio.get_running_loop().call_soon(self._next)
+
+    def _next(self) -> None:
+        waits = self._current is None and bool(self._pending)
+        if waits and not self._paused_writing and not self._transport.is_closing():
+            self._open(self._pending.popleft())
+
     def _drop_rest(self, exchange: Exchange) -> None:
         """The reply is out and the body is not all in: swallow a little of it, then close."""
-        self.deadline = self.server.now() + LINGER_SECONDS
+        self._due(self.server.now() + LINGER_SECONDS)
         self._head_bytes = 0
         if exchange.close or exchange.length > LINGER_BYTES:
             self._closing = True
@@ -289,18 +322,27 @@ class Connection:
 
     def _crashed(self, error: BaseException | None) -> None:
         log.error("request.crashed", exc_info=error)
+        exchange = self._current
+        if exchange is not None and exchange.state is not State.DONE:
+            exchange.handler.gone()  # what it holds is given back
         self._refuse(InternalError())
 
     def _refuse(self, error: ApiError) -> None:
         """Answer what cannot be parsed, unless an earlier reply is still under way."""
         exchange = self._current
+        if exchange is None and self._pending:
+            exchange = self._pending[0]
         if exchange is not None and (exchange.complete or exchange.state is State.WORKING):
             exchange.close = True  # what follows it cannot be read; its own reply still goes out
             self._closing = True
+            self._due(NEVER)
             if isinstance(error, InternalError):
                 exchange.fail(error)
             return
         exchange = exchange or Exchange(self, b"GET", b"", {})
+        if exchange.state is State.DONE:
+            self._transport.close()
+            return
         exchange.complete = exchange.close = True
         self._current = exchange
         self.server.name_exchange(exchange)
@@ -309,17 +351,11 @@ class Connection:
     def _no_upgrade(self, rest: bytes) -> None:
         """Go on in HTTP/1.1: an upgrade may be ignored (RFC 9110, section 7.8)."""
         self._parser = httptools.HttpRequestParser(self)
-        if rest:
+        self._resumed, self._incoming = self._incoming, None
+        if self._resumed is not None:  # a head that says nothing but how the body is framed
+            rest = b"POST / HTTP/1.1\r\n%b\r\n\r\n%b" % (self._resumed.framing, rest)
+        if rest and not self._transport.is_closing():
             self.data_received(rest)
-
-    def _take_raw(self, data: bytes) -> bytes:
-        """Take the body of a request whose upgrade is ignored; returns what follows it."""
-        taken, rest = data[: self._raw_left], data[self._raw_left :]
-        self._raw_left -= len(taken)
-        self.on_body(taken)
-        if not self._raw_left:
-            self.on_message_complete()
-        return rest
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the transport."""
@@ -341,17 +377,24 @@ class Connection:
 
     def pause_writing(self) -> None:
         """The transport's buffer is full."""
-        self._paused_writing = True
         self.deadline = self.server.now() + self.server.limits.write_timeout
+        self._paused_writing = True
         if self._current is not None:
             self._current.handler.paused()
 
     def resume_writing(self) -> None:
         """The transport's buffer has drained."""
         self._paused_writing = False
-        self.deadline = NEVER
-        if self._current is not None:
-            self._current.handler.resumed()
+        exchange, now = self._current, self.server.now()
+        if exchange is None:
+            self.deadline = now + self.server.limits.idle_timeout
+            if self._pending:
+                self._go_on()
+        elif exchange.state is State.DONE:
+            self.deadline = now + LINGER_SECONDS
+        else:
+            self.deadline = NEVER if exchange.complete else now
+            exchange.handler.resumed()
 
     def expire(self, now: float) -> None:
         """Called when the deadline has passed: whatever was awaited did not come."""
@@ -385,7 +428,7 @@ class Connection:
     @property
     def idle(self) -> bool:
         """Whether no request is under way."""
-        return self._current is None and self._incoming is None
+        return self._current is None and self._incoming is None and not self._pending
 
     def close_when_idle(self) -> None:
         """Close now if nothing is under way; else after the current reply."""

@@ -163,9 +163,19 @@ async def test_spooled_body_has_a_path(served: Served, tmp_path: Path) -> None:
 
 
 class Socket(asyncio.Transport):
-    """Remembers whether it is read from."""
+    """Remembers whether it is read from, what was written, and whether it was closed."""
 
-    reading = True
+    def __init__(self) -> None:
+        super().__init__()
+        self.reading = True
+        self.written = b""
+        self.closed = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.written += data
+
+    def close(self) -> None:
+        self.closed = True
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -174,7 +184,7 @@ class Socket(asyncio.Transport):
         self.reading = True
 
     def is_closing(self) -> bool:
-        return False
+        return self.closed
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         return default

@@ -1,0 +1,186 @@
+"""What clients send that want to hurt, or that know HTTP better than most; over real sockets."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from tests.unit.gateway.conftest import Served
+from tests.unit.gateway.test_http import Socket, post
+
+from oxlo.gateway.body import Body, Budget
+from oxlo.gateway.http import HEAD_LIMIT, Connection
+from oxlo.gateway.spool import Spool
+
+CHUNKED = b"POST /c HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n"
+GET = b"GET /g HTTP/1.1\r\nhost: x\r\n\r\n"
+FILLER = b"x: " + b"a" * 30_000 + b"\r\n"
+
+
+def answers(said: bytes) -> int:
+    return said.count(b"HTTP/1.1 200 OK\r\n")
+
+
+async def test_thousands_behind_one(served: Served) -> None:
+    """Thousands of requests that wait for one reply are answered, one after the other."""
+    served.echo.hold = True
+    reader, writer = await served.connect()
+    writer.write(post(b"slow", b"") + GET * 3000 + post(b"last"))
+    await served.until(lambda: served.echo.bodies)
+    served.echo.hold = False
+    served.echo.opened[0].reply(200, b"", b"first")
+    said = await asyncio.wait_for(reader.read(), 10)
+    assert answers(said) == 3002
+    assert said.endswith(b"/a|last")
+
+
+async def test_nothing_is_made_for_who_does_not_read(served: Served) -> None:
+    """While a client takes no replies, its further requests wait, and reading stops."""
+    connection, transport = Connection(served.server), Socket()
+    connection.connection_made(transport)
+    connection.pause_writing()
+    connection.data_received(GET * 50)
+    assert not served.echo.opened
+    assert not transport.reading
+    connection.resume_writing()
+    await served.until(lambda: len(served.echo.opened) == 50)
+    await served.until(lambda: transport.reading)
+    connection.connection_lost(None)
+
+
+async def test_slow_reader_is_cut_off(served: Served) -> None:
+    """What a client does meanwhile does not put off the moment when its reading is given up."""
+    connection, transport = Connection(served.server), Socket()
+    connection.connection_made(transport)
+    connection.data_received(GET[:10])
+    connection.pause_writing()
+    given_up = connection.deadline
+    connection.data_received(GET[10:] + GET)
+    assert connection.deadline == given_up
+    connection.connection_lost(None)
+
+
+async def test_reader_that_caught_up_may_idle(served: Served) -> None:
+    """A connection whose reply was read late is closed after the idle time, like any other."""
+    connection, transport = Connection(served.server), Socket()
+    connection.connection_made(transport)
+    connection.data_received(GET)
+    connection.pause_writing()
+    connection.resume_writing()
+    now = served.server.now()
+    assert connection.deadline == now + served.server.limits.idle_timeout
+    connection.connection_lost(None)
+
+
+@pytest.mark.parametrize("start", [b"GET / HTTP/1.1\r\n", b"GET /" + b"a" * 30_000])
+async def test_endless_head_behind_a_reply(served: Served, start: bytes) -> None:
+    """A head that never ends is not kept while the reply before it is made."""
+    served.echo.hold = True
+    connection, transport = Connection(served.server), Socket()
+    connection.connection_made(transport)
+    connection.data_received(post(b"x", b"") + start)
+    for _ in range(3):
+        connection.data_received(FILLER if start.endswith(b"\n") else b"a" * 30_000)
+    served.echo.opened[0].reply(200, b"", b"done")
+    assert b"connection: close" in transport.written
+    assert transport.closed
+    connection.connection_lost(None)
+
+
+@pytest.mark.parametrize("piece", [FILLER, b"a" * 30_000])
+async def test_endless_trailers(served: Served, piece: bytes) -> None:
+    """Trailers are bounded as heads are, however many there are."""
+    connection, transport = Connection(served.server), Socket()
+    connection.connection_made(transport)
+    connection.data_received(CHUNKED + b"\r\n1\r\na\r\n0\r\nx: y")
+    for _ in range(HEAD_LIMIT // len(piece) + 1):
+        connection.data_received(piece)
+    assert transport.written.startswith(b"HTTP/1.1 431")
+    assert transport.closed
+    connection.connection_lost(None)
+
+
+async def test_trailers_leave_no_trace(served: Served) -> None:
+    """The request after trailers has as much room for its head, and as much time, as any."""
+    connection, transport = Connection(served.server), Socket()
+    connection.connection_made(transport)
+    for _ in range(4):
+        connection.data_received(CHUNKED + b"\r\n1\r\na\r\n0\r\n" + FILLER)
+        connection.data_received(b"\r\n")
+    assert len(served.echo.bodies) == 4
+    assert not transport.closed
+    connection.connection_lost(None)
+
+
+async def test_large_body_behind_a_reply(served: Served) -> None:
+    """A large body that is sent ahead waits; it is not refused in the middle of another reply."""
+    served.echo.limit = 8 << 20
+    served.echo.hold = True
+    reader, writer = await served.connect()
+    body = b"y" * (3 << 20)
+    writer.write(post(b"slow", b""))
+    await served.until(lambda: served.echo.bodies)
+    writer.write(post(body))
+    (connection,) = served.server.connections
+    await served.until(lambda: connection._pending)
+    served.echo.hold = False
+    served.echo.opened[0].reply(200, b"", b"first")
+    said = await asyncio.wait_for(reader.read(), 5)
+    assert said.startswith(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfirstHTTP/1.1 200 OK\r\n")
+    assert said.endswith(body)
+
+
+async def test_crash_gives_back_what_was_held(served: Served) -> None:
+    """A handler with a bug hears that its exchange is over, so that it keeps no slot."""
+    await served.say(post(b"x", target=b"/crash"))
+    assert served.echo.gone_count == 1
+
+
+async def test_chunked_body_beside_an_upgrade(served: Served) -> None:
+    """Java's client offers HTTP/2 with a body of unknown length: it is read as one."""
+    head = CHUNKED + b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n\r\n"
+    said = await served.say(head + b"4\r\njava\r\n0\r\n\r\n" + post(b"next"))
+    assert answers(said) == 2
+    assert b"/c|java" in said
+    assert said.endswith(b"/a|next")
+
+
+async def test_upgrade_arrives_in_pieces(served: Served) -> None:
+    """The same, byte by byte."""
+    extra = b"upgrade: h2c\r\nconnection: upgrade\r\n"
+    reader, writer = await served.connect()
+    for byte in post(b"java", extra) + CHUNKED + extra + b"\r\n2\r\nok\r\n0\r\n\r\n" + post(b"z"):
+        writer.write(bytes([byte]))
+        await writer.drain()
+        await asyncio.sleep(0)
+    said = await asyncio.wait_for(reader.read(), 5)
+    assert answers(said) == 3
+
+
+async def test_upgrade_hides_no_request(served: Served) -> None:
+    """What stands in the body of an upgrade is never taken for a request of its own."""
+    inner = b"GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n"
+    await served.say(post(inner, b"upgrade: h2c\r\nconnection: upgrade\r\n") + post(b"end"))
+    assert [e.target for e in served.echo.opened] == [b"/a", b"/a"]
+
+
+async def test_malformed_behind_waiting_requests(served: Served) -> None:
+    """Bytes that are no HTTP do not overtake the replies that are still to come."""
+    served.echo.hold = True
+    reader, writer = await served.connect()
+    writer.write(post(b"slow", b"") + GET + b"\x00nonsense\r\n\r\n")
+    await served.until(lambda: served.echo.bodies)
+    served.echo.opened[0].reply(200, b"", b"first")
+    said = await asyncio.wait_for(reader.read(), 5)
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"HTTP/1.1 400" not in said
+
+
+async def test_small_pieces_are_joined(tmp_path: Path) -> None:
+    """A body in thousands of pieces takes little more memory than its bytes."""
+    spool = Spool(tmp_path / "spool", asyncio.get_running_loop())
+    body = Body(Budget(1 << 24, spool))
+    for n in range(50_000):
+        body.add(b"%02d" % (n % 100))
+    assert len(body._chunks) <= 2
+    assert body.read() == b"".join(b"%02d" % (n % 100) for n in range(50_000))
+    body.release()
