@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import postgres
 from tests.valkeys import GivenValkey, ValkeyServer
 
 import oxlo
@@ -69,6 +70,13 @@ def fetched(model: str) -> list[Path]:
     ready = weights.ready(files, cache())
     assert ready
     return ready
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL database that tests may empty."""
+    with postgres.database() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

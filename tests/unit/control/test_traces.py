@@ -12,12 +12,11 @@ import pytest
 pytest.importorskip("opentelemetry.sdk")
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from tests import databases
 
 from oxlo.control import context
 from oxlo.control.traces import Traces
 from oxlo.settings import Settings, SettingsError
-from oxlo.store import migrate
-from oxlo.store.database import Database
 from oxlo.testing import journal
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
@@ -73,15 +72,13 @@ async def test_calls_are_sent(settings: Settings, collector: Collector) -> None:
     given = Settings(
         home=settings.home, otlp_endpoint=collector.address, otlp_headers=("x-token=secret",)
     )
-    database = Database(given.database)
-    await migrate.prepare(database)
-    control = context.build(given, database)
     record = msgspec.structs.replace(journal.settled("req_1"), trace=f"00-{TRACE}-{SPAN}-01")
     path = given.journal_dir / "gw-000001.jsonl"
     journal.append(path, journal.lines(journal.admitted("req_1"), record))
-    await control.drain.run()
-    await control.traces.close()
-    await database.close()
+    async with databases.sqlite(given.database) as database:
+        control = context.build(given, database)
+        await control.drain.run()
+        await control.traces.close()
     assert (collector.paths, collector.tokens) == (["/v1/traces"], ["secret"])
     root, queue, engine = (collector.spans[name] for name in ("call chat", "queue", "chat m"))
     assert {span.trace_id.hex() for span in (root, queue, engine)} == {TRACE}  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from tests import databases
 from tests.unit.portal.markup import Markup
 from tests.unit.portal.people import Portal
 
@@ -15,8 +16,6 @@ from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
 from oxlo.portal.site import Site
 from oxlo.settings import Settings
-from oxlo.store import migrate
-from oxlo.store.database import Database
 
 NOW = 1_800_000_000.0
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -40,17 +39,13 @@ def serve(settings: Settings, *replicas: Replica) -> None:
 @asynccontextmanager
 async def visiting(settings: Settings) -> AsyncIterator[tuple[httpx2.AsyncClient, Site]]:
     """A browser at an installation, and what its pages stand on."""
-    database = Database(settings.database)
-    await migrate.prepare(database)
-    app = public.app(context.build(settings, database, clock=lambda: NOW))
-    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-    try:
+    async with databases.sqlite(settings.database) as database:
+        app = public.app(context.build(settings, database, clock=lambda: NOW))
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(
             transport=transport, base_url="http://control", headers=BROWSER
         ) as client:
             yield client, app.state.site
-    finally:
-        await database.close()
 
 
 @pytest.fixture
@@ -119,20 +114,8 @@ async def portal(tmp_path: Path) -> AsyncIterator[Portal]:
         yield portal
 
 
-#: An empty database at the newest schema: to migrate one for each test takes longest of all.
-_MIGRATED: list[bytes] = []
-
-
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Portal]:
     """The pages of an installation."""
-    file = settings.home / "oxlo.db"
-    if _MIGRATED and not file.exists():
-        file.write_bytes(_MIGRATED[0])
-    database = Database(settings.database)
-    await migrate.prepare(database)
-    if not _MIGRATED:
-        await database.close()  # the whole of it is in its file
-        _MIGRATED.append(file.read_bytes())
-    yield Portal(settings, database)
-    await database.close()
+    async with databases.sqlite(settings.database) as database:
+        yield Portal(settings, database)

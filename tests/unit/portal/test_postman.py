@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 import structlog
+from tests import databases
 
 from oxlo.portal.postman import Postman, server
 from oxlo.settings import Settings, SettingsError
-from oxlo.store import mails, migrate
+from oxlo.store import mails
 from oxlo.store.database import Database
 from oxlo.store.mails import Mail
 from oxlo.testing.smtp import SmtpDouble
@@ -19,10 +20,8 @@ NOW = 1_800_000_000.0
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     """A fresh database."""
-    database = Database(f"sqlite:///{tmp_path / 'oxlo.db'}")
-    await migrate.prepare(database)
-    yield database
-    await database.close()
+    async with databases.sqlite(f"sqlite:///{tmp_path / 'oxlo.db'}") as database:
+        yield database
 
 
 async def _round(database: Database, url: str, now: float = NOW) -> Mail:
