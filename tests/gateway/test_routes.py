@@ -1,5 +1,7 @@
 """Addresses: the table of routes, other paths, health, and what is relayed."""
 
+import gzip
+
 import pytest
 from tests.gateway.conftest import Start, chat, replica
 
@@ -60,6 +62,16 @@ async def test_unknown_model(start: Start) -> None:
         ("POST", "/chat/completions", 404, "/v1/chat/completions"),
         ("POST", "/v1/chat", 404, "/v1/chat/completions"),
         ("POST", "/v1/responses", 404, "/v1/chat/completions"),
+        ("GET", "/v1/responses/resp_1", 404, "/v1/chat/completions"),
+        ("POST", "/v1/moderations", 404, "chat model"),
+        ("POST", "/v1/files", 404, "/v1/audio/transcriptions"),
+        ("GET", "/v1/batches", 404, "/v1/embeddings"),
+        ("POST", "/v1/assistants", 404, "client.chat.completions.create"),
+        ("POST", "/v1/images/variations", 404, "/v1/images/edits"),
+        ("GET", "/v1/chat/completions/chatcmpl-1", 404, "stored"),
+        ("POST", "/v1/v1/chat/completions", 404, "/v1 once"),
+        ("DELETE", "/v1/models/double", 405, "GET"),
+        ("CONNECT", "host:443", 400, "proxy"),
         ("GET", "/internal/keys", 404, "nothing"),
     ],
 )
@@ -69,7 +81,36 @@ async def test_wrong_paths(start: Start, method: str, path: str, status: int, wo
     answer = await platform.call(method, path)
     assert answer.status == status
     assert words in answer.json()["error"]["message"]
-    assert answer.headers.get("allow") == ("post" if status == 405 else None)
+    assert answer.headers.get("allow") == (words.lower() if status == 405 else None)
+
+
+async def test_whole_url(start: Start) -> None:
+    """Who takes us for a proxy, and sends the whole URL, is answered all the same."""
+    platform = await start()
+    url = "http://127.0.0.1:8000/v1/models/double"
+    assert (await platform.call("GET", url)).json()["id"] == "double"
+    answer = await platform.call("POST", "https://host/v1/chat/completions?x=1", chat())
+    assert answer.status == 200
+
+
+async def test_escaped_model(start: Start) -> None:
+    """SDKs escape the slash in a model's name."""
+    platform = await start()
+    plain = await platform.call("GET", "/v1/models/google/gemma-3-4b-it")
+    escaped = await platform.call("GET", "/v1/models/google%2Fgemma-3-4b-it")
+    assert (escaped.status, escaped.json()) == (plain.status, plain.json())
+    described = await platform.call("GET", "/v1/models/d%6Fuble/parameters")
+    assert described.json()["model_id"] == "double"
+
+
+async def test_compressed_body(start: Start) -> None:
+    """A compressed body is refused for what it is."""
+    platform = await start()
+    packed = {"content-encoding": "gzip"}
+    answer = await platform.call("POST", "/v1/chat/completions", gzip.compress(b"{}"), packed)
+    assert (answer.status, answer.code) == (415, "unsupported_encoding")
+    plain = {"content-encoding": "identity"}
+    assert (await platform.call("POST", "/v1/chat/completions", chat(), plain)).status == 200
 
 
 @pytest.mark.parametrize(

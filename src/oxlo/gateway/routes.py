@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import describe, entry, voices
-from oxlo.errors import ApiError, MethodNotAllowed, NotFound, UnsupportedMediaType
+from oxlo.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType
 from oxlo.gateway import dryrun, headers, idempotency
 from oxlo.gateway.backends import Group
 from oxlo.gateway.body import Body
@@ -17,6 +17,7 @@ from oxlo.gateway.call import Call
 from oxlo.gateway.endpoints import INFERENCE, Endpoint, is_form
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
 from oxlo.gateway.exchange import State as ExchangeState
+from oxlo.gateway.hints import hint
 from oxlo.gateway.idempotency import Keyed
 from oxlo.gateway.limits import limits
 from oxlo.gateway.relay import ControlRelay
@@ -75,6 +76,7 @@ class Routes:
         return self._open_other(exchange)
 
     def _open_other(self, exchange: Exchange) -> Handler:
+        exchange.target = _origin_form(exchange.target)
         path = exchange.path.rstrip(b"/") or b"/"
         if exchange.method == b"OPTIONS":
             return _preflight(exchange)
@@ -82,10 +84,13 @@ class Routes:
         route = self._exact.get((method, path)) or self._under(method, exchange.path)
         if route is not None:
             return route.open(exchange)
+        if exchange.method == b"CONNECT":  # what follows would be no HTTP
+            exchange.close = True
+            raise BadRequest("This is no proxy: nothing is connected to.", code="bad_http")
         if path != b"/v1" and not path.startswith((b"/v1/", b"/internal")):
-            hint = _hint(path)
-            if hint and exchange.method == b"POST":
-                raise NotFound(hint)
+            words = hint(path)
+            if words and exchange.method == b"POST":
+                raise NotFound(words)
             exchange.body_limit = 25 << 20
             return ControlRelay(self._gateway, exchange)
         raise self._unknown(path)
@@ -103,11 +108,11 @@ class Routes:
 
     def _unknown(self, path: bytes) -> NotFound | MethodNotAllowed:
         text = path.decode("latin-1")
-        methods = sorted({r.method.decode() for r in self.table if r.path == text})
+        routes = [r for r in self.table if r.path == text or (r.below and text.startswith(r.path))]
+        methods = sorted({r.method.decode() for r in routes})
         if methods:
-            return MethodNotAllowed.at(text[:200], *methods)
-        shown = headers.clean(text).decode()
-        return NotFound(_hint(path) or f"There is nothing at {shown}. See /v1/models to begin.")
+            return MethodNotAllowed.at(_shown(path), *methods)
+        return NotFound(hint(path) or f"There is nothing at {_shown(path)}. {_BEGIN}")
 
     # Inference.
 
@@ -148,7 +153,8 @@ class Routes:
         return listed | held
 
     def _model(self, exchange: Exchange, caller: Caller) -> bytes:
-        name = exchange.path.decode("latin-1").removeprefix("/v1/models/").rstrip("/")
+        path = unquote(exchange.path.decode("latin-1"))  # SDKs write a slash in a name as %2F
+        name = path.removeprefix("/v1/models/").rstrip("/")
         model_name, _, tail = name.rpartition("/")
         if tail == "parameters" and model_name:
             return msgspec.json.encode(describe(self._gateway.catalogue.resolve(model_name)))
@@ -256,6 +262,22 @@ class LimitsQuestion(Question):
         self._exchange.reply(200, head, msgspec.json.encode(said))
 
 
+_BEGIN = "See /v1/models to begin."
+
+
+def _shown(path: bytes) -> str:
+    return headers.clean(path.decode("latin-1")).decode()
+
+
+def _origin_form(target: bytes) -> bytes:
+    """A target as `/path?query`; those who take us for a proxy send a whole URL."""
+    scheme, colon, rest = target.partition(b"://")
+    if not colon or scheme.lower() not in (b"http", b"https"):
+        return target
+    _, slash, path = rest.partition(b"/")
+    return slash + path or b"/"
+
+
 def _nothing(exchange: Exchange, caller: Caller) -> bytes:
     return b""
 
@@ -287,7 +309,10 @@ def _check_type(exchange: Exchange, endpoint: Endpoint) -> None:
 
     People forget the header of JSON, so its absence is forgiven.
     """
-    kind = exchange.headers.get(b"content-type", b"")
+    given = exchange.headers
+    if b"content-encoding" in given:
+        _check_coding(given[b"content-encoding"])
+    kind = given.get(b"content-type", b"")
     if kind == b"application/json" and endpoint.decode is not None:
         return
     if is_form(kind):
@@ -300,35 +325,14 @@ def _check_type(exchange: Exchange, endpoint: Endpoint) -> None:
         raise UnsupportedMediaType(_TAKES_FORMS if endpoint.forms is not None else None)
 
 
+def _check_coding(coding: bytes) -> None:
+    if coding.strip().lower() not in (b"", b"identity"):
+        shown = headers.clean(coding.decode("latin-1"), 40).decode()
+        raise UnsupportedMediaType(
+            f"Bodies are taken as they are, not compressed: send it without 'Content-Encoding: "
+            f"{shown}'.",
+            code="unsupported_encoding",
+        )
+
+
 _TAKES_FORMS = "Send a form with the file in it, with 'Content-Type: multipart/form-data'."
-
-
-_HINTS = {
-    b"/chat/completions": "/v1/chat/completions",
-    b"/completions": "/v1/completions",
-    b"/models": "/v1/models",
-    b"/chat": "/v1/chat/completions",
-    b"/v1/chat": "/v1/chat/completions",
-    b"/v1/v1/chat/completions": "/v1/chat/completions (the base URL ends in /v1 once)",
-    b"/v1/completion": "/v1/completions",
-    b"/embeddings": "/v1/embeddings",
-    b"/images/generations": "/v1/images/generations",
-    b"/images/edits": "/v1/images/edits",
-    b"/audio/speech": "/v1/audio/speech",
-    b"/audio/transcriptions": "/v1/audio/transcriptions",
-    b"/api/v1/chat/completions": "/v1/chat/completions",
-}
-
-
-_RESPONSES = (
-    "OpenAI's Responses API is not served here. Send conversations to /v1/chat/completions: with "
-    "OpenAI's SDKs client.chat.completions, with the Vercel AI SDK openai.chat(model)."
-)
-
-
-def _hint(path: bytes) -> str | None:
-    """Paths that clients really try, and where they meant to go."""
-    if path.startswith(b"/v1/responses"):
-        return _RESPONSES
-    meant = _HINTS.get(path)
-    return f"There is nothing at {path.decode()}; did you mean {meant}?" if meant else None
