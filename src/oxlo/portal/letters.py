@@ -69,6 +69,18 @@ If it was not you, write to the operator of {base}.
     )
 
 
+def recovery_used(base: str, address: str, left: int) -> Letter:
+    """Tells that a recovery code was used up."""
+    return Letter(
+        "A recovery code was used",
+        f"""A recovery code of your account at {base} was used just now, from the address {address}.
+{left} are left; Settings makes new ones.
+
+If it was not you, set a new password at once: {base}/forgot
+""",
+    )
+
+
 def goodbye(base: str) -> Letter:
     """Tells that an account is gone."""
     return Letter(

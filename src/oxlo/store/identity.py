@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oxlo.store import changes
+from oxlo.store import changes, recovery
 from oxlo.store.accounts import Account, checked_email, checked_name
 from oxlo.store.errors import AccountExists, AccountNotFound
 from oxlo.store.schema import accounts, identities
@@ -78,8 +78,9 @@ async def confirm_totp(db: AsyncConnection, account: Account, *, now: float) -> 
 
 
 async def end_totp(db: AsyncConnection, account: Account) -> None:
-    """No one-time code any more."""
+    """No one-time code any more, and nothing that stands for one."""
     await _set(db, account, totp_nonce=None, totp_at=None, totp_step=None)
+    await recovery.forget(db, account.id)
 
 
 async def use_step(db: AsyncConnection, account: Account, step: int) -> bool:

@@ -15,6 +15,7 @@ from oxlo.store.schema import (
     keys,
     plan_wishes,
     promo_uses,
+    recovery_codes,
     sessions,
     subscriptions,
     tokens,
@@ -26,6 +27,7 @@ NOBODY = "deleted"
 _OWNED = (
     sessions,
     tokens,
+    recovery_codes,
     identities,
     promo_uses,
     grants,

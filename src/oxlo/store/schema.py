@@ -178,6 +178,16 @@ identities = Table(
     Column("created_at", Double, nullable=False),
 )
 
+#: What logs in instead of a one-time code, hashed; each works once.
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("account_id", ForeignKey("accounts.id"), primary_key=True),
+    Column("digest", String, primary_key=True),
+    Column("created_at", Double, nullable=False),
+    Column("used_at", Double),
+)
+
 #: Failures and sign-ups by address and e-mail, for as long as they slow somebody down.
 brakes = Table(
     "brakes",

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, text
 
-from oxlo.store import accounts, calls, keys, migrate, payments
+from oxlo.store import accounts, calls, keys, migrate, payments, recovery
 from oxlo.store.database import Database
 from oxlo.store.errors import DatabaseUnavailable, SchemaMismatch
 from oxlo.store.migrate import Step
@@ -106,6 +106,23 @@ async def test_upgrade_to_billing(tmp_path: Path) -> None:
             await payments.keep(db, paid)
         assert await payments.of_account(db, "acct_1") == paid
         assert [await payments.note_event(db, "e", "t", now=1.0) for _ in "12"] == [True, False]
+    await database.close()
+
+
+async def test_upgrade_to_recovery_codes(tmp_path: Path) -> None:
+    """Accounts of the revision before it keep their one-time codes, and can get recovery codes."""
+    database = Database(f"sqlite:///{tmp_path / 'oxlo.db'}")
+    await migrate.upgrade(database, "0005")
+    async with database.write() as db:
+        columns = "id, name, role, plan, created_at, totp_nonce, totp_at"
+        values = "'acct_1', 'ann', 'user', 'pro', 5.0, 'n', 6.0"
+        await db.execute(text(f"insert into accounts ({columns}) values ({values})"))
+    await migrate.prepare(database)
+    async with database.write() as db:
+        assert (await accounts.find(db, "ann")).totp_nonce == "n"
+        assert await recovery.left(db, "acct_1") == 0
+        await recovery.renew(db, "acct_1", ["a"], now=7.0)
+        assert await recovery.left(db, "acct_1") == 1
     await database.close()
 
 

@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute
 
-from oxlo.portal.dashboard import keys, overview, requests, settings, usage
+from oxlo.portal.dashboard import codes, keys, overview, requests, settings, usage
 from oxlo.portal.guard import change, mine
 
 _KEYS = "/dashboard/api-keys"
@@ -27,9 +27,10 @@ def routes() -> list[BaseRoute]:
         mine(_SETTINGS, settings.page),
         change(f"{_SETTINGS}/profile", settings.save_profile),
         change(f"{_SETTINGS}/password", settings.save_password),
-        change(f"{_SETTINGS}/totp", settings.offer_totp),
-        change(f"{_SETTINGS}/totp/confirm", settings.confirm_totp),
-        change(f"{_SETTINGS}/totp/end", settings.end_totp),
+        change(f"{_SETTINGS}/totp", codes.offer),
+        change(f"{_SETTINGS}/totp/confirm", codes.confirm),
+        change(f"{_SETTINGS}/totp/end", codes.end),
+        change(f"{_SETTINGS}/totp/recovery", codes.renew),
         change(f"{_SETTINGS}/sessions/end-others", settings.sign_out_others),
         change(f"{_SETTINGS}/unlink", settings.unlink),
         change(f"{_SETTINGS}/promo", settings.use_promo),

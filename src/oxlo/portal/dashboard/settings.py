@@ -1,5 +1,6 @@
 """Settings: name, address, password, one-time codes, sessions, one's data, and leaving."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from oxlo.billing.remote import PAYING
 from oxlo.portal import guard, letters, passwords, sessions, totp
 from oxlo.portal.dashboard import agents, requests
 from oxlo.portal.desk import Desk, address
-from oxlo.portal.entry import limits, login, signup
+from oxlo.portal.entry import limits, signup
 from oxlo.portal.entry.limits import Braked, Login
 from oxlo.portal.guard import text
 from oxlo.portal.passwords import WeakPassword
@@ -28,6 +29,7 @@ from oxlo.store import (
     leaving,
     payments,
     promos,
+    recovery,
     tokens,
 )
 from oxlo.store import sessions as stored
@@ -38,7 +40,6 @@ _DONE = {
     "saved": ("ok", "Saved."),
     "mailed": ("ok", "A link is on its way to your address."),
     "password": ("ok", "Your password is changed. You are signed out everywhere else."),
-    "totp": ("ok", "From now on you are asked for a code when you log in."),
     "totp-off": ("ok", "You are no longer asked for a code."),
     "others": ("ok", "You are signed out everywhere else."),
     "linked": ("ok", "You can log in with that account, too."),
@@ -63,7 +64,7 @@ async def page(request: Request) -> Response:
     """All of it."""
     if done := _DONE.get(request.query_params.get("done", "")):
         flash(request, *done)
-    return await _page(request)
+    return await respond(request)
 
 
 async def save_profile(request: Request, form: FormData) -> Response:
@@ -72,20 +73,20 @@ async def save_profile(request: Request, form: FormData) -> Response:
     name, email = text(form, "name").strip(), text(form, "email").strip()
     try:
         if email.lower() != (account.email or ""):
-            await _prove(request, text(form, "password"), "email-password")
+            await prove(request, text(form, "password"), "email-password")
         async with desk.site.database.write() as db:
             if name != account.name:
                 await identity.rename(db, account, name)
             if email.lower() != (account.email or ""):
                 await _move(db, desk, account, email)
     except Problem as problem:
-        return await _page(request, problem)
+        return await respond(request, problem)
     except InvalidAccount as wrong:
         field = "name" if "name has" in str(wrong) else "email"
-        return await _page(request, Problem(field, str(wrong)))
+        return await respond(request, Problem(field, str(wrong)))
     except AccountExists as exists:
         field = "name" if "name" in str(exists) else "email"
-        return await _page(request, Problem(field, str(exists)))
+        return await respond(request, Problem(field, str(exists)))
     return guard.back("/dashboard/settings?done=saved")
 
 
@@ -96,7 +97,7 @@ async def _move(db: AsyncConnection, desk: Desk, account: Account, email: str) -
         await letters.post(db, account.email, letter, now=desk.now)
     await tokens.forget(db, account.id, "reset")  # a link in the old mailbox
     await signup.ask_to_verify(db, desk, msgspec.structs.replace(account, email=checked))
-    await _note(db, desk, "email.changed", account)
+    await note(db, desk, "email.changed", account)
 
 
 async def save_password(request: Request, form: FormData) -> Response:
@@ -105,12 +106,12 @@ async def save_password(request: Request, form: FormData) -> Response:
     account, new = visit.account, text(form, "new")
     try:
         if account.password_hash is not None:
-            await _prove(request, text(form, "password"), "password")
+            await prove(request, text(form, "password"), "password")
         passwords.check(new, account.email or "")
     except Problem as problem:
-        return await _page(request, problem)
+        return await respond(request, problem)
     except WeakPassword as weak:
-        return await _page(request, Problem("new", str(weak)))
+        return await respond(request, Problem("new", str(weak)))
     hashed = await desk.passwords.hash(new)
     async with desk.site.database.write() as db:
         await identity.set_password(db, account, hashed)
@@ -119,48 +120,8 @@ async def save_password(request: Request, form: FormData) -> Response:
         if account.email:
             letter = letters.password_changed(desk.settings.base_url, address(request))
             await letters.post(db, account.email, letter, now=desk.now)
-        await _note(db, desk, "password.changed", account, address(request))
+        await note(db, desk, "password.changed", account, address(request))
     return guard.back("/dashboard/settings?done=password")
-
-
-async def offer_totp(request: Request, _form: FormData) -> Response:
-    """Show a secret to put into an authenticator."""
-    desk, account = Desk.of(request), guard.visit(request).account
-    if account.totp_at is None:
-        async with desk.site.database.write() as db:
-            await identity.offer_totp(db, account, totp.nonce())
-    return guard.back("/dashboard/settings#totp")
-
-
-async def confirm_totp(request: Request, form: FormData) -> Response:
-    """The first right code puts codes in force."""
-    desk, account = Desk.of(request), guard.visit(request).account
-    right = account.totp_nonce and await login.is_code(desk, account, text(form, "code"))
-    if not right:
-        words = "This code is wrong. Check the clock of your device."
-        return await _page(request, Problem("code", words))
-    async with desk.site.database.write() as db:
-        await identity.confirm_totp(db, account, now=desk.now)
-        await _note(db, desk, "totp.on", account, address(request))
-    return guard.back("/dashboard/settings?done=totp")
-
-
-async def end_totp(request: Request, form: FormData) -> Response:
-    """No code any more, after one last one."""
-    desk, account = Desk.of(request), guard.visit(request).account
-    tried = Login(account.email or account.id, address(request))
-    try:
-        await _check_turn(desk, tried)
-    except Problem as problem:
-        return await _page(request, problem)
-    if account.totp_at is not None and not await login.is_code(desk, account, text(form, "code")):
-        async with desk.site.database.write() as db:
-            await tried.failed(db, now=desk.now)
-        return await _page(request, Problem("code", "This code is wrong or was used already."))
-    async with desk.site.database.write() as db:
-        await identity.end_totp(db, account)
-        await _note(db, desk, "totp.off", account, address(request))
-    return guard.back("/dashboard/settings?done=totp-off")
 
 
 async def sign_out_others(request: Request, _form: FormData) -> Response:
@@ -177,7 +138,7 @@ async def unlink(request: Request, form: FormData) -> Response:
     async with desk.site.database.write() as db:
         others = len(await identity.linked(db, account.id)) > 1
         if account.password_hash is None and not others:
-            return await _page(request, Problem("providers", "Set a password first."))
+            return await respond(request, Problem("providers", "Set a password first."))
         await identity.unlink(db, account.id, text(form, "provider"))
     return guard.back("/dashboard/settings?done=unlinked")
 
@@ -189,13 +150,13 @@ async def use_promo(request: Request, form: FormData) -> Response:
         async with desk.site.database.write() as db:
             await limits.check(db, limits.PROMO, account.id, "wrong codes", now=desk.now)
             await promos.redeem(db, account, text(form, "promo"), now=desk.now)
-            await _note(db, desk, "promo.used", account, detail=promos.spelt(text(form, "promo")))
+            await note(db, desk, "promo.used", account, detail=promos.spelt(text(form, "promo")))
     except Braked as braked:
-        return await _page(request, Problem("promo", str(braked)))
+        return await respond(request, Problem("promo", str(braked)))
     except PromoRefused as refused:
         async with desk.site.database.write() as db:
             await brakes.note(db, limits.PROMO, account.id, now=desk.now)
-        return await _page(request, Problem("promo", str(refused)))
+        return await respond(request, Problem("promo", str(refused)))
     return guard.back("/dashboard?done=promo")
 
 
@@ -234,7 +195,7 @@ async def delete(request: Request, form: FormData) -> Response:
         await _check_leaves(desk, account)
         await _check_meant(request, text(form, "password"))
     except Problem as problem:
-        return await _page(request, problem)
+        return await respond(request, problem)
     async with desk.site.database.write() as db:
         await leaving.delete_account(db, account)
         await audit.write(db, "account.deleted", actor=account.id, target=account.id, now=desk.now)
@@ -250,7 +211,7 @@ async def _check_meant(request: Request, typed: str) -> None:
     """The password, or without one the address, so that no slip deletes an account."""
     account = guard.visit(request).account
     if account.password_hash is not None:
-        await _prove(request, typed, "delete")
+        await prove(request, typed, "delete")
     elif typed.strip().lower() != (account.email or account.name):
         raise Problem("delete", "Type your e-mail address to delete the account.")
 
@@ -268,20 +229,21 @@ async def _check_leaves(desk: Desk, account: Account) -> None:
         raise Problem("delete", "The only operator cannot leave: nobody could run this place.")
 
 
-async def _prove(request: Request, password: str, field: str) -> None:
+async def prove(request: Request, password: str, field: str) -> None:
     """The password once more, with the brakes of a log-in. Raises Problem."""
     desk, account = Desk.of(request), guard.visit(request).account
     if account.password_hash is None:
         return
     tried = Login(account.email or account.id, address(request))
-    await _check_turn(desk, tried, field)
+    await check_turn(desk, tried, field)
     if not await desk.passwords.matches(account.password_hash, password):
         async with desk.site.database.write() as db:
             await tried.failed(db, now=desk.now)
         raise Problem(field, _WRONG)
 
 
-async def _check_turn(desk: Desk, tried: Login, field: str = "code") -> None:
+async def check_turn(desk: Desk, tried: Login, field: str = "code") -> None:
+    """Refuse who failed too often. Raises Problem."""
     async with desk.site.database.read() as db:
         try:
             await tried.check(db, now=desk.now)
@@ -289,7 +251,7 @@ async def _check_turn(desk: Desk, tried: Login, field: str = "code") -> None:
             raise Problem(field, str(braked)) from None
 
 
-async def _note(
+async def note(
     db: AsyncConnection,
     desk: Desk,
     action: str,
@@ -298,6 +260,7 @@ async def _note(
     *,
     detail: str = "",
 ) -> None:
+    """Say in the audit log what an account did with itself."""
     who = account.id
     await audit.write(db, action, actor=who, target=who, now=desk.now, detail=detail, address=where)
 
@@ -306,14 +269,19 @@ def _without(record: msgspec.Struct, *names: str) -> dict[str, Any]:
     return {k: v for k, v in msgspec.structs.asdict(record).items() if k not in names}
 
 
-async def _page(request: Request, problem: Problem | None = None) -> Response:
+async def respond(
+    request: Request, problem: Problem | None = None, *, recovery_codes: Sequence[str] = ()
+) -> Response:
+    """The page, with what is wrong on it; `recovery_codes` are new, and shown this once."""
     desk, visit = Desk.of(request), guard.visit(request)
     async with desk.site.database.read() as db:
         account = await identity.by_id(db, visit.account.id)
         logins = await stored.of_account(db, account.id, now=desk.now)
         linked = await identity.linked(db, account.id)
+        left = await recovery.left(db, account.id)
     pending = account.totp_nonce is not None and account.totp_at is None
     secret = totp.secret(desk.signing, account.totp_nonce or "") if pending else ""
+    link = totp.uri(secret, account.email or account.name) if secret else ""
     context = {
         "account": account,
         "sessions": logins,
@@ -321,7 +289,10 @@ async def _page(request: Request, problem: Problem | None = None) -> Response:
         "browser": agents.named,
         "problems": guard.Filled({problem.field: str(problem)} if problem else {}),
         "secret": totp.shown(secret),
-        "uri": totp.uri(secret, account.email or account.name) if secret else "",
+        "uri": link,
+        "picture": totp.picture(link) if link else "",
+        "codes": recovery_codes,
+        "codes_left": left,
         "linked": linked,
         "providers": desk.providers,
         "days": desk.settings.receipts_days,

@@ -8,17 +8,18 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from oxlo.portal import guard, sessions, totp
+from oxlo.portal import guard, letters, recovery, sessions, totp
 from oxlo.portal.desk import Desk, address
 from oxlo.portal.entry.limits import Braked, Login
 from oxlo.portal.guard import local, text
 from oxlo.store import audit, identity
+from oxlo.store import recovery as kept
 from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountNotFound, InvalidAccount
 
 #: The same words whatever was wrong: nobody learns which addresses have an account.
 WRONG = "E-mail address or password is wrong."
-_CODE_WRONG = "This code is wrong or was used already. Wait for the next one."
+_CODE_WRONG = "This code is wrong or was used already. Wait for the next one, or use another."
 _TOO_LATE = "That took too long. Log in again."
 #: Seconds in which the second factor has to follow the first.
 _PROOF_LIFE = 300
@@ -125,7 +126,7 @@ async def _coded(request: Request, proof: str, code: str) -> Account:
         account = await identity.by_id(db, _proven(request, proof))
         tried = Login(account.email or account.id, address(request))
         await _check(db, tried, desk.now)
-    if not await is_code(desk, account, code):
+    if not await is_second_factor(request, account, code):
         await _count(request, tried, account)
         raise Refused(_CODE_WRONG)
     return account
@@ -139,6 +140,29 @@ async def is_code(desk: Desk, account: Account, code: str) -> bool:
         return False
     async with desk.site.database.write() as db:
         return await identity.use_step(db, account, step)
+
+
+async def is_second_factor(request: Request, account: Account, code: str) -> bool:
+    """Whether this is the account's one-time code, or a recovery code; it is used up."""
+    if recovery.is_shaped(code):
+        return await _stands_in(request, account, code)
+    return await is_code(Desk.of(request), account, code)
+
+
+async def _stands_in(request: Request, account: Account, code: str) -> bool:
+    """Whether this is a recovery code that was not used; it is used up, and its owner is told."""
+    desk = Desk.of(request)
+    digest = recovery.digest(desk.signing, account.id, code)
+    async with desk.site.database.write() as db:
+        if not await kept.use(db, account.id, digest, now=desk.now):
+            return False
+        await _note(request, db, "recovery.used", account)
+        if account.email:
+            left = await kept.left(db, account.id)
+            letter = letters.recovery_used(desk.settings.base_url, address(request), left)
+            await letters.post(db, account.email, letter, now=desk.now)
+    log.info("recovery.used", account=account.id)
+    return True
 
 
 def _proof(request: Request, account_id: str) -> str:

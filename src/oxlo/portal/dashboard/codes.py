@@ -1,0 +1,82 @@
+"""One-time codes in Settings, and the recovery codes that stand in for them."""
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.portal import guard, recovery, totp
+from oxlo.portal.dashboard import settings
+from oxlo.portal.dashboard.settings import Problem
+from oxlo.portal.desk import Desk, address
+from oxlo.portal.entry import login
+from oxlo.portal.entry.limits import Login
+from oxlo.portal.guard import text
+from oxlo.portal.sessions import flash
+from oxlo.store import identity
+from oxlo.store import recovery as kept
+
+_ON = "From now on you are asked for a code when you log in."
+
+
+async def offer(request: Request, _form: FormData) -> Response:
+    """Show a secret to put into an authenticator."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    if account.totp_at is None:
+        async with desk.site.database.write() as db:
+            await identity.offer_totp(db, account, totp.nonce())
+    return guard.back("/dashboard/settings#totp")
+
+
+async def confirm(request: Request, form: FormData) -> Response:
+    """The first right code puts codes in force; recovery codes are shown, this once."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    right = account.totp_nonce and await login.is_code(desk, account, text(form, "code"))
+    if not right:
+        words = "This code is wrong. Check the clock of your device."
+        return await settings.respond(request, Problem("code", words))
+    made = recovery.made()
+    async with desk.site.database.write() as db:
+        await identity.confirm_totp(db, account, now=desk.now)
+        await kept.renew(db, account.id, _digests(desk, account.id, made), now=desk.now)
+        await settings.note(db, desk, "totp.on", account, address(request))
+    flash(request, "ok", _ON)
+    return await settings.respond(request, recovery_codes=made)
+
+
+async def renew(request: Request, form: FormData) -> Response:
+    """New recovery codes, for the password; those before log in no more."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    try:
+        await settings.prove(request, text(form, "password"), "codes-password")
+    except Problem as problem:
+        return await settings.respond(request, problem)
+    if account.totp_at is None:
+        return guard.back("/dashboard/settings#totp")
+    made = recovery.made()
+    async with desk.site.database.write() as db:
+        await kept.renew(db, account.id, _digests(desk, account.id, made), now=desk.now)
+        await settings.note(db, desk, "recovery.renewed", account, address(request))
+    return await settings.respond(request, recovery_codes=made)
+
+
+async def end(request: Request, form: FormData) -> Response:
+    """No code any more, after one last one."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    tried, code = Login(account.email or account.id, address(request)), text(form, "code")
+    try:
+        await settings.check_turn(desk, tried)
+    except Problem as problem:
+        return await settings.respond(request, problem)
+    if account.totp_at is not None and not await login.is_second_factor(request, account, code):
+        async with desk.site.database.write() as db:
+            await tried.failed(db, now=desk.now)
+        words = "This code is wrong or was used already."
+        return await settings.respond(request, Problem("code", words))
+    async with desk.site.database.write() as db:
+        await identity.end_totp(db, account)
+        await settings.note(db, desk, "totp.off", account, address(request))
+    return guard.back("/dashboard/settings?done=totp-off")
+
+
+def _digests(desk: Desk, account_id: str, codes: list[str]) -> list[str]:
+    return [recovery.digest(desk.signing, account_id, code) for code in codes]

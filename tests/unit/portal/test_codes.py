@@ -1,0 +1,108 @@
+"""One-time codes set up by camera, and recovery codes for the day the device is gone."""
+
+import re
+
+import httpx2
+import pyotp
+from tests.unit.portal.people import EMAIL, PASSWORD, Portal, Somebody, csrf, field
+
+from oxlo.portal import recovery, totp
+from oxlo.store import identity, mails
+
+PAGE = "/dashboard/settings"
+
+
+async def _secret(portal: Portal) -> str:
+    async with portal.database.read() as db:
+        account = await identity.by_email(db, EMAIL)
+    assert account is not None
+    return totp.secret(portal.desk.signing, account.totp_nonce or "")
+
+
+def _shown(reply: httpx2.Response) -> list[str]:
+    return re.findall(r"<li><code>(\w{5}-\w{5})</code>", reply.text)
+
+
+async def _set_up(portal: Portal) -> tuple[Somebody, list[str]]:
+    """Somebody with one-time codes, and the recovery codes that were shown."""
+    somebody = await portal.newcomer()
+    await somebody.send(f"{PAGE}/totp", page=PAGE)
+    code = str(pyotp.TOTP(await _secret(portal)).at(int(portal.clock.now)))
+    return somebody, _shown(await somebody.send(f"{PAGE}/totp/confirm", page=PAGE, code=code))
+
+
+async def _log_in(portal: Portal, code: str) -> tuple[Somebody, httpx2.Response]:
+    other = portal.somebody()
+    asked = await other.log_in()
+    fields = {"csrf": csrf(asked), "proof": field(asked, "proof"), "code": code}
+    return other, await other.client.post("/login/code", data=fields)
+
+
+async def test_secret_is_a_picture_too(portal: Portal) -> None:
+    """The page shows a QR code: squares, without a style that the security policy forbids."""
+    somebody = await portal.newcomer()
+    await somebody.send(f"{PAGE}/totp", page=PAGE)
+    page = (await somebody.get(PAGE)).text
+    picture = re.search(r'<svg [^>]*class="qr".*?</svg>', page)
+    assert picture
+    assert "style" not in picture[0]
+
+
+def test_link_names_the_account_as_it_is() -> None:
+    """What an authenticator shows is the address, its plus sign included."""
+    read = pyotp.parse_uri(totp.uri("A" * 32, "ann+x@example.com"))
+    assert (read.name, read.issuer) == ("ann+x@example.com", "Oxlo")
+
+
+async def test_ten_codes_are_shown_once(portal: Portal) -> None:
+    """They are on the page that turns codes on, and on no page after it."""
+    somebody, codes = await _set_up(portal)
+    assert len(set(codes)) == recovery.COUNT
+    page = await somebody.get(PAGE)
+    assert _shown(page) == []
+    assert "10 of 10 recovery codes left" in page.text
+
+
+async def test_code_logs_in_once(portal: Portal) -> None:
+    """However it is typed; then it is used up, its owner is told, and one fewer is left."""
+    _, codes = await _set_up(portal)
+    other, _ = await _log_in(portal, codes[0].lower().replace("-", " "))
+    assert await other.is_in()
+    assert "9 of 10 recovery codes left" in (await other.get(PAGE)).text
+    _, again = await _log_in(portal, codes[0])
+    assert again.status_code == 401
+    async with portal.database.read() as db:
+        assert "A recovery code was used" in [mail.subject for mail in await mails.latest(db)]
+
+
+async def test_database_knows_no_code(portal: Portal) -> None:
+    """What is kept is a digest under the installation's secret."""
+    _, codes = await _set_up(portal)
+    files = portal.desk.settings.home.glob("oxlo.db*")
+    kept = b"".join(file.read_bytes() for file in files)
+    plain = codes[0].replace("-", "").encode()
+    assert codes[0].encode() not in kept
+    assert plain not in kept
+    assert recovery.digest(b"a", "acct_1", codes[0]) != recovery.digest(b"b", "acct_1", codes[0])
+
+
+async def test_new_codes_take_the_password(portal: Portal) -> None:
+    """Who only found an open browser gets none; new ones end those before."""
+    somebody, codes = await _set_up(portal)
+    wrong = await somebody.send(f"{PAGE}/totp/recovery", page=PAGE, password="not my password")
+    assert wrong.status_code == 400
+    assert not _shown(wrong)
+    new = _shown(await somebody.send(f"{PAGE}/totp/recovery", page=PAGE, password=PASSWORD))
+    assert len(new) == recovery.COUNT
+    assert (await _log_in(portal, codes[1]))[1].status_code == 401
+    assert await (await _log_in(portal, new[1]))[0].is_in()
+
+
+async def test_code_turns_codes_off(portal: Portal) -> None:
+    """With the device lost, a recovery code ends what it stands in for."""
+    somebody, codes = await _set_up(portal)
+    off = await somebody.send(f"{PAGE}/totp/end", page=PAGE, code=codes[2])
+    assert off.status_code == 303
+    other = portal.somebody()
+    await other.log_in()
+    assert await other.is_in()
