@@ -18,7 +18,7 @@ BENCHES = {
     "pages": "pages beside small chats: what each costs, and how much later chats are answered",
     "detection": "things found in pictures through the platform and by the bare library",
     "images": "images through the platform and by the bare library; the engine's memory",
-    "warm": "the first call to each model after a start, beside the twenty that follow",
+    "warm": "the first call after a start, an idle while, a replacement, beside those after it",
     "hotpath": "CPU of one chat call in the gateway's own code, without kernel and network",
     "dialects": "CPU of reading a request, writing an engine's and translating chunks",
     "limits": "four gateways and 64 clients of one account: accepted is exactly what is allowed",

@@ -44,19 +44,20 @@ class Call:
 LIMITS = Call("/v1/limits", "application/json", b"", "GET")
 
 
-def said(number: int) -> str:
+def said(number: int, series: int = 0) -> str:
     """A sentence that takes about two seconds to say."""
-    return f"The {NOUNS[number]} by the {NOUNS[number - 1]} was old and grey."
+    other = NOUNS[(number - 1 - series) % len(NOUNS)]
+    return f"The {NOUNS[number]} by the {other} was old and grey."
 
 
-def calls(model: Model, recordings: Sequence[bytes]) -> list[Call]:
-    """One for each noun, of the kind that the model is there for.
+def calls(model: Model, recordings: Sequence[bytes], series: int = 0) -> list[Call]:
+    """One for each noun, of the kind that the model is there for; other texts in each series.
 
-    Recordings are those of the same sentences; only what hears needs any.
+    Recordings are those of the first series' sentences; only what hears needs any.
     """
     ability = next(ability for ability in _KINDS if ability in model.abilities)
     path, body = _KINDS[ability]
-    made = (body(model.id, number, recordings) for number in range(len(NOUNS)))
+    made = (body(model.id, number, series, recordings) for number in range(len(NOUNS)))
     return [Call(path, kind, content) for kind, content in made]
 
 
@@ -69,31 +70,34 @@ def _json(**fields: object) -> Body:
     return "application/json", msgspec.json.encode(fields)
 
 
-def _chat(model: str, number: int, _: Sequence[bytes]) -> Body:
+def _chat(model: str, number: int, series: int, _: Sequence[bytes]) -> Body:
     messages = [
-        {"role": "user", "content": f"{NOUNS[number].title()}! Tell me a story. {said(number)}"}
+        {
+            "role": "user",
+            "content": f"{NOUNS[number].title()}! Tell me a story. {said(number, series)}",
+        }
     ]
     return _json(model=model, messages=messages, max_tokens=8)
 
 
-def _embeddings(model: str, number: int, _: Sequence[bytes]) -> Body:
-    return _json(model=model, input=said(number), encoding_format="base64")
+def _embeddings(model: str, number: int, series: int, _: Sequence[bytes]) -> Body:
+    return _json(model=model, input=said(number, series), encoding_format="base64")
 
 
-def _images(model: str, number: int, _: Sequence[bytes]) -> Body:
+def _images(model: str, number: int, series: int, _: Sequence[bytes]) -> Body:
     prompt = f"a red circle and a {NOUNS[number]}"
-    return _json(model=model, prompt=prompt, seed=number, response_format="b64_json")
+    return _json(model=model, prompt=prompt, seed=number + 100 * series, response_format="b64_json")
 
 
-def _speech(model: str, number: int, _: Sequence[bytes]) -> Body:
-    return _json(model=model, input=said(number), voice="alloy", response_format="wav")
+def _speech(model: str, number: int, series: int, _: Sequence[bytes]) -> Body:
+    return _json(model=model, input=said(number, series), voice="alloy", response_format="wav")
 
 
-def _transcription(model: str, number: int, recordings: Sequence[bytes]) -> Body:
+def _transcription(model: str, number: int, _: int, recordings: Sequence[bytes]) -> Body:
     return _form(model, "file", "a.wav", recordings[number])
 
 
-def _detection(model: str, number: int, _: Sequence[bytes]) -> Body:
+def _detection(model: str, number: int, _: int, __: Sequence[bytes]) -> Body:
     """As a camera would that moves a little each time."""
     image = base64.b64encode(picture(number)).decode()
     return _json(model=model, image=image)
@@ -119,7 +123,7 @@ def _form(model: str, name: str, filename: str, content: bytes) -> Body:
 
 
 #: What a model is asked for is the first of these that it can do.
-_KINDS: dict[str, tuple[str, Callable[[str, int, Sequence[bytes]], Body]]] = {
+_KINDS: dict[str, tuple[str, Callable[[str, int, int, Sequence[bytes]], Body]]] = {
     "chat": ("/v1/chat/completions", _chat),
     "embeddings": ("/v1/embeddings", _embeddings),
     "images": ("/v1/images/generations", _images),

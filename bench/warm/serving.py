@@ -1,0 +1,117 @@
+"""A running `oxlo serve`, and who calls its models."""
+
+import http.client
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import asking, engines
+from bench.calls import Refused
+from bench.processes import Failed, Process, free_port
+
+#: Seconds after which `oxlo serve` closes a client's idle connection, here.
+IDLE = 2
+_TOLD = 20
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A running `oxlo serve`."""
+
+    port: int
+    env: dict[str, str]
+
+    def key(self) -> str:
+        """Of an account that has made no call yet."""
+        self.cli("accounts", "create", "bench", "--plan", "enterprise")
+        return self.cli("keys", "create", "--account", "bench", "--quiet")
+
+    def cli(self, *arguments: str) -> str:
+        """What a command of Oxlo's prints. Raises Failed."""
+        command = [sys.executable, "-m", "oxlo", *arguments]
+        done = subprocess.run(command, env=self.env, capture_output=True, text=True)
+        if done.returncode:
+            raise Failed(f"oxlo {' '.join(arguments)}: {done.stdout}{done.stderr}")
+        return done.stdout.strip()
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One answered call."""
+
+    body: bytes
+    #: Milliseconds, until all of it was there; and those of them in the platform's queue.
+    took: float
+    queued: float
+
+
+class Asker:
+    """Makes the calls to one model, on a connection that is kept."""
+
+    def __init__(self, port: int, key: str, calls: Iterable[asking.Call]) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port)
+        self._connection.connect()
+        self._key = key
+        self._calls = iter(calls)
+
+    def close(self) -> None:
+        """Hang up; the next call has a new connection, and the time for it."""
+        self._connection.close()
+
+    def next(self) -> Reply:
+        """Make the next call. Raises Refused."""
+        return self.answer(next(self._calls))
+
+    def looked_up(self) -> float:
+        """Milliseconds that the key's first use takes longer than its next ones."""
+        first, *others = (self.answer(asking.LIMITS).took for _ in range(1 + _TOLD))
+        return first - sorted(others)[_TOLD // 2]
+
+    def answer(self, call: asking.Call) -> Reply:
+        """The reply. Raises Refused."""
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": call.kind}
+        began = time.perf_counter()
+        self._connection.request(call.method, call.path, call.content, headers)
+        with self._connection.getresponse() as reply:
+            body = reply.read()
+            took = (time.perf_counter() - began) * 1000
+            if reply.status != 200:
+                raise Refused(body[:500].decode(errors="replace"))
+            return Reply(body, took, float(reply.headers.get("x-oxlo-queue-ms", 0)))
+
+
+@contextmanager
+def serving(models: Sequence[str]) -> Iterator[Serving]:
+    """`oxlo serve` on an empty home, once it says that it is ready. Raises Failed."""
+    for model in models:
+        engines.files(model)
+    with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name:
+        home = Path(name)
+        (home / "weights").symlink_to(engines.cache())
+        port = free_port()
+        env = {k: v for k, v in os.environ.items() if not k.startswith("OXLO_")}
+        env |= {"OXLO_HOME": name, "OXLO_PORT": str(port), "OXLO_MODELS": ",".join(models)}
+        env |= {"OXLO_IDLE_TIMEOUT": str(IDLE)}
+        command = [sys.executable, "-m", "oxlo", "serve"]
+        with Process(command, home / "serve.log", None, env) as process:
+            _wait(process)
+            yield Serving(port, env)
+
+
+def _wait(process: Process, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        process.check()
+        said = process.log.read_text()
+        if "Not ready: " in said:
+            raise Failed(said.partition("Not ready: ")[2])
+        if "Ready after " in said:
+            return
+        time.sleep(0.05)
+    raise Failed(f"not ready in {seconds:.0f} s: {process.last_words()}")
