@@ -9,6 +9,8 @@ from oxlo.gateway.endpoints import INFERENCE, Endpoint
 
 #: Names in one message, at most.
 _MOST = 10
+#: Abilities that answers at the same endpoint may lack.
+_TOLD = ("vision", "reasoning")
 
 
 class Advice:
@@ -35,11 +37,14 @@ class Advice:
         return UnsupportedAbility(f"{error.message} {others}", param=error.param, **error.extra)
 
     def not_deployed(self, model: Model, endpoint: Endpoint) -> ApiError:
-        """Ready models of the same category, else those that answer at the same endpoint."""
+        """Ready models that can do the same, else of its category, else of the endpoint."""
         ready = self._ready(lambda other: endpoint.ability in other.abilities)
+        able = [m for m in ready if model.abilities <= m.abilities]
         alike = [m for m in ready if m.category == model.category]
+        named = able or alike or ready
         return ModelNotDeployed(
-            f"This installation does not serve {model.id}. Ready now: {_some(alike or ready)}.",
+            f"This installation does not serve {model.id}. "
+            f"Ready now: {_some(named)}{_lacking(model, named)}.",
             param="model",
         )
 
@@ -54,6 +59,14 @@ class Advice:
 
     def _ready(self, can: Callable[[Model], bool]) -> list[Model]:
         return [m for m in self._catalogue if can(m) and self._backends.is_ready(m.id)]
+
+
+def _lacking(model: Model, others: list[Model]) -> str:
+    """What none of the others can do, of what a model is chosen for."""
+    missing = [
+        a for a in _TOLD if a in model.abilities and all(a not in m.abilities for m in others)
+    ]
+    return f" (without {', '.join(missing)})" if others and missing else ""
 
 
 def _some(models: Iterable[Model]) -> str:

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from msgspec import Raw, UnsetType
+from msgspec import UNSET, Raw, UnsetType
 
 from oxlo.catalogue import Model
 from oxlo.errors import UnsupportedAbility
-from oxlo.wire.decode import Decoder, invalid, required, too_deep, unsupported
+from oxlo.wire.decode import Decoder, invalid, required, sent, too_deep, unsupported
 from oxlo.wire.given import given
 from oxlo.wire.media import Medium
 from oxlo.wire.messages import Summary, summarise, turns
 from oxlo.wire.ranges import check_given
 from oxlo.wire.sampling import CHECKS, Check, Generation
-from oxlo.wire.shapes.chat import ChatFields, ResponseFormat
+from oxlo.wire.shapes.chat import ChatFields, JsonSchema, ResponseFormat
 from oxlo.wire.shapes.messages import Message
 from oxlo.wire.tools import NO_OFFER, Offer, read_tools
 
@@ -91,6 +91,9 @@ def decode(body: bytes) -> tuple[ChatRequest, tuple[str, ...]]:
 
 
 def _check_format(form: ResponseFormat) -> None:
+    if form.type != "text" and form.json_schema is None and sent(form.schema):
+        form.type, form.json_schema = "json_schema", JsonSchema("answer", form.schema)
+    form.schema = UNSET
     if form.type != "json_schema":
         return
     if form.json_schema is None:

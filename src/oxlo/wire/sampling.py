@@ -34,6 +34,9 @@ class Generation:
             if not self.stream:
                 raise invalid("stream_options", "allowed only with 'stream': true.")
             self.include_usage = options.include_usage is True
+        penalty = given.pop("repetition_penalty", None)
+        if penalty is not None:
+            given.setdefault("repeat_penalty", penalty)
         for name, value in given.items():
             check = checks.get(name)
             if check is not None:

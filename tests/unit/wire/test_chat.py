@@ -145,6 +145,25 @@ def test_schema_is_an_object(refuse: Refuse, schema: Any) -> None:
     assert error.param == "response_format.json_schema.schema"
 
 
+@pytest.mark.parametrize("kind", ["json_object", "json_schema"])
+def test_bare_schema(accept: Accept, refuse: Refuse, kind: str) -> None:
+    """A schema without a name around it is one all the same, never left out silently."""
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    form = accept(response_format={"type": kind, "schema": schema}).given["response_format"]
+    named = {"name": "answer", "schema": schema}
+    assert json.loads(msgspec.json.encode(form)) == {"type": "json_schema", "json_schema": named}
+    error = refuse(response_format={"type": kind, "schema": 5})
+    assert error.param == "response_format.json_schema.schema"
+
+
+def test_two_names_of_the_penalty(accept: Accept) -> None:
+    """repetition_penalty, as others have it, is repeat_penalty; ours counts where both are."""
+    given = accept(repetition_penalty=1.3).given
+    assert given["repeat_penalty"] == 1.3
+    assert "repetition_penalty" not in given
+    assert accept(repetition_penalty=1.3, repeat_penalty=1.1).given["repeat_penalty"] == 1.1
+
+
 def test_sound_that_is_not_asked_for() -> None:
     """How an answer should sound means nothing, where it is text: as at OpenAI."""
     said = {"model": "m", "messages": [{"role": "user", "content": "x"}], "modalities": ["text"]}

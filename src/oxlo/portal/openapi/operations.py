@@ -90,6 +90,7 @@ MEANINGS = {
     "stream_format": "Sound as it is, or as events with base64.",
     "chunking_strategy": "With auto, what is no speech is left out first.",
     "confidence_threshold": "Another name of confidence.",
+    "repetition_penalty": "Another name of repeat_penalty.",
 }
 
 _MODEL: tuple[str, Place, str] = ("model", "path", "An id or alias.")

@@ -25,6 +25,8 @@ class ResponseFormat(msgspec.Struct, omit_defaults=True):
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None
+    #: Where Together and Fireworks have it: a schema without a name around it.
+    schema: Raw | UnsetType = UNSET
 
 
 class ChatFields(Sampling, kw_only=True):

@@ -38,6 +38,8 @@ class Sampling(msgspec.Struct, kw_only=True):
     typical_p: float | None = None
     tfs_z: float | None = None
     repeat_penalty: float | None = None
+    #: The same, as most other providers call it.
+    repetition_penalty: float | None = None
     mirostat_mode: int | None = None
     mirostat_tau: float | None = None
     mirostat_eta: float | None = None
