@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 HEIGHT = 176
 _TOP = 16
 _BOTTOM = 24
-#: Per cent of the width, right of lines: their names stand there.
+#: Per cent of the width, right of lines: names of providers fit there.
 _MARGIN = 24.0
 #: Pixels of a chart on a phone, and of a letter below it.
 _PHONE = 300
@@ -79,11 +79,15 @@ def lines(
     *,
     write: Write = whole,
     marks: Iterable[Mark] = (),
+    margin: float = _MARGIN,
 ) -> Markup:
-    """Lines from zero, each named at its end; `labels` stand along the x axis."""
+    """Lines from zero, each named at its end; `labels` stand along the x axis.
+
+    `margin`: per cent of the width that names take, right of the lines.
+    """
     known = [value for line in drawn for value in line.values if value is not None]
     top = nice(max(known, default=0))
-    width = 100 - _MARGIN
+    width = 100 - margin
     inner = "".join(_polyline(line, number, top) for number, line in enumerate(drawn))
     parts = [_grid(top, write, width)]
     parts += [_mark(mark, width) for mark in marks]

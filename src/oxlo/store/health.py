@@ -1,28 +1,18 @@
 """How the models have been answering: figures of all accounts' calls, without saying whose."""
 
-from collections.abc import Sequence
-from typing import Any
-
 import msgspec
-from sqlalchemy import ColumnElement, Select, case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from oxlo.store import percentiles
 from oxlo.store.calls import RUNNING
+from oxlo.store.percentiles import Spread
 from oxlo.store.schema import calls
 
-#: Percentiles are those of at most so many of the newest calls, so that asking stays cheap.
-SAMPLE = 50_000
 #: Calls after a start that its first one is compared with.
 LATER = 20
 _ENGINE_ENDS = ("answered", "failed", "timed_out", "lost")
 _FAULTS = ("failed", "timed_out", "lost")
-
-
-class Spread(msgspec.Struct, frozen=True):
-    """The median and the 95th percentile, milliseconds."""
-
-    p50: float
-    p95: float
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,21 +38,23 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
 async def since(db: AsyncConnection, begin: float) -> dict[str, Health]:
     """Each model's health over the calls admitted from `begin` (unix seconds) on."""
-    first = await _spreads(db, begin, calls.c.first_ms, calls.c.stream, calls.c.first_ms > 0)
-    total = await _spreads(db, begin, calls.c.total_ms)
+    model, since_then = calls.c.model, calls.c.admitted_at >= begin
+    streams = (calls.c.stream, calls.c.first_ms > 0)
+    first = await percentiles.spreads(db, model, calls.c.first_ms, since_then, *streams)
+    total = await percentiles.spreads(db, model, calls.c.total_ms, since_then)
     query = (
         select(calls.c.model, func.count(), func.sum(_count_if(calls.c.outcome.in_(_FAULTS))))
-        .where(calls.c.admitted_at >= begin, calls.c.outcome.in_(_ENGINE_ENDS))
+        .where(since_then, calls.c.outcome.in_(_ENGINE_ENDS))
         .group_by(calls.c.model)
     )
     return {
-        model: Health(
+        name: Health(
             requests=count,
             errors=int(errors),
-            first_ms=first.get(model),
-            total_ms=total.get(model),
+            first_ms=first.get(name),
+            total_ms=total.get(name),
         )
-        for model, count, errors in await db.execute(query)
+        for name, count, errors in await db.execute(query)
     }
 
 
@@ -85,41 +77,6 @@ async def start(db: AsyncConnection, replica: str, ready_at: float) -> Start | N
         return None
     later = sorted(times[1:])
     return Start(first_ms=times[0], later_ms=later[len(later) // 2] if later else None)
-
-
-async def _spreads(
-    db: AsyncConnection, begin: float, value: ColumnElement[float], *only: ColumnElement[bool]
-) -> dict[str, Spread]:
-    rows = await db.execute(_percentiles(begin, value, only, (50, 95)))
-    return {model: Spread(round(float(p50), 1), round(float(p95), 1)) for model, p50, p95 in rows}
-
-
-def _percentiles(
-    begin: float,
-    value: ColumnElement[float],
-    only: Sequence[ColumnElement[bool]],
-    wanted: tuple[int, int],
-) -> Select[Any]:
-    """By nearest rank; spelt with windows, which both databases have, and SQLite no percentiles."""
-    newest = (
-        select(calls.c.model, value.label("value"))
-        .where(calls.c.admitted_at >= begin, calls.c.outcome == "answered", *only)
-        .order_by(calls.c.admitted_at.desc())
-        .limit(SAMPLE)
-        .subquery()
-    )
-    model = newest.c.model
-    ranked = select(
-        model,
-        newest.c.value,
-        func.row_number().over(partition_by=model, order_by=newest.c.value).label("rank"),
-        func.count().over(partition_by=model).label("size"),
-    ).subquery()
-    columns = (
-        func.min(case((ranked.c.rank * 100 >= ranked.c.size * percent, ranked.c.value)))
-        for percent in wanted
-    )
-    return select(ranked.c.model, *columns).group_by(ranked.c.model)
 
 
 def _count_if(condition: ColumnElement[bool]) -> ColumnElement[int]:

@@ -16,7 +16,8 @@ from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.ledger.windows import DAY, day_of, iso
 from oxlo.store import health, readiness
 from oxlo.store.database import Database
-from oxlo.store.health import Health, Spread, Start
+from oxlo.store.health import Health, Start
+from oxlo.store.percentiles import Spread
 from oxlo.store.readiness import Looks
 
 State = Literal["ready", "starting", "down"]

@@ -16,7 +16,8 @@ By = Literal["day", "hour", "model", "endpoint", "key", "outcome"]
 BY: tuple[By, ...] = get_args(By)
 
 _HOUR = 3600
-_GROUPS: dict[By, ColumnElement[Any]] = {
+#: Each as a column.
+GROUPS: dict[By, ColumnElement[Any]] = {
     "day": calls.c.day * DAY,
     "hour": calls.c.minute // (_HOUR // MINUTE) * _HOUR,
     "model": calls.c.model,
@@ -51,7 +52,7 @@ async def added_up(
     db: AsyncConnection, account_id: str, begin: float, end: float, by: Sequence[By]
 ) -> list[Group]:
     """An account's calls admitted in [begin, end), in unix seconds, grouped; ordered by group."""
-    groups = [_GROUPS[name].label(name) for name in by]
+    groups = [GROUPS[name].label(name) for name in by]
     query = select(*groups, *_SUMS).where(*_ended(account_id, begin, end))
     if groups:
         query = query.group_by(*groups).order_by(*groups)

@@ -243,6 +243,24 @@ async def test_call_is_on_every_page(portal: Portal) -> None:
     assert sum(int(row["requests"]) for row in table) == 1
 
 
+async def test_latency_is_drawn_and_told(portal: Portal) -> None:
+    """Lines named p50 and p95, the same figures as a table and as CSV; nothing of other models."""
+    somebody = await portal.newcomer()
+    assert "No answered request" in (await somebody.get("/dashboard/latency")).text
+    await _called(portal)
+    for by in ("day", "hour"):
+        page = (await somebody.get(f"/dashboard/latency?by={by}&days=7")).text
+        assert page.count(">p95</text>") == page.count('class="chart plot"') > 0
+    table = (await somebody.get("/dashboard/latency.csv?model=m")).text
+    (row,) = csv.DictReader(io.StringIO(table))
+    assert row["answered"] == "1"
+    assert float(row["total_ms_p50"]) == float(row["total_ms_p95"]) > 0
+    assert (
+        "No answered request of other"
+        in (await somebody.get("/dashboard/latency?model=other")).text
+    )
+
+
 async def test_receipts_of_others_are_not_there(portal: Portal) -> None:
     """Another account's receipt looks like none at all."""
     await portal.newcomer()
@@ -276,6 +294,7 @@ async def test_odd_filters_are_refused(portal: Portal) -> None:
     for path in (
         "/dashboard/usage?by=x",
         "/dashboard/usage?days=1e9",
+        "/dashboard/latency?by=model",
         "/dashboard/requests?after=x",
     ):
         assert (await somebody.get(path)).status_code == 400

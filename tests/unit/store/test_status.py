@@ -11,7 +11,7 @@ from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
 from oxlo.store import calls, readiness
 from oxlo.store.calls import Call
 from oxlo.store.database import Database
-from oxlo.store.health import Spread
+from oxlo.store.percentiles import Spread
 from oxlo.store.readiness import Looks
 from oxlo.store.status import Board
 from oxlo.testing.clock import FakeClock

@@ -258,7 +258,7 @@ async def _page(
         mine = [k for k in await keys.of_account(db, account.id) if _is_shown(k, desk.now)]
     order = {"active": 0, "expired": 1, "revoked": 2}
     mine.sort(key=lambda key: (order[key.state(desk.now)], -key.created_at))
-    model = overview.ready_model(desk)
+    model = overview.ready_model(desk, overview.plan_of(desk, account))
     context = {
         "keys": mine,
         "made": made,

@@ -44,7 +44,7 @@ async def page(request: Request) -> Response:
     facts = await _facts(desk, account, plan)
     if text := _DONE.get(request.query_params.get("done", "")):
         flash(request, "ok", text)
-    model = ready_model(desk)
+    model = ready_model(desk, plan)
     context = {
         "account": account,
         "plan": plan,
@@ -88,13 +88,16 @@ def standing_of(plan: Plan, used: standing.Used, now: float) -> tuple[Limit, ...
     )
 
 
-def ready_model(desk: Desk) -> str:
-    """A model to begin with: one that chats and answers now, else one that is loading."""
+def ready_model(desk: Desk, plan: Plan) -> str:
+    """A model to begin with: one that chats and answers now, else one that is loading.
+
+    One that the plan opens goes first: it answers after the trial, too.
+    """
     served = readiness.read(desk.settings.replicas_file)
     here = set(served.models)
-    chats = [m.id for m in desk.site.catalogue if m.id in here and "chat" in m.abilities]
-    ready = [name for name in chats if served.state(name) == "ready"]
-    return next(iter([*ready, *chats]), "")
+    chats = [m for m in desk.site.catalogue if m.id in here and "chat" in m.abilities]
+    chats.sort(key=lambda m: (served.state(m.id) != "ready", not plan.opens(m.tier)))
+    return chats[0].id if chats else ""
 
 
 async def _facts(desk: Desk, account: Account, plan: Plan) -> Facts:

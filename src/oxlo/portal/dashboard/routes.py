@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute
 
-from oxlo.portal.dashboard import codes, keys, overview, requests, settings, usage
+from oxlo.portal.dashboard import codes, keys, latency, overview, requests, settings, usage
 from oxlo.portal.guard import change, mine
 
 _KEYS = "/dashboard/api-keys"
@@ -21,6 +21,8 @@ def routes() -> list[BaseRoute]:
         change(f"{_KEYS}/{{key}}/rename", keys.rename),
         mine("/dashboard/usage", usage.page),
         mine("/dashboard/usage.csv", usage.download),
+        mine(latency.PATH, latency.page),
+        mine(f"{latency.PATH}.csv", latency.download),
         mine("/dashboard/requests", requests.page),
         mine("/dashboard/requests.csv", requests.download),
         mine("/dashboard/requests/{id}", requests.receipt),

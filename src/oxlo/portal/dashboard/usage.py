@@ -28,7 +28,8 @@ TABS: Mapping[By, str] = {
     "key": "By key",
 }
 SPANS = {"1": "Today", "7": "7 days", "30": "30 days", "90": "90 days"}
-_MOST_HOURS_DAYS = 7
+#: Hours are shown of so many days at most.
+MOST_HOURS_DAYS = 7
 _HOUR = 3600
 _HEADER = (
     "requests",
@@ -60,7 +61,7 @@ async def page(request: Request) -> Response:
     bars = [_bar(asked, group, names) for group in _filled(asked, groups)]
     title = f"Requests {TABS[asked.by].lower()}, {SPANS[asked.days].lower()}, UTC"
     context = {
-        "tabs": [(_link(asked, by=by), name, by == asked.by) for by, name in TABS.items()],
+        "tabs": tabs(asked.by, asked.days),
         "spans": [
             (_link(asked, days=days), name, days == asked.days) for days, name in SPANS.items()
         ],
@@ -92,8 +93,8 @@ def _asked(request: Request) -> Asked:
     by, days = query.get("by", "day"), query.get("days", "30")
     if by not in TABS or days not in SPANS:
         raise BadRequest("'by' and 'days' take what the tabs on the page give.")
-    if by == "hour" and int(days) > _MOST_HOURS_DAYS:
-        days = str(_MOST_HOURS_DAYS)
+    if by == "hour" and int(days) > MOST_HOURS_DAYS:
+        days = str(MOST_HOURS_DAYS)
     end = (Desk.of(request).now // DAY + 1) * DAY
     return Asked(by, days, end - int(days) * DAY, end)  # type: ignore[arg-type]
 
@@ -170,6 +171,18 @@ def _row(asked: Asked, group: Group, names: Mapping[str, str]) -> list[str]:
         milliseconds(sums.mean_first_ms),
         milliseconds(sums.mean_total_ms),
     ]
+
+
+def tabs(by: str, days: str, *, latency: bool = False) -> list[tuple[str, str, bool]]:
+    """The tabs of usage; latency is one of them."""
+    known = by if by in TABS else "day"
+    shown = [
+        (f"/dashboard/usage?{urlencode({'by': name, 'days': days})}", words, name == known)
+        for name, words in TABS.items()
+    ]
+    if latency:
+        shown = [(link, words, False) for link, words, _ in shown]
+    return [*shown, (f"/dashboard/latency?{urlencode({'days': days})}", "Latency", latency)]
 
 
 def _link(asked: Asked, **other: str) -> str:
