@@ -51,6 +51,11 @@ class Settings:
     replicas: tuple[str, ...] = _setting(
         (), "Engines of a model, `MODEL=NUMBER`, comma-separated; instead of its file's `replicas`."
     )
+    min_replicas: tuple[str, ...] = _setting(
+        (),
+        "Engines of a model that stay ready while one is replaced, `MODEL=NUMBER`, "
+        "comma-separated; 1 where nothing is said.",
+    )
     catalogue: Path | None = _setting(
         None, "Folder of further model files (TOML); default HOME/models.d."
     )

@@ -36,6 +36,7 @@ class _Others(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from snapshots.families(self._gateways)
         yield snapshots.replica_states(self._replicas)
+        yield from snapshots.replicas_wanted(self._replicas)
         yield snapshots.replica_warmth(self._replicas)
 
 

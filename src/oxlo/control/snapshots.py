@@ -10,6 +10,7 @@ from prometheus_client.core import (
     HistogramMetricFamily,
 )
 
+from oxlo.fleet import minimum
 from oxlo.fleet.registry import ReplicaList, ReplicaState
 
 Labels = Mapping[str, str]
@@ -66,6 +67,20 @@ def replica_states(replicas: ReplicaList) -> Metric:
             values = [replica.id, replica.model, replica.kind, state.value]
             family.add_metric(values, float(replica.state == state))
     return family
+
+
+def replicas_wanted(replicas: ReplicaList) -> Iterator[Metric]:
+    """How many of each model's replicas are ready, and how many have to be."""
+    ready = GaugeMetricFamily("oxlo_replicas_ready", "Replicas that take calls.", labels=["model"])
+    least = GaugeMetricFamily(
+        "oxlo_replicas_minimum", "Replicas that have to be ready.", labels=["model"]
+    )
+    minimums = {replica.model: 1 for replica in replicas.replicas} | replicas.minimum
+    for model, wanted in minimums.items():
+        ready.add_metric([model], minimum.ready(replicas.replicas, model))
+        least.add_metric([model], wanted)
+    yield ready
+    yield least
 
 
 def replica_warmth(replicas: ReplicaList) -> Metric:

@@ -50,15 +50,23 @@ class Engine:
 
 
 def assign(
-    models: Iterable[Model], gpus: Sequence[Gpu], wishes: Mapping[str, int] | None = None
+    models: Iterable[Model],
+    gpus: Sequence[Gpu],
+    wishes: Mapping[str, int] | None = None,
+    least: Mapping[str, int] | None = None,
 ) -> list[Engine]:
     """Every engine of the models. No card is over-committed: those that find no room on the cards
     run on the CPU where the model can, and say why not where it cannot.
 
-    `wishes` say how many engines of a model are wanted, where its file is not to say so.
+    `wishes` say how many engines of a model are wanted, where its file is not to say so, and
+    `least` how many there are in any case.
     """
-    cards, wanted = by_kind(gpus), wishes or {}
-    engines = [e for model in models for e in _engines(model, cards, gpus, wanted.get(model.id))]
+    cards, wanted, floor = by_kind(gpus), wishes or {}, least or {}
+    engines = [
+        engine
+        for model in models
+        for engine in _engines(model, cards, gpus, wanted.get(model.id), floor.get(model.id, 1))
+    ]
     wanting = [engine for engine in engines if engine.variant and engine.variant.cards]
     placed = _place(wanting, cards)
     return [placed.get(engine.replica, engine) for engine in engines]
@@ -117,14 +125,19 @@ def _enough(variant: Variant, cards: Cards) -> bool:
     return 0 < variant.cards <= len(cards.get(variant.hardware, ()))
 
 
-def _engines(model: Model, cards: Cards, gpus: Sequence[Gpu], wish: int | None) -> Iterator[Engine]:
+def _engines(
+    model: Model, cards: Cards, gpus: Sequence[Gpu], wish: int | None, least: int
+) -> Iterator[Engine]:
     model = fitted(model, cards)
     variant = choose(model.variants, cards)
     reason = "" if variant else _unable(model, gpus)
     number = variant.args.get("replicas", 1) if variant else 1
     if wish and variant and variant.hardware != "remote":
         number = wish
-    for n in range(1, number + 1 if isinstance(number, int) else 2):
+    number = number if isinstance(number, int) else 1
+    if variant and variant.hardware != "remote":
+        number = max(number, least)
+    for n in range(1, number + 1):
         yield Engine(f"{model.id}-{n}", model, variant, reason=reason)
     for n, beside in enumerate((v for v in model.variants if v.overflow), 1):
         yield Engine(f"{model.id}-overflow-{n}", model, beside)

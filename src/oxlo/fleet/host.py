@@ -100,7 +100,7 @@ class EngineHost:
 
     async def stop(self, drain: float) -> None:
         """Let running calls finish for at most `drain` seconds, then end the process."""
-        serves = self.replica.state is ReplicaState.READY
+        serves = self.serves
         self._enter(ReplicaState.DRAINING, "shutting down")
         await self._leave()
         if serves and self._process and drain > 0:
@@ -118,6 +118,11 @@ class EngineHost:
         self.replica = msgspec.structs.replace(self.replica, generation=generation)
         self.report_to(changed)
         changed(self.replica)
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is ready."""
+        return self.replica.state is ReplicaState.READY
 
     @property
     def pid(self) -> int | None:

@@ -11,14 +11,14 @@ import structlog
 from oxlo.catalogue import Catalogue
 from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.kinds import kind
-from oxlo.fleet import machine, orders, registry
+from oxlo.fleet import machine, minimum, orders, registry
 from oxlo.fleet.assign import Engine, assign
 from oxlo.fleet.backoff import Backoff
 from oxlo.fleet.host import EngineHost
 from oxlo.fleet.orders import CannotRestart
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
 from oxlo.fleet.sizing import Machine
-from oxlo.fleet.starter import wished
+from oxlo.fleet.starter import least, wished
 from oxlo.fleet.turns import Turns
 from oxlo.settings import Settings
 from oxlo.weights import Stock, WeightsError
@@ -27,6 +27,8 @@ log = structlog.get_logger("oxlo.fleet")
 
 #: Seconds that an engine which was replaced gets for what it has under way: nobody waits for it.
 _PATIENCE = 900.0
+Launcher = Callable[[Engine, Settings, Machine], Launch]
+
 #: States in which it is known whether a new engine serves.
 _SETTLED = (ReplicaState.READY, ReplicaState.SICK, ReplicaState.STOPPED)
 
@@ -40,8 +42,10 @@ class LocalFleet:
         settings: Settings,
         model_ids: Iterable[str],
         here: Machine | None = None,
+        launcher: Launcher | None = None,
     ) -> None:
-        """`here` is what the engines share; None: this machine."""
+        """`here` is what the engines share; None: this machine. `launcher`: instead of `launch`."""
+        self._launch = launcher or launch
         self._catalogue = catalogue
         self._models = [catalogue.resolve(model_id) for model_id in model_ids]
         self._settings = settings
@@ -59,6 +63,10 @@ class LocalFleet:
         self._restarting = asyncio.Lock()
         self._successors: list[EngineHost] = []
         self._stopping = asyncio.Event()
+        #: Engines of each model that have to be ready, whatever is replaced.
+        self._least: dict[str, int] = {}
+        self._watch = minimum.Watch({})
+        self._changes = asyncio.Event()
         self.hosts: dict[str, EngineHost] = {}
 
     @property
@@ -91,13 +99,16 @@ class LocalFleet:
         self._logs.mkdir(exist_ok=True)
         before = {r.id: r for r in registry.read(self._settings.replicas_file).replicas}
         wishes = wished(self._settings, self._catalogue)
-        engines = assign(self._models, self._here.gpus, wishes)
+        wanted = least(self._settings, self._catalogue)
+        self._least = {model.id: wanted.get(model.id, 1) for model in self._models}
+        self._watch = minimum.Watch(self._least)
+        engines = assign(self._models, self._here.gpus, wishes, self._least)
         self._part = self._here.shared(sum(engine.on_cpu for engine in engines))
         for engine in engines:
             earlier = before.get(engine.replica)
             self._generations[engine.replica] = earlier.generation + 1 if earlier else 1
             try:
-                self._add(engine, launch(engine, self._settings, self._part))
+                self._add(engine, self._launch(engine, self._settings, self._part))
             except CannotLaunch as reason:
                 self._cannot(engine, str(reason))
 
@@ -108,7 +119,9 @@ class LocalFleet:
             await asyncio.sleep(backoff.failed(0.0))
             for engine in waiting:
                 try:
-                    ready = await asyncio.to_thread(launch, engine, self._settings, self._part)
+                    ready = await asyncio.to_thread(
+                        self._launch, engine, self._settings, self._part
+                    )
                 except CannotLaunch as reason:
                     self._cannot(engine, str(reason))
                 else:
@@ -118,37 +131,63 @@ class LocalFleet:
         """Put a new engine in the place of each of a model's, one after the other.
 
         A new one is started beside the old one and warmed; then gateways are told of it, and the
-        old one ends when it has nothing left to do. Raises CannotRestart: the old one goes on.
+        old one ends when it has nothing left to do and as many others are ready as have to be.
+        Raises CannotRestart: the old one goes on.
         """
         names = [name for name, engine in self._engines.items() if engine.model.id == model]
         if not names:
             raise CannotRestart(f"no engine of {model!r} runs here")
         async with self._restarting:
-            for name in names:
+            # Those that do not serve come first: the others may have to wait for them.
+            for name in sorted(names, key=lambda name: self.hosts[name].serves):
                 await self._replace(name, told)
 
     async def _replace(self, name: str, told: Callable[[Replica], None]) -> None:
         engine, old = self._engines[name], self.hosts[name]
         try:
-            ready = await asyncio.to_thread(launch, engine, self._settings, self._part)
+            ready = await asyncio.to_thread(self._launch, engine, self._settings, self._part)
         except CannotLaunch as reason:
             raise CannotRestart(f"{name}: {reason}") from None
         if not ready.argv:
             raise CannotRestart(f"{name} is not ours to restart: it runs at {ready.address}")
         new = await self._started(name, ready, told)
+        if old.serves:
+            await self._enough_beside(name, engine.model.id, new)
+        self._successors.remove(new)
         self.hosts[name] = new
         new.succeed(old.replica.generation + 1, self._changed)
         old.report_to(told)
         await old.stop(_PATIENCE)
 
+    async def _enough_beside(self, name: str, model: str, new: EngineHost) -> None:
+        """Return when the old one is not needed. Raises CannotRestart when that takes too long."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while not new.serves or self._ready_beside(name, model) + 1 < self._least[model]:
+                    self._changes.clear()
+                    await self._changes.wait()
+        except TimeoutError:
+            found, wanted = self._ready_beside(name, model), self._least[model]
+            await self._dismiss(new)
+            raise CannotRestart(
+                f"{name}: {found} others are ready and {wanted} have to be; the old engine goes on"
+            ) from None
+
+    def _ready_beside(self, name: str, model: str) -> int:
+        return minimum.ready(self.replicas, model, but=name)
+
     async def _started(
         self, name: str, ready: Launch, told: Callable[[Replica], None]
     ) -> EngineHost:
-        """A new engine that is ready. Raises CannotRestart when it fails before."""
+        """A new engine that is ready, among the successors still.
+
+        Raises CannotRestart when it fails before.
+        """
         settled: asyncio.Future[Replica] = asyncio.get_running_loop().create_future()
 
         def changed(replica: Replica) -> None:
             told(replica)
+            self._changes.set()
             if replica.state in _SETTLED and not settled.done():
                 settled.set_result(replica)
 
@@ -156,11 +195,14 @@ class LocalFleet:
         self._successors.append(new)
         new.start()
         replica = await settled
-        self._successors.remove(new)
         if replica.state is not ReplicaState.READY:
-            await new.stop(0)
+            await self._dismiss(new)
             raise CannotRestart(f"{name}: {replica.reason}; the old engine goes on")
         return new
+
+    async def _dismiss(self, new: EngineHost) -> None:
+        self._successors.remove(new)
+        await new.stop(0)
 
     def _add(self, engine: Engine, ready: Launch) -> EngineHost:
         self._waiting.pop(engine.replica, None)
@@ -192,9 +234,13 @@ class LocalFleet:
     def _changed(self, replica: Replica) -> None:
         self._replicas[replica.id] = replica
         self._publish()
+        self._changes.set()
+        if not self._stopping.is_set():
+            self._watch.look(self.replicas)
 
     def _publish(self) -> None:
-        registry.write(self._settings.replicas_file, ReplicaList(time.time(), self.replicas))
+        listed = ReplicaList(time.time(), self.replicas, self._least)
+        registry.write(self._settings.replicas_file, listed)
 
 
 def launch(engine: Engine, settings: Settings, part: Machine) -> Launch:

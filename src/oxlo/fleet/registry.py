@@ -59,6 +59,8 @@ class ReplicaList(msgspec.Struct, frozen=True):
 
     written: float
     replicas: tuple[Replica, ...]
+    #: Engines that have to be ready, by model.
+    minimum: dict[str, int] = {}
 
 
 def write(path: Path, replicas: ReplicaList) -> None:

@@ -34,13 +34,21 @@ def wished(settings: Settings, known: Catalogue) -> dict[str, int]:
 
     Raises ModelNotFound for a name that the catalogue lacks, SettingsError for no number.
     """
-    return dict(_wish(text, known) for text in settings.replicas)
+    return dict(_wish(text, known, "OXLO_REPLICAS") for text in settings.replicas)
 
 
-def _wish(text: str, known: Catalogue) -> tuple[str, int]:
+def least(settings: Settings, known: Catalogue) -> dict[str, int]:
+    """How many engines of which models have to be ready, as `OXLO_MIN_REPLICAS` says.
+
+    Raises as `wished` does.
+    """
+    return dict(_wish(text, known, "OXLO_MIN_REPLICAS") for text in settings.min_replicas)
+
+
+def _wish(text: str, known: Catalogue, setting: str) -> tuple[str, int]:
     name, _, number = text.rpartition("=")
     if not name or not number.isdecimal() or not int(number):
-        raise SettingsError(f"OXLO_REPLICAS={text!r}: takes MODEL=NUMBER, from 1 up")
+        raise SettingsError(f"{setting}={text!r}: takes MODEL=NUMBER, from 1 up")
     return known.resolve(name.strip()).id, int(number)
 
 

@@ -62,6 +62,8 @@ class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
     since: str | None
     replicas: int
     replicas_ready: int
+    #: Those that have to be ready, whatever is replaced.
+    replicas_minimum: int
     warmth: Warmth
     last_24h: LastDay
     #: Oldest first; days without any look are left out.
@@ -102,20 +104,21 @@ class Board:
 
     async def look(self) -> None:
         """Note which models are ready now: a job does this once a minute."""
-        by_model = await self._by_model()
+        by_model, _ = await self._by_model()
         ready = {model: _state(replicas) == "ready" for model, replicas in by_model.items()}
         async with self._database.write() as db:
             await readiness.note(db, ready, self._clock())
 
-    async def _by_model(self) -> dict[str, list[Replica]]:
+    async def _by_model(self) -> tuple[dict[str, list[Replica]], dict[str, int]]:
+        """The replicas of each model, and how many of them have to be ready."""
         listed = await asyncio.to_thread(registry.read, self._replicas)
         by_model: dict[str, list[Replica]] = {}
         for replica in listed.replicas:
             by_model.setdefault(replica.model, []).append(replica)
-        return by_model
+        return by_model, listed.minimum
 
     async def _read(self, now: float) -> Status:
-        by_model = await self._by_model()
+        by_model, minimum = await self._by_model()
         async with self._database.read() as db:
             days = await readiness.by_day(db, day_of(now) - self.DAYS + 1)
             healths = await health.since(db, now - DAY)
@@ -125,7 +128,9 @@ class Board:
                 if (newest := _newest(replicas)) is not None
             }
         models = tuple(
-            _model(name, replicas, starts, healths.get(name), days.get(name, {}))
+            _model(
+                name, replicas, minimum.get(name, 1), starts, healths.get(name), days.get(name, {})
+            )
             for name, replicas in sorted(by_model.items())
         )
         return Status(state=_overall(models), updated=iso(now), models=models)
@@ -134,6 +139,7 @@ class Board:
 def _model(
     name: str,
     replicas: list[Replica],
+    minimum: int,
     starts: Mapping[str, Start | None],
     calls: Health | None,
     days: Mapping[int, Looks],
@@ -145,6 +151,7 @@ def _model(
         since=_since(replicas, state),
         replicas=len(replicas),
         replicas_ready=sum(replica.state is ReplicaState.READY for replica in replicas),
+        replicas_minimum=minimum,
         warmth=_warmth(newest, starts.get(newest.id) if newest else None),
         last_24h=_last_day(calls),
         days=tuple(

@@ -76,6 +76,26 @@ def test_replica_is_in_one_state() -> None:
     assert sum(samples.values()) == 1
 
 
+def test_minimum_is_told() -> None:
+    """How many of a model's replicas are ready, beside how many have to be."""
+    replica = Replica(
+        id="m-1",
+        model="m",
+        kind="llamacpp",
+        dialect="llamacpp",
+        address="http://127.0.0.1:1",
+        engine_model="m",
+        slots=1,
+        context_length=10,
+        state=ReplicaState.READY,
+    )
+    listed = ReplicaList(0.0, (replica,), {"m": 2})
+    assert _samples(list(snapshots.replicas_wanted(listed))) == {
+        ("oxlo_replicas_ready", ("m",)): 1,
+        ("oxlo_replicas_minimum", ("m",)): 2,
+    }
+
+
 def test_warm_up_is_told() -> None:
     """The first warm-up request and the later ones, in seconds; nothing of who was not warmed."""
     replica = Replica(

@@ -110,6 +110,8 @@ def test_replicas() -> None:
     ]  # fmt: skip
     (wished,) = assign([model], gpus(81_920, 81_920), {"gpt-oss-20b": 1})
     assert wished.replica == "gpt-oss-20b-1"
+    least = assign([model], gpus(81_920, 81_920), {"gpt-oss-20b": 1}, {"gpt-oss-20b": 2})
+    assert len(least) == 2
 
 
 def test_overflow_beside_its_own() -> None:

@@ -2,17 +2,24 @@
 
 import asyncio
 import hashlib
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from oxlo.catalogue import Catalogue, Model, Source, Variant, WeightsFile
-from oxlo.fleet import registry
+from oxlo.engines.base import Launch
+from oxlo.fleet import minimum, registry
+from oxlo.fleet.assign import Engine
 from oxlo.fleet.local import LocalFleet
 from oxlo.fleet.orders import Order, give
 from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.fleet.sizing import Machine
 from oxlo.settings import Settings
 from oxlo.testing.engine import EngineDouble
 
@@ -98,6 +105,50 @@ async def test_what_is_not_restarted(settings: Settings) -> None:
         assert fleet.replicas == (ready,)
         assert settings.fleet_socket.stat().st_mode & 0o777 == 0o600
     assert not settings.fleet_socket.exists()
+
+
+def doubled(engine: Engine, settings: Settings, part: Machine) -> Launch:
+    """The shipped double, as a process, in the place of any engine."""
+    return Launch(
+        model=engine.model.id,
+        kind="llamacpp",
+        dialect="llamacpp",
+        engine_model="double",
+        slots=1,
+        context_length=8192,
+        argv=(sys.executable, "-m", "oxlo.testing.engine", "--with-parent", "--dialect=llamacpp"),
+    )
+
+
+async def test_replacement_waits_for_the_minimum(settings: Settings) -> None:
+    """An engine is not taken out while another of the two that have to be ready is down."""
+    known = model(Variant(hardware="cpu", engine="llamacpp"))
+    settings = replace(settings, min_replicas=("m=2",))
+    fleet = LocalFleet(Catalogue([known]), settings, ["m"], launcher=doubled)
+    running = asyncio.create_task(fleet.run())
+    try:
+        await listed(settings, lambda _: minimum.ready(fleet.replicas, "m") == 2)
+        beside = await _replaced_while_the_other_dies(fleet)
+    finally:
+        fleet.stop()
+        await running
+    assert beside == ("m-2", ReplicaState.READY, 2)
+
+
+async def _replaced_while_the_other_dies(fleet: LocalFleet) -> tuple[str, ReplicaState, int]:
+    """What m-2, which was killed, was like when m-1's old engine was taken out."""
+    seen: list[Replica] = []
+    doomed = [fleet.hosts["m-2"].pid]
+
+    def told(replica: Replica) -> None:
+        first = replica.id == "m-1"
+        if first and replica.state is ReplicaState.STARTING and doomed and (pid := doomed.pop()):
+            os.kill(pid, signal.SIGKILL)
+        if first and replica.state is ReplicaState.DRAINING:
+            seen.extend(r for r in fleet.replicas if r.id == "m-2")
+
+    await fleet.restart("m", told)
+    return seen[0].id, seen[0].state, seen[0].generation
 
 
 async def test_missing_weights(settings: Settings) -> None:

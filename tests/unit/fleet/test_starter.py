@@ -6,7 +6,7 @@ import pytest
 
 from oxlo.catalogue import Catalogue, Model
 from oxlo.errors import ModelNotFound
-from oxlo.fleet.starter import STARTER, chosen, wished
+from oxlo.fleet.starter import STARTER, chosen, least, wished
 from oxlo.settings import Settings, SettingsError
 
 REMOTE = """
@@ -71,6 +71,13 @@ def test_wishes_for_engines(tmp_path: Path) -> None:
     for wrong in ("other", "other=", "other=0", "other=many"):
         with pytest.raises(SettingsError, match="takes MODEL=NUMBER"):
             wished(Settings(home=tmp_path, replicas=(wrong,)), KNOWN)
+
+
+def test_least_engines(tmp_path: Path) -> None:
+    """OXLO_MIN_REPLICAS is read as OXLO_REPLICAS is, and named in what it gets wrong."""
+    assert least(Settings(home=tmp_path, min_replicas=("Other=2",)), KNOWN) == {"other": 2}
+    with pytest.raises(SettingsError, match="OXLO_MIN_REPLICAS='other=0'"):
+        least(Settings(home=tmp_path, min_replicas=("other=0",)), KNOWN)
 
 
 def test_remotes_of_the_operator(tmp_path: Path) -> None:

@@ -72,6 +72,15 @@ async def test_looks_are_added_up(watched: Watched) -> None:
     assert [(day.checks, day.uptime) for day in model.days] == [(3, 0.666667)]
 
 
+async def test_minimum_is_told(watched: Watched) -> None:
+    """As many as the fleet says have to be ready; 1 where it says nothing."""
+    ready = replica(ReplicaState.READY), replica(ReplicaState.READY, "other")
+    registry.write(watched.file, ReplicaList(0.0, ready, {"m": 2}))
+    models = (await watched.board.read()).models
+    found = [(m.id, m.replicas_ready, m.replicas_minimum) for m in models]
+    assert found == [("m", 1, 2), ("other", 1, 1)]
+
+
 async def test_what_is_being_set_up_is_not_down(watched: Watched) -> None:
     """A model is looked at from the moment on when it was ready for the first time."""
     for state in (ReplicaState.STARTING, ReplicaState.READY, ReplicaState.SICK):
