@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -50,14 +51,14 @@ def _replica(model: str, state: ReplicaState) -> Replica:
     )  # fmt: skip
 
 
-class _Installation(threading.Thread):
-    """Control's public application on a port of its own."""
+class Installation(threading.Thread):
+    """Control's public application on a port of its own, with `more` of its settings."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **more: Any) -> None:
         super().__init__(daemon=True)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.address = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._settings = Settings(home=home, public_url=self.address)
+        self._settings = Settings(home=home, public_url=self.address, **more)
         self.ready = threading.Event()
         self._server: uvicorn.Server
 
@@ -88,7 +89,7 @@ class _Installation(threading.Thread):
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the installation is."""
-    installation = _Installation(tmp_path_factory.mktemp("site"))
+    installation = Installation(tmp_path_factory.mktemp("site"))
     installation.start()
     assert installation.ready.wait(30)
     yield installation.address

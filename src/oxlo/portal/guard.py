@@ -14,6 +14,7 @@ from starlette.routing import Route
 from oxlo.errors import BadRequest, BodyTooLarge, Forbidden, NotFound, Overloaded
 from oxlo.portal import sessions
 from oxlo.portal.desk import Desk, Visit
+from oxlo.portal.security import policy
 from oxlo.portal.site import Site
 from oxlo.store.accounts import OPERATOR
 
@@ -114,6 +115,16 @@ def respond(
         request, template, given, status=status, headers={"cache-control": "no-store"}
     )
     return sessions.remember(request, reply)
+
+
+def may_lead_to_checkout(request: Request, page: Response) -> Response:
+    """Let a page's forms end at the payment provider, where there is one.
+
+    Browsers hold a form to its page's policy over all redirects that answer it.
+    """
+    if hosts := Desk.of(request).billing.hosts:
+        page.headers["content-security-policy"] = policy(form_action=hosts)
+    return page
 
 
 def back(path: str) -> Response:

@@ -34,6 +34,10 @@ _TAKES = {
     "GET /v1/invoices/*": set(),
 }  # fmt: skip
 
+#: What browsers are sent to: a checkout, and the customer portal.
+_PAGES = ("/c/pay/", "/p/session/")
+_PAGE = b'<!doctype html><link rel="icon" href="data:,"><title>Stripe</title><h1>Pay here</h1>'
+
 Object = dict[str, Any]
 
 
@@ -121,6 +125,9 @@ class StripeDouble(LocalServer):
         """Answer as the real one does."""
         path = request.path.partition("?")[0]
         self.asked.append(f"{request.method} {path}")
+        if request.method == "GET" and path.startswith(_PAGES):
+            await reply.whole(200, _PAGE, "text/html")
+            return
         try:
             said = self._once(request, path)
         except StripeRefused as refused:

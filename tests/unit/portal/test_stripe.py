@@ -253,3 +253,11 @@ def test_desk_pays_by_stripe(portal: Portal) -> None:
     """A key is all that it takes."""
     desk: Desk = portal.desk
     assert desk.billing.name == "stripe"
+
+
+async def test_pages_on_the_way_let_forms_end_at_stripe(portal: Portal) -> None:
+    """Log-in and sign-up may be answered with the way to the checkout; other pages may not."""
+    somebody = portal.somebody()
+    for path, leads in (("/login", True), ("/signup", True), ("/forgot", False), ("/", False)):
+        policy = (await somebody.get(path)).headers["content-security-policy"]
+        assert ("https://checkout.stripe.com" in policy) is leads, path

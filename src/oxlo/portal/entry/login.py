@@ -219,7 +219,8 @@ def _page(
         "providers": desk.providers,
         "closed": desk.settings.signup == "closed",
     }
-    return _answered(guard.respond(request, "entry/login.html", context), refused)
+    reply = guard.respond(request, "entry/login.html", context)
+    return _answered(guard.may_lead_to_checkout(request, reply), refused)
 
 
 def _code_page(
@@ -230,7 +231,8 @@ def _code_page(
         "target": target,
         "problem": str(refused) if refused else "",
     }
-    return _answered(guard.respond(request, "entry/code.html", context), refused)
+    reply = guard.respond(request, "entry/code.html", context)
+    return _answered(guard.may_lead_to_checkout(request, reply), refused)
 
 
 def _answered(reply: Response, refused: Refused | None) -> Response:

@@ -159,4 +159,4 @@ def _page(
     reply = guard.respond(request, "entry/signup.html", context, status=status)
     if retry_after:
         reply.headers["retry-after"] = str(retry_after)
-    return reply
+    return guard.may_lead_to_checkout(request, reply)

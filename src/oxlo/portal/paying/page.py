@@ -14,7 +14,6 @@ from oxlo.portal import guard, pricing
 from oxlo.portal.dashboard import overview
 from oxlo.portal.desk import Desk, address
 from oxlo.portal.guard import text
-from oxlo.portal.security import policy
 from oxlo.portal.sessions import flash
 from oxlo.store import audit, payments
 from oxlo.store.payments import Invoice, Subscription, Wish
@@ -153,9 +152,7 @@ async def _page(request: Request, problem: str = "") -> Response:
     }
     status = 400 if problem else 200
     reply = guard.respond(request, "dashboard/billing.html", context, status=status)
-    if desk.billing.hosts:
-        reply.headers["content-security-policy"] = policy(form_action=desk.billing.hosts)
-    return reply
+    return guard.may_lead_to_checkout(request, reply)
 
 
 def _is_wished(standing: Standing, plan: Plan) -> bool:
