@@ -44,6 +44,7 @@ HOT = (
     "gateway/backends.py",
     "gateway/body.py",
     "gateway/call.py",
+    "gateway/chain.py",
     "gateway/core.py",
     "gateway/dryrun.py",
     "gateway/comments.py",

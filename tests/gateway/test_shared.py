@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.gateway.conftest import Answer, Platform, Start, chat, until
+from tests.gateway.conftest import Answer, Platform, Start, chat, replica, until
 from tests.valkeys import ValkeyServer
 
 from oxlo import catalogue, plans
+from oxlo.fleet import registry
+from oxlo.fleet.registry import ReplicaList
 from oxlo.gateway.answers_in_valkey import ValkeyAnswers
 from oxlo.gateway.core import Gateway
 from oxlo.ledger.records import Settled
@@ -310,6 +312,40 @@ async def test_left_while_another_try_is_asked_for(start: Start, server: ValkeyS
         await until(lambda: not platform.gateway.calls)
         assert await leases(platform) == [0, 0]
         assert not platform.record(Settled, call.id).counted
+
+
+async def test_next_model_leaves_the_line_of_the_first(start: Start, server: ValkeyServer) -> None:
+    """Who goes on with another model stands in no line of the first, and holds one lease."""
+    first = await begin(start, server, queue_limit=1, engine_timeout=1e9)
+    second = await join(first)
+    async with EngineDouble("openai") as other:
+        listed = (
+            replica(first.engine, "costly-0", "costly", slots=1),
+            replica(other, "d", "double"),
+        )
+        registry.write(first.gateway.settings.replicas_file, ReplicaList(time.time(), listed))
+        for platform in (first, second):
+            platform.gateway.backends.refresh()
+        first.engine.default, other.default = Script(gate="go"), Script(gate="go")
+        chain = {"model": "costly", "models": ["double"]}
+        calls = [asyncio.create_task(first.chat(**chain))]
+        await first.engine.until(lambda e: e.outstanding == 1)
+        calls.append(asyncio.create_task(first.chat(**chain)))
+        await until(lambda: queued(first) == 1)
+        calls.append(asyncio.create_task(second.chat(**chain)))  # its line is full everywhere
+        await other.until(lambda e: e.outstanding == 1)
+        clock = first.gateway.clock
+        first.gateway.clock = lambda: clock() + 3600
+        first.gateway.sweep()  # its time in the line is over
+        await other.until(lambda e: e.outstanding == 2)
+        for engine in (first.engine, other):
+            engine.gates["go"].set()
+        told = [(await call).headers.get("x-oxlo-tried") for call in calls]
+        assert told == [None, "costly=queue_timeout", "costly=queue_full"]
+        await until(lambda: not first.gateway.calls and not second.gateway.calls)
+        client, site = ledger(first).client, first.gateway.settings.site
+        for key in ("costly}:taken:costly-0", "costly}:line", "double}:taken:d", "double}:line"):
+            assert await client.ask(b"ZCARD", f"oxlo:slots:{{{site}/{key}".encode()) == 0
 
 
 async def test_slots_without_valkey(start: Start, server: ValkeyServer) -> None:

@@ -77,6 +77,7 @@ def _settled(record: Settled, admitted: Admitted | None) -> Call:
         total_ms=record.total_ms,
         day_left=_left(record.day_left),
         minute_left=_left(record.minute_left),
+        tried=record.tried,
     )
 
 
@@ -98,6 +99,7 @@ def _refused(record: Refused) -> Call:
         error=record.error,
         day_left=_left(record.day_left),
         minute_left=_left(record.minute_left),
+        tried=record.tried,
     )
 
 

@@ -68,6 +68,14 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
     at: str
 
 
+class Tried(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that the caller named and that did not answer."""
+
+    model: str
+    #: The code of the error that it would have ended with.
+    error: str
+
+
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What `GET /v1/requests/{id}` answers."""
 
@@ -87,6 +95,8 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     error: str | None
     replica: str | None
+    #: Models that came before `model` in the caller's chain, in the order of its tries.
+    tried: tuple[Tried, ...]
     usage: Usage
     finish_reason: str | None
     timings: Timings
@@ -111,12 +121,19 @@ def receipt(call: Call, grant: Grant | None = None) -> Receipt:
         reason=reason(call),
         error=call.error or None,
         replica=call.replica or None,
+        tried=tried(call.tried),
         usage=_usage(call),
         finish_reason=call.finish or None,
         timings=_timings(call),
         limits=_limits(call),
         refund=_refund(grant) if grant else None,
     )
+
+
+def tried(told: str) -> tuple[Tried, ...]:
+    """The models that a record says were tried: `big=queue_full, other=...`."""
+    pairs = (each.rpartition("=") for each in told.split(", ") if each)
+    return tuple(Tried(model=model, error=error) for model, _, error in pairs)
 
 
 def reason(call: Call) -> str:

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from oxlo.catalogue import Catalogue, Model
 from oxlo.errors import (
+    ApiError,
     BadRequest,
     ContextLengthExceeded,
     Forbidden,
@@ -95,10 +96,13 @@ class Admission:
         self._permits.clear()
 
     def decide(
-        self, endpoint: Endpoint, request: Any, caller: Caller, plan: Plan, now: float
+        self, endpoint: Endpoint, request: Any, name: str, caller: Caller, plan: Plan, now: float
     ) -> Decision:
-        """Decide about a decoded request. Raises ApiError: 400, 403, 404 or 503."""
-        permit, name = None, request.model
+        """Decide about a decoded request to the model of this name.
+
+        Raises ApiError: 400, 403, 404; or 503 where the model is not here or not ready.
+        """
+        permit = None
         if not name and endpoint.picks:
             name = self._pick(endpoint, caller, plan, now)
         if not caller.models and not caller.trial_until:
@@ -115,6 +119,19 @@ class Admission:
                 raise self._advice.not_deployed(model, endpoint)
             raise Overloaded(f"{model.id} is starting. Try again shortly.", retry_after=5)
         return _caps(request, endpoint, permit)
+
+    def check(
+        self, endpoint: Endpoint, request: Any, name: str, caller: Caller, plan: Plan, now: float
+    ) -> None:
+        """Whether a model that is named in `models` may answer. Raises ApiError: 400, 403, 404."""
+        try:
+            self.decide(endpoint, request, name, caller, plan, now)
+        except Overloaded:
+            return  # it may, once it is here and ready
+        except ApiError as error:
+            if error.param == "model":
+                error.param = "models"
+            raise
 
     def _pick(self, endpoint: Endpoint, caller: Caller, plan: Plan, now: float) -> str:
         """The first model by name that is ready and that the caller may use."""

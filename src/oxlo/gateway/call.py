@@ -110,7 +110,7 @@ class Call(Intake):
 
     def _enqueue(self, wall: float) -> None:
         self.stage = Stage.QUEUED
-        self.queued_at = self._gateway.clock()
+        self.queued_at = self.queued_at or self._gateway.clock()
         decision, group = self._decision, self._decision.group
         if decision.clamped:
             self._reply_head += b"x-oxlo-max-tokens-clamped: %d\r\n" % decision.max_tokens
@@ -125,12 +125,14 @@ class Call(Intake):
         try:
             if self._failure is not None:
                 raise self._failure
+            if self._chain and self._waits_too_long() and self._move_on(QueueTimedOut()):
+                return
             group.check_quota(self._gateway.wall(), self.plan.queue_wait)
             waiting = prediction.waiting(self)
             group.queue.push(waiting)
             self._queued_as = waiting
         except ApiError as error:
-            self.fail(error)
+            self._pass_on(error)
 
     @property
     def may_wait(self) -> bool:
@@ -140,7 +142,7 @@ class Call(Intake):
     def full(self) -> None:
         """No slot is free, and nobody else may wait for one."""
         retry_after = self._decision.group.queue.retry_after()
-        self.fail(self._failure or QueueFull(retry_after=retry_after))
+        self._pass_on(self._failure or QueueFull(retry_after=retry_after))
 
     def take(self, slot: Slot) -> None:
         """A slot is ours: write the admission down, then send."""
@@ -167,7 +169,29 @@ class Call(Intake):
     def expired(self) -> None:
         """The wait for a slot is over."""
         self._queued_as = None
-        self.fail(QueueTimedOut(retry_after=self._decision.group.queue.retry_after()))
+        self._pass_on(QueueTimedOut(retry_after=self._decision.group.queue.retry_after()))
+
+    def _pass_on(self, error: ApiError) -> None:
+        if not self._move_on(error):
+            self.fail(error)
+
+    def _waits_too_long(self) -> bool:
+        """Whether its turn would come, at the pace of the latest slots, after its time is over."""
+        _, seconds = self._decision.group.queue.outlook(self.plan.priority)
+        return seconds > self.plan.queue_wait
+
+    def _move_on(self, error: ApiError) -> bool:
+        """The next model that the caller allows has its turn; False: there is none."""
+        group, wall = self._decision.group, self._gateway.wall()
+        if not self._next_model(error, wall):
+            return False
+        assert self._chain is not None
+        self._gateway.leave(self, group)
+        self.avoid = self._failure = None
+        self.sent_at = 0.0
+        self._reply_head = self._chain.head
+        self._measure(wall)
+        return True
 
     # The engine's side: `Owner` of `gateway/attempt.py`.
 
@@ -176,8 +200,11 @@ class Call(Intake):
         if self.exchange.streaming:
             self.exchange.send(data)
         else:
-            head = headers.SSE if self.attempt is None else self.attempt.head
-            self.exchange.begin(200, head + self._common_head(), data)
+            attempt = self.attempt
+            if attempt is None:
+                self.exchange.begin(200, headers.SSE + self._common_head(), data)
+            else:
+                self.exchange.begin(200, attempt.head + self._common_head(self.model_id), data)
 
     def stream_done(self, tail: bytes) -> None:
         """The stream is complete: the receipt first, then its end."""
@@ -220,10 +247,14 @@ class Call(Intake):
             return
         backend, left_alone = attempt.backend, attempt.left_alone
         backend.failed(self._gateway.wall(), left_alone)
-        if attempt.started or self.avoid is not None:
+        if attempt.started:
             self.fail(error)
             return
+        again = self.avoid is None
         self._give_up(backend)
+        if not again:
+            self._pass_on(error)
+            return
         self._failure = None if left_alone else error  # when others are full, a turn is waited for
         self.stage = Stage.QUEUED
         self._gateway.place(self, self._decision.group)
@@ -250,12 +281,15 @@ class Call(Intake):
             self._windows = found
         return self._windows
 
-    def _common_head(self) -> bytes:
+    def _common_head(self, model: str = "") -> bytes:
+        """Header lines of every reply; `model` is who answers, where somebody does."""
         day, minute = self.windows()
         clock, queued = self._ended_at or self._gateway.clock(), b""
         if self.queued_at:
             waited = (self.sent_at or clock) - self.queued_at
             queued = b"x-oxlo-queue-ms: %b\r\n" % headers.number(int(waited * 1000))
+        if self._chain is not None:
+            queued += self._chain.lines(model)
         return b"%bopenai-processing-ms: %b\r\n%b%b%b" % (
             headers.OPENAI_VERSION,
             headers.number(int((clock - self.exchange.arrived) * 1000)),
@@ -266,7 +300,8 @@ class Call(Intake):
 
     def _reply(self) -> None:
         if self.exchange.state is not ExchangeState.DONE:
-            self.exchange.reply(200, self._answer.head + self._common_head(), self._answer.body)
+            head = self._answer.head + self._common_head(self.model_id)
+            self.exchange.reply(200, head, self._answer.body)
 
     def _end(self) -> None:
         if self.exchange.state is not ExchangeState.DONE:

@@ -116,6 +116,10 @@ class DryRun(Call):
         except ApiError as error:
             self._refuse(error)
             return
+        self._measure(wall)
+
+    def _measure(self, wall: float) -> None:
+        """Count always: the caller is told."""
         if self.endpoint.counts:
             self._count(wall)
         else:
@@ -128,7 +132,7 @@ class DryRun(Call):
             self._input_tokens = read()
             self._decision.max_tokens = fit(self._decision, self._input_tokens)
         except ApiError as error:
-            self.fail(error)
+            self._pass_on(error)
         else:
             self._prepare(self._gateway.wall())
 
@@ -137,7 +141,7 @@ class DryRun(Call):
         group = self._decision.group
         waits = bool(group.queue) or not group.has_slot(wall)
         if waits and len(group.queue) >= self._gateway.settings.queue_limit:
-            self.fail(QueueFull(retry_after=group.queue.retry_after()))
+            self._pass_on(QueueFull(retry_after=group.queue.retry_after()))
             return
         place, seconds = group.queue.outlook(self.plan.priority) if waits else (0, 0.0)
         self._done()

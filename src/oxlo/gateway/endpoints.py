@@ -42,6 +42,8 @@ class Endpoint:
     keep: Callable[[Any], Keep] | None = None
     #: Whether a call that names no model gets one that is ready.
     picks: bool = False
+    #: Whether a caller may name other models that answer when the first cannot.
+    chains: bool = False
     #: Whether engines can be asked beforehand how many tokens a prompt has.
     counts: bool = False
 
@@ -61,6 +63,7 @@ CHAT = Endpoint(
     reply=lambda dialect, body, request, decided: dialect.chat_reply(body, request, decided),
     stream=lambda dialect, request, decided: dialect.chat_stream(request, decided),
     open_ended=True,
+    chains=True,
     counts=True,
     media=("messages[].content[].image_url.url",),
 )
@@ -74,6 +77,7 @@ COMPLETIONS = Endpoint(
     build=lambda dialect, request, decided: dialect.completion(request, decided),
     reply=lambda dialect, body, request, decided: dialect.completion_reply(body, request, decided),
     stream=lambda dialect, request, decided: dialect.completion_stream(request, decided),
+    chains=True,
     counts=True,
 )
 

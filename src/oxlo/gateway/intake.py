@@ -11,6 +11,7 @@ from oxlo.gateway.admission import Decision, fit
 from oxlo.gateway.attachments import Attachments
 from oxlo.gateway.backends import Backend
 from oxlo.gateway.body import Body
+from oxlo.gateway.chain import Chain
 from oxlo.gateway.endpoints import Decode, Endpoint, is_form
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.upstream import Collect, Sending
@@ -40,9 +41,9 @@ class Intake:
     """One call to an inference endpoint, as far as the queue. `Call` is what follows."""
 
     __slots__ = (
-        "_attachments", "_counting", "_decision", "_files", "_gateway", "_line", "_reply_head",
-        "_request", "caller", "endpoint", "exchange", "id", "model_id", "plan", "reservation",
-        "sse", "stage", "stream",
+        "_attachments", "_chain", "_counting", "_decision", "_files", "_gateway", "_line",
+        "_reply_head", "_request", "caller", "endpoint", "exchange", "id", "model_id", "plan",
+        "reservation", "sse", "stage", "stream",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway", exchange: Exchange, endpoint: Endpoint) -> None:
@@ -61,10 +62,17 @@ class Intake:
         self._attachments: Attachments | None = None
         self._files: tuple[File, ...] = ()
         self._decision: Decision
+        #: The models that the caller lets answer when this one cannot; None: no other may.
+        self._chain: Chain | None = None
         self._line: Waiter | None = None
         self._counting: Sending | None = None
         #: Header lines of the reply, as they become known.
         self._reply_head = b""
+
+    @property
+    def tried(self) -> str:
+        """Models that did not answer, and why; "" where none was passed over."""
+        return "" if self._chain is None else self._chain.tried
 
     # What follows.
 
@@ -82,6 +90,10 @@ class Intake:
 
     def fail(self, error: ApiError) -> None:
         """End a call that has a reservation."""
+        raise NotImplementedError
+
+    def _pass_on(self, error: ApiError) -> None:
+        """The model cannot answer: have the next one do it, if the caller allows one."""
         raise NotImplementedError
 
     def _enqueue(self, wall: float) -> None:
@@ -151,10 +163,53 @@ class Intake:
         if ignored:
             names = headers.clean(", ".join(ignored))
             self._reply_head += b"x-oxlo-ignored-fields: %b\r\n" % names
-        self._decision = gateway.admission.decide(
-            self.endpoint, request, self.caller, self.plan, wall
+        if self.endpoint.chains and request.models:
+            self._begin_chain(request.models, wall)
+        try:
+            self._go_by(self._decide_on(request.model, wall))
+        except ApiError as error:
+            if not self._next_model(error, wall):
+                raise
+
+    def _decide_on(self, name: str, wall: float) -> Decision:
+        return self._gateway.admission.decide(
+            self.endpoint, self._request, name, self.caller, self.plan, wall
         )
-        self.model_id = self._decision.model.id
+
+    def _go_by(self, decision: Decision) -> None:
+        self._decision = decision
+        self.model_id = decision.model.id
+
+    def _begin_chain(self, names: list[str], wall: float) -> None:
+        """All that are named must be models that could answer this caller."""
+        admission = self._gateway.admission
+        for name in names:
+            admission.check(self.endpoint, self._request, name, self.caller, self.plan, wall)
+        first = self._request.model
+        self._chain = Chain([name for name in names if name != first], self._reply_head)
+
+    def _next_model(self, error: ApiError, wall: float) -> bool:
+        """Decide on the next model that is ready; False: none is, and the call stays as it was.
+
+        Only what is not the caller's to mend leads on.
+        """
+        chain = self._chain
+        if chain is None or error.status < 500:
+            return False
+        place = len(chain)
+        while chain:
+            name = chain.next()
+            try:
+                decision = self._decide_on(name, wall)
+            except ApiError as other:
+                chain.failed(name, other)
+                continue
+            chain.failed(self.model_id, error, place)
+            labels = ("model", self.model_id), ("code", error.error_code)
+            self._gateway.metrics.count("oxlo_fallbacks_total", labels)
+            self._go_by(decision)
+            return True
+        return False
 
     def _reserve(self, wall: float) -> None:
         got = self._gateway.ledger.reserve(
@@ -175,6 +230,10 @@ class Intake:
     def _reserved(self, reservation: Reservation, wall: float) -> None:
         self.reservation = reservation
         self._enlist()
+        self._measure(wall)
+
+    def _measure(self, wall: float) -> None:
+        """Have the prompt counted, where its length could matter."""
         if self._decision.must_count:
             self._count(wall)
         else:
@@ -187,7 +246,7 @@ class Intake:
         try:
             asked = backend.dialect.count(self._request, self._engine_view(backend, wall))
         except ApiError as error:
-            self.fail(error)
+            self._pass_on(error)
             return
         if not asked:  # this engine cannot say; it refuses what is too long itself
             self._prepare(wall)
@@ -207,14 +266,14 @@ class Intake:
                 raise backend.dialect.error(status, body) if status else EngineFailed()
             self._decision.max_tokens = fit(self._decision, read())
         except ApiError as error:
-            self.fail(error)
+            self._pass_on(error)
         else:
             self._prepare(self._gateway.wall())
 
     def _prepare(self, wall: float) -> None:
         """Have the media fetched and looked into, if there are any."""
         media: tuple[Medium, ...] = self._request.media() if self.endpoint.media else ()
-        if not media:
+        if not media or self._files:  # they are here already, where another model was tried
             self._enqueue(wall)
             return
         self.stage = Stage.PREPARING

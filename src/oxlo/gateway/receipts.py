@@ -77,7 +77,7 @@ def refusal(call: "Call", status: int, code: str, wall: float) -> Refused:
     return Refused(
         call.id, wall, caller.account, caller.key, caller.plan, call.model_id,
         call.endpoint.name, call.stream, status, code, day.left, minute.left,
-        trace(call.exchange),
+        trace(call.exchange), call.tried,
     )  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def settlement(
         backend.id if backend is not None else "",
         usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, outcome.finish,
         _ms(queue), _ms(first), _ms(total), day.left, minute.left,
-        trace(call.exchange),
+        trace(call.exchange), call.tried,
     )  # fmt: skip
 
 

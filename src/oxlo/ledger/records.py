@@ -59,6 +59,8 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag="settled"):
     minute_left: int
     #: The caller's W3C `traceparent`, or "".
     trace: str = ""
+    #: Models of the caller's chain that did not answer, and why: `big=queue_full, other=...`.
+    tried: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
@@ -77,6 +79,7 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
     day_left: int
     minute_left: int
     trace: str = ""
+    tried: str = ""
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True, tag="snapshot"):

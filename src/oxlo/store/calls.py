@@ -46,6 +46,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     #: What was left after it; None: no limit, or not known yet.
     day_left: int | None = None
     minute_left: int | None = None
+    #: Models of the caller's chain that did not answer, and why, as `ledger/records.py` has it.
+    tried: str = ""
 
 
 async def save(db: AsyncConnection, batch: Sequence[Call]) -> None:

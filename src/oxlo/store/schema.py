@@ -96,6 +96,7 @@ calls = Table(
     Column("total_ms", Double, nullable=False),
     Column("day_left", Integer),
     Column("minute_left", Integer),
+    Column("tried", String, nullable=False, server_default=""),
     Index(None, "account_id", "admitted_at"),
     Index(None, "admitted_at"),  # retention deletes by age, over all accounts
 )

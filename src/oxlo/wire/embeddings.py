@@ -44,7 +44,9 @@ def _size(item: str | list[int]) -> int:
     return len(item.encode()) if isinstance(item, str) else len(item)
 
 
-_decoder: Decoder[EmbeddingRequest] = Decoder(EmbeddingRequest)
+#: Vectors of two models have nothing in common: no other model may stand in.
+_REFUSED = {"models": "vectors of another model cannot be compared with those of the first."}
+_decoder: Decoder[EmbeddingRequest] = Decoder(EmbeddingRequest, _REFUSED)
 
 
 def decode(body: bytes) -> tuple[EmbeddingRequest, tuple[str, ...]]:

@@ -8,6 +8,8 @@ from oxlo.wire.decode import invalid
 from oxlo.wire.media import Medium
 
 MAX_STOPS = 4
+#: Models named beside the first.
+MAX_MODELS = 8
 _TOKEN_ID = re.compile(r"[0-9]{1,9}")
 
 #: Looks at the value of one field. Raises BadRequest.
@@ -17,12 +19,14 @@ Check = Callable[[Any], None]
 class Generation:
     """A request for text: what was given, and what can be read off it."""
 
-    __slots__ = ("given", "include_usage", "model", "n", "sse", "stream")
+    __slots__ = ("given", "include_usage", "model", "models", "n", "sse", "stream")
 
     def __init__(self, given: dict[str, Any], checks: dict[str, Check]) -> None:
         """Read the fields that both have. Raises BadRequest naming one that is wrong."""
         self.given = given
         self.model: str = given["model"]
+        #: Who may answer when `model` cannot, in the caller's order.
+        self.models: list[str] | None = given.get("models")
         self.n: int = given.get("n") or 1
         self.stream: bool = given.get("stream", False)
         #: A stream of it is one of server-sent events.
@@ -59,5 +63,16 @@ def _check_bias(bias: dict[str, float]) -> None:
         raise invalid("logit_bias", "expected biases from -100 to 100.")
 
 
+def _check_models(models: list[str]) -> None:
+    if len(models) > MAX_MODELS:
+        raise invalid("models", f"at most {MAX_MODELS} models, got {len(models)}.")
+    if not all(models):
+        raise invalid("models", "a model's name may not be empty.")
+
+
 #: By field: what holds for both.
-CHECKS: Final[dict[str, Check]] = {"stop": _check_stop, "logit_bias": _check_bias}
+CHECKS: Final[dict[str, Check]] = {
+    "stop": _check_stop,
+    "logit_bias": _check_bias,
+    "models": _check_models,
+}

@@ -40,6 +40,14 @@ def test_running_receipt_promises_nothing() -> None:
     assert "still running" in receipt.reason
 
 
+def test_receipt_names_models_that_were_tried() -> None:
+    """A call that went on with another model says which did not answer, in order, and why."""
+    record = msgspec.structs.replace(journal.settled("r"), tried="big=queue_full, b=engine_failed")
+    (call,) = fold.calls([record])
+    tried = [(each.model, each.error) for each in receipts.receipt(call).tried]
+    assert tried == [("big", "queue_full"), ("b", "engine_failed")]
+
+
 def test_receipt_field_for_field() -> None:
     """The JSON of a receipt, as docs/receipts.md shows it."""
     (call,) = fold.calls([journal.settled("req_1")])
@@ -59,6 +67,7 @@ def test_receipt_field_for_field() -> None:
         "reason": "The call was answered: it counts as one request.",
         "error": None,
         "replica": "m-1",
+        "tried": (),
         "usage": {
             "prompt_tokens": 11,
             "completion_tokens": 5,

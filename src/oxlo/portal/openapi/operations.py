@@ -56,6 +56,7 @@ class Operation(NamedTuple):
 #: What the catalogue says nothing of, because no model differs in it.
 MEANINGS = {
     "model": "Which model answers: an id or alias of GET /v1/models.",
+    "models": "Who may answer when `model` cannot: ids or aliases, in order. Nobody else does.",
     "messages": "The conversation, oldest turn first.",
     "prompt": "What to go on from, or what to draw.",
     "input": "The text, or the texts.",

@@ -256,6 +256,7 @@ class ReceiptReply(msgspec.Struct, kw_only=True):
     reason: str
     error: str | None
     replica: str | None
+    tried: list[dict[str, str]]
     usage: dict[str, int]
     finish_reason: str | None
     timings: dict[str, float | None]

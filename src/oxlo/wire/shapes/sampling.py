@@ -20,6 +20,8 @@ class Sampling(msgspec.Struct, kw_only=True):
     """How to answer: OpenAI's fields, and the samplers of our docs. `None` is absent."""
 
     model: str
+    #: Who may answer when `model` cannot, in this order: nobody else ever does.
+    models: list[str] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     n: int | None = None
