@@ -8,12 +8,13 @@ from oxlo.engines.dialect import Answer, Decided, Usage
 from oxlo.engines.dialects import usage as counts
 from oxlo.engines.dialects.chunks import Ways, check_index, read_chunk
 from oxlo.engines.dialects.events import parts
+from oxlo.engines.dialects.message import Message
 from oxlo.engines.dialects.shapes.chunks import Choice, Chunk, Logprob, Logprobs, Said
 from oxlo.engines.dialects.shapes.deltas import ChoiceDelta, Delta
-from oxlo.engines.dialects.speech import Message, Voice
 from oxlo.engines.dialects.stream import Stream
 from oxlo.engines.dialects.thoughts import Thinking, thinking
 from oxlo.engines.dialects.tools import Plan
+from oxlo.engines.dialects.voice import Voice
 from oxlo.errors import EngineFailed
 from oxlo.wire.chat import ChatRequest
 

@@ -17,8 +17,6 @@ from oxlo.wire.completions import CompletionRequest
 from oxlo.wire.decode import sent
 
 _encode: Final = msgspec.json.Encoder().encode
-
-
 _chunk: Final = msgspec.json.Decoder(TextChunk)
 _legacy: Final = msgspec.json.Decoder(Legacy)
 _modern: Final = msgspec.json.Decoder(Logprobs)

@@ -17,8 +17,6 @@ _TOO_LONG = re.compile(
     r"context (size|length|window)|maximum context|too long|exceed.*context", re.IGNORECASE
 )
 _SECRET = re.compile(r"(https?://\S+|/(?:[\w.\-]+/)+[\w.\-]+|sk[-_]\S+)")
-
-
 #: What msgspec raises for bytes that are not what was expected.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 

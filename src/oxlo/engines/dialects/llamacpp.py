@@ -43,8 +43,6 @@ _encode: Final = msgspec.json.Encoder().encode
 _PARSER_WORDS = re.compile(
     r"^Unable to generate parser for this template\.\s*|^Automatic parser generation failed:\s*"
 )
-
-
 _input_tokens = counter(Count, lambda told: told.input_tokens)
 _token_count = counter(Tokens, lambda told: len(told.tokens))
 

@@ -8,15 +8,13 @@ Tags may be cut anywhere by the pieces of a stream. White space around thoughts 
 the answer belongs to neither.
 """
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from oxlo.engines.dialect import Decided
 from oxlo.engines.dialects.chunks import Ways
 from oxlo.engines.dialects.shapes.deltas import Delta
+from oxlo.engines.dialects.speech import Speech
 from oxlo.wire.chat import ChatRequest
-
-if TYPE_CHECKING:
-    from oxlo.engines.dialects.speech import Speech
 
 #: How an answer is read: it has no thoughts, has them marked, or begins with them (the template
 #: has written the first tag already).
@@ -29,7 +27,7 @@ _BEFORE, _THINKING, _AFTER = 0, 1, 2
 class Thoughtful:
     """The text of one choice that may begin with thoughts; the answer is another speech's."""
 
-    def __init__(self, answer: "Speech", thinking: Thinking) -> None:
+    def __init__(self, answer: Speech, thinking: Thinking) -> None:
         self._answer = answer
         self._state = _THINKING if thinking == "open" else _BEFORE
         self._held = ""

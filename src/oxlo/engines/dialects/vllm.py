@@ -28,8 +28,6 @@ _CHAT: Final = Words(bodies.CHAT, _SAMPLERS)
 _COMPLETION: Final = Words(bodies.COMPLETION, _SAMPLERS)
 
 _encode: Final = msgspec.json.Encoder().encode
-
-
 _count = counter(Count, lambda told: told.count)
 
 
