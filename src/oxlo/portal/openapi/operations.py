@@ -157,7 +157,7 @@ OPERATIONS = (
     Operation("get", "/v1/models/{model}", "getModel", "Models", "One model", "api/models",
               replies.ModelEntry, parameters=(_MODEL,)),
     Operation("get", "/v1/models/{model}/parameters", "getModelParameters", "Models",
-              "What a model's requests may say", "api/models", replies.ModelParameters, shown=1,
+              "What a model's requests may say", "api/models", replies.ModelParameters, shown=2,
               parameters=(_MODEL,)),
     Operation("get", "/v1/limits", "getLimits", "Account", "What is left, and when it is back",
               "api/limits", replies.LimitsReply),
