@@ -97,6 +97,7 @@ def _embeddings(launch: Launch) -> Iterator[tuple[str, object]]:
     path, model = "/v1/embeddings", launch.engine_model
     # Memory for longer texts is taken when the first one comes.
     yield path, {"model": model, "input": "Hello there. " * (launch.context_length // 8)}
+    yield path, {"model": model, "input": ["Hello there.", "Hi."], "encoding_format": "base64"}
     # A call takes so little that the interpreter's own warm-up is seen in it.
     for _ in range(_FLEETING):
         yield path, {"model": model, "input": "Hi."}
@@ -125,6 +126,8 @@ def _pictures(launch: Launch) -> Iterator[tuple[str, object]]:
 
 def _transcriptions(launch: Launch) -> Iterator[tuple[str, object]]:
     yield "/v1/audio/transcriptions", _recording(launch)
+    if launch.dialect != "openai":  # OpenAI's own older models do not stream
+        yield "/v1/audio/transcriptions", _recording(launch, stream="true")
 
 
 def _translations(launch: Launch) -> Iterator[tuple[str, object]]:
@@ -134,16 +137,21 @@ def _translations(launch: Launch) -> Iterator[tuple[str, object]]:
 def _speech(launch: Launch) -> Iterator[tuple[str, object]]:
     body: dict[str, object] = {"model": launch.engine_model, "input": "Hello."}
     # Ours have a voice that they begin with; OpenAI's own servers want one named.
-    yield "/v1/audio/speech", body | ({"voice": "alloy"} if launch.dialect == "openai" else {})
+    if launch.dialect == "openai":
+        yield "/v1/audio/speech", body | {"voice": "alloy"}
+        return
+    yield "/v1/audio/speech", body
+    yield "/v1/audio/speech", body | {"response_format": "wav", "stream_format": "sse"}
 
 
-def _recording(launch: Launch) -> Content:
+def _recording(launch: Launch, **fields: str) -> Content:
     """A second of quiet noise: in silence, models hear things, at length."""
     made = io.BytesIO()
     with wave.open(made, "wb") as out:
         out.setparams((1, 1, _RATE, _RATE, "NONE", ""))
         out.writeframes(random.Random(1).randbytes(_RATE).translate(_QUIET))  # noqa: S311
-    return _form({"model": launch.engine_model}, "file", "noise.wav", made.getvalue())
+    named = {"model": launch.engine_model} | fields
+    return _form(named, "file", "noise.wav", made.getvalue())
 
 
 def _detections(launch: Launch) -> Iterator[tuple[str, object]]:

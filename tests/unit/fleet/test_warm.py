@@ -60,8 +60,9 @@ def test_images_are_drawn_in_few_steps(dialect: str, steps: int | None) -> None:
 def test_listeners_get_a_recording() -> None:
     """A form, with a second of sound in it."""
     engine = msgspec.structs.replace(LAUNCH, abilities=frozenset({"transcription", "translation"}))
-    sent = list(requests(engine))
+    sent = list(requests(msgspec.structs.replace(engine, dialect="oxlo")))
     assert {path for path, _ in sent} == {"/v1/audio/transcriptions", "/v1/audio/translations"}
+    assert sum(b'name="stream"\r\n\r\ntrue' in content.data for _, content in sent) == 1  # type: ignore[attr-defined]
     for _, content in sent:
         assert isinstance(content, Content)
         assert content.type == "multipart/form-data; boundary=oxlo"
@@ -76,6 +77,8 @@ def test_speakers_say_a_word(dialect: str, voice: str | None) -> None:
     for path, body in requests(engine):
         assert isinstance(body, dict)
         assert (path, body.get("voice")) == ("/v1/audio/speech", voice)
+    told = [body.get("stream_format") for _, body in requests(engine)]  # type: ignore[attr-defined]
+    assert told == ([None, None, "sse"] if dialect == "oxlo" else [None, None])
 
 
 async def test_detectors_are_shown_a_picture() -> None:
@@ -97,9 +100,11 @@ def test_embeddings_of_short_and_long_texts() -> None:
     engine = msgspec.structs.replace(
         LAUNCH, abilities=frozenset({"embeddings"}), context_length=256
     )
-    lengths = [len(body["input"].split()) for _, body in requests(engine)]  # type: ignore[index]
+    inputs = [body["input"] for _, body in requests(engine)]  # type: ignore[index]
+    lengths = [len(text.split()) for text in inputs if isinstance(text, str)]
     assert lengths[:3] == [64, 64, 1]
     assert set(lengths[3:]) == {1}
+    assert sum(isinstance(text, list) for text in inputs) == 1
 
 
 def test_edits_are_warmed_with_a_picture() -> None:
