@@ -18,7 +18,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "settings", "telemetry", "catalogue", "plans", "snippets", "wire"}),
     frozenset({"valkey", "weights", "ledger", "queue", "fleet", "engines", "objects", "store"})
-    | {"unixserver"},
+    | {"attached", "unixserver"},
     frozenset({"billing"}),
     frozenset({"portal"}),
     frozenset({"gateway", "control", "media", "testing"}),

@@ -4,9 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-
+from oxlo.attached import Attached
 from oxlo.control.drain import Drain
 from oxlo.control.traces import Traces
 from oxlo.objects.links import Signer
@@ -18,7 +16,7 @@ from oxlo.telemetry.metrics import ControlMetrics
 
 
 @dataclass(frozen=True, slots=True)
-class Control:
+class Control(Attached):
     """The parts of one control process."""
 
     settings: Settings
@@ -31,18 +29,6 @@ class Control:
     traces: Traces
     #: Now, in unix seconds.
     clock: Callable[[], float] = time.time
-
-    @classmethod
-    def of(cls, request: Request) -> "Control":
-        """The parts behind the application that a request came to."""
-        control = request.app.state.control
-        assert isinstance(control, cls)
-        return control
-
-    def attach(self, app: Starlette) -> Starlette:
-        """Give an application its parts."""
-        app.state.control = self
-        return app
 
 
 def build(

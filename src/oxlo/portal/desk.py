@@ -7,6 +7,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 
 from oxlo import billing
+from oxlo.attached import Attached
 from oxlo.billing.base import Provider as Billing
 from oxlo.plans.edited import Watched
 from oxlo.portal.entry import oauth
@@ -41,7 +42,7 @@ class Cookies:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Desk(Attached):
     """The parts of the portal, one for each application."""
 
     site: Site
@@ -55,18 +56,6 @@ class Desk:
     providers: tuple[Provider, ...]
     #: How accounts come to their plans.
     billing: Billing
-
-    @classmethod
-    def of(cls, request: Request) -> "Desk":
-        """The parts behind the application that a request came to."""
-        desk = request.app.state.desk
-        assert isinstance(desk, cls)
-        return desk
-
-    def attach(self, app: Starlette) -> Starlette:
-        """Give an application its parts."""
-        app.state.desk = self
-        return app
 
     @property
     def settings(self) -> Settings:
@@ -105,7 +94,7 @@ def build(site: Site, live: Live, passwords: Passwords | None = None) -> Desk:
 
 def follow_plans(app: Starlette) -> None:
     """Take over plans that were edited, here or by hand, before the next page is made."""
-    desk = app.state.desk
+    desk = Desk.carried(app)
     plans = desk.plans_file.changed()
     if plans is not None:
         site = replace(desk.site, plans=plans)

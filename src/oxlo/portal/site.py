@@ -5,10 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.applications import Starlette
-from starlette.requests import Request
-
 from oxlo import __version__, catalogue, plans
+from oxlo.attached import Attached
 from oxlo.catalogue import Catalogue
 from oxlo.plans import Plans
 from oxlo.portal import rates
@@ -23,7 +21,7 @@ from oxlo.store.status import Board
 
 
 @dataclass(frozen=True, slots=True)
-class Site:
+class Site(Attached):
     """The parts of the web side, one for each application."""
 
     settings: Settings
@@ -39,18 +37,6 @@ class Site:
     clock: Callable[[], float] = time.time
     #: What is worked out once, by name.
     kept: dict[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, request: Request) -> "Site":
-        """The parts behind the application that a request came to."""
-        site = request.app.state.site
-        assert isinstance(site, cls)
-        return site
-
-    def attach(self, app: Starlette) -> Starlette:
-        """Give an application its parts."""
-        app.state.site = self
-        return app
 
 
 def build(

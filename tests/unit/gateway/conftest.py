@@ -11,6 +11,7 @@ from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.http import Server
 from oxlo.gateway.spool import Spool
 from oxlo.settings import Settings
+from oxlo.testing.clock import FakeClock
 
 
 class Echo:
@@ -82,7 +83,7 @@ class Served:
 async def served(tmp_path: Path) -> AsyncIterator[Served]:
     loop = asyncio.get_running_loop()
     echo = Echo()
-    clock = FakeClock()
+    clock = FakeClock(1000.0)
     spool = Spool(tmp_path / "spool", loop)
     spool.prepare()
     server = Server(echo, Settings(), Budget(1 << 24, spool), clock, lambda exchange: None)
@@ -96,11 +97,3 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     for connection in list(server.connections):
         connection.abort()
     await asyncio.sleep(0)
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now

@@ -45,7 +45,7 @@ async def visiting(settings: Settings) -> AsyncIterator[tuple[httpx2.AsyncClient
         async with httpx2.AsyncClient(
             transport=transport, base_url="http://control", headers=BROWSER
         ) as client:
-            yield client, app.state.site
+            yield client, Site.carried(app)
 
 
 @pytest.fixture

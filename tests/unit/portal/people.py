@@ -1,7 +1,7 @@
 """Somebody at a browser: keeps cookies, fills in forms, follows links."""
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import unescape
 
 import httpx2
@@ -15,6 +15,7 @@ from oxlo.portal.passwords import Passwords
 from oxlo.settings import Settings
 from oxlo.store import mails
 from oxlo.store.database import Database
+from oxlo.testing.clock import FakeClock
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8", "user-agent": "Test/1"}
 PASSWORD = "four plain words here"
@@ -23,30 +24,19 @@ EMAIL = "ann@example.com"
 QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 
 
-@dataclass
-class Clock:
-    """A clock that stands until it is moved."""
-
-    now: float = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Portal:
     """One installation's pages."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
-        self.clock = Clock()
+        self.clock = FakeClock(1_800_000_000.0)
         self.control: Control = context.build(settings, database, clock=self.clock)
         self.app: Starlette = public.app(self.control)
-        self.app.state.desk = replace(self.app.state.desk, passwords=Passwords(QUICK))
+        replace(self.desk, passwords=Passwords(QUICK)).attach(self.app)
 
     @property
     def desk(self) -> Desk:
         """The parts of the pages."""
-        desk: Desk = self.app.state.desk
-        return desk
+        return Desk.carried(self.app)
 
     @property
     def database(self) -> Database:
