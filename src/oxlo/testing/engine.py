@@ -12,15 +12,14 @@ import sys
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
 from oxlo.testing.canned import Canned
-from oxlo.testing.http import Connection, Reply, Request
+from oxlo.testing.http import LocalServer, Reply, Request
 from oxlo.testing.script import Script
-from oxlo.testing.shapes import SHAPES, Call, words
+from oxlo.testing.shapes import SHAPES, Call, Load, words
 from oxlo.testing.speech import Speech, paced
 
 __all__ = ["CALLS", "Canned", "EngineDouble", "Script"]
@@ -28,7 +27,7 @@ __all__ = ["CALLS", "Canned", "EngineDouble", "Script"]
 CALLS = ("/v1/chat/completions", "/v1/completions")
 
 
-class EngineDouble:
+class EngineDouble(LocalServer):
     """One fake engine on 127.0.0.1; `requests` holds everything that it was asked."""
 
     def __init__(
@@ -65,12 +64,6 @@ class EngineDouble:
         #: Content pieces told; the llama.cpp and vLLM metrics show it as progress.
         self.progress = 0
         self._changed = asyncio.Event()
-        self._connections: set[Connection] = set()
-
-    @property
-    def address(self) -> str:
-        """Base URL, without `/v1`."""
-        return f"http://127.0.0.1:{self.port}"
 
     @property
     def calls(self) -> list[Request]:
@@ -100,44 +93,11 @@ class EngineDouble:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Listen."""
-        loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(self._connect, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        """Stop listening and drop every connection, as a killed engine does."""
-        self._server.close()
-        self.hang_up()
-        await self._server.wait_closed()
-
-    def hang_up(self) -> None:
-        """Drop every connection; new ones are accepted."""
-        for connection in list(self._connections):
-            connection.drop()
-
-    def _connect(self) -> Connection:
-        connection = Connection(self._handle)
-        self._connections.add(connection)
-        return connection
-
     def _notify(self) -> None:
         self._changed.set()
 
-    async def _handle(self, request: Request, reply: Reply) -> None:
+    async def answer(self, request: Request, reply: Reply) -> None:
+        """Answer as its kind of engine does, or as it was told to."""
         self.requests.append(request)
         self.counts[f"{request.method} {request.path}"] += 1
         self._notify()
@@ -197,73 +157,27 @@ class EngineDouble:
         elif path.startswith("/_"):
             self._control(path, request)
             await self._json(reply, {})
-        elif path == "/metrics":
-            await reply.whole(200, self._metrics().encode(), "text/plain; version=0.0.4")
+        elif path == "/metrics" and (figures := self.shape.metrics(self._load())):
+            await reply.whole(200, figures.encode(), "text/plain; version=0.0.4")
         else:
-            found = self._lookup(path, request)
-            known = found is not None
+            told = self.shape.side(path, self._load(), words(request.body.decode()))
+            known = told is not None
             error = self.shape.error(404, "Not Found")
-            await self._json(reply, found if known else error, 200 if known else 404)
+            await self._json(reply, told if known else error, 200 if known else 404)
+
+    def _load(self) -> Load:
+        return Load(
+            model=self.model,
+            slots=self.slots,
+            context_length=self.context_length,
+            outstanding=self.outstanding,
+            progress=self.progress,
+        )
 
     async def _unwell(self, reply: Reply) -> None:
         if self.health == 0:
             await asyncio.get_running_loop().create_future()
         await self._json(reply, self.shape.error(self.health, "not well"), self.health)
-
-    def _lookup(self, path: str, request: Request) -> Any:
-        name = self.shape.name
-        if path == "/health" and name != "openai":
-            return {"status": "ok"} if name == "llamacpp" else {}
-        if path == "/v1/models":
-            return self.shape.models(self.model, self.context_length)
-        if path == "/slots" and name == "llamacpp":
-            return self._slots()
-        if path == "/v1/chat/completions/input_tokens" and name == "llamacpp":
-            count = words(request.body.decode())
-            return {"input_tokens": count, "object": "response.input_tokens"}
-        if path == "/tokenize" and name != "openai":
-            return self._tokenize(request)
-        return None
-
-    def _tokenize(self, request: Request) -> Any:
-        tokens = list(range(words(request.body.decode())))
-        if self.shape.name == "llamacpp":
-            return {"tokens": tokens}
-        return {
-            "count": len(tokens), "max_model_len": self.context_length,
-            "tokens": tokens, "token_strs": None,
-        }  # fmt: skip
-
-    def _slots(self) -> list[dict[str, Any]]:
-        busy = min(self.outstanding, self.slots)
-        return [
-            {
-                "id": i,
-                "n_ctx": self.context_length,
-                "is_processing": i < busy,
-                "n_prompt_tokens_processed": 0,
-                "next_token": [{"n_decoded": self.progress}],
-            }
-            for i in range(self.slots)
-        ]
-
-    def _metrics(self) -> str:
-        waiting = max(0, self.outstanding - self.slots)
-        running = self.outstanding - waiting
-        if self.shape.name == "llamacpp":
-            return (
-                f"llamacpp:n_decode_total {self.progress}\n"
-                f"llamacpp:prompt_tokens_total 0\n"
-                f"llamacpp:requests_processing {running}\n"
-                f"llamacpp:requests_deferred {waiting}\n"
-            )
-        label = f'{{engine="0",model_name="{self.model}"}}'
-        return (
-            f"vllm:generation_tokens_total{label} {self.progress}.0\n"
-            f"vllm:prompt_tokens_total{label} 0.0\n"
-            f"vllm:num_requests_running{label} {running}.0\n"
-            f"vllm:num_requests_waiting{label} {waiting}.0\n"
-        )
 
     def _control(self, path: str, request: Request) -> None:
         if path == "/_script":

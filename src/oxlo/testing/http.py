@@ -147,14 +147,30 @@ class Connection(asyncio.Protocol):
 class LocalServer:
     """Answers on a free port of this machine while it is entered; a subclass says what."""
 
-    #: As `http://127.0.0.1:PORT`, once it is entered.
-    address = ""
+    #: 0 is any that is free; it has one once it has started.
+    port = 0
 
-    async def __aenter__(self) -> Self:
+    @property
+    def address(self) -> str:
+        """Its URL, without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    async def start(self) -> None:
+        """Listen."""
         loop = asyncio.get_running_loop()
         self._connections: set[Connection] = set()
-        self._server = await loop.create_server(self._connect, "127.0.0.1", 0)
-        self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await loop.create_server(self._connect, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Stop listening and drop every connection, as a killed process does."""
+        self._server.close()
+        for connection in self._connections:
+            connection.drop()
+        await self._server.wait_closed()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
         return self
 
     async def __aexit__(
@@ -163,9 +179,7 @@ class LocalServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._server.close()
-        for connection in self._connections:
-            connection.drop()
+        await self.stop()
 
     async def answer(self, request: Request, reply: Reply) -> None:
         """Answer one request."""
