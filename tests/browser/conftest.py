@@ -5,8 +5,9 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import uvicorn
@@ -84,6 +85,30 @@ class Installation(threading.Thread):
         """End it."""
         self._server.should_exit = True
         self.join()
+
+
+Double = TypeVar("Double", bound=AbstractAsyncContextManager[Any])
+
+
+@contextmanager
+def beside(double: Double) -> Iterator[Double]:
+    """A double served by a loop in a thread of its own: the browser's loop has this one."""
+    loop, ready, ended = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with double:
+            ready.set()
+            await ended.wait()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
+    thread.start()
+    assert ready.wait(30)
+    try:
+        yield double
+    finally:
+        loop.call_soon_threadsafe(ended.set)
+        thread.join()
+        loop.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,13 +3,11 @@
 Browsers hold a form to its page's `form-action` over every redirect that follows it.
 """
 
-import asyncio
-import threading
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
-from tests.browser.conftest import Installation
+from tests.browser.conftest import Installation, beside
 
 from oxlo.testing.stripe import StripeDouble
 
@@ -18,40 +16,11 @@ pytest.importorskip("stripe")
 WORDS = "four plain words here"
 
 
-class _Stripe(threading.Thread):
-    """The double in a thread of its own, as browsers and the installation need it at once."""
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.double = StripeDouble("sk_test_1", "whsec_1")
-        self.ready = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._ended = asyncio.Event()
-
-    def run(self) -> None:
-        """Serve until stopped."""
-        self._loop.run_until_complete(self._serve())
-        self._loop.close()
-
-    async def _serve(self) -> None:
-        async with self.double:
-            self.ready.set()
-            await self._ended.wait()
-
-    def stop(self) -> None:
-        """End it."""
-        self._loop.call_soon_threadsafe(self._ended.set)
-        self.join()
-
-
 @pytest.fixture(scope="module")
 def stripe() -> Iterator[StripeDouble]:
     """Stripe, at an origin of its own."""
-    thread = _Stripe()
-    thread.start()
-    assert thread.ready.wait(30)
-    yield thread.double
-    thread.stop()
+    with beside(StripeDouble("sk_test_1", "whsec_1")) as double:
+        yield double
 
 
 @pytest.fixture(scope="module")

@@ -191,6 +191,19 @@ async def test_relayed(start: Start) -> None:
     assert "x-oxlo-local" not in seen
 
 
+async def test_pages_that_restart(start: Start) -> None:
+    """Without control a browser gets a page that tries again, and a program the error."""
+    platform = await start()
+    await platform.control.__aexit__(None, None, None)
+    browser = {"accept": "text/html,*/*;q=0.8"}
+    page = await platform.call("GET", "/dashboard", headers=browser, key="")
+    assert (page.status, page.headers["retry-after"]) == (503, "2")
+    assert page.headers["content-type"].startswith("text/html")
+    assert b'http-equiv="refresh"' in page.body
+    told = await platform.call("GET", "/dashboard", key="")
+    assert told.json()["error"]["code"] == "overloaded"
+
+
 async def test_receipt_relayed_with_account(start: Start) -> None:
     """A receipt is asked of control in the caller's name."""
     platform = await start()

@@ -44,6 +44,15 @@ async def ready(settings: Settings) -> frozenset[str] | None:
     return frozenset(model for model, state in models.items() if state == "ready")
 
 
+async def has_pages(settings: Settings) -> bool:
+    """Whether the pages answer, to which somebody is about to be sent."""
+    try:
+        reply = await fetch(address(settings), "/robots.txt", deadline=_DEADLINE, tls=own_tls())
+    except (NoAnswer, Refused):
+        return False
+    return reply.status == 200
+
+
 def address(settings: Settings) -> str:
     """The gateway's own address, from here: no proxy or public name is in between."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)

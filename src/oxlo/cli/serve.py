@@ -166,7 +166,11 @@ async def _announce(prepared: _Prepared, logs: Path) -> None:
     """Say what is loading, then how to call what answers and what will not."""
     settings, started = prepared.settings, time.monotonic()
     startup = Startup(prepared.models, logs, _say, started)
-    while (ready := await reach.ready(settings)) is None or not startup.is_over(ready):
+    while (
+        (ready := await reach.ready(settings)) is None
+        or not startup.is_over(ready)
+        or not await reach.has_pages(settings)
+    ):
         startup.look(registry.read(settings.replicas_file).replicas, time.monotonic())
         await asyncio.sleep(_LOOK)
     models = [prepared.known.resolve(model) for model in prepared.models if model in ready]

@@ -29,6 +29,20 @@ SHORT = 1 << 20
 FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
 
 
+_AWAY = "This page is restarting. Try again shortly."
+_AWAY_HEAD = (
+    b"content-type: text/html; charset=utf-8\r\ncache-control: no-store\r\nretry-after: 2\r\n"
+    b"content-security-policy: default-src 'none'\r\n"
+)
+#: For browsers, which try again by themselves; nothing in it is fetched.
+_AWAY_PAGE = (
+    b'<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2">'
+    b'<meta name="viewport" content="width=device-width"><meta name="color-scheme" '
+    b'content="light dark"><title>Restarting</title><h1>Restarting</h1>'
+    b"<p>The pages are back in a moment, and so is this one. The API goes on meanwhile.</p></html>"
+)
+
+
 class Proxies:
     """Whose word about a client's address counts."""
 
@@ -156,9 +170,12 @@ class ControlRelay:
 
     def on_fail(self, reason: str, *, sent: bool) -> None:
         """Control is away."""
-        self._exchange.fail(
-            Overloaded("This page is restarting. Try again shortly.", retry_after=2)
-        )
+        exchange, away = self._exchange, Overloaded(_AWAY, retry_after=2)
+        reads_pages = b"text/html" in exchange.headers.get(b"accept", b"")
+        if reads_pages and not exchange.streaming and exchange.state is not ExchangeState.DONE:
+            exchange.reply(away.status, _AWAY_HEAD, _AWAY_PAGE)
+        else:
+            exchange.fail(away)
 
 
 def _caller_lines(caller: Caller) -> bytes:

@@ -3,6 +3,7 @@
 import { h } from "./element.js";
 
 const LINKS = {
+  unsupported_ability: ["/models", "See what each model can do"],
   model_access_denied: ["/pricing", "See which plans open this model"],
   daily_limit_exceeded: ["/pricing", "See plans with more requests"],
   minute_limit_exceeded: ["/pricing", "See plans with more requests"],

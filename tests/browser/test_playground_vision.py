@@ -1,0 +1,141 @@
+"""Pictures in the playground's chat: as they were chosen, to a model that sees; told where not."""
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page
+from tests.browser.conftest import beside
+from tests.browser.test_playground import WAIT, WORDS, open_pane
+from tests.scenario.served import Platform
+
+from oxlo.testing.engine import EngineDouble
+
+MODEL = """
+id = "{name}"
+name = "{name}"
+category = "chat"
+tier = "free"
+description = ""
+abilities = [{abilities}]
+context_length = 8192
+licence = ""
+homepage = ""
+created = 1
+
+[[variants]]
+hardware = "remote"
+engine = "upstream"
+
+[variants.args]
+base_url = "{address}/v1"
+dialect = "vllm"
+"""
+
+
+def _picture(kind: str, colour: str) -> bytes:
+    out = io.BytesIO()
+    Image.effect_noise((160, 120), 64).convert("RGB").save(out, kind)
+    Image.new("RGB", (8, 8), colour).save(out, kind)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[EngineDouble]:
+    """The engine of both models."""
+    with beside(EngineDouble("vllm")) as double:
+        yield double
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, engine: EngineDouble) -> Iterator[Platform]:
+    """A platform with a model that sees and one that reads."""
+    folder = tmp_path_factory.mktemp("vision")
+    platform = Platform(folder / "home", folder)
+    models = platform.home / "models.d"
+    models.mkdir()
+    for name, abilities in (("seer", '"chat", "vision"'), ("reader", '"chat"')):
+        words = MODEL.format(name=name, abilities=abilities, address=engine.address)
+        (models / f"{name}.toml").write_text(words)
+    try:
+        platform.start(OXLO_STARTER="none")
+        yield platform
+    finally:
+        platform.close()
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
+    """Somebody who has signed up."""
+    context = chromium.new_context(base_url=f"http://127.0.0.1:{platform.port}")
+    page = context.new_page()
+    page.goto("/signup")
+    page.get_by_label("E-mail address").fill("ann@example.com")
+    page.get_by_label("Password").fill(WORDS)
+    page.get_by_role("button", name="Create account").click()
+    page.wait_for_url("**/dashboard*")
+    yield page
+    context.close()
+
+
+def _chats(engine: EngineDouble) -> list[dict[str, Any]]:
+    """The chats that the engine was asked."""
+    asked = [one for one in engine.requests if one.path == "/v1/chat/completions"]
+    return [json.loads(one.body) for one in asked]
+
+
+def test_pictures_arrive_as_they_are(page: Page, engine: EngineDouble) -> None:
+    """Two files beside a question reach the engine byte for byte, in their order."""
+    files = {"a.png": _picture("PNG", "red"), "b.jpg": _picture("JPEG", "blue")}
+    open_pane(page, "/playground?model=seer")
+    page.set_input_files(
+        "#picture",
+        [
+            {"name": name, "mimeType": f"image/{kind}", "buffer": files[name]}
+            for name, kind in (("a.png", "png"), ("b.jpg", "jpeg"))
+        ],
+    )
+    assert page.locator("#pictures img").count() == 2
+    page.fill("#message", "What is the difference?")
+    page.click("#send")
+    page.locator(".receipt.known").wait_for(timeout=WAIT)
+    said, *pictures = _chats(engine)[-1]["messages"][-1]["content"]
+    assert said == {"type": "text", "text": "What is the difference?"}
+    urls = [one["image_url"]["url"] for one in pictures]
+    assert [base64.b64decode(url.partition(",")[2]) for url in urls] == list(files.values())
+    assert page.locator(".turn.user img.sent").count() == 2
+    assert page.locator("#pictures img").count() == 0
+
+
+def test_model_that_only_reads_says_so(page: Page, engine: EngineDouble) -> None:
+    """The same conversation at another model: the refusal in words, and nothing is lost."""
+    open_pane(page, "/playground?model=reader")
+    assert page.locator("#picture").count() == 0
+    asked = len(_chats(engine))
+    page.fill("#message", "And in words?")
+    page.click("#send")
+    fault = page.locator(".fault")
+    fault.wait_for()
+    assert "HTTP 400" in fault.inner_text()
+    assert "reader" in fault.inner_text()
+    assert "image" in fault.inner_text()
+    assert page.input_value("#message") == "And in words?"
+    assert len(_chats(engine)) == asked
+
+
+def test_file_that_is_no_picture(page: Page) -> None:
+    """What the platform cannot read as a picture is refused in its words."""
+    open_pane(page, "/playground?model=seer")
+    page.click("#clear")
+    page.set_input_files(
+        "#picture", [{"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}]
+    )
+    page.fill("#message", "What is this?")
+    page.click("#send")
+    fault = page.locator(".fault")
+    fault.wait_for()
+    assert "HTTP 400" in fault.inner_text()
