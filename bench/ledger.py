@@ -16,7 +16,7 @@ from oxlo.ledger.journal import Journal
 from oxlo.ledger.memory import MemoryLedger
 from oxlo.ledger.records import Snapshot
 from oxlo.plans import Plan
-from oxlo.testing.calls import admitted, settled
+from oxlo.testing.journal import admitted, ended
 
 PARALLEL = 64
 ACCOUNTS = [f"account-{number}" for number in range(PARALLEL)]
@@ -54,7 +54,7 @@ class Bench:
             snapshot=lambda: Snapshot(NOW, (), ()),
         )
         self.admissions = [admitted(f"req_{n:028}", NOW, a) for n, a in enumerate(ACCOUNTS)]
-        self.outcomes = [settled(record, NOW) for record in self.admissions]
+        self.outcomes = [ended(record, NOW) for record in self.admissions]
 
     def reserve(self) -> list[Reservation | Waiter]:
         reserve = self.ledger.reserve

@@ -10,7 +10,7 @@ import structlog.testing
 from oxlo.ledger.journal import Journal
 from oxlo.ledger.records import Snapshot
 from oxlo.ledger.recovery import recover
-from oxlo.testing.calls import admitted, settled
+from oxlo.testing.journal import admitted, ended
 
 AT = 1_795_392_000.0
 
@@ -49,7 +49,7 @@ async def test_full_disk_leaves_no_segment(tmp_path: Path) -> None:
     first = journal_in(tmp_path, "stop")
     call = admitted("x", AT)
     first.append(call, lambda: None)
-    first.append(settled(call, AT), lambda: None)
+    first.append(ended(call, AT), lambda: None)
     first.close()
     (tmp_path / "g1-000002.draft").symlink_to("/dev/full")
     second = journal_in(tmp_path, "stop")

@@ -17,7 +17,7 @@ from oxlo.ledger.journal import Journal
 from oxlo.ledger.memory import MemoryLedger
 from oxlo.ledger.records import Snapshot
 from oxlo.plans import Plan
-from oxlo.testing.calls import admitted, settled
+from oxlo.testing.journal import admitted, ended
 
 ledger = MemoryLedger()
 plan = Plan(id="p", name="P", tiers=frozenset(), queue="high")
@@ -30,14 +30,14 @@ async def client(journal, number, at):
     loop = asyncio.get_running_loop()
     for turn in itertools.count():
         held = ledger.reserve("c", "a", plan, at, print)
-        call = open_calls[held] = admitted(f"{number}-{turn}", at)
+        call = open_calls[held] = admitted(f"{number}-{turn}", at, "a")
         told = loop.create_future()
         journal.append(call, lambda: (say(f"admitted {call.id}\\n"), told.set_result(None)))
         await told
         ledger.settle(held, counted=True, minute_counted=True, now=at)
         del open_calls[held]
         told = loop.create_future()
-        end = settled(call, at)
+        end = ended(call, at)
         journal.append(end, lambda: (say(f"settled {call.id}\\n"), told.set_result(None)))
         await told
 

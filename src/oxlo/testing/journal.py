@@ -5,13 +5,14 @@ from pathlib import Path
 import msgspec
 
 from oxlo.ledger.records import Admitted, Refused, Settled, Snapshot
+from oxlo.ledger.windows import day_of, minute_of
 
 DAY = 20_833
 AT = DAY * 86400 + 36_000.0
 
 
-def admitted(call: str, *, at: float = AT, account: str = "acct_1", key: str = "key_1") -> Admitted:
-    """A call that was let in."""
+def admitted(call: str, at: float = AT, account: str = "acct_1", *, key: str = "key_1") -> Admitted:
+    """A call that was let in, charged to its day and minute."""
     return Admitted(
         id=call,
         at=at,
@@ -21,22 +22,27 @@ def admitted(call: str, *, at: float = AT, account: str = "acct_1", key: str = "
         model="m",
         endpoint="chat",
         stream=True,
-        day=DAY,
-        minute=int(at // 60),
+        day=day_of(at),
+        minute=minute_of(at),
     )
 
 
-def settled(
-    call: str, *, at: float = AT + 2, account: str = "acct_1", key: str = "key_1"
+def ended(
+    call: Admitted,
+    at: float,
+    *,
+    outcome: str = "answered",
+    counted: bool = True,
+    minute_counted: bool = True,
 ) -> Settled:
-    """A call that was answered and counted."""
-    start = msgspec.structs.asdict(admitted(call, account=account, key=key)) | {"at": at}
+    """The end of a call that was let in."""
+    start = msgspec.structs.asdict(call) | {"at": at}
     return Settled(
         **start,
-        status=200,
-        outcome="answered",
-        counted=True,
-        minute_counted=True,
+        status=200 if outcome == "answered" else 500,
+        outcome=outcome,
+        counted=counted,
+        minute_counted=minute_counted,
         error="",
         replica="m-1",
         tokens_in=11,
@@ -49,6 +55,13 @@ def settled(
         day_left=59,
         minute_left=-1,
     )
+
+
+def settled(
+    call: str, *, at: float = AT + 2, account: str = "acct_1", key: str = "key_1"
+) -> Settled:
+    """A call that was answered and counted."""
+    return ended(admitted(call, account=account, key=key), at)
 
 
 def refused(call: str, *, model: str = "m") -> Refused:

@@ -10,7 +10,7 @@ from oxlo.ledger.journal import Journal, JournalInUseError
 from oxlo.ledger.records import Record, Snapshot
 from oxlo.ledger.recovery import decode
 from oxlo.ledger.segment import segments
-from oxlo.testing.calls import admitted
+from oxlo.testing.journal import admitted
 
 Open = Callable[..., Journal]
 MIB = 1 << 20

@@ -11,8 +11,8 @@ from oxlo.ledger.memory import MemoryLedger
 from oxlo.ledger.records import Admitted, Record, Snapshot
 from oxlo.ledger.recovery import Recovered, Replay, recover
 from oxlo.plans import Plan
-from oxlo.testing.calls import admitted, settled
 from oxlo.testing.clock import FakeClock
+from oxlo.testing.journal import admitted, ended
 
 NOW = 1_795_392_000.0
 DAY, MINUTE = int(NOW // 86_400), int(NOW // 60)
@@ -40,9 +40,9 @@ def test_first_run_has_nothing(tmp_path: Path) -> None:
 def test_answered_calls_are_counted(tmp_path: Path) -> None:
     """What was answered before the restart counts after it."""
     call = admitted("x", NOW)
-    end = settled(call, NOW + 1)
+    end = ended(call, NOW + 1)
     write(tmp_path, 1, EMPTY, call, end)
-    counts = (("a", DAY, 1, MINUTE, 1, 0),)
+    counts = (("acct_1", DAY, 1, MINUTE, 1, 0),)
     assert recover(tmp_path, "g1", NOW + 2) == Recovered(counts, (), (end,))
     assert recover(tmp_path, "g1", NOW + 200) == Recovered(counts, (), ())
 
@@ -50,9 +50,9 @@ def test_answered_calls_are_counted(tmp_path: Path) -> None:
 def test_failed_calls_are_not(tmp_path: Path) -> None:
     """What did not count then does not count now."""
     call = admitted("x", NOW)
-    end = settled(call, NOW + 1, outcome="failed", counted=False, minute_counted=False)
+    end = ended(call, NOW + 1, outcome="failed", counted=False, minute_counted=False)
     write(tmp_path, 1, EMPTY, call, end)
-    assert recover(tmp_path, "g1", NOW).counts == (("a", DAY, 0, MINUTE, 0, 0),)
+    assert recover(tmp_path, "g1", NOW).counts == (("acct_1", DAY, 0, MINUTE, 0, 0),)
 
 
 def test_lost_call_is_refunded(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_lost_call_is_refunded(tmp_path: Path) -> None:
     write(tmp_path, 1, EMPTY, admitted("x", NOW))
     recovered = recover(tmp_path, "g1", NOW + 2)
     (lost,) = recovered.lost
-    assert recovered.counts == (("a", DAY, 0, MINUTE, 0, 0),)
+    assert recovered.counts == (("acct_1", DAY, 0, MINUTE, 0, 0),)
     assert (lost.id, lost.outcome, lost.error, lost.counted) == ("x", "lost", "gateway_lost", False)
     assert (lost.status, lost.total_ms, lost.minute_counted) == (0, 2_000.0, False)
 
@@ -68,43 +68,43 @@ def test_lost_call_is_refunded(tmp_path: Path) -> None:
 def test_newest_segment_is_enough(tmp_path: Path) -> None:
     """A snapshot holds what came before it: older segments are not read."""
     write(tmp_path, 9, b"not read\n")
-    write(tmp_path, 10, Snapshot(NOW, (("a", DAY, 5, MINUTE, 2, 1),), ()), admitted("x", NOW))
+    write(tmp_path, 10, Snapshot(NOW, (("acct_1", DAY, 5, MINUTE, 2, 1),), ()), admitted("x", NOW))
     recovered = recover(tmp_path, "g1", NOW)
-    assert recovered.counts == (("a", DAY, 5, MINUTE, 2, 1),)
+    assert recovered.counts == (("acct_1", DAY, 5, MINUTE, 2, 1),)
     assert len(recovered.lost) == 1
 
 
 def test_open_calls_cross_segments(tmp_path: Path) -> None:
     """A call admitted in one segment may end in the next, or be lost there."""
     x, y = admitted("x", NOW), admitted("y", NOW)
-    write(tmp_path, 2, Snapshot(NOW, (("a", DAY, 5, MINUTE, 2, 0),), (x, y)), settled(x, NOW))
+    write(tmp_path, 2, Snapshot(NOW, (("acct_1", DAY, 5, MINUTE, 2, 0),), (x, y)), ended(x, NOW))
     recovered = recover(tmp_path, "g1", NOW)
-    assert recovered.counts == (("a", DAY, 6, MINUTE, 3, 0),)
+    assert recovered.counts == (("acct_1", DAY, 6, MINUTE, 3, 0),)
     assert [record.id for record in recovered.lost] == ["y"]
 
 
 def test_record_already_in_the_snapshot(tmp_path: Path) -> None:
     """The first records of a segment may be part of its snapshot: they are taken once."""
     x, y = admitted("x", NOW), admitted("y", NOW)
-    snapshot = Snapshot(NOW, (("a", DAY, 1, MINUTE, 1, 0),), (x,))
-    write(tmp_path, 1, snapshot, x, settled(x, NOW), settled(y, NOW))
-    assert recover(tmp_path, "g1", NOW).counts == (("a", DAY, 2, MINUTE, 2, 0),)
+    snapshot = Snapshot(NOW, (("acct_1", DAY, 1, MINUTE, 1, 0),), (x,))
+    write(tmp_path, 1, snapshot, x, ended(x, NOW), ended(y, NOW))
+    assert recover(tmp_path, "g1", NOW).counts == (("acct_1", DAY, 2, MINUTE, 2, 0),)
 
 
 def test_torn_line_is_ignored(tmp_path: Path) -> None:
     """A last line that the machine did not finish is as if it were not there."""
     call = admitted("x", NOW)
-    write(tmp_path, 1, EMPTY, call, encode(settled(call, NOW))[:30])
+    write(tmp_path, 1, EMPTY, call, encode(ended(call, NOW))[:30])
     assert [record.id for record in recover(tmp_path, "g1", NOW).lost] == ["x"]
 
 
 def test_torn_snapshot_falls_back(tmp_path: Path) -> None:
     """Without its snapshot a segment says nothing, and the one before it is read."""
     call = admitted("x", NOW)
-    write(tmp_path, 1, EMPTY, call, settled(call, NOW))
+    write(tmp_path, 1, EMPTY, call, ended(call, NOW))
     write(tmp_path, 2, encode(EMPTY)[:9])
     write(tmp_path, 3)
-    assert recover(tmp_path, "g1", NOW).counts == (("a", DAY, 1, MINUTE, 1, 0),)
+    assert recover(tmp_path, "g1", NOW).counts == (("acct_1", DAY, 1, MINUTE, 1, 0),)
 
 
 def test_other_gateways_are_others(tmp_path: Path) -> None:
@@ -116,15 +116,15 @@ def test_other_gateways_are_others(tmp_path: Path) -> None:
 def test_refunds_are_remembered(tmp_path: Path) -> None:
     """The brake on abandoned calls holds over a restart."""
     call = admitted("x", NOW)
-    write(tmp_path, 1, EMPTY, call, settled(call, NOW, outcome="abandoned", counted=False))
-    assert recover(tmp_path, "g1", NOW).counts == (("a", DAY, 0, MINUTE, 1, 1),)
+    write(tmp_path, 1, EMPTY, call, ended(call, NOW, outcome="abandoned", counted=False))
+    assert recover(tmp_path, "g1", NOW).counts == (("acct_1", DAY, 0, MINUTE, 1, 1),)
 
 
 def test_refund_is_the_day_of_the_disconnect(tmp_path: Path) -> None:
     """A call that was abandoned after midnight uses up a refund of the new day."""
     call, later = admitted("x", NOW), NOW + 86_400
-    write(tmp_path, 1, EMPTY, call, settled(call, later, outcome="abandoned", counted=False))
-    assert recover(tmp_path, "g1", later).counts == (("a", DAY + 1, 0, MINUTE + 1_440, 0, 1),)
+    write(tmp_path, 1, EMPTY, call, ended(call, later, outcome="abandoned", counted=False))
+    assert recover(tmp_path, "g1", later).counts == (("acct_1", DAY + 1, 0, MINUTE + 1_440, 0, 1),)
 
 
 class Gateway:
@@ -162,7 +162,7 @@ class Gateway:
             counted = not self.ledger.may_refund_abandoned(held, now)
         self.ledger.settle(held, counted=counted, minute_counted=minute_counted, now=now)
         record = record or admitted(f"queued-{len(self.records)}", now, held.account)
-        end = settled(record, now, outcome=outcome, counted=counted, minute_counted=minute_counted)
+        end = ended(record, now, outcome=outcome, counted=counted, minute_counted=minute_counted)
         self.records.append(end)
 
     def snapshot(self) -> None:
