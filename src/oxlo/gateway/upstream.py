@@ -186,10 +186,15 @@ class Sending:
             self.connection.resume()
 
 
+class _Unasked(Exception):
+    """A second reply to one request: it is not read."""
+
+
 class Connection:
     """One connection to an engine: an `asyncio.Protocol` in all but ancestry, as in `http`."""
 
     __slots__ = (
+        "_ended",
         "_feed",
         "_full",
         "_headers",
@@ -219,6 +224,8 @@ class Connection:
         self._keep = True
         self._paused = False
         self._until_close = False
+        #: Whether the reply is complete, and what was read with its end is still looked at.
+        self._ended = False
         #: Whether the head that came last is informational: the reply's own follows it.
         self._informs = False
         #: What of a body in pieces is still to be sent; whether the transport takes no more; and
@@ -293,12 +300,23 @@ class Connection:
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
-            raise error.__context__ or error from None
+            if not self._ended:
+                raise error.__context__ or error from None
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._hand_on()
-            self._fail(f"the reply is not HTTP: {error}")
+            if not self._ended:
+                self._fail(f"the reply is not HTTP: {error}")
+            self._keep = False
         else:
             self._hand_on()
+        if self._ended:
+            self._finish()
+
+    def on_message_begin(self) -> None:
+        """A reply begins; after the one that was asked for, the connection is not sane."""
+        if self._ended:
+            self._keep = False
+            raise _Unasked
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header (called by the parser, as are all `on_` methods)."""
@@ -333,11 +351,16 @@ class Connection:
                 self._sending.receiver.on_data(data)
 
     def on_message_complete(self) -> None:
-        """The reply is complete; the connection is free again."""
+        """The reply is complete."""
         self._hand_on()
         if self._informs:
             self._headers = {}
-            return
+        else:
+            self._ended = True
+
+    def _finish(self) -> None:
+        """The reply is complete, and nothing came behind it: the connection is free again."""
+        self._ended = False
         sending, self._sending = self._sending, None
         if sending is None:
             return

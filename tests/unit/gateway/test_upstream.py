@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from oxlo.engines.dialect import EngineCall
 from oxlo.engines.parts import FilePart, Parts, form
 from oxlo.gateway.upstream import Collect, Connection, Sending, Upstream
@@ -72,12 +74,23 @@ class Narrow(asyncio.Transport):
         super().__init__()
         self._connection = connection
         self.taken: list[bytes] = []
+        self.closed = False
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.taken.append(bytes(data))
         self._connection.pause_writing()
 
     def abort(self) -> None:
+        self.closed = True
         self._connection.connection_lost(None)
 
 
@@ -105,3 +118,31 @@ async def turns() -> None:
     """Let the loop do all that it can without anybody's help."""
     for _ in range(10):
         await asyncio.sleep(0)
+
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("behind", "kept"),
+    [
+        (b"", True),
+        (b"\r\n", True),
+        (OK + b"no", False),
+        (OK + b"n", False),
+        (b"H", False),
+        (b"\0", False),
+    ],
+)
+async def test_nothing_is_left_for_the_next(behind: bytes, kept: bool) -> None:
+    """A connection with more on it than the reply is closed: nobody gets another one's answer."""
+    upstream = Upstream("http://127.0.0.1:1", asyncio.get_running_loop())
+    connection = Connection(upstream)
+    connection.connection_made(Narrow(connection))
+    told: list[tuple[int, bytes]] = []
+    done = Collect(lambda status, body: told.append((status, body)))
+    connection.start(Sending(upstream, b"head", b"", done))
+    connection.data_received(OK + b"y")
+    connection.data_received(b"e" + behind)
+    assert told == [(200, b"ye")]
+    assert (connection in upstream._idle) is kept
