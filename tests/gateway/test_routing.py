@@ -1,12 +1,13 @@
 """Which replica a call goes to, through the whole gateway."""
 
 import asyncio
+import time
 
 import pytest
 from tests.gateway.conftest import Platform, Start, chat, replica, until
 
 from oxlo.fleet import registry
-from oxlo.fleet.registry import ReplicaList
+from oxlo.fleet.registry import ReplicaList, ReplicaState
 from oxlo.gateway.backends import Group
 from oxlo.ledger.records import Settled
 from oxlo.testing.engine import EngineDouble, Script
@@ -224,3 +225,19 @@ async def test_model_list_tells_the_warm_up(start: Start) -> None:
     platform.replicas(platform.engine, first_ms=812.34, warm_ms=96.0)
     entry = (await platform.call("GET", "/v1/models/double")).json()
     assert entry["warm_up"] == {"first_ms": 812.3, "later_ms": 96.0}
+
+
+async def test_a_replica_that_never_was(start: Start) -> None:
+    """A model whose file cannot be understood is listed without an address: others are served."""
+    platform = await start()
+    listed = tuple(
+        replica(platform.engine, f"{model}-0", model, **fields)
+        for model, fields in (
+            ("costly", {"dialect": "", "address": "", "state": ReplicaState.STOPPED}),
+            ("double", {}),
+        )
+    )
+    registry.write(platform.gateway.settings.replicas_file, ReplicaList(time.time(), listed))
+    platform.gateway.sweep()
+    assert (await platform.chat()).status == 200
+    assert (await platform.chat(model="costly")).status == 503

@@ -202,7 +202,9 @@ class Backends:
         """Take over a list of replicas."""
         by_model: dict[str, list[Replica]] = {model: [] for model in self._groups}
         for replica in replicas:
-            by_model.setdefault(replica.model, []).append(replica)
+            listed = by_model.setdefault(replica.model, [])
+            if replica.dialect:  # else it never was: its model file cannot be understood
+                listed.append(replica)
         for model, wanted in by_model.items():
             group = self._groups.setdefault(model, Group(model, self._queue_limit))
             # One that was never started here, for want of a card or of weights, speaks no dialect.

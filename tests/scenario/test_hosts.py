@@ -1,0 +1,234 @@
+"""Two hosts of one installation: each its own home, together one real PostgreSQL and one Valkey."""
+
+import contextlib
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.postgres import database
+from tests.scenario.served import PATIENCE, Platform, command, free_port, is_alive, until
+from tests.valkeys import ValkeyServer
+
+MODEL = "shared"
+DESCRIBED = """
+id = "shared"
+name = "Shared"
+category = "chat"
+tier = "free"
+description = "A double."
+abilities = ["chat"]
+context_length = 8192
+licence = ""
+homepage = ""
+created = 1
+
+[[variants]]
+hardware = "remote"
+engine = "upstream"
+
+[variants.args]
+base_url = "http://127.0.0.1:{port}/v1"
+dialect = "openai"
+"""
+
+
+class Host(Platform):
+    """One of the hosts."""
+
+    def __init__(self, home: Path, engine: int, shared: dict[str, str]) -> None:
+        super().__init__(home, home)
+        self._shared = shared
+        (home / "models.d").mkdir()
+        (home / "models.d" / f"{MODEL}.toml").write_text(DESCRIBED.format(port=engine))
+
+    def begin(self, **environ: str) -> "subprocess.Popen[str]":
+        return super().begin(**self._shared | environ)
+
+    def oxlo(self, *args: str) -> str:
+        """What a command says."""
+        process = command(self.home, self.port, *args, **self._shared)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, err
+        return out.strip()
+
+    def stands(self) -> bool:
+        """Whether it is up and its model answers."""
+        assert self.process
+        assert self.process.poll() is None, self.err
+        return "Stop with Ctrl-C." in self.out and self.is_ready()
+
+    def new_key(self, account: str, plan: str) -> str:
+        """A key of a new account."""
+        self.oxlo("accounts", "create", account, "--plan", plan)
+        return self.oxlo("keys", "create", "--account", account, "--quiet")
+
+    def call(self, key: str, path: str = "", body: object = None, **headers: str) -> "Reply":
+        """A chat, or what is asked of another path."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        lines = {"authorization": f"Bearer {key}", "content-type": "application/json", **headers}
+        if not path:
+            messages = [{"role": "user", "content": "hi"}]
+            path, body = "/v1/chat/completions", {"model": MODEL, "messages": messages}
+        try:
+            data = None if body is None else json.dumps(body)
+            connection.request("POST" if data else "GET", path, data, lines)
+            reply = connection.getresponse()
+            return Reply(reply.status, dict(reply.headers), reply.read())
+        finally:
+            connection.close()
+
+    def die(self) -> None:
+        """kill -9 of everything, as when the power goes."""
+        assert self.process
+        processes = [*self.descendants(), self.process.pid]
+        for pid in processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.ended()
+        until(lambda: not any(map(is_alive, processes)), "nobody left")
+
+
+class Reply:
+    """One reply."""
+
+    def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[int]:
+    """The port of one engine that both hosts call."""
+    port = free_port()
+    words = ["-m", "oxlo.testing.engine", "--port", str(port), "--model", MODEL, "--with-parent"]
+    process = subprocess.Popen(
+        [sys.executable, *words], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
+    yield port
+    process.communicate()
+
+
+@pytest.fixture(scope="module")
+def hosts(tmp_path_factory: pytest.TempPathFactory, engine: int) -> Iterator[tuple[Host, Host]]:
+    """Both of them, ready."""
+    folder = tmp_path_factory.mktemp("hosts")
+    valkey = ValkeyServer(tmp_path_factory.mktemp("v")).start()
+    with database() as url, contextlib.ExitStack() as stack:
+        stack.callback(valkey.kill)
+        shared = {
+            "OXLO_DATABASE_URL": url,
+            "OXLO_VALKEY_URL": valkey.url,
+            "OXLO_INSTALLATION_SECRET": "of both",
+            "OXLO_STARTER": "none",
+        }
+        both = Host(folder / "a", engine, shared), Host(folder / "b", engine, shared)
+        both[0].oxlo("migrate")
+        for host in both:
+            stack.callback(host.close)
+            host.begin()
+        for host in both:
+            until(host.stands, "it serves the model")
+        yield both
+
+
+def test_keys_of_both(hosts: tuple[Host, Host]) -> None:
+    """A key that was made on one host works on the other, and is refused by both once revoked."""
+    here, there = hosts
+    key = here.new_key("ann", "pro")
+    assert [host.call(key).status for host in hosts] == [200, 200]
+    (listed,) = json.loads(here.oxlo("keys", "list", "--account", "ann", "--json"))
+    there.oxlo("keys", "revoke", listed["id"])
+    until(lambda: [host.call(key).status for host in hosts] == [401, 401], "refused by both")
+
+
+def test_limits_of_both(hosts: tuple[Host, Host]) -> None:
+    """Both hosts together answer exactly what the plan allows of a minute."""
+    key = hosts[0].new_key("ben", "free")
+    left = 60 - time.time() % 60
+    if left < 8:
+        time.sleep(left)
+    with ThreadPoolExecutor(4) as pool:
+        replies = list(pool.map(lambda n: hosts[n % 2].call(key), range(16)))
+    assert [reply.status for reply in replies].count(200) == 5
+    for host in hosts:
+        limits = host.call(key, "/v1/limits").json()
+        assert (limits["day"]["used"], limits["concurrency"]["in_use"]) == (5, 0)
+
+
+def test_receipts_of_both(hosts: tuple[Host, Host]) -> None:
+    """What one host answered, the other can tell of: each drains its journal into one database."""
+    key = hosts[0].new_key("cid", "pro")
+    for made, told in (hosts, hosts[::-1]):
+        call = made.call(key).headers["x-request-id"]
+        reply = until(lambda h=told, c=call: seen(h, key, c), "the other host's receipt")
+        assert (reply["outcome"], reply["counted"]) == ("answered", True)
+
+
+def seen(host: Host, key: str, call: str) -> Any:
+    """A receipt, once the host knows of it."""
+    reply = host.call(key, f"/v1/requests/{call}")
+    return reply.json() if reply.status == 200 else None
+
+
+def test_answers_of_both(hosts: tuple[Host, Host]) -> None:
+    """A call that is repeated at the other host gets the first one's answer, and counts once."""
+    key = hosts[0].new_key("dan", "pro")
+    first, second = (host.call(key, **{"idempotency-key": "k1"}) for host in hosts)
+    assert (first.status, second.body) == (200, first.body)
+    assert second.headers["x-oxlo-idempotent-replay"] == first.headers["x-request-id"]
+    assert hosts[1].call(key, "/v1/limits").json()["day"]["used"] == 1
+
+
+@pytest.mark.slow
+def test_a_host_dies(hosts: tuple[Host, Host], engine: int) -> None:
+    """The other goes on; started again, a host settles what it left open and tells of the rest."""
+    here, there = hosts
+    key = here.new_key("eve", "pro")
+    answered = here.call(key).headers["x-request-id"]
+    tell(engine, "/_script", {"gate": "open"})
+    with ThreadPoolExecutor(1) as pool:
+        cut = pool.submit(here.call, key)
+        until(lambda: there.call(key, "/v1/limits").json()["concurrency"]["in_use"] == 1, "runs")
+        here.die()
+        assert isinstance(cut.exception(), OSError | http.client.HTTPException)
+    tell(engine, "/_script", {})
+    assert there.call(key).status == 200
+    here.begin()
+    until(here.stands, "it is back")
+    assert seen_by_all(hosts, key, answered) == [("answered", True)] * 2
+    lost = until(lambda: [r for r in listed(there, key) if r["outcome"] == "lost"], "the open call")
+    assert [r["counted"] for r in lost] == [False]
+    limits = [host.call(key, "/v1/limits").json() for host in hosts]
+    assert [(n["day"]["used"], n["concurrency"]["in_use"]) for n in limits] == [(2, 0)] * 2
+
+
+def tell(engine: int, path: str, body: object) -> None:
+    """Tell the engine what to do."""
+    connection = http.client.HTTPConnection("127.0.0.1", engine, timeout=PATIENCE)
+    connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+    assert connection.getresponse().status == 200
+    connection.close()
+
+
+def seen_by_all(hosts: tuple[Host, Host], key: str, call: str) -> list[tuple[str, bool]]:
+    receipts = [until(lambda h=host: seen(h, key, call), "a receipt") for host in hosts]
+    return [(receipt["outcome"], receipt["counted"]) for receipt in receipts]
+
+
+def listed(host: Host, key: str) -> list[Any]:
+    """An account's receipts."""
+    found: list[Any] = host.call(key, "/v1/requests").json()["data"]
+    return found
