@@ -1,6 +1,7 @@
 """Gateways that share their limits in a real Valkey."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from oxlo.gateway.answers_in_valkey import ValkeyAnswers
 from oxlo.gateway.core import Gateway
 from oxlo.ledger.records import Settled
 from oxlo.ledger.shared import SharedLedger
+from oxlo.ledger.slots import SharedSlots
 from oxlo.testing.engine import EngineDouble, Script
 
 
@@ -434,3 +436,85 @@ async def test_keys_without_valkey(start: Start, server: ValkeyServer, when_down
     await until(lambda: answers.client.connected and ledger(platform).client.connected)
     assert "x-oxlo-idempotent-replay" in (await keyed(platform)).headers
     assert len(platform.engine.calls) == 1
+
+
+async def evalshas(platform: Platform) -> int:
+    """Scripts that Valkey has run."""
+    told = await ledger(platform).client.ask(b"INFO", b"commandstats")
+    found = re.search(r"cmdstat_evalsha:calls=(\d+)", str(told))
+    return int(found[1]) if found else 0
+
+
+async def test_two_steps(start: Start, server: ValkeyServer) -> None:
+    """A call is two steps in Valkey: one admits it and takes its slot, one settles and frees it."""
+    platform = await begin(start, server)
+    assert (await platform.chat()).status == 200
+    before = await evalshas(platform)
+    assert (await platform.chat()).status == 200
+    await until(lambda: not ledger(platform).endings.unsettled)
+    assert await evalshas(platform) - before == 2
+    assert await slots_taken(platform) == 0
+
+
+async def slots_taken(platform: Platform) -> int:
+    """Slots that Valkey believes to be in use."""
+    client = ledger(platform).client
+    keys = await client.ask(b"KEYS", b"oxlo:slots:*:taken:*")
+    return sum([int(await client.ask(b"ZCARD", key)) for key in keys])
+
+
+async def test_refused_takes_no_slot(start: Start, server: ValkeyServer) -> None:
+    """A call that its account's limits refuse has no slot, nor one that waits for a lease."""
+    platform = await begin(start, server)
+    key = platform.control.mint("free", "acct_f")
+    await middle_of_a_minute()
+    platform.engine.next.append(Script(gate="go"))
+    running = asyncio.create_task(platform.chat(key=key))
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    waiting = [asyncio.create_task(platform.chat(key=key)) for _ in range(4)]
+    await until(lambda: sum(a.standing for a in ledger(platform).lines.asking.values()) == 4)
+    assert await slots_taken(platform) == 1
+    platform.engine.gates["go"].set()
+    assert {answer.status for answer in await asyncio.gather(running, *waiting)} == {200}
+    assert (await platform.chat(key=key)).code == "minute_limit_exceeded"
+    await until(lambda: not ledger(platform).endings.unsettled)
+    assert await slots_taken(platform) == 0
+    assert not slots(platform).asked
+
+
+def slots(platform: Platform) -> SharedSlots:
+    found = ledger(platform).slots
+    assert found is not None
+    return found
+
+
+async def test_left_before_admission(start: Start, server: ValkeyServer) -> None:
+    """A client that leaves before Valkey has answered leaves no lease and no slot behind."""
+    platform = await begin(start, server, valkey_timeout=10.0)
+    key = platform.control.mint("free", "acct_f")
+    assert (await platform.chat(key=key)).status == 200
+    await until(lambda: not ledger(platform).endings.unsettled)
+    server.stop()
+    client = platform.client(key)
+    await client.send("POST", "/v1/chat/completions", chat())
+    await until(lambda: len(ledger(platform).lines.asking) == 1)
+    client.leave()
+    await until(lambda: not ledger(platform).lines.asking)
+    server.resume()
+    await until(lambda: not ledger(platform).endings.unsettled)
+    assert await slots_taken(platform) == 0
+    assert (await used(platform, key))[::2] == (1, 0)
+
+
+async def test_counted_and_placed(start: Start, server: ValkeyServer) -> None:
+    """Of an account that Valkey does not know the first call has one slot when it is admitted."""
+    platform = await begin(start, server)
+    platform.engine.next.append(Script(gate="go"))
+    call = asyncio.create_task(platform.chat(key=platform.control.mint("free", "acct_new")))
+    platform.gateway.sweep()
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    assert await slots_taken(platform) == 1
+    platform.engine.gates["go"].set()
+    assert (await call).status == 200
+    await until(lambda: not ledger(platform).endings.unsettled)
+    assert await slots_taken(platform) == 0

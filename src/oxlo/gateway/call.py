@@ -35,6 +35,7 @@ from oxlo.queue import Waiting
 
 if TYPE_CHECKING:
     from oxlo.gateway.core import Gateway
+    from oxlo.ledger.slots import Asked
 
 #: Comments keep a quiet stream's connection alive (proxies cut silent ones).
 COMMENT_EVERY: Final = 10.0
@@ -108,13 +109,24 @@ class Call(Intake):
 
     # The queue.
 
+    def _ahead(self) -> "Asked | None":
+        """Where gateways share slots: one step in Valkey, when nothing has to be done between."""
+        sharing, decision = self._gateway.sharing, self._decision
+        if sharing is None or not sharing.up or decision.must_count:
+            return None
+        if self.endpoint.media and self._request.media():
+            return None
+        self.demand = prediction.demand(self._request, decision, self.caller.account)
+        return sharing.prepare(self, decision.group)
+
     def _enqueue(self, wall: float) -> None:
         self.stage = Stage.QUEUED
         self.queued_at = self.queued_at or self._gateway.clock()
         decision, group = self._decision, self._decision.group
         if decision.clamped:
             self._reply_head += b"x-oxlo-max-tokens-clamped: %d\r\n" % decision.max_tokens
-        self.demand = prediction.demand(self._request, decision, self.caller.account)
+        if self.demand is NOTHING:
+            self.demand = prediction.demand(self._request, decision, self.caller.account)
         self._gateway.place(self, group)
 
     def wait(self) -> None:
@@ -188,6 +200,7 @@ class Call(Intake):
         assert self._chain is not None
         self._gateway.leave(self, group)
         self.avoid = self._failure = None
+        self.demand = NOTHING
         self.sent_at = 0.0
         self._reply_head = self._chain.head
         self._measure(wall)

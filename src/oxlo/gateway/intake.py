@@ -22,6 +22,7 @@ from oxlo.wire.media import File, Medium
 
 if TYPE_CHECKING:
     from oxlo.gateway.core import Gateway
+    from oxlo.ledger.slots import Asked
 
 
 class Stage(IntEnum):
@@ -94,6 +95,10 @@ class Intake:
 
     def _pass_on(self, error: ApiError) -> None:
         """The model cannot answer: have the next one do it, if the caller allows one."""
+        raise NotImplementedError
+
+    def _ahead(self) -> "Asked | None":
+        """The slot that it wants, where that can be asked for with the reservation."""
         raise NotImplementedError
 
     def _enqueue(self, wall: float) -> None:
@@ -213,7 +218,7 @@ class Intake:
 
     def _reserve(self, wall: float) -> None:
         got = self._gateway.ledger.reserve(
-            self.id, self.caller.account, self.plan, wall, self._line_moved
+            self.id, self.caller.account, self.plan, wall, self._line_moved, self._ahead()
         )
         if isinstance(got, Reservation):
             self._reserved(got, wall)

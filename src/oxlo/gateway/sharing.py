@@ -45,14 +45,14 @@ class Sharing:
         """Whether turns are decided in Valkey."""
         return self._slots.up
 
-    def ask(self, call: "Call", group: Group) -> None:
-        """Ask for a slot; `call.take` or `call.wait` follows, or its failure."""
+    def prepare(self, call: "Call", group: Group) -> Asked:
+        """What a call wants: to be asked for with its reservation, or by `ask`."""
         priority, wall = call.plan.priority, self._gateway.wall()
 
         def told(what: str, replica: str) -> None:
             self._told(call, group, what, replica)
 
-        self._slots.ask(
+        return self._slots.prepare(
             call.id,
             group.model,
             level=int(priority),
@@ -63,6 +63,15 @@ class Sharing:
             replicas=_in_order(group, call.demand, wall, call.avoid),
             told=told,
         )
+
+    def ask(self, call: "Call", group: Group) -> None:
+        """Ask for a slot; `call.take` or `call.wait` follows, or its failure."""
+        asked = self._slots.asked.get(call.id)
+        if asked is not None and asked.said is not None:  # it came with the reservation
+            said, asked.said = asked.said, None
+            asked.replied(said)
+        else:
+            self._slots.send(self.prepare(call, group))
 
     def leave(self, call: "Call") -> None:
         """A call needs no slot any more, or has one that Valkey did not give."""

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from oxlo.errors import ApiError
 from oxlo.ledger.base import Ready, Reservation, Waiter
+from oxlo.ledger.slots import Asked
 from oxlo.plans import Plan
 
 if TYPE_CHECKING:
@@ -16,11 +17,25 @@ class Charged(Reservation):
     __slots__ = ("call", "charge", "refund")
 
     def __init__(
-        self, call: str, account: str, plan: Plan, charge: bytes, now: float, expires: float
+        self,
+        call: str,
+        account: str,
+        plan: Plan,
+        day: int,
+        minute: int,
+        charge: bytes,
+        now: float,
+        expires: float,
     ) -> None:
         """`charge` is `DAY MINUTE EPOCH`."""
-        day, minute, _ = charge.split()
-        super().__init__(account, plan, int(day), int(minute), now, expires)
+        # Not through `super`: this is done for every call.
+        self.account = account
+        self.plan = plan
+        self.day = day
+        self.minute = minute
+        self.since = now
+        self.expires = expires
+        self.settled = False
         self.call = call
         self.charge = charge
         #: Whether it uses up one of the day's refunds.
@@ -32,11 +47,18 @@ class Asking(Waiter):
 
     __slots__ = (
         "account", "asked_at", "call", "deadline", "inner", "ledger", "over", "plan", "ready",
-        "standing",
+        "slot", "standing",
     )  # fmt: skip
 
     def __init__(
-        self, ledger: "SharedLedger", call: str, account: str, plan: Plan, ready: Ready, now: float
+        self,
+        ledger: "SharedLedger",
+        call: str,
+        account: str,
+        plan: Plan,
+        ready: Ready,
+        now: float,
+        slot: Asked | None = None,
     ) -> None:
         self.ledger = ledger
         self.call = call
@@ -48,6 +70,8 @@ class Asking(Waiter):
         #: Whether it stands in the account's line.
         self.standing = False
         self.over = False
+        #: The slot that is asked for in the same step, until that is answered.
+        self.slot = slot
         #: Its place in the line of the ledger in memory, while Valkey is away.
         self.inner: Waiter | None = None
 
@@ -63,6 +87,8 @@ class Asking(Waiter):
         """Valkey has answered, or will not."""
         if not self.over:
             self.ledger.answered(self, said)
+        elif self.slot is not None and isinstance(said, list) and len(said) > 10:
+            self.slot.replied(said[10:])  # it was given after all: it goes back
 
     def end(self, got: Reservation | ApiError) -> None:
         """Tell who waits."""

@@ -8,11 +8,15 @@ reserve ──> Reservation                          at once, where everything i
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from oxlo.errors import ApiError
 from oxlo.ledger.records import Settled
 from oxlo.ledger.windows import Window
 from oxlo.plans import Plan
+
+if TYPE_CHECKING:
+    from oxlo.ledger.slots import Asked
 
 #: (account, day, counted on it, minute, counted in it, abandoned refunds), as in a Snapshot.
 AccountCounts = tuple[str, int, int, int, int, int]
@@ -59,10 +63,18 @@ class Ledger(ABC):
 
     @abstractmethod
     def reserve(
-        self, call: str, account: str, plan: Plan, now: float, ready: Ready
+        self,
+        call: str,
+        account: str,
+        plan: Plan,
+        now: float,
+        ready: Ready,
+        slot: "Asked | None" = None,
     ) -> Reservation | Waiter:
         """Charge the day and the minute and take a lease: all of them or none.
 
+        Where slots are shared, `slot` is the one that the call wants next: once it is admitted it
+        has that as well, or stands in the model's line, in the same step.
         `call` is the call's id. A Waiter's `ready` is called once, later. An account whose leases
         are all taken waits in its own line, for at most `plan.concurrency_wait`. Raises
         DailyLimitExceeded, MinuteLimitExceeded, ConcurrencyExceeded (its line is full) or

@@ -1,6 +1,5 @@
 """What a gateway last heard of accounts whose counts are kept elsewhere."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 from oxlo.errors import ApiError
@@ -22,21 +21,24 @@ class Known(Counts):
 
     def __init__(self) -> None:
         super().__init__(0, 0)
-        #: Which life of the counts this is; "" before anything was heard.
-        self.epoch = ""
+        #: Which life of the counts this is; b"" before anything was heard.
+        self.epoch = b""
         self.leases = 0
         #: Calls in the account's line.
         self.waiting = 0
         #: Mean time that a lease is held, for truthful waits.
         self.call_seconds = 1.0
 
-    def heard(self, said: Sequence[Any]) -> None:
+    def heard(self, said: list[Any]) -> None:
         """Take over what a script answered (`standing` in account.lua)."""
-        self.day, self.day_used = int(said[2]), int(said[3])
-        self.minute, self.minute_used = int(said[4]), int(said[5])
-        self.refunds = int(said[6])
-        self.epoch = said[7].decode() if isinstance(said[7], bytes) else str(said[7])
-        self.leases, self.waiting = int(said[8]), int(said[9])
+        self.day = said[2]
+        self.day_used = said[3]
+        self.minute = said[4]
+        self.minute_used = said[5]
+        self.refunds = said[6]
+        self.epoch = said[7]
+        self.leases = said[8]
+        self.waiting = said[9]
 
     def refusal(self, code: int, plan: Plan, now: float) -> ApiError:
         """The error for what a script answered."""
@@ -70,7 +72,7 @@ class KnownAccounts:
             known = self._accounts[account] = Known()
         return known
 
-    def heard(self, account: str, said: Sequence[Any]) -> Known:
+    def heard(self, account: str, said: list[Any]) -> Known:
         """Take over what a script said of an account."""
         known = self.of(account)
         if said[0] != scripts.NOT_COUNTED:

@@ -5,7 +5,7 @@ Nothing here awaits and one thread runs it, so each step is whole: no call sees 
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from oxlo.errors import ApiError
 from oxlo.ledger import refusals
@@ -22,6 +22,9 @@ from oxlo.ledger.base import (
 from oxlo.ledger.records import Settled
 from oxlo.ledger.windows import DAY, MINUTE, day_of, minute_of
 from oxlo.plans import Plan
+
+if TYPE_CHECKING:
+    from oxlo.ledger.slots import Asked
 
 #: Accounts looked at in one tick, so that a tick stays short however many there are.
 _SWEEP = 500
@@ -46,7 +49,13 @@ class MemoryLedger(Ledger):
         return len(self._accounts)
 
     def reserve(
-        self, call: str, account: str, plan: Plan, now: float, ready: Ready
+        self,
+        call: str,
+        account: str,
+        plan: Plan,
+        now: float,
+        ready: Ready,
+        slot: "Asked | None" = None,
     ) -> Reservation | Waiter:
         """As `Ledger` says; a Waiter stands in the account's line."""
         held = self._at(account, now)

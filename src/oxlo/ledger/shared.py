@@ -37,7 +37,7 @@ from oxlo.ledger.known import Known, KnownAccounts
 from oxlo.ledger.lines import Lines
 from oxlo.ledger.outage import Outage, WhenDown
 from oxlo.ledger.records import Settled
-from oxlo.ledger.slots import SharedSlots
+from oxlo.ledger.slots import Asked, SharedSlots
 from oxlo.ledger.windows import day_of, minute_of
 from oxlo.ledger.wording import Wording
 from oxlo.plans import Plan
@@ -103,26 +103,40 @@ class SharedLedger(Ledger):
     # Reservations.
 
     def reserve(
-        self, call: str, account: str, plan: Plan, now: float, ready: Ready
+        self,
+        call: str,
+        account: str,
+        plan: Plan,
+        now: float,
+        ready: Ready,
+        slot: Asked | None = None,
     ) -> Reservation | Waiter:
         """As `Ledger` says; always a Waiter, but for times without Valkey."""
         if not self.client.connected:
+            if slot is not None:
+                slot.end()
             return self._outage.reserve(call, account, plan, now, ready)
-        asking = Asking(self, call, account, plan, ready, now)
+        if slot is not None:
+            slot.ahead = True
+        asking = Asking(self, call, account, plan, ready, now, slot)
         self.lines.asking[call] = asking
         self.ask(asking)
         return asking
 
     def ask(self, asking: Asking) -> None:
         """Ask Valkey; `answered` follows."""
-        words = self.wording.reserve(asking.call, asking.account, asking.plan)
+        if asking.slot is None:
+            words = self.wording.reserve(asking.call, asking.account, asking.plan)
+        else:
+            words = self.wording.admit(asking.call, asking.account, asking.plan, asking.slot)
         self.client.send(words, asking.replied)
 
     def answered(self, asking: Asking, said: Any) -> None:
-        """What reserve.lua says."""
+        """What reserve.lua says, and take.lua behind it."""
         if not isinstance(said, list):
             self._failed(said)
             self._forget(asking.call, asking.account)
+            self._leave_slot(asking)
             self._go_without(asking)
             return
         code = said[0]
@@ -131,22 +145,42 @@ class SharedLedger(Ledger):
                 asking.account, int(said[1]), lambda error: self._again(asking, error)
             )
             return
+        slot = asking.slot
+        if slot is not None:
+            asking.slot = None
+            slot.ahead = False
+            if code == scripts.ADMITTED:
+                slot.said = said[10:]
+            else:
+                slot.end()
         self._said(asking, code, self.known.heard(asking.account, said))
+
+    def _leave_slot(self, asking: Asking) -> None:
+        """Whether a slot was given is not known here: give it back."""
+        slot, asking.slot = asking.slot, None
+        if slot is not None:
+            slot.release()
 
     def _said(self, asking: Asking, code: int, known: Known) -> None:
         if code == scripts.WAITS:
             asking.standing = True
         elif code == scripts.ADMITTED:
-            charge = b"%d %d %b" % (known.day, known.minute, known.epoch.encode())
-            self.admitted(asking, charge)
+            self._admit(asking, known.day, known.minute, known.epoch)
         else:
             asking.end(known.refusal(code, asking.plan, self.wording.now(asking.asked_at)))
 
     def admitted(self, asking: Asking, charge: bytes) -> None:
-        """A call has its lease."""
+        """A call has its lease, and was charged so: `DAY MINUTE EPOCH`."""
+        day, minute, epoch = charge.split()
+        self._admit(asking, int(day), int(minute), epoch)
+
+    def _admit(self, asking: Asking, day: int, minute: int, epoch: bytes) -> None:
         now = self.wording.now(asking.asked_at)
+        charge = b"%d %d %b" % (day, minute, epoch)
         expires = now + self._lease_seconds
-        asking.end(Charged(asking.call, asking.account, asking.plan, charge, now, expires))
+        asking.end(
+            Charged(asking.call, asking.account, asking.plan, day, minute, charge, now, expires)
+        )
 
     def over(self, asking: Asking) -> None:
         """A call has its answer."""
@@ -156,6 +190,7 @@ class SharedLedger(Ledger):
         if asking.over:
             return
         if error is not None:
+            self._leave_slot(asking)
             self._go_without(asking)
         else:
             self.ask(asking)
@@ -164,6 +199,8 @@ class SharedLedger(Ledger):
         """A call waits no longer; what it was given meanwhile is given back."""
         self.lines.asking.pop(asking.call, None)
         self._forget(asking.call, asking.account)
+        if asking.slot is not None:
+            asking.slot.release()
 
     def waited_in_vain(self, asking: Asking) -> None:
         """A call stood in line for as long as its plan allows."""
@@ -220,6 +257,9 @@ class SharedLedger(Ledger):
             reservation.day, reservation.minute, counted=counted, minute_counted=minute_counted
         )
         known.ended(now - reservation.since)
+        slot = None if self.slots is None else self.slots.asked.get(reservation.call)
+        if slot is not None and not slot.replica:
+            slot = None  # it waits for one, which is left apart
         self._end(
             reservation.call,
             reservation.account,
@@ -228,7 +268,10 @@ class SharedLedger(Ledger):
             minute_counted=minute_counted,
             refund=reservation.refund,
             now=now,
+            slot=slot,
         )
+        if slot is not None:
+            slot.end()
 
     def _settle_local(self, lease: Lease, counted: bool, minute_counted: bool, now: float) -> None:
         """End a call that was admitted from memory; what counts of it is charged to Valkey too."""
@@ -253,6 +296,7 @@ class SharedLedger(Ledger):
         minute_counted: bool,
         refund: bool = False,
         now: float = 0.0,
+        slot: Asked | None = None,
     ) -> None:
         words = self.wording.settle(
             call,
@@ -262,6 +306,7 @@ class SharedLedger(Ledger):
             minute_counted=minute_counted,
             refund=refund,
             now=now,
+            slot=slot,
         )
         self.endings.send(call, account, words)
 
@@ -385,7 +430,8 @@ class SharedLedger(Ledger):
             return
         words = text.split()
         account, call = words[0].decode(), words[1].decode()
-        known = self.known.heard(account, words[2:])
+        said = [word if place == 9 else int(word) for place, word in enumerate(words[2:], 2)]
+        known = self.known.heard(account, said)
         asking = self.lines.asking.get(call)
         if asking is not None:
             self._said(asking, int(words[2]), known)

@@ -5,7 +5,7 @@ in the order of `queue.py`; a slot that comes free is handed to the first by a m
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from oxlo.ledger import scripts
@@ -24,20 +24,44 @@ Replicas = list[tuple[str, int]]
 _ALIVE: Final = 5.0
 
 
+class Offer:
+    """The replicas of a model, as calls of one priority ask for them; written once."""
+
+    __slots__ = ("arguments", "head", "key", "limit", "replicas", "tail")
+
+    def __init__(self, key: bytes, limit: int, replicas: Replicas, words: Iterable[bytes]) -> None:
+        """`words` are take.lua's arguments before those that are a call's own."""
+        self.key = key
+        self.limit = limit
+        self.replicas = list(replicas)
+        #: How many arguments take.lua has.
+        self.arguments = 10 + 2 * len(replicas)
+        self.head = b"".join(map(bulk, words))
+        self.tail = b"".join(bulk(name.encode()) + bulk(b"%d" % slots) for name, slots in replicas)
+
+
 class Asked:
     """A call's slot: asked for, waited for, or taken."""
 
-    __slots__ = ("call", "expires", "model", "over", "replica", "slots", "told", "words")
+    __slots__ = (
+        "ahead", "call", "expires", "model", "offer", "over", "replica", "said", "slots", "told",
+        "words",
+    )  # fmt: skip
 
     def __init__(
-        self, slots: "SharedSlots", call: str, model: str, words: bytes, told: Told
+        self, slots: "SharedSlots", call: str, model: str, offer: Offer, words: bytes, told: Told
     ) -> None:
         self.slots = slots
         self.call = call
         self.model = model
-        #: The command that asks; it may be sent again.
+        self.offer = offer
+        #: What take.lua is told of the call itself.
         self.words = words
         self.told = told
+        #: Whether it is asked for with the call's reservation, which is not answered yet; and what
+        #: take.lua said there.
+        self.ahead = False
+        self.said: list[Any] | None = None
         #: The replica whose slot it has; "": none yet.
         self.replica = ""
         self.expires = 0.0
@@ -63,6 +87,11 @@ class Asked:
             self.over = True
             self.slots.free(self)
 
+    def end(self) -> None:
+        """There is nothing to give back, or it is given back with the settlement."""
+        self.over = True
+        self.slots.asked.pop(self.call, None)
+
 
 class SharedSlots:
     """The slots that this gateway takes and waits for; `site` are those who share the engines."""
@@ -86,8 +115,8 @@ class SharedSlots:
         self._alive = b"%d" % int(_ALIVE * 1000)
         self._clock = clock
         self.asked: dict[str, Asked] = {}
-        #: Parts of commands that stay as they are.
-        self._kept: dict[tuple[str, int], tuple[list[tuple[str, int]], int, bytes, bytes]] = {}
+        #: What calls ask for, by model and priority.
+        self._offers: dict[tuple[str, int], Offer] = {}
         self._frees: dict[str, bytes] = {}
 
     @property
@@ -95,7 +124,7 @@ class SharedSlots:
         """Whether Valkey can be asked."""
         return self.client.connected
 
-    def ask(
+    def prepare(
         self,
         call: str,
         model: str,
@@ -108,36 +137,41 @@ class SharedSlots:
         replicas: Replicas,
         told: Told,
     ) -> Asked:
-        """Ask for a slot, at the first of `replicas` that has one.
+        """A wish for a slot, at the first of `replicas` that has one: `send` asks for it.
 
         `level` is the plan's priority, `cost` the predicted work, `due_ms` the time until age
         brings the call forward, `limit` how many may wait.
         """
-        head, tail = self._around(model, level, due_ms, limit, replicas)
+        offer = self._offer(model, level, due_ms, limit, replicas)
         name, who, work = call.encode(), account.encode(), b"%d" % max(1, int(cost))
-        words = b"%b$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n%b" % (
-            head, len(name), name, len(who), who, len(work), work, tail,
+        words = b"$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
+            len(name), name, len(who), who, len(work), work,
         )  # fmt: skip
-        asked = self.asked[call] = Asked(self, call, model, words, told)
-        self.client.send(words, asked.replied)
+        asked = self.asked[call] = Asked(self, call, model, offer, words, told)
         return asked
 
-    def _around(
-        self, model: str, level: int, due_ms: int, limit: int, replicas: Replicas
-    ) -> tuple[bytes, bytes]:
-        """What take.lua is told before and after what is the call's own; kept while it holds."""
-        kept = self._kept.get((model, level))
-        if kept is not None and self._clock is None and kept[0] == replicas and kept[1] == limit:
-            return kept[2], kept[3]
-        head = scripts.TAKE.start(self._key(model), 10 + 2 * len(replicas))
-        for word in (
+    def _offer(self, model: str, level: int, due_ms: int, limit: int, replicas: Replicas) -> Offer:
+        kept = self._offers.get((model, level))
+        if (
+            kept is not None
+            and self._clock is None
+            and kept.replicas == replicas
+            and kept.limit == limit
+        ):
+            return kept
+        words = (
             self._time(), self._gateway, b"%d" % level, self._lease, self._alive, b"%d" % limit,
             b"%d" % due_ms,
-        ):  # fmt: skip
-            head += bulk(word)
-        tail = b"".join(bulk(name.encode()) + bulk(b"%d" % slots) for name, slots in replicas)
-        self._kept[model, level] = list(replicas), limit, head, tail
-        return head, tail
+        )  # fmt: skip
+        kept = self._offers[model, level] = Offer(self._key(model), limit, replicas, words)
+        return kept
+
+    def send(self, asked: Asked) -> None:
+        """Ask for a slot; `told` follows."""
+        offer = asked.offer
+        start = scripts.TAKE.start(offer.key, offer.arguments)
+        words = b"%b%b%b%b" % (start, offer.head, asked.words, offer.tail)
+        self.client.send(words, asked.replied)
 
     def taken(self, asked: Asked, replica: str) -> None:
         """A slot is the call's."""
@@ -170,6 +204,8 @@ class SharedSlots:
         soon = self._loop.time() + self._lease_seconds * 2 / 3
         due: dict[str, tuple[list[Asked], list[Asked]]] = {}
         for asked in self.asked.values():
+            if asked.ahead:
+                continue
             if not asked.replica or asked.expires < soon:
                 held, waiting = due.setdefault(asked.model, ([], []))
                 (held if asked.replica else waiting).append(asked)
@@ -199,7 +235,7 @@ class SharedSlots:
         if asked.over or asked.replica or isinstance(found, int):
             return
         if found == b"-":  # Valkey was flushed: ask again
-            self.client.send(asked.words, asked.replied)
+            self.send(asked)
         else:
             self.taken(asked, found.decode())
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from oxlo.ledger import refusals, scripts
 from oxlo.ledger.counted import Counted
+from oxlo.ledger.slots import Asked, Offer
 from oxlo.plans import Plan
 from oxlo.valkey.script import bulk
 
@@ -30,10 +31,11 @@ class Wording:
         self._lease = b"%d" % int(lease_seconds * 1000)
         self._alive = b"%d" % int(alive_seconds * 1000)
         self.clock = clock
-        #: Beginnings of reserve.lua's calls, by account, for the plan that it had last.
-        self._starts: dict[str, tuple[Plan, bytes]] = {}
-        #: Beginnings of settle.lua's calls, by account.
+        #: Beginnings of admissions, by account and model, for the plan and the replicas of then.
+        self._admits: dict[tuple[str, str], tuple[Plan, Offer, bytes]] = {}
+        #: Beginnings of settlements, by account; and by account and model.
         self._ends: dict[str, bytes] = {}
+        self._finishes: dict[tuple[str, str], bytes] = {}
 
     def now(self, otherwise: float) -> float:
         """The time in tests, else the time that the caller knows."""
@@ -41,18 +43,32 @@ class Wording:
 
     def reserve(self, call: str, account: str, plan: Plan) -> bytes:
         """Charge the account and take a lease."""
-        known = self._starts.get(account)
-        if known is not None and known[0] is plan and self.clock is None:
-            start = known[1]
-        else:
-            start = self._start(account, plan)
-        return start + bulk(call.encode())
+        start = scripts.RESERVE.start(_key(account), 9)
+        return start + self._terms(plan) + bulk(call.encode())
 
-    def _start(self, account: str, plan: Plan) -> bytes:
-        """All but the call of reserve.lua's arguments."""
-        if len(self._starts) >= _MOST_KEPT:
-            self._starts.clear()
+    def admit(self, call: str, account: str, plan: Plan, slot: Asked) -> bytes:
+        """The same, and take a slot or stand in the model's line."""
+        offer, known = slot.offer, self._admits.get((account, slot.model))
+        if known is not None and known[0] is plan and known[1] is offer and self.clock is None:
+            start = known[2]
+        else:
+            self._limit_kept()
+            start = scripts.ADMIT.start(_key(account), 9 + offer.arguments, offer.key)
+            start += self._terms(plan)
+            self._admits[account, slot.model] = plan, offer, start
+        name = call.encode()
+        return b"%b$%d\r\n%b\r\n%b%b%b" % (
+            start, len(name), name, offer.head, slot.words, offer.tail,
+        )  # fmt: skip
+
+    def _limit_kept(self) -> None:
+        if len(self._admits) + len(self._ends) + len(self._finishes) >= _MOST_KEPT:
+            self._admits.clear()
             self._ends.clear()
+            self._finishes.clear()
+
+    def _terms(self, plan: Plan) -> bytes:
+        """All but the call of reserve.lua's arguments."""
         arguments = (
             self._time(),
             self._gateway,
@@ -63,10 +79,7 @@ class Wording:
             b"%d" % refusals.line_limit(plan),
             self._alive,
         )
-        start = scripts.RESERVE.start(_key(account), len(arguments) + 1)
-        start += b"".join(map(bulk, arguments))
-        self._starts[account] = plan, start
-        return start
+        return b"".join(map(bulk, arguments))
 
     def settle(
         self,
@@ -78,18 +91,40 @@ class Wording:
         minute_counted: bool,
         refund: bool,
         now: float,
+        slot: Asked | None = None,
     ) -> bytes:
-        """End a call."""
+        """End a call, and free its slot where one is named."""
+        start = self._settlement(account) if slot is None else self._finish(account, slot)
+        name, ended = call.encode(), b"%d" % int(now * 1000)
+        words = (
+            b"%b$%d\r\n%b\r\n$1\r\n%d\r\n$1\r\n%d\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$1\r\n%d\r\n"
+            % (
+                start, len(name), name, counted, minute_counted, len(charge), charge, len(ended),
+                ended, refund,
+            )
+        )  # fmt: skip
+        if slot is None:
+            return words
+        replica = slot.replica.encode()
+        return b"%b%b$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
+            words, bulk(self._time()), len(name), name, len(replica), replica,
+        )  # fmt: skip
+
+    def _settlement(self, account: str) -> bytes:
         start = self._ends.get(account)
         if start is None or self.clock is not None:
-            start = self._ends[account] = scripts.SETTLE.start(_key(account), 7) + bulk(
-                self._time()
-            )
-        name, ended = call.encode(), b"%d" % int(now * 1000)
-        return b"%b$%d\r\n%b\r\n$1\r\n%d\r\n$1\r\n%d\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$1\r\n%d\r\n" % (
-            start, len(name), name, counted, minute_counted, len(charge), charge, len(ended), ended,
-            refund,
-        )  # fmt: skip
+            self._limit_kept()
+            start = scripts.SETTLE.start(_key(account), 7) + bulk(self._time())
+            self._ends[account] = start
+        return start
+
+    def _finish(self, account: str, slot: Asked) -> bytes:
+        start = self._finishes.get((account, slot.model))
+        if start is None or self.clock is not None:
+            self._limit_kept()
+            start = scripts.FINISH.start(_key(account), 10, slot.offer.key) + bulk(self._time())
+            self._finishes[account, slot.model] = start
+        return start
 
     def renew(self, account: str, held: Iterable[tuple[str, bytes]]) -> bytes:
         """Let the leases of calls go on; for each its id and its charge."""

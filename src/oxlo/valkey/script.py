@@ -17,12 +17,14 @@ class Script:
         """A call with one key."""
         return self.start(key, len(arguments)) + b"".join(map(bulk, arguments))
 
-    def start(self, key: bytes, arguments: int) -> bytes:
+    def start(self, key: bytes, arguments: int, second: bytes = b"") -> bytes:
         """The beginning of a call: so many arguments must follow, each as `bulk` writes it."""
-        return b"*%d\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$1\r\n1\r\n%b" % (
-            arguments + 4,
+        keys = (key, second) if second else (key,)
+        return b"*%d\r\n$7\r\nEVALSHA\r\n$40\r\n%b\r\n$1\r\n%d\r\n%b" % (
+            arguments + 3 + len(keys),
             self.sha,
-            bulk(key),
+            len(keys),
+            b"".join(map(bulk, keys)),
         )
 
 

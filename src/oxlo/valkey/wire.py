@@ -132,6 +132,9 @@ class Wire:
         """It has caught up."""
 
     def _got(self, got: Any) -> None:
+        if type(got) is list:  # a script's reply: nearly all of them
+            self._pending.popleft()[1](got)
+            return
         if isinstance(got, hiredis.PushNotification):
             if got[0] == b"message" and self._message is not None:
                 self._message(got[1], got[2])

@@ -49,7 +49,7 @@ class Gateway:
         limit: int = 100,
     ) -> Asked:
         """Ask for a slot, and wait for the answer."""
-        asked = self.slots.ask(
+        asked = self.slots.prepare(
             call,
             "m",
             level=int(level),
@@ -60,6 +60,7 @@ class Gateway:
             replicas=replicas,
             told=lambda what, replica: self.told.append((call, what, replica)),
         )
+        self.slots.send(asked)
         await self.quiet()
         return asked
 
@@ -141,10 +142,11 @@ async def test_who_left_is_passed_over(gateways: list[Gateway]) -> None:
 async def test_left_before_the_answer(gateways: list[Gateway]) -> None:
     """Who gave up before it was told of its slot holds none."""
     first, second = gateways
-    asked = first.slots.ask(
+    asked = first.slots.prepare(
         "c0", "m", level=1, account="a", cost=1.0, due_ms=1, limit=9, replicas=ONE,
         told=lambda what, replica: first.told.append(("c0", what, replica)),
     )  # fmt: skip
+    first.slots.send(asked)
     await first.release(asked)
     await second.ask("c1")
     assert (first.told, second.taken()) == ([], ["c1"])

@@ -8,4 +8,4 @@ if replica == '' or redis.call('ZREM', taken(replica), call) == 0 then
 end
 local waiting = redis.call('ZCARD', LINE)
 if waiting > 0 then serve(now) end
-return waiting
+return {waiting}
