@@ -30,11 +30,17 @@
     └── EngineTimedOut            504  engine_timeout
 
 None of them counts against a plan: only an answered call does.
+
+What goes wrong where no client is waiting is an OperatorError: commands print it as one line.
 """
 
 from typing import Any, ClassVar
 
 import msgspec
+
+
+class OperatorError(Exception):
+    """Something that whoever runs the platform can put right; the message says how."""
 
 
 class ApiError(Exception):

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any, Literal, get_origin
 from urllib.parse import urlsplit
 
+from oxlo.errors import OperatorError
+
 #: A unix socket's path may not be longer than this on macOS (104) or Linux (108).
 _SOCKET_PATH_MAX = 100
 _PORT_MAX = 65535
 
 
-class SettingsError(Exception):
+class SettingsError(OperatorError):
     """A setting has a value that cannot be used."""
 
 
@@ -421,7 +423,7 @@ def _parse(name: str, text: str, kind: Any) -> Any:
 
 def _convert(text: str, kind: Any) -> Any:
     if kind in (int, float):
-        return _number(kind(text))
+        return _number(text, kind)
     if get_origin(kind) is Literal:
         return _one_of(text, kind.__args__)
     if kind is bool:
@@ -453,10 +455,12 @@ def _check_network(text: str) -> None:
         raise SettingsError(f"OXLO_TRUSTED_PROXIES: {error}") from None
 
 
-def _number(number: float) -> float:
-    if not 0 <= number < math.inf:
-        raise ValueError("takes a number from 0 up")
-    return number
+def _number(text: str, kind: type[int] | type[float]) -> float:
+    with contextlib.suppress(ValueError):
+        number = kind(text)
+        if 0 <= number < math.inf:
+            return number
+    raise ValueError(f"takes a {'whole ' if kind is int else ''}number from 0 up")
 
 
 def _one_of(text: str, allowed: tuple[str, ...]) -> str:

@@ -66,8 +66,8 @@ def test_empty_is_unset() -> None:
 @pytest.mark.parametrize(
     ("name", "text", "told"),
     [
-        ("PORT", "http", "OXLO_PORT='http'"),
-        ("HEAD_TIMEOUT", "10s", "OXLO_HEAD_TIMEOUT='10s'"),
+        ("PORT", "http", "OXLO_PORT='http': takes a whole number"),
+        ("HEAD_TIMEOUT", "10s", "OXLO_HEAD_TIMEOUT='10s': takes a number"),
         ("STARTER", "big", "small, full, none"),
         ("LOG_JSON", "maybe", "true"),
         ("JOURNAL_FULL", "panic", "continue, stop"),

@@ -26,18 +26,21 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-app.add_typer(accounts.app, name="accounts")
-app.add_typer(fleet.app, name="fleet")
-app.add_typer(keys.app, name="keys")
-app.add_typer(models.app, name="models")
 app.command()(serve.serve)
 app.command()(doctor.doctor)
-app.command()(gateway.gateway)
 app.command()(migrate.migrate)
-app.command()(control.control)
-app.command()(engine.engine)
-app.command()(media.media)
-app.command()(valkey.valkey)
+app.add_typer(accounts.app, name="accounts")
+app.add_typer(keys.app, name="keys")
+app.add_typer(models.app, name="models")
+
+#: Where the help lists what `oxlo serve` starts.
+_ALONE = "Processes that serve starts, each by itself"
+app.command(rich_help_panel=_ALONE)(gateway.gateway)
+app.command(rich_help_panel=_ALONE)(control.control)
+app.command(rich_help_panel=_ALONE)(media.media)
+app.add_typer(fleet.app, name="fleet", rich_help_panel=_ALONE)
+app.command(rich_help_panel=_ALONE)(engine.engine)
+app.command(rich_help_panel=_ALONE)(valkey.valkey)
 
 
 def _version(asked: bool) -> None:

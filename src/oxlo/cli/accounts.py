@@ -7,7 +7,9 @@ import msgspec
 import typer
 
 from oxlo.cli import storing, text
-from oxlo.cli.storing import CommandError, Desk
+from oxlo.cli.failing import CommandError
+from oxlo.cli.options import AsJson
+from oxlo.cli.storing import Desk
 from oxlo.plans import Plan
 
 if TYPE_CHECKING:
@@ -17,16 +19,14 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Accounts and their plans.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="The account's name or id.")]
+Name = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's name or id.")]
 #: What the portal checks people by; never printed.
 _SECRET = ("password_hash", "totp_nonce", "totp_step")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(help="A name that no other account has.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that no other account has.")],
     email: Annotated[str | None, typer.Option(help="E-mail address.")] = None,
     plan: Annotated[str, typer.Option(help="The plan's id.")] = "free",
 ) -> None:
@@ -54,11 +54,13 @@ def list_accounts(as_json: AsJson = False) -> None:
             return await accounts.everyone(db)
 
     found = storing.run(work)
-    typer.echo(_json([_public(account) for account in found]) if as_json else _table(found))
+    typer.echo(text.json([_public(account) for account in found]) if as_json else _table(found))
 
 
 @app.command(name="set-plan")
-def set_plan(name: Name, plan: Annotated[str, typer.Argument(help="The new plan's id.")]) -> None:
+def set_plan(
+    name: Name, plan: Annotated[str, typer.Argument(metavar="PLAN", help="The new plan's id.")]
+) -> None:
     """Put an account on another plan, from its next call on."""
     from oxlo.store import accounts
 
@@ -76,7 +78,7 @@ def set_plan(name: Name, plan: Annotated[str, typer.Argument(help="The new plan'
 @app.command()
 def grant(
     name: Name,
-    requests: Annotated[int, typer.Argument(help="How many requests.")],
+    requests: Annotated[int, typer.Argument(metavar="NUMBER", help="How many requests.")],
     reason: Annotated[str, typer.Option(help="Why; the account sees it.")],
     day: Annotated[str, typer.Option(help="UTC day, as 2026-11-28; default today.")] = "",
 ) -> None:
@@ -97,7 +99,7 @@ def grant(
 
 @app.command()
 def refund(
-    request: Annotated[str, typer.Argument(help="The call's id: its x-request-id.")],
+    request: Annotated[str, typer.Argument(metavar="ID", help="The call's id: its x-request-id.")],
     reason: Annotated[str, typer.Option(help="Why; the account sees it, on the receipt too.")],
 ) -> None:
     """Give a counted call back: one request more today."""
@@ -147,7 +149,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     active = sum(key.state(now) == "active" for key in owned)
     if as_json:
         counts = {"counted_today": today.counted, "granted_today": today.granted}
-        typer.echo(_json(_public(account) | counts | {"active_keys": active}))
+        typer.echo(text.json(_public(account) | counts | {"active_keys": active}))
     else:
         typer.echo(text.columns(_details(account, plan, today, active)))
 
@@ -203,10 +205,6 @@ def _table(found: "list[Account]") -> str:
 def _public(account: "Account") -> dict[str, object]:
     fields = msgspec.to_builtins(account)
     return {name: value for name, value in fields.items() if name not in _SECRET}
-
-
-def _json(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value)).decode()
 
 
 def _limit(count: int | None) -> str:

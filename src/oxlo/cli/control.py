@@ -1,32 +1,20 @@
 """`oxlo control`: the control process."""
 
 import asyncio
-from typing import Annotated
+from functools import partial
 
-import typer
-
-from oxlo.cli import storing
-from oxlo.cli.ending import on_end
+from oxlo.cli.ending import until_end
+from oxlo.cli.failing import one_line_errors
+from oxlo.cli.options import WithParent
 from oxlo.settings import Settings
 
 
-def control(
-    with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="Stop when standard input ends.")
-    ] = False,
-) -> None:
+def control(with_parent: WithParent = False) -> None:
     """Serve accounts, receipts and metrics to the gateways of this machine."""
+    from oxlo.control import process
     from oxlo.telemetry import logs
 
-    with storing.one_line_errors():
+    with one_line_errors():
         settings = Settings.read()
         logs.configure("control", settings)
-        asyncio.run(_run(settings, with_parent=with_parent))
-
-
-async def _run(settings: Settings, *, with_parent: bool) -> None:
-    from oxlo.control import process
-
-    stop = asyncio.Event()
-    on_end(stop.set, with_parent=with_parent)
-    await process.run(settings, stop)
+        asyncio.run(until_end(partial(process.run, settings), with_parent=with_parent))

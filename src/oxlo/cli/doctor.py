@@ -18,7 +18,8 @@ import msgspec
 import typer
 
 from oxlo import catalogue, plans
-from oxlo.cli import reach, servable, storing
+from oxlo.cli import reach, servable
+from oxlo.cli.failing import CommandError
 from oxlo.cli.libraries import LIBRARIES, Library, lacking
 from oxlo.cli.valkey import program
 from oxlo.errors import ModelNotFound
@@ -265,7 +266,7 @@ async def shared_limits(settings: Settings) -> Finding:
     if not settings.valkey_url:
         try:
             return Finding("valkey", f"embedded: {program()}")
-        except storing.CommandError as error:
+        except CommandError as error:
             return wrong("valkey", str(error))
     try:
         from oxlo.valkey.address import Address, AddressError

@@ -5,7 +5,10 @@ import contextlib
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+Result = TypeVar("Result")
 
 
 def on_end(stop: Callable[[], None], *, with_parent: bool) -> None:
@@ -15,6 +18,15 @@ def on_end(stop: Callable[[], None], *, with_parent: bool) -> None:
         loop.add_signal_handler(number, stop)
     if with_parent:
         threading.Thread(target=_follow_parent, args=(loop, stop), daemon=True).start()
+
+
+async def until_end(
+    serve: Callable[[asyncio.Event], Awaitable[Result]], *, with_parent: bool
+) -> Result:
+    """What `serve` comes to, which is to end once the event that it is given is set."""
+    stop = asyncio.Event()
+    on_end(stop.set, with_parent=with_parent)
+    return await serve(stop)
 
 
 def _follow_parent(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:

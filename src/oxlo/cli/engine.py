@@ -10,30 +10,28 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from oxlo.cli.failing import one_line_errors
+from oxlo.cli.options import ModelName
+
 if TYPE_CHECKING:
     from oxlo.engines.base import Launch
 
 
 def engine(
-    model: Annotated[str, typer.Argument(help="Id or alias of a model.")],
+    model: ModelName,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0: a free one.")] = 0,
 ) -> None:
     """Run one engine until Ctrl-C or SIGTERM: prints its address and key, its log on stderr."""
     from oxlo import catalogue
-    from oxlo.engines.base import CannotLaunch
-    from oxlo.errors import ModelNotFound
     from oxlo.fleet import local, machine
     from oxlo.fleet.assign import assign
-    from oxlo.settings import Settings, SettingsError
+    from oxlo.settings import Settings
 
-    try:
+    with one_line_errors():
         settings = Settings.read()
         found = catalogue.load(settings.catalogue_dir).resolve(model)
         here = machine.here(settings.visible_gpus)
         launch = local.launch(assign([found], here.gpus)[0], settings, here)
-    except (SettingsError, msgspec.ValidationError, ModelNotFound, CannotLaunch) as reason:
-        typer.echo(f"oxlo engine: {reason}", err=True)
-        raise typer.Exit(1) from None
     if not launch.argv:
         typer.echo(f"{found.id} runs elsewhere, at {launch.address}.")
         return
@@ -56,7 +54,7 @@ async def _run(launch: "Launch") -> int:
     telling.cancel()
     await process.stop()
     if process.failure:
-        typer.echo(f"oxlo engine: {process.failure}", err=True)
+        typer.echo(f"oxlo: {process.failure}", err=True)
     return 0 if stopping.is_set() else 1
 
 

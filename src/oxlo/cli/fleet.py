@@ -1,12 +1,13 @@
 """`oxlo fleet`: the engines of this machine; `oxlo fleet plan`: what would fit on others."""
 
 import asyncio
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import msgspec
 import typer
 
 from oxlo.cli.ending import on_end
+from oxlo.cli.failing import CommandError, one_line_errors
+from oxlo.cli.options import ModelName, WithParent
 from oxlo.cli.plan import plan_command
 
 if TYPE_CHECKING:
@@ -18,37 +19,28 @@ app.command(name="plan")(plan_command)
 
 
 @app.callback(invoke_without_command=True)
-def fleet(
-    context: typer.Context,
-    with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="End when stdin ends, so with the parent.")
-    ] = False,
-) -> None:
+def fleet(context: typer.Context, with_parent: WithParent = False) -> None:
     """Start, warm, watch and restart the engines of the chosen models."""
     if context.invoked_subcommand is None:
         _serve(with_parent)
 
 
 @app.command()
-def restart(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="The model's id or alias.")],
-) -> None:
+def restart(model: ModelName) -> None:
     """Replace a model's engines by new ones, one after the other, while calls are answered.
 
     A new one is started and warmed beside the old one, which ends when it has nothing left to do.
     """
     from oxlo import catalogue
-    from oxlo.cli import storing
     from oxlo.settings import Settings
 
-    with storing.one_line_errors():
+    with one_line_errors():
         settings = Settings.read()
         name = catalogue.load(settings.catalogue_dir).resolve(model).id
         asyncio.run(_restart(name, settings))
 
 
 async def _restart(model: str, settings: "Settings") -> None:
-    from oxlo.cli.storing import CommandError
     from oxlo.fleet.orders import Order, give
 
     try:
@@ -62,19 +54,15 @@ async def _restart(model: str, settings: "Settings") -> None:
 
 def _serve(with_parent: bool) -> None:
     from oxlo import catalogue
-    from oxlo.errors import ModelNotFound
     from oxlo.fleet.local import LocalFleet
     from oxlo.fleet.starter import chosen
-    from oxlo.settings import Settings, SettingsError
+    from oxlo.settings import Settings
     from oxlo.telemetry import logs
 
-    try:
+    with one_line_errors():
         settings = Settings.read()
         known = catalogue.load(settings.catalogue_dir)
         models = chosen(settings, known)
-    except (SettingsError, msgspec.ValidationError, ModelNotFound) as mistake:
-        typer.echo(f"oxlo fleet: {mistake}", err=True)
-        raise typer.Exit(1) from None
     logs.configure("fleet", settings)
     asyncio.run(_run(LocalFleet(known, settings, models), with_parent))
 

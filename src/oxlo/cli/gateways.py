@@ -1,6 +1,6 @@
 """The gateways of one machine: one, or several that share a port and their limits."""
 
-from oxlo.cli.storing import CommandError
+from oxlo.cli.failing import CommandError
 from oxlo.cli.supervisor import Child, oxlo
 from oxlo.cli.valkey import program
 from oxlo.settings import Settings

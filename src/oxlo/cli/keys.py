@@ -7,7 +7,9 @@ import msgspec
 import typer
 
 from oxlo.cli import storing, text
-from oxlo.cli.storing import CommandError, Desk
+from oxlo.cli.failing import CommandError
+from oxlo.cli.options import AsJson
+from oxlo.cli.storing import Desk
 from oxlo.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,9 +58,7 @@ def create(
 
 
 @app.command(name="list")
-def list_keys(
-    account: Owner, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False
-) -> None:
+def list_keys(account: Owner, as_json: AsJson = False) -> None:
     """List an account's keys, without their secrets."""
     from oxlo.store import accounts, keys
 
@@ -72,7 +72,9 @@ def list_keys(
 
 
 @app.command()
-def revoke(key_id: Annotated[str, typer.Argument(help="As `oxlo keys list` shows it.")]) -> None:
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `oxlo keys list` shows it.")],
+) -> None:
     """End a key for good; gateways know within a second."""
     from oxlo.store import keys
 
@@ -135,4 +137,4 @@ def _json(found: "list[Key]", now: float) -> str:
         | {"state": key.state(now)}
         for key in found
     ]
-    return msgspec.json.format(msgspec.json.encode(shown)).decode()
+    return text.json(shown)

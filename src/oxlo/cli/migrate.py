@@ -4,13 +4,13 @@ import asyncio
 
 import typer
 
-from oxlo.cli import storing
+from oxlo.cli.failing import one_line_errors
 from oxlo.settings import Settings
 
 
 def migrate() -> None:
     """Migrate the database; the only way for PostgreSQL, which other programs share."""
-    with storing.one_line_errors():
+    with one_line_errors():
         before, after = asyncio.run(_migrate(Settings.read()))
     done = f"Schema {after}: nothing to do." if before == after else None
     typer.echo(done or f"Migrated the schema from {before or 'none'} to {after}.")

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
-import msgspec
 import typer
 
 from oxlo import catalogue, weights
 from oxlo.catalogue import Catalogue, Model, Variant
-from oxlo.cli import showing, storing, text
-from oxlo.cli.storing import CommandError
+from oxlo.cli import showing, text
+from oxlo.cli.failing import CommandError, one_line_errors
+from oxlo.cli.options import AsJson, ModelName
 from oxlo.fleet import gpus
 from oxlo.fleet.assign import on_its_own
 from oxlo.fleet.cards import CARDS
@@ -19,7 +19,6 @@ from oxlo.weights import Stock, WeightsError
 
 app = typer.Typer(help="The models of the catalogue and their weights.", no_args_is_help=True)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Hardware = Annotated[
     str, typer.Option(help=f"Weights for cpu, {', '.join(CARDS)}; default: for this machine.")
 ]
@@ -28,23 +27,23 @@ Hardware = Annotated[
 @app.command(name="list")
 def list_models(as_json: AsJson = False) -> None:
     """List the models, and whether their weights are here."""
-    with storing.one_line_errors():
+    with one_line_errors():
         known, stock, cards = _open()
         listed = [showing.summary(model, on_its_own(model, cards), stock) for model in known]
-        typer.echo(_json(listed) if as_json else showing.table(listed))
+        typer.echo(text.json(listed) if as_json else showing.table(listed))
 
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(metavar="ID", help="The model's id or alias.")],
+    name: ModelName,
     as_json: AsJson = False,
 ) -> None:
     """Show a model: what it is and can do, what it runs on, and where its weights are."""
-    with storing.one_line_errors():
+    with one_line_errors():
         known, stock, cards = _open()
         model = known.resolve(name)
         if as_json:
-            typer.echo(_json(showing.whole(model, on_its_own(model, cards), stock)))
+            typer.echo(text.json(showing.whole(model, on_its_own(model, cards), stock)))
         else:
             typer.echo(text.columns(list(showing.details(model, on_its_own(model, cards), stock))))
             if model.setup:
@@ -53,7 +52,7 @@ def show(
 
 @app.command()
 def pull(
-    names: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids or aliases.")],
+    names: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Ids or aliases.")],
     hardware: Hardware = "",
     verify: Annotated[
         bool, typer.Option("--verify", help="Read files that are here again and check them.")
@@ -62,7 +61,7 @@ def pull(
     """Fetch the weights of models; what is here already is not fetched again."""
     from oxlo.cli.progress import Meters
 
-    with storing.one_line_errors():
+    with one_line_errors():
         known, stock, cards = _open()
         chosen = [_choose(known.resolve(name), cards, hardware) for name in names]
         files = [file for model, variant in chosen for file in stock.files(model, variant)]
@@ -78,14 +77,14 @@ def pull(
 @app.command()
 def pin(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID...]", help="Default: every model.")
+        list[str] | None, typer.Argument(metavar="[MODEL...]", help="Default: every model.")
     ] = None,
 ) -> None:
     """Read commits and hashes of repositories from the hub, and keep to them from now on.
 
     A repository that nobody pinned is pinned by its first pull.
     """
-    with storing.one_line_errors():
+    with one_line_errors():
         known, stock, _ = _open()
         models = [known.resolve(name) for name in names] if names else list(known)
         failures = list(_pin_all(models, stock))
@@ -95,7 +94,7 @@ def pin(
 
 @app.command()
 def test(
-    name: Annotated[str, typer.Argument(metavar="ID", help="A served model's id or alias.")],
+    name: Annotated[str, typer.Argument(metavar="MODEL", help="A served model's id or alias.")],
 ) -> None:
     """Make one small real call for each ability, through the platform that runs here.
 
@@ -103,7 +102,7 @@ def test(
     """
     from oxlo.cli import trying
 
-    with storing.one_line_errors():
+    with one_line_errors():
         settings = Settings.read()
         model = catalogue.load(settings.catalogue_dir).resolve(name)
         made = list(trying.outcomes(model, settings))
@@ -150,7 +149,3 @@ def _open() -> tuple[Catalogue, Stock, tuple[Gpu, ...]]:
     settings = Settings.read()
     cards = gpus.here(settings.visible_gpus)
     return catalogue.load(settings.catalogue_dir), Stock.of(settings), cards
-
-
-def _json(value: object) -> str:
-    return msgspec.json.format(msgspec.json.encode(value)).decode()

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Sequence
 from typing import Annotated
 
-import msgspec
 import typer
 
 from oxlo import catalogue
-from oxlo.cli import storing, text
-from oxlo.cli.storing import CommandError
+from oxlo.cli import text
+from oxlo.cli.failing import CommandError, one_line_errors
+from oxlo.cli.options import AsJson
 from oxlo.fleet.cards import CARDS
 from oxlo.fleet.plan import Placement, Plan, plan
 from oxlo.settings import Settings
@@ -19,16 +19,16 @@ def plan_command(
     models: Annotated[
         str, typer.Option(help="Ids, comma-separated; default: all that run on a GPU.")
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show which models fit on which GPUs at the same time, and why the others do not."""
-    with storing.one_line_errors():
+    with one_line_errors():
         known = catalogue.load(Settings.read().catalogue_dir)
         named = [known.resolve(name) for name in models.split(",") if name.strip()]
         wanted = named or [model for model in known if any(v.cards for v in model.variants)]
         counts = parse(gpus)
         made = plan(wanted, counts)
-        typer.echo(_json(made) if as_json else "\n".join(_table(made, counts)))
+        typer.echo(text.json(made) if as_json else "\n".join(_table(made, counts)))
 
 
 def parse(gpus: str) -> dict[str, int]:
@@ -73,7 +73,3 @@ def _row(placed: Sequence[Placement]) -> tuple[str, str, str, str]:
     if len(sizes) > 1:
         total += f" = {sum(sizes):,}"
     return name, " + ".join(p.model for p in placed), total, f"{CARDS[kind].memory_mb:,}"
-
-
-def _json(made: Plan) -> str:
-    return msgspec.json.format(msgspec.json.encode(made)).decode()

@@ -6,13 +6,14 @@ import ssl
 
 import msgspec
 
+from oxlo.errors import OperatorError
 from oxlo.fleet.fetch import NoAnswer, Refused, fetch
 from oxlo.settings import Settings
 
 _DEADLINE = 2.0
 
 
-class PortTaken(Exception):
+class PortTaken(OperatorError):
     """The gateway cannot listen there; the message says why."""
 
 

@@ -16,10 +16,10 @@ from oxlo import catalogue, plans, weights
 from oxlo.catalogue import Catalogue
 from oxlo.cli import gateways, reach, storing
 from oxlo.cli.banner import KEEP, banner
+from oxlo.cli.failing import CommandError, one_line_errors
 from oxlo.cli.progress import Meters
 from oxlo.cli.startup import Startup
-from oxlo.cli.storing import CommandError
-from oxlo.cli.supervisor import Child, LogLine, StartFailed, Supervisor, oxlo
+from oxlo.cli.supervisor import Child, LogLine, Supervisor, oxlo
 from oxlo.fleet import registry
 from oxlo.fleet.starter import chosen
 from oxlo.settings import Settings, misspelt
@@ -36,16 +36,12 @@ def serve(
     ] = 1,
 ) -> None:
     """Fetch the starter models, start every process, and serve until Ctrl-C."""
-    try:
-        with storing.one_line_errors():
-            settings = Settings.read()
-            for name, meant in misspelt().items():
-                _say(f"{name} is no setting and changes nothing: is {meant} meant?")
-            children = gateways.children(settings, workers)
-            asyncio.run(_serve(_prepared(settings), children, verbose=verbose))
-    except (StartFailed, reach.PortTaken, weights.WeightsError) as error:
-        typer.echo(f"oxlo: {error}", err=True)
-        raise typer.Exit(1) from None
+    with one_line_errors():
+        settings = Settings.read()
+        for name, meant in misspelt().items():
+            _say(f"{name} is no setting and changes nothing: is {meant} meant?")
+        children = gateways.children(settings, workers)
+        asyncio.run(_serve(_prepared(settings), children, verbose=verbose))
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-import typer
-
 from oxlo import plans
-from oxlo.errors import ApiError
+from oxlo.cli.failing import CommandError, one_line_errors
 from oxlo.plans import Plan
-from oxlo.settings import Settings, SettingsError
+from oxlo.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,10 +17,6 @@ if TYPE_CHECKING:
     from oxlo.store.database import Database
 
 Result = TypeVar("Result")
-
-
-class CommandError(Exception):
-    """The command cannot do what it was asked; the message is for the operator."""
 
 
 @dataclass(frozen=True)
@@ -69,21 +61,3 @@ async def _on_database(settings: Settings, work: Callable[[Desk], Awaitable[Resu
         return await work(Desk(settings, database, time.time()))
     finally:
         await database.close()
-
-
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """Say what went wrong in one line and exit with 1, where it is not a bug of ours."""
-    from oxlo.objects.errors import CannotKeep
-    from oxlo.store.errors import StoreError
-    from oxlo.weights import WeightsError
-
-    known = (
-        *(CommandError, StoreError, WeightsError, CannotKeep, SettingsError),
-        *(ApiError, msgspec.ValidationError, OSError),
-    )
-    try:
-        yield
-    except known as error:
-        typer.echo(f"oxlo: {' '.join(str(error).split())}", err=True)
-        raise typer.Exit(1) from None

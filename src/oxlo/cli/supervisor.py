@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from oxlo.errors import OperatorError
 from oxlo.fleet.backoff import Backoff
 from oxlo.fleet.process import lines
 
@@ -32,7 +33,7 @@ class Child:
     grace: float
 
 
-class StartFailed(Exception):
+class StartFailed(OperatorError):
     """A child ended again and again before it had worked at all."""
 
 

@@ -1,7 +1,9 @@
-"""How commands print: aligned columns, moments in UTC."""
+"""How commands print: aligned columns, JSON, moments in UTC."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+
+import msgspec
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
@@ -12,6 +14,11 @@ def columns(rows: Sequence[Sequence[str]]) -> str:
         for row in rows
     )
     return "\n".join(line.rstrip() for line in lines)
+
+
+def json(value: object) -> str:
+    """A value as JSON that people can read."""
+    return msgspec.json.format(msgspec.json.encode(value)).decode()
 
 
 def moment(at: float | None) -> str:

@@ -12,7 +12,8 @@ import msgspec
 
 from oxlo.catalogue import Model
 from oxlo.cli import reach, storing, text
-from oxlo.cli.storing import CommandError, Desk
+from oxlo.cli.failing import CommandError
+from oxlo.cli.storing import Desk
 from oxlo.cli.trial import Lacking, Trial, trials
 from oxlo.settings import Settings
 

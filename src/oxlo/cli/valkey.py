@@ -4,26 +4,23 @@ import asyncio
 import importlib
 import shutil
 import sys
-from typing import Annotated
+from functools import partial
 
 import typer
 
-from oxlo.cli import storing
-from oxlo.cli.ending import on_end
-from oxlo.cli.storing import CommandError
+from oxlo.cli.ending import until_end
+from oxlo.cli.failing import CommandError, one_line_errors
+from oxlo.cli.options import WithParent
 from oxlo.settings import Settings
 
 
-def valkey(
-    with_parent: Annotated[
-        bool, typer.Option("--with-parent", help="Stop when standard input ends.")
-    ] = False,
-) -> None:
+def valkey(with_parent: WithParent = False) -> None:
     """Run a Valkey on a socket in OXLO_HOME, with its data beside it (OXLO_VALKEY=embedded)."""
-    with storing.one_line_errors():
+    with one_line_errors():
         settings = Settings.read()
         settings.prepare()
-        status = asyncio.run(_run(settings, program(), with_parent=with_parent))
+        serving = partial(_run, settings, program())
+        status = asyncio.run(until_end(serving, with_parent=with_parent))
     raise typer.Exit(status)
 
 
@@ -62,7 +59,7 @@ def options(settings: Settings) -> dict[str, str]:
     }
 
 
-async def _run(settings: Settings, server: str, *, with_parent: bool) -> int:
+async def _run(settings: Settings, server: str, stop: asyncio.Event) -> int:
     """Run it until we are told to stop, or it ends; its exit status."""
     settings.valkey_dir.mkdir(parents=True, exist_ok=True)
     settings.valkey_dir.chmod(0o700)
@@ -70,8 +67,6 @@ async def _run(settings: Settings, server: str, *, with_parent: bool) -> int:
     process = await asyncio.create_subprocess_exec(
         server, *words, stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr
     )
-    stop = asyncio.Event()
-    on_end(stop.set, with_parent=with_parent)
     ended = asyncio.create_task(process.wait())
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)

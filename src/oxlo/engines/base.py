@@ -7,11 +7,12 @@ from typing import Protocol
 import msgspec
 
 from oxlo.catalogue import Model, Variant
+from oxlo.errors import OperatorError
 from oxlo.fleet.sizing import Machine
 from oxlo.settings import Settings
 
 
-class CannotLaunch(Exception):
+class CannotLaunch(OperatorError):
     """The engine cannot be started as things are; the message tells the operator what to do."""
 
 

@@ -14,6 +14,7 @@ from typing import Final, Literal
 import msgspec
 import structlog
 
+from oxlo.errors import OperatorError
 from oxlo.ledger.records import Record, Snapshot
 from oxlo.ledger.segment import Segment, next_path
 
@@ -22,7 +23,7 @@ log = structlog.get_logger()
 _encode_lines: Final = msgspec.json.Encoder().encode_lines
 
 
-class JournalInUseError(Exception):
+class JournalInUseError(OperatorError):
     """Another gateway writes a journal of this name: give this one another name."""
 
 

@@ -14,8 +14,10 @@ StoreError
 └── PromoRefused          a promo code cannot be used, or not by this account
 """
 
+from oxlo.errors import OperatorError
 
-class StoreError(Exception):
+
+class StoreError(OperatorError):
     """The store could not do what it was asked."""
 
 

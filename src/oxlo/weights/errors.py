@@ -12,8 +12,10 @@ WeightsError
 
 from collections.abc import Sequence
 
+from oxlo.errors import OperatorError
 
-class WeightsError(Exception):
+
+class WeightsError(OperatorError):
     """Weights could not be had; the message tells the user what to do."""
 
 

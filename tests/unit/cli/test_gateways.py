@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from oxlo.cli import gateways, valkey
-from oxlo.cli.storing import CommandError
+from oxlo.cli.failing import CommandError
 from oxlo.settings import Settings
 
 

@@ -59,4 +59,4 @@ def test_the_process_is_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OXLO_MODELS", "no-such-model")
     code, _, err = run("--with-parent")
     assert code == 1
-    assert err.startswith("oxlo fleet: The model 'no-such-model' does not exist.")
+    assert err.startswith("oxlo: The model 'no-such-model' does not exist.")

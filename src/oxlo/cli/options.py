@@ -1,0 +1,11 @@
+"""Options and arguments that several commands have."""
+
+from typing import Annotated
+
+import typer
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+WithParent = Annotated[
+    bool, typer.Option("--with-parent", help="Stop when standard input ends, so with the parent.")
+]
+ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="The model's id or alias.")]
