@@ -89,6 +89,15 @@ def test_list_moves(platform: Platform, page: Page) -> None:
     page.get_by_role("link", name=call).wait_for()
 
 
+def test_leaving_says_nothing(page: Page) -> None:
+    """A page that asks for its figures all the time is left in the midst of it, without a word."""
+    _sign_up(page, "dot@example.com")
+    with page.expect_request("**/dashboard/limits"):
+        page.goto("/dashboard")
+    page.goto("/models")
+    page.go_back()
+
+
 WIDER = """() => [...document.querySelectorAll("body *")]
     .filter((one) => one.getBoundingClientRect().right > innerWidth + 1
         && !one.closest("pre, .visually-hidden, nav.main, thead"))

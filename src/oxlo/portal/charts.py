@@ -54,8 +54,8 @@ def whole(value: float) -> str:
 
 
 def bars(title: str, values: Sequence[Bar], *, write: Write = whole) -> Markup:
-    """Bars from zero."""
-    top = nice(max((bar.value for bar in values), default=0))
+    """Bars of counts from zero; the middle of the axis is a whole number, too."""
+    top = 2 * nice(math.ceil(max((bar.value for bar in values), default=0) / 2))
     step = 100 / max(len(values), 1)
     drawn = [_grid(top, write)]
     drawn += [_bar(bar, place * step, step, top, write) for place, bar in enumerate(values)]

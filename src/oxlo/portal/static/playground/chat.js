@@ -115,6 +115,7 @@ export class Chat {
     }
     this.said.keep();
     this.render();
+    if (this.list.lastElementChild) this.follow(); // the receipt came below what was in view
     this.message.focus({ preventScroll: true });
   }
 
