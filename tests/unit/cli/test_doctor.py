@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 
 from oxlo import cli
 from oxlo.catalogue import load
-from oxlo.cli import doctor
-from oxlo.cli.doctor import Finding
+from oxlo.cli import checks, services
+from oxlo.cli.finding import Finding
 from oxlo.cli.libraries import Library
 from oxlo.fleet.assign import assign
 from oxlo.fleet.sizing import Gpu, Machine
@@ -105,40 +105,40 @@ def test_no_engine_no_engine_check(settings: Settings) -> None:
 )
 def test_python(version: tuple[int, ...], ok: bool) -> None:
     """An interpreter that is too old blocks."""
-    assert judged(doctor.python(version)) == (ok, not ok)
+    assert judged(checks.python(version)) == (ok, not ok)
 
 
 def test_disk() -> None:
     """Weights still to be fetched need room; those that are here do not."""
-    assert judged(doctor.disk(0, doctor.ROOM_MB)) == (True, False)
-    assert judged(doctor.disk(200, doctor.ROOM_MB + 199)) == (False, True)
+    assert judged(checks.disk(0, checks.ROOM_MB)) == (True, False)
+    assert judged(checks.disk(200, checks.ROOM_MB + 199)) == (False, True)
 
 
 def test_missing_weights(settings: Settings) -> None:
     """The archive and the file in it are on the disk at once; shared files are fetched once."""
     model = load().resolve("smollm2-135m")
     engines = assign([model, model], ())
-    needed = doctor.missing_mb(engines, Stock.of(settings))
+    needed = checks.missing_mb(engines, Stock.of(settings))
     assert needed == 2 * model.weights[0].size // 2**20
 
 
 def test_memory() -> None:
     """Too little is said, but does not block: the operator may know better."""
-    assert judged(doctor.memory(350, 350 + doctor.OWN_MEMORY_MB)) == (True, False)
-    assert judged(doctor.memory(350, 512)) == (False, False)
+    assert judged(checks.memory(350, 350 + checks.OWN_MEMORY_MB)) == (True, False)
+    assert judged(checks.memory(350, 512)) == (False, False)
 
 
 def test_memory_is_that_of_the_machine() -> None:
     """Engines on GPUs and elsewhere take none of it."""
     cpu, gpu = load().resolve("smollm2-135m"), load().resolve("oxlo-image-pro")
     card = Gpu(0, "NVIDIA L40S", 46_068)
-    assert doctor.memory_of(assign([cpu, gpu], [card])) == cpu.variants[0].memory_mb
+    assert checks.memory_of(assign([cpu, gpu], [card])) == cpu.variants[0].memory_mb
 
 
 def test_placed() -> None:
     """Which card an engine gets, and what a model that cannot be served here wants."""
     models = [load().resolve(name) for name in ("gemma-27b", "glm-5", "smollm2-135m")]
-    seen, absent = doctor.placed(assign(models, (Gpu(0, "NVIDIA L40S", 46_068),)))
+    seen, absent = checks.placed(assign(models, (Gpu(0, "NVIDIA L40S", 46_068),)))
     assert str(seen) == "ok  gemma-27b: vllm on GPU 0"
     assert judged(absent) == (False, False)
     assert "8 x h200" in absent.words
@@ -148,10 +148,10 @@ def test_gpus() -> None:
     """Cards are listed; their absence is told from that of a driver."""
     cards = Machine(2, 8000, (Gpu(0, "Tesla T4", 15_360), Gpu(1, "NVIDIA T400", 4_096)))
     told = "0 Tesla T4 15,360 MiB (t4), 1 NVIDIA T400 4,096 MiB (too small)"
-    assert doctor.gpus(cards, driver=True).words == told
+    assert checks.gpus(cards, driver=True).words == told
     none = Machine(2, 8000)
-    assert "not installed" in doctor.gpus(none, driver=False).words
-    assert "shows none" in doctor.gpus(none, driver=True).words
+    assert "not installed" in checks.gpus(none, driver=False).words
+    assert "shows none" in checks.gpus(none, driver=True).words
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def taken(settings: Settings) -> Iterator[socket.socket]:
 async def test_port_of_somebody_else(settings: Settings, taken: socket.socket) -> None:
     """A stranger that hangs up blocks, and the way out is named."""
     taken.setblocking(False)
-    asking = asyncio.create_task(doctor.port(settings))
+    asking = asyncio.create_task(services.port(settings))
     connection, _ = await asyncio.get_running_loop().sock_accept(taken)
     connection.close()
     finding = await asking
@@ -182,7 +182,7 @@ async def test_port_of_our_own(settings: Settings) -> None:
         writer.close()
 
     async with await asyncio.start_server(answer, settings.host, settings.port):
-        finding = await doctor.port(settings)
+        finding = await services.port(settings)
     assert finding.ok
     assert finding.words.endswith("oxlo is running there (a)")
 
@@ -197,7 +197,7 @@ async def test_port_of_our_own(settings: Settings) -> None:
 )
 def test_engine(package: str, version: str, words: str, ok: bool) -> None:
     """Missing and crashing are told apart."""
-    finding = doctor.engine(Library("lib", (package,), "extra", version))
+    finding = checks.engine(Library("lib", (package,), "extra", version))
     assert judged(finding) == (ok, not ok)
     assert words in finding.words
 
@@ -218,13 +218,13 @@ def set_revision(file: Path, revision: str) -> None:
 
 async def test_schema(settings: Settings) -> None:
     """None yet, current, older, newer: only what this program cannot read blocks."""
-    none = await doctor.schema(settings)
+    none = await services.schema(settings)
     file = await migrated(settings)
-    current = await doctor.schema(settings)
+    current = await services.schema(settings)
     set_revision(file, migrate.revisions()[-1])
-    older = await doctor.schema(settings)
+    older = await services.schema(settings)
     set_revision(file, "9999")
-    newer = await doctor.schema(settings)
+    newer = await services.schema(settings)
     assert [judged(f) for f in (none, current, older)] == [(True, False)] * 3
     assert judged(newer) == (False, True)
     assert "made at the first start" in none.words
@@ -235,20 +235,20 @@ async def test_schema(settings: Settings) -> None:
 async def test_unreachable_database(tmp_path: Path) -> None:
     """The store's own words, in one line."""
     settings = Settings(home=tmp_path, database_url="postgresql://127.0.0.1:1/oxlo")
-    finding = await doctor.schema(settings)
+    finding = await services.schema(settings)
     assert judged(finding) == (False, True)
 
 
 async def test_valkey(tmp_path: Path, valkey: ValkeyServer) -> None:
     """One that answers is named; that it writes nothing down is told, that it is away blocks."""
     given = Settings(home=tmp_path, valkey_url=valkey.url)
-    volatile = await doctor.shared_limits(given)
+    volatile = await services.shared_limits(given)
     assert judged(volatile) == (False, False)
     assert "appendonly yes" in volatile.words
     away = Settings(home=tmp_path, valkey_url=f"unix://{tmp_path}/none.sock")
-    assert judged(await doctor.shared_limits(away)) == (False, True)
+    assert judged(await services.shared_limits(away)) == (False, True)
     wrong = Settings(home=tmp_path, valkey_url="http://h")
-    assert judged(await doctor.shared_limits(wrong)) == (False, True)
+    assert judged(await services.shared_limits(wrong)) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -262,7 +262,7 @@ async def test_valkey(tmp_path: Path, valkey: ValkeyServer) -> None:
 )
 def test_clock(now: float, last: float, expected: tuple[bool, bool]) -> None:
     """A clock that was never set blocks; one that went back since the last run is told."""
-    assert judged(doctor.clock(now, last)) == expected
+    assert judged(checks.clock(now, last)) == expected
 
 
 @pytest.mark.parametrize(
@@ -271,4 +271,4 @@ def test_clock(now: float, last: float, expected: tuple[bool, bool]) -> None:
 )
 def test_open_files(limit: int, expected: tuple[bool, bool]) -> None:
     """Few are told, too few block."""
-    assert judged(doctor.open_files(limit)) == expected
+    assert judged(checks.open_files(limit)) == expected

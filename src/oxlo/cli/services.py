@@ -1,0 +1,89 @@
+"""The checks of `oxlo doctor` on what the platform talks to: its port, the database, Valkey."""
+
+import asyncio
+
+from oxlo.cli import reach
+from oxlo.cli.failing import CommandError
+from oxlo.cli.finding import Finding, wrong
+from oxlo.cli.valkey import program
+from oxlo.settings import Settings
+
+#: Seconds that Valkey gets to answer.
+_VALKEY_SECONDS = 3.0
+
+
+async def port(settings: Settings) -> Finding:
+    """Whether the gateway can listen, or does already."""
+    try:
+        reach.check_port(settings)
+    except reach.PortTaken as taken:
+        models = await reach.ready(settings)
+        if models is None:
+            return wrong("port", str(taken))
+        running = ", ".join(sorted(models)) or "no model ready yet"
+        return Finding("port", f"{settings.port}: oxlo is running there ({running})")
+    return Finding("port", f"{settings.port} on {settings.host} is free")
+
+
+async def schema(settings: Settings) -> Finding:
+    """Whether the database is at this program's schema, or will be by itself."""
+    from oxlo.store import migrate
+    from oxlo.store.database import Database
+    from oxlo.store.errors import StoreError
+
+    try:
+        database = Database(settings.database)
+        file = migrate.sqlite_file(database)
+        if database.dialect == "sqlite" and not file.exists():
+            return Finding("database", f"{file} (made at the first start)")
+        try:
+            current, known = await migrate.current(database), migrate.revisions()
+        finally:
+            await database.close()
+    except StoreError as error:
+        return wrong("database", str(error))
+    match migrate.step(database.dialect, current, known):
+        case migrate.Step.NOTHING:
+            return Finding("database", f"schema {current}")
+        case migrate.Step.MIGRATE:
+            words = f"schema {current or 'none'}: the next start backs it up and migrates it"
+            return Finding("database", words)
+        case migrate.Step.REFUSE_OLDER:
+            return wrong("database", f"schema {current or 'none'} is older: run `oxlo migrate`")
+        case migrate.Step.REFUSE_NEWER:
+            return wrong("database", f"schema {current} is newer than this program: update oxlo")
+
+
+async def shared_limits(settings: Settings) -> Finding:
+    """Whether the Valkey that keeps the limits answers, and writes down what it holds."""
+    if settings.valkey_url:
+        return await _given_valkey(settings.valkey_url)
+    try:
+        return Finding("valkey", f"embedded: {program()}")
+    except CommandError as error:
+        return wrong("valkey", str(error))
+
+
+async def _given_valkey(url: str) -> Finding:
+    try:
+        from oxlo.valkey.address import Address, AddressError
+        from oxlo.valkey.client import Client, Lost, ReplyError
+    except ImportError as error:
+        return wrong("valkey", f"{error.name} is missing: pip install 'oxlo[valkey]'")
+    try:
+        address = Address.parse(url)
+    except AddressError as error:
+        return wrong("valkey", str(error))
+    client = Client(address, asyncio.get_running_loop())
+    try:
+        if not await client.up(_VALKEY_SECONDS):
+            return wrong("valkey", f"{address} does not answer: {client.why}")
+        kept = await client.ask(b"CONFIG", b"GET", b"appendonly")
+    except (Lost, ReplyError):
+        return Finding("valkey", str(address))  # it may not tell its configuration
+    finally:
+        await client.close()
+    if b"no" in kept.values():
+        words = f"{address} writes nothing down: set `appendonly yes`"
+        return Finding("valkey", words, ok=False)
+    return Finding("valkey", str(address))
