@@ -1,10 +1,18 @@
 """Receipts: what a call was, whether it counted, and why."""
 
-import msgspec
-
 from oxlo.ledger.windows import DAY, MINUTE, iso
 from oxlo.store.calls import RUNNING, Call
 from oxlo.store.grants import Grant
+from oxlo.wire.receipts import (
+    DayLimit,
+    Limits,
+    MinuteLimit,
+    Receipt,
+    Refund,
+    Timings,
+    Tried,
+    Usage,
+)
 
 #: What happened, by outcome; whether it counted is said after it.
 _STORIES = {
@@ -19,95 +27,11 @@ _STORIES = {
 }
 
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens, for information: they cost nothing."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    cached_tokens: int
-
-
-class Timings(msgspec.Struct, frozen=True, kw_only=True):
-    """Milliseconds from admission; None for what was not reached."""
-
-    queue_ms: float | None
-    first_token_ms: float | None
-    total_ms: float | None
-
-
-class DayLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """The UTC day the call belongs to; `remaining` is None without a limit."""
-
-    remaining: int | None
-    #: As `2026-11-24T00:00:00Z`.
-    resets_at: str
-
-
-class MinuteLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """The UTC minute the call belongs to; it may count here and not in the day."""
-
-    remaining: int | None
-    resets_at: str
-    counted: bool
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """What was left after the call."""
-
-    day: DayLimit
-    minute: MinuteLimit
-
-
-class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """A counted call that an operator gave back, as requests of a later moment."""
-
-    id: str
-    requests: int
-    reason: str
-    at: str
-
-
-class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that the caller named and that did not answer."""
-
-    model: str
-    #: The code of the error that it would have ended with.
-    error: str
-
-
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
-    """What `GET /v1/requests/{id}` answers."""
-
-    id: str
-    object: str = "request.receipt"
-    created: int
-    account: str
-    key: str
-    model: str
-    endpoint: str
-    stream: bool
-    plan: str
-    #: HTTP status that was sent, 499 when nobody was there to read it; None while it runs.
-    status: int | None
-    outcome: str
-    counted: bool
-    reason: str
-    error: str | None
-    replica: str | None
-    #: Models that came before `model` in the caller's chain, in the order of its tries.
-    tried: tuple[Tried, ...]
-    usage: Usage
-    finish_reason: str | None
-    timings: Timings
-    limits: Limits
-    refund: Refund | None
-
-
 def receipt(call: Call, grant: Grant | None = None) -> Receipt:
     """The receipt of a call, and of its refund where there was one."""
     return Receipt(
         id=call.id,
+        object="request.receipt",
         created=int(call.admitted_at),
         account=call.account_id,
         key=call.key_id,

@@ -18,6 +18,7 @@ from oxlo.store.calls import RUNNING, Call
 from oxlo.store.errors import CallNotFound, DatabaseUnavailable
 from oxlo.store.grants import Grant
 from oxlo.store.history import Filter
+from oxlo.wire.receipts import Receipt, ReceiptList
 
 DEFAULT_LIMIT = 20
 MOST = 100
@@ -81,14 +82,14 @@ def _counted(query: Mapping[str, str]) -> bool | None:
     return None if given is None else _YES_NO[given]
 
 
-def _listed(shown: list[receipts.Receipt], *, more: bool) -> dict[str, object]:
-    return {
-        "object": "list",
-        "data": shown,
-        "first_id": shown[0].id if shown else None,
-        "last_id": shown[-1].id if shown else None,
-        "has_more": more,
-    }
+def _listed(shown: list[Receipt], *, more: bool) -> ReceiptList:
+    return ReceiptList(
+        object="list",
+        data=shown,
+        first_id=shown[0].id if shown else None,
+        last_id=shown[-1].id if shown else None,
+        has_more=more,
+    )
 
 
 async def _refund(control: Control, call: Call) -> Grant | None:

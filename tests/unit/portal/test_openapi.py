@@ -5,12 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from oxlo.control.receipts import Receipt
 from oxlo.gateway.endpoints import INFERENCE
 from oxlo.portal.manual.library import Library
 from oxlo.portal.openapi.document import document, example, problems
 from oxlo.portal.openapi.operations import OPERATIONS, Operation
-from oxlo.portal.openapi.replies import ReceiptReply
 
 LIBRARY = Library.here("https://ai.example.org")
 
@@ -51,11 +49,6 @@ def test_replies_are_valid(op: Operation) -> None:
     if shown is not None:
         msgspec.convert(shown, op.reply)
         assert set(shown) <= set(op.reply.__struct_encode_fields__), "fields that are not described"
-
-
-def test_receipts_are_described_whole() -> None:
-    """Every field that a receipt is sent with, and no other."""
-    assert set(ReceiptReply.__struct_fields__) == set(Receipt.__struct_fields__)
 
 
 def test_most_replies_have_examples() -> None:

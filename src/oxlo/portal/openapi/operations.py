@@ -6,6 +6,7 @@ from oxlo.portal.openapi import replies
 from oxlo.wire.detection import DetectRequest
 from oxlo.wire.embeddings import EmbeddingRequest
 from oxlo.wire.images import EditRequest, ImageRequest
+from oxlo.wire.receipts import Receipt, ReceiptList
 from oxlo.wire.shapes.chat import ChatFields
 from oxlo.wire.shapes.completions import CompletionFields
 from oxlo.wire.speech import SpeechRequest
@@ -163,7 +164,7 @@ OPERATIONS = (
               "api/limits", replies.LimitsReply),
     Operation(
         "get", "/v1/requests", "listReceipts", "Account", "Your calls, newest first", "receipts",
-        replies.ReceiptList, shown=None,
+        ReceiptList, shown=None,
         parameters=(
             ("limit", "query", "How many, 1 to 100; 20 without it."),
             ("after", "query", "A call's id: the list goes on with those before it in time."),
@@ -174,7 +175,7 @@ OPERATIONS = (
         ),
     ),
     Operation("get", "/v1/requests/{id}", "getReceipt", "Account", "The receipt of a call",
-              "receipts", replies.ReceiptReply,
+              "receipts", Receipt,
               parameters=(("id", "path", "The x-request-id of the call."),)),
     Operation(
         "get", "/v1/usage", "getUsage", "Account", "Calls added up", "api/usage",

@@ -238,42 +238,6 @@ class LimitsReply(msgspec.Struct, kw_only=True):
     queue: str
 
 
-class ReceiptReply(msgspec.Struct, kw_only=True):
-    """What happened to one call, whether it counted, and why."""
-
-    id: str
-    object: Literal["request.receipt"]
-    created: int
-    account: str
-    key: str
-    model: str
-    endpoint: str
-    stream: bool
-    plan: str
-    status: int | None
-    outcome: str
-    counted: bool
-    reason: str
-    error: str | None
-    replica: str | None
-    tried: list[dict[str, str]]
-    usage: dict[str, int]
-    finish_reason: str | None
-    timings: dict[str, float | None]
-    limits: dict[str, Any]
-    refund: dict[str, Any] | None
-
-
-class ReceiptList(msgspec.Struct, kw_only=True):
-    """Receipts, newest first."""
-
-    object: Literal["list"]
-    data: list[ReceiptReply]
-    has_more: bool
-    first_id: str | None = None
-    last_id: str | None = None
-
-
 class UsageReply(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
     """Calls added up."""
 
