@@ -70,7 +70,7 @@ def test_button_leads_to_the_checkout(page: Page, stripe: StripeDouble) -> None:
 def test_new_account_goes_on_to_the_checkout(page: Page, stripe: StripeDouble) -> None:
     """A plan's link on the pricing page leads by sign-up straight to Stripe."""
     page.goto("/pricing?plan=premium&auto_checkout=true")
-    page.locator("main").get_by_role("link", name="Sign up").click()
+    page.locator("main").get_by_role("link", name="Sign up").first.click()
     _fill(page, "bob@example.com", "Create account")
     page.wait_for_url(f"{stripe.address}/c/pay/*")
 

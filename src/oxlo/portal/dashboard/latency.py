@@ -69,7 +69,7 @@ async def page(request: Request) -> Response:
         "steps": STEPS,
         "charts": _charts(asked, moments),
         "columns": ((STEPS[asked.step], ""), *_COLUMNS[1:]),
-        "rows": [_row(asked, moment) for moment in moments],
+        "rows": [_row(asked, moment) for moment in reversed(moments)],
         "csv": f"/dashboard/latency.csv?{asked.query()}",
     }
     return guard.respond(request, "dashboard/latency.html", context)

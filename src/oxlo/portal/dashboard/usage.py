@@ -68,7 +68,7 @@ async def page(request: Request) -> Response:
         "total": total.sums,
         "title": title,
         "chart": charts.bars(title, bars),
-        "rows": [_row(asked, group, names) for group in groups],
+        "rows": [_row(asked, group, names) for group in _told(asked, groups)],
         "columns": _columns(asked),
         "csv": f"/dashboard/usage.csv?{urlencode({'by': asked.by, 'days': asked.days})}",
         "plan": desk.site.plans,
@@ -133,6 +133,13 @@ def _filled(asked: Asked, groups: Sequence[Group]) -> Sequence[Group]:
     )
     moments = range(int(asked.begin), int(asked.end), step)
     return [known.get(at, Group((at,), nothing)) for at in moments]
+
+
+def _told(asked: Asked, groups: Sequence[Group]) -> Sequence[Group]:
+    """The table's order: the latest first, or the most."""
+    if asked.by in ("day", "hour"):
+        return groups[::-1]
+    return sorted(groups, key=lambda group: -group.sums.requests)
 
 
 def _bar(asked: Asked, group: Group, names: Mapping[str, str]) -> Bar:
