@@ -12,7 +12,7 @@ import msgspec
 from bench import CACHE
 from bench.processes import LOAD, Failed, Process
 from oxlo.testing.script import Script
-from oxlo.testing.shapes import SHAPES, Call, OpenAIShape
+from oxlo.testing.shapes import SHAPES, Call, Load, OpenAIShape
 
 #: Events of a stream: the role, the words and the finish.
 CHUNKS = 50
@@ -92,11 +92,12 @@ def _write(folder: Path, shape: OpenAIShape) -> Path:
 
 
 def _replies(shape: OpenAIShape) -> dict[str, bytes]:
-    count = {"count": TOKENS, "max_model_len": 131_072, "tokens": list(range(TOKENS))}
+    load = Load(model=model(shape.name), slots=1, context_length=131_072, outstanding=0, progress=0)
+    count = {"count": TOKENS, "max_model_len": load.context_length, "tokens": list(range(TOKENS))}
     tokens = {"input_tokens": TOKENS, "object": "response.input_tokens"}
     return {
         "_health": b"{}",
-        "_v1_models": _json(shape.models(model(shape.name), 131_072)),
+        "_v1_models": _json(shape.models(load)),
         "_tokenize": _json(count | {"token_strs": None}),
         "_v1_chat_completions_input_tokens": _json(tokens),
         "_v1_chat_completions": _json(shape.whole(_call(shape, usage=False), _USAGE, _TEXT)),
