@@ -102,6 +102,26 @@ async def test_slow_reader_slows_the_engine(start: Start) -> None:
     assert _said(answer.body) == text
 
 
+async def test_a_byte_a_second(start: Start) -> None:
+    """Who reads a byte a second is cut off in the end; others are served, the engine is let go."""
+    platform = await start()
+    platform.engine.next.append(Script(text="word " * 4_000_000, chunks=400))
+    client = platform.client()
+    await client.send("POST", "/v1/chat/completions", chat(stream=True))
+    (connection,) = platform.gateway.server.connections
+    await until(lambda: connection._paused_writing)
+    begun = platform.gateway.clock()
+    for second in range(int(platform.gateway.settings.write_timeout)):
+        await client.reader.readexactly(1)
+        platform.gateway.server.sweep(begun + second)
+    assert platform.engine.outstanding == 1
+    assert (await platform.chat()).status == 200
+    platform.gateway.server.sweep(begun + platform.gateway.settings.write_timeout + 1)
+    await platform.engine.until(lambda e: e.outstanding == 0)
+    assert platform.engine.cancelled == 1
+    await until(lambda: not platform.gateway.calls)
+
+
 def _said(stream: bytes) -> str:
     events = [line[6:] for line in stream.split(b"\n\n") if line.startswith(b"data: {")]
     chunks = [msgspec.json.decode(event) for event in events]

@@ -80,6 +80,49 @@ async def test_journal_into_postgres(empty: Database, tmp_path: Path) -> None:
         assert await calls.counted_on(db, "acct_1", journal.DAY) == 3000
 
 
+#: A real server's answer when its disk is full, and when it takes no writes (a standby, say).
+FULL = """
+create function full_disk() returns trigger language plpgsql as $$
+begin raise exception 'could not extend file: No space left on device' using errcode = '53100'; end
+$$;
+create trigger full_disk before insert or update on calls execute function full_disk();
+"""
+MENDED = "drop trigger full_disk on calls; drop function full_disk();"
+READ_ONLY = "set session characteristics as transaction read only"
+WRITABLE = "set session characteristics as transaction read write"
+
+
+@pytest.mark.parametrize(
+    ("broken", "mended", "words"),
+    [(FULL, MENDED, "No space left"), (READ_ONLY, WRITABLE, "read-only")],
+)
+async def test_nothing_can_be_written(
+    empty: Database, tmp_path: Path, broken: str, mended: str, words: str
+) -> None:
+    """A full or a read-only PostgreSQL is told in one line; records wait in their journals."""
+    await migrate.upgrade(empty)
+    records = [journal.settled(f"req_{n}") for n in range(3)]
+    journal.append(tmp_path / "gw-000001.jsonl", journal.lines(*records))
+    drain = Drain(tmp_path, empty, ControlMetrics())
+    await command(empty, broken)
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable, match=words) as failure:
+            await drain.run()
+        assert "\n" not in str(failure.value)
+        assert not empty.up
+    await command(empty, mended)
+    assert await drain.run() == 3
+    assert empty.up
+
+
+async def command(database: Database, words: str) -> None:
+    """Several statements at once, on the pool's only connection."""
+    async with database.engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        assert raw.driver_connection is not None
+        await raw.driver_connection.execute(words)
+
+
 @pytest.mark.parametrize(("user", "name"), [("nobody_here", None), (None, "nothing_here")])
 async def test_refused_at_the_door(url: str, user: str | None, name: str | None) -> None:
     """A wrong user or database name is told in one line, like an outage."""

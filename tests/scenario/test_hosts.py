@@ -1,9 +1,11 @@
 """Two hosts of one installation: each its own home, together one real PostgreSQL and one Valkey."""
 
+import asyncio
 import contextlib
 import http.client
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from tests.postgres import database
 from tests.scenario.served import PATIENCE, Platform, command, free_port, is_alive, until
@@ -46,16 +49,16 @@ class Host(Platform):
 
     def __init__(self, home: Path, engine: int, shared: dict[str, str]) -> None:
         super().__init__(home, home)
-        self._shared = shared
+        self.shared = shared
         (home / "models.d").mkdir()
         (home / "models.d" / f"{MODEL}.toml").write_text(DESCRIBED.format(port=engine))
 
     def begin(self, **environ: str) -> "subprocess.Popen[str]":
-        return super().begin(**self._shared | environ)
+        return super().begin(**self.shared | environ)
 
     def oxlo(self, *args: str) -> str:
         """What a command says."""
-        process = command(self.home, self.port, *args, **self._shared)
+        process = command(self.home, self.port, *args, **self.shared)
         out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
         return out.strip()
@@ -190,6 +193,40 @@ def test_answers_of_both(hosts: tuple[Host, Host]) -> None:
     assert (first.status, second.body) == (200, first.body)
     assert second.headers["x-oxlo-idempotent-replay"] == first.headers["x-request-id"]
     assert hosts[1].call(key, "/v1/limits").json()["day"]["used"] == 1
+
+
+@pytest.mark.slow
+def test_database_that_takes_no_writes(hosts: tuple[Host, Host]) -> None:
+    """While PostgreSQL is read-only, calls are answered and have receipts; SQL catches up."""
+    key = hosts[0].new_key("fay", "pro")
+    assert [host.call(key).status for host in hosts] == [200, 200]
+    url = hosts[0].shared["OXLO_DATABASE_URL"]
+    asyncio.run(read_only(url, "on"))
+    try:
+        call = hosts[0].call(key).headers["x-request-id"]
+        assert until(lambda: seen(hosts[0], key, call), "a receipt")["counted"] is True
+        log = hosts[0].home / "logs" / "control.log"
+        until(lambda: "read-only transaction" in log.read_text(), "it is said why")
+        process = command(
+            hosts[0].home, hosts[0].port, "keys", "create", "--account", "fay", **hosts[0].shared
+        )
+        assert re.fullmatch(r"oxlo: .*read-only transaction\n", process.communicate()[1])
+    finally:
+        asyncio.run(read_only(url, "off"))
+    assert until(lambda: seen(hosts[1], key, call), "the other host's receipt")["counted"] is True
+
+
+async def read_only(url: str, state: str) -> None:
+    """Whether transactions may write, from the next connection on: there are no others left."""
+    connection = await asyncpg.connect(url)
+    name = await connection.fetchval("select current_database()")
+    await connection.execute("set default_transaction_read_only = off")
+    await connection.execute(f'alter database "{name}" set default_transaction_read_only = {state}')
+    await connection.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where datname = current_database() and pid <> pg_backend_pid()"
+    )
+    await connection.close()
 
 
 @pytest.mark.slow
