@@ -9,7 +9,6 @@ import os
 import secrets
 import socket
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -17,9 +16,8 @@ from typing import Any, Literal, get_origin
 from urllib.parse import urlsplit
 
 from oxlo.errors import OperatorError
+from oxlo.places import Places
 
-#: A unix socket's path may not be longer than this on macOS (104) or Linux (108).
-_SOCKET_PATH_MAX = 100
 _PORT_MAX = 65535
 
 
@@ -38,7 +36,7 @@ def _default_home() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Places):
     """Every setting, its default and its meaning; each is read from `OXLO_<NAME>`."""
 
     home: Path = _setting(None, "Data folder: database, journal, weights, sockets.")
@@ -267,39 +265,9 @@ class Settings:
         return hashlib.sha256(place.encode()).hexdigest()[:12]
 
     @property
-    def valkey_socket(self) -> Path:
-        """Where the embedded Valkey listens."""
-        return self.run_dir / "valkey.sock"
-
-    @property
-    def valkey_dir(self) -> Path:
-        """Where the embedded Valkey keeps its data."""
-        return self.home / "valkey"
-
-    @property
-    def journal_dir(self) -> Path:
-        """Where gateways write their journals."""
-        return self.home / "journal"
-
-    @property
-    def idempotency_dir(self) -> Path:
-        """Where gateways keep answers to calls with a key."""
-        return self.home / "idempotency"
-
-    @property
     def objects_location(self) -> str:
         """Where images are kept: a URL or a folder."""
         return self.objects or str(self.home / "objects")
-
-    @property
-    def weights_dir(self) -> Path:
-        """Where weights are kept, by sha256."""
-        return self.home / "weights"
-
-    @property
-    def edited_plans(self) -> Path:
-        """The plans as they were edited in the portal; its versions are in `plans/`."""
-        return self.home / "plans.toml"
 
     @property
     def plans_file(self) -> Path | None:
@@ -307,67 +275,9 @@ class Settings:
         return self.plans or (self.edited_plans if self.edited_plans.exists() else None)
 
     @property
-    def plans_dir(self) -> Path:
-        """Every version of the plans that was saved in the portal."""
-        return self.home / "plans"
-
-    @property
-    def pins_dir(self) -> Path:
-        """Which files of a hub's repositories are served, by commit and sha256."""
-        return self.home / "pins"
-
-    @property
-    def supplied_dir(self) -> Path:
-        """Files that only the operator can bring."""
-        return self.home / "supplied"
-
-    @property
     def catalogue_dir(self) -> Path:
         """The operator's own model files."""
         return self.catalogue or self.home / "models.d"
-
-    @property
-    def run_dir(self) -> Path:
-        """Sockets and the replica list; short, because socket paths are limited."""
-        inside = self.home / "run"
-        if len(str(inside)) + len("/control-private.sock") <= _SOCKET_PATH_MAX:
-            return inside
-        digest = hashlib.sha256(str(self.home.absolute()).encode()).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"oxlo-{os.getuid()}-{digest}"
-
-    @property
-    def control_socket(self) -> Path:
-        """Control's public application: the gateway relays to it."""
-        return self.run_dir / "control.sock"
-
-    @property
-    def control_private_socket(self) -> Path:
-        """Control's private application: key look-ups and changes, for gateways only."""
-        return self.run_dir / "control-private.sock"
-
-    @property
-    def media_socket(self) -> Path:
-        """The media process, for gateways only."""
-        return self.run_dir / "media.sock"
-
-    @property
-    def spool_dir(self) -> Path:
-        """Where gateways keep large bodies and the files of media calls, each in its own folder."""
-        return self.run_dir / "media"
-
-    @property
-    def fleet_socket(self) -> Path:
-        """Orders to the fleet, for this user only."""
-        return self.run_dir / "fleet.sock"
-
-    @property
-    def replicas_file(self) -> Path:
-        """The list of replicas, written by the fleet and read by gateways."""
-        return self.run_dir / "replicas.json"
-
-    def gateway_socket(self, name: str) -> Path:
-        """The private admin socket of gateway `name`."""
-        return self.run_dir / f"gateway-{name}.sock"
 
     def prepare(self) -> None:
         """Make the folders; those with secrets are closed to other users."""

@@ -16,7 +16,8 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 #: Parts of the program, lowest first: each may import its own layer and those before it.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "settings", "telemetry", "catalogue", "plans", "snippets", "wire"}),
+    frozenset({"errors", "places", "settings", "telemetry"})
+    | {"catalogue", "plans", "snippets", "wire"},
     frozenset({"valkey", "weights", "ledger", "queue", "fleet", "engines", "objects", "store"})
     | {"attached", "unixserver"},
     frozenset({"billing"}),
