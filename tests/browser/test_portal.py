@@ -5,6 +5,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyotp
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
@@ -87,6 +88,30 @@ def test_list_moves(platform: Platform, page: Page) -> None:
     assert "No request yet" in page.locator("#list").inner_text()
     call, _ = platform.complete()
     page.get_by_role("link", name=call).wait_for()
+
+
+def test_codes_and_recovery(page: Page) -> None:
+    """Scan, type the code, keep the ten; one of them logs in without the device. Accessible."""
+    _sign_up(page, "eve@example.com")
+    page.goto("/dashboard/settings")
+    page.get_by_role("button", name="Set up codes").click()
+    page.get_by_role("img", name="The secret as a QR code").wait_for()
+    assert Axe().run(page).violations_count == 0
+    secret = page.locator(".pairing code.value").inner_text().replace(" ", "")
+    page.get_by_label("The code that it shows").fill(pyotp.TOTP(secret).now())
+    page.get_by_role("button", name="Turn codes on").click()
+    code = page.locator(".codes code").first.inner_text()
+    assert Axe().run(page).violations_count == 0
+    page.get_by_role("button", name="Log out").click()
+    page.goto("/login")
+    page.get_by_label("E-mail address").fill("eve@example.com")
+    page.get_by_label("Password").fill(WORDS)
+    page.locator("main").get_by_role("button", name="Log in").click()
+    page.get_by_text("No device at hand?").click()
+    assert Axe().run(page).violations_count == 0
+    page.get_by_label("Recovery code").fill(code)
+    page.get_by_role("button", name="Log in with it").click()
+    page.wait_for_url("**/dashboard*")
 
 
 def test_leaving_says_nothing(page: Page) -> None:
