@@ -4,6 +4,7 @@ import asyncio
 
 from tests.gateway.conftest import Start, chat, stop_the_clock
 
+from oxlo.fleet.registry import ReplicaState
 from oxlo.ledger.records import Settled
 from oxlo.plans import SHIPPED, edited
 from oxlo.testing.engine import Script
@@ -35,6 +36,25 @@ async def test_concurrency_waits_in_line(start: Start) -> None:
     answers = await asyncio.gather(*waiting)
     assert [a.status for a in answers] == [200] * 3
     assert platform.engine.peak == 1
+
+
+async def test_model_that_went_away_meanwhile(start: Start) -> None:
+    """A call whose model stopped while it stood in its line fails, and holds nothing on."""
+    platform = await start()
+    key = platform.control.mint("free", "acct_f")
+    stop_the_clock(platform)
+    platform.engine.default = Script(gate="go")
+    first = asyncio.create_task(platform.chat(key=key))
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    long = chat(messages=[{"role": "user", "content": "x" * 3000}])
+    second = asyncio.create_task(platform.call("POST", "/v1/chat/completions", long, key=key))
+    while not platform.gateway.ledger._lines:  # type: ignore[attr-defined]
+        await asyncio.sleep(0.001)
+    platform.replicas(platform.engine, state=ReplicaState.STARTING)
+    platform.engine.gates["go"].set()
+    assert (await first).status == 200
+    assert ((await second).status, (await second).code) == (503, "overloaded")
+    assert not platform.gateway.calls
 
 
 async def test_keys_share_account(start: Start) -> None:

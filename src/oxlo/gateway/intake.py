@@ -5,7 +5,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from oxlo.engines.dialect import Decided
-from oxlo.errors import ApiError, EngineFailed
+from oxlo.errors import ApiError, EngineFailed, Overloaded
 from oxlo.gateway import headers
 from oxlo.gateway.admission import Decision, fit
 from oxlo.gateway.attachments import Attachments
@@ -247,7 +247,11 @@ class Intake:
     def _count(self, wall: float) -> None:
         """Ask an engine for the exact number of input tokens; other calls go on meanwhile."""
         self.stage = Stage.COUNTING
-        backend = next(b for b in self._decision.group.backends if b.ready)
+        backend = next((b for b in self._decision.group.backends if b.ready), None)
+        if backend is None:  # it was ready when the call came, and waited in its account's line
+            name = self._decision.model.id
+            self._pass_on(Overloaded(f"{name} is restarting. Try again shortly.", retry_after=5))
+            return
         try:
             asked = backend.dialect.count(self._request, self._engine_view(backend, wall))
         except ApiError as error:

@@ -70,6 +70,14 @@ class ChatRequest(Generation):
         yield from turns(self.messages)
 
     @property
+    def alternatives(self) -> int | None:
+        """Alternatives wanted beside each token's log probability; None: it is not wanted."""
+        if self.given.get("logprobs") is not True:
+            return None
+        wanted: int = self.given.get("top_logprobs", 0)
+        return wanted
+
+    @property
     def has_tools(self) -> bool:
         """Whether tools were offered."""
         return bool(self.offer.functions)

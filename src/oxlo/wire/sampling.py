@@ -54,6 +54,8 @@ class Generation:
 def _check_stop(stop: str | list[str]) -> None:
     if isinstance(stop, list) and len(stop) > MAX_STOPS:
         raise invalid("stop", f"at most {MAX_STOPS} sequences, got {len(stop)}.")
+    if stop == "" or "" in list(stop):
+        raise invalid("stop", "a sequence may not be empty: it would end every answer at once.")
 
 
 def _check_bias(bias: dict[str, float]) -> None:

@@ -80,6 +80,8 @@ def test_flags_are_flags(refuse: Refuse, name: str, value: Any) -> None:
         ({"model": 5}, "model", "expected string, got integer"),
         ({"messages": ...}, "messages", "You must provide 'messages'"),
         ({"stop": list("abcde")}, "stop", "at most 4 sequences, got 5"),
+        ({"stop": ""}, "stop", "may not be empty"),
+        ({"stop": ["a", ""]}, "stop", "may not be empty"),
         ({"stop": 5}, "stop", "expected string or array or null"),
         ({"stop": [5]}, "stop[0]", "expected string"),
         ({"stream_options": {}}, "stream_options", "allowed only with 'stream': true"),

@@ -25,6 +25,7 @@ class ChatStream(Stream):
     """Turns an engine's chat stream into OpenAI's."""
 
     __slots__ = (
+        "_alternatives",
         "_choices",
         "_decided",
         "_head",
@@ -43,6 +44,7 @@ class ChatStream(Stream):
         self._decided = decided
         self._thinking = thinking(request, decided, ways)
         self._choices = request.n
+        self._alternatives = request.alternatives
         self._wants_usage = request.include_usage
         self._voices: dict[int, Voice] = {}
         #: What stands before and after the choices of each event.
@@ -107,7 +109,7 @@ class ChatStream(Stream):
 
     def _begin(self, index: int) -> Voice:
         check_index(index, self._choices)
-        voice = self._voices[index] = Voice(self._tools, self._thinking)
+        voice = self._voices[index] = Voice(self._tools, self._thinking, self._alternatives)
         return voice
 
     def close(self) -> bytes:
@@ -126,8 +128,9 @@ def _first(deltas: list[Delta]) -> Delta:
 class _Whole:
     """One choice put together."""
 
-    def __init__(self, tools: Plan, thinks: Thinking) -> None:
-        self._voice = Voice(tools, thinks)
+    def __init__(self, tools: Plan, thinks: Thinking, alternatives: int | None) -> None:
+        self._voice = Voice(tools, thinks, alternatives)
+        self._alternatives = alternatives
         self._message = Message()
         self._logprobs: list[Logprob] = []
         self.finish = ""
@@ -144,7 +147,7 @@ class _Whole:
         return {
             "index": index,
             "message": self._message.as_dict(),
-            "logprobs": Logprobs(self._logprobs) if self._logprobs else None,
+            "logprobs": None if self._alternatives is None else Logprobs(self._logprobs),
             "finish_reason": self.finish or "stop",
         }
 
@@ -163,7 +166,7 @@ def reply(body: bytes, request: ChatRequest, decided: Decided, tools: Plan, ways
             counts.add(total, counts.counted(chunk.usage))
         for choice in chunk.choices:
             check_index(choice.index, request.n)
-            whole = choices.setdefault(choice.index, _Whole(tools, thinks))
+            whole = choices.setdefault(choice.index, _Whole(tools, thinks, request.alternatives))
             whole.add(choice, choice.message or choice.delta)
     if not choices:
         raise EngineFailed

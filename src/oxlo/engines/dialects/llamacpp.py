@@ -66,6 +66,8 @@ class LlamaCpp:
                 body.pop(name, None)
         if wanted.forced:
             body["response_format"] = _schema_format(wanted)
+        if request.alternatives == 0:  # asked for none, it tells no log probability at all
+            body["top_logprobs"] = 1
         told = _written(body, choices=request.n)
         return EngineCall(CHAT_PATH, pictures.spliced(told, decided))
 

@@ -23,10 +23,12 @@ def _answer(tools: Plan) -> Speech:
 class Voice:
     """One choice of an answer as it comes: what its pieces add to the client's message."""
 
-    __slots__ = ("_calls", "_held", "_speech", "began")
+    __slots__ = ("_alternatives", "_calls", "_held", "_speech", "began")
 
-    def __init__(self, tools: Plan, thinking: Thinking) -> None:
+    def __init__(self, tools: Plan, thinking: Thinking, alternatives: int | None) -> None:
         self._speech = speech(tools, thinking)
+        #: Told beside each token: engines may tell more than were asked for.
+        self._alternatives = alternatives or 0
         #: Something was said.
         self.began = False
         #: Calls that the engine made out by itself.
@@ -47,6 +49,8 @@ class Voice:
             held, finish = self._speech.end(finish_of(choice.finish_reason))
             deltas += held
         if choice.logprobs is not None and choice.logprobs.content:
+            for token in choice.logprobs.content:
+                del token.top_logprobs[self._alternatives :]
             self._held += choice.logprobs.content
         return deltas, self._logprobs(deltas, finish), finish
 

@@ -174,3 +174,11 @@ def test_known_dialects() -> None:
     assert dialect("vllm") is DIALECTS["vllm"]
     with pytest.raises(KeyError, match="openai, oxlo, vllm, llamacpp"):
         dialect("klingon")
+
+
+def test_log_probabilities_without_alternatives(talk: Any) -> None:
+    """llama.cpp tells none at all unless it is asked for one alternative; by itself it tells 20."""
+    assert talk("llamacpp", logprobs=True).sent["top_logprobs"] == 1
+    assert talk("llamacpp", logprobs=True, top_logprobs=0).sent["top_logprobs"] == 1
+    assert talk("llamacpp", logprobs=True, top_logprobs=3).sent["top_logprobs"] == 3
+    assert "top_logprobs" not in talk("llamacpp").sent

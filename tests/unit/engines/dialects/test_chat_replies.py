@@ -98,7 +98,7 @@ def test_logprobs(name: str, talk: Any) -> None:
         b'{"content":[{"id":7,"token":"a","logprob":-1,"bytes":[97],"top_logprobs":[{"id":7,'
         b'"token":"a","logprob":-1.0}]}]}}],"usage":null,"created":0}'
     )
-    reply = msgspec.json.decode(talk(name, logprobs=True).answer(said).body)
+    reply = msgspec.json.decode(talk(name, logprobs=True, top_logprobs=1).answer(said).body)
     assert reply["created"] == 1_795_392_000
     assert reply["choices"][0]["logprobs"] == {
         "content": [
@@ -149,3 +149,21 @@ def test_finish(name: str, talk: Any, finish: str) -> None:
     answer = talk.answer(talk.told(Script(finish=finish)))
     assert answer.finish == finish
     assert msgspec.json.decode(answer.body)["choices"][0]["finish_reason"] == finish
+
+
+@pytest.mark.parametrize("name", ["vllm", "llamacpp"])
+def test_logprobs_without_alternatives(name: str, talk: Any) -> None:
+    """Alternatives that nobody asked for are left out; no tokens are an empty list."""
+    said = (
+        b'{"choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop","logprobs":'
+        b'{"content":[%b]}}]}'
+    )
+    token = b'{"token":"a","logprob":-1,"top_logprobs":[{"token":"b","logprob":-2}]}'
+    for asked in ({}, {"top_logprobs": 0}):
+        heard = talk(name, logprobs=True, **asked)
+        told, none = (
+            msgspec.json.decode(heard.answer(said % tokens).body)["choices"][0]["logprobs"]
+            for tokens in (token, b"")
+        )
+        assert [entry["top_logprobs"] for entry in told["content"]] == [[]]
+        assert none == {"content": [], "refusal": None}
