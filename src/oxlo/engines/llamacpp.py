@@ -47,14 +47,9 @@ class LlamaCpp:
         require(("xllamacpp",), "llama.cpp is", "llamacpp")
         file, head, projector = _files(model, weights)
         args = arguments(variant, Args)
-        wish = Size(
-            settings.llamacpp_threads or args.threads,
-            settings.llamacpp_slots or args.slots,
-            settings.llamacpp_context or args.context,
-        )
         embeds = "embeddings" in model.abilities
         per_token = gguf.bytes_per_token(head)
-        size = decide(wish, machine, model.context_length, per_token)
+        size = decide(_wish(args, settings), machine, model.context_length, per_token)
         config = Config(
             weights=str(file),
             projector=str(projector or ""),
@@ -75,6 +70,14 @@ class LlamaCpp:
         """llama.cpp's first error line names the cause; those after it repeat it."""
         errors = [line.split(" E ", 1)[1] for line in log if " E " in line]
         return errors[0].partition(": ")[2] or errors[0] if errors else ""
+
+
+def _wish(args: Args, settings: Settings) -> Size:
+    return Size(
+        settings.llamacpp_threads or args.threads,
+        settings.llamacpp_slots or args.slots,
+        settings.llamacpp_context or args.context,
+    )
 
 
 def _whole_texts(size: Size) -> int:

@@ -233,9 +233,3 @@ class Backends:
             )
         known.update(replica)
         return known
-
-    def warm_since(self, model: str) -> float | None:
-        """Unix seconds since when a model has been ready; None when it is not."""
-        group = self._groups.get(model)
-        since = [b.replica.since for b in group.backends if b.ready] if group else []
-        return min(since) if since else None

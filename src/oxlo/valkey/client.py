@@ -121,7 +121,7 @@ class Client:
         if self._changed is not None:
             self._changed(connected)
 
-    async def _dial(self) -> "Wire":
+    async def _dial(self) -> Wire:
         wire = Wire(self._loop, self._timeout, self._scripts, self._message)
 
         def factory() -> asyncio.Protocol:
@@ -143,7 +143,7 @@ class Client:
                 wire.close()
         return wire
 
-    async def _greet(self, wire: "Wire") -> None:
+    async def _greet(self, wire: Wire) -> None:
         """Sign in, choose the database, load the scripts, subscribe."""
         address = self.address
         hello = [b"HELLO", b"3"]

@@ -48,8 +48,6 @@ class Wire:
         self.ended = asyncio.Event()
         self.why = ""
 
-    # Out.
-
     def send(self, words: bytes, replied: Replied) -> None:
         """Write it in this turn of the loop."""
         if self.ended.is_set():
@@ -101,8 +99,6 @@ class Wire:
         pending, self._pending = self._pending, deque()
         for _, replied, _ in pending:
             replied(Lost())
-
-    # In: `asyncio.Protocol`.
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """The connection stands."""
