@@ -19,6 +19,7 @@ import uvloop
 from oxlo.engines.serving.app import Engine, application
 from oxlo.engines.serving.channel import fail, say
 from oxlo.engines.serving.confine import no_connections
+from oxlo.engines.serving.gathering import GatheringProtocol
 from oxlo.engines.serving.memory import give_back, outgrown
 
 #: Seconds that running calls get at SIGTERM: the fleet has let them finish before.
@@ -52,6 +53,11 @@ async def _serve(engine: Engine) -> None:
     port = listener.getsockname()[1]
     config = uvicorn.Config(
         application(engine),
+        http=GatheringProtocol,
+        ws="none",
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
         log_config=None,
         access_log=False,
         lifespan="off",
