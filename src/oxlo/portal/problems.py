@@ -4,6 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.errors import ApiError
+from oxlo.portal.security import HEADERS
 from oxlo.portal.site import Site
 
 _TITLES = {
@@ -13,7 +14,7 @@ _TITLES = {
     404: "Nothing here",
     405: "Not that way",
     429: "Too many requests",
-    500: "Something went wrong",
+    500: "This failed",
     503: "Back in a moment",
 }
 
@@ -21,11 +22,13 @@ _TITLES = {
 def page(request: Request, problem: ApiError) -> Response:
     """The page of an error, with its status."""
     context = {
-        "title": _TITLES.get(problem.status, "Something went wrong"),
+        "title": _TITLES.get(problem.status, _TITLES[500]),
         "message": problem.message,
         "request_id": request.headers.get("x-request-id", "") if problem.status >= 500 else "",
     }
-    headers = {} if problem.retry_after is None else {"retry-after": str(problem.retry_after)}
+    # A failure is answered outside of the middleware that gives these to every other reply.
+    headers = dict(HEADERS)
+    headers |= {} if problem.retry_after is None else {"retry-after": str(problem.retry_after)}
     headers |= {"allow": ", ".join(problem.allow)} if problem.allow else {}
     return Site.of(request).pages.respond(
         request, "problem.html", context, status=problem.status, headers=headers

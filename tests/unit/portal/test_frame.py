@@ -4,6 +4,10 @@ import re
 
 import httpx2
 import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from tests.unit.portal.people import Portal
 
 from oxlo.portal.assets import Assets
 from oxlo.portal.routes import local
@@ -93,3 +97,17 @@ async def test_errors_are_pages_for_browsers(browser: httpx2.AsyncClient) -> Non
     told = await browser.get("/nothing/here", headers={"accept": "application/json"})
     assert told.json()["error"]["code"] == "not_found"
     assert (await browser.get("/v1/requests/req_1")).json()["error"]["code"] == "invalid_api_key"
+
+
+async def test_failure_is_a_page_like_others(portal: Portal) -> None:
+    """A bug of ours: its request id, the headers of every page, and nothing of what failed."""
+
+    async def fail(_request: Request) -> Response:
+        raise RuntimeError("what nobody should read")
+
+    portal.app.router.routes.insert(0, Route("/fail", fail))
+    reply = await portal.somebody().get("/fail", headers={"x-request-id": "req_abc"})
+    assert reply.status_code == 500
+    assert "req_abc" in reply.text
+    assert "nobody should read" not in reply.text
+    assert reply.headers["content-security-policy"] == policy()
