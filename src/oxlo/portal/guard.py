@@ -110,7 +110,8 @@ def respond(
     """A page that is kept nowhere; its forms are bound to whoever sees it."""
     sessions.visitor(request)
     desk = Desk.of(request)
-    given = {"now": desk.now, **context}
+    names = {plan.id: plan.name for plan in desk.site.plans}
+    given = {"now": desk.now, "plan_name": lambda plan: names.get(plan, plan), **context}
     reply = desk.site.pages.respond(
         request, template, given, status=status, headers={"cache-control": "no-store"}
     )
