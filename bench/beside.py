@@ -20,7 +20,8 @@ from bench.calls import Caller
 from bench.installation import Installation
 from bench.overhead.engine import model
 from bench.processes import Failed, run_first
-from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.fleet.registry import Replica
+from oxlo.testing import replicas
 
 PATH = "/v1/chat/completions"
 SMALL = model("openai")
@@ -119,17 +120,8 @@ def chat(name: str, content: object) -> bytes:
 
 def replica(name: str, address: str) -> Replica:
     """An engine that is ready at an address."""
-    return Replica(
-        id=name,
-        model=name,
-        kind="upstream",
-        dialect="openai",
-        address=address,
-        engine_model=name,
-        slots=4,
-        context_length=131_072,
-        state=ReplicaState.READY,
-        since=time.time(),
+    return replicas.replica(
+        name, address=address, slots=4, context_length=131_072, since=time.time()
     )
 
 

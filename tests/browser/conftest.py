@@ -15,10 +15,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from oxlo.control import context, public
 from oxlo.fleet import registry
-from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
+from oxlo.fleet.registry import ReplicaList, ReplicaState
 from oxlo.settings import Settings
 from oxlo.store import migrate
 from oxlo.store.database import Database
+from oxlo.testing.replicas import replica
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((found for name in _NAMES if (found := shutil.which(name))), None)
@@ -45,13 +46,6 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-def _replica(model: str, state: ReplicaState) -> Replica:
-    return Replica(
-        id=f"{model}-1", model=model, kind="upstream", dialect="openai", slots=1, state=state,
-        address="http://127.0.0.1:9", engine_model=model, context_length=2048,
-    )  # fmt: skip
-
-
 class Installation(threading.Thread):
     """Control's public application on a port of its own, with `more` of its settings."""
 
@@ -71,7 +65,7 @@ class Installation(threading.Thread):
         settings = self._settings
         settings.prepare()
         states = {"smollm2-135m": ReplicaState.READY, "kokoro-82m": ReplicaState.SICK}
-        replicas = tuple(_replica(model, state) for model, state in states.items())
+        replicas = tuple(replica(model, state) for model, state in states.items())
         registry.write(settings.replicas_file, ReplicaList(0.0, replicas))
         database = Database(settings.database)
         await migrate.prepare(database)

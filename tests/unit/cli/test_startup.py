@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from oxlo.cli.startup import PATIENCE, QUIET_SECONDS, Startup
-from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.fleet.registry import ReplicaState
+from oxlo.testing.replicas import replica
 
 STARTING, WARMING = ReplicaState.STARTING, ReplicaState.WARMING
 READY, SICK, STOPPED = ReplicaState.READY, ReplicaState.SICK, ReplicaState.STOPPED
@@ -19,17 +20,7 @@ class Scene:
         self.said: list[str] = []
         self.now = 100.0
         self.startup = Startup(["m"], logs, self.said.append, self.now)
-        self.replica = Replica(
-            id="m-1",
-            model="m",
-            kind="llamacpp",
-            dialect="llamacpp",
-            address="",
-            engine_model="m",
-            slots=1,
-            context_length=1,
-            state=STARTING,
-        )
+        self.replica = replica("m", STARTING)
 
     def enters(self, state: ReplicaState, reason: str = "") -> None:
         """The fleet writes the replica's next state."""

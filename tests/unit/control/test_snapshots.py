@@ -1,13 +1,13 @@
 """Gateways' figures in Prometheus' format."""
 
-import msgspec
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from oxlo.control import snapshots
 from oxlo.control.snapshots import Buckets, GatewaySnapshot
-from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
+from oxlo.fleet.registry import ReplicaList, ReplicaState
+from oxlo.testing.replicas import replica
 
 
 class _Fixed(Collector):
@@ -60,36 +60,15 @@ def test_histogram_ends_with_infinity() -> None:
 
 def test_replica_is_in_one_state() -> None:
     """Of a replica's states exactly one is 1."""
-    replica = Replica(
-        id="m-1",
-        model="m",
-        kind="llamacpp",
-        dialect="llamacpp",
-        address="http://127.0.0.1:1",
-        engine_model="m",
-        slots=1,
-        context_length=10,
-        state=ReplicaState.SICK,
-    )
-    samples = _samples([snapshots.replica_states(ReplicaList(0.0, (replica,)))])
+    sick = replica("m", ReplicaState.SICK, kind="llamacpp")
+    samples = _samples([snapshots.replica_states(ReplicaList(0.0, (sick,)))])
     assert samples["oxlo_replica_state", ("llamacpp", "m", "m-1", "sick")] == 1
     assert sum(samples.values()) == 1
 
 
 def test_minimum_is_told() -> None:
     """How many of a model's replicas are ready, beside how many have to be."""
-    replica = Replica(
-        id="m-1",
-        model="m",
-        kind="llamacpp",
-        dialect="llamacpp",
-        address="http://127.0.0.1:1",
-        engine_model="m",
-        slots=1,
-        context_length=10,
-        state=ReplicaState.READY,
-    )
-    listed = ReplicaList(0.0, (replica,), {"m": 2})
+    listed = ReplicaList(0.0, (replica("m"),), {"m": 2})
     assert _samples(list(snapshots.replicas_wanted(listed))) == {
         ("oxlo_replicas_ready", ("m",)): 1,
         ("oxlo_replicas_minimum", ("m",)): 2,
@@ -98,21 +77,9 @@ def test_minimum_is_told() -> None:
 
 def test_warm_up_is_told() -> None:
     """The first warm-up request and the later ones, in seconds; nothing of who was not warmed."""
-    replica = Replica(
-        id="m-1",
-        model="m",
-        kind="llamacpp",
-        dialect="llamacpp",
-        address="http://127.0.0.1:1",
-        engine_model="m",
-        slots=1,
-        context_length=10,
-        state=ReplicaState.READY,
-        first_ms=250.0,
-        warm_ms=50.0,
-    )
-    cold = msgspec.structs.replace(replica, id="m-2", first_ms=None, warm_ms=None)
-    samples = _samples([snapshots.replica_warmth(ReplicaList(0.0, (replica, cold)))])
+    warm = replica("m", first_ms=250.0, warm_ms=50.0)
+    cold = replica("m", number=2)
+    samples = _samples([snapshots.replica_warmth(ReplicaList(0.0, (warm, cold)))])
     assert samples == {
         ("oxlo_replica_warm_up_seconds", ("m", "m-1", "first")): 0.25,
         ("oxlo_replica_warm_up_seconds", ("m", "m-1", "later")): 0.05,

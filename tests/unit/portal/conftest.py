@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -16,24 +17,22 @@ from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
 from oxlo.portal.site import Site
 from oxlo.settings import Settings
+from oxlo.testing import replicas
 
 NOW = 1_800_000_000.0
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 BASE = "https://ai.example.org"
 
 
-def replica(model: str, state: ReplicaState, context_length: int = 2048) -> Replica:
-    """A replica that is not there."""
-    return Replica(
-        id=f"{model}-1", model=model, kind="upstream", dialect="openai", slots=1, state=state,
-        address="http://127.0.0.1:9", engine_model=model, context_length=context_length,
-        first_ms=84.0, warm_ms=80.0, since=NOW - 3600,
-    )  # fmt: skip
+def replica(model: str, state: ReplicaState, **fields: Any) -> Replica:
+    """A replica that has been in its state for an hour, and was warmed before."""
+    warmed = {"first_ms": 84.0, "warm_ms": 80.0, "since": NOW - 3600}
+    return replicas.replica(model, state, **warmed | fields)
 
 
-def serve(settings: Settings, *replicas: Replica) -> None:
+def serve(settings: Settings, *listed: Replica) -> None:
     """Write the list of replicas, as the fleet does."""
-    registry.write(settings.replicas_file, ReplicaList(NOW, replicas))
+    registry.write(settings.replicas_file, ReplicaList(NOW, listed))
 
 
 @asynccontextmanager

@@ -9,10 +9,11 @@ from tests.unit.portal.conftest import opened
 from tests.unit.portal.people import EMAIL, Portal, Somebody
 
 from oxlo.fleet import registry
-from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
+from oxlo.fleet.registry import ReplicaList, ReplicaState
 from oxlo.plans import SHIPPED, apikey
 from oxlo.store import audit, identity, keys
 from oxlo.store.accounts import Account
+from oxlo.testing.replicas import replica
 
 PAGES = ("", "/models", "/plans", "/promos", "/audit", "/outbox")
 
@@ -146,20 +147,9 @@ async def test_guessing_codes_is_braked(portal: Portal) -> None:
 
 async def test_replicas_are_shown(portal: Portal, boss: Somebody) -> None:
     """What the fleet wrote, with the state and its reason; without a gateway that is said."""
-    replica = Replica(
-        id="smollm2-135m-1",
-        model="smollm2-135m",
-        kind="llamacpp",
-        dialect="llamacpp",
-        address="http://127.0.0.1:1",
-        engine_model="m",
-        slots=4,
-        context_length=2048,
-        state=ReplicaState.SICK,
-        reason="the process ended",
-    )
+    sick = replica("smollm2-135m", ReplicaState.SICK, reason="the process ended")
     file = portal.desk.settings.replicas_file
-    registry.write(file, ReplicaList(written=1.0, replicas=(replica,)))
+    registry.write(file, ReplicaList(written=1.0, replicas=(sick,)))
     page = (await boss.get("/operator/models")).text
     assert "smollm2-135m-1" in page
     assert "the process ended" in page

@@ -5,25 +5,19 @@ from tests.unit.portal.people import Portal, Somebody, csrf
 
 from oxlo import catalogue
 from oxlo.fleet import registry
-from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
+from oxlo.fleet.registry import ReplicaList, ReplicaState
 from oxlo.plans import apikey
 from oxlo.plans.caller import Caller
 from oxlo.portal.playground.controls import controls
 from oxlo.store import keys
+from oxlo.testing.replicas import replica
 
 HOUR = 3600
 
 
 def serve(portal: Portal, **models: ReplicaState) -> None:
     """Write the list of replicas, as the fleet does; `_` stands for `-` in a model's id."""
-    replicas = tuple(
-        Replica(
-            id=f"{name}-1", model=name.replace("_", "-"), kind="upstream", dialect="openai",
-            slots=1, state=state, address="http://127.0.0.1:9", engine_model=name,
-            context_length=2048,
-        )
-        for name, state in models.items()
-    )  # fmt: skip
+    replicas = tuple(replica(name.replace("_", "-"), state) for name, state in models.items())
     registry.write(portal.desk.settings.replicas_file, ReplicaList(0.0, replicas))
 
 
