@@ -36,6 +36,15 @@ async def test_bad_keys(start: Start, key: str) -> None:
     assert not platform.control.lookups
 
 
+async def test_key_without_end(start: Start) -> None:
+    """What is far too long to be a key is not unwrapped again and again."""
+    platform = await start()
+    head = {"authorization": "Bearer " * 8000 + platform.key}
+    answer = await platform.call("GET", "/v1/models", headers=head, key="")
+    assert (answer.status, answer.code) == (401, "invalid_api_key")
+    assert "too long" in answer.json()["error"]["message"]
+
+
 async def test_flood_of_bad_keys(start: Start) -> None:
     """Invented keys cost no look-up, and a genuine unknown one costs a single look-up."""
     platform = await start()

@@ -19,6 +19,8 @@ UNKNOWN_LIMIT = 10_000
 KNOWN_LIMIT = 100_000
 PLAIN_LIMIT = 10_000
 
+#: A header with a key may be so long, with all that is pasted along with it.
+LONGEST: Final = 1024
 _PLAIN_LENGTH: Final = len("Bearer ") + apikey.LENGTH
 
 K = TypeVar("K", str, bytes)
@@ -31,6 +33,8 @@ def presented_key(headers: Mapping[bytes, bytes]) -> str:
     Raises InvalidApiKey when there is none.
     """
     value = headers.get(b"authorization") or headers.get(b"x-api-key") or b""
+    if len(value) > LONGEST:
+        raise InvalidApiKey("What you sent as an API key is far too long: a key has 46 characters.")
     if len(value) == _PLAIN_LENGTH and value.startswith(b"Bearer sk_"):
         return value[len("Bearer ") :].decode("latin-1")
     return _unwrapped(value.decode("latin-1"))

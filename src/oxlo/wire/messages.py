@@ -92,7 +92,9 @@ def _parts_of(message: Message, index: int) -> list[Part]:
     content, where = message.content, f"messages[{index}].content"
     first = memoryview(content)[0] if isinstance(content, Raw) else _NULL
     if first == _LIST and isinstance(content, Raw):
-        return _read_parts(content, where)
+        parts = _read_parts(content, where)
+        _check_refusals(parts, message, where)
+        return parts
     if first != _NULL:
         raise invalid(where, "expected a string or a list of parts.")
     _check_empty(message, where)
@@ -123,6 +125,15 @@ def _check_part(part: Part, where: str) -> None:
         raise required(f"{where}.text")
     if part.type == "image_url" and not sent(part.image_url):
         raise required(f"{where}.image_url")
+
+
+def _check_refusals(parts: list[Part], message: Message, where: str) -> None:
+    for index, part in enumerate(parts):
+        if part.type == "refusal" and (message.role != "assistant" or part.refusal is None):
+            raise invalid(
+                f"{where}[{index}]",
+                "a refusal is a text, 'refusal', in a message of the role 'assistant'.",
+            )
 
 
 def _pictures(parts: list[Part], message: Message, where: str) -> list[Medium]:

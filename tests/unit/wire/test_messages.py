@@ -58,6 +58,7 @@ def test_wrong_message(refuse: Refuse, messages: Any, param: str, words: str) ->
         ({"type": "text", "text": 5}, ".text", "expected string or null"),
         ({"type": "smell"}, ".type", "one of file, image_url"),
         ({"type": "image_url"}, ".image_url", "You must provide"),
+        ({"type": "refusal", "refusal": "No."}, "", "role 'assistant'"),
         ({"type": "image_url", "image_url": "http://x"}, ".image_url", "expected object"),
         ({"type": "image_url", "image_url": {}}, ".image_url.url", "You must provide"),
         (

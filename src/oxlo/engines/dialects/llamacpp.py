@@ -40,6 +40,9 @@ _CHAT: Final = Words(bodies.CHAT, _SAMPLERS)
 _COMPLETION: Final = Words((*bodies.SHARED, "prompt"), _SAMPLERS)
 
 _encode: Final = msgspec.json.Encoder().encode
+_parts: Final = msgspec.json.Decoder(list[dict[str, Any]])
+#: How JSON begins that is a list.
+_LIST: Final = 0x5B
 _PARSER_WORDS = re.compile(
     r"^Unable to generate parser for this template\.\s*|^Automatic parser generation failed:\s*"
 )
@@ -131,10 +134,24 @@ def _messages(
 ) -> list[Message] | Raw:
     """The caller's messages; other ones where tools are told in words, or a role is unknown."""
     unusual = request.summary.unusual
+    if "refusal" in request.summary.kinds:
+        messages = [_spoken(message) for message in messages]
     if "developer" in unusual:
         messages = [_known(message) for message in messages]
     spoken_of = decided.model.tools == "constrained" and (wanted.functions or "tool" in unusual)
     return tools.rendered(messages, wanted) if spoken_of or wanted.forced else messages
+
+
+def _spoken(message: Message) -> Message:
+    """A message whose refusals are said as any text: the server knows no such part."""
+    content = message.content
+    if not isinstance(content, Raw) or memoryview(content)[0] != _LIST:
+        return message
+    parts = [
+        {"type": "text", "text": part["refusal"]} if part.get("type") == "refusal" else part
+        for part in _parts.decode(content)
+    ]
+    return msgspec.structs.replace(message, content=Raw(_encode(parts)))
 
 
 def _known(message: Message) -> Message:

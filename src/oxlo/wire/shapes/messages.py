@@ -49,4 +49,5 @@ class Part(msgspec.Struct):
 
     type: PartKind
     text: str | None = None
+    refusal: str | None = None
     image_url: Raw | UnsetType = UNSET

@@ -182,3 +182,12 @@ def test_log_probabilities_without_alternatives(talk: Any) -> None:
     assert talk("llamacpp", logprobs=True, top_logprobs=0).sent["top_logprobs"] == 1
     assert talk("llamacpp", logprobs=True, top_logprobs=3).sent["top_logprobs"] == 3
     assert "top_logprobs" not in talk("llamacpp").sent
+
+
+def test_refusals_are_told_as_text(talk: Any) -> None:
+    """llama.cpp knows no part that is a refusal: what was said stays in the conversation."""
+    refused = {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}
+    asked = {"role": "user", "content": [{"type": "text", "text": "Why?"}]}
+    first, second = talk("llamacpp", messages=[refused, asked]).sent["messages"]
+    assert first == {"role": "assistant", "content": [{"type": "text", "text": "No."}]}
+    assert second == asked
