@@ -82,6 +82,12 @@ def test_operations_are_told_apart() -> None:
         assert op.path.count("{") == len(inside)
 
 
+def test_groups_are_described() -> None:
+    """Each group that an operation is in has a description, and no other is there."""
+    described = [tag["name"] for tag in WHOLE["tags"] if tag["description"]]
+    assert described == list(dict.fromkeys(op.tag for op in OPERATIONS))
+
+
 def test_fields_have_the_catalogues_words() -> None:
     """Meaning, range and default are what `/parameters` publishes."""
     field = WHOLE["components"]["schemas"]["ChatFields"]["properties"]["temperature"]

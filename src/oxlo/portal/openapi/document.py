@@ -14,7 +14,7 @@ from oxlo.catalogue import Parameter
 from oxlo.catalogue.abilities import shared
 from oxlo.errors import ApiError
 from oxlo.portal.openapi import replies
-from oxlo.portal.openapi.operations import HEADERS, MEANINGS, OPERATIONS, Operation
+from oxlo.portal.openapi.operations import HEADERS, MEANINGS, OPERATIONS, TAGS, Operation
 
 Json = dict[str, Any]
 #: (slug) -> the Markdown of a page; "" where there is none.
@@ -45,7 +45,7 @@ def document(base_url: str, read: Read) -> Json:
         },
         "servers": [{"url": base_url}],
         "security": [{"key": []}],
-        "tags": [{"name": tag} for tag in dict.fromkeys(op.tag for op in OPERATIONS)],
+        "tags": [{"name": name, "description": said} for name, said in TAGS.items()],
         "paths": _paths(base_url, read),
         "components": {
             "schemas": {name: _plain(schema) for name, schema in schemas.items()},

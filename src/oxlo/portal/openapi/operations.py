@@ -54,6 +54,17 @@ class Operation(NamedTuple):
     parameters: tuple[tuple[str, Place, str], ...] = ()
 
 
+#: The groups of operations, in the order of the reference.
+TAGS = {
+    "Chat": "Words in, words out: conversations, and texts that go on.",
+    "Embeddings": "Texts as vectors.",
+    "Images": "Pictures made from words, and from pictures.",
+    "Audio": "Speech written down, and texts spoken.",
+    "Detection": "What is in a picture, and where.",
+    "Models": "Which there are, what each can do and takes. Costs nothing.",
+    "Account": "What is left, and what each call did. Costs nothing.",
+}
+
 #: What the catalogue says nothing of, because no model differs in it.
 MEANINGS = {
     "model": "Which model answers: an id or alias of GET /v1/models.",
