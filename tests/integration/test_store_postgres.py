@@ -14,10 +14,10 @@ from sqlalchemy.engine import make_url
 from tests import databases
 
 from oxlo.control.drain import Drain
+from oxlo.control.figures import Figures
 from oxlo.store import calls, identity, keys, migrate
 from oxlo.store.database import Database
 from oxlo.store.errors import DatabaseUnavailable, SchemaMismatch
-from oxlo.telemetry.metrics import ControlMetrics
 from oxlo.testing import journal
 
 
@@ -74,7 +74,7 @@ async def test_journal_into_postgres(empty: Database, tmp_path: Path) -> None:
     records = [journal.settled(f"req_{n}") for n in range(3000)]
     file = tmp_path / "gw-000001.jsonl"
     journal.append(file, journal.lines(*records, journal.refused("r", model="a\0b")))
-    drains = [Drain(tmp_path, empty, ControlMetrics()) for _ in range(2)]
+    drains = [Drain(tmp_path, empty, Figures()) for _ in range(2)]
     assert sum(await asyncio.gather(*(each.run() for each in drains))) == 3001
     async with empty.read() as db:
         assert await calls.counted_on(db, "acct_1", journal.DAY) == 3000
@@ -103,7 +103,7 @@ async def test_nothing_can_be_written(
     await migrate.upgrade(empty)
     records = [journal.settled(f"req_{n}") for n in range(3)]
     journal.append(tmp_path / "gw-000001.jsonl", journal.lines(*records))
-    drain = Drain(tmp_path, empty, ControlMetrics())
+    drain = Drain(tmp_path, empty, Figures())
     await command(empty, broken)
     for _ in range(2):
         with pytest.raises(DatabaseUnavailable, match=words) as failure:

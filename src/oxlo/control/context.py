@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 from oxlo.attached import Attached
 from oxlo.control.drain import Drain
+from oxlo.control.figures import Figures
 from oxlo.control.traces import Traces
 from oxlo.objects.links import Signer
 from oxlo.objects.store import Objects
 from oxlo.settings import Settings
 from oxlo.store.database import Database
 from oxlo.store.status import Board
-from oxlo.telemetry.metrics import ControlMetrics
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Control(Attached):
     settings: Settings
     database: Database
     drain: Drain
-    metrics: ControlMetrics
+    metrics: Figures
     objects: Objects
     signer: Signer
     status: Board
@@ -35,7 +35,7 @@ def build(
     settings: Settings, database: Database, *, clock: Callable[[], float] = time.time
 ) -> Control:
     """Put a control's parts together; nothing runs yet. Raises CannotKeep or SettingsError."""
-    metrics = ControlMetrics()
+    metrics = Figures()
     metrics.database_up.set_function(lambda: database.up)
     traces = Traces.of(settings)
     site = "" if database.dialect == "sqlite" else settings.site

@@ -12,10 +12,10 @@ from pathlib import Path
 import structlog
 
 from oxlo.control import fold, segments
+from oxlo.control.figures import Figures
 from oxlo.control.segments import CallRecord, Parsed, Segment
 from oxlo.store import calls, keys, positions
 from oxlo.store.database import Database
-from oxlo.telemetry.metrics import ControlMetrics
 
 _DAY = 86400
 
@@ -29,7 +29,7 @@ class Drain:
         self,
         folder: Path,
         database: Database,
-        metrics: ControlMetrics,
+        metrics: Figures,
         *,
         clock: Callable[[], float] = time.time,
         drained: Callable[[Sequence[CallRecord]], None] = lambda records: None,

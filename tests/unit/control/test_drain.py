@@ -10,10 +10,10 @@ from oxlo import plans
 from oxlo.control import drain
 from oxlo.control.context import Control
 from oxlo.control.drain import Drain
+from oxlo.control.figures import Figures
 from oxlo.control.segments import Segment
 from oxlo.store import accounts, calls, keys, positions
 from oxlo.store.calls import Call
-from oxlo.telemetry.metrics import ControlMetrics
 from oxlo.testing import journal
 
 YESTERDAY = 1_800_000_000.0 - 86400
@@ -30,7 +30,7 @@ def _segment(control: Control, name: str = "gw-000001.jsonl") -> Path:
 
 def _another(control: Control) -> Drain:
     """A drain that knows nothing but what SQL holds, as after a restart."""
-    return Drain(control.settings.journal_dir, control.database, ControlMetrics())
+    return Drain(control.settings.journal_dir, control.database, Figures())
 
 
 async def test_torn_line_waits_for_its_end(control: Control) -> None:
@@ -156,7 +156,7 @@ async def test_two_hosts_share_a_database(control: Control, tmp_path: Path) -> N
         folder.mkdir()
         records = [journal.settled(f"req_{host}{n}") for n in range(1 + len(drains))]
         journal.append(folder / "g1-000001.jsonl", journal.lines(*records))
-        drains.append(Drain(folder, control.database, ControlMetrics(), site=host))
+        drains.append(Drain(folder, control.database, Figures(), site=host))
     assert [await drain.run() for drain in drains] == [1, 2]
     assert [await drain.run() for drain in drains] == [0, 0]
     async with control.database.read() as db:

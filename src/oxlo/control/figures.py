@@ -3,8 +3,8 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
 
-class ControlMetrics:
-    """Control's own metrics, in a registry of their own."""
+class Figures:
+    """Counters and gauges, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
