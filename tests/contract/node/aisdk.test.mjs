@@ -12,7 +12,8 @@ const oxlo = createOpenAICompatible({
   includeUsage: true,
   supportsStructuredOutputs: true,
 });
-const call = { model: oxlo("smollm2-135m"), maxRetries: 0, maxOutputTokens: 60 };
+const call = { model: oxlo("smollm2-135m"), maxRetries: 0, maxOutputTokens: 200, temperature: 0 };
+const one = { oxlo: { parallel_tool_calls: false } };
 const weather = tool({
   description: "The weather in a city",
   inputSchema: z.object({ city: z.string().max(20) }),
@@ -49,6 +50,7 @@ test("a tool is run, and its result is answered", async () => {
     ...call,
     prompt: "What is the weather in Paris?",
     tools: { weather },
+    providerOptions: one,
     prepareStep: ({ stepNumber }) => ({ toolChoice: stepNumber === 0 ? "required" : "none" }),
     stopWhen: ({ steps }) => steps.length === 2,
   });
@@ -61,6 +63,7 @@ test("a streamed tool call is whole", async () => {
     ...call,
     prompt: "What is the weather in Paris?",
     tools: { weather },
+    providerOptions: one,
     toolChoice: "required",
   });
   const [first] = await result.toolCalls;
