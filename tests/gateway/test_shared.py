@@ -350,6 +350,35 @@ async def test_next_model_leaves_the_line_of_the_first(start: Start, server: Val
             assert await client.ask(b"ZCARD", f"oxlo:slots:{{{site}/{key}".encode()) == 0
 
 
+async def test_place_is_that_of_the_shared_line(start: Start, server: ValkeyServer) -> None:
+    """Who waits behind calls of another gateway is told so."""
+    first = await begin(start, server)
+    second = await join(first)
+    for platform in (first, second):
+        platform.replicas(first.engine, slots=1)
+    first.engine.default = Script(gate="go")
+    calls = [asyncio.create_task(first.chat())]
+    await first.engine.until(lambda e: e.outstanding == 1)
+    calls.append(asyncio.create_task(first.chat()))
+    await until(lambda: queued(first) == 1)
+    client = second.client()
+    await client.send("POST", "/v1/chat/completions", chat(stream=True))
+    await until(lambda: queued(second) == 1)
+    beating = [asyncio.create_task(beat(each)) for each in (first, second)]
+    sharing, (waiting,) = second.gateway.sharing, second.gateway.calls
+    assert sharing is not None
+    await until(lambda: sharing.place(waiting) == 2)
+    clock = second.gateway.clock
+    second.gateway.clock = lambda: clock() + 11
+    told = await asyncio.wait_for(client.reader.readuntil(b"place 2"), 10)
+    assert told.startswith(b"HTTP/1.1 200")
+    first.engine.gates["go"].set()
+    assert [(await call).status for call in calls] == [200, 200]
+    assert b"[DONE]" in await client.reader.read()
+    for each in beating:
+        each.cancel()
+
+
 async def test_slots_without_valkey(start: Start, server: ValkeyServer) -> None:
     """A call that waits for a slot when Valkey dies is served all the same."""
     platform = await begin(start, server)

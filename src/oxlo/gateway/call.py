@@ -458,4 +458,6 @@ class Call(Intake):
     def _comment(self, clock: float) -> bytes:
         if self._queued_as is None:
             return comments.WORKING
-        return comments.waiting(self._decision.group.queue, self, clock)
+        sharing = self._gateway.sharing
+        shared = 0 if sharing is None else sharing.place(self)
+        return comments.waiting(self._decision.group.queue, self, clock, shared)

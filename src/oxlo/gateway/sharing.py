@@ -79,6 +79,11 @@ class Sharing:
         if asked is not None and not asked.replica:
             asked.release()
 
+    def place(self, call: "Call") -> int:
+        """A call's place in the line of all gateways; 0: it is not known."""
+        asked = self._slots.asked.get(call.id)
+        return asked.place if asked is not None and self.up else 0
+
     def _told(self, call: "Call", group: Group, what: str, replica: str) -> None:
         if what == "taken":
             self._taken(call, group, replica)

@@ -44,8 +44,8 @@ class Asked:
     """A call's slot: asked for, waited for, or taken."""
 
     __slots__ = (
-        "ahead", "call", "expires", "model", "offer", "over", "replica", "said", "slots", "told",
-        "words",
+        "ahead", "call", "expires", "model", "offer", "over", "place", "replica", "said", "slots",
+        "told", "words",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +65,8 @@ class Asked:
         #: The replica whose slot it has; "": none yet.
         self.replica = ""
         self.expires = 0.0
+        #: In the line of all gateways, as Valkey said last; 1 is next, 0: it has not said.
+        self.place = 0
         self.over = False
 
     def replied(self, said: Any) -> None:
@@ -232,9 +234,11 @@ class SharedSlots:
         self.client.send(scripts.HOLD.call(self._key(model), *arguments), replied)
 
     def _stands(self, asked: Asked, found: Any) -> None:
-        if asked.over or asked.replica or isinstance(found, int):
+        if asked.over or asked.replica:
             return
-        if found == b"-":  # Valkey was flushed: ask again
+        if isinstance(found, int):
+            asked.place = found + 1
+        elif found == b"-":  # Valkey was flushed: ask again
             self.send(asked)
         else:
             self.taken(asked, found.decode())

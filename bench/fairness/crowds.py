@@ -1,0 +1,117 @@
+"""Calls that compete for a model, and how long each waited."""
+
+import asyncio
+import random
+import time
+from dataclasses import dataclass, field
+
+import msgspec
+
+from bench import machine
+from bench.installation import Installation
+from bench.processes import Failed
+
+#: Words of a usual prompt, and of an answer.
+SHORT, ANSWER = 50, 16
+
+PLANS = """
+[plan.top]
+name = "Top"
+tiers = ["free", "pro", "premium"]
+queue = "highest"
+queue_wait = 600
+
+[plan.low]
+name = "Low"
+tiers = ["free", "pro", "premium"]
+queue = "best_effort"
+queue_wait = 600
+"""
+
+
+@dataclass
+class Crowd:
+    """Calls that compete for one engine, and how long each waited: (sent at, seconds)."""
+
+    waits: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    answered: int = 0
+
+    def p95(self, who: str) -> float:
+        """Seconds."""
+        waits = sorted(wait for _, wait in self.waits[who])
+        return waits[int(len(waits) * 0.95)]
+
+    def longest(self, who: str) -> float:
+        """Seconds."""
+        return max(wait for _, wait in self.waits[who])
+
+
+class Place:
+    """A model at the gateway."""
+
+    def __init__(
+        self, ours: Installation, model: str, seconds: float, answer: int = ANSWER
+    ) -> None:
+        """Calls come for so many `seconds` from now; each gets `answer` tokens."""
+        self.model = model
+        self.answer = answer
+        self.until = time.monotonic() + seconds
+        self.crowd = Crowd()
+        self._port = ours.port
+
+    async def call(self, who: str, key: str, words: int) -> None:
+        """One call; its wait is noted under `who`."""
+        sent = time.monotonic()
+        body = _body(self.model, words, self.answer)
+        head = await _head(self._port, key, body)
+        if b" 200 " not in head[:20]:
+            raise Failed(head[:300].decode(errors="replace"))
+        waited = int(head.partition(b"x-oxlo-queue-ms: ")[2].partition(b"\r")[0]) / 1000
+        self.crowd.waits.setdefault(who, []).append((sent, waited))
+        self.crowd.answered += 1
+
+    async def at_rate(self, who: str, key: str, rate: float, words: int = SHORT) -> None:
+        """Calls that come at random, so many a second, whatever becomes of those before."""
+        chance = random.Random(who)
+        async with asyncio.TaskGroup() as calls:
+            while time.monotonic() < self.until:
+                calls.create_task(self.call(who, key, words))
+                await asyncio.sleep(chance.expovariate(rate))
+
+    async def at_once(self, who: str, key: str, number: int, words: int = SHORT) -> None:
+        """So many calls at any time."""
+
+        async def one() -> None:
+            while time.monotonic() < self.until:
+                await self.call(who, key, words)
+
+        await asyncio.gather(*(one() for _ in range(number)))
+
+
+def _body(model: str, words: int, answer: int) -> bytes:
+    text = " ".join(["whale"] * words)
+    messages = [{"role": "user", "content": text}]
+    return msgspec.json.encode({"model": model, "messages": messages, "max_tokens": answer})
+
+
+async def _head(port: int, key: str, body: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: bench\r\nconnection: close\r\n"
+            b"authorization: Bearer %b\r\ncontent-type: application/json\r\n"
+            b"content-length: %d\r\n\r\n" % (key.encode(), len(body)) + body
+        )
+        return await reader.read()
+    finally:
+        writer.close()
+
+
+def tell(name: str, targets: dict[str, bool], crowds: dict[str, Crowd]) -> bool:
+    """Print what was met, and keep every wait; whether all was met."""
+    for what, kept in targets.items():
+        print(f"{what}: {'met' if kept else 'MISSED'}")
+    waits = {crowd: {who: [w for _, w in ws] for who, ws in c.waits.items()}
+             for crowd, c in crowds.items()}  # fmt: skip
+    print(f"kept in {machine.save(name, waits)}")
+    return all(targets.values())

@@ -1,0 +1,137 @@
+"""Six crowds at the same time, each before an engine double of its own."""
+
+import asyncio
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from bench.fairness.crowds import ANSWER, PLANS, SHORT, Crowd, Place, tell
+from bench.installation import Installation, installation
+from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.queue import DUE_SHARE, DUE_STEP
+from oxlo.testing.engine import EngineDouble, Script
+
+SLOTS = 4
+#: Words a second that a slot reads and answers.
+READS, WRITES = 2_000.0, 40.0
+LONG = 500
+#: Best-effort calls that wait at any time, and calls of each of two accounts.
+FLOOD, EACH = 220, 12
+#: Seconds at which a best-effort call is due.
+DUE = 4 * DUE_STEP
+
+#: A Premium call may wait one call's time longer; an account a fifth longer.
+MOST_RISE = 1.2
+
+CROWDS = ("alone", "flooded", "flooded-fcfs", "short", "long", "long-fcfs")
+
+
+async def measure(seconds: float) -> bool:
+    """Six crowds."""
+    with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as folder:
+        home = Path(folder) / "oxlo"
+        home.mkdir()
+        async with AsyncExitStack() as stack:
+            doubles = [await stack.enter_async_context(double()) for _ in CROWDS]
+            replicas = [replica(*pair) for pair in zip(CROWDS, doubles, strict=True)]
+            with installation(
+                home, CROWDS, replicas, pinned=False, plans=PLANS, queue_limit=2 * FLOOD
+            ) as ours:
+                places = await _crowded(ours, seconds)
+    return _show({name: place.crowd for name, place in places.items()}, seconds)
+
+
+def double() -> EngineDouble:
+    """An engine of stated speeds."""
+    double = EngineDouble("vllm", slots=SLOTS)
+    double.default = Script(reads=READS, writes=WRITES)
+    return double
+
+
+def replica(name: str, double: EngineDouble) -> Replica:
+    """It, as a gateway is told of it."""
+    return Replica(
+        id=name,
+        model=name,
+        kind="upstream",
+        dialect="vllm",
+        address=double.address,
+        engine_model="double",
+        slots=SLOTS,
+        context_length=131_072,
+        state=ReplicaState.READY,
+        since=time.time(),
+    )
+
+
+def service(words: int = SHORT) -> float:
+    """Seconds that a call has a slot."""
+    return words / READS + ANSWER / WRITES
+
+
+async def _crowded(ours: Installation, seconds: float) -> dict[str, Place]:
+    """All crowds at once; who stands first come, first served is one account to the gateway."""
+    top, low = ours.new_key("premium", "top"), ours.new_key("flood", "low")
+    one, two = ours.new_key("one", "top"), ours.new_key("two", "top")
+    half = 0.5 * SLOTS / service()
+    places = {name: Place(ours, name, seconds) for name in CROWDS}
+    await asyncio.gather(
+        places["alone"].at_rate("premium", top, half),
+        places["flooded"].at_rate("premium", top, half),
+        places["flooded"].at_once("flood", low, FLOOD),
+        places["flooded-fcfs"].at_rate("premium", top, half),
+        places["flooded-fcfs"].at_once("flood", top, FLOOD),
+        places["short"].at_once("one", one, EACH),
+        places["short"].at_once("two", two, EACH),
+        places["long"].at_once("one", one, EACH),
+        places["long"].at_once("two", two, EACH, LONG),
+        places["long-fcfs"].at_once("one", one, EACH),
+        places["long-fcfs"].at_once("two", one, EACH, LONG),
+    )
+    return places
+
+
+def bound(crowd: Crowd, who: str, rate: float) -> float:
+    """Seconds that nobody of `who` may wait longer: what docs/queue.md promises."""
+    calls = sorted(crowd.waits[who])
+    most = 0
+    for sent, wait in calls:
+        if wait > DUE:
+            due = sent + DUE
+            before = sum(1 for other, its in calls if other < sent and other + its > due)
+            most = max(most, before)
+    return DUE + DUE_SHARE * (most + 1) / rate
+
+
+def _show(crowds: dict[str, Crowd], seconds: float) -> bool:
+    alone, flooded, fcfs = (crowds[name] for name in CROWDS[:3])
+    short, long, mixed = (crowds[name] for name in CROWDS[3:])
+    rate = SLOTS / service()
+    promised = bound(flooded, "flood", rate)
+    print(
+        f"{SLOTS} slots, {READS:g} words/s read and {WRITES:g} answered by each; a call of {SHORT}"
+        f" and {ANSWER} words takes {service():.2f} s, one of {LONG} {service(LONG):.2f} s;"
+        f" {seconds:g} s\n"
+    )
+    print(f"{'wait, seconds':52} {'p95':>7} {'longest':>8}")
+    for what, crowd, who in (
+        ("Premium at 50 % of capacity, alone", alone, "premium"),
+        (f"  beside {FLOOD} best-effort calls", flooded, "premium"),
+        ("  the same, first come first served", fcfs, "premium"),
+        ("best effort, beside Premium", flooded, "flood"),
+        (f"an account beside another, {EACH} calls each", short, "one"),
+        ("  the other's prompts ten times longer", long, "one"),
+        ("  the same, first come first served", mixed, "one"),
+    ):
+        print(f"{what:52} {crowd.p95(who):7.2f} {crowd.longest(who):8.2f}")
+    targets = {
+        f"Premium waits at most one call longer ({service():.2f} s)": (
+            flooded.p95("premium") <= alone.p95("premium") + service()
+        ),
+        f"best effort waits at most {promised:.0f} s": flooded.longest("flood") <= promised,
+        f"long prompts of another: at most {MOST_RISE:g} times the wait": (
+            long.p95("one") <= MOST_RISE * short.p95("one")
+        ),
+    }
+    return tell("fairness", targets, crowds)

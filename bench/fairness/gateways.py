@@ -1,0 +1,62 @@
+"""Premium beside a flood at two gateways that share an engine, and the line for it, in Valkey."""
+
+import asyncio
+import tempfile
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from bench.fairness.crowds import PLANS, Crowd, Place, tell
+from bench.fairness.doubles import FLOOD, SLOTS, double, replica, service
+from bench.installation import Installation, installation
+
+GATEWAYS = 2
+CROWDS = ("alone", "flooded", "flooded-fcfs")
+
+
+async def measure(seconds: float) -> bool:
+    """Three crowds at once; every call is a connection, and the kernel picks its gateway."""
+    with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as folder:
+        home = Path(folder) / "oxlo"
+        home.mkdir()
+        async with AsyncExitStack() as stack:
+            doubles = [await stack.enter_async_context(double()) for _ in CROWDS]
+            replicas = [replica(*pair) for pair in zip(CROWDS, doubles, strict=True)]
+            with installation(
+                home, CROWDS, replicas, pinned=False, workers=GATEWAYS, valkey=True, plans=PLANS,
+                queue_limit=2 * FLOOD,
+            ) as ours:  # fmt: skip
+                crowds = await _crowded(ours, seconds)
+        peaks = [each.peak for each in doubles]
+    return _show(crowds, peaks, seconds)
+
+
+async def _crowded(ours: Installation, seconds: float) -> dict[str, Crowd]:
+    top, low = ours.new_key("premium", "top"), ours.new_key("flood", "low")
+    half = 0.5 * SLOTS / service()
+    places = {name: Place(ours, name, seconds) for name in CROWDS}
+    await asyncio.gather(
+        *(place.at_rate("premium", top, half) for place in places.values()),
+        places["flooded"].at_once("flood", low, FLOOD),
+        places["flooded-fcfs"].at_once("flood", top, FLOOD),
+    )
+    return {name: place.crowd for name, place in places.items()}
+
+
+def _show(crowds: dict[str, Crowd], peaks: list[int], seconds: float) -> bool:
+    print(f"\n{GATEWAYS} gateways with Valkey before one engine of {SLOTS} slots; {seconds:g} s\n")
+    print(f"{'wait of Premium at 50 % of capacity, seconds':52} {'p95':>7} {'longest':>8}")
+    for what, name in (
+        ("  alone", "alone"),
+        (f"  beside {FLOOD} best-effort calls", "flooded"),
+        ("  the same, first come first served", "flooded-fcfs"),
+    ):
+        crowd = crowds[name]
+        print(f"{what:52} {crowd.p95('premium'):7.2f} {crowd.longest('premium'):8.2f}")
+    alone, flooded = crowds["alone"], crowds["flooded"]
+    targets = {
+        f"priority holds across gateways: at most one call longer ({service():.2f} s)": (
+            flooded.p95("premium") <= alone.p95("premium") + service()
+        ),
+        f"no engine has more than its {SLOTS} calls": max(peaks) <= SLOTS,
+    }
+    return tell("fairness-shared", targets, crowds)

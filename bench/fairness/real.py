@@ -1,0 +1,86 @@
+"""Plans before a real llama.cpp engine: Premium alone, flooded, and first come first served."""
+
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from statistics import mean
+
+from bench import engines
+from bench.fairness.crowds import PLANS, Crowd, Place, tell
+from bench.installation import Installation, installation
+from oxlo import catalogue
+from oxlo.engines.llamacpp import LlamaCpp
+from oxlo.fleet import machine as host
+from oxlo.settings import Settings
+
+MODEL = "smollm2-135m"
+SLOTS = 2
+#: Short calls, so that there are hundreds: words of a prompt, tokens of an answer.
+WORDS, ANSWER = 8, 4
+#: Best-effort calls that wait at any time.
+FLOOD = 60
+
+
+async def measure(seconds: float) -> bool:
+    """Premium at half of what a real engine can do; each crowd for so many seconds."""
+    with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as folder:
+        home = Path(folder) / "oxlo"
+        home.mkdir()
+        model = catalogue.load().resolve(MODEL)
+        settings = Settings(home=Path(folder), llamacpp_slots=SLOTS, llamacpp_context=512)
+        launch = LlamaCpp().launch(
+            model, model.variants[0], settings, engines.files(MODEL), host.here()
+        )
+        async with engines.started(launch, Path(folder)) as (replica, _):
+            with installation(home, (), [replica], pinned=False, plans=PLANS) as ours:
+                return await _flooded(ours, seconds)
+
+
+async def _flooded(ours: Installation, seconds: float) -> bool:
+    top, low = ours.new_key("premium", "top"), ours.new_key("flood", "low")
+    crowds: dict[str, Crowd] = {}
+
+    async def crowd(name: str, rate: float, flood: int, key: str) -> None:
+        place = Place(ours, MODEL, seconds, ANSWER)
+        flooding = asyncio.create_task(place.at_once("flood", key, flood, WORDS))
+        await place.at_rate("premium", top, rate, WORDS)
+        flooding.cancel()  # who still waits has nothing to tell
+        await asyncio.wait([flooding])
+        crowds[name] = place.crowd
+
+    full = await _full(ours, low, seconds / 3)
+    await crowd("alone", full / 2, 0, low)
+    await crowd("flooded", full / 2, FLOOD, low)
+    await crowd("flooded-fcfs", full / 2, FLOOD, top)
+    return _show(crowds, full)
+
+
+async def _full(ours: Installation, key: str, seconds: float) -> float:
+    """The calls a second that the engine answers when its slots are never empty."""
+    began = time.monotonic()
+    place = Place(ours, MODEL, seconds, ANSWER)
+    await place.at_once("flood", key, 2 * SLOTS, WORDS)
+    return place.crowd.answered / (time.monotonic() - began)
+
+
+def _show(crowds: dict[str, Crowd], full: float) -> bool:
+    once = SLOTS / full
+    print(f"\n{MODEL} on llama.cpp, {SLOTS} slots: {full:.1f} calls/s, {once:.2f} s each when full")
+    head = f"{'wait of Premium at half of that, seconds':52} {'p95':>7} {'longest':>8} {'mean':>7}"
+    print(f"{head} {'calls':>6}")
+    for what, name in (
+        ("  alone", "alone"),
+        (f"  beside {FLOOD} best-effort calls", "flooded"),
+        ("  the same, first come first served", "flooded-fcfs"),
+    ):
+        found = crowds[name]
+        waits = [wait for _, wait in found.waits["premium"]]
+        print(
+            f"{what:52} {found.p95('premium'):7.2f} {max(waits):8.2f} {mean(waits):7.2f}"
+            f" {len(waits):6}"
+        )
+    alone, flooded = crowds["alone"], crowds["flooded"]
+    kept = flooded.p95("premium") <= alone.p95("premium") + once
+    targets = {f"Premium waits at most one call longer ({once:.2f} s)": kept}
+    return tell("fairness-real", targets, crowds)
