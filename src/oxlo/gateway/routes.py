@@ -9,26 +9,22 @@ import msgspec
 
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import describe, entry, voices
-from oxlo.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, UnsupportedMediaType
-from oxlo.gateway import dryrun, headers, idempotency
+from oxlo.errors import BadRequest, MethodNotAllowed, NotFound
+from oxlo.gateway import content, dryrun, headers, idempotency
 from oxlo.gateway.backends import Group
-from oxlo.gateway.body import Body
 from oxlo.gateway.call import Call
-from oxlo.gateway.endpoints import INFERENCE, Endpoint, is_form
+from oxlo.gateway.endpoints import INFERENCE, Endpoint
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
-from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.hints import hint
 from oxlo.gateway.idempotency import Keyed
-from oxlo.gateway.limits import limits
+from oxlo.gateway.questions import Answer, LimitsQuestion, Question
 from oxlo.gateway.relay import ControlRelay
-from oxlo.ledger.base import Standing
 from oxlo.plans.caller import Caller
 
 if TYPE_CHECKING:
     from oxlo.gateway.core import Gateway
 
 Open = Callable[[Exchange], Handler]
-Answer = Callable[[Exchange, Caller], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +122,7 @@ class Routes:
         else:
             call = Call(gateway, exchange, endpoint)
         gateway.authenticate(exchange, endpoint.name, call.admit)
-        _check_type(exchange, endpoint)
+        content.check(exchange, endpoint)
         return call
 
     # Questions that the gateway answers itself.
@@ -167,7 +163,7 @@ class Routes:
         return msgspec.json.encode(voices([catalogue.resolve(name)] if name else catalogue))
 
     def _limits(self, exchange: Exchange) -> Handler:
-        question = LimitsQuestion(self._gateway, exchange, _nothing)
+        question = LimitsQuestion(self._gateway, exchange)
         self._gateway.authenticate(exchange, "limits", question.admit)
         return question
 
@@ -207,61 +203,6 @@ class Routes:
         return "ready" if states <= {"ready"} else "degraded"
 
 
-class Question:
-    """A call that the gateway answers from what it knows; it costs nothing."""
-
-    def __init__(self, gateway: "Gateway", exchange: Exchange, answer: Answer) -> None:
-        self._gateway = gateway
-        self._exchange = exchange
-        self._answer = answer
-        self._caller: Caller
-
-    def admit(self, caller: Caller) -> None:
-        """The caller is known."""
-        self._caller = caller
-
-    def body(self, body: Body) -> None:
-        """Answer."""
-        answer = self._answer(self._exchange, self._caller)
-        plan = self._gateway.plan_of(self._caller)
-        day, minute, _ = self._gateway.ledger.limits(
-            self._caller.account, plan, self._gateway.wall()
-        )
-        head = headers.JSON + headers.OPENAI_VERSION + headers.rate_limit_head(day, minute)
-        self._exchange.reply(200, head, answer)
-
-    def gone(self) -> None:
-        """Nothing is under way."""
-
-    def paused(self) -> None:
-        """Nothing is being sent."""
-
-    def resumed(self) -> None:
-        """Nothing is being sent."""
-
-
-class LimitsQuestion(Question):
-    """GET /v1/limits: the ledger is asked, wherever it keeps the counts."""
-
-    def body(self, body: Body) -> None:
-        """Ask."""
-        gateway, caller = self._gateway, self._caller
-        plan = gateway.plan_of(caller)
-        gateway.ledger.look(caller.account, plan, gateway.wall(), self._told)
-
-    def _told(self, standing: Standing | ApiError) -> None:
-        if self._exchange.state is ExchangeState.DONE:
-            return
-        if isinstance(standing, ApiError):
-            self._exchange.fail(standing)
-            return
-        gateway, caller = self._gateway, self._caller
-        day, minute, in_use = standing
-        said = limits(caller, gateway.plan_of(caller), day, minute, in_use, gateway.wall())
-        head = headers.JSON + headers.OPENAI_VERSION + headers.rate_limit_head(day, minute)
-        self._exchange.reply(200, head, msgspec.json.encode(said))
-
-
 _BEGIN = "See /v1/models to begin."
 
 
@@ -276,10 +217,6 @@ def _origin_form(target: bytes) -> bytes:
         return target
     _, slash, path = rest.partition(b"/")
     return slash + path or b"/"
-
-
-def _nothing(exchange: Exchange, caller: Caller) -> bytes:
-    return b""
 
 
 def _query(exchange: Exchange) -> dict[str, str]:
@@ -302,37 +239,3 @@ def _preflight(exchange: Exchange) -> Handler:
         lines += b"access-control-allow-headers: %b\r\n" % asked[:2000]
     exchange.reply(204, lines, b"")
     return SILENT
-
-
-def _check_type(exchange: Exchange, endpoint: Endpoint) -> None:
-    """Refuse what the endpoint plainly does not take. Raises UnsupportedMediaType.
-
-    People forget the header of JSON, so its absence is forgiven.
-    """
-    given = exchange.headers
-    if b"content-encoding" in given:
-        _check_coding(given[b"content-encoding"])
-    kind = given.get(b"content-type", b"")
-    if kind == b"application/json" and endpoint.decode is not None:
-        return
-    if is_form(kind):
-        if endpoint.forms is None:
-            raise UnsupportedMediaType
-        return
-    kind = kind.partition(b";")[0].strip().lower()
-    forgiven = (b"", b"text/plain", b"application/x-www-form-urlencoded")
-    if endpoint.decode is None or (kind not in forgiven and not kind.endswith(b"json")):
-        raise UnsupportedMediaType(_TAKES_FORMS if endpoint.forms is not None else None)
-
-
-def _check_coding(coding: bytes) -> None:
-    if coding.strip().lower() not in (b"", b"identity"):
-        shown = headers.clean(coding.decode("latin-1"), 40).decode()
-        raise UnsupportedMediaType(
-            f"Bodies are taken as they are, not compressed: send it without 'Content-Encoding: "
-            f"{shown}'.",
-            code="unsupported_encoding",
-        )
-
-
-_TAKES_FORMS = "Send a form with the file in it, with 'Content-Type: multipart/form-data'."

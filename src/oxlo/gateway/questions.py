@@ -1,0 +1,83 @@
+"""Calls that a gateway answers from what it knows: they cost nothing."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from oxlo.errors import ApiError
+from oxlo.gateway import headers
+from oxlo.gateway.body import Body
+from oxlo.gateway.exchange import Exchange
+from oxlo.gateway.exchange import State as ExchangeState
+from oxlo.gateway.limits import limits
+from oxlo.ledger.base import Standing
+from oxlo.plans.caller import Caller
+
+if TYPE_CHECKING:
+    from oxlo.gateway.core import Gateway
+
+#: Makes the body of a reply.
+Answer = Callable[[Exchange, Caller], bytes]
+
+
+class Question:
+    """One such call."""
+
+    def __init__(self, gateway: "Gateway", exchange: Exchange, answer: Answer) -> None:
+        self._gateway = gateway
+        self._exchange = exchange
+        self._answer = answer
+        self._caller: Caller
+
+    def admit(self, caller: Caller) -> None:
+        """The caller is known."""
+        self._caller = caller
+
+    def body(self, body: Body) -> None:
+        """Answer."""
+        answer = self._answer(self._exchange, self._caller)
+        plan = self._gateway.plan_of(self._caller)
+        day, minute, _ = self._gateway.ledger.limits(
+            self._caller.account, plan, self._gateway.wall()
+        )
+        head = headers.JSON + headers.OPENAI_VERSION + headers.rate_limit_head(day, minute)
+        self._exchange.reply(200, head, answer)
+
+    def gone(self) -> None:
+        """Nothing is under way."""
+
+    def paused(self) -> None:
+        """Nothing is being sent."""
+
+    def resumed(self) -> None:
+        """Nothing is being sent."""
+
+
+class LimitsQuestion(Question):
+    """GET /v1/limits: the ledger is asked, wherever it keeps the counts."""
+
+    def __init__(self, gateway: "Gateway", exchange: Exchange) -> None:
+        super().__init__(gateway, exchange, _nothing)
+
+    def body(self, body: Body) -> None:
+        """Ask."""
+        gateway, caller = self._gateway, self._caller
+        plan = gateway.plan_of(caller)
+        gateway.ledger.look(caller.account, plan, gateway.wall(), self._told)
+
+    def _told(self, standing: Standing | ApiError) -> None:
+        if self._exchange.state is ExchangeState.DONE:
+            return
+        if isinstance(standing, ApiError):
+            self._exchange.fail(standing)
+            return
+        gateway, caller = self._gateway, self._caller
+        day, minute, in_use = standing
+        said = limits(caller, gateway.plan_of(caller), day, minute, in_use, gateway.wall())
+        head = headers.JSON + headers.OPENAI_VERSION + headers.rate_limit_head(day, minute)
+        self._exchange.reply(200, head, msgspec.json.encode(said))
+
+
+def _nothing(exchange: Exchange, caller: Caller) -> bytes:
+    return b""
