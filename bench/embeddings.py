@@ -111,7 +111,8 @@ class Library:
         fed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         (hidden,) = self._session.run(None, fed)
         pooled = (hidden * mask[:, :, None]).sum(1) / mask.sum(1, keepdims=True)
-        return pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+        unit: np.ndarray = pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
+        return unit
 
 
 def main(arguments: list[str]) -> int:

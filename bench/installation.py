@@ -101,7 +101,7 @@ def installation(
     registry.write(settings.replicas_file, ReplicaList(time.time(), tuple(replicas)))
     with Process(oxlo("control"), home / "control.log", cpus[1], env) as control:
         control.wait_for_path(settings.control_private_socket)
-        keys = [key(env, plan) for plan in ("enterprise", "capped")]
+        keys = key(env, "enterprise"), key(env, "capped")
         with ExitStack() as stack:
             if media:
                 reader = Process(oxlo("media"), home / "media.log", cpus[1], env)
