@@ -18,6 +18,8 @@ MODEL = "smollm2-135m"
 SLOTS = 2
 #: Short calls, so that there are hundreds: words of a prompt, tokens of an answer.
 WORDS, ANSWER = 8, 4
+#: Premium calls of each crowd, at least: a slow machine takes longer.
+LEAST = 60
 #: Best-effort calls that wait at any time.
 FLOOD = 60
 
@@ -42,7 +44,7 @@ async def _flooded(ours: Installation, seconds: float) -> bool:
     crowds: dict[str, Crowd] = {}
 
     async def crowd(name: str, rate: float, flood: int, key: str) -> None:
-        place = Place(ours, MODEL, seconds, ANSWER)
+        place = Place(ours, MODEL, max(seconds, LEAST / rate), ANSWER)
         flooding = asyncio.create_task(place.at_once("flood", key, flood, WORDS))
         await place.at_rate("premium", top, rate, WORDS)
         flooding.cancel()  # who still waits has nothing to tell
