@@ -7,7 +7,7 @@ from tests.gateway.conftest import Start, chat, stop_the_clock
 from oxlo.fleet.registry import ReplicaState
 from oxlo.ledger.records import Settled
 from oxlo.plans import SHIPPED, edited
-from oxlo.testing.engine import Script
+from oxlo.testing.engine import Canned, Script
 
 
 async def test_minute_exact(start: Start) -> None:
@@ -114,6 +114,21 @@ async def test_long_prompt_counted(start: Start) -> None:
     assert answer.json()["allowed_tokens"] == 2048
     assert answer.json()["counted_tokens"] > 2048
     assert not platform.engine.calls
+
+
+async def test_engine_that_counts_for_ever(start: Start) -> None:
+    """An engine that never says how long a prompt is is left after the engine timeout."""
+    platform = await start("vllm", engine_timeout=0.0)
+    platform.engine.canned["/tokenize"] = Canned(pieces=(b"{}",), gate="never")
+    client = platform.client(platform.control.mint("free", "acct_f"))
+    long = [{"role": "user", "content": "word " * 6000}]
+    await client.send("POST", "/v1/chat/completions", chat(messages=long))
+    await platform.engine.until(lambda e: e.counts["POST /tokenize"] == 1)
+    platform.gateway.sweep()
+    answer = await client.answer()
+    assert (answer.status, answer.code) == (504, "engine_timeout")
+    assert platform.record(Settled, answer.headers["x-request-id"]).counted is False
+    assert not platform.gateway.calls
 
 
 async def test_grants_raise_the_day(start: Start) -> None:

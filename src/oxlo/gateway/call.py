@@ -433,6 +433,7 @@ class Call(Intake):
 
     def tick(self, clock: float) -> None:
         """Called twice a second: heads held long enough, comments, stalled engines."""
+        self._check_counting(clock)
         attempt = self.attempt
         if (
             attempt is not None

@@ -5,7 +5,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from oxlo.engines.dialect import Decided
-from oxlo.errors import ApiError, EngineFailed, Overloaded
+from oxlo.errors import ApiError, EngineFailed, EngineTimedOut, Overloaded
 from oxlo.gateway import headers
 from oxlo.gateway.admission import Decision, fit
 from oxlo.gateway.attachments import Attachments
@@ -42,9 +42,9 @@ class Intake:
     """One call to an inference endpoint, as far as the queue. `Call` is what follows."""
 
     __slots__ = (
-        "_attachments", "_chain", "_counting", "_decision", "_files", "_gateway", "_line",
-        "_reply_head", "_request", "caller", "endpoint", "exchange", "id", "model_id", "plan",
-        "reservation", "sse", "stage", "stream",
+        "_attachments", "_chain", "_counting", "_counting_since", "_decision", "_files",
+        "_gateway", "_line", "_reply_head", "_request", "caller", "endpoint", "exchange", "id",
+        "model_id", "plan", "reservation", "sse", "stage", "stream",
     )  # fmt: skip
 
     def __init__(self, gateway: "Gateway", exchange: Exchange, endpoint: Endpoint) -> None:
@@ -67,6 +67,7 @@ class Intake:
         self._chain: Chain | None = None
         self._line: Waiter | None = None
         self._counting: Sending | None = None
+        self._counting_since = 0.0
         #: Header lines of the reply, as they become known.
         self._reply_head = b""
 
@@ -267,7 +268,17 @@ class Intake:
             if self.stage is Stage.COUNTING:
                 self._counted(backend, status, lambda: read(body), body)
 
+        self._counting_since = self._gateway.clock()
         self._counting = backend.upstream.post(engine_call, Collect(done))
+
+    def _check_counting(self, clock: float) -> None:
+        """An engine that does not say how long the prompt is keeps nobody waiting for ever."""
+        counting, limit = self._counting, self._gateway.settings.engine_timeout
+        if counting is None or clock - self._counting_since <= limit:
+            return
+        self._counting = None
+        counting.cancel()
+        self._pass_on(EngineTimedOut())
 
     def _counted(self, backend: Backend, status: int, read: Callable[[], int], body: bytes) -> None:
         try:
