@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from msgspec import UNSET, Raw, UnsetType
+from msgspec import UNSET, UnsetType
 
 from oxlo.catalogue import Model
 from oxlo.errors import UnsupportedAbility
@@ -47,16 +47,16 @@ class ChatRequest(Generation):
         #: What is said of tools.
         self.offer: Offer = NO_OFFER
         if "tools" in given or "tool_choice" in given:
-            self._take_tools(given.get("tools"), given.get("tool_choice"))
+            self._take_tools(given)
         #: The caller's wish for the answer's length; the two names are one field (D4).
         self.output_limit = _least(given.get("max_tokens"), given.get("max_completion_tokens"))
         if "top_logprobs" in given and given.get("logprobs") is not True:
             raise invalid("top_logprobs", "allowed only with 'logprobs': true.")
 
-    def _take_tools(self, tools: Raw | None, choice: Raw | None) -> None:
-        self.offer = read_tools(tools, choice)
-        if tools is not None:
-            self.text_bytes += memoryview(tools).nbytes
+    def _take_tools(self, given: dict[str, Any]) -> None:
+        self.offer = read_tools(given)
+        if "tools" in given:
+            self.text_bytes += memoryview(given["tools"]).nbytes
 
     def media(self) -> tuple[Medium, ...]:
         """The pictures that it shows."""

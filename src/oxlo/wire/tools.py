@@ -36,13 +36,29 @@ class _Named(msgspec.Struct):
     name: str
 
 
-class _Choice(msgspec.Struct):
-    type: Literal["function"]
+class _Choice(msgspec.Struct, tag_field="type", tag="function"):
     function: _Named
 
 
+class _Custom(msgspec.Struct, tag_field="type", tag="custom"):
+    pass
+
+
+class _Subset(msgspec.Struct):
+    mode: Literal["auto", "required"]
+    tools: list[_Choice | _Custom]
+
+
+class _Allowed(msgspec.Struct, tag_field="type", tag="allowed_tools"):
+    allowed_tools: _Subset
+
+
+_Object = _Choice | _Allowed | _Custom
+_Word = Literal["none", "auto", "required"]
 _tools = msgspec.json.Decoder(list[_Tool])
-_choice = msgspec.json.Decoder(_Choice | Literal["none", "auto", "required"])
+_each = msgspec.json.Decoder(list[Raw])
+_choice = msgspec.json.Decoder(_Object | _Word)
+_NO_CUSTOM = "custom tools are not served here; describe a tool of the type 'function' instead."
 
 
 class Offer(msgspec.Struct, frozen=True):
@@ -57,34 +73,71 @@ class Offer(msgspec.Struct, frozen=True):
 NO_OFFER = Offer()
 
 
-def read_tools(tools: Raw | None, choice: Raw | None) -> Offer:
-    """Read `tools` and `tool_choice`. Raises BadRequest naming what is wrong."""
+def read_tools(given: dict[str, Any]) -> Offer:
+    """Read `tools` and `tool_choice`. Raises BadRequest naming what is wrong.
+
+    Where the choice allows some tools only, they are all that is given from here on.
+    """
+    tools, raw = given.get("tools"), given.get("tool_choice")
     functions = _functions(tools) if tools is not None else ()
-    if choice is None:
+    if raw is None:
         return Offer(functions, "auto") if functions else NO_OFFER
-    mode, name = _chosen(choice)
+    choice = _chosen(raw)
     if not functions:
-        if mode in ("required", "named"):
+        if choice not in ("none", "auto"):
             raise invalid("tool_choice", "allowed only with 'tools'.")
         return NO_OFFER
-    if mode == "named" and all(function.name != name for function in functions):
-        raise invalid("tool_choice", f"there is no tool named {name[:64]!r} in 'tools'.")
-    return Offer(functions, mode, name)
+    if isinstance(choice, _Allowed):
+        return _allowed(choice.allowed_tools, functions, given)
+    if isinstance(choice, _Choice):
+        name = choice.function.name
+        _check_known(name, functions, "tool_choice")
+        return Offer(functions, "named", name)
+    return Offer(functions, choice)
+
+
+def _allowed(subset: _Subset, functions: tuple[Function, ...], given: dict[str, Any]) -> Offer:
+    """The tools that may be called, in the order of `tools`: engines are told of no others."""
+    where, names = "tool_choice.allowed_tools.tools", set[str]()
+    if not subset.tools:
+        raise invalid(where, "name at least one tool.")
+    for index, tool in enumerate(subset.tools):
+        if isinstance(tool, _Custom):
+            raise invalid(f"{where}[{index}].type", _NO_CUSTOM)
+        _check_known(tool.function.name, functions, f"{where}[{index}]")
+        names.add(tool.function.name)
+    each = zip(_each.decode(given["tools"]), functions, strict=True)
+    given["tools"] = Raw(b"[%b]" % b",".join(bytes(raw) for raw, f in each if f.name in names))
+    given["tool_choice"] = Raw(b'"%b"' % subset.mode.encode())
+    return Offer(tuple(f for f in functions if f.name in names), subset.mode)
+
+
+def _check_known(name: str, functions: tuple[Function, ...], where: str) -> None:
+    if all(function.name != name for function in functions):
+        raise invalid(where, f"there is no tool named {name[:64]!r} in 'tools'.")
 
 
 def _functions(raw: Raw) -> tuple[Function, ...]:
     try:
         tools = _tools.decode(raw)
     except msgspec.ValidationError as error:
-        raise refused(error, list[_Tool], "tools") from None
+        raise _bad_tool(error) from None
     if len(tools) > MOST_TOOLS:
         raise invalid("tools", f"at most {MOST_TOOLS} tools, got {len(tools)}.")
     for index, tool in enumerate(tools):
-        _check(tool.function, f"tools[{index}].function")
+        check_function(tool.function, f"tools[{index}].function")
     return tuple(tool.function for tool in tools)
 
 
-def _check(function: Function, where: str) -> None:
+def _bad_tool(error: msgspec.ValidationError) -> BadRequest:
+    worded = refused(error, list[_Tool], "tools")
+    if str(error).startswith("Invalid enum value 'custom'") and worded.param:
+        return invalid(worded.param, _NO_CUSTOM)
+    return worded
+
+
+def check_function(function: Function, where: str) -> None:
+    """Raises BadRequest where its name or its parameters are not what engines can be told."""
     if not _NAME.fullmatch(function.name):
         raise invalid(f"{where}.name", "expected 1 to 64 of a-z, A-Z, 0-9, _, - and '.'.")
     if not _within(function.parameters, MOST_LEVELS):
@@ -100,18 +153,22 @@ def _within(node: Any, levels: int) -> bool:
     return levels > 0 and all(_within(child, levels - 1) for child in node)
 
 
-def _chosen(raw: Raw) -> tuple[Mode, str]:
+def _chosen(raw: Raw) -> _Choice | _Allowed | _Word:
     try:
-        choice = _choice.decode(raw)
+        choice: _Object | _Word = _choice.decode(raw)
     except msgspec.ValidationError as error:
         raise _bad_choice(error) from None
-    return ("named", choice.function.name) if isinstance(choice, _Choice) else (choice, "")
+    if isinstance(choice, _Custom):
+        raise invalid("tool_choice.type", _NO_CUSTOM)
+    return choice
 
 
 def _bad_choice(error: msgspec.ValidationError) -> BadRequest:
-    if " - at `$" in str(error) or "required field" in str(error):
-        return refused(error, _Choice, "tool_choice")
+    text = str(error)
+    if "`$.type`" not in text and (" - at `$" in text or "required field" in text):
+        return refused(error, _Allowed, "tool_choice")
     return invalid(
         "tool_choice",
-        'expected none, auto, required or {"type": "function", "function": {"name": ...}}.',
+        'expected none, auto, required, {"type": "function", "function": {"name": ...}} or '
+        '{"type": "allowed_tools", "allowed_tools": {"mode": ..., "tools": [...]}}.',
     )
