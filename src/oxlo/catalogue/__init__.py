@@ -25,6 +25,7 @@ from oxlo.catalogue.model import (
 from oxlo.errors import ModelNotFound
 
 __all__ = [
+    "THE_OTHERS",
     "Ability",
     "Catalogue",
     "Category",
@@ -40,6 +41,9 @@ __all__ = [
     "load",
     "read",
 ]
+
+#: How every message about an unknown model ends, for callers of the API.
+THE_OTHERS = "GET /v1/models lists those that do."
 
 
 class Catalogue:
@@ -82,7 +86,7 @@ class Catalogue:
     def _unknown(self, name: str) -> str:
         close = difflib.get_close_matches(name.lower(), self._models, n=3, cutoff=0.5)
         hint = f" Did you mean {', '.join(close)}?" if close else ""
-        return f"The model {name[:100]!r} does not exist.{hint} GET /v1/models lists those that do."
+        return f"The model {name[:100]!r} does not exist.{hint} {THE_OTHERS}"
 
 
 def fold(name: str) -> str:

@@ -15,6 +15,7 @@ import typer
 
 from oxlo import catalogue, plans
 from oxlo.cli import checks, servable, services
+from oxlo.cli.failing import words
 from oxlo.cli.finding import Finding, wrong
 from oxlo.cli.libraries import lacking
 from oxlo.errors import ModelNotFound
@@ -46,7 +47,7 @@ def findings() -> Iterator[Finding]:
         models = [known.resolve(name) for name in chosen(settings, known)]
         wishes = wished(settings, known)
     except (SettingsError, msgspec.ValidationError, ModelNotFound, OSError) as mistake:
-        yield wrong("settings", str(mistake))
+        yield wrong("settings", words(mistake))
         return
     for name, meant in misspelt().items():
         yield Finding("settings", f"{name} is no setting: is {meant} meant?", ok=False)

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 import msgspec
 import typer
 
-from oxlo.errors import ApiError, OperatorError
+from oxlo.catalogue import THE_OTHERS
+from oxlo.errors import ApiError, ModelNotFound, OperatorError
 
 
 class CommandError(OperatorError):
@@ -19,5 +20,13 @@ def one_line_errors() -> Iterator[None]:
     try:
         yield
     except (OperatorError, ApiError, msgspec.ValidationError, OSError) as error:
-        typer.echo(f"oxlo: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"oxlo: {' '.join(words(error).split())}", err=True)
         raise typer.Exit(1) from None
+
+
+def words(error: Exception) -> str:
+    """What went wrong, for who sits at a terminal: an unknown model is not looked up by HTTP."""
+    said = str(error)
+    if isinstance(error, ModelNotFound):
+        return said.replace(THE_OTHERS, "`oxlo models list` lists those that do.")
+    return said

@@ -60,3 +60,4 @@ def test_the_process_is_still_there(monkeypatch: pytest.MonkeyPatch) -> None:
     code, _, err = run("--with-parent")
     assert code == 1
     assert err.startswith("oxlo: The model 'no-such-model' does not exist.")
+    assert err.endswith("`oxlo models list` lists those that do.\n")
