@@ -67,17 +67,18 @@ async def server() -> AsyncIterator[Server]:
 class Resolver(AbstractResolver):
     """Answers with one address after the other, as a name that is rebound does."""
 
-    def __init__(self, *addresses: str) -> None:
+    def __init__(self, *addresses: str | list[str]) -> None:
         self._addresses = list(addresses)
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
-        address = self._addresses.pop(0)
+        found = self._addresses.pop(0)
         return [
             ResolveResult(
                 hostname=host, host=address, port=port, family=socket.AF_INET, proto=0, flags=0
             )
+            for address in ([found] if isinstance(found, str) else found)
         ]
 
     async def close(self) -> None:
@@ -149,6 +150,51 @@ async def test_a_redirect_to_another_scheme(server: Server, files: Files) -> Non
     server.answer = redirect("file:///etc/passwd")
     said = await refused(server.url(), files, f"127.0.0.1:{server.port}")
     assert "only http and https" in said
+
+
+@pytest.mark.parametrize(
+    ("location", "why"),
+    [
+        ("http://127.0.0.1/", "public addresses only"),
+        ("//127.0.0.1/", "public addresses only"),
+        ("http://[::ffff:127.0.0.1]/", "public addresses only"),
+        ("http://[::1]/", "public addresses only"),
+        ("http://169.254.169.254/latest/meta-data/", "public addresses only"),
+        ("http://[::ffff:a9fe:a9fe]/latest/meta-data/", "public addresses only"),
+        ("http://[fd00:ec2::254]/latest/meta-data/", "public addresses only"),
+        ("http://10.0.0.1:{port}/", "public addresses only"),
+        ("http://127.0.0.2:{port}/", "public addresses only"),
+        ("http://93.184.216.34:{port}/", "public addresses only"),
+        ("http://127.0.0.1:22/", "port 22"),
+        ("http://127.0.0.1:0/", "port 0"),
+        ("http://127.0.0.1:99999/", "not a valid URL"),
+        ("http://me:secret@pictures.test:{port}/", "user name"),
+        ("http://pictures.test:{port}@169.254.169.254/", "user name"),
+        ("ftp://pictures.test/a.png", "only http and https"),
+        ("file:///etc/passwd", "only http and https"),
+        ("gopher://127.0.0.1:6379/_FLUSHALL", "only http and https"),
+        ("data:image/png;base64,AAAA", "only http and https"),
+    ],
+)
+async def test_no_redirect_leads_inside(
+    server: Server, files: Files, location: str, why: str
+) -> None:
+    """A server that may be asked sends us nowhere that may not, nor to any odd port of it."""
+    server.answer = redirect(location.format(port=server.port))
+    url, allowed = server.url(host="pictures.test"), f"pictures.test:{server.port}"
+    said = await refused(url, files, allowed, resolver=Resolver("127.0.0.1"))
+    assert why in said
+    assert len(server.requests) == 1
+
+
+async def test_a_name_with_an_inner_address(server: Server, files: Files) -> None:
+    """Of the addresses of one name only those that may be are tried."""
+    url, allowed = server.url(host="two.test"), f"127.0.0.1:{server.port}"
+    resolver = Resolver(["127.0.0.2", "169.254.169.254"])
+    assert "public addresses" in await refused(url, files, allowed, resolver=resolver)
+    assert server.requests == []
+    await fetched(url, files, allowed, resolver=Resolver(["127.0.0.2", "127.0.0.1"]))
+    assert len(server.requests) == 1
 
 
 async def test_relative_redirects(server: Server, files: Files) -> None:
