@@ -21,6 +21,7 @@ HOT = (
     "engines/dialects/chunks.py",
     "engines/dialects/completions.py",
     "engines/dialects/events.py",
+    "engines/dialects/functions.py",
     "engines/dialects/llamacpp.py",
     "engines/dialects/message.py",
     "engines/dialects/mould.py",

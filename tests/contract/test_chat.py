@@ -329,6 +329,28 @@ def test_headers_and_receipt(client: openai.OpenAI, served: Served) -> None:
     assert usage["completion_tokens"] == reply.usage.completion_tokens
 
 
+def test_other_models(client: openai.OpenAI) -> None:
+    """Where the first model is not served, the next one answers, and head and reply say so."""
+    raw = client.chat.completions.with_raw_response.create(
+        model="llama-3.2-3b", messages=HELLO, max_tokens=4, extra_body={"models": [MODEL]}
+    )
+    assert raw.headers["x-oxlo-model"] == MODEL
+    assert raw.headers["x-oxlo-tried"] == "llama-3.2-3b=model_not_deployed"
+    assert raw.parse().model == MODEL
+
+
+def test_other_models_of_a_stream(client: openai.OpenAI) -> None:
+    """So do all chunks of a stream."""
+    stream = client.chat.completions.create(
+        model="llama-3.2-3b",
+        messages=HELLO,
+        max_tokens=4,
+        stream=True,
+        extra_body={"models": [MODEL]},
+    )
+    assert {chunk.model for chunk in stream} == {MODEL}
+
+
 @pytest.mark.parametrize(
     ("fields", "error", "param"),
     [

@@ -7,8 +7,8 @@ from typing import Any
 from oxlo.engines.dialect import Answer, Decided, Dialect, EngineCall, Translator, Usage
 from oxlo.engines.dialects import detection as detecting
 from oxlo.engines.dialects import embeddings as embedding
+from oxlo.engines.dialects import functions, synthesis
 from oxlo.engines.dialects import images as image
-from oxlo.engines.dialects import synthesis
 from oxlo.engines.dialects import transcription as transcribing
 from oxlo.wire import chat, completions, detection, embeddings, images, speech, transcription
 from oxlo.wire.media import Keep
@@ -53,6 +53,16 @@ def is_form(content_type: bytes) -> bool:
     return content_type[:19].lower() == b"multipart/form-data"
 
 
+def _chat_reply(dialect: Dialect, body: bytes, request: Any, decided: Decided) -> Answer:
+    answer = dialect.chat_reply(body, request, decided)
+    return functions.answer(answer) if request.old_spelling else answer
+
+
+def _chat_stream(dialect: Dialect, request: Any, decided: Decided) -> Translator:
+    stream = dialect.chat_stream(request, decided)
+    return functions.FunctionStream(stream) if request.old_spelling else stream
+
+
 CHAT = Endpoint(
     name="chat",
     path="/v1/chat/completions",
@@ -60,8 +70,8 @@ CHAT = Endpoint(
     decode=chat.decode,
     validate=chat.validate,
     build=lambda dialect, request, decided: dialect.chat(request, decided),
-    reply=lambda dialect, body, request, decided: dialect.chat_reply(body, request, decided),
-    stream=lambda dialect, request, decided: dialect.chat_stream(request, decided),
+    reply=_chat_reply,
+    stream=_chat_stream,
     open_ended=True,
     chains=True,
     counts=True,

@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from oxlo.catalogue import Model
 from oxlo.errors import UnsupportedAbility
+from oxlo.wire import functions
 from oxlo.wire.decode import Decoder, invalid, required, sent, too_deep, unsupported
 from oxlo.wire.given import given
 from oxlo.wire.media import Medium
@@ -20,20 +21,23 @@ from oxlo.wire.tools import NO_OFFER, Offer, read_tools
 MAX_METADATA = 16
 
 _SOUND = "no model here answers in sound."
-_OLD_SPELLING = "it is OpenAI's old spelling; send 'tools' and 'tool_choice' instead."
 #: Fields that OpenAI has and we do not: to ignore them would change what the answer means.
-_REFUSED = {
-    "functions": _OLD_SPELLING,
-    "function_call": _OLD_SPELLING,
-    "web_search_options": "no model here searches the web.",
-}
+_REFUSED = {"web_search_options": "no model here searches the web."}
 _decoder: Final[Decoder[ChatFields]] = Decoder(ChatFields, _REFUSED)
 
 
 class ChatRequest(Generation):
     """One chat request. What messages say and `tools` are the bytes that they came as."""
 
-    __slots__ = ("message_count", "messages", "offer", "output_limit", "summary", "text_bytes")
+    __slots__ = (
+        "message_count",
+        "messages",
+        "offer",
+        "old_spelling",
+        "output_limit",
+        "summary",
+        "text_bytes",
+    )
 
     def __init__(self, given: dict[str, Any]) -> None:
         """`given` are its fields by name. Raises BadRequest naming one that is wrong."""
@@ -41,9 +45,16 @@ class ChatRequest(Generation):
         self.messages: list[Message] = given["messages"]
         #: What the messages hold.
         self.summary: Summary = summarise(self.messages)
+        if "function" in self.summary.unusual:
+            self.messages = given["messages"] = functions.respelled(self.messages)
+            self.summary = summarise(self.messages)
         self.message_count = self.summary.count
         #: Upper bound of the prompt's bytes, tools included.
         self.text_bytes = self.summary.text_bytes
+        #: Whether tools are called functions, also in the answer.
+        self.old_spelling = "functions" in given or "function_call" in given
+        if self.old_spelling:
+            functions.respell(given)
         #: What is said of tools.
         self.offer: Offer = NO_OFFER
         if "tools" in given or "tool_choice" in given:
@@ -135,7 +146,8 @@ def validate(request: ChatRequest, model: Model) -> None:
     if request.summary.kinds:
         _check_sight(request.summary.kinds, model)
     if "tools" in given and request.has_tools:
-        _need("tools", "call tools", "tools", model)
+        old = request.old_spelling
+        _need("tools", "call tools", "functions" if old else "tools", model)
     if given.get("logprobs") is True:
         _need("logprobs", "tell log probabilities", "logprobs", model)
     if given.get("reasoning_effort", "none") != "none":

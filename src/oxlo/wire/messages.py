@@ -15,6 +15,7 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 _USUAL: Final = frozenset({"system", "user", "assistant"})
 _DEVELOPER: Final = frozenset({"developer"})
 _TOOL: Final = frozenset({"tool"})
+_FUNCTION: Final = frozenset({"function"})
 
 
 class Summary:
@@ -35,7 +36,8 @@ class Summary:
         self.text_bytes = text_bytes
         #: Kinds of the parts, where messages have parts.
         self.kinds = kinds
-        #: What not every model's template knows: `developer` (the role), `tool` (calls, results).
+        #: What not every model's template knows: `developer` (the role), `tool` (calls, results),
+        #: `function` (the same in OpenAI's old spelling).
         self.unusual = unusual
         #: In the order in which they are shown.
         self.pictures = pictures
@@ -68,7 +70,11 @@ def summarise(messages: list[Message]) -> Summary:
         said = memoryview(content) if isinstance(content, Raw) else _NOT_SAID
         beside = calls or name or refusal or thoughts or called
         size += len(_encode(message)) if beside else len(said)
-        if calls or role not in _USUAL:
+        if called or role == "function":
+            unusual |= _FUNCTION
+            if role == "function" and not name:
+                raise required(f"messages[{index}].name")
+        elif calls or role not in _USUAL:
             unusual |= _DEVELOPER if role == "developer" else _TOOL
             if role == "tool" and not call_id:
                 raise required(f"messages[{index}].tool_call_id")
@@ -102,7 +108,12 @@ def _parts_of(message: Message, index: int) -> list[Part]:
 
 
 def _check_empty(message: Message, where: str) -> None:
-    """Only an assistant's message may have no content, beside calls or a refusal."""
+    """Only an assistant's message may have no content, beside calls or a refusal.
+
+    A function's result may be null in OpenAI's old spelling.
+    """
+    if message.role == "function":
+        return
     instead = message.tool_calls or message.function_call or message.refusal is not None
     if message.role != "assistant" or not instead:
         raise invalid(where, "expected a string or a list of parts, got null.")

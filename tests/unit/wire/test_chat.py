@@ -101,8 +101,6 @@ def test_flags_are_flags(refuse: Refuse, name: str, value: Any) -> None:
         ({"verbosity": "loud"}, "verbosity", "one of high, low, medium"),
         ({"metadata": {"a": 1}}, "metadata[]", "expected string"),
         ({"metadata": {str(n): "" for n in range(17)}}, "metadata", "at most 16"),
-        ({"functions": []}, "functions", "send 'tools'"),
-        ({"function_call": "auto"}, "function_call", "send 'tools'"),
         ({"modalities": ["text", "audio"]}, "modalities", "sound"),
         ({"modalities": ["smell"]}, "modalities[0]", "one of audio, text"),
         ({"web_search_options": {}}, "web_search_options", "searches the web"),
@@ -178,7 +176,7 @@ def test_sound_that_is_not_asked_for() -> None:
 def test_null_is_absent(accept: Accept) -> None:
     """Every field may be null, except the two that must be there."""
     names = set(chat.ChatFields.__struct_fields__) - {"model", "messages"}
-    request = accept(**dict.fromkeys(names | {"functions", "audio"}))
+    request = accept(**dict.fromkeys(names | {"audio"}))
     assert request.given.keys() == {"model", "messages"}
     assert request.offer.mode == "none"
     assert request.output_limit is None

@@ -75,6 +75,8 @@ MEANINGS = {
     "image": "The picture: a URL, a data URI or base64; in a form, a file.",
     "mask": "What is to be drawn anew, as an image of the same size.",
     "file": "The recording, as a file of the form.",
+    "functions": "The old spelling of tools: the functions alone.",
+    "function_call": "The old spelling of tool_choice: none, auto, or an object with a name.",
     "user": "Your name for your user. Changes nothing.",
     "metadata": "Your own notes. Changes nothing.",
     "store": "Taken; prompts and answers are never stored.",

@@ -38,6 +38,7 @@ class ReplyMessage(msgspec.Struct, kw_only=True):
     refusal: str | None = None
     annotations: list[Any] = []
     tool_calls: list[CalledTool] | None = None
+    function_call: CalledFunction | None = None
     reasoning_content: str | None = None
 
 
@@ -46,7 +47,7 @@ class Choice(msgspec.Struct, kw_only=True):
 
     index: int
     message: ReplyMessage
-    finish_reason: Literal["stop", "length", "tool_calls", "content_filter"] | None
+    finish_reason: Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | None
     logprobs: Any = None
 
 

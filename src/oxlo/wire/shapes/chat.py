@@ -43,6 +43,9 @@ class ChatFields(Sampling, kw_only=True):
     tools: Raw | UnsetType = UNSET
     tool_choice: Raw | UnsetType = UNSET
     parallel_tool_calls: bool | None = None
+    # OpenAI's old spelling of the first two.
+    functions: Raw | UnsetType = UNSET
+    function_call: Raw | UnsetType = UNSET
     reasoning_effort: Effort | None = None
 
     # Taken and without effect here: they steer OpenAI's own service, or label the call.
