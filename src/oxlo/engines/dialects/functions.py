@@ -56,7 +56,7 @@ class FunctionStream(Translator):
             return out
         shown: list[bytes] = []
         try:
-            shown.extend(map(_event, out.split(END)[:-1]))  # keeps those before an error
+            _add(out, shown)
         except ApiError as error:
             self.error = error
         return b"".join(shown)
@@ -72,10 +72,17 @@ class FunctionStream(Translator):
         return self._told.close()
 
 
+def _add(out: bytes, shown: list[bytes]) -> None:
+    """Add what each event becomes to `shown`, one by one. Raises ApiError."""
+    for event in out.split(END)[:-1]:
+        if _SIGN in event:
+            shown.append(_event(event))
+        else:
+            shown.append(event + END)
+
+
 def _event(event: bytes) -> bytes:
     """One event; nothing of one that tells of a further call only. Raises ApiError."""
-    if _SIGN not in event:
-        return event + END
     chunk = _read(payload_of(event))
     for choice in chunk["choices"]:
         _respell(choice, choice.get("delta") or {})
