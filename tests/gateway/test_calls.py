@@ -34,6 +34,23 @@ async def test_stream(start: Start) -> None:
     assert (settled.outcome, settled.tokens_in, settled.stream) == ("answered", 9, True)
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_old_spelling_of_tools(start: Start, stream: bool) -> None:
+    """Engines are told of tools, whoever asks for functions gets a function's call."""
+    platform = await start()
+    script = Script(text="", tool_calls=(("add", '{"a": 1}'),), finish="tool_calls")
+    platform.engine.next.append(script)
+    answer = await platform.chat(functions=[{"name": "add"}], stream=stream)
+    sent = platform.engine.calls[-1].json()
+    assert not {"functions", "function_call"} & sent.keys()
+    assert sent["tools"] == [{"type": "function", "function": {"name": "add"}}]
+    assert b'"function_call":{"name":"add","arguments":' in answer.body
+    assert b'"finish_reason":"function_call"' in answer.body
+    assert b"tool_calls" not in answer.body
+    settled = platform.record(Settled, answer.headers["x-request-id"])
+    assert (settled.outcome, settled.finish) == ("answered", "function_call")
+
+
 async def test_private_fields_dropped(start: Start) -> None:
     """What a caller sends beyond the allow-list never reaches an engine, and is named."""
     platform = await start()
