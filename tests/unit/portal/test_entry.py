@@ -3,6 +3,7 @@
 import pytest
 from sqlalchemy import text
 from tests.unit.portal.conftest import opened
+from tests.unit.portal.markup import Markup
 from tests.unit.portal.people import EMAIL, PASSWORD, Portal, csrf, field
 
 from oxlo.settings import Settings
@@ -51,6 +52,15 @@ async def test_sign_up_says_what_is_wrong(
     assert fields.get("password", PASSWORD) not in reply.text
     async with portal.database.read() as db:
         assert await identity.by_email(db, EMAIL) is None
+
+
+async def test_form_comes_back_at_what_is_wrong(portal: Portal) -> None:
+    """The caret stands in the field to correct; fields bound what is typed into them."""
+    somebody = portal.somebody()
+    page = Markup.of((await somebody.sign_up(EMAIL, password="short")).text)
+    fields = {given.get("name"): given for name, given in page.elements if name == "input"}
+    assert [name for name, given in fields.items() if "autofocus" in given] == ["password"]
+    assert fields["password"]["minlength"] == "10"
 
 
 async def test_duplicate_address_is_refused(portal: Portal) -> None:
