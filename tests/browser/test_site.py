@@ -137,6 +137,20 @@ def test_shortcuts_are_listed(visit: Open) -> None:
     page.wait_for_url("**/pricing")
 
 
+def test_list_that_moves_keeps_the_focus(visit: Open) -> None:
+    """Who is on a link of a list stays there when the list is fetched anew."""
+    page = visit("/")
+    page.locator("#ready a").first.focus()
+    before = page.evaluate("document.activeElement.href")
+    with page.expect_response("**/models/ready"):
+        page.evaluate(
+            "document.querySelector('#ready').old = 1;"
+            "htmx.ajax('GET', '/models/ready', {target: '#ready', swap: 'outerHTML'})"
+        )
+    page.wait_for_function("!document.querySelector('#ready').old")
+    assert page.evaluate("document.activeElement.href") == before
+
+
 def test_keyboard_reaches_the_content(visit: Open) -> None:
     """The first stop skips the navigation."""
     page = visit("/pricing")

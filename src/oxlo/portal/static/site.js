@@ -1,13 +1,15 @@
-// What every page has: copy buttons, theme, shortcuts, one language for all snippets.
+// What every page has: copy buttons, theme, shortcuts, menus, one language for all snippets.
 
 import { showCopyButtons, watchCopyButtons } from "./copy.js";
 import { watchKeys } from "./keys.js";
+import { watchMenus } from "./menus.js";
 import { applyLanguage, watchLanguages } from "./snippets.js";
 import { watchTheme } from "./theme.js";
 
 watchCopyButtons();
 watchKeys();
 watchLanguages();
+watchMenus();
 watchTheme();
 
 // What htmx brings later has the same.

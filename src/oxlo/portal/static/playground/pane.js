@@ -16,7 +16,7 @@ export class Pane {
   // Call `path` and show what `made(reply)` makes of the answer, with its receipt.
   async submit(path, what, made) {
     await run(this.problems, async (signal) => {
-      const waiting = h("p", { class: "muted waiting" }, "Waiting for the answer");
+      const waiting = h("p", { class: "muted" }, "Waiting for the answer");
       this.results.querySelector(".empty")?.remove();
       this.results.prepend(waiting);
       try {

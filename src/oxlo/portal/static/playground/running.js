@@ -17,8 +17,7 @@ export async function run(problems, work) {
   if (running) return false;
   const here = running = new AbortController();
   problems.replaceChildren();
-  send().disabled = true;
-  stop().hidden = false;
+  show({ stopping: true });
   try {
     await work(here.signal);
     return true;
@@ -27,9 +26,18 @@ export async function run(problems, work) {
     return false;
   } finally {
     running = undefined;
-    send().disabled = false;
-    stop().hidden = true;
+    show({ stopping: false });
   }
+}
+
+// One of the two buttons can be used; whoever is on the other is led to it.
+function show({ stopping }) {
+  const [old, next] = stopping ? [send(), stop()] : [stop(), send()];
+  const here = document.activeElement === old;
+  send().disabled = stopping;
+  stop().hidden = false;
+  if (here) next.focus();
+  stop().hidden = !stopping;
 }
 
 function asFault(error) {

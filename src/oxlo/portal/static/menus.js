@@ -1,0 +1,22 @@
+// Menus that lie over the page: Escape closes one and gives the focus back; whoever goes elsewhere has left it.
+
+const OPEN = "details.menu[open]";
+
+function onEscape(event) {
+  const menu = event.key === "Escape" && document.querySelector(OPEN);
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
+}
+
+function onLeaving(event) {
+  for (const menu of document.querySelectorAll(OPEN)) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+}
+
+export function watchMenus() {
+  document.addEventListener("keydown", onEscape);
+  document.addEventListener("focusin", onLeaving);
+  document.addEventListener("click", onLeaving);
+}
