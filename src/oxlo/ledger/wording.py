@@ -95,7 +95,7 @@ class Wording:
     ) -> bytes:
         """End a call, and free its slot where one is named."""
         start = self._settlement(account) if slot is None else self._finish(account, slot)
-        name, ended = call.encode(), b"%d" % int(now * 1000)
+        name, ended = call.encode(), _exact(now)
         words = (
             b"%b$%d\r\n%b\r\n$1\r\n%d\r\n$1\r\n%d\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$1\r\n%d\r\n"
             % (
@@ -148,14 +148,18 @@ class Wording:
             counted.minute,
             counted.minute_used,
             counted.refunds,
-            int(counted.as_of * 1000),
         )
-        epoch = secrets.token_hex(6).encode()
+        epoch, as_of = secrets.token_hex(6).encode(), _exact(counted.as_of)
         words = (b"%d" % figure for figure in figures)
-        return scripts.BEGIN.call(_key(account), self._time(), epoch, *words)
+        return scripts.BEGIN.call(_key(account), self._time(), epoch, *words, as_of)
 
     def _time(self) -> bytes:
         return b"" if self.clock is None else b"%d" % round(self.clock() * 1000)
+
+
+def _exact(at: float) -> bytes:
+    """A moment in ms, to the microsecond: a call may end in the very ms in which it is counted."""
+    return b"%.3f" % (at * 1000)
 
 
 def _key(account: str) -> bytes:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -29,8 +28,6 @@ class ControlDouble:
         #: What accounts used of their day and minute, as their records say; and who was asked for.
         self.counted: dict[str, tuple[int, int]] = {}
         self.countings: list[str] = []
-        #: Until when those records reach.
-        self.clock: Callable[[], float] = time.time
         #: What was relayed to the public socket.
         self.relayed: list[Request] = []
         #: Look-ups wait for this: clear it to keep callers in suspense.
@@ -106,7 +103,7 @@ class ControlDouble:
             minute=int(asked["minute"]),
             minute_used=minute,
             refunds=0,
-            as_of=self.clock(),
+            as_of=time.time(),
         )
 
     async def _public(self, request: Request, reply: Reply) -> None:

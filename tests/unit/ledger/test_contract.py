@@ -6,8 +6,9 @@ import pytest
 from tests.unit.ledger.desks import Desk, memory, shared
 from tests.valkeys import ValkeyServer
 
-from oxlo.errors import ConcurrencyExceeded, DailyLimitExceeded, MinuteLimitExceeded
+from oxlo.errors import ApiError, ConcurrencyExceeded, DailyLimitExceeded, MinuteLimitExceeded
 from oxlo.ledger.base import AlreadySettledError, Reservation
+from oxlo.ledger.counted import Counted
 from oxlo.plans import Plan
 from oxlo.testing.clock import FakeClock
 
@@ -227,4 +228,28 @@ async def test_lost_charge_is_made_again(
     assert await desk.used(make_plan()) == (2, 2, 1)
     await desk.settle(held, counted=False, minute_counted=False)
     assert await desk.used(make_plan()) == (1, 1, 0)
+    await desk.ledger.close()
+
+
+async def test_ended_in_the_ms_of_the_count(
+    valkey: ValkeyServer, clock: FakeClock, make_plan: MakePlan
+) -> None:
+    """A call that runs while Valkey is flushed counts, however soon after the new count it ends."""
+
+    def count(
+        account: str, day: int, minute: int, told: Callable[[Counted | ApiError], None]
+    ) -> None:
+        now = clock()
+        told(Counted(day=day, day_used=0, minute=minute, minute_used=0, refunds=0, as_of=now))
+
+    desk, plan = shared(valkey, clock, count=count), make_plan()
+    await desk.ledger.open()
+    client = desk.ledger.client  # type: ignore[attr-defined]
+    await client.ask(b"FLUSHALL")
+    held = await desk.take(plan)
+    await client.ask(b"FLUSHALL")
+    assert await desk.used(plan) == (0, 0, 0)
+    clock.advance(0.0001)
+    await desk.settle(held, counted=True, minute_counted=True)
+    assert await desk.used(plan) == (1, 1, 0)
     await desk.ledger.close()

@@ -1,5 +1,5 @@
 -- Begin to count: what was used is known from the records of calls. The first to say it is believed.
--- ARGV: time, epoch, day, used, minute, used, refunds, as of (ms).
+-- ARGV: time, epoch, day, used, minute, used, refunds, as of (ms, with its fraction).
 local now = clock()
 if redis.call('EXISTS', COUNTS) == 0 then
   redis.call('HSET', COUNTS, 'epoch', ARGV[2], 'day', ARGV[3], 'day_used', ARGV[4],

@@ -2,7 +2,7 @@
 -- Settling again does nothing. A call of an earlier epoch is charged here if it counts and the
 -- present counts were taken before it ended.
 -- ARGV: time, call, counts for the day, for the minute (0 or 1), its charge ("" when not known),
--- when it ended (ms), whether it uses up a refund.
+-- when it ended (ms, with its fraction), whether it uses up a refund.
 local now = clock()
 local call, counted, minute_counted = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local given, ended, refund = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
