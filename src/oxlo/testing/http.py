@@ -165,9 +165,13 @@ class LocalServer:
     async def stop(self) -> None:
         """Stop listening and drop every connection, as a killed process does."""
         self._server.close()
+        self.hang_up()
+        await self._server.wait_closed()
+
+    def hang_up(self) -> None:
+        """Drop every connection; new ones are accepted."""
         for connection in self._connections:
             connection.drop()
-        await self._server.wait_closed()
 
     async def __aenter__(self) -> Self:
         await self.start()
