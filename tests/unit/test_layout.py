@@ -40,7 +40,11 @@ NOT_IN_GATEWAYS = (
     "hiredis",
 )
 #: Loops that outlive any single failure, and may therefore catch everything.
-TOP_LEVEL_LOOPS = {("gateway/process.py", "_sweep"), ("control/jobs.py", "attempt")}
+TOP_LEVEL_LOOPS = {
+    ("gateway/process.py", "_sweep"),
+    ("gateway/http.py", "_next"),
+    ("control/jobs.py", "attempt"),
+}
 LONGEST = 600
 #: In pieces, so that this file does not name them.
 REGISTRIES = ("py" + "pi.org", "python" + "hosted.org", "registry." + "npmjs.org")

@@ -106,7 +106,7 @@ class Connection:
         return False
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came. The one place where an unforeseen error of any handler ends."""
+        """Parse what came. Unforeseen errors of handlers end here, or in `_next`."""
         if self._closing:
             self._linger(len(data))
             return
@@ -300,7 +300,10 @@ class Connection:
     def _next(self) -> None:
         waits = self._current is None and bool(self._pending)
         if waits and not self._paused_writing and not self._transport.is_closing():
-            self._open(self._pending.popleft())
+            try:
+                self._open(self._pending.popleft())
+            except Exception as error:  # noqa: BLE001 - it is logged there; no parser catches it
+                self._crashed(error)
 
     def _drop_rest(self, exchange: Exchange) -> None:
         """The reply is out and the body is not all in: swallow a little of it, then close."""

@@ -27,6 +27,8 @@ class Echo:
     def open(self, exchange: Exchange) -> "EchoHandler":
         exchange.body_limit = self.limit
         self.opened.append(exchange)
+        if exchange.target == b"/crash-at-once":
+            raise RuntimeError("a bug")
         return EchoHandler(self, exchange)
 
 

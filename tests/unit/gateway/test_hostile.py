@@ -135,6 +135,20 @@ async def test_crash_gives_back_what_was_held(served: Served) -> None:
     assert served.echo.gone_count == 1
 
 
+@pytest.mark.parametrize("target", [b"/crash", b"/crash-at-once"])
+async def test_crash_behind_a_reply(served: Served, target: bytes) -> None:
+    """A bug in a request that had to wait for the reply before it is a 500 as well."""
+    served.echo.hold = True
+    reader, writer = await served.connect()
+    writer.write(post(b"slow", b"") + post(b"x", b"", target))
+    await served.until(lambda: served.echo.bodies)
+    served.echo.opened[0].reply(200, b"", b"first")
+    said = await asyncio.wait_for(reader.read(), 5)
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"HTTP/1.1 500" in said
+    assert b"a bug" not in said
+
+
 async def test_chunked_body_beside_an_upgrade(served: Served) -> None:
     """Java's client offers HTTP/2 with a body of unknown length: it is read as one."""
     head = CHUNKED + b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n\r\n"
