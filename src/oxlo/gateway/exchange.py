@@ -77,6 +77,7 @@ class Exchange:
         "close",
         "complete",
         "connection",
+        "flaw",
         "handler",
         "head",
         "headers",
@@ -107,6 +108,8 @@ class Exchange:
         self.complete = False
         self.close = False
         self.http10 = False
+        #: Why its head is refused, when its turn comes to be answered.
+        self.flaw: ApiError | None = None
         #: Header lines that belong to every reply of this exchange: id, CORS, ...
         self.head = b""
         self._streaming = False

@@ -72,7 +72,7 @@ class Connection:
         #: that is being parsed: `_fed`.
         self._head_bytes = self._fed = 0
         self._body_since = 0.0
-        self._in_head = False
+        self._in_head = self._two_hosts = False
         #: What an upgrade that is ignored brought a body with: the parser is told how it is framed.
         self._resumed: Exchange | None = None
         self._paused_reading = self._paused_writing = False
@@ -120,7 +120,7 @@ class Connection:
         except httptools.HttpParserCallbackError as error:
             self._crashed(error.__context__)
         except httptools.HttpParserError as error:
-            self._malformed(str(error))
+            self._refuse(_not_http(str(error)))
         if self._in_head:
             self._await_head(len(data))
         elif incoming is not None and incoming is self._incoming:
@@ -164,7 +164,7 @@ class Connection:
     def on_url(self, url: bytes) -> None:
         """A piece of the request's target (called by the parser, as are all `on_` methods)."""
         if not self._in_head:  # a new request: what came since the last head were trailers
-            self._in_head = True
+            self._in_head, self._two_hosts = True, False
             self._headers, self._target = {}, b""
         self._target += url
 
@@ -174,6 +174,7 @@ class Connection:
         headers = self._headers
         if key in headers:
             value = headers[key] + (b"; " if key == b"cookie" else b", ") + value
+            self._two_hosts = self._two_hosts or key == b"host"
         headers[key] = value
 
     def on_headers_complete(self) -> None:
@@ -181,6 +182,8 @@ class Connection:
         self._in_head = False
         parser, headers = self._parser, self._headers
         self._headers = {}  # trailers are no headers of this request
+        if self._closing:  # it came in one piece with a request that was refused
+            return
         if self._resumed is not None:
             self._incoming, self._resumed = self._resumed, None
             return
@@ -189,19 +192,25 @@ class Connection:
         exchange.close = not parser.should_keep_alive()
         if exchange.close or b"connection" in headers:  # else it is HTTP/1.1, which keeps alive
             exchange.http10 = parser.get_http_version() == "1.0"
-        too_big = self._head_bytes + self._fed > HEAD_LIMIT and _head_size(exchange) > HEAD_LIMIT
+        exchange.flaw = self._flaw(exchange)
         self._head_bytes = 0
         self._incoming = exchange
         if self._current is not None or self._pending or self._paused_writing:
             self._pending.append(exchange)
             self.pause()
-            return
-        if too_big or len(headers) > HEADER_COUNT_LIMIT:
-            exchange.close = True
-            self._current = exchange
-            exchange.fail(HeadersTooLarge())
-            return
-        self._open(exchange)
+        else:
+            self._open(exchange)
+
+    def _flaw(self, exchange: Exchange) -> ApiError | None:
+        """What is wrong with a head that could be parsed."""
+        headers = exchange.headers
+        if len(headers) > HEADER_COUNT_LIMIT:
+            return HeadersTooLarge()
+        if self._head_bytes + self._fed > HEAD_LIMIT and _head_size(exchange) > HEAD_LIMIT:
+            return HeadersTooLarge()
+        if self._two_hosts or (b"host" not in headers and not exchange.http10):
+            return _not_http("it needs one Host header")  # RFC 9112, section 3.2
+        return None
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
@@ -246,6 +255,11 @@ class Connection:
         if not exchange.complete:
             self._body_since = self.server.now()
             self._due(self._body_since + self.server.limits.body_timeout)
+        if exchange.flaw is not None:
+            exchange.close = True
+            self.server.name_exchange(exchange)
+            exchange.fail(exchange.flaw)
+            return
         try:
             exchange.handler = self.server.application.open(exchange)
         except ApiError as error:
@@ -320,9 +334,6 @@ class Connection:
         if self._head_bytes > LINGER_BYTES:
             self._transport.close()
 
-    def _malformed(self, reason: str) -> None:
-        self._refuse(BadRequest(f"This is not valid HTTP/1.1: {reason}.", code="bad_http"))
-
     def _crashed(self, error: BaseException | None) -> None:
         log.error("request.crashed", exc_info=error)
         exchange = self._current
@@ -332,6 +343,8 @@ class Connection:
 
     def _refuse(self, error: ApiError) -> None:
         """Answer what cannot be parsed, unless an earlier reply is still under way."""
+        if self._transport.is_closing():
+            return
         exchange = self._current
         if exchange is None and self._pending:
             exchange = self._pending[0]
@@ -439,6 +452,10 @@ class Connection:
             self._transport.close()
         elif self._current is not None:
             self._current.close = True
+
+
+def _not_http(reason: str) -> BadRequest:
+    return BadRequest(f"This is not valid HTTP/1.1: {reason}.", code="bad_http")
 
 
 def _awaits_word(exchange: Exchange) -> bool:

@@ -149,6 +149,38 @@ async def test_crash_behind_a_reply(served: Served, target: bytes) -> None:
     assert b"a bug" not in said
 
 
+@pytest.mark.parametrize("hosts", [b"", b"host: x\r\nhost: x\r\n", b"Host: x\r\nhost: y\r\n"])
+async def test_one_host(served: Served, hosts: bytes) -> None:
+    """Without a Host, or with two, a request has no one address: 400, after what came before it."""
+    said = await served.say(GET + b"GET /h HTTP/1.1\r\n" + hosts + b"\r\n" + GET)
+    assert answers(said) == 1
+    assert b"HTTP/1.1 400 Bad Request\r\n" in said
+    assert b"one Host header" in said
+    assert [e.target for e in served.echo.opened] == [b"/g"]
+
+
+async def test_hosts_of_others_do_not_count(served: Served) -> None:
+    """An empty Host is one; hosts among trailers belong to no head."""
+    trailers = b"host: x\r\nhost: y\r\n"
+    body = CHUNKED + b"\r\n2\r\nok\r\n0\r\n" + trailers + b"\r\n"
+    empty = b"GET /e HTTP/1.1\r\nhost:\r\n\r\n"
+    assert answers(await served.say(body + empty + body + post(b"last"))) == 4
+
+
+async def test_flawed_head_waits_its_turn(served: Served) -> None:
+    """A head that is refused does not overtake the reply before it, and is told what is wrong."""
+    served.echo.hold = True
+    reader, writer = await served.connect()
+    flood = b"".join(b"x-%d: y\r\n" % n for n in range(200))
+    writer.write(post(b"slow", b"") + b"GET /f HTTP/1.1\r\nhost: x\r\n" + flood + b"\r\n")
+    await served.until(lambda: served.echo.bodies)
+    served.echo.opened[0].reply(200, b"", b"first")
+    said = await asyncio.wait_for(reader.read(), 5)
+    assert said.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"HTTP/1.1 431" in said
+    assert len(served.echo.opened) == 1
+
+
 async def test_chunked_body_beside_an_upgrade(served: Served) -> None:
     """Java's client offers HTTP/2 with a body of unknown length: it is read as one."""
     head = CHUNKED + b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n\r\n"
