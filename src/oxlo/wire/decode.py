@@ -1,5 +1,6 @@
 """From a request's bytes to its fields: one place that words what is wrong with them."""
 
+import codecs
 import re
 import types
 from collections.abc import Mapping
@@ -105,6 +106,12 @@ def malformed(body: bytes, error: msgspec.DecodeError) -> BadRequest:
     """The body is not JSON, or is not there."""
     if not body.strip():
         return BadRequest("The body is empty. Send a JSON object.", code="bad_json")
+    if body.startswith(codecs.BOM_UTF8):
+        return BadRequest(
+            "The body begins with a byte order mark (EF BB BF), which JSON has not. "
+            "Encode it as UTF-8 without one.",
+            code="bad_json",
+        )
     reason = str(error).removeprefix("JSON is malformed: ")
     return BadRequest(
         f"We could not parse the JSON body of your request: {reason.rstrip('.')}.", code="bad_json"

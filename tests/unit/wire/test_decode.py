@@ -49,6 +49,12 @@ def test_no_request(body: bytes, code: str) -> None:
     assert caught.value.message.endswith(".")
 
 
+def test_byte_order_mark() -> None:
+    """A byte order mark, which no editor shows, is named as what is wrong."""
+    with pytest.raises(BadRequest, match="begins with a byte order mark"):
+        chat.decode(b"\xef\xbb\xbf" + json.dumps(CHAT).encode())
+
+
 @pytest.mark.parametrize("inside", [DEEP, CLOSED, b'{"a":' * 100_000])
 @pytest.mark.parametrize(
     "body",
