@@ -63,6 +63,7 @@ HOT = (
     "gateway/quota.py",
     "gateway/receipts.py",
     "gateway/routes.py",
+    "gateway/server.py",
     "gateway/sharing.py",
     "gateway/shared.py",
     "gateway/upstream.py",

@@ -14,7 +14,7 @@ from tests.gateway.conftest import Platform, Start, stop_the_clock
 from oxlo import unixserver
 from oxlo.control import context, jobs, public
 from oxlo.gateway.admin import Admin
-from oxlo.gateway.http import Server
+from oxlo.gateway.server import Server
 from oxlo.store import migrate
 from oxlo.store.database import Database
 from oxlo.testing.engine import Script

@@ -19,7 +19,6 @@ from oxlo.gateway.body import Budget
 from oxlo.gateway.call import Call
 from oxlo.gateway.exchange import Exchange, Handler
 from oxlo.gateway.exchange import State as ExchangeState
-from oxlo.gateway.http import Server
 from oxlo.gateway.idempotency import Idempotency
 from oxlo.gateway.ledgers import answers, ledger
 from oxlo.gateway.lookup import Lookup
@@ -27,6 +26,7 @@ from oxlo.gateway.media import Media
 from oxlo.gateway.metrics import CallMetrics, Metrics
 from oxlo.gateway.relay import Proxies
 from oxlo.gateway.routes import Routes
+from oxlo.gateway.server import Server
 from oxlo.gateway.sharing import Sharing
 from oxlo.gateway.spool import Spool
 from oxlo.gateway.upstream import Upstream

@@ -6,8 +6,7 @@ replies before them are made and read, and reading stops until they are done.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import httptools
 import structlog
@@ -19,8 +18,11 @@ from oxlo.errors import (
     InternalError,
     RequestTimedOut,
 )
-from oxlo.gateway.body import SPOOL_ABOVE, Budget
-from oxlo.gateway.exchange import SILENT, Exchange, Handler, State, too_large
+from oxlo.gateway.body import SPOOL_ABOVE
+from oxlo.gateway.exchange import SILENT, Exchange, State, too_large
+
+if TYPE_CHECKING:
+    from oxlo.gateway.server import Server
 
 log = structlog.get_logger()
 
@@ -32,26 +34,6 @@ LINGER_SECONDS = 5.0
 #: A body may arrive no slower than this, beyond the first `body_timeout` seconds.
 BODY_BYTES_PER_SECOND = 16 * 1024
 NEVER: Final = float("inf")
-
-
-class Application(Protocol):
-    """What answers exchanges."""
-
-    def open(self, exchange: "Exchange") -> Handler:
-        """Take up an exchange by its head. May reply at once, or raise ApiError."""
-
-
-class Limits(Protocol):
-    """The settings that a connection needs (see `Settings`)."""
-
-    @property
-    def head_timeout(self) -> float: ...  # noqa: D102
-    @property
-    def body_timeout(self) -> float: ...  # noqa: D102
-    @property
-    def idle_timeout(self) -> float: ...  # noqa: D102
-    @property
-    def write_timeout(self) -> float: ...  # noqa: D102
 
 
 class Connection:
@@ -464,51 +446,3 @@ def _awaits_word(exchange: Exchange) -> bool:
 
 def _head_size(exchange: Exchange) -> int:
     return len(exchange.target) + sum(len(k) + len(v) for k, v in exchange.headers.items())
-
-
-class Server:
-    """What all connections of one listener share."""
-
-    def __init__(
-        self,
-        application: Application,
-        limits: Limits,
-        budget: Budget,
-        now: Callable[[], float],
-        name_exchange: Callable[[Exchange], None],
-    ) -> None:
-        self.application = application
-        self.limits = limits
-        self.budget = budget
-        self.now = now
-        #: Gives an exchange its id; the application's business, needed for malformed requests too.
-        self.name_exchange = name_exchange
-        self.connections: set[Connection] = set()
-        self.draining = False
-        #: Set when draining has left no connection.
-        self.empty = asyncio.Event()
-
-    def __call__(self) -> asyncio.Protocol:
-        """Make the protocol of a new connection."""
-        return cast(asyncio.Protocol, Connection(self))
-
-    def left(self, connection: Connection) -> None:
-        """A connection has ended."""
-        self.connections.discard(connection)
-        self._note_empty()
-
-    def _note_empty(self) -> None:
-        if self.draining and not self.connections:
-            self.empty.set()
-
-    def sweep(self, now: float) -> None:
-        """Expire connections whose deadline has passed; called twice a second."""
-        for connection in [c for c in self.connections if c.deadline < now]:
-            connection.expire(now)
-
-    def drain(self) -> None:
-        """Close idle connections, and the others after their current reply."""
-        self.draining = True
-        self._note_empty()
-        for connection in list(self.connections):
-            connection.close_when_idle()

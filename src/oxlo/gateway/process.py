@@ -12,7 +12,7 @@ import uvloop
 from oxlo import catalogue, plans
 from oxlo.gateway.admin import Admin
 from oxlo.gateway.core import SWEEP_SECONDS, Gateway
-from oxlo.gateway.http import Server
+from oxlo.gateway.server import Server
 from oxlo.settings import Settings
 
 log = structlog.get_logger()

@@ -8,7 +8,7 @@ import pytest
 
 from oxlo.gateway.body import Body, Budget
 from oxlo.gateway.exchange import Exchange
-from oxlo.gateway.http import Server
+from oxlo.gateway.server import Server
 from oxlo.gateway.spool import Spool
 from oxlo.settings import Settings
 from oxlo.testing.clock import FakeClock

@@ -1,0 +1,77 @@
+"""What all connections of one listener share: who answers, the limits, the end."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol, cast
+
+from oxlo.gateway.body import Budget
+from oxlo.gateway.exchange import Exchange, Handler
+from oxlo.gateway.http import Connection
+
+
+class Application(Protocol):
+    """What answers exchanges."""
+
+    def open(self, exchange: Exchange) -> Handler:
+        """Take up an exchange by its head. May reply at once, or raise ApiError."""
+
+
+class Limits(Protocol):
+    """The settings that a connection needs (see `Settings`)."""
+
+    @property
+    def head_timeout(self) -> float: ...  # noqa: D102
+    @property
+    def body_timeout(self) -> float: ...  # noqa: D102
+    @property
+    def idle_timeout(self) -> float: ...  # noqa: D102
+    @property
+    def write_timeout(self) -> float: ...  # noqa: D102
+
+
+class Server:
+    """What all connections of one listener share."""
+
+    def __init__(
+        self,
+        application: Application,
+        limits: Limits,
+        budget: Budget,
+        now: Callable[[], float],
+        name_exchange: Callable[[Exchange], None],
+    ) -> None:
+        self.application = application
+        self.limits = limits
+        self.budget = budget
+        self.now = now
+        #: Gives an exchange its id; the application's business, needed for malformed requests too.
+        self.name_exchange = name_exchange
+        self.connections: set[Connection] = set()
+        self.draining = False
+        #: Set when draining has left no connection.
+        self.empty = asyncio.Event()
+
+    def __call__(self) -> asyncio.Protocol:
+        """Make the protocol of a new connection."""
+        return cast(asyncio.Protocol, Connection(self))
+
+    def left(self, connection: Connection) -> None:
+        """A connection has ended."""
+        self.connections.discard(connection)
+        self._note_empty()
+
+    def _note_empty(self) -> None:
+        if self.draining and not self.connections:
+            self.empty.set()
+
+    def sweep(self, now: float) -> None:
+        """Expire connections whose deadline has passed; called twice a second."""
+        for connection in [c for c in self.connections if c.deadline < now]:
+            connection.expire(now)
+
+    def drain(self) -> None:
+        """Close idle connections, and the others after their current reply."""
+        self.draining = True
+        self._note_empty()
+        for connection in list(self.connections):
+            connection.close_when_idle()
