@@ -12,7 +12,7 @@ from oxlo.errors import ApiError, EngineFailed, EngineTimedOut
 from oxlo.gateway import quota
 from oxlo.gateway.backends import Backend
 from oxlo.gateway.endpoints import Endpoint
-from oxlo.gateway.upstream import Sending
+from oxlo.gateway.sending import Sending
 
 log = structlog.get_logger()
 

@@ -7,7 +7,8 @@ no idle connection to it; what it answers does not matter, and health is judged 
 
 from typing import Final
 
-from oxlo.gateway.upstream import Sending, Upstream
+from oxlo.gateway.sending import Sending
+from oxlo.gateway.upstream import Upstream
 
 #: Seconds between two greetings: some servers keep no idle connection, or answer nothing.
 AGAIN: Final = 10.0

@@ -12,9 +12,10 @@ from oxlo.gateway.attachments import Attachments
 from oxlo.gateway.backends import Backend
 from oxlo.gateway.body import Body
 from oxlo.gateway.chain import Chain
+from oxlo.gateway.collect import Collect
 from oxlo.gateway.endpoints import Decode, Endpoint, is_form
 from oxlo.gateway.exchange import Exchange
-from oxlo.gateway.upstream import Collect, Sending
+from oxlo.gateway.sending import Sending
 from oxlo.ledger.base import Reservation, Waiter
 from oxlo.plans import Plan
 from oxlo.plans.caller import Caller

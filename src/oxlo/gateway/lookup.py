@@ -8,7 +8,8 @@ from urllib.parse import quote
 import msgspec
 
 from oxlo.errors import ApiError, LimitsUnavailable, Overloaded
-from oxlo.gateway.upstream import Collect, Upstream
+from oxlo.gateway.collect import Collect
+from oxlo.gateway.upstream import Upstream
 from oxlo.ledger.counted import Counted
 from oxlo.plans.caller import Caller
 

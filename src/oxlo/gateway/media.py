@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
+from oxlo.gateway.collect import Collect
 from oxlo.gateway.greeting import Greeting
+from oxlo.gateway.sending import Sending
 from oxlo.gateway.spool import Spool
-from oxlo.gateway.upstream import Collect, Sending, Upstream
+from oxlo.gateway.upstream import Upstream
 from oxlo.settings import Settings
 
 

@@ -8,7 +8,7 @@ from oxlo.errors import Overloaded
 from oxlo.gateway.body import Body
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
-from oxlo.gateway.upstream import Sending
+from oxlo.gateway.sending import Sending
 from oxlo.plans.caller import Caller
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ Closing a connection is how a call is cancelled: the engine sees its client gone
 import asyncio
 import ssl
 from collections.abc import Callable, Iterator
-from typing import Any, Final, Protocol, cast
+from typing import Final, cast
 from urllib.parse import urlsplit
 
 import httptools
@@ -14,6 +14,7 @@ import httptools
 from oxlo.engines.dialect import EngineCall
 from oxlo.engines.parts import Parts
 from oxlo.gateway.feed import chunks
+from oxlo.gateway.sending import Receiver, Sending
 
 #: A head larger than this from an engine is not a reply.
 HEAD_LIMIT = 64 * 1024
@@ -22,22 +23,6 @@ CONNECT_TIMEOUT = 5.0
 COPY_LIMIT: Final = 16 * 1024
 #: Idle connections kept to one engine.
 IDLE_LIMIT: Final = 512
-
-
-class Receiver(Protocol):
-    """Who gets an engine's reply."""
-
-    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
-        """The reply's head; header names are in lower case."""
-
-    def on_data(self, data: bytes) -> None:
-        """A piece of the reply's body."""
-
-    def on_end(self) -> None:
-        """The reply is complete."""
-
-    def on_fail(self, reason: str, *, sent: bool) -> None:
-        """The exchange broke; `sent`: the engine may have begun to work on it."""
 
 
 class Upstream:
@@ -65,7 +50,7 @@ class Upstream:
         """Connections that wait for a call."""
         return len(self._idle)
 
-    def post(self, call: EngineCall, receiver: Receiver) -> "Sending":
+    def post(self, call: EngineCall, receiver: Receiver) -> Sending:
         """Send an engine's request; the reply goes to `receiver`."""
         head, body = self._posts.get(call.path), call.body
         if head is None:
@@ -77,7 +62,7 @@ class Upstream:
 
     def request(
         self, method: bytes, target: bytes, headers: bytes, body: bytes, receiver: Receiver
-    ) -> "Sending":
+    ) -> Sending:
         """Send any request; `headers` are whole lines."""
         length = b"content-length: %d\r\n\r\n" % len(body) if body else b"\r\n"
         head = b"%b %b%b HTTP/1.1\r\n%b%b%b" % (
@@ -90,22 +75,22 @@ class Upstream:
         )
         return self.send(head, body, receiver)
 
-    def send(self, head: bytes, body: bytes | Parts, receiver: Receiver) -> "Sending":
+    def send(self, head: bytes, body: bytes | Parts, receiver: Receiver) -> Sending:
         """Send on an idle connection, or on a new one."""
-        sending = Sending(self, head, body, receiver)
+        sending = Sending(head, body, receiver)
         if self._idle:
             self._idle.pop().start(sending)
         else:
             self.connect(sending)
         return sending
 
-    def connect(self, sending: "Sending") -> None:
+    def connect(self, sending: Sending) -> None:
         """Open a connection and send on it."""
         task = self._loop.create_task(self._connect(sending))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
-    async def _connect(self, sending: "Sending") -> None:
+    async def _connect(self, sending: Sending) -> None:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 connection = await self._dial()
@@ -150,40 +135,6 @@ class Upstream:
         """Close the idle connections; busy ones end with their exchange."""
         while self._idle:
             self._idle.pop().abort()
-
-
-class Sending:
-    """One request under way: what the caller keeps, to pause or cancel it."""
-
-    __slots__ = ("body", "cancelled", "connection", "head", "receiver", "retried", "upstream")
-
-    def __init__(
-        self, upstream: Upstream, head: bytes, body: bytes | Parts, receiver: Receiver
-    ) -> None:
-        self.upstream = upstream
-        self.head = head
-        self.body = body
-        self.receiver = receiver
-        self.connection: Connection | None = None
-        self.cancelled = False
-        self.retried = False
-
-    def cancel(self) -> None:
-        """Drop the exchange; the engine sees its client gone."""
-        self.cancelled = True
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            connection.abort()
-
-    def pause(self) -> None:
-        """Read no more of the reply for now."""
-        if self.connection is not None:
-            self.connection.pause()
-
-    def resume(self) -> None:
-        """Read on."""
-        if self.connection is not None:
-            self.connection.resume()
 
 
 class _Unasked(Exception):
@@ -420,33 +371,3 @@ class Connection:
         if self._paused:
             self._paused = False
             self._transport.resume_reading()
-
-
-class Collect:
-    """A receiver that gathers a whole reply and hands it to one function.
-
-    `done(status, body)`; status 0 and the reason as body when the exchange broke.
-    """
-
-    __slots__ = ("_chunks", "_done", "_status")
-
-    def __init__(self, done: Any) -> None:
-        self._done = done
-        self._status = 0
-        self._chunks: list[bytes] = []
-
-    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
-        """Keep the status."""
-        self._status = status
-
-    def on_data(self, data: bytes) -> None:
-        """Keep a piece."""
-        self._chunks.append(data)
-
-    def on_end(self) -> None:
-        """Hand it over."""
-        self._done(self._status, b"".join(self._chunks))
-
-    def on_fail(self, reason: str, *, sent: bool) -> None:
-        """Hand over the reason."""
-        self._done(0, reason.encode())

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from oxlo.engines.dialect import EngineCall
-from oxlo.gateway.upstream import Collect, Connection, Upstream
+from oxlo.gateway.collect import Collect
+from oxlo.gateway.upstream import Connection, Upstream
 
 SIZED = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 CLOSING = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello"

@@ -7,7 +7,9 @@ import pytest
 
 from oxlo.engines.dialect import EngineCall
 from oxlo.engines.parts import FilePart, Parts, form
-from oxlo.gateway.upstream import Collect, Connection, Sending, Upstream
+from oxlo.gateway.collect import Collect
+from oxlo.gateway.sending import Sending
+from oxlo.gateway.upstream import Connection, Upstream
 from oxlo.testing.engine import Canned, EngineDouble
 from oxlo.wire.media import File
 
@@ -102,7 +104,7 @@ async def test_a_full_transport_is_waited_for(tmp_path: Path) -> None:
     transport = Narrow(connection)
     connection.connection_made(transport)
     parts = Parts((FilePart(file.path, file.size),))
-    connection.start(Sending(upstream, b"head", parts, Collect(lambda status, body: None)))
+    connection.start(Sending(b"head", parts, Collect(lambda status, body: None)))
     await turns()
     assert transport.taken == [b"head"]
     connection.resume_writing()
@@ -141,7 +143,7 @@ async def test_nothing_is_left_for_the_next(behind: bytes, kept: bool) -> None:
     connection.connection_made(Narrow(connection))
     told: list[tuple[int, bytes]] = []
     done = Collect(lambda status, body: told.append((status, body)))
-    connection.start(Sending(upstream, b"head", b"", done))
+    connection.start(Sending(b"head", b"", done))
     connection.data_received(OK + b"y")
     connection.data_received(b"e" + behind)
     assert told == [(200, b"ye")]
