@@ -2,17 +2,15 @@
 
 import asyncio
 import contextlib
-import os
 import time
 from collections.abc import Callable
 from typing import Final
 
-import msgspec
 import structlog
 
 from oxlo.catalogue import Catalogue
 from oxlo.errors import ApiError, ShuttingDown
-from oxlo.gateway import auth, headers
+from oxlo.gateway import auth
 from oxlo.gateway.admission import Admission
 from oxlo.gateway.backends import Backends, Group, Slot
 from oxlo.gateway.body import Budget
@@ -24,35 +22,27 @@ from oxlo.gateway.ledgers import answers, ledger
 from oxlo.gateway.lookup import Lookup
 from oxlo.gateway.media import Media
 from oxlo.gateway.metrics import CallMetrics, Metrics
+from oxlo.gateway.names import Names
 from oxlo.gateway.relay import Proxies
 from oxlo.gateway.routes import Routes
 from oxlo.gateway.server import Server
 from oxlo.gateway.sharing import Sharing
 from oxlo.gateway.spool import Spool
+from oxlo.gateway.terms import Terms
 from oxlo.gateway.upstream import Upstream
 from oxlo.ledger.base import Ledger
 from oxlo.ledger.journal import Journal
 from oxlo.ledger.records import Snapshot
 from oxlo.ledger.recovery import recover
-from oxlo.ledger.windows import day_of
 from oxlo.plans import Plan, Plans
 from oxlo.plans.caller import Caller
-from oxlo.plans.edited import Watched
 from oxlo.settings import Settings
 
 log = structlog.get_logger()
 
 SWEEP_SECONDS = 0.5
-_HEX: Final = tuple(b"%02x" % n for n in range(256))
 #: What metrics call models that are not in the catalogue.
 UNKNOWN: Final = "unknown"
-
-
-def raised(plan: Plan, granted: int) -> Plan:
-    """The plan with requests that an operator granted for the day."""
-    if plan.requests_per_day is None or not granted:
-        return plan
-    return msgspec.structs.replace(plan, requests_per_day=plan.requests_per_day + granted)
 
 
 class Gateway:
@@ -68,14 +58,14 @@ class Gateway:
     ) -> None:
         self.settings = settings
         self.catalogue = catalogue
-        self._plans = {plan.id: plan for plan in plans}
-        self._plans_file = Watched(settings.plans or settings.edited_plans)
+        self.terms = Terms(plans, settings.plans or settings.edited_plans)
         self.name = name
         self.loop = loop
         #: Seconds that only ever grow, for durations; and UTC seconds, for windows and receipts.
         self.clock: Callable[[], float] = loop.time
         self.wall: Callable[[], float] = time.time
         self.started_at = self.wall()
+        self.names = Names(self.started_at)
         self.metrics = Metrics()
         self.journal = Journal(
             settings.journal_dir,
@@ -103,15 +93,11 @@ class Gateway:
             settings,
             Budget(settings.body_memory_mb << 20, self.spool),
             self.clock,
-            self.name_exchange,
+            self.names.give,
         )
         self.idempotency = Idempotency(self, answers(settings, loop, name))
         self.draining = False
         self.routes = Routes(self)
-        self._date = headers.date_line(self.started_at)
-        self._id_start = b"req_" + os.urandom(9).hex().encode()
-        self._id_block = b""
-        self._id_count = 0
         self._call_metrics: dict[tuple[str, str, str], CallMetrics] = {}
 
         #: Begins the end; set by whoever runs this gateway.
@@ -128,24 +114,9 @@ class Gateway:
 
     # Exchanges.
 
-    def name_exchange(self, exchange: Exchange) -> None:
-        """Give an exchange its id and the header lines of every reply."""
-        exchange.id = self._next_id()
-        origin = exchange.headers.get(b"origin")
-        cors = headers.cors(origin) if origin else b""
-        exchange.head = b"%bx-request-id: %b\r\n%b" % (self._date, exchange.id, cors)
-
-    def _next_id(self) -> bytes:
-        """Its last two digits count fastest: all before them is written once for 256 calls."""
-        count = self._id_count
-        self._id_count = count + 1
-        if count & 0xFF == 0:
-            self._id_block = b"%b%08x" % (self._id_start, count >> 8)
-        return self._id_block + _HEX[count & 0xFF]
-
     def open(self, exchange: Exchange) -> Handler:
         """Find who answers. Raises ApiError: 401, 404, 405, 503."""
-        self.name_exchange(exchange)
+        self.names.give(exchange)
         return self.routes.open(exchange)
 
     def authenticate(
@@ -200,8 +171,7 @@ class Gateway:
 
     def plan_of(self, caller: Caller) -> Plan:
         """The plan of a caller, as now in force."""
-        plan = self._plans[caller.plan]
-        return plan if not caller.grants else raised(plan, caller.granted(day_of(self.wall())))
+        return self.terms.of(caller, self.wall)
 
     def check_admitting(self) -> None:
         """Whether new calls are taken. Raises ShuttingDown or Overloaded."""
@@ -272,7 +242,7 @@ class Gateway:
     def sweep(self) -> None:
         """Twice a second: everything that depends on the passing of time."""
         clock, wall = self.clock(), self.wall()
-        self._date = headers.date_line(wall)
+        self.names.tick(wall)
         self.server.sweep(clock)
         for call in list(self.calls):
             call.tick(clock)
@@ -294,9 +264,8 @@ class Gateway:
 
     def _follow_plans(self) -> None:
         """Plans that were edited hold from the next call on."""
-        plans = self._plans_file.changed()
+        plans = self.terms.changed()
         if plans is not None:
-            self._plans = {plan.id: plan for plan in plans}
             self.admission.use(plans)
 
     def _changed(self, counter: int | None) -> None:

@@ -92,7 +92,7 @@ async def _listen(
         settings,
         gateway.server.budget,
         gateway.clock,
-        gateway.name_exchange,
+        gateway.names.give,
     )
     private = await loop.create_unix_server(admin, str(path))
     path.chmod(0o600)
