@@ -58,15 +58,33 @@ class Gateway:
     ) -> None:
         self.settings = settings
         self.catalogue = catalogue
-        self.terms = Terms(plans, settings.plans or settings.edited_plans)
         self.name = name
         self.loop = loop
         #: Seconds that only ever grow, for durations; and UTC seconds, for windows and receipts.
         self.clock: Callable[[], float] = loop.time
         self.wall: Callable[[], float] = time.time
         self.started_at = self.wall()
-        self.names = Names(self.started_at)
+        self.draining = False
+        #: Begins the end; set by whoever runs this gateway.
+        self.start_draining: Callable[[], None] = lambda: None
+
+        # Who calls, and by which rules.
+        self.lookup = Lookup(settings.control_private_socket, loop)
+        self.keys = auth.Keys(self.lookup, settings.signing_secret())
+        self.terms = Terms(plans, settings.plans or settings.edited_plans)
+        self.proxies = Proxies(settings.trusted_proxies)
+
+        # Who answers.
+        self.backends = Backends(settings.replicas_file, settings.queue_limit, loop, self.serve)
+        self.admission = Admission(catalogue, plans, self.backends)
+        self.control = Upstream(f"unix:{settings.control_socket}", loop)
+        self.spool = Spool(settings.spool_dir / name, loop)
+        self.media = Media(settings, self.spool, loop)
+
+        # What is counted and written down.
+        self.calls: set[Call] = set()
         self.metrics = Metrics()
+        self._call_metrics: dict[tuple[str, str, str], CallMetrics] = {}
         self.journal = Journal(
             settings.journal_dir,
             name,
@@ -74,34 +92,18 @@ class Gateway:
             schedule=loop.call_soon,
             snapshot=self._snapshot,
         )
-        self.backends = Backends(settings.replicas_file, settings.queue_limit, loop, self.serve)
-        self.admission = Admission(catalogue, plans, self.backends)
-        self.lookup = Lookup(settings.control_private_socket, loop)
         self.ledger: Ledger
         self.ledger, slots = ledger(settings, loop, name, self.lookup)
         self.ledger.on_change = self._told_of_change
         #: How slots are come by where other gateways want them as well.
         self.sharing = Sharing(self, slots) if slots is not None else None
-        self.keys = auth.Keys(self.lookup, settings.signing_secret())
-        self.control = Upstream(f"unix:{settings.control_socket}", loop)
-        self.proxies = Proxies(settings.trusted_proxies)
-        self.calls: set[Call] = set()
-        self.spool = Spool(settings.spool_dir / name, loop)
-        self.media = Media(settings, self.spool, loop)
-        self.server = Server(
-            self,
-            settings,
-            Budget(settings.body_memory_mb << 20, self.spool),
-            self.clock,
-            self.names.give,
-        )
-        self.idempotency = Idempotency(self, answers(settings, loop, name))
-        self.draining = False
-        self.routes = Routes(self)
-        self._call_metrics: dict[tuple[str, str, str], CallMetrics] = {}
 
-        #: Begins the end; set by whoever runs this gateway.
-        self.start_draining: Callable[[], None] = lambda: None
+        # The client's side.
+        self.names = Names(self.started_at)
+        self.idempotency = Idempotency(self, answers(settings, loop, name))
+        self.routes = Routes(self)
+        budget = Budget(settings.body_memory_mb << 20, self.spool)
+        self.server = Server(self, settings, budget, self.clock, self.names.give)
 
     def recover(self) -> None:
         """Take up the counts of the last run, settle its open calls, remove its leftovers."""
