@@ -165,19 +165,7 @@ async def export(request: Request) -> Response:
     desk, account = Desk.of(request), guard.visit(request).account
     await desk.live.drain()
     async with desk.site.database.read() as db:
-        taken = {
-            "account": _without(account, "password_hash", "totp_nonce", "totp_step"),
-            "keys": [_without(k, "sha256") for k in await keys.of_account(db, account.id)],
-            "sessions": [
-                _without(s, "sha256") for s in await stored.of_account(db, account.id, now=desk.now)
-            ],
-            "providers": await identity.linked(db, account.id),
-            "log": await audit.latest(db, about=account.id, limit=_EXPORTED),
-            "requests": [
-                requests.as_dict(call)
-                for call in (await history.page(db, account.id, limit=_EXPORTED)).calls
-            ],
-        }
+        taken = await _taken(db, account, desk.now)
     return Response(
         msgspec.json.format(msgspec.json.encode(taken)),
         headers={
@@ -186,6 +174,19 @@ async def export(request: Request) -> Response:
         },
         media_type="application/json",
     )
+
+
+async def _taken(db: AsyncConnection, account: Account, now: float) -> dict[str, Any]:
+    logins = await stored.of_account(db, account.id, now=now)
+    made = (await history.page(db, account.id, limit=_EXPORTED)).calls
+    return {
+        "account": _without(account, "password_hash", "totp_nonce", "totp_step"),
+        "keys": [_without(key, "sha256") for key in await keys.of_account(db, account.id)],
+        "sessions": [_without(login, "sha256") for login in logins],
+        "providers": await identity.linked(db, account.id),
+        "log": await audit.latest(db, about=account.id, limit=_EXPORTED),
+        "requests": [requests.as_dict(call) for call in made],
+    }
 
 
 async def delete(request: Request, form: FormData) -> Response:
@@ -279,18 +280,12 @@ async def respond(
         logins = await stored.of_account(db, account.id, now=desk.now)
         linked = await identity.linked(db, account.id)
         left = await recovery.left(db, account.id)
-    pending = account.totp_nonce is not None and account.totp_at is None
-    secret = totp.secret(desk.signing, account.totp_nonce or "") if pending else ""
-    link = totp.uri(secret, account.email or account.name) if secret else ""
-    context = {
+    context = _pairing(desk, account) | {
         "account": account,
         "sessions": logins,
         "this": visit.session.id,
         "browser": agents.named,
         "problems": guard.Filled({problem.field: str(problem)} if problem else {}),
-        "secret": totp.shown(secret),
-        "uri": link,
-        "picture": totp.picture(link) if link else "",
         "codes": recovery_codes,
         "codes_left": left,
         "linked": linked,
@@ -299,3 +294,12 @@ async def respond(
     }
     status = 400 if problem else 200
     return guard.respond(request, "dashboard/settings.html", context, status=status)
+
+
+def _pairing(desk: Desk, account: Account) -> dict[str, Any]:
+    """The secret that an authenticator is shown, while it is not confirmed."""
+    if account.totp_nonce is None or account.totp_at is not None:
+        return {"secret": "", "uri": "", "picture": ""}
+    secret = totp.secret(desk.signing, account.totp_nonce)
+    link = totp.uri(secret, account.email or account.name)
+    return {"secret": totp.shown(secret), "uri": link, "picture": totp.picture(link)}

@@ -55,7 +55,7 @@ class Asked(NamedTuple):
 
 async def page(request: Request) -> Response:
     """Bars, and their table."""
-    desk, asked = Desk.of(request), _asked(request)
+    asked = _asked(request)
     groups, (total,) = await _groups(request, asked)
     names = await _key_names(request) if asked.by == "key" else {}
     bars = [_bar(asked, group, names) for group in _filled(asked, groups)]
@@ -71,7 +71,6 @@ async def page(request: Request) -> Response:
         "rows": [_row(asked, group, names) for group in _told(asked, groups)],
         "columns": _columns(asked),
         "csv": f"/dashboard/usage.csv?{urlencode({'by': asked.by, 'days': asked.days})}",
-        "plan": desk.site.plans,
     }
     return guard.respond(request, "dashboard/usage.html", context)
 

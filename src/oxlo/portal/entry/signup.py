@@ -82,6 +82,7 @@ async def _made(request: Request, asked: Asked) -> Account:
         await _check_new(db, email, asked.promo, now=now)
     hashed = await desk.passwords.hash(asked.password)
     async with desk.site.database.write() as db:
+        # Again: hashing took a while, and others may have signed up meanwhile.
         await limits.check(db, limits.SIGNUP, where, "sign-ups from your network", now=now)
         account = await create(db, email, first_plan(desk), now=now)
         await brakes.note(db, limits.SIGNUP, where, now=now)
@@ -89,16 +90,20 @@ async def _made(request: Request, asked: Asked) -> Account:
         if asked.promo:
             await promos.redeem(db, account, asked.promo, now=now)
         await ask_to_verify(db, desk, account)
-        await audit.write(
-            db,
-            "account.sign_up",
-            actor=account.id,
-            target=account.id,
-            now=now,
-            detail=asked.promo.upper(),
-            address=address(request),
-        )
+        await _note(db, request, account, asked.promo)
     return account
+
+
+async def _note(db: AsyncConnection, request: Request, account: Account, promo: str) -> None:
+    await audit.write(
+        db,
+        "account.sign_up",
+        actor=account.id,
+        target=account.id,
+        now=Desk.of(request).now,
+        detail=promo.upper(),
+        address=address(request),
+    )
 
 
 async def _count_probe(request: Request) -> None:

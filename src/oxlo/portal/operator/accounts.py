@@ -1,6 +1,6 @@
 """Accounts, for operators: found, put on plans, given requests, closed."""
 
-from typing import NamedTuple
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import FormData
@@ -20,6 +20,9 @@ from oxlo.store.errors import AccountNotFound, CallNotFound, InvalidGrant
 
 _ON_A_PAGE = 50
 _LATEST = 10
+#: Entries of the log, and days whose grants are listed.
+_LOGGED = 20
+_GRANTED_DAYS = 30
 _DONE = {
     "plan": "The account is on its new plan, from its next call on.",
     "granted": "The requests are granted for today.",
@@ -30,14 +33,6 @@ _DONE = {
     "verified": "The address is confirmed.",
     "role": "The account's role is changed.",
 }
-
-
-class Known(NamedTuple):
-    """What the page of an account shows."""
-
-    account: Account
-    keys: int
-    used: standing.Used
 
 
 async def page(request: Request) -> Response:
@@ -192,28 +187,28 @@ async def _one(request: Request, *, problem: str = "", link: str = "") -> Respon
     try:
         async with desk.site.database.read() as db:
             account = await _found(db, request)
-            used = await standing.used(db, account.id, now=desk.now)
-            mine = await keys.of_account(db, account.id)
-            latest = await history.page(db, account.id, limit=_LATEST)
-            given = await grants.between(db, account.id, day_of(desk.now) - 30, 1 << 30)
-            log = await audit.latest(db, about=account.id, limit=20)
-            names = await search.names(db, {e.actor for e in log} | {e.target for e in log})
+            known = await _known(db, desk, account)
     except AccountNotFound:
         return guard.respond(request, "operator/gone.html", {}, status=404)
-    plan = overview.plan_of(desk, account)
-    context = {
-        "account": account,
-        "limits": overview.standing_of(plan, used, desk.now),
-        "plans": tuple(desk.site.plans),
-        "keys": mine,
-        "calls": latest.calls,
-        "grants": given,
-        "log": log,
-        "names": names,
-        "reason": desk.live.reason,
-        "problem": problem,
-        "link": link,
-        "own": account.id == guard.visit(request).account.id,
-    }
+    own = account.id == guard.visit(request).account.id
+    context = known | {"problem": problem, "link": link, "own": own}
     status = 400 if problem else 200
     return guard.respond(request, "operator/account.html", context, status=status)
+
+
+async def _known(db: AsyncConnection, desk: Desk, account: Account) -> dict[str, Any]:
+    """What the page of an account shows of it."""
+    used = await standing.used(db, account.id, now=desk.now)
+    log = await audit.latest(db, about=account.id, limit=_LOGGED)
+    today = day_of(desk.now)
+    return {
+        "account": account,
+        "limits": overview.standing_of(overview.plan_of(desk, account), used, desk.now),
+        "plans": tuple(desk.site.plans),
+        "keys": await keys.of_account(db, account.id),
+        "calls": (await history.page(db, account.id, limit=_LATEST)).calls,
+        "grants": await grants.between(db, account.id, today - _GRANTED_DAYS, today + 1),
+        "log": log,
+        "names": await search.names(db, {e.actor for e in log} | {e.target for e in log}),
+        "reason": desk.live.reason,
+    }
