@@ -29,7 +29,6 @@ async def page(request: Request) -> Response:
     context = {
         "wishes": waiting,
         "names": names,
-        "plan_names": {plan.id: plan.name for plan in desk.site.plans},
         "provider": desk.billing.name,
     }
     return guard.respond(request, "operator/wishes.html", context)
