@@ -1,6 +1,6 @@
 """What pages show that is not in SQL: lent by the control process, which may ask gateways."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from oxlo.store.calls import Call
@@ -46,9 +46,3 @@ class Live:
     gateways: Callable[[], Awaitable[Gateways]] = _no_gateways
     #: One sentence: what happened to a call, and whether it counts.
     reason: Callable[[Call], str] = lambda call: call.outcome
-
-
-def queued(loads: Sequence[Load], model: str) -> tuple[int, int]:
-    """Slots of a model that are taken, and all of them."""
-    mine = [load for load in loads if load.model == model]
-    return sum(load.in_use for load in mine), sum(load.slots for load in mine)

@@ -77,7 +77,6 @@ def given(request: Request) -> dict[str, Any]:
         "user": getattr(state, "user", None),
         "csrf": getattr(state, "csrf", ""),
         "flashes": getattr(state, "flashes", ()),
-        "partial": wants_part(request),
     }
 
 

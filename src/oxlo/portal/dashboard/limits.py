@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from oxlo.ledger.windows import DAY, MINUTE, day_of, day_resets_in, minute_of, minute_resets_in
+from oxlo.ledger.windows import DAY, day_of, day_resets_in, minute_resets_in
 from oxlo.plans import Plan
 from oxlo.portal.words import count, span
 from oxlo.store.standing import Used
@@ -22,8 +22,6 @@ class Limit(NamedTuple):
     forecast: float | None = None
     #: When it runs out at that pace, in words; "" when it does not.
     warning: str = ""
-    #: When it is back, in unix seconds.
-    resets_at: float = 0.0
 
 
 def day(plan: Plan, used: Used, now: float) -> Limit:
@@ -32,28 +30,26 @@ def day(plan: Plan, used: Used, now: float) -> Limit:
     back = (day_of(now) + 1) * DAY
     when = f"Resets in {span(day_resets_in(now))} (00:00 UTC)."
     if limit is None:
-        return Limit(
-            f"{_requests(used.day)} today, without a limit.", used.day, None, None, "", back
-        )
+        return Limit(f"{_requests(used.day)} today, without a limit.", used.day, None)
     left = max(0, limit - used.day)
     sentence = f"{count(left)} of {_requests(limit)} left today. {when}"
     if used.granted:
         sentence += f" {count(used.granted)} of them were granted to you."
     pace = used.last_hour / _HOUR
     forecast = used.day + pace * (back - now) if pace else None
-    return Limit(sentence, used.day, limit, forecast, _runs_out(left, pace, now, back), back)
+    return Limit(sentence, used.day, limit, forecast, _runs_out(left, pace, now, back))
 
 
 def minute(plan: Plan, used: Used, now: float) -> Limit:
     """This minute's requests."""
-    limit, back = plan.requests_per_minute, (minute_of(now) + 1) * MINUTE
+    limit = plan.requests_per_minute
     if limit is None:
         sentence = f"{_requests(used.minute)} this minute, without a limit."
-        return Limit(sentence, used.minute, None, None, "", back)
+        return Limit(sentence, used.minute, None)
     left = max(0, limit - used.minute)
     sentence = f"{count(left)} of {_requests(limit)} left this minute."
     sentence += f" Resets in {span(minute_resets_in(now))}."
-    return Limit(sentence, used.minute, limit, None, "", back)
+    return Limit(sentence, used.minute, limit)
 
 
 def concurrency(plan: Plan, used: Used) -> Limit:

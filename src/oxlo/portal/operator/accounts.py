@@ -30,7 +30,6 @@ _DONE = {
     "closed": "The account is closed: its keys get 401 and it is signed out.",
     "opened": "The account is open again.",
     "totp": "One-time codes are off for this account.",
-    "verified": "The address is confirmed.",
     "role": "The account's role is changed.",
 }
 
