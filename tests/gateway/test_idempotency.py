@@ -9,7 +9,7 @@ from tests.gateway.conftest import Answer, Platform, Start, chat, stop_the_clock
 from oxlo.gateway.call import Call
 from oxlo.gateway.idempotency import Keyed, fingerprint, lasting
 from oxlo.gateway.shared import Shared
-from oxlo.ledger.records import Settled
+from oxlo.ledger.records import Refused, Settled
 from oxlo.testing.engine import Script
 
 CHAT = "/v1/chat/completions"
@@ -115,6 +115,8 @@ async def test_another_body(start: Start) -> None:
         answer = await send(platform, temperature=0.5)
         assert (answer.status, answer.code) == (409, "idempotency_key_reused")
         assert answer.headers["x-should-retry"] == "false"
+        refused = platform.record(Refused, answer.headers["x-request-id"])
+        assert (refused.status, refused.error) == (409, "idempotency_key_reused")
         await kept(platform)
     other = await platform.call(
         "POST", "/v1/completions", {"model": "double", "prompt": "x"}, keyed()

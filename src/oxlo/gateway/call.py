@@ -333,7 +333,7 @@ class Call(Intake):
 
     # Ends.
 
-    def _refuse(self, error: ApiError) -> None:
+    def refuse(self, error: ApiError) -> None:
         """Refuse before anything was reserved."""
         if self.stage is Stage.DONE:
             return
@@ -371,7 +371,7 @@ class Call(Intake):
         """The server stops and this call has not ended in time."""
         error = ShuttingDown(retry_after=5)
         if self.reservation is None:
-            self._refuse(error)
+            self.refuse(error)
         else:
             self.fail(error)
 

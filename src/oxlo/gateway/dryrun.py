@@ -92,7 +92,7 @@ class DryRun(Call):
         try:
             self._brake.take(self.caller.account, self.plan, self._gateway.wall())
         except ApiError as error:
-            self._refuse(error)
+            self.refuse(error)
         else:
             super().body(body)
 
@@ -114,7 +114,7 @@ class DryRun(Call):
             if not self._decision.group.ready:
                 raise Overloaded(f"{self.model_id} is starting. Try again shortly.", retry_after=5)
         except ApiError as error:
-            self._refuse(error)
+            self.refuse(error)
             return
         self._measure(wall)
 
@@ -176,9 +176,10 @@ class DryRun(Call):
 
     def fail(self, error: ApiError) -> None:
         """A call would have ended so."""
-        self._refuse(error)
+        self.refuse(error)
 
-    def _refuse(self, error: ApiError) -> None:
+    def refuse(self, error: ApiError) -> None:
+        """A call would have been refused so."""
         if self.stage is not Stage.DONE:
             self._done()
             self._say(error)

@@ -109,7 +109,7 @@ class Keyed:
             try:
                 fingerprint = hashed.result()
             except OSError:  # the client left, and its body with it; or the disk is broken
-                self.exchange.fail(Overloaded("Large requests cannot be read.", retry_after=5))
+                self.refuse(Overloaded("Large requests cannot be read.", retry_after=5))
             else:
                 self._hashed(fingerprint)
 
@@ -168,7 +168,7 @@ class Keyed:
         others = self._idempotency.claiming.pop(self._name)
         if isinstance(result, ApiError):
             for client in (self, *others):
-                client.exchange.fail(result)
+                client.refuse(result)
             return
         if self.exchange.state is not State.DONE:
             self._take(result)
@@ -191,7 +191,7 @@ class Keyed:
         """Whether the key stands for what this client asks; else it is told."""
         if asked == self._fingerprint:
             return True
-        self.exchange.fail(
+        self.refuse(
             Conflict(
                 "This Idempotency-Key was sent before with another body. Use a new key for "
                 "another request.",
@@ -200,6 +200,13 @@ class Keyed:
             )
         )
         return False
+
+    def refuse(self, error: ApiError) -> None:
+        """Ask nothing of anybody; there is a receipt, as of any refused call."""
+        if self.exchange.state is not State.DONE:
+            call = Call(self._gateway, self.exchange, self._endpoint)
+            call.admit(self._caller)
+            call.refuse(error)
 
     # An answer that is made now.
 
@@ -244,7 +251,7 @@ class Keyed:
         try:
             shared.join(self)
         except ApiError as error:
-            self.exchange.fail(error)
+            self.refuse(error)
         else:
             self._shared = shared
 

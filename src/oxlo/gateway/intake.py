@@ -87,7 +87,7 @@ class Intake:
         """It is not, for now or for good."""
         raise NotImplementedError
 
-    def _refuse(self, error: ApiError) -> None:
+    def refuse(self, error: ApiError) -> None:
         """Refuse before anything was reserved."""
         raise NotImplementedError
 
@@ -126,7 +126,7 @@ class Intake:
             else:
                 self._read(body.read(), endpoint.decode)
         except ApiError as error:
-            self._refuse(error)
+            self.refuse(error)
 
     @property
     def _content_type(self) -> bytes:
@@ -145,7 +145,7 @@ class Intake:
                     raise result
                 self._read(result, decode)
             except ApiError as error:
-                self._refuse(error)
+                self.refuse(error)
 
         self._attachments = Attachments(gateway.media, self.id)
         self.stage = Stage.UNPACKING
@@ -230,7 +230,7 @@ class Intake:
     def _line_moved(self, result: Reservation | ApiError) -> None:
         self._line = None
         if isinstance(result, ApiError):
-            self._refuse(result)
+            self.refuse(result)
         else:
             self._reserved(result, self._gateway.wall())
 
