@@ -8,7 +8,7 @@ const PAUSE = 300;
 
 const numbers = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
 
-export function milliseconds(ms) {
+function milliseconds(ms) {
   return ms >= 1000 ? `${numbers.format(ms / 1000)} s` : `${Math.round(ms)} ms`;
 }
 

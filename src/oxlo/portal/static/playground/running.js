@@ -7,7 +7,7 @@ const stop = () => document.querySelector("#stop");
 
 let running;
 
-export function stopRunning() {
+function stopRunning() {
   running?.abort();
 }
 

@@ -1,6 +1,6 @@
 // Files that a reader chooses.
 
-export function dataUrl(file) {
+function dataUrl(file) {
   return new Promise((resolve, reject) => {
     const reader = new FileReader();
     reader.onload = () => resolve(reader.result);
