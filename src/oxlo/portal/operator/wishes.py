@@ -1,14 +1,17 @@
 """Plans that accounts ask for, where no payment provider decides."""
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
+from oxlo.plans import Plan
 from oxlo.portal import guard, letters
 from oxlo.portal.desk import Desk, address
 from oxlo.portal.guard import text
 from oxlo.portal.sessions import flash
 from oxlo.store import accounts, audit, identity, payments, search
+from oxlo.store.accounts import Account
 
 PATH = "/operator/requests"
 _DONE = {
@@ -45,16 +48,24 @@ async def decide(request: Request, form: FormData) -> Response:
         account = await identity.by_id(db, account_id)
         if approved:
             await accounts.set_plan(db, account, plan)
-        await audit.write(
-            db,
-            "plan.approved" if approved else "plan.declined",
-            actor=guard.visit(request).account.id,
-            target=account_id,
-            now=desk.now,
-            detail=f"{account.plan} to {plan.id}",
-            address=address(request),
-        )
-        if account.email:
-            letter = letters.plan_decided(desk.settings.base_url, plan.name, approved=approved)
-            await letters.post(db, account.email, letter, now=desk.now)
+        await _tell(db, request, account, plan, approved=approved)
     return guard.back(f"{PATH}?done={'approved' if approved else 'declined'}")
+
+
+async def _tell(
+    db: AsyncConnection, request: Request, account: Account, plan: Plan, *, approved: bool
+) -> None:
+    """Tell the log, and whoever asked."""
+    desk = Desk.of(request)
+    await audit.write(
+        db,
+        "plan.approved" if approved else "plan.declined",
+        actor=guard.visit(request).account.id,
+        target=account.id,
+        now=desk.now,
+        detail=f"{account.plan} to {plan.id}",
+        address=address(request),
+    )
+    if account.email:
+        letter = letters.plan_decided(desk.settings.base_url, plan.name, approved=approved)
+        await letters.post(db, account.email, letter, now=desk.now)
