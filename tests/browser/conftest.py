@@ -23,6 +23,8 @@ from oxlo.testing.replicas import replica
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((found for name in _NAMES if (found := shutil.which(name))), None)
+#: A password.
+WORDS = "four plain words here"
 _WITHOUT = "no Chromium: install it, then `make test` runs the browser tests too"
 
 
@@ -44,6 +46,25 @@ def chromium() -> Iterator[Browser]:
         )
         yield browser
         browser.close()
+
+
+def sign_up(page: Page, email: str) -> None:
+    """Fill in the form of sign-up, and send it."""
+    page.goto("/signup")
+    page.get_by_label("E-mail address").fill(email)
+    page.get_by_label("Password").fill(WORDS)
+    page.get_by_role("button", name="Create account").click()
+
+
+@contextmanager
+def signed_up(chromium: Browser, port: int, **how: Any) -> Iterator[Page]:
+    """The page of somebody who has signed up; `how` is for the browser's context."""
+    context = chromium.new_context(base_url=f"http://127.0.0.1:{port}", **how)
+    page = context.new_page()
+    sign_up(page, "ann@example.com")
+    page.wait_for_url("**/dashboard*")
+    yield page
+    context.close()
 
 
 class Installation(threading.Thread):

@@ -7,13 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
-from tests.browser.conftest import Installation, beside
+from tests.browser.conftest import WORDS, Installation, beside
 
 from oxlo.testing.stripe import StripeDouble
 
 pytest.importorskip("stripe")
-
-WORDS = "four plain words here"
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from tests.browser.conftest import signed_up
 from tests.scenario.served import MODEL, Platform, command, until
 
 pytestmark = pytest.mark.engine
 
-WORDS = "four plain words here"
 WAIT = 60_000
 
 
@@ -33,23 +33,15 @@ def platform(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Iterato
 def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
     """Somebody who has signed up; what the browser complains of fails the tests."""
     complaints: list[str] = []
-    context = chromium.new_context(
-        base_url=f"http://127.0.0.1:{platform.port}", reduced_motion="reduce"
-    )
-    page = context.new_page()
-    page.goto("/signup")
-    page.get_by_label("E-mail address").fill("ann@example.com")
-    page.get_by_label("Password").fill(WORDS)
-    page.get_by_role("button", name="Create account").click()
-    page.wait_for_url("**/dashboard*")
-    # Ten calls a minute are more than the free plan has.
-    with command(platform.home, platform.port, "accounts", "set-plan", "ann", "pro") as upgraded:
-        said = upgraded.communicate()
-    assert upgraded.returncode == 0, said
-    page.on("console", lambda m: complaints.append(m.text) if is_complaint(m) else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    context.close()
+    with signed_up(chromium, platform.port, reduced_motion="reduce") as page:
+        # Ten calls a minute are more than the free plan has.
+        words = ("accounts", "set-plan", "ann", "pro")
+        with command(platform.home, platform.port, *words) as upgraded:
+            said = upgraded.communicate()
+        assert upgraded.returncode == 0, said
+        page.on("console", lambda m: complaints.append(m.text) if is_complaint(m) else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        yield page
     assert complaints == []
 
 

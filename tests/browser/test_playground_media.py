@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
-from tests.browser.test_playground import WAIT, WORDS, open_pane
+from tests.browser.conftest import signed_up
+from tests.browser.test_playground import WAIT, open_pane
 from tests.conftest import cache, fetched
 from tests.scenario.served import Platform
 
@@ -31,15 +32,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 @pytest.fixture(scope="module")
 def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
     """Somebody who has signed up."""
-    context = chromium.new_context(base_url=f"http://127.0.0.1:{platform.port}")
-    page = context.new_page()
-    page.goto("/signup")
-    page.get_by_label("E-mail address").fill("ann@example.com")
-    page.get_by_label("Password").fill(WORDS)
-    page.get_by_role("button", name="Create account").click()
-    page.wait_for_url("**/dashboard*")
-    yield page
-    context.close()
+    with signed_up(chromium, platform.port) as page:
+        yield page
 
 
 def sent(page: Page) -> str:

@@ -9,32 +9,12 @@ from typing import Any
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
-from tests.browser.conftest import beside
-from tests.browser.test_playground import WAIT, WORDS, open_pane
+from tests import remote
+from tests.browser.conftest import beside, signed_up
+from tests.browser.test_playground import WAIT, open_pane
 from tests.scenario.served import Platform
 
 from oxlo.testing.engine import EngineDouble
-
-MODEL = """
-id = "{name}"
-name = "{name}"
-category = "chat"
-tier = "free"
-description = ""
-abilities = [{abilities}]
-context_length = 8192
-licence = ""
-homepage = ""
-created = 1
-
-[[variants]]
-hardware = "remote"
-engine = "upstream"
-
-[variants.args]
-base_url = "{address}/v1"
-dialect = "vllm"
-"""
 
 
 def _picture(kind: str, colour: str) -> bytes:
@@ -56,11 +36,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory, engine: EngineDouble) -> 
     """A platform with a model that sees and one that reads."""
     folder = tmp_path_factory.mktemp("vision")
     platform = Platform(folder / "home", folder)
-    models = platform.home / "models.d"
-    models.mkdir()
-    for name, abilities in (("seer", '"chat", "vision"'), ("reader", '"chat"')):
-        words = MODEL.format(name=name, abilities=abilities, address=engine.address)
-        (models / f"{name}.toml").write_text(words)
+    remote.write(platform.home, "seer", engine.address, ("chat", "vision"))
+    remote.write(platform.home, "reader", engine.address)
     try:
         platform.start(OXLO_STARTER="none")
         yield platform
@@ -71,15 +48,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory, engine: EngineDouble) -> 
 @pytest.fixture(scope="module")
 def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
     """Somebody who has signed up."""
-    context = chromium.new_context(base_url=f"http://127.0.0.1:{platform.port}")
-    page = context.new_page()
-    page.goto("/signup")
-    page.get_by_label("E-mail address").fill("ann@example.com")
-    page.get_by_label("Password").fill(WORDS)
-    page.get_by_role("button", name="Create account").click()
-    page.wait_for_url("**/dashboard*")
-    yield page
-    context.close()
+    with signed_up(chromium, platform.port) as page:
+        yield page
 
 
 def _chats(engine: EngineDouble) -> list[dict[str, Any]]:

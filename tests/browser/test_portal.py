@@ -9,11 +9,10 @@ import pyotp
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
+from tests.browser.conftest import WORDS, sign_up
 from tests.scenario.served import MODEL, Platform, until
 
 pytestmark = pytest.mark.engine
-
-WORDS = "four plain words here"
 
 
 @pytest.fixture(scope="module")
@@ -40,16 +39,9 @@ def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
     assert complaints == []
 
 
-def _sign_up(page: Page, email: str) -> None:
-    page.goto("/signup")
-    page.get_by_label("E-mail address").fill(email)
-    page.get_by_label("Password").fill(WORDS)
-    page.get_by_role("button", name="Create account").click()
-
-
 def test_newcomer(platform: Platform, page: Page) -> None:
     """Sign up, make a key, call with it, see the call and its receipt; revoke, and it is 401."""
-    _sign_up(page, "ann@example.com")
+    sign_up(page, "ann@example.com")
     assert "60 of 60 requests left today" in page.locator("#limits").inner_text()
     page.get_by_role("button", name="Create a key").click()
     platform.key = page.locator("code.value").inner_text()
@@ -84,7 +76,7 @@ def _status(platform: Platform) -> int:
 
 def test_list_moves(platform: Platform, page: Page) -> None:
     """A call that is made while the list is open appears in it without a reload."""
-    _sign_up(page, "bob@example.com")
+    sign_up(page, "bob@example.com")
     page.goto("/dashboard/api-keys")
     page.get_by_role("button", name="Create key").click()
     platform.key = page.locator("code.value").inner_text()
@@ -96,7 +88,7 @@ def test_list_moves(platform: Platform, page: Page) -> None:
 
 def test_codes_and_recovery(page: Page) -> None:
     """Scan, type the code, keep the ten; one of them logs in without the device. Accessible."""
-    _sign_up(page, "eve@example.com")
+    sign_up(page, "eve@example.com")
     page.goto("/dashboard/settings")
     page.get_by_role("button", name="Set up codes").click()
     page.get_by_role("img", name="The secret as a QR code").wait_for()
@@ -120,7 +112,7 @@ def test_codes_and_recovery(page: Page) -> None:
 
 def test_leaving_says_nothing(page: Page) -> None:
     """A page that asks for its figures all the time is left in the midst of it, without a word."""
-    _sign_up(page, "dot@example.com")
+    sign_up(page, "dot@example.com")
     with page.expect_request("**/dashboard/limits"):
         page.goto("/dashboard")
     page.goto("/models")
@@ -136,7 +128,7 @@ MINE = ("", "/api-keys", "/usage", "/usage?by=model", "/latency", "/requests", "
 
 def test_pages_are_accessible(platform: Platform, page: Page) -> None:
     """Axe finds nothing on any page, light or dark, and no page is wider than a phone."""
-    _sign_up(page, "cid@example.com")
+    sign_up(page, "cid@example.com")
     page.goto("/dashboard/api-keys")
     page.get_by_role("button", name="Create key").click()
     platform.key = page.locator("code.value").inner_text()

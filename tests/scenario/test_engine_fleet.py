@@ -9,33 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from tests import remote
 
 from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.settings import Settings
 from oxlo.testing.engine import EngineDouble
 
-MODEL_FILE = """
-id = "cloud"
-name = "Cloud"
-category = "chat"
-tier = "free"
-description = ""
-abilities = ["chat"]
-context_length = 4096
-licence = ""
-homepage = ""
-created = 1
-
-[[variants]]
-hardware = "remote"
-engine = "upstream"
-
-[variants.args]
-base_url = "{address}/v1"
-api_key_env = "CLOUD_KEY"
-dialect = "vllm"
-"""
 Begin = Callable[..., Awaitable[Process]]
 FLEET = (sys.executable, "-c", "from oxlo.cli import main; main()", "fleet")
 
@@ -49,9 +29,7 @@ async def double() -> AsyncIterator[EngineDouble]:
 @pytest.fixture
 def settings(tmp_path: Path, double: EngineDouble) -> Settings:
     """A home whose only model is the double."""
-    folder = tmp_path / "models.d"
-    folder.mkdir()
-    (folder / "cloud.toml").write_text(MODEL_FILE.format(address=double.address))
+    remote.write(tmp_path, "cloud", double.address, api_key_env="CLOUD_KEY")
     return Settings(home=tmp_path)
 
 

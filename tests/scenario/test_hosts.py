@@ -17,31 +17,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+from tests import remote
 from tests.postgres import database
 from tests.scenario.served import PATIENCE, Platform, command, free_port, is_alive, until
 from tests.valkeys import ValkeyServer
 
 MODEL = "shared"
-DESCRIBED = """
-id = "shared"
-name = "Shared"
-category = "chat"
-tier = "free"
-description = "A double."
-abilities = ["chat"]
-context_length = 8192
-licence = ""
-homepage = ""
-created = 1
-
-[[variants]]
-hardware = "remote"
-engine = "upstream"
-
-[variants.args]
-base_url = "http://127.0.0.1:{port}/v1"
-dialect = "openai"
-"""
 
 
 class Host(Platform):
@@ -50,8 +31,7 @@ class Host(Platform):
     def __init__(self, home: Path, engine: int, shared: dict[str, str]) -> None:
         super().__init__(home, home)
         self.shared = shared
-        (home / "models.d").mkdir()
-        (home / "models.d" / f"{MODEL}.toml").write_text(DESCRIBED.format(port=engine))
+        remote.write(home, MODEL, f"http://127.0.0.1:{engine}", dialect="openai")
 
     def begin(self, **environ: str) -> "subprocess.Popen[str]":
         return super().begin(**self.shared | environ)

@@ -14,33 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import remote
 from tests.scenario.served import MODEL, Platform, command, free_port, is_alive, until
 
 pytestmark = pytest.mark.engine
 
 #: More tokens than the model can bring before a test has done what it wants to do meanwhile.
 LONG = 4000
-ELSEWHERE = """
-id = "{name}"
-name = "Elsewhere"
-category = "chat"
-tier = "free"
-description = ""
-abilities = ["chat"]
-context_length = 4096
-licence = ""
-homepage = ""
-created = 1
-
-[[variants]]
-hardware = "remote"
-engine = "upstream"
-
-[variants.args]
-base_url = "http://127.0.0.1:{port}/v1"
-dialect = "vllm"
-{more}
-"""
 
 
 @pytest.fixture
@@ -242,17 +222,11 @@ def test_server_itself_killed(running: Platform) -> None:
     assert running.receipt(call)["outcome"] == "answered"
 
 
-def add_model(home: Path, name: str, port: int, more: str = "") -> None:
-    """A model that runs at another address."""
-    folder = home / "models.d"
-    folder.mkdir(exist_ok=True)
-    (folder / f"{name}.toml").write_text(ELSEWHERE.format(name=name, port=port, more=more))
-
-
 def test_models_that_cannot_start(installed: Platform) -> None:
     """The others are announced; of these it is said which, why, and what to do."""
-    add_model(installed.home, "away", free_port())
-    add_model(installed.home, "keyless", free_port(), 'api_key_env = "NO_SUCH_KEY"')
+    nobody = f"http://127.0.0.1:{free_port()}"
+    remote.write(installed.home, "away", nobody)
+    remote.write(installed.home, "keyless", nobody, api_key_env="NO_SUCH_KEY")
     installed.start()
     assert f"Models: {MODEL}, minilm-l6\n" in installed.out
     assert "Connect call failed" in until(lambda: not_ready(installed, "away"), "away is told")
@@ -270,7 +244,7 @@ def not_ready(platform: Platform, model: str) -> str:
 def test_ctrl_c_before_ready(installed: Platform) -> None:
     """The key was made already: it is told all the same, else it would be lost."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        add_model(installed.home, "slow", silent.getsockname()[1])
+        remote.write(installed.home, "slow", f"http://127.0.0.1:{silent.getsockname()[1]}")
         process = installed.begin(OXLO_STARTER="none")
         until(lambda: "loading slow" in installed.err, "loading")
         process.send_signal(signal.SIGINT)

@@ -3,28 +3,12 @@
 from pathlib import Path
 
 import pytest
+from tests import remote
 
 from oxlo.catalogue import Catalogue, Model
 from oxlo.errors import ModelNotFound
 from oxlo.fleet.starter import STARTER, chosen, least, wished
 from oxlo.settings import Settings, SettingsError
-
-REMOTE = """
-id = "cloud"
-name = "Cloud"
-category = "chat"
-tier = "free"
-description = ""
-abilities = ["chat"]
-context_length = 4096
-licence = ""
-homepage = ""
-created = 1
-
-[[variants]]
-hardware = "remote"
-engine = "upstream"
-"""
 
 
 def model(model_id: str) -> Model:
@@ -82,7 +66,5 @@ def test_least_engines(tmp_path: Path) -> None:
 
 def test_remotes_of_the_operator(tmp_path: Path) -> None:
     """A model file with a remote variant is served without being named."""
-    folder = tmp_path / "models.d"
-    folder.mkdir()
-    (folder / "cloud.toml").write_text(REMOTE)
+    remote.write(tmp_path, "cloud", "http://127.0.0.1:1")
     assert chosen(Settings(home=tmp_path, starter="none"), KNOWN) == ("cloud",)

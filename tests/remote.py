@@ -1,0 +1,35 @@
+"""Model files of models that run elsewhere, as operators write them."""
+
+from pathlib import Path
+
+FILE = """
+id = "{model}"
+name = "{model}"
+category = "chat"
+tier = "free"
+description = ""
+abilities = [{abilities}]
+context_length = 8192
+licence = ""
+homepage = ""
+created = 1
+
+[[variants]]
+hardware = "remote"
+engine = "upstream"
+
+[variants.args]
+{args}
+"""
+
+
+def write(
+    home: Path, model: str, address: str, abilities: tuple[str, ...] = ("chat",), **args: str
+) -> None:
+    """Add one to the models of an installation; `args` are its variant's."""
+    folder = home / "models.d"
+    folder.mkdir(parents=True, exist_ok=True)
+    quoted = ", ".join(f'"{ability}"' for ability in abilities)
+    told = {"base_url": f"{address}/v1", "dialect": "vllm"} | args
+    lines = "\n".join(f'{name} = "{value}"' for name, value in told.items())
+    (folder / f"{model}.toml").write_text(FILE.format(model=model, abilities=quoted, args=lines))
