@@ -18,15 +18,13 @@ from oxlo.errors import LimitsUnavailable
 from oxlo.gateway.answers import Kept, Running, Told
 from oxlo.valkey.address import Address
 from oxlo.valkey.client import Client, Lost, ReplyError
-from oxlo.valkey.script import Script
+from oxlo.valkey.script import Script, unheard
 
 log = structlog.get_logger()
 
 _KEY: Final = b"oxlo:{answers}"
 #: Bytes of answers that wait for Valkey to come back.
 _MOST_WAITING: Final = 64 << 20
-#: Seconds that a start waits for Valkey.
-_PATIENCE: Final = 5.0
 _FOLDER: Final = Path(__file__).with_name("lua")
 
 
@@ -153,7 +151,7 @@ class ValkeyAnswers:
 
     def _release(self, name: str) -> None:
         if self.client.connected:  # else it ends with its lease
-            self.client.send(RELEASE.call(_KEY, self._gateway, name.encode()), _ignore)
+            self.client.send(RELEASE.call(_KEY, self._gateway, name.encode()), unheard)
 
     def tick(self, now: float) -> None:
         """Now and then: hold what is claimed."""
@@ -164,7 +162,7 @@ class ValkeyAnswers:
     def _hold(self) -> None:
         if self._claims and self.client.connected:
             words = [each.encode() for pair in self._claims.items() for each in pair]
-            self.client.send(HOLD.call(_KEY, self._gateway, self._lease_ms, *words), _ignore)
+            self.client.send(HOLD.call(_KEY, self._gateway, self._lease_ms, *words), unheard)
 
     def _changed(self, connected: bool) -> None:
         if connected:
@@ -174,7 +172,7 @@ class ValkeyAnswers:
 
     async def open(self) -> None:
         """Wait a little for Valkey: a gateway that has just started refuses nobody for that."""
-        await self.client.up(_PATIENCE)
+        await self.client.up()
 
     async def close(self) -> None:
         """Wait for what is on its way, and hang up."""
@@ -199,7 +197,3 @@ def _decoded(answer: bytes) -> Kept | None:
         return msgspec.msgpack.decode(answer, type=Kept)
     except msgspec.DecodeError:
         return None
-
-
-def _ignore(got: Any) -> None:
-    """Nobody waits for this reply."""

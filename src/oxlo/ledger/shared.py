@@ -43,15 +43,13 @@ from oxlo.ledger.wording import Wording
 from oxlo.plans import Plan
 from oxlo.valkey.address import Address
 from oxlo.valkey.client import Client
-from oxlo.valkey.script import command
+from oxlo.valkey.script import command, unheard
 
 log = structlog.get_logger()
 
 #: Seconds after which a call in line is passed over unless its gateway has asked for it again.
 _ALIVE: Final = 5.0
 _CHANGES: Final = "oxlo:changes"
-#: Seconds that a start waits for Valkey.
-_PATIENCE: Final = 5.0
 
 
 class SharedLedger(Ledger):
@@ -416,7 +414,7 @@ class SharedLedger(Ledger):
         """Tell the other gateways that accounts or keys have changed."""
         if self.client.connected:
             words = command(b"PUBLISH", _CHANGES.encode(), b"%d" % counter)
-            self.client.send(words, _ignore)
+            self.client.send(words, unheard)
 
     def _message(self, channel: bytes, text: bytes) -> None:
         """A lease came free for a call of ours, or a window is used up: `ACCOUNT CALL CODE ...`."""
@@ -450,7 +448,7 @@ class SharedLedger(Ledger):
 
     async def open(self) -> None:
         """Wait a little for Valkey: a gateway that has just started refuses nobody for that."""
-        await self.client.up(_PATIENCE)
+        await self.client.up()
 
     async def close(self) -> None:
         """Tell Valkey what is pending, and hang up."""
@@ -471,7 +469,3 @@ class SharedLedger(Ledger):
                 minute_counted=record.minute_counted,
                 now=record.at,
             )
-
-
-def _ignore(got: Any) -> None:
-    """Nobody waits for this reply."""

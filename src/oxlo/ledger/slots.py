@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from oxlo.ledger import scripts
-from oxlo.valkey.script import bulk
+from oxlo.valkey.script import bulk, unheard
 
 if TYPE_CHECKING:  # it needs the extra `valkey`, and gateways without Valkey load this module too
     from oxlo.valkey.client import Client
@@ -190,7 +190,7 @@ class SharedSlots:
             self._frees[asked.model] = start
         words = start + bulk(asked.call.encode()) + bulk(asked.replica.encode())
         if self.client.connected:  # else its lease ends by itself
-            self.client.send(words, _ignore)
+            self.client.send(words, unheard)
 
     def message(self, text: bytes) -> None:
         """A slot for a call of ours: `CALL REPLICA`."""
@@ -248,7 +248,3 @@ class SharedSlots:
 
     def _time(self) -> bytes:
         return b"" if self._clock is None else b"%d" % round(self._clock() * 1000)
-
-
-def _ignore(got: Any) -> None:
-    """Nobody waits for this reply."""

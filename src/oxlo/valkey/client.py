@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
+#: Seconds that a start waits for Valkey.
+_PATIENCE: Final = 5.0
 
 
 class Client:
@@ -106,7 +108,7 @@ class Client:
             self._tell(connected=False)
             log.warning("valkey.lost", address=str(self.address), error=wire.why)
 
-    async def up(self, seconds: float) -> bool:
+    async def up(self, seconds: float = _PATIENCE) -> bool:
         """Wait until commands can be sent, for so long at most; whether they can."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):

@@ -1,6 +1,7 @@
 """A Lua script, and its calls as the protocol writes them."""
 
 import hashlib
+from typing import Any
 
 
 class Script:
@@ -36,3 +37,7 @@ def bulk(text: bytes) -> bytes:
 def command(*words: bytes) -> bytes:
     """A whole command."""
     return b"*%d\r\n%b" % (len(words), b"".join(map(bulk, words)))
+
+
+def unheard(reply: Any) -> None:
+    """Take a reply that nobody waits for."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import hiredis
 
-from oxlo.valkey.script import Script, command
+from oxlo.valkey.script import Script, command, unheard
 
 _MORE: Final = object()
 
@@ -144,7 +144,7 @@ class Wire:
     def _load_and_repeat(self, words: bytes, replied: Replied) -> None:
         """The server forgot the scripts: it is told them again, then the command."""
         for script in self._scripts:
-            self.send(command(b"SCRIPT", b"LOAD", script.source), _ignore)
+            self.send(command(b"SCRIPT", b"LOAD", script.source), unheard)
         self.push(words)
         self._pending.append((b"", replied, self._now))  # not repeated a second time
 
@@ -152,7 +152,3 @@ class Wire:
 def words_of(error: BaseException) -> str:
     """An error in words, also where it has none."""
     return str(error) or type(error).__name__
-
-
-def _ignore(got: Any) -> None:
-    """Nobody waits for this reply."""
