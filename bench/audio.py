@@ -29,7 +29,7 @@ from bench.installation import Installation, installation
 from bench.processes import Failed, resident_mb
 from oxlo import catalogue
 from oxlo.engines.audio.encoder import FORMATS, Encoder
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.kinds import kind
 from oxlo.engines.sessions import session
 from oxlo.fleet import machine as host
@@ -197,7 +197,9 @@ def _launch(name: str, threads: int) -> Launch:
     variant = next(v for v in model.variants if v.hardware == "cpu")
     variant = msgspec.structs.replace(variant, args={**variant.args, "threads": threads})
     part = Machine(threads, host.here().memory_mb)
-    return kind(variant.engine).launch(model, variant, Settings(), engines.files(name), part)
+    return kind(variant.engine).launch(
+        EngineSpec(model, variant, Settings(), engines.files(name), part)
+    )
 
 
 def _speech(platform: Platform, mouth: Mouth, rounds: int) -> Iterator[Result]:

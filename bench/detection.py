@@ -27,7 +27,7 @@ from bench.installation import installation
 from bench.pairs import Round, measured
 from bench.processes import Failed, resident_mb
 from oxlo import catalogue, weights
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.detection import boxes, centernet, tfjs
 from oxlo.engines.onnx import Onnx
 from oxlo.engines.sessions import session
@@ -117,7 +117,9 @@ def _body(photograph: bytes) -> bytes:
 def _launch(threads: int) -> Launch:
     model = catalogue.load().resolve(MODEL)
     part = Machine(threads, host.here().memory_mb)
-    return Onnx().launch(model, model.variants[0], Settings(), engines.files(MODEL), part)
+    return Onnx().launch(
+        EngineSpec(model, model.variants[0], Settings(), engines.files(MODEL), part)
+    )
 
 
 def _show(pairs: list[Round], memory: float, threads: int) -> int:

@@ -27,7 +27,7 @@ from bench.installation import Installation, installation
 from bench.pairs import measured
 from bench.processes import Failed, resident_mb
 from oxlo import catalogue
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.onnx import Onnx
 from oxlo.fleet import machine as host
 from oxlo.fleet.registry import Replica
@@ -161,7 +161,7 @@ def _launch(threads: int, args: dict[str, object], name: str = MODEL) -> Launch:
     variant = msgspec.structs.replace(variant, args={**variant.args, **args})
     model = msgspec.structs.replace(model, id=name)
     part = Machine(threads, host.here().memory_mb)
-    return Onnx().launch(model, variant, Settings(), engines.files(MODEL), part)
+    return Onnx().launch(EngineSpec(model, variant, Settings(), engines.files(MODEL), part))
 
 
 def _row(row: Row, ours: Installation, library: Library, rounds: int) -> Result:

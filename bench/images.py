@@ -27,7 +27,7 @@ from bench.calls import Caller, Refused, seconds
 from bench.installation import Installation, installation
 from bench.processes import Failed, resident_mb
 from oxlo import catalogue
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.diffusion.config import Config
 from oxlo.engines.diffusion.kind import Diffusers
 from oxlo.fleet import machine as host
@@ -140,7 +140,9 @@ async def _measure(rounds: int) -> tuple[list[Result], float]:
 def _launch() -> Launch:
     model = catalogue.load().resolve(MODEL)
     part = host.here()
-    return Diffusers().launch(model, model.variants[0], Settings(), engines.files(MODEL), part)
+    return Diffusers().launch(
+        EngineSpec(model, model.variants[0], Settings(), engines.files(MODEL), part)
+    )
 
 
 def _rows(home: Path, replica: Replica, library: Library, rounds: int) -> list[Result]:

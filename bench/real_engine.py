@@ -21,7 +21,7 @@ from bench.chats import Chat, Place, chat, fields
 from bench.installation import Installation, installation
 from bench.processes import Failed
 from oxlo import catalogue
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.fleet import machine as host
 from oxlo.fleet.registry import Replica
@@ -94,7 +94,9 @@ def _launch(home: Path) -> Launch:
     settings = Settings(
         home=home, llamacpp_threads=threads, llamacpp_slots=PARALLEL, llamacpp_context=1024
     )
-    return LlamaCpp().launch(model, model.variants[0], settings, engines.files(MODEL), host.here())
+    return LlamaCpp().launch(
+        EngineSpec(model, model.variants[0], settings, engines.files(MODEL), host.here())
+    )
 
 
 async def _rate(way: Place) -> float:

@@ -10,6 +10,7 @@ from bench import engines
 from bench.fairness.crowds import PLANS, Crowd, Place, tell
 from bench.installation import Installation, installation
 from oxlo import catalogue
+from oxlo.engines.base import EngineSpec
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.fleet import machine as host
 from oxlo.settings import Settings
@@ -32,7 +33,7 @@ async def measure(seconds: float) -> bool:
         model = catalogue.load().resolve(MODEL)
         settings = Settings(home=Path(folder), llamacpp_slots=SLOTS, llamacpp_context=512)
         launch = LlamaCpp().launch(
-            model, model.variants[0], settings, engines.files(MODEL), host.here()
+            EngineSpec(model, model.variants[0], settings, engines.files(MODEL), host.here())
         )
         async with engines.started(launch, Path(folder)) as (replica, _):
             with installation(home, (), [replica], pinned=False, plans=PLANS) as ours:

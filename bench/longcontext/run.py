@@ -20,7 +20,7 @@ from bench.longcontext.calls import Call, Size, calls, least
 from bench.longcontext.ways import WAYS, Way
 from bench.processes import Failed
 from oxlo import catalogue
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.engines.llamacpp_child import Config
 from oxlo.fleet.fetch import fetch
@@ -116,7 +116,9 @@ def _launch(folder: Path, threads: int) -> Launch:
         llamacpp_cache_mb=CACHE_MB,
     )  # fmt: skip
     here = Machine(cores=threads, memory_mb=4096)
-    made = LlamaCpp().launch(model, model.variants[0], settings, engines.files(MODEL), here)
+    made = LlamaCpp().launch(
+        EngineSpec(model, model.variants[0], settings, engines.files(MODEL), here)
+    )
     config = msgspec.json.decode(made.config, type=Config)
     own = msgspec.structs.replace(config, slots=SLOTS, api_key="")
     return msgspec.structs.replace(

@@ -11,7 +11,7 @@ from PIL import Image
 from tests.conftest import fetched
 
 from oxlo import catalogue
-from oxlo.engines.base import Launch
+from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.kinds import kind
 from oxlo.fleet.fetch import Content
 from oxlo.fleet.sizing import Machine
@@ -45,7 +45,9 @@ class Subject:
         model = catalogue.load().resolve(self.model)
         variant = next(v for v in model.variants if v.hardware == "cpu")
         settings, files = Settings(home=home), self.weights(self.model)
-        return kind(variant.engine).launch(model, variant, settings, files, Machine(1, 4000))
+        return kind(variant.engine).launch(
+            EngineSpec(model, variant, settings, files, Machine(1, 4000))
+        )
 
 
 def recording(seconds: int) -> Content:

@@ -13,7 +13,7 @@ from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 
 from oxlo.catalogue import Model, Variant
-from oxlo.engines.base import Launch
+from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.fleet import machine
 from oxlo.fleet.fetch import Refused, fetch
@@ -39,7 +39,7 @@ MODEL = Model(
 #: A process that starts an engine, says where it is, and is then killed.
 PARENT = """
 import asyncio, sys, msgspec
-from oxlo.engines.base import Launch
+from oxlo.engines.base import EngineSpec, Launch
 from oxlo.fleet.process import EngineProcess, log_file
 from pathlib import Path
 
@@ -57,7 +57,7 @@ asyncio.run(main())
 def launch(smollm2: Path, tmp_path: Path) -> Launch:
     settings = Settings(home=tmp_path, llamacpp_context=1024, llamacpp_slots=2)
     variant = Variant(hardware="cpu", engine="llamacpp")
-    return LlamaCpp().launch(MODEL, variant, settings, [smollm2], machine.here())
+    return LlamaCpp().launch(EngineSpec(MODEL, variant, settings, [smollm2], machine.here()))
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ async def test_embeddings(smollm2: Path, tmp_path: Path) -> None:
     model = msgspec.structs.replace(MODEL, abilities=frozenset({"embeddings"}), context_length=512)
     variant = Variant(hardware="cpu", engine="llamacpp", args={"pooling": "mean"})
     settings = Settings(home=tmp_path)
-    launch = LlamaCpp().launch(model, variant, settings, [smollm2], machine.here())
+    launch = LlamaCpp().launch(EngineSpec(model, variant, settings, [smollm2], machine.here()))
     watched = WatchedHost(launch, tmp_path)
     try:
         async with client(await watched.ready()) as sdk:

@@ -17,7 +17,7 @@ from PIL import Image
 from tests import projector
 
 from oxlo.catalogue import Model, Variant
-from oxlo.engines.base import Launch
+from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.fleet import machine
 from oxlo.settings import Settings
@@ -44,7 +44,7 @@ MODEL = Model(
 def launch(weights: list[Path], home: Path) -> Launch:
     settings = Settings(home=home, llamacpp_context=1024, llamacpp_slots=2, llamacpp_threads=1)
     variant = Variant(hardware="cpu", engine="llamacpp")
-    return LlamaCpp().launch(MODEL, variant, settings, weights, machine.here())
+    return LlamaCpp().launch(EngineSpec(MODEL, variant, settings, weights, machine.here()))
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
 """What every kind of engine knows: how one is started, and how its own words are read."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -14,6 +15,24 @@ from oxlo.settings import Settings
 
 class CannotLaunch(OperatorError):
     """The engine cannot be started as things are; the message tells the operator what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """What an engine is to be, before its kind has decided anything."""
+
+    model: Model
+    variant: Variant
+    settings: Settings
+    #: Files and folders that are here; empty: it runs elsewhere.
+    weights: Sequence[Path]
+    #: Its own part, all of which it may use.
+    machine: Machine
+
+    @property
+    def device(self) -> Literal["cpu", "cuda"]:
+        """Where its variant computes."""
+        return "cuda" if self.variant.cards else "cpu"
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,15 +76,8 @@ class Kind(Protocol):
 
     name: str
 
-    def launch(
-        self,
-        model: Model,
-        variant: Variant,
-        settings: Settings,
-        weights: Sequence[Path],
-        machine: Machine,
-    ) -> Launch:
-        """Decide everything about one engine, which gets all of `machine`. Raises CannotLaunch."""
+    def launch(self, spec: EngineSpec) -> Launch:
+        """Decide everything about one engine. Raises CannotLaunch."""
         ...
 
     def explain(self, log: Sequence[str]) -> str:

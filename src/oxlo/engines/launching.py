@@ -1,7 +1,10 @@
 """What kinds of engine share when one is started: arguments read, packages looked for, a child."""
 
+import secrets
 import sys
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -36,6 +39,34 @@ def require(packages: tuple[str, ...], what: str, extra: str) -> None:
     """Raise CannotLaunch, naming the extra, when a package is not installed."""
     if not all(map(find_spec, packages)):
         raise CannotLaunch(f"{what} not installed: pip install 'oxlo[{extra}]'")
+
+
+def new_key() -> str:
+    """What an engine of ours asks of its callers."""
+    return secrets.token_urlsafe(24)
+
+
+def only_file(model: Model, paths: Iterable[Path], ending: str, *, needed: bool = True) -> str:
+    """The one whose name ends so; "" where none is there or needed. Raises CannotLaunch."""
+    found = [path for path in paths if path.name.endswith(ending)]
+    if len(found) > 1 or (needed and not found):
+        raise CannotLaunch(f"{model.id} needs one weights file *{ending}, and has {len(found)}")
+    return str(found[0]) if found else ""
+
+
+def idle_memory_mb(wish: int, variant: Variant) -> int:
+    """What an engine may take with nothing to do: as wished, else three times what it should."""
+    return wish or 3 * (variant.memory_mb or 0)
+
+
+def last_line(log: Sequence[str]) -> str:
+    """Of a trace, the last line is the cause."""
+    return next((line for line in reversed(log) if line.strip()), "")
+
+
+def last_error(log: Sequence[str]) -> str:
+    """The exception that ended it, whatever was said afterwards."""
+    return next((line for line in reversed(log) if "Error: " in line), "")
 
 
 def child(model: Model, kind: str, module: str, config: ChildConfig) -> Launch:

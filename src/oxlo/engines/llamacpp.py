@@ -1,6 +1,5 @@
 """The kind `llamacpp`: GGUF models on a CPU, one child process each (`llamacpp_child.py`)."""
 
-import secrets
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -9,12 +8,12 @@ from typing import Any
 
 import msgspec
 
-from oxlo.catalogue import Model, Variant
+from oxlo.catalogue import Model
 from oxlo.engines import gguf
-from oxlo.engines.base import CannotLaunch, Launch
-from oxlo.engines.launching import arguments, require
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
+from oxlo.engines.launching import arguments, new_key, require
 from oxlo.engines.llamacpp_child import BATCH, Config, Pooling
-from oxlo.fleet.sizing import Machine, Size, contexts, decide
+from oxlo.fleet.sizing import Size, contexts, decide
 from oxlo.settings import Settings
 
 
@@ -35,21 +34,15 @@ class LlamaCpp:
 
     name = "llamacpp"
 
-    def launch(
-        self,
-        model: Model,
-        variant: Variant,
-        settings: Settings,
-        weights: Sequence[Path],
-        machine: Machine,
-    ) -> Launch:
+    def launch(self, spec: EngineSpec) -> Launch:
         """A child process with its own port and its own key."""
         require(("xllamacpp",), "llama.cpp is", "llamacpp")
-        file, head, projector = _files(model, weights)
-        args = arguments(variant, Args)
+        model, settings = spec.model, spec.settings
+        file, head, projector = _files(model, spec.weights)
+        args = arguments(spec.variant, Args)
         embeds = "embeddings" in model.abilities
         per_token = gguf.bytes_per_token(head)
-        size = decide(_wish(args, settings), machine, model.context_length, per_token)
+        size = decide(_wish(args, settings), spec.machine, model.context_length, per_token)
         config = Config(
             weights=str(file),
             projector=str(projector or ""),
@@ -61,7 +54,7 @@ class LlamaCpp:
             pooling=args.pooling,
             batch=_whole_texts(size) if embeds else BATCH,
             cache_mb=settings.llamacpp_cache_mb,
-            api_key=secrets.token_urlsafe(24),
+            api_key=new_key(),
         )
         kept = (config.cache_mb << 20) // per_token if per_token else 0
         return _launch(model, config, size.slots, config.slots * config.context + kept)

@@ -1,22 +1,18 @@
 """The kind `onnx`: models on onnxruntime, one child process each."""
 
-import secrets
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from oxlo.catalogue import Model, Variant
 from oxlo.engines import launching
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.detection.config import Config as DetectionConfig
 from oxlo.engines.detection.config import Family
 from oxlo.engines.embedding.config import Config as EmbeddingConfig
 from oxlo.engines.embedding.config import Pooling
-from oxlo.fleet.sizing import Machine
-from oxlo.settings import Settings
+from oxlo.engines.launching import only_file
 
 #: Calls at once. Embeddings share runs; a picture is read while another is looked at.
 _EMBEDDING_SLOTS, _DETECTION_SLOTS = 32, 2
@@ -63,77 +59,57 @@ class Onnx:
 
     name = "onnx"
 
-    def launch(
-        self,
-        model: Model,
-        variant: Variant,
-        settings: Settings,
-        weights: Sequence[Path],
-        machine: Machine,
-    ) -> Launch:
+    def launch(self, spec: EngineSpec) -> Launch:
         """A child process with its own port and its own key."""
-        if "embeddings" in model.abilities:
-            return _embeddings(model, variant, weights, machine)
-        if "detection" in model.abilities:
-            return _detection(model, variant, weights, machine)
-        raise CannotLaunch(f"onnx runs models for embeddings and detection; {model.id} is neither")
+        if "embeddings" in spec.model.abilities:
+            return _embeddings(spec)
+        if "detection" in spec.model.abilities:
+            return _detection(spec)
+        raise CannotLaunch(
+            f"onnx runs models for embeddings and detection; {spec.model.id} is neither"
+        )
 
     def explain(self, log: Sequence[str]) -> str:
         """The last line of a trace is the cause."""
-        return next((line for line in reversed(log) if line.strip()), "")
+        return launching.last_line(log)
 
 
-def _embeddings(
-    model: Model, variant: Variant, weights: Sequence[Path], machine: Machine
-) -> Launch:
+def _embeddings(spec: EngineSpec) -> Launch:
     launching.require(("onnxruntime", "tokenizers"), "onnxruntime and tokenizers are", "embeddings")
-    args = launching.arguments(variant, EmbeddingArgs)
-    device = _device(variant)
-    costs = _COSTS[device]
+    args = launching.arguments(spec.variant, EmbeddingArgs)
+    costs = _COSTS[spec.device]
     config = EmbeddingConfig(
-        model=_file(model, weights, ".onnx"),
-        tokenizer=_file(model, weights, "tokenizer.json"),
-        token_ids=_file(model, weights, ".tiktoken", needed=False),
-        name=model.id,
-        context=model.context_length,
+        model=only_file(spec.model, spec.weights, ".onnx"),
+        tokenizer=only_file(spec.model, spec.weights, "tokenizer.json"),
+        token_ids=only_file(spec.model, spec.weights, ".tiktoken", needed=False),
+        name=spec.model.id,
+        context=spec.model.context_length,
         pooling=args.pooling,
         normalize=args.normalize,
-        device=device,
-        threads=args.threads or machine.cores,
+        device=spec.device,
+        threads=args.threads or spec.machine.cores,
         slots=args.slots,
         batch_tokens=args.batch_tokens or costs.batch_tokens,
         run_tokens=args.run_tokens or costs.run_tokens,
-        api_key=secrets.token_urlsafe(24),
+        api_key=launching.new_key(),
     )
-    return launching.child(model, "onnx", "oxlo.engines.embedding.child", config)
+    return launching.child(spec.model, "onnx", "oxlo.engines.embedding.child", config)
 
 
-def _detection(model: Model, variant: Variant, weights: Sequence[Path], machine: Machine) -> Launch:
+def _detection(spec: EngineSpec) -> Launch:
     needed = ("onnxruntime", "onnx", "PIL")
     launching.require(needed, "onnxruntime, onnx and Pillow are", "detection")
-    args = launching.arguments(variant, DetectionArgs)
-    graph = _file(model, weights, ".json", needed=False)
+    args = launching.arguments(spec.variant, DetectionArgs)
+    graph = only_file(spec.model, spec.weights, ".json", needed=False)
     config = DetectionConfig(
-        model=graph or _file(model, weights, ".onnx"),
-        weights=_file(model, weights, ".bin") if graph else "",
+        model=graph or only_file(spec.model, spec.weights, ".onnx"),
+        weights=only_file(spec.model, spec.weights, ".bin") if graph else "",
         family=args.family or ("centernet" if graph else "yolo"),
-        name=model.id,
+        name=spec.model.id,
         classes=args.classes,
-        device=_device(variant),
-        threads=args.threads or machine.cores,
+        device=spec.device,
+        threads=args.threads or spec.machine.cores,
         slots=args.slots,
-        api_key=secrets.token_urlsafe(24),
+        api_key=launching.new_key(),
     )
-    return launching.child(model, "onnx", "oxlo.engines.detection.child", config)
-
-
-def _device(variant: Variant) -> Literal["cpu", "cuda"]:
-    return "cuda" if variant.cards else "cpu"
-
-
-def _file(model: Model, weights: Sequence[Path], ending: str, *, needed: bool = True) -> str:
-    """The weights file whose name ends so. Raises CannotLaunch."""
-    found = [path for path in weights if path.name.endswith(ending)]
-    if len(found) > 1 or (needed and not found):
-        raise CannotLaunch(f"{model.id} needs one weights file *{ending}, and has {len(found)}")
-    return str(found[0]) if found else ""
+    return launching.child(spec.model, "onnx", "oxlo.engines.detection.child", config)

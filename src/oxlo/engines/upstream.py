@@ -1,15 +1,13 @@
 """The kind `upstream`: any OpenAI-compatible server that somebody else runs."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from oxlo.catalogue import Model, Variant
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.catalogue import Variant
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.launching import arguments
-from oxlo.fleet.sizing import Machine
 from oxlo.settings import Settings
 
 
@@ -34,16 +32,9 @@ class Upstream:
 
     name = "upstream"
 
-    def launch(
-        self,
-        model: Model,
-        variant: Variant,
-        settings: Settings,
-        weights: Sequence[Path],
-        machine: Machine,
-    ) -> Launch:
+    def launch(self, spec: EngineSpec) -> Launch:
         """The address and key of the server."""
-        args = _args(variant)
+        args, model = _args(spec.variant), spec.model
         return Launch(
             model=model.id,
             kind=self.name,
@@ -52,7 +43,7 @@ class Upstream:
             slots=args.slots,
             context_length=model.context_length,
             abilities=model.abilities,
-            api_key=_key(args, settings),
+            api_key=_key(args, spec.settings),
             address=root(args.base_url),
             warm=args.warm,
             arguments=msgspec.to_builtins(args),

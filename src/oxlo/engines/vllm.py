@@ -2,7 +2,6 @@
 
 import math
 import re
-import secrets
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -13,11 +12,10 @@ import msgspec
 
 from oxlo.catalogue import Model, Variant
 from oxlo.engines import vllm_flags
-from oxlo.engines.base import CannotLaunch, Launch
-from oxlo.engines.launching import arguments
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
+from oxlo.engines.launching import arguments, new_key
 from oxlo.engines.vllm_child import Config
 from oxlo.fleet.cards import CARDS
-from oxlo.fleet.sizing import Machine
 from oxlo.settings import Settings
 
 #: Nobody's: vLLM fetches pictures from nowhere, callers' are sent to it as data.
@@ -67,28 +65,18 @@ class Vllm:
 
     name = "vllm"
 
-    def launch(
-        self,
-        model: Model,
-        variant: Variant,
-        settings: Settings,
-        weights: Sequence[Path],
-        machine: Machine,
-    ) -> Launch:
+    def launch(self, spec: EngineSpec) -> Launch:
         """A child process around `vllm serve`, with its own port and its own key."""
-        args = arguments(variant, Args)
+        args = arguments(spec.variant, Args)
         vllm_flags.check(args.extra)
-        config = Config(
-            command=(
-                _program(settings),
-                "serve",
-                str(_weights(model, weights, args, settings)),
-                *_flags(model, args, _share(variant, args)),
-            ),
-            environment=_ENVIRONMENT,
-            api_key=secrets.token_urlsafe(24),
+        command = (
+            _program(spec.settings),
+            "serve",
+            str(_weights(spec, args)),
+            *_flags(spec.model, args, _share(spec.variant, args)),
         )
-        return _launch(model, args, config)
+        config = Config(command=command, environment=_ENVIRONMENT, api_key=new_key())
+        return _launch(spec.model, args, config)
 
     def explain(self, log: Sequence[str]) -> str:
         """The first error of the log, but for those that only say that another process failed."""
@@ -97,16 +85,17 @@ class Vllm:
         return (causes or told or [""])[0]
 
 
-def _weights(model: Model, weights: Sequence[Path], args: Args, settings: Settings) -> Path:
-    if len(weights) != 1 or not weights[0].is_dir():
-        raise CannotLaunch(f"the model file of {model.id} names no repository for vLLM")
-    if args.remote_code and model.id not in settings.remote_code:
-        allowed = ",".join((*settings.remote_code, model.id))
+def _weights(spec: EngineSpec, args: Args) -> Path:
+    model, agreed = spec.model.id, spec.settings.remote_code
+    if len(spec.weights) != 1 or not spec.weights[0].is_dir():
+        raise CannotLaunch(f"the model file of {model} names no repository for vLLM")
+    folder = spec.weights[0]
+    if args.remote_code and model not in agreed:
         raise CannotLaunch(
-            f"vLLM would have to run the program code in {weights[0]}: read it, then allow it with "
-            f"OXLO_REMOTE_CODE={allowed}"
+            f"vLLM would have to run the program code in {folder}: read it, then allow it with "
+            f"OXLO_REMOTE_CODE={','.join((*agreed, model))}"
         )
-    return weights[0]
+    return folder
 
 
 def program(settings: Settings) -> str | None:

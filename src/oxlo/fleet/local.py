@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from oxlo.catalogue import Catalogue
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.kinds import kind
 from oxlo.fleet import machine, minimum, orders, registry
 from oxlo.fleet.assign import Engine, assign
@@ -252,8 +252,8 @@ def launch(engine: Engine, settings: Settings, part: Machine) -> Launch:
         paths = Stock.of(settings).locate(model, variant)
     except WeightsError as reason:
         raise CannotLaunch(str(reason)) from None
-    own = replace(part, gpus=engine.gpus)
-    ready = kind(variant.engine).launch(model, variant, settings, paths, own)
+    spec = EngineSpec(model, variant, settings, paths, replace(part, gpus=engine.gpus))
+    ready = kind(variant.engine).launch(spec)
     environment = engine.environment(len(part.gpus))
     return msgspec.structs.replace(ready, environment=environment, overflow=variant.overflow)
 

@@ -10,7 +10,7 @@ from tests import projector
 
 from oxlo.catalogue import Model, Variant
 from oxlo.engines import gguf
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.engines.llamacpp_child import Config
 from oxlo.fleet.sizing import Machine
@@ -64,7 +64,7 @@ def launch(
 ) -> Launch:
     variant = Variant(hardware="cpu", engine="llamacpp", args=args or {})
     given = Settings(home=path.parent, llamacpp_slots=slots)
-    return LlamaCpp().launch(model, variant, given, [*more, path], Machine(2, 16_000))
+    return LlamaCpp().launch(EngineSpec(model, variant, given, [*more, path], Machine(2, 16_000)))
 
 
 def test_head_says_the_context_size(model_file: Path) -> None:

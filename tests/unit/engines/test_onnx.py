@@ -8,7 +8,7 @@ import pytest
 
 from oxlo import catalogue
 from oxlo.catalogue import Variant
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.detection.config import Config as DetectionConfig
 from oxlo.engines.embedding.config import Config as EmbeddingConfig
 from oxlo.engines.onnx import Onnx
@@ -22,7 +22,9 @@ GRAPH = ("centernet.json", "centernet.bin")
 def launch(model: str, files: tuple[str, ...], hardware: Any = "cpu", **args: Any) -> Launch:
     found = catalogue.load().resolve(model)
     variant = Variant(hardware=hardware, engine="onnx", args=args)
-    return Onnx().launch(found, variant, Settings(), list(map(Path, files)), Machine(3, 4000))
+    return Onnx().launch(
+        EngineSpec(found, variant, Settings(), list(map(Path, files)), Machine(3, 4000))
+    )
 
 
 def embedding(files: tuple[str, ...] = EMBEDDING, hardware: Any = "cpu", **args: Any) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from oxlo.catalogue import Model, Variant
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.upstream import Upstream, root
 from oxlo.fleet.sizing import Machine
 from oxlo.settings import Settings
@@ -26,7 +26,7 @@ MODEL = Model(
 
 def launch(tmp_path: Path, **args: object) -> Launch:
     variant = Variant(hardware="remote", engine="upstream", args=args)
-    return Upstream().launch(MODEL, variant, Settings(home=tmp_path), (), Machine(1, 1))
+    return Upstream().launch(EngineSpec(MODEL, variant, Settings(home=tmp_path), (), Machine(1, 1)))
 
 
 @pytest.mark.parametrize("url", ["http://h:1/v1", "http://h:1/v1/", "http://h:1", "http://h:1/"])

@@ -8,7 +8,7 @@ import pytest
 from oxlo import catalogue
 from oxlo.catalogue import Hardware, Model, Variant
 from oxlo.engines import vllm_flags
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.vllm import Vllm
 from oxlo.engines.vllm_child import Config
 from oxlo.fleet.sizing import Machine
@@ -45,7 +45,9 @@ def launch(settings: Settings, model: Model = MODEL, **args: object) -> Launch:
 
 
 def started(settings: Settings, model: Model, variant: Variant) -> Launch:
-    return Vllm().launch(model, variant, settings, [settings.weights_dir], Machine(8, 64_000))
+    return Vllm().launch(
+        EngineSpec(model, variant, settings, [settings.weights_dir], Machine(8, 64_000))
+    )
 
 
 def command(launched: Launch) -> tuple[str, ...]:
@@ -108,7 +110,7 @@ def test_weights_are_a_folder(settings: Settings) -> None:
     variant = Variant(hardware="a100", engine="vllm")
     file = settings.home / "vllm"
     with pytest.raises(CannotLaunch, match="names no repository"):
-        Vllm().launch(MODEL, variant, settings, [file], Machine(8, 64_000))
+        Vllm().launch(EngineSpec(MODEL, variant, settings, [file], Machine(8, 64_000)))
 
 
 @pytest.mark.parametrize(

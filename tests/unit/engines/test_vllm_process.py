@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from oxlo.catalogue import Model, Variant
-from oxlo.engines.base import Launch
+from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.vllm import Vllm
 from oxlo.fleet.fetch import fetch
 from oxlo.fleet.registry import ReplicaState
@@ -37,7 +37,7 @@ MODEL = Model(
 #: A fleet that is killed: it starts an engine and says when it is there.
 PARENT = """
 import asyncio, logging, sys, msgspec
-from oxlo.engines.base import Launch
+from oxlo.engines.base import EngineSpec, Launch
 from oxlo.fleet.process import EngineProcess, log_file
 from pathlib import Path
 
@@ -66,7 +66,7 @@ def planned(tmp_path: Path) -> Plans:
         (folder / "double.json").write_bytes(msgspec.json.encode(plan))
         settings = Settings(home=tmp_path, vllm=str(program))
         variant = Variant(hardware="a100", engine="vllm", args={"max_num_seqs": 2})
-        return Vllm().launch(MODEL, variant, settings, [folder], Machine(2, 8_000))
+        return Vllm().launch(EngineSpec(MODEL, variant, settings, [folder], Machine(2, 8_000)))
 
     return launch
 

@@ -1,18 +1,15 @@
 """How an engine of the kind `diffusers` is started."""
 
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from oxlo.catalogue import Model, Variant
+from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import parameters
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines import launching
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.diffusion.config import Config, Offload, Precision, Sampler
-from oxlo.engines.launching import arguments, child, require
-from oxlo.fleet.sizing import Machine
-from oxlo.settings import Settings
 from oxlo.wire.sizes import sizes
 
 #: Calls that an engine is sent beyond those it draws: while one's images are being encoded and
@@ -40,37 +37,32 @@ class Diffusers:
 
     name = "diffusers"
 
-    def launch(
-        self,
-        model: Model,
-        variant: Variant,
-        settings: Settings,
-        weights: Sequence[Path],
-        machine: Machine,
-    ) -> Launch:
+    def launch(self, spec: EngineSpec) -> Launch:
         """A child process with its own port and its own key."""
-        require(("torch", "diffusers", "transformers"), "torch and diffusers are", "images")
-        args = arguments(variant, Args)
+        launching.require(
+            ("torch", "diffusers", "transformers"), "torch and diffusers are", "images"
+        )
+        args = launching.arguments(spec.variant, Args)
         _check(args)
-        known = parameters(model)
+        known = parameters(spec.model)
         config = Config(
-            folder=str(_folder(model, weights)),
-            sizes=sizes(model),
+            folder=str(_folder(spec.model, spec.weights)),
+            sizes=sizes(spec.model),
             steps=int(known["num_inference_steps"].default or 1),
             guidance=float(known["guidance_scale"].default or 1.0),
             pipelines=args.slots,
             slots=args.slots + _AHEAD,
-            threads=args.threads or max(1, machine.cores // args.slots),
+            threads=args.threads or max(1, spec.machine.cores // args.slots),
             dtype=args.dtype,
             scheduler=args.scheduler,
             offload=args.offload,
-            api_key=secrets.token_urlsafe(24),
+            api_key=launching.new_key(),
         )
-        return child(model, self.name, "oxlo.engines.diffusion.child", config)
+        return launching.child(spec.model, self.name, "oxlo.engines.diffusion.child", config)
 
     def explain(self, log: Sequence[str]) -> str:
         """The exception that ended it."""
-        return next((line for line in reversed(log) if "Error: " in line), "")
+        return launching.last_error(log)
 
 
 def _check(args: Args) -> None:
@@ -78,7 +70,7 @@ def _check(args: Args) -> None:
         return
     if args.slots > 1:
         raise CannotLaunch("an engine that offloads draws one call at a time: slots = 1")
-    require(("accelerate",), "accelerate, which offload needs, is", "images")
+    launching.require(("accelerate",), "accelerate, which offload needs, is", "images")
 
 
 def _folder(model: Model, weights: Sequence[Path]) -> Path:

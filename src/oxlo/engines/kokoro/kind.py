@@ -1,6 +1,5 @@
 """How an engine of the kind `kokoro` is started."""
 
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -9,13 +8,11 @@ import msgspec
 from msgspec import Meta
 
 from oxlo import catalogue
-from oxlo.catalogue import Model, Variant
+from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import parameters
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines import launching
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.kokoro.config import Config, Voice
-from oxlo.engines.launching import arguments, child, require
-from oxlo.fleet.sizing import Machine
-from oxlo.settings import Settings
 
 #: A long text must not hold up a short one.
 _SLOTS = 2
@@ -39,39 +36,27 @@ class Kokoro:
 
     name = "kokoro"
 
-    def launch(
-        self,
-        model: Model,
-        variant: Variant,
-        settings: Settings,
-        weights: Sequence[Path],
-        machine: Machine,
-    ) -> Launch:
+    def launch(self, spec: EngineSpec) -> Launch:
         """A child process with its own port and its own key."""
-        require(("kokoro_onnx", "av"), "kokoro-onnx is", "kokoro")
-        args = arguments(variant, Args)
-        paths = [p for given in weights for p in (given.rglob("*") if given.is_dir() else (given,))]
+        launching.require(("kokoro_onnx", "av"), "kokoro-onnx is", "kokoro")
+        args = launching.arguments(spec.variant, Args)
+        paths = [
+            p for path in spec.weights for p in (path.rglob("*") if path.is_dir() else (path,))
+        ]
         config = Config(
-            model=_graph(model, paths),
-            voices=_voices(model, paths),
-            device="cuda" if variant.cards else "cpu",
+            model=launching.only_file(spec.model, paths, ".onnx"),
+            voices=_voices(spec.model, paths),
+            device=spec.device,
             slots=args.slots,
-            threads=args.threads or machine.cores,
-            memory_mb=args.memory_mb or 3 * (variant.memory_mb or 0),
-            api_key=secrets.token_urlsafe(24),
+            threads=args.threads or spec.machine.cores,
+            memory_mb=launching.idle_memory_mb(args.memory_mb, spec.variant),
+            api_key=launching.new_key(),
         )
-        return child(model, self.name, "oxlo.engines.kokoro.child", config)
+        return launching.child(spec.model, self.name, "oxlo.engines.kokoro.child", config)
 
     def explain(self, log: Sequence[str]) -> str:
         """The last line of a trace is the cause."""
-        return next((line for line in reversed(log) if line.strip()), "")
-
-
-def _graph(model: Model, paths: Sequence[Path]) -> str:
-    found = [path for path in paths if path.suffix == ".onnx"]
-    if len(found) != 1:
-        raise CannotLaunch(f"{model.id} needs one weights file *.onnx, and has {len(found)}")
-    return str(found[0])
+        return launching.last_line(log)
 
 
 def _voices(model: Model, paths: Sequence[Path]) -> tuple[Voice, ...]:

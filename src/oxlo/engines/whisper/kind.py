@@ -1,6 +1,5 @@
 """How an engine of the kind `whisper` is started."""
 
-import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
@@ -8,12 +7,10 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from oxlo.catalogue import Model, Variant
-from oxlo.engines.base import CannotLaunch, Launch
-from oxlo.engines.launching import arguments, child, require
+from oxlo.catalogue import Model
+from oxlo.engines import launching
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.whisper.config import Config
-from oxlo.fleet.sizing import Machine
-from oxlo.settings import Settings
 
 _MODEL = "model.bin"
 #: On a CPU two recordings at once: a long one must not hold up a short one.
@@ -45,34 +42,27 @@ class Whisper:
 
     name = "whisper"
 
-    def launch(
-        self,
-        model: Model,
-        variant: Variant,
-        settings: Settings,
-        weights: Sequence[Path],
-        machine: Machine,
-    ) -> Launch:
+    def launch(self, spec: EngineSpec) -> Launch:
         """A child process with its own port and its own key."""
-        require(("faster_whisper", "av"), "faster-whisper is", "whisper")
-        args = arguments(variant, Args)
-        device = args.device or ("cpu" if variant.hardware == "cpu" else "cuda")
+        launching.require(("faster_whisper", "av"), "faster-whisper is", "whisper")
+        args = launching.arguments(spec.variant, Args)
+        device = args.device or spec.device
         config = Config(
-            files=_files(model, weights),
+            files=_files(spec.model, spec.weights),
             device=device,
             compute_type=args.compute_type or _COMPUTE[device],
             slots=args.slots,
-            threads=args.threads or max(1, machine.cores // args.slots),
+            threads=args.threads or max(1, spec.machine.cores // args.slots),
             beam_size=args.beam_size,
             vad=args.vad,
-            memory_mb=args.memory_mb or 3 * (variant.memory_mb or 0),
-            api_key=secrets.token_urlsafe(24),
+            memory_mb=launching.idle_memory_mb(args.memory_mb, spec.variant),
+            api_key=launching.new_key(),
         )
-        return child(model, self.name, "oxlo.engines.whisper.child", config)
+        return launching.child(spec.model, self.name, "oxlo.engines.whisper.child", config)
 
     def explain(self, log: Sequence[str]) -> str:
         """The exception that ended it."""
-        return next((line for line in reversed(log) if "Error: " in line), "")
+        return launching.last_error(log)
 
 
 def _files(model: Model, weights: Sequence[Path]) -> dict[str, str]:

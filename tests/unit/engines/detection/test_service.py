@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from oxlo import catalogue
+from oxlo.engines.base import EngineSpec
 from oxlo.engines.detection import child
 from oxlo.engines.detection.config import Config
 from oxlo.engines.detection.service import asked
@@ -41,7 +42,9 @@ def looking(config: Config) -> Look:
 @pytest.fixture(scope="module")
 def look(centernet: list[Path]) -> Look:
     model = catalogue.load().resolve("centernet")
-    launch = Onnx().launch(model, model.variants[0], Settings(), centernet, Machine(1, 4000))
+    launch = Onnx().launch(
+        EngineSpec(model, model.variants[0], Settings(), centernet, Machine(1, 4000))
+    )
     return looking(msgspec.json.decode(launch.config, type=Config))
 
 
@@ -152,7 +155,9 @@ def red_seer(size: int | str, names: str = "") -> bytes:
 
 def yolo(path: Path, **fields: Any) -> Look:
     model = catalogue.load().resolve("yolov11")
-    launch = Onnx().launch(model, model.variants[0], Settings(), [path], Machine(1, 4000))
+    launch = Onnx().launch(
+        EngineSpec(model, model.variants[0], Settings(), [path], Machine(1, 4000))
+    )
     config = msgspec.json.decode(launch.config, type=Config)
     return looking(msgspec.structs.replace(config, **fields))
 

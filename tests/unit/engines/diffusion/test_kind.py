@@ -8,7 +8,7 @@ import pytest
 
 from oxlo import catalogue
 from oxlo.catalogue import Model, Parameter, Variant
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.diffusion.config import Config
 from oxlo.engines.diffusion.kind import Args, Diffusers
 from oxlo.engines.launching import arguments
@@ -40,7 +40,7 @@ def launch(folder: Path, **args: object) -> Launch:
     (folder / "model_index.json").touch()
     variant = Variant(hardware="cpu", engine="diffusers", args=args)
     settings = Settings(home=folder)
-    return Diffusers().launch(MODEL, variant, settings, [folder], Machine(4, 8000))
+    return Diffusers().launch(EngineSpec(MODEL, variant, settings, [folder], Machine(4, 8000)))
 
 
 def test_decided_by_the_catalogue(tmp_path: Path) -> None:
@@ -82,7 +82,9 @@ def test_weights_that_are_no_pipeline(tmp_path: Path) -> None:
     """A folder without an index."""
     variant = Variant(hardware="cpu", engine="diffusers")
     with pytest.raises(CannotLaunch, match="model_index"):
-        Diffusers().launch(MODEL, variant, Settings(home=tmp_path), [tmp_path], Machine(1, 1000))
+        Diffusers().launch(
+            EngineSpec(MODEL, variant, Settings(home=tmp_path), [tmp_path], Machine(1, 1000))
+        )
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from starlette.routing import Route
 
 from oxlo import catalogue
+from oxlo.engines.base import EngineSpec
 from oxlo.engines.embedding import child
 from oxlo.engines.embedding.config import Config
 from oxlo.engines.onnx import Onnx
@@ -29,7 +30,9 @@ Ask = Callable[..., dict[str, Any]]
 
 def config(files: list[Path], **fields: object) -> Config:
     model = catalogue.load().resolve("minilm-l6")
-    launch = Onnx().launch(model, model.variants[0], Settings(), files, Machine(1, 4000))
+    launch = Onnx().launch(
+        EngineSpec(model, model.variants[0], Settings(), files, Machine(1, 4000))
+    )
     return msgspec.structs.replace(msgspec.json.decode(launch.config, type=Config), **fields)
 
 

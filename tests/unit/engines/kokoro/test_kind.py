@@ -7,7 +7,7 @@ import pytest
 
 from oxlo import catalogue
 from oxlo.catalogue import Hardware, Variant
-from oxlo.engines.base import CannotLaunch
+from oxlo.engines.base import CannotLaunch, EngineSpec
 from oxlo.engines.kokoro.config import Config
 from oxlo.engines.kokoro.kind import Kokoro
 from oxlo.fleet.sizing import Machine
@@ -19,7 +19,7 @@ FILES = [Path("/w/1/kokoro.onnx"), Path("/w/2/voices.bin")]
 def launched(paths: list[Path] = FILES, hardware: Hardware = "cpu", **args: object) -> Config:
     variant = Variant(hardware=hardware, engine="kokoro", args=dict(args))
     model = catalogue.load().resolve("kokoro-82m")
-    launch = Kokoro().launch(model, variant, Settings(), paths, Machine(4, 8000))
+    launch = Kokoro().launch(EngineSpec(model, variant, Settings(), paths, Machine(4, 8000)))
     return msgspec.json.decode(launch.config, type=Config)
 
 

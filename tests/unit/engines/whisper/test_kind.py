@@ -7,7 +7,7 @@ import pytest
 
 from oxlo import catalogue
 from oxlo.catalogue import Hardware, Variant
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.whisper.config import Config
 from oxlo.engines.whisper.kind import Whisper
 from oxlo.fleet.sizing import Machine
@@ -19,7 +19,7 @@ FILES = [Path("/w/1/model.bin"), Path("/w/2/config.json")]
 def launched(paths: list[Path] = FILES, hardware: Hardware = "cpu", **args: object) -> Launch:
     variant = Variant(hardware=hardware, engine="whisper", args=dict(args))
     model = catalogue.load().resolve("whisper-base")
-    return Whisper().launch(model, variant, Settings(), paths, Machine(8, 8000))
+    return Whisper().launch(EngineSpec(model, variant, Settings(), paths, Machine(8, 8000)))
 
 
 def config(launch: Launch) -> Config:
