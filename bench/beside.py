@@ -18,6 +18,7 @@ import msgspec
 
 from bench.calls import Caller
 from bench.installation import Installation
+from bench.leftovers import watcher
 from bench.overhead.engine import model
 from bench.processes import Failed, run_first
 from oxlo.fleet.registry import Replica
@@ -91,6 +92,8 @@ def _working(work: Work) -> Iterator["Synchronized[int]"]:
     done, stop = context.Value("i", 0), context.Event()
     worker = context.Process(target=_work, args=(work, done, stop))
     worker.start()
+    assert worker.pid is not None
+    watcher().began(worker.pid)
     try:
         while not done.value and worker.is_alive():  # the first one warms everything up
             time.sleep(0.01)
@@ -98,6 +101,7 @@ def _working(work: Work) -> Iterator["Synchronized[int]"]:
     finally:
         stop.set()
         worker.join()
+        watcher().ended(worker.pid)
     if worker.exitcode:
         raise Failed("what was asked beside the chats was refused; what it was told is above")
 

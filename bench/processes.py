@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bench.leftovers import watcher
+
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -24,7 +26,7 @@ class Failed(Exception):
 
 
 class Process:
-    """A command and its children; a context manager that ends them."""
+    """A command and its children; a context manager that ends them, and nobody outlives us."""
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class Process:
                 preexec_fn=on_cpu(cpu),
                 start_new_session=True,
             )
+        watcher().began(self._process.pid)
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +71,7 @@ class Process:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
+        watcher().ended(self._process.pid)
 
     def tree(self) -> list[int]:
         """Its pid and those of its living descendants."""
