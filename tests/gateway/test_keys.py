@@ -2,6 +2,7 @@
 
 import asyncio
 
+import msgspec
 import pytest
 from tests.gateway.conftest import Start
 
@@ -128,3 +129,28 @@ async def test_preflight(start: Start) -> None:
     answer = await platform.call("OPTIONS", "/v1/chat/completions", headers=head, key="")
     assert answer.status == 204
     assert answer.headers["access-control-allow-headers"] == "authorization,x-y"
+
+
+async def test_error_after_a_look_up(start: Start) -> None:
+    """What nobody foresaw when a key was looked up is a 500 to all who waited for it."""
+    platform = await start()
+    key = platform.control.mint("a plan that this gateway has not heard of")
+    platform.control.open.clear()
+    calls = [asyncio.create_task(platform.chat(key=key)) for _ in range(2)]
+    while not platform.control.lookups:
+        await asyncio.sleep(0.001)
+    platform.control.open.set()
+    answers = await asyncio.gather(*calls)
+    assert [(one.status, one.code) for one in answers] == [(500, "internal_error")] * 2
+    assert (await platform.chat()).status == 200
+
+
+async def test_control_of_another_version(start: Start) -> None:
+    """A look-up that is answered with something else is a 503, and is made again."""
+    platform = await start()
+    caller = platform.control.callers[apikey.digest(platform.key)]
+    platform.control.change(platform.key, msgspec.Raw(b'{"account": 1}'))  # type: ignore[arg-type]
+    answer = await platform.chat()
+    assert (answer.status, answer.headers["retry-after"]) == (503, "2")
+    platform.control.change(platform.key, caller)
+    assert (await platform.chat()).status == 200

@@ -42,7 +42,7 @@ NOT_IN_GATEWAYS = (
 #: Loops that outlive any single failure, and may therefore catch everything.
 TOP_LEVEL_LOOPS = {
     ("gateway/process.py", "_sweep"),
-    ("gateway/http.py", "_next"),
+    ("gateway/http.py", "act"),
     ("control/jobs.py", "attempt"),
 }
 LONGEST = 600

@@ -150,9 +150,7 @@ class Gateway:
     ) -> None:
         """Hold the exchange until control has said whose key this is. Raises InvalidApiKey."""
 
-        def found(result: Caller | ApiError) -> None:
-            if exchange.state is ExchangeState.DONE:
-                return
+        def decide(result: Caller | ApiError) -> None:
             try:
                 if isinstance(result, ApiError):
                     raise result
@@ -163,6 +161,10 @@ class Gateway:
                 exchange.fail(error)
             else:
                 exchange.proceed()
+
+        def found(result: Caller | ApiError) -> None:
+            if exchange.state is not ExchangeState.DONE:
+                exchange.connection.act(lambda: decide(result))
 
         self.keys.ask(key, found)
         exchange.hold()

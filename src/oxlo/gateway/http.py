@@ -6,6 +6,7 @@ replies before them are made and read, and reading stops until they are done.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, cast
 
 import httptools
@@ -88,7 +89,7 @@ class Connection:
         return False
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came. Unforeseen errors of handlers end here, or in `_next`."""
+        """Parse what came. Unforeseen errors of handlers end here, or in `act`."""
         if self._closing:
             self._linger(len(data))
             return
@@ -296,10 +297,14 @@ class Connection:
     def _next(self) -> None:
         waits = self._current is None and bool(self._pending)
         if waits and not self._paused_writing and not self._transport.is_closing():
-            try:
-                self._open(self._pending.popleft())
-            except Exception as error:  # noqa: BLE001 - it is logged there; no parser catches it
-                self._crashed(error)
+            self.act(lambda: self._open(self._pending.popleft()))
+
+    def act(self, step: Callable[[], None]) -> None:
+        """Take a step of the current exchange in a turn that is not the parser's."""
+        try:
+            step()
+        except Exception as error:  # noqa: BLE001 - it is logged there; no parser catches it
+            self._crashed(error)
 
     def _drop_rest(self, exchange: Exchange) -> None:
         """The reply is out and the body is not all in: swallow a little of it, then close."""

@@ -1,6 +1,7 @@
 """What a gateway asks control, over control's private socket."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
@@ -57,8 +58,9 @@ class Lookup:
 
 
 def _caller(status: int, body: bytes) -> Caller | ApiError | None:
-    if status == 200:
-        return msgspec.json.decode(body, type=Caller)
     if status == 404:
         return None
+    if status == 200:
+        with contextlib.suppress(msgspec.DecodeError):  # a control of another version
+            return msgspec.json.decode(body, type=Caller)
     return Overloaded("Keys cannot be checked just now. Try again shortly.", retry_after=2)
