@@ -21,10 +21,11 @@ async def test_pasted_forms(start: Start, pasted: str) -> None:
     assert answer.status == 200
 
 
-async def test_x_api_key(start: Start) -> None:
-    """x-api-key works as well."""
+@pytest.mark.parametrize("name", ["x-api-key", "api-key", "API-Key"])
+async def test_other_headers(start: Start, name: str) -> None:
+    """Keys are found where Anthropic's and Azure's clients have them, too."""
     platform = await start()
-    answer = await platform.call("GET", "/v1/models", headers={"x-api-key": platform.key}, key="")
+    answer = await platform.call("GET", "/v1/models", headers={name: platform.key}, key="")
     assert answer.status == 200
 
 
@@ -35,6 +36,32 @@ async def test_bad_keys(start: Start, key: str) -> None:
     answer = await platform.chat(key=key)
     assert (answer.status, answer.code) == (401, "invalid_api_key")
     assert not platform.control.lookups
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ("YOUR_API_KEY", "YOUR_API_KEY. Keys here are 'sk_' and 43 more characters"),
+        ("undefined", "not set"),
+        ("None", "not set"),
+        ("${OXLO_API_KEY}", "the variable's name"),
+        ("%OXLO_API_KEY%", "the variable's name"),
+        ("sk-proj-" + "a1" * 20, "sk-proj...a1a1. It looks like a key of another provider"),
+        ("sk_" + "a" * 40, "43 characters: part of it is missing"),
+        ("Basic dXNlcjpwYXNzd29yZA==", "not as Basic"),
+        ("pass1234", "(too short)"),
+    ],
+)
+async def test_what_was_sent_instead(start: Start, sent: str, words: str) -> None:
+    """Who sent no key is told what it looks like, and where keys are made."""
+    platform = await start()
+    head = {"authorization": sent if sent.startswith("Basic") else f"Bearer {sent}"}
+    answer = await platform.call("GET", "/v1/models", headers=head, key="")
+    message = answer.json()["error"]["message"]
+    assert answer.status == 401
+    assert words in message
+    assert "/dashboard/api-keys" in message
+    assert sent not in message or not any(c.isdigit() for c in sent)
 
 
 async def test_key_without_end(start: Start) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
 from oxlo.errors import ApiError, Forbidden, InvalidApiKey, Overloaded
+from oxlo.gateway.badkeys import refusal
 from oxlo.gateway.lookup import Lookup
 from oxlo.plans import apikey
 from oxlo.plans.caller import Caller
@@ -32,12 +33,17 @@ def presented_key(headers: Mapping[bytes, bytes]) -> str:
 
     Raises InvalidApiKey when there is none.
     """
-    value = headers.get(b"authorization") or headers.get(b"x-api-key") or b""
+    value = headers.get(b"authorization") or _elsewhere(headers)
     if len(value) > LONGEST:
         raise InvalidApiKey("What you sent as an API key is far too long: a key has 46 characters.")
     if len(value) == _PLAIN_LENGTH and value.startswith(b"Bearer sk_"):
         return value[len("Bearer ") :].decode("latin-1")
     return _unwrapped(value.decode("latin-1"))
+
+
+def _elsewhere(headers: Mapping[bytes, bytes]) -> bytes:
+    """Where Anthropic's and Azure's clients have the key."""
+    return headers.get(b"x-api-key") or headers.get(b"api-key") or b""
 
 
 def _unwrapped(text: str) -> str:
@@ -50,13 +56,6 @@ def _unwrapped(text: str) -> str:
     if not text:
         raise InvalidApiKey("You sent no API key. Send it as 'Authorization: Bearer sk_...'.")
     return text
-
-
-def refusal(key: str) -> InvalidApiKey:
-    """The 401 for a key that is not valid, showing enough of it to recognise."""
-    shown = f"{key[:7]}...{key[-4:]}" if len(key) >= 16 else "(too short)"
-    shown = "".join(c if c.isascii() and c.isprintable() else "?" for c in shown)
-    return InvalidApiKey(f"Incorrect API key: {shown}. It may be mistyped, revoked or expired.")
 
 
 class Keys:

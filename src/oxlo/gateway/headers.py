@@ -15,7 +15,7 @@ EXPOSED = (
     b"x-request-id, retry-after, x-should-retry, openai-processing-ms, openai-version, "
     b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
     b"x-oxlo-max-tokens-clamped, x-oxlo-ignored-fields, x-oxlo-queue-ms, "
-    b"x-oxlo-idempotent-replay"
+    b"x-oxlo-model, x-oxlo-tried, x-oxlo-idempotent-replay"
 )
 
 _STATUS_LINES: Final = {

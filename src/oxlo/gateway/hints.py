@@ -1,25 +1,34 @@
 """What to say to who asks for an address that is not here: where they meant to go, or what else."""
 
+import difflib
+from collections.abc import Collection
+
 #: Paths that clients really try, and where they meant to go.
 _MEANT = {
-    b"/chat/completions": "/v1/chat/completions",
-    b"/completions": "/v1/completions",
-    b"/models": "/v1/models",
     b"/chat": "/v1/chat/completions",
     b"/v1/chat": "/v1/chat/completions",
-    b"/v1/completion": "/v1/completions",
     b"/reasoning/chat": "/v1/chat/completions",
-    b"/embeddings": "/v1/embeddings",
-    b"/images/generations": "/v1/images/generations",
-    b"/images/edits": "/v1/images/edits",
-    b"/audio/speech": "/v1/audio/speech",
-    b"/audio/transcriptions": "/v1/audio/transcriptions",
-    b"/api/v1/chat/completions": "/v1/chat/completions",
+    b"/v1/models/list": "/v1/models",
+    b"/v1/voices": "/v1/audio/voices",
+    b"/v1/audio/transcribe": "/v1/audio/transcriptions",
+    b"/v1/images": "/v1/images/generations",
+    b"/v1/usages": "/v1/usage",
+    b"/v1/user": "/v1/limits",
+    b"/v1/me": "/v1/limits",
+    b"/v1/key": "/v1/limits",
+    b"/v1/auth/key": "/v1/limits",
+    b"/v1/credits": "/v1/limits",
+    b"/v1/generation": "/v1/requests",
+    b"/v1/openapi.json": "/openapi.json",
+    b"/openapi.yaml": "/openapi.json",
+    b"/swagger.json": "/openapi.json",
 }
 
 _CHATS = "Ask with POST /v1/chat/completions, where messages, tools and images are sent"
 _IN_CODE = "in OpenAI's SDKs client.chat.completions.create(...)"
 _STATE = "Nothing that you send is stored here"
+
+_ACCOUNT = "GET /v1/limits tells your plan and what is left of it, GET /v1/usage what was used"
 
 #: What OpenAI (and Anthropic) have below /v1 and we have not, and what to do instead.
 _ELSEWHERE = {
@@ -47,22 +56,75 @@ _ELSEWHERE = {
     "images/variations": "No model here varies an image. Ask with POST /v1/images/edits and a "
     "prompt.",
     "videos": "No model here makes videos. GET /v1/models lists what there is.",
+    "containers": f"Programs are not run here. {_CHATS}, with tools that you run yourself.",
+    "evals": "There are no evals. Ask and judge with POST /v1/chat/completions.",
+    "chatkit": f"ChatKit is not served here. {_CHATS}.",
+    "skills": f"{_STATE}: there are no skills. {_CHATS}.",
+    "tokenize": "Tokens are counted in 'usage' of each answer; a call with the header "
+    "'x-oxlo-dry-run: 1' counts those of a prompt and costs nothing.",
+    "organization": f"There are no organizations. {_ACCOUNT}.",
+    "dashboard": f"There is no bill by tokens. {_ACCOUNT}.",
+    "deployments": "Azure's addresses are not served here. Use OpenAI(base_url='.../v1') instead "
+    "of AzureOpenAI, with the deployment's name as the model.",
     "rerank": "No model here ranks. Compare vectors of POST /v1/embeddings.",
     "chat/completions": f"{_STATE}, also not with 'store': true: the answer of POST "
     "/v1/chat/completions is all there is.",
 }
 
 
-def hint(path: bytes) -> str | None:
-    """Words about a path where nothing is; None when there is nothing to say about it."""
+#: Other servers' own addresses, by how they begin.
+_FOREIGN = {
+    "/openai/deployments/": _ELSEWHERE["deployments"],
+    "/api/chat": f"Ollama's own API is not served here, only OpenAI's. {_CHATS}.",
+    "/api/generate": "Ollama's own API is not served here, only OpenAI's. Ask with POST "
+    "/v1/completions.",
+    "/api/tags": "Ollama's own API is not served here, only OpenAI's. GET /v1/models lists models.",
+    "/v1beta/models/": f"Google's API is not served here, only OpenAI's. {_CHATS}.",
+}
+
+
+def is_call(method: bytes, path: bytes) -> bool:
+    """Whether a path outside /v1 is a program's that went wrong, not one of a page."""
+    return method == b"POST" or path.lower().startswith((b"//", b"/v1", b"/openai/", b"/api/"))
+
+
+def hint(path: bytes, ours: Collection[str]) -> str | None:
+    """Words about a path where nothing is; None when there is nothing to say about it.
+
+    `ours` are the addresses of the API.
+    """
     text = path.decode("latin-1")
-    if text.startswith("/v1/v1/"):
-        return f"There is nothing at /v1/v1: the base URL ends in /v1 once. Use {_plain(text[3:])}."
-    meant = _MEANT.get(path)
+    meant = _MEANT.get(path) or _respelt(text, ours)
     if meant:
-        return f"There is nothing at {path.decode()}; did you mean {meant}?"
+        return f"There is nothing at {_plain(text)}; did you mean {meant}?{_slip(text)}"
+    foreign = next((words for start, words in _FOREIGN.items() if text.startswith(start)), None)
+    if foreign or not text.startswith("/v1/"):
+        return foreign
     first, _, rest = text.removeprefix("/v1/").partition("/")
-    return _ELSEWHERE.get(f"{first}/{rest.partition('/')[0]}") or _ELSEWHERE.get(first)
+    found = _ELSEWHERE.get(f"{first}/{rest.partition('/')[0]}") or _ELSEWHERE.get(first)
+    return found or _close(text, ours)
+
+
+def _respelt(text: str, ours: Collection[str]) -> str | None:
+    """The address that a path is but for how the base URL was written, where there is one."""
+    steps = [step for step in text.lower().split("/") if step]
+    while steps and steps[0] in ("api", "v1", "openai"):
+        del steps[0]
+    path = "/".join(("/v1", *steps))
+    here = path in ours or path.startswith("/v1/models/")
+    return _plain(path) if here and path != text else None
+
+
+def _slip(text: str) -> str:
+    """What was wrong with a base URL, where it can be seen."""
+    if text.lower().startswith("/v1/v1/"):
+        return " The base URL ends in /v1 once."
+    return " The base URL ends in a slash too many." if "//" in text else ""
+
+
+def _close(text: str, ours: Collection[str]) -> str | None:
+    close = difflib.get_close_matches(text, ours, n=1, cutoff=0.85)
+    return f"There is nothing at {_plain(text)}; did you mean {close[0]}?" if close else None
 
 
 def _plain(text: str) -> str:

@@ -15,7 +15,7 @@ from oxlo.gateway.backends import Group
 from oxlo.gateway.call import Call
 from oxlo.gateway.endpoints import INFERENCE, Endpoint
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
-from oxlo.gateway.hints import hint
+from oxlo.gateway.hints import hint, is_call
 from oxlo.gateway.idempotency import Keyed
 from oxlo.gateway.questions import Answer, LimitsQuestion, Question
 from oxlo.gateway.relay import ControlRelay
@@ -59,6 +59,7 @@ class Routes:
         )
         self._exact = {(r.method, r.path.encode()): r for r in self.table if not r.below}
         self._below = [r for r in self.table if r.below]
+        self._ours = tuple(r.path for r in self.table if r.path.startswith("/v1/") and not r.below)
 
     def _inference(self, endpoint: Endpoint) -> Route:
         return Route(b"POST", endpoint.path, 1, lambda exchange: self._call(exchange, endpoint))
@@ -84,8 +85,8 @@ class Routes:
             exchange.close = True
             raise BadRequest("This is no proxy: nothing is connected to.", code="bad_http")
         if path != b"/v1" and not path.startswith((b"/v1/", b"/internal")):
-            words = hint(path)
-            if words and exchange.method == b"POST":
+            words = hint(path, self._ours) if is_call(method, path) else None
+            if words:
                 raise NotFound(words)
             exchange.body_limit = 25 << 20
             return ControlRelay(self._gateway, exchange)
@@ -108,7 +109,7 @@ class Routes:
         methods = sorted({r.method.decode() for r in routes})
         if methods:
             return MethodNotAllowed.at(_shown(path), *methods)
-        return NotFound(hint(path) or f"There is nothing at {_shown(path)}. {_BEGIN}")
+        return NotFound(hint(path, self._ours) or f"There is nothing at {_shown(path)}. {_BEGIN}")
 
     # Inference.
 
