@@ -21,6 +21,7 @@ import uvloop
 from oxlo import catalogue, plans
 from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.gateway.core import Gateway
+from oxlo.gateway.http import protocols
 from oxlo.gateway.upstream import Connection as Engine
 from oxlo.plans import apikey
 from oxlo.plans.caller import Caller
@@ -68,7 +69,7 @@ class Bench:
         self.gateway.recover()
         key = self._sign_in(settings)
         self._connect_engine(dialect)
-        self.client = self.gateway.server()
+        self.client = protocols(self.gateway.server)()
         self._client_wire = Wire()
         self.client.connection_made(self._client_wire)
         self._request = _request(key, stream=stream)

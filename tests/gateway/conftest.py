@@ -14,6 +14,8 @@ from oxlo import catalogue, plans
 from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
 from oxlo.gateway.core import Gateway
+from oxlo.gateway.http import Connection as Incoming
+from oxlo.gateway.http import protocols
 from oxlo.ledger.records import Record
 from oxlo.media import process as media
 from oxlo.settings import Settings
@@ -139,6 +141,13 @@ class Platform:
     def spool(self) -> Path:
         """Where the gateway keeps files of calls."""
         return self.gateway.settings.spool_dir / self.gateway.name
+
+    @property
+    def connection(self) -> Incoming:
+        """The one connection that is open."""
+        (connection,) = self.gateway.server.connections
+        assert isinstance(connection, Incoming)
+        return connection
 
     async def swept(self) -> None:
         """Wait until nothing of any call is left on disk."""
@@ -311,7 +320,7 @@ async def _begin(stack: _Stack, home: Path, dialect: str, fields: dict[str, Any]
     stack.ends.append(lambda: control.__aexit__(None, None, None))
     gateway = Gateway(settings, catalogue.load(settings.catalogue_dir), plans.load(), loop)
     gateway.recover()
-    listener = await loop.create_server(gateway.server, "127.0.0.1", 0)
+    listener = await loop.create_server(protocols(gateway.server), "127.0.0.1", 0)
     platform = Platform(gateway, control, engine, listener.sockets[0].getsockname()[1])
     platform.replicas(engine)
 

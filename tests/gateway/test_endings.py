@@ -93,7 +93,7 @@ async def test_slow_reader_slows_the_engine(start: Start) -> None:
     platform.engine.next.append(Script(text=text, chunks=400))
     client = platform.client()
     await client.send("POST", "/v1/chat/completions", chat(stream=True))
-    (connection,) = platform.gateway.server.connections
+    connection = platform.connection
     while not connection._paused_writing:  # the client's own reader stops at 64 KB
         await asyncio.sleep(0)
     buffered = connection._transport.get_write_buffer_size()
@@ -108,7 +108,7 @@ async def test_a_byte_a_second(start: Start) -> None:
     platform.engine.next.append(Script(text="word " * 4_000_000, chunks=400))
     client = platform.client()
     await client.send("POST", "/v1/chat/completions", chat(stream=True))
-    (connection,) = platform.gateway.server.connections
+    connection = platform.connection
     await until(lambda: connection._paused_writing)
     begun = platform.gateway.clock()
     for second in range(int(platform.gateway.settings.write_timeout)):

@@ -14,6 +14,7 @@ from tests.gateway.conftest import Platform, Start, stop_the_clock
 from oxlo import unixserver
 from oxlo.control import context, jobs, public
 from oxlo.gateway.admin import Admin
+from oxlo.gateway.http import protocols
 from oxlo.gateway.server import Server
 from oxlo.store import migrate
 from oxlo.store.database import Database
@@ -34,7 +35,7 @@ async def scrape(platform: Platform) -> Samples:
         Admin(gateway), settings, gateway.server.budget, gateway.clock, gateway.names.give
     )
     socket = str(settings.gateway_socket("g1"))
-    listener = await asyncio.get_running_loop().create_unix_server(admin, socket)
+    listener = await asyncio.get_running_loop().create_unix_server(protocols(admin), socket)
     platform.on_end(listener.close)
     database = Database(settings.database)
     await migrate.prepare(database)

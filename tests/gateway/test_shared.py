@@ -15,6 +15,7 @@ from oxlo.fleet import registry
 from oxlo.fleet.registry import ReplicaList
 from oxlo.gateway.answers_in_valkey import ValkeyAnswers
 from oxlo.gateway.core import Gateway
+from oxlo.gateway.http import protocols
 from oxlo.ledger.records import Settled
 from oxlo.ledger.shared import SharedLedger
 from oxlo.ledger.slots import SharedSlots
@@ -37,7 +38,7 @@ async def join(platform: Platform, name: str = "g2") -> Platform:
     gateway.recover()
     await gateway.connect()
     gateway.backends.refresh()
-    listener = await loop.create_server(gateway.server, "127.0.0.1", 0)
+    listener = await loop.create_server(protocols(gateway.server), "127.0.0.1", 0)
     port = listener.sockets[0].getsockname()[1]
     other = Platform(gateway, platform.control, platform.engine, port)
 

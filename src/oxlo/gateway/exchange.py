@@ -9,15 +9,13 @@ The states of an exchange, in the order in which they may be entered:
     DONE      the last byte of the reply was handed to the transport
 """
 
+from collections.abc import Callable
 from enum import IntEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 
 from oxlo.errors import ApiError, BodyTooLarge
-from oxlo.gateway.body import Body
+from oxlo.gateway.body import Body, Budget
 from oxlo.gateway.headers import error_head, number, status_line
-
-if TYPE_CHECKING:
-    from oxlo.gateway.http import Connection
 
 
 class State(IntEnum):
@@ -65,6 +63,39 @@ class Silent:
 SILENT: Final = Silent()
 
 
+class Link:
+    """The connection that an exchange came by: that of `gateway/http.py`."""
+
+    def __init__(self, budget: Budget) -> None:
+        #: Of memory, for the bodies of all connections.
+        self.budget = budget
+        self.peer = ""
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the transport."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """Stop reading from the client."""
+        raise NotImplementedError
+
+    def abort(self) -> None:
+        """Cut the connection at once."""
+        raise NotImplementedError
+
+    def proceed(self, exchange: "Exchange") -> None:
+        """Go on with an exchange whose handler is decided."""
+        raise NotImplementedError
+
+    def act(self, step: Callable[[], None]) -> None:
+        """Take a step of the current exchange in a turn that is not the parser's."""
+        raise NotImplementedError
+
+    def finished(self, exchange: "Exchange") -> None:
+        """A reply is complete; go on with the next request, or close."""
+        raise NotImplementedError
+
+
 class Exchange:
     """One request and its reply."""
 
@@ -90,7 +121,7 @@ class Exchange:
 
     def __init__(
         self,
-        connection: "Connection",
+        connection: Link,
         method: bytes,
         target: bytes,
         headers: dict[bytes, bytes],
@@ -103,7 +134,7 @@ class Exchange:
         self.arrived = 0.0
         self.handler: Handler = SILENT
         self.state = State.OPEN
-        self.body = Body(connection.server.budget)
+        self.body = Body(connection.budget)
         self.body_limit = 1 << 20
         self.complete = False
         self.close = False

@@ -7,7 +7,7 @@ replies before them are made and read, and reading stops until they are done.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final, cast
 
 import httptools
 import structlog
@@ -21,9 +21,7 @@ from oxlo.errors import (
 )
 from oxlo.gateway.body import SPOOL_ABOVE
 from oxlo.gateway.exchange import SILENT, Exchange, State, too_large
-
-if TYPE_CHECKING:
-    from oxlo.gateway.server import Server
+from oxlo.gateway.server import Served, Server
 
 log = structlog.get_logger()
 
@@ -37,13 +35,13 @@ BODY_BYTES_PER_SECOND = 16 * 1024
 NEVER: Final = float("inf")
 
 
-class Connection:
+class Connection(Served):
     """One client's connection: an `asyncio.Protocol` in all but ancestry, so that it compiles."""
 
-    def __init__(self, server: "Server") -> None:
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.budget)
         self.server = server
         self.deadline = NEVER
-        self.peer = ""
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._current: Exchange | None = None
@@ -439,6 +437,11 @@ class Connection:
             self._transport.close()
         elif self._current is not None:
             self._current.close = True
+
+
+def protocols(server: Server) -> Callable[[], asyncio.Protocol]:
+    """Makes the protocol of each new connection."""
+    return lambda: cast(asyncio.Protocol, Connection(server))
 
 
 def _not_http(reason: str) -> BadRequest:

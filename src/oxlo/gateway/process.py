@@ -12,6 +12,7 @@ import uvloop
 from oxlo import catalogue, plans
 from oxlo.gateway.admin import Admin
 from oxlo.gateway.core import SWEEP_SECONDS, Gateway
+from oxlo.gateway.http import protocols
 from oxlo.gateway.server import Server
 from oxlo.settings import Settings
 
@@ -78,7 +79,7 @@ async def _listen(
 ) -> list[asyncio.AbstractServer]:
     loop = asyncio.get_running_loop()
     public = await loop.create_server(
-        gateway.server,
+        protocols(gateway.server),
         settings.host,
         settings.port,
         ssl=_tls(settings.tls_cert, settings.tls_key),
@@ -94,7 +95,7 @@ async def _listen(
         gateway.clock,
         gateway.names.give,
     )
-    private = await loop.create_unix_server(admin, str(path))
+    private = await loop.create_unix_server(protocols(admin), str(path))
     path.chmod(0o600)
     return [public, private]
 

@@ -1,11 +1,8 @@
-"""One request to an engine, and who gets the reply."""
+"""One request to an engine: what carries it, and who gets the reply."""
 
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from oxlo.engines.parts import Parts
-
-if TYPE_CHECKING:
-    from oxlo.gateway.upstream import Connection
 
 
 class Receiver(Protocol):
@@ -24,6 +21,24 @@ class Receiver(Protocol):
         """The exchange broke; `sent`: the engine may have begun to work on it."""
 
 
+class Carrier:
+    """The connection that a request is sent on: that of `gateway/upstream.py`."""
+
+    __slots__ = ()
+
+    def abort(self) -> None:
+        """Close at once."""
+        raise NotImplementedError
+
+    def pause(self) -> None:
+        """Read no more for now."""
+        raise NotImplementedError
+
+    def resume(self) -> None:
+        """Read on."""
+        raise NotImplementedError
+
+
 class Sending:
     """One request under way: what the caller keeps, to pause or cancel it."""
 
@@ -33,7 +48,7 @@ class Sending:
         self.head = head
         self.body = body
         self.receiver = receiver
-        self.connection: Connection | None = None
+        self.connection: Carrier | None = None
         self.cancelled = False
         self.retried = False
 

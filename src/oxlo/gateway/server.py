@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol, cast
+from typing import Protocol
 
 from oxlo.gateway.body import Budget
-from oxlo.gateway.exchange import Exchange, Handler
-from oxlo.gateway.http import Connection
+from oxlo.gateway.exchange import Exchange, Handler, Link
 
 
 class Application(Protocol):
@@ -29,6 +28,26 @@ class Limits(Protocol):
     def write_timeout(self) -> float: ...  # noqa: D102
 
 
+class Served(Link):
+    """A connection, as its server sees it."""
+
+    #: When something has to have come, by the server's clock.
+    deadline: float
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way."""
+        raise NotImplementedError
+
+    def expire(self, now: float) -> None:
+        """Called when the deadline has passed: whatever was awaited did not come."""
+        raise NotImplementedError
+
+    def close_when_idle(self) -> None:
+        """Close now if nothing is under way; else after the current reply."""
+        raise NotImplementedError
+
+
 class Server:
     """What all connections of one listener share."""
 
@@ -46,16 +65,12 @@ class Server:
         self.now = now
         #: Gives an exchange its id; the application's business, needed for malformed requests too.
         self.name_exchange = name_exchange
-        self.connections: set[Connection] = set()
+        self.connections: set[Served] = set()
         self.draining = False
         #: Set when draining has left no connection.
         self.empty = asyncio.Event()
 
-    def __call__(self) -> asyncio.Protocol:
-        """Make the protocol of a new connection."""
-        return cast(asyncio.Protocol, Connection(self))
-
-    def left(self, connection: Connection) -> None:
+    def left(self, connection: Served) -> None:
         """A connection has ended."""
         self.connections.discard(connection)
         self._note_empty()

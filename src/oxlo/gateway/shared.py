@@ -36,7 +36,7 @@ class Shared(Exchange):
         self.complete = True
         self.state = State.WORKING
         # The body is ours now: the first client may leave while others wait.
-        self.body, exchange.body = exchange.body, Body(exchange.connection.server.budget)
+        self.body, exchange.body = exchange.body, Body(exchange.connection.budget)
         self.clients = [first]
         #: What was asked.
         self.fingerprint = fingerprint

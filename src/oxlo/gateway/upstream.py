@@ -14,7 +14,7 @@ import httptools
 from oxlo.engines.dialect import EngineCall
 from oxlo.engines.parts import Parts
 from oxlo.gateway.feed import chunks
-from oxlo.gateway.sending import Receiver, Sending
+from oxlo.gateway.sending import Carrier, Receiver, Sending
 
 #: A head larger than this from an engine is not a reply.
 HEAD_LIMIT = 64 * 1024
@@ -141,7 +141,7 @@ class _Unasked(Exception):
     """A second reply to one request: it is not read."""
 
 
-class Connection:
+class Connection(Carrier):
     """One connection to an engine: an `asyncio.Protocol` in all but ancestry, as in `http`."""
 
     __slots__ = (

@@ -8,6 +8,7 @@ import pytest
 
 from oxlo.gateway.body import Body, Budget
 from oxlo.gateway.exchange import Exchange
+from oxlo.gateway.http import protocols
 from oxlo.gateway.server import Server
 from oxlo.gateway.spool import Spool
 from oxlo.settings import Settings
@@ -89,7 +90,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     spool = Spool(tmp_path / "spool", loop)
     spool.prepare()
     server = Server(echo, Settings(), Budget(1 << 24, spool), clock, lambda exchange: None)
-    listener = await loop.create_server(server, "127.0.0.1", 0)
+    listener = await loop.create_server(protocols(server), "127.0.0.1", 0)
     one = Served(echo, server, listener.sockets[0].getsockname()[1])
     one.clock = clock  # type: ignore[attr-defined]
     yield one
