@@ -1,9 +1,7 @@
 """Brakes: who fails, or signs up, too often waits longer each time."""
 
-from collections.abc import Iterable
-
 import msgspec
-from sqlalchemy import delete, select
+from sqlalchemy import case, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.store import upsert
@@ -34,24 +32,47 @@ class Brake(msgspec.Struct, frozen=True, kw_only=True):
         return min(self.longest, self.wait * 2 ** min(over, _LONGEST_EXPONENT)) if over >= 0 else 0
 
 
-async def waits(db: AsyncConnection, names: Iterable[str], *, now: float) -> float:
-    """Seconds until the last of these counters lets somebody through; 0: at once."""
-    query = select(brakes.c.until).where(brakes.c.name.in_(list(names)))
-    latest = max((row.until for row in await db.execute(query)), default=0.0)
-    return float(max(0.0, latest - now))
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """An event that was counted before it happened; or, where `wait` is not 0, was not."""
+
+    name: str
+    #: Seconds until its turn.
+    wait: float = 0.0
+    #: When the next one may come, in unix seconds.
+    until: float = 0.0
 
 
-async def note(db: AsyncConnection, brake: Brake, what: str, *, now: float) -> float:
-    """Count an event; the seconds that the next one has to wait."""
-    name = brake.name(what)
-    row = (await db.execute(select(brakes).where(brakes.c.name == name))).mappings().first()
-    known = row is not None and now - row["last_at"] < brake.window
-    count = (row["count"] if row is not None and known else 0) + 1
-    delay = brake.delay(count)
-    values = {"count": count, "last_at": now, "until": now + delay}
-    insert = upsert.insert(db, brakes).values(name=name, **values)
-    await db.execute(insert.on_conflict_do_update(index_elements=["name"], set_=values))
-    return delay
+async def take(db: AsyncConnection, brake: Brake, what: str, *, now: float) -> Turn:
+    """Count an event, unless it has to wait.
+
+    Counting comes first, in one statement: of a thousand at the same moment no more get their turn
+    than one after another would.
+    """
+    name, begins_anew = brake.name(what), brakes.c.last_at <= now - brake.window
+    more = {"count": case((begins_anew, 1), else_=brakes.c.count + 1), "last_at": now}
+    counting = (
+        upsert.insert(db, brakes)
+        .values(name=name, count=1, last_at=now, until=now)
+        .on_conflict_do_update(index_elements=["name"], set_=more, where=brakes.c.until <= now)
+        .returning(brakes.c.count)
+    )
+    count = (await db.execute(counting)).scalar()
+    mine = brakes.c.name == name
+    if count is None:
+        until = (await db.execute(select(brakes.c.until).where(mine))).scalar_one()
+        return Turn(name=name, wait=until - now, until=until)
+    until = now + brake.delay(count)
+    await db.execute(update(brakes).where(mine).values(until=until))
+    return Turn(name=name, until=until)
+
+
+async def undo(db: AsyncConnection, *turns: Turn, now: float) -> None:
+    """Events that went well are not held against anybody; those that came after them are."""
+    for turn in turns:
+        until = case((brakes.c.until == turn.until, now), else_=brakes.c.until)
+        less = {"count": brakes.c.count - 1, "until": until}
+        mine = (brakes.c.name == turn.name, brakes.c.count > 0)
+        await db.execute(update(brakes).where(*mine).values(less))
 
 
 async def release(db: AsyncConnection, *names: str) -> None:

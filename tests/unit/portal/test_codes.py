@@ -1,5 +1,6 @@
 """One-time codes set up by camera, and recovery codes for the day the device is gone."""
 
+import asyncio
 import re
 
 import httpx2
@@ -106,3 +107,14 @@ async def test_code_turns_codes_off(portal: Portal) -> None:
     other = portal.somebody()
     await other.log_in()
     assert await other.is_in()
+
+
+async def test_guessed_codes_at_the_same_moment(portal: Portal) -> None:
+    """Who knows the password has five codes looked at, however many are sent at once."""
+    await _set_up(portal)
+    other = portal.somebody("198.51.100.7")
+    asked = await other.log_in()
+    given = {"csrf": csrf(asked), "proof": field(asked, "proof")}
+    guesses = (given | {"code": f"{number:06}"} for number in range(20))
+    replies = await asyncio.gather(*(other.client.post("/login/code", data=g) for g in guesses))
+    assert sorted(reply.status_code for reply in replies) == [401] * 5 + [429] * 15

@@ -160,6 +160,18 @@ async def test_replaced_key_overlaps(portal: Portal) -> None:
     assert await _caller(portal, old) is None
 
 
+async def test_replaced_key_ends_like_the_old_one(portal: Portal) -> None:
+    """A key that was to live for 30 days is not replaced by one that lives for ever."""
+    somebody, page = await portal.newcomer(), "/dashboard/api-keys"
+    await _key(somebody, expires="30")
+    old = await _only_key(portal)
+    portal.clock.now += 10 * DAY
+    await somebody.send(f"{page}/{old.id}/rotate", page=page, overlap="3600")
+    new = (await _all_keys(portal))[-1]
+    assert new.id != old.id
+    assert new.expires_at == portal.clock.now + 30 * DAY
+
+
 async def test_keys_come_at_a_pace(portal: Portal) -> None:
     """Sixty keys an hour, revoked or not; those that ended long ago leave the page."""
     somebody, page = await portal.newcomer(), "/dashboard/api-keys"

@@ -1,5 +1,7 @@
 """Sign-up, log-in, and what is refused there."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 from tests.unit.portal.conftest import opened
@@ -164,6 +166,16 @@ async def test_failures_lock_out_for_longer_and_longer(portal: Portal) -> None:
     assert (await portal.somebody("198.51.100.7").log_in()).status_code == 303
     portal.clock.now += 4
     assert (await somebody.log_in()).status_code == 303
+
+
+async def test_guesses_at_the_same_moment(portal: Portal) -> None:
+    """Whoever sends a hundred at once has no more of them looked at than one after another."""
+    await portal.newcomer()
+    somebody = portal.somebody()
+    token = csrf(await somebody.get("/login"))
+    guesses = ({"csrf": token, "email": EMAIL, "password": f"guess {n}"} for n in range(20))
+    replies = await asyncio.gather(*(somebody.client.post("/login", data=g) for g in guesses))
+    assert sorted(reply.status_code for reply in replies) == [401] * 5 + [429] * 15
 
 
 async def test_failures_are_in_the_audit_log(portal: Portal) -> None:

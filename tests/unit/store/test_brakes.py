@@ -1,38 +1,76 @@
 """Brakes on a real database."""
 
+import asyncio
+
 from oxlo.store import brakes
-from oxlo.store.brakes import Brake
+from oxlo.store.brakes import Brake, Turn
 from oxlo.store.database import Database
 
 NOW = 1_800_000_000.0
 LOGIN = Brake(kind="login", free=3, wait=1.0, longest=60.0, window=3600.0)
 
 
+async def took(database: Database, now: float = NOW, what: str = "ann") -> Turn:
+    """One event, in a transaction of its own."""
+    async with database.write() as db:
+        return await brakes.take(db, LOGIN, what, now=now)
+
+
 async def test_wait_doubles(database: Database) -> None:
     """The first events are free, then each doubles the wait, up to the longest."""
-    async with database.write() as db:
-        delays = [await brakes.note(db, LOGIN, "ann", now=NOW) for _ in range(12)]
+    now, delays = NOW, []
+    for _ in range(12):
+        turn = await took(database, now)
+        delays.append(turn.until - now)
+        now = turn.until
     assert delays == [0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
 
 
 async def test_waits_until(database: Database) -> None:
-    """The wait runs out by itself; of several counters the longest one holds."""
+    """Who comes too early is told when, and is not counted; others do not notice."""
+    for _ in range(3):
+        await took(database)
+    assert (await took(database, NOW + 0.25)).wait == 0.75
+    assert (await took(database, NOW + 0.25, "bob")).wait == 0
+    assert (await took(database, NOW + 1)).until == NOW + 3
+
+
+async def test_many_at_once(database: Database) -> None:
+    """Of many at the same moment no more get their turn than of many one after another."""
+    turns = await asyncio.gather(*(took(database) for _ in range(20)))
+    assert sum(turn.wait == 0 for turn in turns) == 3
+
+
+async def test_undone(database: Database) -> None:
+    """What went well is not held against anybody, and lets the next one through."""
+    for _ in range(4):
+        turn = await took(database)
+        assert turn.wait == 0
+        async with database.write() as db:
+            await brakes.undo(db, turn, now=NOW)
+    assert (await took(database)).until == NOW
+
+
+async def test_undone_is_only_its_own(database: Database) -> None:
+    """A success does not shorten the wait of a failure that came after it."""
+    first = await took(database)
+    for _ in range(2):
+        await took(database)
     async with database.write() as db:
-        for _ in range(5):
-            await brakes.note(db, LOGIN, "ann", now=NOW)
-        names = [LOGIN.name("ann"), LOGIN.name("bob")]
-        assert await brakes.waits(db, names, now=NOW + 1) == 3
-        assert await brakes.waits(db, names, now=NOW + 4) == 0
-        assert await brakes.waits(db, names[1:], now=NOW) == 0
+        await brakes.undo(db, first, now=NOW)
+    assert (await took(database)).wait == 1
 
 
 async def test_counting_begins_anew(database: Database) -> None:
     """After a quiet window, and after a success, nothing is held against anybody."""
+    for _ in range(3):
+        await took(database)
+    later = NOW + 3600
+    assert (await took(database, later)).until == later
+    for _ in range(2):
+        await took(database, later)
     async with database.write() as db:
-        for _ in range(5):
-            await brakes.note(db, LOGIN, "ann", now=NOW)
-        assert await brakes.note(db, LOGIN, "ann", now=NOW + 3600) == 0
-        await brakes.note(db, LOGIN, "ann", now=NOW + 3600)
         await brakes.release(db, LOGIN.name("ann"))
-        assert await brakes.note(db, LOGIN, "ann", now=NOW + 3600) == 0
-        assert await brakes.delete_old(db, NOW + 3600 + brakes.MEMORY) == 1
+    assert (await took(database, later)).until == later
+    async with database.write() as db:
+        assert await brakes.delete_old(db, later + brakes.MEMORY) == 1

@@ -9,7 +9,6 @@ from oxlo.portal.dashboard import settings
 from oxlo.portal.dashboard.settings import Problem
 from oxlo.portal.desk import Desk, address
 from oxlo.portal.entry import login
-from oxlo.portal.entry.limits import Login
 from oxlo.portal.guard import text
 from oxlo.portal.sessions import flash
 from oxlo.store import identity
@@ -62,17 +61,16 @@ async def renew(request: Request, form: FormData) -> Response:
 async def end(request: Request, form: FormData) -> Response:
     """No code any more, after one last one."""
     desk, account = Desk.of(request), guard.visit(request).account
-    tried, code = Login(account.email or account.id, address(request)), text(form, "code")
     try:
-        await settings.check_turn(desk, tried)
+        tried = await settings.begin_try(request, "code")
     except Problem as problem:
         return await settings.respond(request, problem)
+    code = text(form, "code")
     if account.totp_at is not None and not await login.is_second_factor(request, account, code):
-        async with desk.site.database.write() as db:
-            await tried.failed(db, now=desk.now)
         words = "This code is wrong or was used already."
         return await settings.respond(request, Problem("code", words))
     async with desk.site.database.write() as db:
+        await tried.went_well(db, now=desk.now)
         await identity.end_totp(db, account)
         await settings.note(db, desk, "totp.off", account, address(request))
     return guard.back("/dashboard/settings?done=totp-off")

@@ -19,7 +19,7 @@ from oxlo.portal.entry.limits import Braked
 from oxlo.portal.guard import text
 from oxlo.portal.highlighting import Panel
 from oxlo.portal.sessions import flash
-from oxlo.store import audit, brakes, keys
+from oxlo.store import audit, keys
 from oxlo.store.accounts import Account
 from oxlo.store.errors import InvalidScope
 from oxlo.store.keys import Key, Scope
@@ -102,12 +102,17 @@ async def rotate(request: Request, form: FormData) -> Response:
         async with desk.site.database.write() as db:
             old = await _mine(db, request)
             await _check_pace(db, account, desk.now)
-            made = await _issued(db, request, old.name, None, _scope_of(old))
+            made = await _issued(db, request, old.name, _end_like(old, desk.now), _scope_of(old))
             ended = await keys.expire(db, old, at=desk.now + overlap, now=desk.now)
             await _note(db, request, "key.rotated", old)
     except Problem as problem:
         return await _page(request, problem=problem)
     return await _page(request, made=made._replace(replaced=ended))
+
+
+def _end_like(old: Key, now: float) -> float | None:
+    """A key that takes another one's place lives as long as that one was to; None: for ever."""
+    return None if old.expires_at is None else now + old.expires_at - old.created_at
 
 
 def _scope_of(key: Key) -> Scope:
@@ -191,10 +196,9 @@ async def _check_number(db: AsyncConnection, account: Account, now: float) -> No
 async def _check_pace(db: AsyncConnection, account: Account, now: float) -> None:
     """Keys leave a row each, also when they are revoked at once."""
     try:
-        await limits.check(db, limits.KEYS, account.id, "new keys", now=now)
+        await limits.take(db, limits.KEYS, account.id, "new keys", now=now)
     except Braked as braked:
         raise Problem("form", str(braked)) from None
-    await brakes.note(db, limits.KEYS, account.id, now=now)
 
 
 def _is_shown(key: Key, now: float) -> bool:

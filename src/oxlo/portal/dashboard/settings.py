@@ -148,14 +148,12 @@ async def use_promo(request: Request, form: FormData) -> Response:
     desk, account = Desk.of(request), guard.visit(request).account
     try:
         async with desk.site.database.write() as db:
-            await limits.check(db, limits.PROMO, account.id, "wrong codes", now=desk.now)
-            await promos.redeem(db, account, text(form, "promo"), now=desk.now)
-            await note(db, desk, "promo.used", account, detail=promos.spelt(text(form, "promo")))
-    except Braked as braked:
-        return await respond(request, Problem("promo", str(braked)))
-    except PromoRefused as refused:
+            tried = await limits.take(db, limits.PROMO, account.id, "wrong codes", now=desk.now)
         async with desk.site.database.write() as db:
-            await brakes.note(db, limits.PROMO, account.id, now=desk.now)
+            await promos.redeem(db, account, text(form, "promo"), now=desk.now)
+            await brakes.undo(db, tried, now=desk.now)
+            await note(db, desk, "promo.used", account, detail=promos.spelt(text(form, "promo")))
+    except (Braked, PromoRefused) as refused:
         return await respond(request, Problem("promo", str(refused)))
     return guard.back("/dashboard?done=promo")
 
@@ -235,21 +233,23 @@ async def prove(request: Request, password: str, field: str) -> None:
     desk, account = Desk.of(request), guard.visit(request).account
     if account.password_hash is None:
         return
-    tried = Login(account.email or account.id, address(request))
-    await check_turn(desk, tried, field)
+    tried = await begin_try(request, field)
     if not await desk.passwords.matches(account.password_hash, password):
-        async with desk.site.database.write() as db:
-            await tried.failed(db, now=desk.now)
         raise Problem(field, _WRONG)
+    async with desk.site.database.write() as db:
+        await tried.went_well(db, now=desk.now)
 
 
-async def check_turn(desk: Desk, tried: Login, field: str = "code") -> None:
-    """Refuse who failed too often. Raises Problem."""
-    async with desk.site.database.read() as db:
-        try:
-            await tried.check(db, now=desk.now)
-        except Braked as braked:
-            raise Problem(field, str(braked)) from None
+async def begin_try(request: Request, field: str) -> Login:
+    """A try to prove who one is, counted as a failure until it has gone well. Raises Problem."""
+    desk, account = Desk.of(request), guard.visit(request).account
+    tried = Login(account.email or account.id, address(request))
+    try:
+        async with desk.site.database.write() as db:
+            await tried.begin(db, now=desk.now)
+    except Braked as braked:
+        raise Problem(field, str(braked)) from None
+    return tried
 
 
 async def note(

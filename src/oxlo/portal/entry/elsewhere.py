@@ -16,7 +16,7 @@ from oxlo.portal.entry import exchange, limits, login, signup
 from oxlo.portal.entry.exchange import Person
 from oxlo.portal.entry.oauth import Provider
 from oxlo.portal.guard import local
-from oxlo.store import audit, brakes, identity, keys, tokens
+from oxlo.store import audit, identity, keys, tokens
 from oxlo.store import sessions as stored
 from oxlo.store.accounts import Account
 
@@ -143,10 +143,9 @@ async def _new(db: AsyncConnection, request: Request, person: Person) -> Account
     if desk.settings.signup == "closed":
         raise Forbidden("Sign-up is closed here. Ask the operator for an account.")
     try:
-        await limits.check(db, limits.SIGNUP, where, "sign-ups from your network", now=desk.now)
+        await limits.take(db, limits.SIGNUP, where, "sign-ups from your network", now=desk.now)
     except limits.Braked as braked:
         raise Forbidden(str(braked)) from None
-    await brakes.note(db, limits.SIGNUP, where, now=desk.now)
     account = await signup.create(db, person.email, signup.first_plan(desk), now=desk.now)
     await identity.verify(db, account, now=desk.now)
     await _note(db, desk, "account.sign_up", account)

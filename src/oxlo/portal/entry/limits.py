@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.portal.words import span
 from oxlo.store import brakes
-from oxlo.store.brakes import Brake
+from oxlo.store.brakes import Brake, Turn
 from oxlo.store.tokens import digest
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
@@ -59,26 +59,31 @@ class Login:
 
     def __init__(self, email: str, address: str) -> None:
         who, where = person(email), network(address)
-        self._events = ((PAIR, f"{who}@{where}"), (ADDRESS, where), (ACCOUNT, who))
+        self._pair = f"{who}@{where}"
+        self._events = ((PAIR, self._pair), (ADDRESS, where), (ACCOUNT, who))
+        self._turns: list[Turn] = []
 
-    async def check(self, db: AsyncConnection, *, now: float) -> None:
-        """Raises Braked when it is not this one's turn yet."""
-        names = [brake.name(what) for brake, what in self._events]
-        if wait := await brakes.waits(db, names, now=now):
-            raise Braked(wait, "failed attempts")
+    async def begin(self, db: AsyncConnection, *, now: float) -> None:
+        """Count it as a failure until it has gone well.
 
-    async def failed(self, db: AsyncConnection, *, now: float) -> None:
-        """Count a failure."""
-        for brake, what in self._events:
-            await brakes.note(db, brake, what, now=now)
+        Raises Braked when it is not this one's turn: then nothing of the transaction may stay.
+        """
+        self._turns = [
+            await take(db, brake, what, "failed attempts", now=now) for brake, what in self._events
+        ]
+
+    async def went_well(self, db: AsyncConnection, *, now: float) -> None:
+        """What was checked was right: this one is no failure."""
+        await brakes.undo(db, *self._turns, now=now)
 
     async def succeeded(self, db: AsyncConnection) -> None:
-        """Whoever logs in has proved who they are."""
-        brake, what = self._events[0]
-        await brakes.release(db, brake.name(what))
+        """Whoever logs in has proved who they are: earlier failures are forgotten."""
+        await brakes.release(db, PAIR.name(self._pair))
 
 
-async def check(db: AsyncConnection, brake: Brake, what: str, words: str, *, now: float) -> None:
-    """Raises Braked while a counter holds."""
-    if wait := await brakes.waits(db, [brake.name(what)], now=now):
-        raise Braked(wait, words)
+async def take(db: AsyncConnection, brake: Brake, what: str, words: str, *, now: float) -> Turn:
+    """Count an event before it happens; `words` say what there is too much of. Raises Braked."""
+    turn = await brakes.take(db, brake, what, now=now)
+    if turn.wait:
+        raise Braked(turn.wait, words)
+    return turn

@@ -40,12 +40,11 @@ async def send_reset(request: Request, form: FormData) -> Response:
     except InvalidAccount:
         return _forgot(request, email, problem="Write it like name@example.com.")
     where = limits.network(address(request))
-    async with desk.site.database.write() as db:
-        try:
-            await limits.check(db, limits.ASKING, where, "mails asked for", now=desk.now)
-        except limits.Braked as braked:
-            return _forgot(request, email, problem=str(braked), status=429)
-        await brakes.note(db, limits.ASKING, where, now=desk.now)
+    try:
+        async with desk.site.database.write() as db:
+            await limits.take(db, limits.ASKING, where, "mails asked for", now=desk.now)
+    except limits.Braked as braked:
+        return _forgot(request, email, problem=str(braked), status=429)
     reply = _forgot(request, email, sent=True)
     # After the answer, so that it takes as long for an address that nobody has.
     reply.background = BackgroundTask(_mail_reset, desk, email, address(request))
@@ -54,13 +53,13 @@ async def send_reset(request: Request, form: FormData) -> Response:
 
 async def _mail_reset(desk: Desk, email: str, where: str) -> None:
     async with desk.site.database.write() as db:
-        account = await identity.by_email(db, email)
-        who = limits.person(email)
-        held = await brakes.waits(db, [limits.MAILS.name(who)], now=desk.now)
-        if account is None or account.disabled_at is not None or held:
-            log.info("reset.not_sent", held=bool(held), address=where)
+        account, who = await identity.by_email(db, email), limits.person(email)
+        if account is None or account.disabled_at is not None:
+            log.info("reset.not_sent", held=False, address=where)
             return
-        await brakes.note(db, limits.MAILS, who, now=desk.now)
+        if (await brakes.take(db, limits.MAILS, who, now=desk.now)).wait:
+            log.info("reset.not_sent", held=True, address=where)
+            return
         token = await tokens.issue(db, account.id, "reset", now=desk.now, email=email)
         await letters.post(db, email, letters.reset(desk.settings.base_url, token), now=desk.now)
         await _note(db, desk, "password.reset_asked", account, where)
@@ -168,8 +167,7 @@ async def send_verify(request: Request, _form: FormData) -> Response:
     desk, account = Desk.of(request), guard.visit(request).account
     who = limits.person(account.email or account.id)
     async with desk.site.database.write() as db:
-        if not await brakes.waits(db, [limits.MAILS.name(who)], now=desk.now):
-            await brakes.note(db, limits.MAILS, who, now=desk.now)
+        if not (await brakes.take(db, limits.MAILS, who, now=desk.now)).wait:
             await signup.ask_to_verify(db, desk, account)
     return guard.back("/dashboard/settings?done=mailed")
 

@@ -90,24 +90,28 @@ async def _begin(request: Request, account: Account, target: str) -> Response:
 async def _proved(request: Request, email: str, password: str) -> Account:
     """The account whose password this is. Raises Refused."""
     desk, tried = Desk.of(request), Login(email, address(request))
+    await _begin_try(desk, tried)
     async with desk.site.database.read() as db:
-        await _check(db, tried, desk.now)
         account = await _named(db, email)
     hashed = account.password_hash if account else None
     right = await desk.passwords.matches(hashed, password)
     if account is None or not right or account.disabled_at is not None:
-        await _count(request, tried, account)
+        await _tell_failure(request, account)
         raise Refused(WRONG)
-    if hashed and desk.passwords.is_outdated(hashed):
-        renewed = await desk.passwords.hash(password)
-        async with desk.site.database.write() as db:
+    outdated = hashed is not None and desk.passwords.is_outdated(hashed)
+    renewed = await desk.passwords.hash(password) if outdated else None
+    async with desk.site.database.write() as db:
+        await tried.went_well(db, now=desk.now)
+        if renewed:
             await identity.set_password(db, account, renewed)
     return account
 
 
-async def _check(db: AsyncConnection, tried: Login, now: float) -> None:
+async def _begin_try(desk: Desk, tried: Login) -> None:
+    """Raises Refused when it is not this one's turn yet."""
     try:
-        await tried.check(db, now=now)
+        async with desk.site.database.write() as db:
+            await tried.begin(db, now=desk.now)
     except Braked as braked:
         raise Refused(str(braked), retry_after=braked.retry_after) from None
 
@@ -124,11 +128,13 @@ async def _coded(request: Request, proof: str, code: str) -> Account:
     desk = Desk.of(request)
     async with desk.site.database.read() as db:
         account = await identity.by_id(db, _proven(request, proof))
-        tried = Login(account.email or account.id, address(request))
-        await _check(db, tried, desk.now)
+    tried = Login(account.email or account.id, address(request))
+    await _begin_try(desk, tried)
     if not await is_second_factor(request, account, code):
-        await _count(request, tried, account)
+        await _tell_failure(request, account)
         raise Refused(_CODE_WRONG)
+    async with desk.site.database.write() as db:
+        await tried.went_well(db, now=desk.now)
     return account
 
 
@@ -187,12 +193,10 @@ def _seal(request: Request, account_id: str, until: int) -> str:
     return hmac.digest(Desk.of(request).signing, f"oxlo proof\0{said}".encode(), "sha256").hex()
 
 
-async def _count(request: Request, tried: Login, account: Account | None) -> None:
-    desk = Desk.of(request)
+async def _tell_failure(request: Request, account: Account | None) -> None:
     log.info("login.failed", account=account.id if account else "", address=address(request))
-    async with desk.site.database.write() as db:
-        await tried.failed(db, now=desk.now)
-        if account is not None:
+    if account is not None:
+        async with Desk.of(request).site.database.write() as db:
             await _note(request, db, "login.failed", account)
 
 

@@ -58,10 +58,8 @@ async def submit(request: Request, form: FormData) -> Response:
     except InvalidAccount:
         return _page(request, asked, target, {"email": "Write it like name@example.com."})
     except AccountExists:
-        await _count_probe(request)
         return _page(request, asked, target, {"email": _TAKEN})
     except PromoRefused as refused:
-        await _count_probe(request)
         return _page(request, asked, target, {"promo": str(refused)})
     log.info("account.signed_up", account=account.id)
     return await sessions.sign_in(request, guard.back(target), account)
@@ -76,16 +74,15 @@ async def _made(request: Request, asked: Asked) -> Account:
     email = accounts.checked_email(asked.email)
     passwords.check(asked.password, email)
     where, now = limits.network(address(request)), desk.now
+    async with desk.site.database.write() as db:
+        tried = await limits.take(db, limits.PROBE, where, "tries from your network", now=now)
     async with desk.site.database.read() as db:
-        await limits.check(db, limits.SIGNUP, where, "sign-ups from your network", now=now)
-        await limits.check(db, limits.PROBE, where, "tries from your network", now=now)
         await _check_new(db, email, asked.promo, now=now)
     hashed = await desk.passwords.hash(asked.password)
     async with desk.site.database.write() as db:
-        # Again: hashing took a while, and others may have signed up meanwhile.
-        await limits.check(db, limits.SIGNUP, where, "sign-ups from your network", now=now)
+        await limits.take(db, limits.SIGNUP, where, "sign-ups from your network", now=now)
+        await brakes.undo(db, tried, now=now)  # nothing was learnt that one should not know
         account = await create(db, email, first_plan(desk), now=now)
-        await brakes.note(db, limits.SIGNUP, where, now=now)
         await identity.set_password(db, account, hashed)
         if asked.promo:
             await promos.redeem(db, account, asked.promo, now=now)
@@ -104,13 +101,6 @@ async def _note(db: AsyncConnection, request: Request, account: Account, promo: 
         detail=promo.upper(),
         address=address(request),
     )
-
-
-async def _count_probe(request: Request) -> None:
-    """Whoever asks for many addresses or codes has to wait."""
-    desk, where = Desk.of(request), limits.network(address(request))
-    async with desk.site.database.write() as db:
-        await brakes.note(db, limits.PROBE, where, now=desk.now)
 
 
 async def _check_new(db: AsyncConnection, email: str, promo: str, *, now: float) -> None:
