@@ -51,6 +51,17 @@ async def test_not_served_here(start: Start, model: str, path: str, ready: str) 
     assert message(answer) == f"This installation does not serve {model}. Ready now: {ready}."
 
 
+async def test_unknown_model(start: Start) -> None:
+    """Who names a model that nobody knows is told which are ready at the same address."""
+    platform = await start()
+    platform.also(*READY)
+    chat = await call(platform, "/v1/chat/completions", "gpt-4o-mini")
+    drawn = await call(platform, "/v1/images/generations", "dall-e-3")
+    assert (chat.status, chat.code) == (404, "model_not_found")
+    assert message(chat).endswith("GET /v1/models lists those that do. Ready now: double.")
+    assert message(drawn).endswith("Ready now: pictures.")
+
+
 async def test_recordings_not_heard_here(start: Start, start_media: StartMedia) -> None:
     """Forms are no different."""
     platform = await start()

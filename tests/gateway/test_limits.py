@@ -113,7 +113,19 @@ async def test_long_prompt_counted(start: Start) -> None:
     assert (answer.status, answer.code) == (400, "context_length_exceeded")
     assert answer.json()["allowed_tokens"] == 2048
     assert answer.json()["counted_tokens"] > 2048
+    assert "Your plan takes 2048 tokens of input" in answer.json()["message"]
     assert not platform.engine.calls
+
+
+async def test_prompt_longer_than_the_context(start: Start) -> None:
+    """A prompt that the model cannot hold is a 400 in OpenAI's words, naming its own field."""
+    platform = await start("llamacpp")
+    key = platform.control.mint("free", "acct_f")
+    body = {"model": "double", "prompt": "word " * 9000}
+    error = (await platform.call("POST", "/v1/completions", body, key=key)).json()["error"]
+    assert (error["code"], error["param"]) == ("context_length_exceeded", "prompt")
+    assert error["message"].startswith("This model's maximum context length is 8192 tokens, and")
+    assert error["allowed_tokens"] == 8191
 
 
 async def test_engine_that_counts_for_ever(start: Start) -> None:

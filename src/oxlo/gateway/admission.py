@@ -5,11 +5,11 @@ from typing import Any, Final
 from oxlo.catalogue import Catalogue, Model
 from oxlo.errors import (
     ApiError,
-    BadRequest,
     ContextLengthExceeded,
     Forbidden,
     ModelAccessDenied,
     ModelNotDeployed,
+    ModelNotFound,
     Overloaded,
     UnsupportedAbility,
 )
@@ -29,7 +29,7 @@ class Decision:
 
     __slots__ = (
         "group", "input_cap", "max_tokens", "model", "must_count", "open_ended", "priority",
-        "wished",
+        "prompt", "wished",
     )  # fmt: skip
 
     def __init__(
@@ -37,6 +37,7 @@ class Decision:
         permit: "Permit",
         max_tokens: int,
         *,
+        prompt: str,
         wished: int | None,
         input_cap: int,
         must_count: bool,
@@ -46,6 +47,8 @@ class Decision:
         self.group = permit.group
         #: The plan's, 0 (best effort) to 3 (dedicated).
         self.priority = permit.priority
+        #: The field that input tokens are counted of.
+        self.prompt = prompt
         #: Output tokens allowed.
         self.max_tokens = max_tokens
         #: Output tokens that the caller asked for.
@@ -153,7 +156,10 @@ class Admission:
     def _permit(
         self, endpoint: Endpoint, name: str, caller: Caller, plan: Plan, now: float
     ) -> Permit:
-        model = self._catalogue.resolve(name)
+        try:
+            model = self._catalogue.resolve(name)
+        except ModelNotFound as error:
+            raise self._advice.unknown(error, endpoint) from None
         if caller.models and model.id not in caller.models:
             raise Forbidden(f"This API key may not use {model.id}.", param="model")
         self._check_tier(model, plan, trial=now < caller.trial_until)
@@ -202,6 +208,7 @@ def _caps(request: Request, endpoint: Endpoint, permit: Permit) -> Decision:
     return Decision(
         permit,
         allowed,
+        prompt=endpoint.prompt,
         wished=wished,
         input_cap=cap,
         must_count=endpoint.counts and (misfits or bound > cap < context),
@@ -211,14 +218,16 @@ def _caps(request: Request, endpoint: Endpoint, permit: Permit) -> Decision:
 
 def fit(decision: Decision, counted: int) -> int:
     """The output tokens that fit beside `counted` input tokens. Raises ContextLengthExceeded."""
-    if counted > decision.input_cap:
-        raise ContextLengthExceeded(
-            f"The prompt has {counted} tokens; {decision.input_cap} are allowed here.",
-            param="messages",
-            counted_tokens=counted,
-            allowed_tokens=decision.input_cap,
-        )
-    room = decision.group.context_length - counted
-    if room <= 0:
-        raise BadRequest("The prompt leaves no room for an answer.", param="messages")
-    return min(decision.max_tokens, room)
+    context, cap = decision.group.context_length, decision.input_cap
+    if counted >= context:
+        cap, limit = context - 1, f"This model's maximum context length is {context} tokens"
+    elif counted > cap:
+        limit = f"Your plan takes {cap} tokens of input (this model could hold {context})"
+    else:
+        return min(decision.max_tokens, context - counted)
+    raise ContextLengthExceeded(
+        f"{limit}, and the prompt has {counted}. Shorten it.",
+        param=decision.prompt,
+        counted_tokens=counted,
+        allowed_tokens=cap,
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from oxlo.catalogue import Catalogue, Model
-from oxlo.errors import ApiError, ModelNotDeployed, UnsupportedAbility
+from oxlo.errors import ApiError, ModelNotDeployed, ModelNotFound, UnsupportedAbility
 from oxlo.gateway.backends import Backends
 from oxlo.gateway.endpoints import INFERENCE, Endpoint
 
@@ -30,6 +30,13 @@ class Advice:
             param="model",
             code="wrong_endpoint",
         )
+
+    def unknown(self, error: ModelNotFound, endpoint: Endpoint) -> ModelNotFound:
+        """The same error with the models that are ready to answer there."""
+        ready = self._ready(lambda other: endpoint.ability in other.abilities)
+        if not ready:
+            return error
+        return ModelNotFound(f"{error.message} Ready now: {_some(ready)}.", param=error.param)
 
     def unable(self, error: UnsupportedAbility) -> ApiError:
         """The same error with the models that have the ability."""

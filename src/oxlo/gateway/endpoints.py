@@ -46,6 +46,8 @@ class Endpoint:
     chains: bool = False
     #: Whether engines can be asked beforehand how many tokens a prompt has.
     counts: bool = False
+    #: The field that they are counted of.
+    prompt: str = "messages"
 
 
 def is_form(content_type: bytes) -> bool:
@@ -89,6 +91,7 @@ COMPLETIONS = Endpoint(
     stream=lambda dialect, request, decided: dialect.completion_stream(request, decided),
     chains=True,
     counts=True,
+    prompt="prompt",
 )
 
 #: Engines agree on everything but chats and completions.
@@ -101,6 +104,7 @@ EMBEDDINGS = Endpoint(
     build=embedding.call,
     reply=lambda _, body, request, decided: embedding.reply(body, request, decided),
     counts=True,
+    prompt="input",
 )
 
 

@@ -6,7 +6,8 @@ import msgspec
 
 from oxlo.media.encoded import decoded
 from oxlo.media.files import Files
-from oxlo.wire.decode import check_text, malformed, too_deep
+from oxlo.wire.decode import check_text, too_deep
+from oxlo.wire.malformed import malformed
 from oxlo.wire.media import Unpacked
 
 #: Shorter texts stay where they are: URLs, and pictures of a few pixels.

@@ -23,7 +23,14 @@ MAX_METADATA = 16
 _SOUND = "no model here answers in sound."
 #: Fields that OpenAI has and we do not: to ignore them would change what the answer means.
 _REFUSED = {"web_search_options": "no model here searches the web."}
-_decoder: Final[Decoder[ChatFields]] = Decoder(ChatFields, _REFUSED)
+#: Fields of other endpoints.
+_ELSEWHERE = {
+    "prompt": "'prompt' is a field of POST /v1/completions.",
+    "input": "'input' is a field of OpenAI's Responses API, which is not served here, and of POST "
+    "/v1/embeddings.",
+    "contents": "'contents' is a field of Google's API.",
+}
+_decoder: Final[Decoder[ChatFields]] = Decoder(ChatFields, _REFUSED, elsewhere=_ELSEWHERE)
 
 
 class ChatRequest(Generation):

@@ -15,7 +15,8 @@ from oxlo.wire.shapes.completions import CompletionFields
 MAX_PROMPTS = 16
 MAX_LOGPROBS = 5
 
-_decoder: Final[Decoder[CompletionFields]] = Decoder(CompletionFields)
+_ELSEWHERE = {"messages": "'messages' are a field of POST /v1/chat/completions."}
+_decoder: Final[Decoder[CompletionFields]] = Decoder(CompletionFields, elsewhere=_ELSEWHERE)
 
 
 class CompletionRequest(Generation):

@@ -1,6 +1,5 @@
 """From a request's bytes to its fields: one place that words what is wrong with them."""
 
-import codecs
 import re
 import types
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ import msgspec
 from msgspec import UnsetType
 
 from oxlo.errors import BadRequest
+from oxlo.wire.malformed import malformed
 from oxlo.wire.options import options
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -18,6 +18,27 @@ _UNKNOWN_FIELD = "Object contains unknown field"
 _MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$(.*)`)?")
 _WHERE = re.compile(r" - at `\$(.*)`$")
 _NAME = re.compile(r"[^A-Za-z0-9_.\-]")
+_NULL = ", got `null`"
+_CHOICE = "Invalid enum value "
+#: How msgspec writes any value of an object in a path; items of lists have their number.
+_EACH = "[...]"
+_INDEX = re.compile(r"\[\d+\]")
+_TOOL = '{"type": "function", "function": {"name": "...", "parameters": {...}}}'
+#: Fields that are often sent in another shape.
+_EXAMPLES = {
+    "messages": '[{"role": "user", "content": "Hello"}]',
+    "messages[]": '{"role": "user", "content": "Hello"}',
+    "messages[].content[]": '{"type": "text", "text": "Hello"}',
+    "messages[].content[].image_url": '{"url": "https://..."}',
+    "response_format": '{"type": "json_object"}',
+    "response_format.json_schema": '{"name": "...", "schema": {...}}',
+    "stream_options": '{"include_usage": true}',
+    "logit_bias": '{"1234": -100}',
+    "tools": f"[{_TOOL}]",
+    "tools[]": _TOOL,
+    "tools[].type": _TOOL,
+    "tools[].function": _TOOL,
+}
 #: msgspec's names of types, as people know them from JSON.
 _TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _TYPE = re.compile(r"\b(?:str|int|float|bool)\b")
@@ -32,16 +53,23 @@ class Decoder(Generic[T]):
     """
 
     def __init__(
-        self, kind: type[T], refused: Mapping[str, str] | None = None, *, form: bool = False
+        self,
+        kind: type[T],
+        refused: Mapping[str, str] | None = None,
+        *,
+        elsewhere: Mapping[str, str] | None = None,
+        form: bool = False,
     ) -> None:
         """`refused` are fields that `kind` has not and that may not be ignored: name to reason.
 
-        The values of a `form` are texts, whatever they stand for.
+        `elsewhere` says of fields of other endpoints what to do with them; it is said where a
+        required field is missing. The values of a `form` are texts, whatever they stand for.
         """
         self._strict = msgspec.json.Decoder(_refusing_unknown(kind), strict=not form)
         self._lenient = msgspec.json.Decoder(kind, strict=not form)
         self._all = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._refused = refused or {}
+        self._elsewhere = elsewhere or {}
         self._known = frozenset(kind.__struct_encode_fields__)
 
     def decode(self, body: bytes) -> tuple[T, tuple[str, ...]]:
@@ -63,12 +91,25 @@ class Decoder(Generic[T]):
         try:
             request = self._lenient.decode(body)
         except msgspec.ValidationError as error:
-            raise refused(error, self._lenient.type) from None
+            raise self._misplaced(body, refused(error, self._lenient.type)) from None
         except msgspec.DecodeError as error:
             raise malformed(body, error) from None
         except RecursionError:
             raise too_deep() from None
         return request, self._unknown(body)
+
+    def _misplaced(self, body: bytes, error: BadRequest) -> BadRequest:
+        """The error, or a better one where the body was meant for another endpoint."""
+        param = error.param or ""
+        if error.error_code != "missing_required_parameter" or param not in self._known:
+            return error
+        try:
+            named = [name for name in self._all.decode(body) if name in self._elsewhere]
+        except msgspec.DecodeError as broken:  # further on than where the field was missed
+            return malformed(body, broken)
+        except RecursionError:
+            return too_deep()
+        return required(param, self._elsewhere[named[0]]) if named else error
 
     def _unknown(self, body: bytes) -> tuple[str, ...]:
         """The names of the fields that we do not know, fit for a header."""
@@ -102,22 +143,6 @@ def check_text(body: bytes) -> None:
         ) from None
 
 
-def malformed(body: bytes, error: msgspec.DecodeError) -> BadRequest:
-    """The body is not JSON, or is not there."""
-    if not body.strip():
-        return BadRequest("The body is empty. Send a JSON object.", code="bad_json")
-    if body.startswith(codecs.BOM_UTF8):
-        return BadRequest(
-            "The body begins with a byte order mark (EF BB BF), which JSON has not. "
-            "Encode it as UTF-8 without one.",
-            code="bad_json",
-        )
-    reason = str(error).removeprefix("JSON is malformed: ")
-    return BadRequest(
-        f"We could not parse the JSON body of your request: {reason.rstrip('.')}.", code="bad_json"
-    )
-
-
 def too_deep(param: str | None = None) -> BadRequest:
     """The body is JSON that no program should have to read."""
     return BadRequest(
@@ -136,31 +161,42 @@ def refused(error: msgspec.ValidationError, kind: Any, prefix: str = "") -> BadR
     where = _WHERE.search(text)
     path = where[1] if where else ""
     param = _param(prefix, path)
-    reason = _reason(_WHERE.sub("", text), kind, path)
+    text = _WHERE.sub("", text)
+    if path and not path.endswith("]") and text.endswith(_NULL):
+        return required(param)  # null is the same as nothing
+    reason = _reason(text, kind, path)
     if not param:
         return BadRequest(f"The body must be a JSON object: {reason}")
-    return invalid(param, reason)
+    return invalid(param, f"{reason}{_example(param)}")
 
 
 def _reason(text: str, kind: Any, path: str) -> str:
     """msgspec's words as a client knows the types; a choice names what there is to choose from."""
-    choices = options(kind, path) if text.startswith("Invalid enum value") else ()
+    choices = options(kind, path) if text.startswith(_CHOICE) else ()
     if choices:
-        return f"expected one of {', '.join(choices)}."
+        one_of = "one of " if len(choices) > 1 else ""
+        return f"expected {one_of}{', '.join(choices)}, got {text.removeprefix(_CHOICE)[:80]}."
     plain = _TYPE.sub(lambda found: _TYPES[found[0]], text.replace("`", "").replace(" | ", " or "))
+    if path.endswith(_EACH):
+        plain = plain.replace(", got", " for each value, got")
     return f"{plain[0].lower()}{plain[1:]}."
 
 
 def _param(prefix: str, path: str) -> str:
-    """`$.messages[...].role` as people write it."""
-    return (prefix + path.replace("[...]", "[]")).lstrip(".")
+    """`$.messages[0].role` as people write it; of an object's values, the object."""
+    return (prefix + path.removesuffix(_EACH).replace(_EACH, "[]")).lstrip(".")
 
 
-def required(param: str) -> BadRequest:
-    """A field that is not there and has to be."""
-    return BadRequest(
-        f"You must provide '{param}'.", param=param, code="missing_required_parameter"
-    )
+def _example(param: str) -> str:
+    """What a field that is often sent in another shape looks like."""
+    like = _EXAMPLES.get(_INDEX.sub("[]", param))
+    return f" For example: {like}" if like else ""
+
+
+def required(param: str, why: str = "") -> BadRequest:
+    """A field that is not there and has to be; `why` is another sentence."""
+    words = f"You must provide '{param}'.{_example(param)} {why}".rstrip()
+    return BadRequest(words, param=param, code="missing_required_parameter")
 
 
 def invalid(param: str, message: str) -> BadRequest:

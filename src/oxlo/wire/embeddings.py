@@ -46,7 +46,11 @@ def _size(item: str | list[int]) -> int:
 
 #: Vectors of two models have nothing in common: no other model may stand in.
 _REFUSED = {"models": "vectors of another model cannot be compared with those of the first."}
-_decoder: Decoder[EmbeddingRequest] = Decoder(EmbeddingRequest, _REFUSED)
+#: How others call what is embedded.
+_ELSEWHERE = dict.fromkeys(
+    ("inputs", "text", "texts", "prompt", "content"), "What is embedded is called 'input' here."
+)
+_decoder: Decoder[EmbeddingRequest] = Decoder(EmbeddingRequest, _REFUSED, elsewhere=_ELSEWHERE)
 
 
 def decode(body: bytes) -> tuple[EmbeddingRequest, tuple[str, ...]]:

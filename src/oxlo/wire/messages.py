@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 from msgspec.structs import astuple
 
+from oxlo.errors import BadRequest
 from oxlo.wire.decode import invalid, refused, required, sent
 from oxlo.wire.media import Medium
 from oxlo.wire.shapes.messages import Message, Part, Url
@@ -89,6 +90,7 @@ def summarise(messages: list[Message]) -> Summary:
 #: How a JSON value begins that is a string, a list, or null.
 _STRING: Final = 0x22
 _LIST: Final = 0x5B
+_OBJECT: Final = 0x7B
 _NULL: Final = 0x6E
 _NOT_SAID: Final = memoryview(b"null")
 
@@ -102,9 +104,16 @@ def _parts_of(message: Message, index: int) -> list[Part]:
         _check_refusals(parts, message, where)
         return parts
     if first != _NULL:
-        raise invalid(where, "expected a string or a list of parts.")
+        raise invalid(where, f"expected a string or a list of parts, got {_kind(first)}.")
     _check_empty(message, where)
     return []
+
+
+def _kind(first: int) -> str:
+    """What a JSON value is that is neither text nor list nor null, by how it begins."""
+    if first == _OBJECT:
+        return "object"
+    return "boolean" if first in b"tf" else "number"
 
 
 def _check_empty(message: Message, where: str) -> None:
@@ -116,19 +125,37 @@ def _check_empty(message: Message, where: str) -> None:
         return
     instead = message.tool_calls or message.function_call or message.refusal is not None
     if message.role != "assistant" or not instead:
-        raise invalid(where, "expected a string or a list of parts, got null.")
+        raise required(where, "It is a string or a list of parts.")
 
 
 def _read_parts(content: Raw, where: str) -> list[Part]:
     try:
         parts = _parts.decode(content)
     except msgspec.ValidationError as error:
-        raise refused(error, list[Part], where) from None
+        raise _bad_part(error, where) from None
     if not parts:
         raise invalid(where, "give at least one part.")
     for index, part in enumerate(parts):
         _check_part(part, f"{where}[{index}]")
     return parts
+
+
+#: Kinds of parts of other APIs, as msgspec quotes them, and what they are here.
+_RESPELT: Final = {
+    "'input_text'": "'text'",
+    "'output_text'": "'text'",
+    "'input_image'": "'image_url'",
+    "'image'": "'image_url'",
+    "'input_file'": "'file'",
+}
+
+
+def _bad_part(error: msgspec.ValidationError, where: str) -> BadRequest:
+    worded = refused(error, list[Part], where)
+    for other, ours in _RESPELT.items():
+        if worded.param and str(error).startswith(f"Invalid enum value {other}"):
+            return invalid(worded.param, f"{other} is another API's word; here it is {ours}.")
+    return worded
 
 
 def _check_part(part: Part, where: str) -> None:

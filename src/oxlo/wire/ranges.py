@@ -50,6 +50,8 @@ _ranges: Final = PerModel(_of_model)
 
 
 def _words(least: float | None, most: float | None) -> str:
+    if least is not None and least == most:
+        return f"that is {least:g}"
     if least is None:
         return f"of at most {most:g}"
     return f"of at least {least:g}" if most is None else f"from {least:g} to {most:g}"

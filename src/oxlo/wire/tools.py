@@ -58,6 +58,7 @@ _Word = Literal["none", "auto", "required"]
 _tools = msgspec.json.Decoder(list[_Tool])
 _each = msgspec.json.Decoder(list[Raw])
 _choice = msgspec.json.Decoder(_Object | _Word)
+_NOT_HERE = "is not served here; only tools of the type 'function' are, which you run yourself."
 _NO_CUSTOM = "custom tools are not served here; describe a tool of the type 'function' instead."
 
 
@@ -130,9 +131,11 @@ def _functions(raw: Raw) -> tuple[Function, ...]:
 
 
 def _bad_tool(error: msgspec.ValidationError) -> BadRequest:
-    worded = refused(error, list[_Tool], "tools")
-    if str(error).startswith("Invalid enum value 'custom'") and worded.param:
+    worded, text = refused(error, list[_Tool], "tools"), str(error)
+    if text.startswith("Invalid enum value 'custom'") and worded.param:
         return invalid(worded.param, _NO_CUSTOM)
+    if text.startswith("Invalid enum value") and worded.param:
+        return invalid(worded.param, f"{text.split(chr(39))[1][:40]!r} {_NOT_HERE}")
     return worded
 
 

@@ -22,7 +22,7 @@ def decode(**fields: Any) -> CompletionRequest:
     ("fields", "param", "words"),
     [
         ({"prompt": ...}, "prompt", "You must provide"),
-        ({"prompt": None}, "prompt", "expected string or array, got null"),
+        ({"prompt": None}, "prompt", "You must provide"),
         ({"prompt": ""}, "prompt", "may not be empty"),
         ({"prompt": []}, "prompt", "give a text"),
         ({"prompt": [[]]}, "prompt", "may not be empty"),

@@ -30,6 +30,8 @@ CLOSED = DEEP + b"]" * 100_000
         (b'\xef\xbb\xbf{"model":"m"}', "bad_json"),
         (b'{"model":"\\ud800"}', "bad_json"),
         (b'{"zzz":1,"model":nul}', "bad_json"),
+        (b'{"zzz":1}}', "bad_json"),
+        (b'{"zzz":%b' % DEEP, "too_deep"),
         (b'{"model":"m","messages":[],"zzz":1}x', "bad_json"),
         (b"\xff", "invalid_utf8"),
         (b'{"zzz":"\xff"}', "invalid_utf8"),
@@ -47,6 +49,34 @@ def test_no_request(body: bytes, code: str) -> None:
         chat.decode(body)
     assert caught.value.error_code == code
     assert caught.value.message.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("inside", "words"),
+    [
+        ('"temperature":NaN', 'near ],"temperature":NaN}. JSON has no NaN'),
+        ('"stream":True', "JSON writes true, false and null"),
+        ("'stream':1", "plain double quotes"),
+        ('"user":"a\nb"', r"line ends are written \n"),
+        ('"n":1 // me', "JSON has no comments"),
+        (r'"user":"\ud83d"', r"half of a character, \ud83d (byte 35)"),
+        (r'"user":"\ud83d\ude00\ude00"', r"half of a character, \ude00 (byte 47)"),
+        (r'"user":"\\ud83d","a":1,', "trailing comma in object"),
+        ('"user":"a', "ends too early"),
+    ],
+)
+def test_slips_are_named(inside: str, words: str) -> None:
+    """What people write that is nearly JSON is shown, with what to write instead."""
+    with pytest.raises(BadRequest) as caught:
+        chat.decode(b'{"model":"m","messages":[],%b}' % inside.encode())
+    assert caught.value.error_code == "bad_json"
+    assert words in caught.value.message
+
+
+def test_a_form_is_named() -> None:
+    """A form where JSON belongs is called one."""
+    with pytest.raises(BadRequest, match="looks like a form"):
+        chat.decode(b"model=m&messages=hi")
 
 
 def test_byte_order_mark() -> None:
