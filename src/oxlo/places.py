@@ -32,6 +32,11 @@ class Places:
         return self.home / "journal"
 
     @property
+    def logs_dir(self) -> Path:
+        """A log for each process, and for each engine."""
+        return self.home / "logs"
+
+    @property
     def idempotency_dir(self) -> Path:
         """Where gateways keep answers to calls with a key."""
         return self.home / "idempotency"

@@ -280,10 +280,13 @@ class Settings(Places):
         return self.catalogue or self.home / "models.d"
 
     def prepare(self) -> None:
-        """Make the folders; those with secrets are closed to other users."""
-        for folder in (self.home, self.journal_dir, self.weights_dir, self.run_dir):
+        """Make the folders; those with secrets are closed to other users. Raises SettingsError."""
+        closed = (self.journal_dir, self.run_dir, self.logs_dir)
+        for folder in (self.home, self.weights_dir, *closed):
             folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.journal_dir, self.run_dir):
+        if self.run_dir.parent != self.home:
+            _check_ours(self.run_dir)
+        for folder in closed:
             folder.chmod(0o700)
         self._make_secret()
 
@@ -377,3 +380,12 @@ def _one_of(text: str, allowed: tuple[str, ...]) -> str:
     if text not in allowed:
         raise ValueError(f"takes one of {', '.join(allowed)}")
     return text
+
+
+def _check_ours(folder: Path) -> None:
+    """In a folder that all users share, somebody else may have been there first."""
+    if folder.lstat().st_uid != os.geteuid():
+        raise SettingsError(
+            f"{folder} belongs to another user, who could read and replace the sockets in it: "
+            "remove it, or choose a shorter OXLO_HOME"
+        )

@@ -11,14 +11,19 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
 from oxlo import cli
+from oxlo.cli import lock
 from oxlo.control import unixhttp
 from oxlo.plans import apikey
 from oxlo.settings import Settings
+from oxlo.store import accounts, calls
+from oxlo.store.calls import Call
+from oxlo.store.database import Database
 
 OXLO = (sys.executable, "-c", "from oxlo.cli import main; main()")
 
@@ -181,3 +186,81 @@ def test_requests_are_granted(tmp_path: Path) -> None:
     assert (odd.exit_code, "2026-11-28" in odd.stderr) == (1, True)
     unknown = _oxlo(tmp_path, "accounts", "refund", "req_1", "--reason", "x")
     assert (unknown.exit_code, "x-request-id" in unknown.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(("command", "file"), [("fleet", "fleet.lock"), ("valkey", "valkey.lock")])
+def test_one_to_a_home(tmp_path: Path, command: str, file: str) -> None:
+    """A second fleet or Valkey, started by mistake, leaves the first one's files alone."""
+    lock.hold(tmp_path / file, f"`oxlo {command}`")
+    done = _oxlo(tmp_path, command)
+    assert (done.exit_code, done.stderr) == (
+        1,
+        f"oxlo: another `oxlo {command}` runs on {tmp_path}; stop it or set OXLO_HOME\n",
+    )
+
+
+@pytest.mark.parametrize("name", ["../g1", "g 1", "", "g" * 33])
+def test_gateways_names_are_parts_of_files(tmp_path: Path, name: str) -> None:
+    """A name that would lead out of the home, or could not be a file's, is refused."""
+    done = _oxlo(tmp_path, "gateway", "--name", name)
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"oxlo: --name {name!r}: up to 32 letters")
+
+
+def _calls_of(home: Path, account: str, *made: Call) -> None:
+    """Calls of an account, as control takes them over from journals."""
+
+    async def save() -> None:
+        database = Database(Settings(home=home).database)
+        async with database.write() as db:
+            owner = (await accounts.find(db, account)).id
+            await calls.save(db, [msgspec.structs.replace(call, account_id=owner) for call in made])
+        await database.close()
+
+    asyncio.run(save())
+
+
+def _call(name: str, at: int, outcome: str, *, counted: bool, error: str = "") -> Call:
+    return Call(
+        id=name, account_id="", key_id="key_1", plan="free", model="m", endpoint="chat",
+        stream=False, admitted_at=at, settled_at=at + 1, day=at // 86400, minute=at // 60,
+        status=200, outcome=outcome, counted=counted, error=error,
+    )  # fmt: skip
+
+
+def test_charged_twice(tmp_path: Path) -> None:
+    """An operator sees each call of an account, whether it counted and why, and gives one back."""
+    _said(tmp_path, "accounts", "create", "ann")
+    day = 20_000 * 86400
+    _calls_of(
+        tmp_path,
+        "ann",
+        _call("req_1", day, "answered", counted=True),
+        _call("req_2", day + 5, "replayed", counted=False),
+        _call("req_3", day + 9, "failed", counted=False, error="engine_failed"),
+        _call("req_4", day + 86400, "answered", counted=True),
+    )
+    listed = _said(tmp_path, "calls", "list", "--account", "ann", "--day", "2024-10-04")
+    assert re.findall(r"req_\d", listed) == ["req_3", "req_2", "req_1"]
+    assert "got its answer: it does not count." in listed
+    assert "failed (engine_failed): it does not count." in listed
+    counted = json.loads(
+        _said(tmp_path, "calls", "list", "--account", "ann", "--counted", "--json")
+    )
+    assert [call["id"] for call in counted] == ["req_4", "req_1"]
+    _said(tmp_path, "accounts", "refund", "req_1", "--reason", "our fault")
+    assert "our fault" in _said(tmp_path, "calls", "show", "req_1")
+    unknown = _oxlo(tmp_path, "calls", "show", "req_9")
+    assert (unknown.exit_code, "x-request-id" in unknown.stderr) == (1, True)
+
+
+def test_close_and_reopen(tmp_path: Path) -> None:
+    """A closed account says so everywhere; its keys are kept for when it is open again."""
+    _said(tmp_path, "accounts", "create", "ann")
+    _said(tmp_path, "keys", "create", "--account", "ann")
+    assert "closed" in _said(tmp_path, "accounts", "close", "ann")
+    assert "closed" in _said(tmp_path, "accounts", "list")
+    assert "State          closed" in _said(tmp_path, "accounts", "show", "ann")
+    assert "is open" in _said(tmp_path, "accounts", "reopen", "ann")
+    assert "State          open" in _said(tmp_path, "accounts", "show", "ann")
+    assert "active" in _said(tmp_path, "keys", "list", "--account", "ann")

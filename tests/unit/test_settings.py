@@ -4,6 +4,7 @@ import dataclasses
 import os
 import re
 import stat
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -153,9 +154,22 @@ def test_prepare_closes_what_is_private(settings: Settings) -> None:
         settings.prepare()
     finally:
         os.umask(before)
-    assert (mode(settings.journal_dir), mode(settings.run_dir)) == (0o700, 0o700)
+    closed = (settings.journal_dir, settings.run_dir, settings.logs_dir)
+    assert [mode(folder) for folder in closed] == [0o700] * 3
     assert mode(settings.home / "secret") == 0o600
     assert settings.weights_dir.is_dir()
+
+
+def test_shared_folder_where_somebody_was_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sockets go into no folder of another user, who could put sockets of their own there."""
+    settings = Settings(home=tmp_path / ("long" * 30))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    settings.prepare()
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(SettingsError, match="belongs to another user"):
+        settings.prepare()
 
 
 def test_secret_is_made_once(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 """The `oxlo` command. Each file here holds one group of commands and imports lazily."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from oxlo import __version__
 from oxlo.cli import (
     accounts,
+    calls,
     control,
     doctor,
     engine,
@@ -31,6 +33,7 @@ app.command()(doctor.doctor)
 app.command()(migrate.migrate)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
+app.add_typer(calls.app, name="calls")
 app.add_typer(models.app, name="models")
 
 #: Where the help lists what `oxlo serve` starts.
@@ -59,5 +62,6 @@ def root(
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. What it and the processes that it starts write is the user's alone."""
+    os.umask(0o077)
     app()

@@ -7,7 +7,6 @@ import msgspec
 import typer
 
 from oxlo.cli import storing, text
-from oxlo.cli.failing import CommandError
 from oxlo.cli.options import AsJson
 from oxlo.cli.storing import Desk
 from oxlo.plans import Plan
@@ -88,7 +87,7 @@ def grant(
     async def work(desk: Desk) -> "tuple[Account, Grant]":
         async with desk.database.write() as db:
             account = await accounts.find(db, name)
-            chosen = _day(day, desk.now)
+            chosen = text.day(day) if day else int(desk.now // 86400)
             given = await grants.give(db, account.id, requests, reason, day=chosen, now=desk.now)
             await desk.note(db, "requests.granted", account.id, f"{requests}: {given.reason}")
             return account, given
@@ -114,6 +113,37 @@ def refund(
 
     given = storing.run(work)
     typer.echo(f"Call {request} is refunded: {given.account_id} has one request more today.")
+
+
+@app.command()
+def close(name: Name) -> None:
+    """Close an account: its keys get 401 within a second, and it is signed out everywhere."""
+    from oxlo.store import accounts, identity, sessions
+
+    async def work(desk: Desk) -> "Account":
+        async with desk.database.write() as db:
+            account = await accounts.find(db, name)
+            await identity.disable(db, account, at=desk.now)
+            await sessions.end_all(db, account.id)
+            await desk.note(db, "account.closed", account.id)
+            return account
+
+    typer.echo(f"Account {storing.run(work).name} is closed: its keys get 401.")
+
+
+@app.command()
+def reopen(name: Name) -> None:
+    """Open a closed account again, with the keys that it had."""
+    from oxlo.store import accounts, identity
+
+    async def work(desk: Desk) -> "Account":
+        async with desk.database.write() as db:
+            account = await accounts.find(db, name)
+            await identity.disable(db, account, at=None)
+            await desk.note(db, "account.opened", account.id)
+            return account
+
+    typer.echo(f"Account {storing.run(work).name} is open.")
 
 
 @app.command()
@@ -171,6 +201,7 @@ def _details(account: "Account", plan: Plan, today: Today, active: int) -> list[
         ("Role", account.role),
         ("Plan", f"{plan.id} ({_limit(plan.requests_per_day)} a day)"),
         ("Trial until", text.moment(account.trial_until)),
+        ("State", f"closed {text.moment(account.disabled_at)}" if account.disabled_at else "open"),
         ("Created", text.moment(account.created_at)),
         ("Active keys", str(active)),
         ("Counted today", f"{today.counted} of {_limit(allowed)}"),
@@ -178,25 +209,22 @@ def _details(account: "Account", plan: Plan, today: Today, active: int) -> list[
     ]
 
 
-def _day(given: str, now: float) -> int:
-    """The UTC day that was named, in days since 1970. Raises CommandError."""
-    try:
-        chosen = datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=UTC).timestamp()
-    except ValueError:
-        if given:
-            raise CommandError(f"--day takes a date as 2026-11-28, not {given!r}") from None
-        chosen = now
-    return int(chosen // 86400)
-
-
 def _on(given: "Grant") -> str:
     return datetime.fromtimestamp(given.day * 86400, UTC).strftime("%Y-%m-%d")
 
 
 def _table(found: "list[Account]") -> str:
-    rows = [("NAME", "PLAN", "ROLE", "TRIAL UNTIL", "CREATED", "ID")]
+    rows = [("NAME", "PLAN", "ROLE", "STATE", "TRIAL UNTIL", "CREATED", "ID")]
     rows += [
-        (a.name, a.plan, a.role, text.moment(a.trial_until), text.moment(a.created_at), a.id)
+        (
+            a.name,
+            a.plan,
+            a.role,
+            "closed" if a.disabled_at else "open",
+            text.moment(a.trial_until),
+            text.moment(a.created_at),
+            a.id,
+        )
         for a in found
     ]
     return text.columns(rows)

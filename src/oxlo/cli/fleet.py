@@ -54,6 +54,7 @@ async def _restart(model: str, settings: "Settings") -> None:
 
 def _serve(with_parent: bool) -> None:
     from oxlo import catalogue
+    from oxlo.cli import lock
     from oxlo.fleet.local import LocalFleet
     from oxlo.fleet.starter import chosen
     from oxlo.settings import Settings
@@ -63,6 +64,9 @@ def _serve(with_parent: bool) -> None:
         settings = Settings.read()
         known = catalogue.load(settings.catalogue_dir)
         models = chosen(settings, known)
+        settings.prepare()
+        # A second one would take the list of replicas away from the first.
+        lock.hold(settings.home / "fleet.lock", "`oxlo fleet`")
     logs.configure("fleet", settings)
     asyncio.run(_run(LocalFleet(known, settings, models), with_parent))
 

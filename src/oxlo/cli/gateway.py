@@ -1,11 +1,15 @@
 """`oxlo gateway`: one gateway process."""
 
+import re
 from typing import Annotated
 
 import typer
 
-from oxlo.cli.failing import one_line_errors
+from oxlo.cli.failing import CommandError, one_line_errors
 from oxlo.cli.options import WithParent
+
+#: Names are parts of the names of files.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
 
 def gateway(
@@ -21,6 +25,8 @@ def gateway(
     from oxlo.telemetry.logs import configure
 
     with one_line_errors():
+        if not _NAME.fullmatch(name):
+            raise CommandError(f"--name {name!r}: up to 32 letters, digits, - and _, such as g1")
         settings = Settings.read()
         settings.prepare()
         configure(f"gateway-{name}", settings)

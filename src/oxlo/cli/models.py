@@ -14,6 +14,7 @@ from oxlo.fleet import gpus
 from oxlo.fleet.assign import on_its_own
 from oxlo.fleet.cards import CARDS
 from oxlo.fleet.sizing import Gpu
+from oxlo.fleet.starter import chosen as served
 from oxlo.settings import Settings
 from oxlo.weights import Stock, WeightsError
 
@@ -52,7 +53,10 @@ def show(
 
 @app.command()
 def pull(
-    names: Annotated[list[str], typer.Argument(metavar="MODEL...", help="Ids or aliases.")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL...]", help="Ids or aliases; default: what is served here."),
+    ] = None,
     hardware: Hardware = "",
     verify: Annotated[
         bool, typer.Option("--verify", help="Read files that are here again and check them.")
@@ -63,7 +67,8 @@ def pull(
 
     with one_line_errors():
         known, stock, cards = _open()
-        chosen = [_choose(known.resolve(name), cards, hardware) for name in names]
+        wanted = names or served(Settings.read(), known)
+        chosen = [_choose(known.resolve(name), cards, hardware) for name in wanted]
         files = [file for model, variant in chosen for file in stock.files(model, variant)]
         for file in files if verify else ():
             weights.present(file, stock.weights, verify=True)

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
-import os
 import signal
 import time
 from dataclasses import dataclass
@@ -14,9 +12,9 @@ import typer
 
 from oxlo import catalogue, plans, weights
 from oxlo.catalogue import Catalogue
-from oxlo.cli import gateways, reach, storing
+from oxlo.cli import gateways, lock, reach, storing
 from oxlo.cli.banner import KEEP, banner
-from oxlo.cli.failing import CommandError, one_line_errors
+from oxlo.cli.failing import one_line_errors
 from oxlo.cli.progress import Meters
 from oxlo.cli.startup import Startup
 from oxlo.cli.supervisor import Child, LogLine, Supervisor, oxlo
@@ -61,24 +59,13 @@ class _Prepared:
 def _prepared(settings: Settings) -> _Prepared:
     """Check, migrate, make the first account, fetch the weights. Raises CommandError and others."""
     settings.prepare()
-    _lock(settings)
+    lock.hold(settings.home / "serve.lock", "`oxlo serve`")
     reach.check_port(settings)
     known = catalogue.load(settings.catalogue_dir)
     models = chosen(settings, known)
     _fetch_weights(settings, known, models)
     plan, key, portal = _operator()
     return _Prepared(settings, known, models, plan, key, portal)
-
-
-def _lock(settings: Settings) -> None:
-    """One server to a home; the lock is held until the process ends."""
-    fd = os.open(settings.home / "serve.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise CommandError(
-            f"another `oxlo serve` runs on {settings.home}; stop it or set OXLO_HOME"
-        ) from None
 
 
 def _fetch_weights(settings: Settings, known: Catalogue, models: tuple[str, ...]) -> None:
@@ -114,8 +101,7 @@ def _operator() -> tuple[plans.Plan, str | None, str]:
 
 async def _serve(prepared: _Prepared, gateways: list[Child], *, verbose: bool) -> None:
     settings = prepared.settings
-    logs = settings.home / "logs"
-    logs.mkdir(exist_ok=True)
+    logs = settings.logs_dir
     settings.replicas_file.unlink(missing_ok=True)  # what an earlier run wrote is not ready now
     grace = settings.drain_seconds + 5
     children = [*gateways, oxlo("media", 5), oxlo("fleet", grace), oxlo("control", 15)]

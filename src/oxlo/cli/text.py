@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from oxlo.cli.failing import CommandError
+
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
     """Rows as lines of aligned columns; the first row is the header."""
@@ -24,3 +26,12 @@ def json(value: object) -> str:
 def moment(at: float | None) -> str:
     """Unix seconds as a UTC minute; `-` for none."""
     return "-" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def day(given: str) -> int:
+    """The UTC day that was named, in days since 1970. Raises CommandError."""
+    try:
+        chosen = datetime.strptime(given, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise CommandError(f"--day takes a date as 2026-11-28, not {given!r}") from None
+    return int(chosen.timestamp() // 86400)

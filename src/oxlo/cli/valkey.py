@@ -3,15 +3,21 @@
 import asyncio
 import importlib
 import shutil
+import socket
 import sys
 from functools import partial
+from pathlib import Path
 
 import typer
 
+from oxlo.cli import lock
 from oxlo.cli.ending import until_end
 from oxlo.cli.failing import CommandError, one_line_errors
 from oxlo.cli.options import WithParent
 from oxlo.settings import Settings
+
+#: Seconds that a server which nobody watches any more gets to end.
+_PATIENCE = 10.0
 
 
 def valkey(with_parent: WithParent = False) -> None:
@@ -19,9 +25,29 @@ def valkey(with_parent: WithParent = False) -> None:
     with one_line_errors():
         settings = Settings.read()
         settings.prepare()
+        lock.hold(settings.home / "valkey.lock", "`oxlo valkey`")
+        end_orphan(settings.valkey_socket)
         serving = partial(_run, settings, program())
         status = asyncio.run(until_end(serving, with_parent=with_parent))
     raise typer.Exit(status)
+
+
+def end_orphan(path: Path) -> None:
+    """Shut down a server whose `oxlo valkey` was killed: two would write to the same files.
+
+    Raises CommandError when it does not end.
+    """
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.settimeout(_PATIENCE)
+        try:
+            asking.connect(str(path))
+            asking.sendall(b"SHUTDOWN\r\n")
+            while asking.recv(1024):  # ends with the process
+                pass
+        except TimeoutError:
+            raise CommandError(f"a Valkey on {path} does not end: kill it") from None
+        except OSError:
+            return  # nobody is there, or not any more
 
 
 def program() -> str:

@@ -50,7 +50,7 @@ class LocalFleet:
         self._models = [catalogue.resolve(model_id) for model_id in model_ids]
         self._settings = settings
         self._here = here or machine.here(settings.visible_gpus)
-        self._logs = settings.home / "logs"
+        self._logs = settings.logs_dir
         #: What each engine on the CPU gets.
         self._part = self._here
         self._replicas: dict[str, Replica] = {}
@@ -96,7 +96,6 @@ class LocalFleet:
 
     def _prepare(self) -> None:
         self._settings.prepare()
-        self._logs.mkdir(exist_ok=True)
         before = {r.id: r for r in registry.read(self._settings.replicas_file).replicas}
         wishes = wished(self._settings, self._catalogue)
         wanted = least(self._settings, self._catalogue)

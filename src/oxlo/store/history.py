@@ -18,6 +18,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     outcome: str | None = None
     counted: bool | None = None
     key: str | None = None
+    #: UTC day that they belong to: unix seconds // 86400.
+    day: int | None = None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -57,6 +59,8 @@ def _wanted(only: Filter) -> Iterator[ColumnElement[bool]]:
         yield calls.c.counted.is_(only.counted)
     if only.key is not None:
         yield calls.c.key_id == only.key
+    if only.day is not None:
+        yield calls.c.day == only.day
 
 
 async def _older(db: AsyncConnection, account_id: str, call_id: str) -> ColumnElement[bool]:

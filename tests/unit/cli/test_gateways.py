@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from tests.valkeys import ValkeyServer
 
 from oxlo.cli import gateways, valkey
 from oxlo.cli.failing import CommandError
@@ -42,3 +43,12 @@ def test_embedded_is_private(tmp_path: Path) -> None:
     assert Settings(home=tmp_path, valkey="embedded", valkey_url="valkey://h").valkey_address == (
         "valkey://h"
     )
+
+
+def test_orphan_ends_first(tmp_path: Path) -> None:
+    """A Valkey whose `oxlo valkey` was killed goes before another one opens its files."""
+    server = ValkeyServer(tmp_path).start()
+    valkey.end_orphan(server.socket)
+    assert server.process is not None
+    assert server.process.wait(10) == 0
+    valkey.end_orphan(server.socket)  # where there is none, nothing is done

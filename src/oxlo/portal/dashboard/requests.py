@@ -21,7 +21,10 @@ from oxlo.store.history import Filter
 
 ON_A_PAGE = 50
 _MOST_ROWS = 10_000
-_OUTCOMES = ("answered", "running", "refused", "failed", "abandoned", "cancelled", "timed_out")
+_OUTCOMES = (
+    *("answered", "running", "refused", "failed", "abandoned", "cancelled", "timed_out"),
+    *("replayed", "lost"),
+)
 _COLUMNS = (
     "id",
     "time",

@@ -19,7 +19,7 @@ from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountNotFound, CallNotFound, InvalidGrant
 
 _ON_A_PAGE = 50
-_LATEST = 10
+_LATEST = 50
 #: Entries of the log, and days whose grants are listed.
 _LOGGED = 20
 _GRANTED_DAYS = 30
