@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from oxlo.catalogue import Catalogue, Model
+from oxlo.engines.dialects.failures import over_context
 from oxlo.errors import (
     ApiError,
     ContextLengthExceeded,
@@ -220,14 +221,13 @@ def fit(decision: Decision, counted: int) -> int:
     """The output tokens that fit beside `counted` input tokens. Raises ContextLengthExceeded."""
     context, cap = decision.group.context_length, decision.input_cap
     if counted >= context:
-        cap, limit = context - 1, f"This model's maximum context length is {context} tokens"
-    elif counted > cap:
-        limit = f"Your plan takes {cap} tokens of input (this model could hold {context})"
-    else:
-        return min(decision.max_tokens, context - counted)
-    raise ContextLengthExceeded(
-        f"{limit}, and the prompt has {counted}. Shorten it.",
-        param=decision.prompt,
-        counted_tokens=counted,
-        allowed_tokens=cap,
-    )
+        raise over_context(counted, context, decision.prompt)
+    if counted > cap:
+        raise ContextLengthExceeded(
+            f"This model's maximum context length is {cap} tokens on your plan ({context} in "
+            f"itself), and the prompt has {counted}. Shorten it, or change the plan.",
+            param=decision.prompt,
+            counted_tokens=counted,
+            allowed_tokens=cap,
+        )
+    return min(decision.max_tokens, context - counted)

@@ -81,11 +81,17 @@ def _bad_request(inner: _Inner) -> BadRequest:
 def _too_long(inner: _Inner, message: str) -> ContextLengthExceeded:
     if inner.n_prompt_tokens is None or inner.n_ctx is None:
         return ContextLengthExceeded(message, param="messages")
+    return over_context(inner.n_prompt_tokens, inner.n_ctx)
+
+
+def over_context(counted: int, context: int, param: str = "messages") -> ContextLengthExceeded:
+    """A prompt that the model cannot hold, in the words that clients know it by from OpenAI."""
     return ContextLengthExceeded(
-        f"The prompt has {inner.n_prompt_tokens} tokens; this model takes {inner.n_ctx}.",
-        param="messages",
-        counted_tokens=inner.n_prompt_tokens,
-        allowed_tokens=inner.n_ctx,
+        f"This model's maximum context length is {context} tokens, and the prompt has {counted}. "
+        "Shorten it.",
+        param=param,
+        counted_tokens=counted,
+        allowed_tokens=context - 1,
     )
 
 

@@ -40,8 +40,9 @@ def test_numbers_of_a_long_prompt() -> None:
     """Where an engine tells the numbers, the error has them."""
     body = said(type="exceed_context_size_error", message="x", n_prompt_tokens=9, n_ctx=5)
     error = failures.translate(400, body)
-    assert error.extra == {"counted_tokens": 9, "allowed_tokens": 5}
-    assert "9 tokens" in error.message
+    assert error.extra == {"counted_tokens": 9, "allowed_tokens": 4}
+    assert "maximum context length is 5 tokens" in error.message
+    assert "the prompt has 9" in error.message
 
 
 @pytest.mark.parametrize(
