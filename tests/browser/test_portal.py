@@ -84,6 +84,17 @@ def test_list_moves(platform: Platform, page: Page) -> None:
     assert "No request yet" in page.locator("#list").inner_text()
     call, _ = platform.complete()
     page.get_by_role("link", name=call).wait_for()
+    page.reload()
+    page.keyboard.press("/")
+    page.keyboard.type("nothing")
+    page.wait_for_url("**/dashboard/requests?q=nothing")
+    assert "No request that these filters" in page.locator("#list").inner_text()
+    page.fill("#q", call[-6:])
+    page.select_option("#status", "200")
+    page.wait_for_url(f"**/dashboard/requests?q={call[-6:]}&status=200")
+    page.reload()
+    assert page.input_value("#status") == "200"
+    assert page.locator("#calls tbody tr").count() == 1
 
 
 def test_codes_and_recovery(page: Page) -> None:

@@ -20,6 +20,12 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     key: str | None = None
     #: UTC day that they belong to: unix seconds // 86400.
     day: int | None = None
+    endpoint: str | None = None
+    status: int | None = None
+    #: A part of its id.
+    named: str | None = None
+    #: Admitted at this unix second, or later.
+    since: float | None = None
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -50,6 +56,25 @@ async def page(
     return Page(found, more=len(rows) > limit)
 
 
+class Kinds(msgspec.Struct, frozen=True):
+    """What an account's calls can be told apart by; each sorted."""
+
+    models: tuple[str, ...]
+    endpoints: tuple[str, ...]
+    statuses: tuple[int, ...]
+
+
+async def kinds(db: AsyncConnection, account_id: str) -> Kinds:
+    """The models, endpoints and statuses of an account's calls."""
+    query = select(calls.c.model, calls.c.endpoint, calls.c.status).distinct()
+    rows = (await db.execute(query.where(calls.c.account_id == account_id))).all()
+    return Kinds(
+        tuple(sorted({row.model for row in rows})),
+        tuple(sorted({row.endpoint for row in rows})),
+        tuple(sorted({row.status for row in rows if row.status is not None})),
+    )
+
+
 def _wanted(only: Filter) -> Iterator[ColumnElement[bool]]:
     if only.model is not None:
         yield calls.c.model == only.model
@@ -61,6 +86,14 @@ def _wanted(only: Filter) -> Iterator[ColumnElement[bool]]:
         yield calls.c.key_id == only.key
     if only.day is not None:
         yield calls.c.day == only.day
+    if only.endpoint is not None:
+        yield calls.c.endpoint == only.endpoint
+    if only.status is not None:
+        yield calls.c.status == only.status
+    if only.named is not None:
+        yield calls.c.id.contains(only.named, autoescape=True)
+    if only.since is not None:
+        yield calls.c.admitted_at >= only.since
 
 
 async def _older(db: AsyncConnection, account_id: str, call_id: str) -> ColumnElement[bool]:

@@ -227,12 +227,13 @@ async def test_names_are_text(portal: Portal, name: str) -> None:
     assert "&lt;" in (await somebody.get("/dashboard/api-keys")).text
 
 
-async def _called(portal: Portal, somebody_key: str = "key_1", **changes: object) -> None:
+async def _called(portal: Portal, **changes: object) -> None:
     account = await _account(portal)
     record = journal.settled("req_1", at=portal.clock.now - 60, account=account.id)
     (call,) = fold.calls([record])
     day = int(portal.clock.now // DAY)
-    call = msgspec.structs.replace(call, day=day, admitted_at=portal.clock.now - 62, **changes)
+    usual: dict[str, object] = {"day": day, "admitted_at": portal.clock.now - 62}
+    call = msgspec.structs.replace(call, **usual | changes)
     async with portal.database.write() as db:
         await calls.save(db, [call])
 
@@ -253,6 +254,62 @@ async def test_call_is_on_every_page(portal: Portal) -> None:
         assert (await somebody.get(f"/dashboard/usage?by={by}&days=7")).status_code == 200
     table = list(csv.DictReader(io.StringIO((await somebody.get("/dashboard/usage.csv")).text)))
     assert sum(int(row["requests"]) for row in table) == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("q=eq_1", {"req_1"}),
+        ("status=429", {"req_2"}),
+        ("endpoint=embeddings", {"req_3"}),
+        ("days=1", {"req_1", "req_2"}),
+        ("days=7&status=200", {"req_1", "req_3"}),
+        ("status=x&days=9999999999999", {"req_1", "req_2", "req_3"}),
+        ("q=%00", {"req_1", "req_2", "req_3"}),
+        ("q=%25", set()),
+    ],
+)
+async def test_requests_are_filtered(portal: Portal, query: str, found: set[str]) -> None:
+    """By a part of the id, status, endpoint and days; what no filter has asks for nothing."""
+    somebody = await portal.newcomer()
+    await _called(portal)
+    await _called(portal, id="req_2", outcome="refused", status=429)
+    now = portal.clock.now
+    await _called(portal, id="req_3", endpoint="embeddings", admitted_at=now - 2 * DAY)
+    page = (await somebody.get(f"/dashboard/requests?{query}")).text
+    assert set(re.findall(r"/dashboard/requests/(req_\d)", page)) == found
+    table = csv.DictReader(
+        io.StringIO((await somebody.get(f"/dashboard/requests.csv?{query}")).text)
+    )
+    assert {row["id"] for row in table} == found
+
+
+async def test_older_requests_stay(portal: Portal) -> None:
+    """A page of older requests is not replaced by the newest; those follow by themselves."""
+    somebody = await portal.newcomer()
+    for number in range(2):
+        await _called(portal, id=f"req_{number}", admitted_at=portal.clock.now + number)
+    assert (
+        'hx-get="/dashboard/requests?model=m"'
+        in (await somebody.get("/dashboard/requests?model=m")).text
+    )
+    page = (await somebody.get("/dashboard/requests?model=m&after=req_1")).text
+    assert "req_0" in page
+    assert "every 3s" not in page
+    assert 'href="/dashboard/requests?model=m">Back to the newest' in page
+
+
+async def test_figures_lead_to_requests(portal: Portal) -> None:
+    """The rows of usage, and each key's figure, are links to the requests that they add up."""
+    somebody = await portal.newcomer()
+    await _key(somebody)
+    key = await _only_key(portal)
+    await _called(portal, key_id=key.id)
+    for by, value in (("model", "m"), ("key", key.id), ("outcome", "answered")):
+        page = (await somebody.get(f"/dashboard/usage?by={by}&days=7")).text
+        assert f'href="/dashboard/requests?{by}={value}&amp;days=7"' in page
+    page = (await somebody.get("/dashboard/api-keys")).text
+    assert f'<a href="/dashboard/requests?key={key.id}&amp;days=30">1</a>' in page
 
 
 async def test_latency_is_drawn_and_told(portal: Portal) -> None:

@@ -19,7 +19,7 @@ from oxlo.portal.entry.limits import Braked
 from oxlo.portal.guard import text
 from oxlo.portal.highlighting import Panel
 from oxlo.portal.sessions import flash
-from oxlo.store import audit, keys
+from oxlo.store import audit, keys, usage
 from oxlo.store.accounts import Account
 from oxlo.store.errors import InvalidScope
 from oxlo.store.keys import Key, Scope
@@ -40,6 +40,8 @@ ENDPOINTS = (
 MOST = 100
 NAME_MAX = 60
 _DAY = 86400
+#: Days whose requests are shown beside each key.
+_USED_DAYS = 30
 #: Seconds that a key which has ended stays on the page.
 _SHOWN_AFTER = 30 * _DAY
 #: How long a key lives, by the value of the form.
@@ -258,13 +260,15 @@ async def _page(
     form: FormData | None = None,
 ) -> Response:
     desk, account = Desk.of(request), guard.visit(request).account
+    await desk.live.drain()
     async with desk.site.database.read() as db:
-        mine = [k for k in await keys.of_account(db, account.id) if _is_shown(k, desk.now)]
-    order = {"active": 0, "expired": 1, "revoked": 2}
-    mine.sort(key=lambda key: (order[key.state(desk.now)], -key.created_at))
+        mine = _in_order(await keys.of_account(db, account.id), desk.now)
+        used = await _used(db, account, desk.now)
     model = overview.ready_model(desk, overview.plan_of(desk, account))
     context = {
         "keys": mine,
+        "used": used,
+        "used_days": _USED_DAYS,
         "made": made,
         "panels": _panels(desk, made, model) if made and model else (),
         "problem": problem,
@@ -272,10 +276,25 @@ async def _page(
         "endpoints": ENDPOINTS,
         "models": sorted(model.id for model in desk.site.catalogue),
         "overlaps": {"0": "at once", "3600": "1 hour", "86400": "1 day", "604800": "7 days"},
-        "lives": {"": "Never", "1": "1 day", "7": "7 days", "30": "30 days", "90": "90 days"},
+        "lives": {"": "Never", "1": "1 day", "7": "7 days", "30": "30 days", "90": "90 days"}
+        | {"365": "1 year"},
     }
     status = 400 if problem else 200
     return guard.respond(request, "dashboard/keys.html", context, status=status)
+
+
+def _in_order(mine: list[Key], now: float) -> list[Key]:
+    """Those that work first, then the newest; those that ended long ago are not shown."""
+    order = {"active": 0, "expired": 1, "revoked": 2}
+    shown = [key for key in mine if _is_shown(key, now)]
+    return sorted(shown, key=lambda key: (order[key.state(now)], -key.created_at))
+
+
+async def _used(db: AsyncConnection, account: Account, now: float) -> dict[str, int]:
+    """Requests of the last days by key, today among them."""
+    end = (now // _DAY + 1) * _DAY
+    groups = await usage.added_up(db, account.id, end - _USED_DAYS * _DAY, end, ("key",))
+    return {group.key[0]: group.sums.requests for group in groups}
 
 
 def _panels(desk: Desk, made: Made, model: str) -> list[Panel]:

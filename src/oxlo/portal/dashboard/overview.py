@@ -48,7 +48,7 @@ async def page(request: Request) -> Response:
     context = {
         "account": account,
         "plan": plan,
-        "trial": account.trial_until if (account.trial_until or 0) > desk.now else None,
+        "trial": _trial(desk, account, plan),
         "facts": facts,
         "chart": _chart(facts.days, desk.now),
         "rows": [[label, charts.whole(value)] for label, value, _ in _bars(facts.days, desk.now)],
@@ -77,6 +77,14 @@ def plan_of(desk: Desk, account: Account) -> Plan:
         return desk.site.plans[account.plan]
     except KeyError:
         return next(iter(desk.site.plans))
+
+
+def _trial(desk: Desk, account: Account, plan: Plan) -> float | None:
+    """When the account's trial ends, where it opens more than the plan does."""
+    until = account.trial_until or 0.0
+    if until <= desk.now or all(plan.opens(model.tier) for model in desk.site.catalogue):
+        return None
+    return until
 
 
 def standing_of(plan: Plan, used: standing.Used, now: float) -> tuple[Limit, ...]:

@@ -1,8 +1,5 @@
 """Requests: a live list with filters in the address, and the receipt of each with its waterfall."""
 
-from typing import NamedTuple
-from urllib.parse import urlencode
-
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
@@ -12,19 +9,15 @@ from oxlo.errors import BadRequest, NotFound
 from oxlo.portal import charts, guard
 from oxlo.portal.charts import Phase
 from oxlo.portal.dashboard import csvs
+from oxlo.portal.dashboard.filters import PATH, Filters, choices
 from oxlo.portal.desk import Desk
 from oxlo.portal.words import iso, milliseconds
-from oxlo.store import calls, grants, history, keys, usage
+from oxlo.store import calls, grants, history, keys
 from oxlo.store.calls import RUNNING, Call
 from oxlo.store.errors import CallNotFound
-from oxlo.store.history import Filter
 
 ON_A_PAGE = 50
 _MOST_ROWS = 10_000
-_OUTCOMES = (
-    *("answered", "running", "refused", "failed", "abandoned", "cancelled", "timed_out"),
-    *("replayed", "lost"),
-)
 _COLUMNS = (
     "id",
     "time",
@@ -43,51 +36,45 @@ _COLUMNS = (
 )
 
 
-class Asked(NamedTuple):
-    """The filters in the address."""
-
-    model: str
-    outcome: str
-    key: str
-    after: str
-
-    @property
-    def only(self) -> Filter:
-        """As the store takes them."""
-        return Filter(model=self.model or None, outcome=self.outcome or None, key=self.key or None)
-
-    def query(self, **other: str) -> str:
-        """The same filters as an address."""
-        kept = {"model": self.model, "outcome": self.outcome, "key": self.key} | other
-        return urlencode({name: value for name, value in kept.items() if value})
-
-
 async def page(request: Request) -> Response:
     """The list; asked for by htmx, the rows alone."""
-    desk, account, asked = Desk.of(request), guard.visit(request).account, _asked(request)
-    found = await _found(request, asked, ON_A_PAGE)
+    desk, account = Desk.of(request), guard.visit(request).account
+    filters = Filters.of(request.query_params)
+    found = await _found(request, filters, ON_A_PAGE)
+    context = _listed(desk, filters, found, request.query_params.get("after", ""))
+    if request.headers.get("hx-target") == "list":
+        return _rows(request, filters, context)
     async with desk.site.database.read() as db:
         mine = await keys.of_account(db, account.id)
-        groups = await usage.added_up(db, account.id, 0, desk.now + 1, ("model",))
-    context = {
+        kinds = await history.kinds(db, account.id)
+    context["choices"] = choices(kinds, mine)
+    return guard.respond(request, "dashboard/requests.html", context)
+
+
+def _rows(request: Request, filters: Filters, context: dict[str, object]) -> Response:
+    """The rows alone; what was asked for with the form is the page's address from then on."""
+    reply = guard.respond(request, "dashboard/list.html", context)
+    if request.headers.get("hx-trigger") == "filters":
+        reply.headers["hx-push-url"] = filters.address()
+    return reply
+
+
+def _listed(desk: Desk, filters: Filters, found: history.Page, after: str) -> dict[str, object]:
+    """The rows and what stands around them. An older page stays as it is; the newest moves."""
+    return {
         "calls": found.calls,
-        "asked": asked,
+        "filters": filters,
         "reason": desk.live.reason,
-        "here": f"/dashboard/requests?{asked.query()}",
-        "older": _older(asked, found),
-        "csv": f"/dashboard/requests.csv?{asked.query()}",
-        "models": sorted({str(group.key[0]) for group in groups}),
-        "outcomes": _OUTCOMES,
-        "keys": [key for key in mine if not key.hidden],
+        "here": "" if after else filters.address(),
+        "newest": filters.address() if after else "",
+        "older": filters.address(after=found.calls[-1].id) if found.more else "",
+        "csv": f"{PATH}.csv?{filters.query()}",
     }
-    rows = request.headers.get("hx-target") == "list"
-    template = "dashboard/list.html" if rows else "dashboard/requests.html"
-    return guard.respond(request, template, context)
 
 
 async def download(request: Request) -> Response:
     """The newest calls that the filters let through, as CSV."""
-    found = await _found(request, _asked(request), _MOST_ROWS)
+    found = await _found(request, Filters.of(request.query_params), _MOST_ROWS)
     return csvs.reply("requests.csv", _COLUMNS, map(_cells, found.calls))
 
 
@@ -105,6 +92,7 @@ async def receipt(request: Request) -> Response:
     phases = phases_of(call)
     context = {
         "call": call,
+        "known": desk.site.catalogue.get(call.model) is not None,
         "refund": refund,
         "key": name,
         "reason": desk.live.reason(call),
@@ -137,27 +125,15 @@ async def _key_name(db: AsyncConnection, call: Call) -> str:
     return "the playground" if found.hidden else f"{found.name} ({found.prefix}…)"
 
 
-async def _found(request: Request, asked: Asked, limit: int) -> history.Page:
+async def _found(request: Request, filters: Filters, limit: int) -> history.Page:
     desk, account = Desk.of(request), guard.visit(request).account
+    after, only = request.query_params.get("after", "")[:200], filters.only(desk.now)
     await desk.live.drain()
     try:
         async with desk.site.database.read() as db:
-            return await history.page(
-                db, account.id, limit=limit, after=asked.after or None, only=asked.only
-            )
+            return await history.page(db, account.id, limit=limit, after=after or None, only=only)
     except CallNotFound:
         raise BadRequest("The page before this one is gone. Begin with the newest.") from None
-
-
-def _asked(request: Request) -> Asked:
-    query = request.query_params
-    return Asked(*(query.get(name, "")[:200] for name in Asked._fields))
-
-
-def _older(asked: Asked, found: history.Page) -> str:
-    if not found.more:
-        return ""
-    return f"/dashboard/requests?{asked.query(after=found.calls[-1].id)}"
 
 
 def _cells(call: Call) -> list[object]:

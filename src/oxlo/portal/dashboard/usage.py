@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,6 +14,7 @@ from oxlo.ledger.windows import DAY
 from oxlo.portal import charts, guard
 from oxlo.portal.charts import Bar
 from oxlo.portal.dashboard import csvs
+from oxlo.portal.dashboard.filters import Filters
 from oxlo.portal.desk import Desk
 from oxlo.portal.words import count, iso, milliseconds
 from oxlo.store import keys, usage
@@ -171,12 +173,20 @@ def _row(asked: Asked, group: Group, names: Mapping[str, str]) -> list[str]:
     figures = (sums.requests, sums.counted, sums.not_counted)
     tokens = (sums.prompt_tokens, sums.completion_tokens)
     return [
-        _label(asked, group, names),
+        _linked(asked, group, _label(asked, group, names)),
         *map(count, figures),
         *map(count, tokens),
         milliseconds(sums.mean_first_ms),
         milliseconds(sums.mean_total_ms),
     ]
+
+
+def _linked(asked: Asked, group: Group, label: str) -> str:
+    """The label, with the way to the requests that its row adds up, where a filter finds them."""
+    if asked.by in ("day", "hour"):
+        return label
+    found = Filters(days=asked.days)._replace(**{asked.by: str(group.key[0])})
+    return Markup('<a href="{}">{}</a>').format(found.address(), label)
 
 
 def tabs(by: str, days: str, *, latency: bool = False) -> list[tuple[str, str, bool]]:

@@ -144,7 +144,7 @@ async def _page(request: Request, problem: str = "") -> Response:
         "plan": plan,
         "standing": standing,
         "offers": [_offer(desk, other, plan, standing) for other in desk.site.plans],
-        "chosen": request.query_params.get("plan", ""),
+        "chosen_plan": request.query_params.get("plan", ""),
         "resting": resting(desk.site.plans),
         "provider": desk.billing.name,
         "wished": next((p for p in desk.site.plans if _is_wished(standing, p)), None),
