@@ -22,6 +22,8 @@ from oxlo.plans import Priority
 
 #: Seconds for each priority that a call stands below "more than dedicated".
 DUE_STEP = 10.0
+#: Seconds after which age alone brings a call forward, by priority.
+DUE_AFTER = tuple((max(Priority) + 1 - priority) * DUE_STEP for priority in Priority)
 #: One slot of so many goes to the call that has been due longest.
 DUE_SHARE = 4
 
@@ -64,7 +66,7 @@ class Waiting(Generic[Item]):
     @property
     def due_at(self) -> float:
         """When age alone brings it forward."""
-        return self.enqueued_at + (max(Priority) + 1 - self.priority) * DUE_STEP
+        return self.enqueued_at + DUE_AFTER[self.priority]
 
     @property
     def ends_at(self) -> float:

@@ -147,6 +147,11 @@ class Call(Intake):
             self._pass_on(error)
 
     @property
+    def priority(self) -> int:
+        """Its plan's, as the line in Valkey has it; higher goes first."""
+        return self._decision.priority
+
+    @property
     def may_wait(self) -> bool:
         """Whether it stands in the line when no slot is free."""
         return self._failure is None

@@ -10,8 +10,7 @@ from oxlo.fleet import router
 from oxlo.fleet.router import Demand
 from oxlo.gateway.backends import Backend, Group, Slot
 from oxlo.ledger.slots import Asked, SharedSlots
-from oxlo.plans import Priority
-from oxlo.queue import DUE_STEP
+from oxlo.queue import DUE_AFTER
 
 if TYPE_CHECKING:
     from oxlo.gateway.call import Call
@@ -47,7 +46,7 @@ class Sharing:
 
     def prepare(self, call: "Call", group: Group) -> Asked:
         """What a call wants: to be asked for with its reservation, or by `ask`."""
-        priority, wall = call.plan.priority, self._gateway.wall()
+        level, wall = call.priority, self._gateway.wall()
 
         def told(what: str, replica: str) -> None:
             self._told(call, group, what, replica)
@@ -55,10 +54,10 @@ class Sharing:
         return self._slots.prepare(
             call.id,
             group.model,
-            level=int(priority),
+            level=level,
             account=call.caller.account,
             cost=call.demand.work,
-            due_ms=int((max(Priority) + 1 - priority) * DUE_STEP * 1000),
+            due_ms=int(DUE_AFTER[level] * 1000),
             limit=self._gateway.settings.queue_limit if call.may_wait else 0,
             replicas=_in_order(group, call.demand, wall, call.avoid),
             told=told,

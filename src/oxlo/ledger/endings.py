@@ -19,18 +19,17 @@ _MOST: Final = 100_000
 class Ending:
     """A settlement on its way."""
 
-    __slots__ = ("account", "call", "endings", "words")
+    __slots__ = ("call", "endings", "words")
 
-    def __init__(self, endings: "Endings", call: str, account: str, words: bytes) -> None:
+    def __init__(self, endings: "Endings", call: str, words: bytes) -> None:
         self.endings = endings
         self.call = call
-        self.account = account
         self.words = words
 
     def replied(self, said: Any) -> None:
         """Confirmed, or to be sent again."""
-        if isinstance(said, list):
-            self.endings.confirmed(self, said)
+        if isinstance(said, int):
+            self.endings.confirmed(self)
         elif isinstance(said, hiredis.ReplyError):
             self.endings.refused(self, said)
 
@@ -38,23 +37,16 @@ class Ending:
 class Endings:
     """The settlements that Valkey has not confirmed."""
 
-    def __init__(
-        self,
-        client: "Client",
-        *,
-        heard: Callable[[str, list[Any]], Any],
-        failed: Callable[[Any], None],
-    ) -> None:
-        """`heard` takes over what Valkey says of an account; `failed` is told of its refusals."""
+    def __init__(self, client: "Client", failed: Callable[[Any], None]) -> None:
+        """`failed` is told of what Valkey refuses."""
         self._client = client
-        self._heard = heard
         self._failed = failed
         self.unsettled: dict[str, Ending] = {}
         self._refused: list[Ending] = []
 
-    def send(self, call: str, account: str, words: bytes) -> None:
+    def send(self, call: str, words: bytes) -> None:
         """Tell Valkey in this turn of the loop, or when it is back."""
-        ending = self.unsettled[call] = Ending(self, call, account, words)
+        ending = self.unsettled[call] = Ending(self, call, words)
         if len(self.unsettled) > _MOST:
             del self.unsettled[next(iter(self.unsettled))]
         if self._client.connected:
@@ -72,10 +64,9 @@ class Endings:
         for ending in again:
             self._client.send(ending.words, ending.replied)
 
-    def confirmed(self, ending: Ending, said: list[Any]) -> None:
+    def confirmed(self, ending: Ending) -> None:
         """Valkey has carried it out."""
         self.unsettled.pop(ending.call, None)
-        self._heard(ending.account, said)
 
     def refused(self, ending: Ending, why: hiredis.ReplyError) -> None:
         """Valkey did not take it."""

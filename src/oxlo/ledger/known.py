@@ -53,7 +53,8 @@ class Known(Counts):
         return (account, self.day, self.day_used, self.minute, self.minute_used, self.refunds)
 
     def ended(self, seconds: float) -> None:
-        """A lease was held for so long."""
+        """A lease was held for so long, and is free."""
+        self.leases = max(0, self.leases - 1)
         self.call_seconds += (max(0.0, seconds) - self.call_seconds) * _NEWEST
 
 

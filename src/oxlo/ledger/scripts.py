@@ -8,24 +8,19 @@ from oxlo.valkey.script import Script
 _FOLDER: Final = Path(__file__).with_name("lua")
 
 
+def _text(name: str, shared: str = "account") -> bytes:
+    return (_FOLDER / f"{shared}.lua").read_bytes() + (_FOLDER / f"{name}.lua").read_bytes()
+
+
 def _script(name: str, shared: str = "account") -> Script:
-    return Script((_FOLDER / f"{shared}.lua").read_bytes() + (_FOLDER / f"{name}.lua").read_bytes())
+    return Script(_text(name, shared))
 
 
-def _one_after_the_other(first: str, then: str, arguments: int, goes_on: str) -> Script:
-    """Two steps as one: `first` of an account, with so many arguments, then `then` of a model.
-
-    `then` is done where `goes_on` holds; the answer is that of `first`, and `then`'s behind it.
-    """
-    return Script(
-        b"local said = (function(KEYS, ARGV)\n%b\nend)({KEYS[1]}, {unpack(ARGV, 1, %d)})\n"
-        b"if not (%b) then return said end\n"
-        b"local also = (function(KEYS, ARGV)\n%b\nend)({KEYS[2]}, {unpack(ARGV, %d)})\n"
-        b"said[11], said[12] = also[1], also[2]\n"
-        b"return said\n"
-        % (_script(first).source, arguments, goes_on.encode(), _script(then, "model").source,
-           arguments + 1)
-    )  # fmt: skip
+def _two_steps(first: str, then: str, both: bytes) -> Script:
+    """A step of an account and one of a model; `both` says in Lua how they follow each other."""
+    steps = (b"of_account", _text(first)), (b"of_model", _text(then, "model"))
+    functions = b"".join(b"local function %b(KEYS, ARGV)\n%b\nend\n" % step for step in steps)
+    return Script(functions + both)
 
 
 RESERVE: Final = _script("reserve")
@@ -39,10 +34,31 @@ TAKE: Final = _script("take", "model")
 FREE: Final = _script("free", "model")
 HOLD: Final = _script("hold", "model")
 
-#: A reservation, and once it is made a slot or a place in the model's line.
-ADMIT: Final = _one_after_the_other("reserve", "take", 9, "said[1] == 1")
-#: A settlement, and whatever came of it the slot is free.
-FINISH: Final = _one_after_the_other("settle", "free", 7, "true")
+#: A reservation, and once it is made a slot or a place in the model's line. The arguments are those
+#: of both; what `take` answers stands behind what `reserve` does.
+ADMIT: Final = _two_steps(
+    "reserve",
+    "take",
+    b"""\
+local said = of_account(KEYS, ARGV)
+if said[1] == 1 then
+  local also = of_model({KEYS[2]}, {unpack(ARGV, 10)})
+  said[11], said[12] = also[1], also[2]
+end
+return said
+""",
+)
+#: A settlement, and whatever came of it the slot is free. The arguments are those of `settle` and
+#: the replica.
+FINISH: Final = _two_steps(
+    "settle",
+    "free",
+    b"""\
+of_account(KEYS, ARGV)
+of_model({KEYS[2]}, {ARGV[1], ARGV[2], ARGV[8]})
+return 1
+""",
+)
 
 ALL: Final = (RESERVE, SETTLE, RENEW, LINE, LOOK, BEGIN, TAKE, FREE, HOLD, ADMIT, FINISH)
 

@@ -96,7 +96,7 @@ class SharedLedger(Ledger):
             changed=self._changed,
             timeout=timeout,
         )
-        self.endings = Endings(self.client, heard=self.known.heard, failed=self._failed)
+        self.endings = Endings(self.client, self._failed)
 
     # Reservations.
 
@@ -306,7 +306,7 @@ class SharedLedger(Ledger):
             now=now,
             slot=slot,
         )
-        self.endings.send(call, account, words)
+        self.endings.send(call, words)
 
     def may_refund_abandoned(self, reservation: Reservation, now: float) -> bool:
         """As `Ledger` says; two gateways at once may give one refund more."""

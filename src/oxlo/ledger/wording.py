@@ -11,6 +11,10 @@ from oxlo.plans import Plan
 from oxlo.valkey.script import bulk
 
 _NO_LIMIT: Final = b"-1"
+#: What settle.lua is told of what counts, by day, minute and refund as the bits of a number.
+_FLAGS: Final = tuple(
+    b"".join(bulk(b"%d" % (number >> bit & 1)) for bit in (2, 1, 0)) for number in range(8)
+)
 #: Accounts whose beginnings are kept.
 _MOST_KEPT: Final = 100_000
 
@@ -94,20 +98,17 @@ class Wording:
         slot: Asked | None = None,
     ) -> bytes:
         """End a call, and free its slot where one is named."""
-        start = self._settlement(account) if slot is None else self._finish(account, slot)
-        name, ended = call.encode(), _exact(now)
-        words = (
-            b"%b$%d\r\n%b\r\n$1\r\n%d\r\n$1\r\n%d\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$1\r\n%d\r\n"
-            % (
-                start, len(name), name, counted, minute_counted, len(charge), charge, len(ended),
-                ended, refund,
-            )
-        )  # fmt: skip
+        name, ended = call.encode(), b"%d" % _exact(now)
+        flags = _FLAGS[4 * counted + 2 * minute_counted + refund]
         if slot is None:
-            return words
+            return b"%b$%d\r\n%b\r\n%b$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
+                self._settlement(account), len(name), name, flags, len(ended), ended, len(charge),
+                charge,
+            )  # fmt: skip
         replica = slot.replica.encode()
-        return b"%b%b$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
-            words, bulk(self._time()), len(name), name, len(replica), replica,
+        return b"%b$%d\r\n%b\r\n%b$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
+            self._finish(account, slot), len(name), name, flags, len(ended), ended, len(charge),
+            charge, len(replica), replica,
         )  # fmt: skip
 
     def _settlement(self, account: str) -> bytes:
@@ -122,7 +123,7 @@ class Wording:
         start = self._finishes.get((account, slot.model))
         if start is None or self.clock is not None:
             self._limit_kept()
-            start = scripts.FINISH.start(_key(account), 10, slot.offer.key) + bulk(self._time())
+            start = scripts.FINISH.start(_key(account), 8, slot.offer.key) + bulk(self._time())
             self._finishes[account, slot.model] = start
         return start
 
@@ -149,7 +150,7 @@ class Wording:
             counted.minute_used,
             counted.refunds,
         )
-        epoch, as_of = secrets.token_hex(6).encode(), _exact(counted.as_of)
+        epoch, as_of = secrets.token_hex(6).encode(), b"%d" % _exact(counted.as_of)
         words = (b"%d" % figure for figure in figures)
         return scripts.BEGIN.call(_key(account), self._time(), epoch, *words, as_of)
 
@@ -157,9 +158,9 @@ class Wording:
         return b"" if self.clock is None else b"%d" % round(self.clock() * 1000)
 
 
-def _exact(at: float) -> bytes:
-    """A moment in ms, to the microsecond: a call may end in the very ms in which it is counted."""
-    return b"%.3f" % (at * 1000)
+def _exact(at: float) -> int:
+    """A moment in microseconds: a call may end in the very ms in which it is counted."""
+    return int(at * 1e6)
 
 
 def _key(account: str) -> bytes:

@@ -128,7 +128,7 @@ class Wire:
         """It has caught up."""
 
     def _got(self, got: Any) -> None:
-        if type(got) is list:  # a script's reply: nearly all of them
+        if type(got) is list or type(got) is int:  # a script's reply: nearly all of them
             self._pending.popleft()[1](got)
             return
         if isinstance(got, hiredis.PushNotification):

@@ -1,7 +1,7 @@
 -- What the ledger's scripts share; each of them is this text and its own.
 --
 -- KEYS[1] is oxlo:{ACCOUNT}; what is derived from it lies in the same hash slot:
---   :counts  hash: day, day_used, minute, minute_used, refunds, epoch, as_of, seq
+--   :counts  hash: day, day_used, minute, minute_used, refunds, epoch, as_of (ms), seq
 --   :leases  sorted set: calls under way, by the moment (ms) at which their lease ends
 --   :open    hash: call -> "DAY MINUTE EPOCH" that it was charged to; "-" when it ended twice over
 --   :lost    sorted set: calls whose lease ended before they did, by that moment; given back

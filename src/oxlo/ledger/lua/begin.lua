@@ -1,9 +1,10 @@
 -- Begin to count: what was used is known from the records of calls. The first to say it is believed.
--- ARGV: time, epoch, day, used, minute, used, refunds, as of (ms, with its fraction).
+-- ARGV: time, epoch, day, used, minute, used, refunds, as of (microseconds).
 local now = clock()
 if redis.call('EXISTS', COUNTS) == 0 then
   redis.call('HSET', COUNTS, 'epoch', ARGV[2], 'day', ARGV[3], 'day_used', ARGV[4],
-    'minute', ARGV[5], 'minute_used', ARGV[6], 'refunds', ARGV[7], 'as_of', ARGV[8], 'seq', 0)
+    'minute', ARGV[5], 'minute_used', ARGV[6], 'refunds', ARGV[7],
+    'as_of', string.format('%.3f', tonumber(ARGV[8]) / 1000), 'seq', 0)
   redis.call('EXPIRE', COUNTS, KEEP)
 end
 local a = load(now)

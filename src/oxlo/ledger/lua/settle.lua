@@ -1,11 +1,12 @@
 -- End a call, wherever it stands: give back what does not count, free its lease, serve the line.
 -- Settling again does nothing. A call of an earlier epoch is charged here if it counts and the
 -- present counts were taken before it ended.
--- ARGV: time, call, counts for the day, for the minute (0 or 1), its charge ("" when not known),
--- when it ended (ms, with its fraction), whether it uses up a refund.
+-- ARGV: time, call, counts for the day, for the minute, whether it uses up a refund (0 or 1), when
+-- it ended (microseconds), its charge ("" when not known). Answers that it is done: nobody waits for
+-- how the account stands then.
 local now = clock()
 local call, counted, minute_counted = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local given, ended, refund = ARGV[5], tonumber(ARGV[6]), tonumber(ARGV[7])
+local refund, ended, given = tonumber(ARGV[5]), tonumber(ARGV[6]) / 1000, ARGV[7]
 local a = load(now)
 local open, lost = redis.call('HGET', OPEN, call), false
 redis.call('HDEL', OPEN, call)
@@ -13,7 +14,7 @@ if redis.call('ZREM', LEASES, call) == 0 then -- else it neither waits nor is lo
   leave_line(call)
   lost = redis.call('ZREM', LOST, call) == 1
 end
-if not a then return {NOT_COUNTED, now} end -- it is counted from the journal
+if not a then return 1 end -- it is counted from the journal
 purge(a, now)
 if open == '-' then
   redis.call('HSET', OPEN, call, '-')
@@ -37,4 +38,4 @@ else
 end
 serve(a, now)
 save(a)
-return standing(a, ADMITTED, now)
+return 1
