@@ -18,6 +18,15 @@ NOUNS = (
     "fox", "horse", "house", "lake", "lamp", "moon", "road", "ship", "shop", "snow", "stone",
     "tree", "wall", "wind",
 )  # fmt: skip
+#: What chats begin with: an engine keeps prompts, and finds what two of them begin with in common.
+OPENINGS = (
+    *NOUNS,
+    "arm", "ball", "bank", "bell", "belt", "bone", "bowl", "box", "branch", "bridge", "brush",
+    "bus", "cake", "camp", "card", "cat", "church", "clock", "corn", "cow", "crown", "cup", "desk",
+    "dog", "dress", "drum", "duck", "egg", "flag", "floor", "fruit", "game", "gate", "glass",
+    "gold", "grass", "ground", "hall", "hat", "hill", "ice", "iron", "key", "king", "knife",
+    "leaf", "milk", "mouse", "night", "oil",
+)  # fmt: skip
 #: A photograph of 600 x 400 pixels.
 PHOTOGRAPH = WeightsFile(
     name="coffee.png",
@@ -71,12 +80,9 @@ def _json(**fields: object) -> Body:
 
 
 def _chat(model: str, number: int, series: int, _: Sequence[bytes]) -> Body:
-    messages = [
-        {
-            "role": "user",
-            "content": f"{NOUNS[number].title()}! Tell me a story. {said(number, series)}",
-        }
-    ]
+    opening = OPENINGS[(number + series * len(NOUNS)) % len(OPENINGS)].title()
+    content = f"{opening}! Tell me a story. {said(number, series)}"
+    messages = [{"role": "user", "content": content}]
     return _json(model=model, messages=messages, max_tokens=8)
 
 

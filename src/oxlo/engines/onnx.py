@@ -93,7 +93,8 @@ def _embeddings(spec: EngineSpec) -> Launch:
         run_tokens=args.run_tokens or costs.run_tokens,
         api_key=launching.new_key(),
     )
-    return launching.child(spec.model, "onnx", "oxlo.engines.embedding.child", config)
+    module = "oxlo.engines.embedding.child"
+    return launching.child(spec.model, "onnx", module, config, launching.HUGE_PAGES)
 
 
 def _detection(spec: EngineSpec) -> Launch:

@@ -253,7 +253,7 @@ def launch(engine: Engine, settings: Settings, part: Machine) -> Launch:
         raise CannotLaunch(str(reason)) from None
     spec = EngineSpec(model, variant, settings, paths, replace(part, gpus=engine.gpus))
     ready = kind(variant.engine).launch(spec)
-    environment = engine.environment(len(part.gpus))
+    environment = ready.environment | engine.environment(len(part.gpus))
     return msgspec.structs.replace(ready, environment=environment, overflow=variant.overflow)
 
 

@@ -98,3 +98,9 @@ def test_a_trace_is_explained_by_its_end() -> None:
     log = ("Traceback (most recent call last):", "  File ...", "MemoryError: 4 GB", "")
     assert Onnx().explain(log) == "MemoryError: 4 GB"
     assert Onnx().explain(()) == ""
+
+
+def test_weights_lie_in_huge_pages() -> None:
+    """An embedding reads all of them in a few milliseconds."""
+    found = launch("minilm-l6", EMBEDDING)
+    assert found.environment == {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}

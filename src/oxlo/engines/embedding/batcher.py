@@ -33,8 +33,8 @@ class _Call:
         self.failed = False
         #: Whether it runs texts, its own and others'.
         self.leads = False
-        #: Set when there is nothing left to wait for, or when it is its turn to lead.
-        self.news = threading.Event()
+        #: Where it waits: set when there is nothing left to wait for, or when it is to lead.
+        self.news: threading.Event | None = None
 
     @property
     def over(self) -> bool:
@@ -44,6 +44,11 @@ class _Call:
         """The number of a text, which is now under way."""
         del self.lengths[place]
         return self.left.pop(place)
+
+    def wake(self) -> None:
+        """There is news for it."""
+        if self.news is not None:
+            self.news.set()
 
     def receive(self, number: int, vector: Vectors) -> None:
         if self.vectors is None:
@@ -77,7 +82,7 @@ class Batcher:
         """The vectors of `rows`, in their order. Raises Cancelled or RunFailed."""
         call = _Call(job, rows)
         self._enter(call)
-        if not call.leads:
+        if call.news is not None:
             call.news.wait()
         if call.leads:
             self._lead(call)
@@ -90,6 +95,7 @@ class Batcher:
         with self._lock:
             self._waiting.append(call)
             if self._running:
+                call.news = threading.Event()
                 self._asleep.append(call)
             else:
                 self._running = call.leads = True
@@ -144,7 +150,7 @@ class Batcher:
             self._waiting.remove(call)
         if call in self._asleep:
             self._asleep.remove(call)
-            call.news.set()
+            call.wake()
 
     def _hand_over(self, call: _Call) -> None:
         """Let another lead, if there is one; it may be over, and hands over in its turn."""
@@ -155,4 +161,4 @@ class Batcher:
                 return
             heir = self._asleep.popleft()
             heir.leads = True
-            heir.news.set()
+            heir.wake()

@@ -20,6 +20,9 @@ from oxlo.engines.serving.process import main
 from oxlo.engines.serving.work import Workers
 from oxlo.engines.sessions import session
 
+#: Bytes of a request up to which its texts are short, and their run takes some milliseconds.
+_BRIEF = 512
+
 
 def load(line: bytes) -> Engine:
     """The engine that the configuration describes. Raises CannotLoad."""
@@ -29,7 +32,8 @@ def load(line: bytes) -> Engine:
 
     async def embed(request: Request) -> Response:
         body = await request.body()
-        reply = await workers.run(request, lambda job: made.answer(job, body))
+        brief = len(body) <= _BRIEF
+        reply = await workers.run(request, lambda job: made.answer(job, body), brief=brief)
         return Response(reply, media_type="application/json")
 
     routes = [Route("/v1/embeddings", embed, methods=["POST"])]

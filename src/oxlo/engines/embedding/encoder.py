@@ -13,6 +13,9 @@ from oxlo.engines.embedding.config import Pooling
 Vectors = npt.NDArray[np.float32]
 _Ids = npt.NDArray[np.int64]
 
+#: Instead of a length of nothing.
+_TINY = np.finfo(np.float32).tiny
+
 log = logging.getLogger(__name__)
 
 
@@ -57,7 +60,11 @@ class Encoder:
 
 def _padded(rows: Sequence[Sequence[int]]) -> tuple[_Ids, _Ids]:
     """Token ids, and where they are; padding is masked, so its ids do not matter."""
-    shape = len(rows), max(map(len, rows))
+    longest = max(map(len, rows))
+    if len(rows) * longest == sum(map(len, rows)):  # nothing to pad
+        ids = np.array(rows, np.int64)
+        return ids, np.ones_like(ids)
+    shape = len(rows), longest
     ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
     for number, row in enumerate(rows):
         ids[number, : len(row)] = row
@@ -67,5 +74,5 @@ def _padded(rows: Sequence[Sequence[int]]) -> tuple[_Ids, _Ids]:
 
 def unit(vectors: Vectors) -> Vectors:
     """The same directions, of length 1."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(lengths, np.finfo(np.float32).tiny), np.float32)
+    lengths = np.sqrt(np.einsum("tn,tn->t", vectors, vectors))
+    return np.asarray(vectors / np.maximum(lengths, _TINY)[:, None], np.float32)
