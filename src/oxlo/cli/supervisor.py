@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -21,6 +23,8 @@ LOG_BYTES = 10_000_000
 #: A child that fails this often before it was ever healthy will not get better by itself.
 START_FAILURES = 3
 HEALTHY_SECONDS = 10.0
+#: Seconds in which what a killed child has written is read.
+_LAST_WORDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -124,19 +128,35 @@ class _Keeper:
     async def _run(self) -> int:
         """One life of the child; its exit status."""
         self._last = LogLine()
-        process = await asyncio.create_subprocess_exec(
-            *self._child.argv,
-            stdin=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C in our terminal is for us to handle
+        with _ear() as (ear, mouth):
+            process = await asyncio.create_subprocess_exec(
+                *self._child.argv,
+                stdin=asyncio.subprocess.PIPE,
+                stderr=mouth,
+                start_new_session=True,  # a Ctrl-C in our terminal is for us to handle
+            )
+            mouth.close()
+            self._process = process
+            if self._stopping.is_set():  # told to stop while it was being spawned
+                process.terminate()
+            hearing = asyncio.create_task(self._hear(ear))
+            status = await process.wait()
+            # What it has said is read; a child of its own may hold the pipe open for ever.
+            await asyncio.wait({hearing}, timeout=_LAST_WORDS)
+            hearing.cancel()
+            await asyncio.gather(hearing, return_exceptions=True)
+        return status
+
+    async def _hear(self, ear: BinaryIO) -> None:
+        reader = asyncio.StreamReader()
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), ear
         )
-        self._process = process
-        if self._stopping.is_set():  # told to stop while it was being spawned
-            process.terminate()
-        assert process.stderr is not None
-        async for line in lines(process.stderr):
-            self._heard(line.rstrip())
-        return await process.wait()
+        try:
+            async for line in lines(reader):
+                self._heard(line.rstrip())
+        finally:
+            transport.close()
 
     def _heard(self, line: str) -> None:
         self._log.emit(logging.makeLogRecord({"msg": line}))
@@ -165,3 +185,11 @@ class _Keeper:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(number)
+
+
+@contextlib.contextmanager
+def _ear() -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """The two ends of a pipe: where it is read, and where it is written."""
+    ear, mouth = os.pipe()
+    with os.fdopen(ear, "rb", 0) as heard, os.fdopen(mouth, "wb", 0) as said:
+        yield heard, said

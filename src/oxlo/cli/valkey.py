@@ -4,7 +4,6 @@ import asyncio
 import importlib
 import shutil
 import socket
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from oxlo.cli import lock
 from oxlo.cli.ending import until_end
 from oxlo.cli.failing import CommandError, one_line_errors
 from oxlo.cli.options import WithParent
+from oxlo.fleet.process import lines
 from oxlo.settings import Settings
 
 #: Seconds that a server which nobody watches any more gets to end.
@@ -90,13 +90,27 @@ async def _run(settings: Settings, server: str, stop: asyncio.Event) -> int:
     settings.valkey_dir.mkdir(parents=True, exist_ok=True)
     settings.valkey_dir.chmod(0o700)
     words = [word for name, value in options(settings).items() for word in (f"--{name}", value)]
+    # Not our own stderr: whoever reads that sees its end when we are killed, and starts us again.
+    pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        server, *words, stdin=asyncio.subprocess.DEVNULL, stdout=sys.stderr
+        server,
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=pipe,
+        stderr=asyncio.subprocess.STDOUT,
     )
+    assert process.stdout is not None
+    telling = asyncio.create_task(_pass_on(process.stdout))
     ended = asyncio.create_task(process.wait())
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     if not ended.done():
         process.terminate()
+    await telling
     return await ended
+
+
+async def _pass_on(log: asyncio.StreamReader) -> None:
+    async for line in lines(log):
+        typer.echo(line, err=True)

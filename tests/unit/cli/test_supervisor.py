@@ -85,6 +85,21 @@ async def test_no_wait_for_a_restart_at_the_end(
     await asyncio.wait_for(running, 10)
 
 
+async def test_grandchild_holds_nothing_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a killed child leaves behind may hold its stderr open: it is started again, and ends."""
+    monkeypatch.setattr(supervisor, "_LAST_WORDS", 0.05)
+    script = "sleep 600 & echo $$ $! >&2; trap 'exit 0' TERM; while :; do sleep 0.02; done"
+    _, running = stage.begin(stage.child("valkey", script))
+    await stage.until(lambda: len(stage.told) == 1)
+    child, orphan = map(int, stage.told[0][1].event.split())
+    os.kill(child, signal.SIGKILL)
+    await stage.until(lambda: len(stage.told) == 3)
+    stage.stop.set()
+    await asyncio.wait_for(running, 10)
+    for pid in (orphan, int(stage.told[2][1].event.split()[1])):
+        os.kill(pid, signal.SIGKILL)
+
+
 async def test_cannot_start(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """A child that never works ends all, with its own last words."""
     monkeypatch.setattr("oxlo.fleet.backoff._FIRST", 0.0)
