@@ -20,7 +20,7 @@ import uvloop
 
 from oxlo import catalogue, plans
 from oxlo.fleet.registry import Replica, ReplicaState
-from oxlo.gateway.core import Gateway
+from oxlo.gateway.gateway import Gateway
 from oxlo.gateway.http import protocols
 from oxlo.gateway.upstream import Connection as Engine
 from oxlo.plans import apikey

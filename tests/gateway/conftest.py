@@ -13,7 +13,7 @@ import pytest
 from oxlo import catalogue, plans
 from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
-from oxlo.gateway.core import Gateway
+from oxlo.gateway.gateway import Gateway
 from oxlo.gateway.http import Connection as Incoming
 from oxlo.gateway.http import protocols
 from oxlo.ledger.records import Record

@@ -70,7 +70,9 @@ def begin(start: Start, start_media: StartMedia) -> Begin:
 
     async def begun(*, media: bool = True, **fields: Any) -> Platform:
         platform = await start(**fields)
-        platform.gateway.routes = Routes(platform.gateway, (*INFERENCE, LISTEN))
+        platform.gateway.routes = Routes(
+            platform.gateway, platform.gateway.idempotency, (*INFERENCE, LISTEN)
+        )
         platform.replicas(platform.engine, model="vectors")
         platform.engine.canned[PATH] = Canned.json({"text": "hello"})
         if media:

@@ -14,7 +14,7 @@ from oxlo import catalogue, plans
 from oxlo.fleet import registry
 from oxlo.fleet.registry import ReplicaList
 from oxlo.gateway.answers_in_valkey import ValkeyAnswers
-from oxlo.gateway.core import Gateway
+from oxlo.gateway.gateway import Gateway
 from oxlo.gateway.http import protocols
 from oxlo.ledger.records import Settled
 from oxlo.ledger.shared import SharedLedger
@@ -366,9 +366,8 @@ async def test_place_is_that_of_the_shared_line(start: Start, server: ValkeyServ
     await client.send("POST", "/v1/chat/completions", chat(stream=True))
     await until(lambda: queued(second) == 1)
     beating = [asyncio.create_task(beat(each)) for each in (first, second)]
-    sharing, (waiting,) = second.gateway.sharing, second.gateway.calls
-    assert sharing is not None
-    await until(lambda: sharing.place(waiting) == 2)
+    placing, (waiting,) = second.gateway.placing, second.gateway.calls
+    await until(lambda: placing.place_of(waiting) == 2)
     clock = second.gateway.clock
     second.gateway.clock = lambda: clock() + 11
     told = await asyncio.wait_for(client.reader.readuntil(b"place 2"), 10)

@@ -4,22 +4,20 @@ import contextlib
 import resource
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from oxlo.errors import NotFound
 from oxlo.gateway import headers
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
-
-if TYPE_CHECKING:
-    from oxlo.gateway.core import Gateway
+from oxlo.gateway.gateway import Gateway
 
 
 class Admin:
     """Answers on the admin socket, which only this user can open."""
 
-    def __init__(self, gateway: "Gateway") -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
     def open(self, exchange: Exchange) -> Handler:
@@ -34,7 +32,7 @@ class Admin:
         return SILENT
 
 
-def snapshot(gateway: "Gateway") -> dict[str, Any]:
+def snapshot(gateway: Gateway) -> dict[str, Any]:
     """All figures of a gateway (the format is in docs/architecture.md)."""
     return {
         "gateway": gateway.name,
@@ -45,7 +43,7 @@ def snapshot(gateway: "Gateway") -> dict[str, Any]:
     }
 
 
-def _journal(gateway: "Gateway") -> list[list[Any]]:
+def _journal(gateway: Gateway) -> list[list[Any]]:
     journal = gateway.journal
     return [
         ["oxlo_journal_records_total", {}, journal.records],
@@ -55,7 +53,7 @@ def _journal(gateway: "Gateway") -> list[list[Any]]:
     ]
 
 
-def _limits(gateway: "Gateway") -> list[list[Any]]:
+def _limits(gateway: Gateway) -> list[list[Any]]:
     return [["oxlo_limits_store_failures_total", {}, gateway.ledger.health()[1]]]
 
 
@@ -74,7 +72,7 @@ def _held() -> list[list[Any]]:
     return held
 
 
-def _gauges(gateway: "Gateway") -> list[list[Any]]:
+def _gauges(gateway: Gateway) -> list[list[Any]]:
     gauges: list[list[Any]] = [
         ["oxlo_calls_running", {}, len(gateway.calls)],
         ["oxlo_connections", {}, len(gateway.server.connections)],

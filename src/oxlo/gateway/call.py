@@ -13,33 +13,29 @@ Nothing here awaits: each step is a callback, so a call that waits for nobody co
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from oxlo.engines.dialect import Answer, Usage
+from oxlo.engines.dialect import Answer
 from oxlo.errors import ApiError, QueueFull, QueueTimedOut, ShuttingDown
-from oxlo.fleet.router import Demand
 from oxlo.gateway import comments, headers, keeping, prediction, receipts
+from oxlo.gateway.active import ActiveCall, Stage
 from oxlo.gateway.attempt import Attempt
 from oxlo.gateway.backends import NOTHING, Backend, Slot
+from oxlo.gateway.core import Core
 from oxlo.gateway.endpoints import Endpoint
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
-from oxlo.gateway.intake import Intake, Stage
+from oxlo.gateway.intake import Intake
 from oxlo.gateway.media import Asking
 from oxlo.gateway.metrics import CallMetrics
 from oxlo.gateway.receipts import ANSWERED, Outcome
 from oxlo.ledger.base import Reservation
-from oxlo.ledger.records import Admitted
+from oxlo.ledger.slots import Asked
 from oxlo.ledger.windows import Window
 from oxlo.queue import Waiting
 
-if TYPE_CHECKING:
-    from oxlo.gateway.core import Gateway
-    from oxlo.ledger.slots import Asked
-
 #: Comments keep a quiet stream's connection alive (proxies cut silent ones).
 COMMENT_EVERY: Final = 10.0
-NO_USAGE: Final = Usage()
 NO_LIMITS: Final = Window(None, 0, 0), Window(None, 0, 0)
 
 
@@ -52,25 +48,15 @@ class Call(Intake):
 
     __slots__ = (
         "_answer", "_commented_at", "_ended_at", "_failure", "_keeping", "_last", "_queued_as",
-        "_slot", "_windows", "admitted", "attempt", "avoid", "demand", "queued_at", "sent_at",
-        "usage",
+        "_slot", "_windows",
     )  # fmt: skip
 
-    def __init__(self, gateway: "Gateway", exchange: Exchange, endpoint: Endpoint) -> None:
+    def __init__(self, gateway: Core, exchange: Exchange, endpoint: Endpoint) -> None:
         super().__init__(gateway, exchange, endpoint)
-        self.usage = NO_USAGE
-        #: The admission as it stands in the journal.
-        self.admitted: Admitted | None = None
-        self.attempt: Attempt | None = None
-        self.queued_at = self.sent_at = 0.0
-        self._queued_as: Waiting[Call] | None = None
-        #: The replica that failed at it: no slot of it is wanted again.
-        self.avoid: Backend | None = None
+        self._queued_as: Waiting[ActiveCall] | None = None
         #: Why it failed, where another replica is tried at once or not at all.
         self._failure: ApiError | None = None
         self._slot: Slot | None = None
-        #: What the router and the queue go by, once the call is admitted.
-        self.demand: Demand = NOTHING
         self._keeping: Asking | None = None
         self._answer: Answer
         self._last = b""
@@ -109,15 +95,15 @@ class Call(Intake):
 
     # The queue.
 
-    def _ahead(self) -> "Asked | None":
+    def _ahead(self) -> Asked | None:
         """Where gateways share slots: one step in Valkey, when nothing has to be done between."""
-        sharing, decision = self._gateway.sharing, self._decision
-        if sharing is None or not sharing.up or decision.must_count:
+        placing, decision = self._gateway.placing, self._decision
+        if not placing.shared or decision.must_count:
             return None
         if self.endpoint.media and self._request.media():
             return None
         self.demand = prediction.demand(self._request, decision, self.caller.account)
-        return sharing.prepare(self, decision.group)
+        return placing.prepare(self, decision.group)
 
     def _enqueue(self, wall: float) -> None:
         self.stage = Stage.QUEUED
@@ -127,7 +113,7 @@ class Call(Intake):
             self._reply_head += b"x-oxlo-max-tokens-clamped: %d\r\n" % decision.max_tokens
         if self.demand is NOTHING:
             self.demand = prediction.demand(self._request, decision, self.caller.account)
-        self._gateway.place(self, group)
+        self._gateway.placing.place(self, group)
 
     def wait(self) -> None:
         """Every slot is taken: stand in the line, unless its turn cannot come in time."""
@@ -203,7 +189,7 @@ class Call(Intake):
         if not self._next_model(error, wall):
             return False
         assert self._chain is not None
-        self._gateway.leave(self, group)
+        self._gateway.placing.leave(self, group)
         self.avoid = self._failure = None
         self.demand = NOTHING
         self.sent_at = 0.0
@@ -275,7 +261,7 @@ class Call(Intake):
             return
         self._failure = None if left_alone else error  # when others are full, a turn is waited for
         self.stage = Stage.QUEUED
-        self._gateway.place(self, self._decision.group)
+        self._gateway.placing.place(self, self._decision.group)
 
     def _give_up(self, backend: Backend) -> None:
         """Let go of the slot where an attempt failed."""
@@ -283,7 +269,7 @@ class Call(Intake):
         self.avoid = backend
         self.attempt = None
         if slot is not None:
-            self._gateway.release(slot, self._decision.group)
+            self._gateway.placing.release(slot, self._decision.group)
 
     # Replies.
 
@@ -409,7 +395,7 @@ class Call(Intake):
         if self._keeping is not None:
             self._keeping.cancel()
         if self.queued_at and self._slot is None:
-            self._gateway.leave(self, self._decision.group)
+            self._gateway.placing.leave(self, self._decision.group)
         self._free_slot(answered=answered)
         self.attempt = None
 
@@ -423,7 +409,7 @@ class Call(Intake):
             attempt.backend.breaker.succeeded()
         else:
             attempt.cancel()
-        self._gateway.release(slot, self._decision.group)
+        self._gateway.placing.release(slot, self._decision.group)
 
     def _drop_files(self) -> None:
         attachments, self._attachments = self._attachments, None
@@ -464,6 +450,5 @@ class Call(Intake):
     def _comment(self, clock: float) -> bytes:
         if self._queued_as is None:
             return comments.WORKING
-        sharing = self._gateway.sharing
-        shared = 0 if sharing is None else sharing.place(self)
+        shared = self._gateway.placing.place_of(self)
         return comments.waiting(self._decision.group.queue, self, clock, shared)

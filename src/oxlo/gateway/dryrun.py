@@ -5,7 +5,7 @@ refused for, it is refused for, in the same words. It reserves nothing and leave
 """
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -18,22 +18,20 @@ from oxlo.errors import (
     QueueFull,
 )
 from oxlo.gateway import headers
+from oxlo.gateway.active import Stage
 from oxlo.gateway.admission import fit
 from oxlo.gateway.backends import Backend
 from oxlo.gateway.body import Body
 from oxlo.gateway.call import Call
+from oxlo.gateway.core import Core
 from oxlo.gateway.endpoints import Endpoint
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
-from oxlo.gateway.intake import Stage
 from oxlo.gateway.limits import window
 from oxlo.ledger import refusals
 from oxlo.ledger.base import Standing
 from oxlo.ledger.windows import day_of, minute_of, minute_resets_in
 from oxlo.plans import Plan
-
-if TYPE_CHECKING:
-    from oxlo.gateway.core import Gateway
 
 HEADER = b"x-oxlo-dry-run"
 _YES_NO = {b"1": True, b"true": True, b"0": False, b"false": False}
@@ -79,9 +77,7 @@ class DryRun(Call):
 
     __slots__ = ("_brake", "_input_tokens", "_standing")
 
-    def __init__(
-        self, gateway: "Gateway", exchange: Exchange, endpoint: Endpoint, brake: Brake
-    ) -> None:
+    def __init__(self, gateway: Core, exchange: Exchange, endpoint: Endpoint, brake: Brake) -> None:
         super().__init__(gateway, exchange, endpoint)
         self._brake = brake
         self._input_tokens: int | None = None

@@ -14,22 +14,19 @@ import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from oxlo.errors import ApiError, BadRequest, Conflict, Overloaded
 from oxlo.gateway import headers, receipts
 from oxlo.gateway.answers import Answers, Kept, Running, name_of
 from oxlo.gateway.body import Body
 from oxlo.gateway.call import Call
+from oxlo.gateway.core import Core
 from oxlo.gateway.endpoints import Endpoint, is_form
 from oxlo.gateway.exchange import Exchange, State
 from oxlo.gateway.shared import Shared
 from oxlo.ledger.windows import Window
 from oxlo.plans import Plan
 from oxlo.plans.caller import Caller
-
-if TYPE_CHECKING:
-    from oxlo.gateway.core import Gateway
 
 HEADER = b"idempotency-key"
 KEY_MAX = 255
@@ -59,7 +56,7 @@ def fingerprint(path: str, content_type: bytes, body: bytes) -> str:
 class Idempotency:
     """The keys of one gateway: calls under way, and those that wait for another gateway's."""
 
-    def __init__(self, gateway: "Gateway", answers: Answers) -> None:
+    def __init__(self, gateway: Core, answers: Answers) -> None:
         self.gateway = gateway
         self.answers = answers
         self.running: dict[str, Shared] = {}

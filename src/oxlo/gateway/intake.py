@@ -1,65 +1,39 @@
 """A call until it may queue: its body is read, decided about, reserved, counted and prepared."""
 
 from collections.abc import Callable
-from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oxlo.engines.dialect import Decided
 from oxlo.errors import ApiError, EngineFailed, EngineTimedOut, Overloaded
 from oxlo.gateway import headers
+from oxlo.gateway.active import ActiveCall, Stage
 from oxlo.gateway.admission import Decision, fit
 from oxlo.gateway.attachments import Attachments
 from oxlo.gateway.backends import Backend
 from oxlo.gateway.body import Body
 from oxlo.gateway.chain import Chain
 from oxlo.gateway.collect import Collect
+from oxlo.gateway.core import Core
 from oxlo.gateway.endpoints import Decode, Endpoint, is_form
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.sending import Sending
 from oxlo.ledger.base import Reservation, Waiter
-from oxlo.plans import Plan
+from oxlo.ledger.slots import Asked
 from oxlo.plans.caller import Caller
 from oxlo.wire.media import File, Medium
 
-if TYPE_CHECKING:
-    from oxlo.gateway.core import Gateway
-    from oxlo.ledger.slots import Asked
 
-
-class Stage(IntEnum):
-    """Where a call is in its life."""
-
-    ADMITTING = 0
-    UNPACKING = 1
-    COUNTING = 2
-    PREPARING = 3
-    QUEUED = 4
-    SENT = 5
-    KEEPING = 6
-    DONE = 7
-
-
-class Intake:
+class Intake(ActiveCall):
     """One call to an inference endpoint, as far as the queue. `Call` is what follows."""
 
     __slots__ = (
         "_attachments", "_chain", "_counting", "_counting_since", "_decision", "_files",
-        "_gateway", "_line", "_reply_head", "_request", "caller", "endpoint", "exchange", "id",
-        "model_id", "plan", "reservation", "sse", "stage", "stream",
+        "_gateway", "_line", "_reply_head", "_request",
     )  # fmt: skip
 
-    def __init__(self, gateway: "Gateway", exchange: Exchange, endpoint: Endpoint) -> None:
+    def __init__(self, gateway: Core, exchange: Exchange, endpoint: Endpoint) -> None:
+        super().__init__(exchange, endpoint)
         self._gateway = gateway
-        self.exchange = exchange
-        self.endpoint = endpoint
-        self.id = exchange.id.decode()
-        self.stage = Stage.ADMITTING
-        self.caller: Caller
-        self.plan: Plan
-        self.model_id = ""
-        #: Whether the reply is sent while it is made; and whether as events, which have comments.
-        self.stream = self.sse = False
-        self.reservation: Reservation | None = None
         self._request: Any = None
         self._attachments: Attachments | None = None
         self._files: tuple[File, ...] = ()
@@ -99,7 +73,7 @@ class Intake:
         """The model cannot answer: have the next one do it, if the caller allows one."""
         raise NotImplementedError
 
-    def _ahead(self) -> "Asked | None":
+    def _ahead(self) -> Asked | None:
         """The slot that it wants, where that can be asked for with the reservation."""
         raise NotImplementedError
 

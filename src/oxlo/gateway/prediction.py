@@ -1,19 +1,15 @@
 """What a call will take, and what is learnt of it when it was answered."""
 
-from typing import TYPE_CHECKING
-
 from oxlo.fleet.pace import TOKEN_BYTES
 from oxlo.fleet.router import Demand
+from oxlo.gateway.active import ActiveCall
+from oxlo.gateway.admission import Decision
 from oxlo.queue import Waiting
 from oxlo.wire.marks import marks
-
-if TYPE_CHECKING:
-    from oxlo.gateway.admission import Decision
-    from oxlo.gateway.call import Call
-    from oxlo.wire.request import Request
+from oxlo.wire.request import Request
 
 
-def demand(request: "Request", decision: "Decision", account: str) -> Demand:
+def demand(request: Request, decision: Decision, account: str) -> Demand:
     """The work predicted; and where there is choice, what the prompt shares with others."""
     group = decision.group
     return Demand(
@@ -23,7 +19,7 @@ def demand(request: "Request", decision: "Decision", account: str) -> Demand:
     )
 
 
-def waiting(call: "Call") -> "Waiting[Call]":
+def waiting(call: ActiveCall) -> Waiting[ActiveCall]:
     """What the queue needs to know."""
     return Waiting(
         priority=call.plan.priority,
@@ -35,7 +31,7 @@ def waiting(call: "Call") -> "Waiting[Call]":
     )
 
 
-def learn(call: "Call", decision: "Decision") -> None:
+def learn(call: ActiveCall, decision: Decision) -> None:
     """What an answer took tells what the next ones will take."""
     usage, attempt, pace = call.usage, call.attempt, decision.group.pace
     if not usage.prompt_tokens:

@@ -11,7 +11,7 @@ import uvloop
 
 from oxlo import catalogue, plans
 from oxlo.gateway.admin import Admin
-from oxlo.gateway.core import SWEEP_SECONDS, Gateway
+from oxlo.gateway.gateway import Gateway
 from oxlo.gateway.http import protocols
 from oxlo.gateway.server import Server
 from oxlo.settings import Settings
@@ -19,6 +19,7 @@ from oxlo.settings import Settings
 log = structlog.get_logger()
 
 BACKLOG = 4096
+SWEEP_SECONDS = 0.5
 #: So many more than before may live until the collector looks at them: those of some 500 calls.
 YOUNG_OBJECTS = 20_000
 

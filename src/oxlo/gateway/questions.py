@@ -1,21 +1,18 @@
 """Calls that a gateway answers from what it knows: they cost nothing."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from oxlo.errors import ApiError
 from oxlo.gateway import headers
 from oxlo.gateway.body import Body
+from oxlo.gateway.core import Core
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.limits import limits
 from oxlo.ledger.base import Standing
 from oxlo.plans.caller import Caller
-
-if TYPE_CHECKING:
-    from oxlo.gateway.core import Gateway
 
 #: Makes the body of a reply.
 Answer = Callable[[Exchange, Caller], bytes]
@@ -24,7 +21,7 @@ Answer = Callable[[Exchange, Caller], bytes]
 class Question:
     """One such call."""
 
-    def __init__(self, gateway: "Gateway", exchange: Exchange, answer: Answer) -> None:
+    def __init__(self, gateway: Core, exchange: Exchange, answer: Answer) -> None:
         self._gateway = gateway
         self._exchange = exchange
         self._answer = answer
@@ -57,7 +54,7 @@ class Question:
 class LimitsQuestion(Question):
     """GET /v1/limits: the ledger is asked, wherever it keeps the counts."""
 
-    def __init__(self, gateway: "Gateway", exchange: Exchange) -> None:
+    def __init__(self, gateway: Core, exchange: Exchange) -> None:
         super().__init__(gateway, exchange, _nothing)
 
     def body(self, body: Body) -> None:

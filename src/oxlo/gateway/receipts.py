@@ -1,18 +1,16 @@
 """What the journal is told of a call: its admission, its refusal, its outcome."""
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from oxlo.errors import ApiError, EngineTimedOut, QueueTimedOut
+from oxlo.gateway.active import ActiveCall
+from oxlo.gateway.answers import Kept
+from oxlo.gateway.exchange import Exchange
+from oxlo.ledger.base import Reservation
 from oxlo.ledger.records import Admitted, Refused, Settled
 from oxlo.ledger.windows import Window, day_of, minute_of
-
-if TYPE_CHECKING:
-    from oxlo.gateway.answers import Kept
-    from oxlo.gateway.call import Call
-    from oxlo.gateway.exchange import Exchange
-    from oxlo.ledger.base import Reservation
-    from oxlo.plans.caller import Caller
+from oxlo.plans.caller import Caller
 
 
 class Outcome:
@@ -61,7 +59,7 @@ def failure(error: ApiError) -> Outcome:
     return Outcome(error.status, name, error.error_code)
 
 
-def admission(call: "Call", reservation: "Reservation", wall: float) -> Admitted:
+def admission(call: ActiveCall, reservation: Reservation, wall: float) -> Admitted:
     """The record of a call that is about to be sent to an engine."""
     caller = call.caller
     return Admitted(
@@ -70,7 +68,7 @@ def admission(call: "Call", reservation: "Reservation", wall: float) -> Admitted
     )  # fmt: skip
 
 
-def refusal(call: "Call", status: int, code: str, wall: float) -> Refused:
+def refusal(call: ActiveCall, status: int, code: str, wall: float) -> Refused:
     """The record of a call of a known account that was not admitted."""
     caller = call.caller
     day, minute = call.windows()
@@ -85,7 +83,7 @@ def refusal(call: "Call", status: int, code: str, wall: float) -> Refused:
 Spans = tuple[float, float, float]
 
 
-def spans(call: "Call", ended: float) -> Spans:
+def spans(call: ActiveCall, ended: float) -> Spans:
     """How long a call took that ended at `ended`, in seconds of the gateway's clock."""
     arrived, attempt = call.exchange.arrived, call.attempt
     first_at = attempt.first_at if attempt is not None else 0.0
@@ -97,7 +95,7 @@ def spans(call: "Call", ended: float) -> Spans:
 
 
 def settlement(
-    call: "Call", reservation: "Reservation", outcome: Outcome, wall: float, spans: Spans
+    call: ActiveCall, reservation: Reservation, outcome: Outcome, wall: float, spans: Spans
 ) -> Settled:
     """The record of an admitted call's end."""
     caller, usage, attempt = call.caller, call.usage, call.attempt
@@ -116,10 +114,10 @@ def settlement(
 
 
 def repeat(
-    exchange: "Exchange",
+    exchange: Exchange,
     endpoint: str,
-    caller: "Caller",
-    kept: "Kept",
+    caller: Caller,
+    kept: Kept,
     windows: tuple[Window, Window],
     wall: float,
     seconds: float,
@@ -138,7 +136,7 @@ def repeat(
 _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def trace(exchange: "Exchange") -> str:
+def trace(exchange: Exchange) -> str:
     """The caller's `traceparent`, where it is one: control continues the trace."""
     given = exchange.headers.get(b"traceparent")
     if given is None or _TRACEPARENT.fullmatch(given) is None:

@@ -1,18 +1,13 @@
 """Relays what is not inference to control: pages, receipts, metrics."""
 
-import ipaddress
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 from oxlo.errors import Overloaded
 from oxlo.gateway.body import Body
+from oxlo.gateway.core import Core
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
+from oxlo.gateway.proxies import is_local
 from oxlo.gateway.sending import Sending
 from oxlo.plans.caller import Caller
-
-if TYPE_CHECKING:
-    from oxlo.gateway.core import Gateway
 
 #: Headers that belong to one hop, or that only a gateway may set.
 NOT_RELAYED = frozenset(
@@ -26,9 +21,6 @@ NOT_RETURNED = frozenset(
 )
 #: A reply of a known length up to this is sent in one piece.
 SHORT = 1 << 20
-FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
-
-
 _AWAY = "This page is restarting. Try again shortly."
 _AWAY_HEAD = (
     b"content-type: text/html; charset=utf-8\r\ncache-control: no-store\r\nretry-after: 2\r\n"
@@ -43,47 +35,10 @@ _AWAY_PAGE = (
 )
 
 
-class Proxies:
-    """Whose word about a client's address counts."""
-
-    def __init__(self, trusted: tuple[str, ...]) -> None:
-        self._networks = [ipaddress.ip_network(text, strict=False) for text in trusted]
-
-    def client(self, peer: str, headers: Mapping[bytes, bytes]) -> tuple[str, str | None]:
-        """The client's address and, when a trusted proxy says so, its scheme."""
-        if not self._trusts(peer):
-            return peer, None
-        hops = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
-        named = [hop.strip() for hop in hops if hop.strip()]
-        while len(named) > 1 and self._trusts(named[-1]):
-            named.pop()
-        scheme = headers.get(b"x-forwarded-proto", b"").decode("latin-1").strip().lower()
-        return (named[-1] if named else peer), scheme if scheme in ("http", "https") else None
-
-    def _trusts(self, address: str) -> bool:
-        try:
-            ip = ipaddress.ip_address(address)
-        except ValueError:
-            return False
-        return any(ip in network for network in self._networks)
-
-
-def is_local(peer: str, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a request was made on this machine, by nobody's proxy."""
-    if any(name in headers for name in FORWARDED):
-        return False
-    try:
-        return ipaddress.ip_address(peer).is_loopback
-    except ValueError:
-        return False
-
-
 class ControlRelay:
     """One exchange relayed to control, bytes as they come."""
 
-    def __init__(
-        self, gateway: "Gateway", exchange: Exchange, caller: Caller | None = None
-    ) -> None:
+    def __init__(self, gateway: Core, exchange: Exchange, caller: Caller | None = None) -> None:
         self._gateway = gateway
         self._exchange = exchange
         self._caller = caller

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -13,16 +12,14 @@ from oxlo.errors import BadRequest, MethodNotAllowed, NotFound
 from oxlo.gateway import content, dryrun, headers, idempotency
 from oxlo.gateway.backends import Group
 from oxlo.gateway.call import Call
+from oxlo.gateway.core import Core
 from oxlo.gateway.endpoints import INFERENCE, Endpoint
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
 from oxlo.gateway.hints import hint, is_call
-from oxlo.gateway.idempotency import Keyed
+from oxlo.gateway.idempotency import Idempotency, Keyed
 from oxlo.gateway.questions import Answer, LimitsQuestion, Question
 from oxlo.gateway.relay import ControlRelay
 from oxlo.plans.caller import Caller
-
-if TYPE_CHECKING:
-    from oxlo.gateway.core import Gateway
 
 Open = Callable[[Exchange], Handler]
 
@@ -42,8 +39,11 @@ class Route:
 class Routes:
     """The table of addresses."""
 
-    def __init__(self, gateway: "Gateway", endpoints: Iterable[Endpoint] = INFERENCE) -> None:
+    def __init__(
+        self, gateway: Core, kept: Idempotency, endpoints: Iterable[Endpoint] = INFERENCE
+    ) -> None:
         self._gateway = gateway
+        self._kept = kept
         self._brake = dryrun.Brake()
         self.table = (
             *(self._inference(endpoint) for endpoint in endpoints),
@@ -119,7 +119,7 @@ class Routes:
             call: Call | Keyed = dryrun.DryRun(gateway, exchange, endpoint, self._brake)
         elif idempotency.HEADER in given:
             key = idempotency.checked(given[idempotency.HEADER])
-            call = Keyed(gateway.idempotency, exchange, endpoint, key)
+            call = Keyed(self._kept, exchange, endpoint, key)
         else:
             call = Call(gateway, exchange, endpoint)
         gateway.authenticate(exchange, endpoint.name, call.admit)

@@ -1,15 +1,12 @@
 """A call that several clients wait for: the first who sent a key, and those who repeat it."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from oxlo.errors import ApiError, Conflict
+from oxlo.gateway.answers import Kept
 from oxlo.gateway.body import Body
 from oxlo.gateway.exchange import SILENT, Exchange, State
-
-if TYPE_CHECKING:
-    from oxlo.gateway.answers import Kept
-    from oxlo.gateway.idempotency import Keyed
 
 #: An answer that is larger is not kept.
 MOST = 8 << 20
@@ -17,6 +14,20 @@ TOO_LARGE = (
     "A call with this idempotency key is under way, and its answer is too large to be kept. "
     "Wait for it to end."
 )
+
+
+class Client(Protocol):
+    """Who waits for the answer."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """By which it is told."""
+
+    def let_go(self) -> None:
+        """The answer has ended; the two refer to each other no more."""
+
+    def repeated(self, kept: Kept) -> None:
+        """Write down that it got an answer that was made for another."""
 
 
 class Shared(Exchange):
@@ -27,7 +38,7 @@ class Shared(Exchange):
         "kept", "whole",
     )  # fmt: skip
 
-    def __init__(self, first: "Keyed", fingerprint: str, ended: "Callable[[Shared], None]") -> None:
+    def __init__(self, first: Client, fingerprint: str, ended: "Callable[[Shared], None]") -> None:
         """`ended` is called once, when the answer is complete or given up."""
         exchange = first.exchange
         super().__init__(exchange.connection, exchange.method, exchange.target, exchange.headers)
@@ -46,13 +57,13 @@ class Shared(Exchange):
         self.whole = False
         self._first = first
         self._ended = ended
-        self._paused: set[Keyed] = set()
+        self._paused: set[Client] = set()
         self._lines = b""
         self._chunks: list[bytes] = []
         self._size = 0
 
     @property
-    def later(self) -> "list[Keyed]":
+    def later(self) -> list[Client]:
         """Those who wait and were not the first."""
         return [client for client in self.clients if client is not self._first]
 
@@ -73,7 +84,7 @@ class Shared(Exchange):
 
     # The clients' side.
 
-    def join(self, client: "Keyed") -> None:
+    def join(self, client: Client) -> None:
         """Another one waits for the same answer. Raises Conflict when it is too late for that."""
         if not self.keepable:
             raise Conflict(TOO_LARGE, code="idempotency_in_progress")
@@ -81,7 +92,7 @@ class Shared(Exchange):
         if self._streaming:
             client.exchange.begin(200, self._lines + self._mark(client), self.answer)
 
-    def leave(self, client: "Keyed") -> None:
+    def leave(self, client: Client) -> None:
         """One has left; with the last one, the call is given up."""
         self.clients.remove(client)
         self.resume(client)
@@ -90,13 +101,13 @@ class Shared(Exchange):
             self.finish()
             handler.gone()
 
-    def pause(self, client: "Keyed") -> None:
+    def pause(self, client: Client) -> None:
         """One reads slowly: all wait for it, they are one account's."""
         if not self._paused:
             self.handler.paused()
         self._paused.add(client)
 
-    def resume(self, client: "Keyed") -> None:
+    def resume(self, client: Client) -> None:
         """It has caught up."""
         if client in self._paused:
             self._paused.discard(client)
@@ -168,7 +179,7 @@ class Shared(Exchange):
         else:
             self._chunks.clear()
 
-    def _mark(self, client: "Keyed") -> bytes:
+    def _mark(self, client: Client) -> bytes:
         """Those who came later are told whose answer it is."""
         if client is self._first:
             return b""

@@ -4,17 +4,14 @@ The gateway's own queue keeps who waits here, for places, waits and what is told
 turn it is is decided in Valkey, over all gateways. Without Valkey it is decided here.
 """
 
-from typing import TYPE_CHECKING
-
 from oxlo.fleet import router
 from oxlo.fleet.router import Demand
-from oxlo.gateway.backends import Backend, Group, Slot
+from oxlo.gateway.active import ActiveCall
+from oxlo.gateway.backends import Backend, Backends, Group, Slot
+from oxlo.gateway.clocks import Clocks
+from oxlo.gateway.placing import Placing
 from oxlo.ledger.slots import Asked, SharedSlots
 from oxlo.queue import DUE_AFTER
-
-if TYPE_CHECKING:
-    from oxlo.gateway.call import Call
-    from oxlo.gateway.core import Gateway
 
 
 class SharedSlot(Slot):
@@ -32,21 +29,22 @@ class SharedSlot(Slot):
         self._asked.release()
 
 
-class Sharing:
-    """How this gateway's calls come by slots."""
+class Sharing(Placing):
+    """Gives calls the slots that they get in Valkey."""
 
-    def __init__(self, gateway: "Gateway", slots: SharedSlots) -> None:
-        self._gateway = gateway
+    def __init__(self, clocks: Clocks, slots: SharedSlots, queue_limit: int) -> None:
+        super().__init__(clocks)
         self._slots = slots
+        self._queue_limit = queue_limit
 
     @property
-    def up(self) -> bool:
+    def shared(self) -> bool:
         """Whether turns are decided in Valkey."""
         return self._slots.up
 
-    def prepare(self, call: "Call", group: Group) -> Asked:
-        """What a call wants: to be asked for with its reservation, or by `ask`."""
-        level, wall = call.priority, self._gateway.wall()
+    def prepare(self, call: ActiveCall, group: Group) -> Asked:
+        """What a call wants: to be asked for with its reservation, or when it is placed."""
+        level, wall = call.priority, self._clocks.wall()
 
         def told(what: str, replica: str) -> None:
             self._told(call, group, what, replica)
@@ -58,13 +56,19 @@ class Sharing:
             account=call.caller.account,
             cost=call.demand.work,
             due_ms=int(DUE_AFTER[level] * 1000),
-            limit=self._gateway.settings.queue_limit if call.may_wait else 0,
+            limit=self._queue_limit if call.may_wait else 0,
             replicas=_in_order(group, call.demand, wall, call.avoid),
             told=told,
         )
 
-    def ask(self, call: "Call", group: Group) -> None:
-        """Ask for a slot; `call.take` or `call.wait` follows, or its failure."""
+    def place(self, call: ActiveCall, group: Group) -> None:
+        """Ask for a slot; `call.take`, `call.wait` or `call.full` follows."""
+        if self.shared:
+            self._ask(call, group)
+        else:
+            super().place(call, group)
+
+    def _ask(self, call: ActiveCall, group: Group) -> None:
         asked = self._slots.asked.get(call.id)
         if asked is not None and asked.said is not None:  # it came with the reservation
             said, asked.said = asked.said, None
@@ -72,29 +76,39 @@ class Sharing:
         else:
             self._slots.send(self.prepare(call, group))
 
-    def leave(self, call: "Call") -> None:
-        """A call needs no slot any more, or has one that Valkey did not give."""
+    def leave(self, call: ActiveCall, group: Group) -> None:
+        """A call waits for no slot any more, here and in Valkey."""
+        super().leave(call, group)
+        self._given(call)
+
+    def serve(self, group: Group) -> None:
+        """Hand out free slots where Valkey does not."""
+        if not self.shared:
+            super().serve(group)
+
+    def _given(self, call: ActiveCall) -> None:
+        """It needs none of Valkey any more."""
         asked = self._slots.asked.get(call.id)
         if asked is not None and not asked.replica:
             asked.release()
 
-    def place(self, call: "Call") -> int:
+    def place_of(self, call: ActiveCall) -> int:
         """A call's place in the line of all gateways; 0: it is not known."""
         asked = self._slots.asked.get(call.id)
-        return asked.place if asked is not None and self.up else 0
+        return asked.place if asked is not None and self.shared else 0
 
-    def _told(self, call: "Call", group: Group, what: str, replica: str) -> None:
+    def _told(self, call: ActiveCall, group: Group, what: str, replica: str) -> None:
         if what == "taken":
             self._taken(call, group, replica)
         elif what == "full":
             call.full()
         elif what == "down":
-            self.leave(call)
-            self._gateway.place_here(call, group)
+            self._given(call)
+            super().place(call, group)
         else:
             call.wait()
 
-    def _taken(self, call: "Call", group: Group, replica: str) -> None:
+    def _taken(self, call: ActiveCall, group: Group, replica: str) -> None:
         asked = self._slots.asked[call.id]
         backend = None
         for each in group.backends:
@@ -102,26 +116,24 @@ class Sharing:
                 backend = each
         if backend is None:  # it has just gone: another one
             asked.release()
-            self.ask(call, group)
+            self._ask(call, group)
             return
         if group.queue:
-            group.queue.serve(call, self._gateway.clock())
+            group.queue.serve(call, self._clocks.clock())
         call.take(SharedSlot(backend, call.demand, asked))
 
-    def tick(self) -> None:
-        """Twice a second: leases and places go on; who waited here alone waits with the others."""
-        if not self.up:
+    def tick(self, backends: Backends) -> None:
+        """Leases and places go on; who waited here alone waits with the others."""
+        if not self.shared:
             return
-        for group in self._gateway.backends.groups():
+        for group in backends.groups():
             for waiting in group.queue:
                 if waiting.item.id not in self._slots.asked:
-                    self.ask(waiting.item, group)
-        self._slots.tick(self._replicas)
+                    self._ask(waiting.item, group)
+        self._slots.tick(lambda model: self._replicas(backends.group(model)))
 
-    def _replicas(self, model: str) -> list[tuple[str, int]]:
-        group = self._gateway.backends.group(model)
-        wall = self._gateway.wall()
-        return _ready(group.backends, wall) if group is not None else []
+    def _replicas(self, group: Group | None) -> list[tuple[str, int]]:
+        return _ready(group.backends, self._clocks.wall()) if group is not None else []
 
 
 def _ready(backends: list[Backend], now: float) -> list[tuple[str, int]]:

@@ -1,0 +1,119 @@
+"""One gateway process: its listener, its addresses, and everything that depends on time."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import structlog
+
+from oxlo.catalogue import Catalogue
+from oxlo.gateway.body import Budget
+from oxlo.gateway.core import Core
+from oxlo.gateway.exchange import Exchange, Handler
+from oxlo.gateway.idempotency import Idempotency
+from oxlo.gateway.ledgers import answers
+from oxlo.gateway.names import Names
+from oxlo.gateway.routes import Routes
+from oxlo.gateway.server import Server
+from oxlo.ledger.recovery import recover
+from oxlo.plans import Plans
+from oxlo.settings import Settings
+
+log = structlog.get_logger()
+
+
+class Gateway(Core):
+    """The whole: what calls share, and what begins, sweeps and ends them."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalogue: Catalogue,
+        plans: Plans,
+        loop: asyncio.AbstractEventLoop,
+        name: str = "g1",
+    ) -> None:
+        super().__init__(settings, catalogue, plans, loop, name)
+        self.started_at = self.wall()
+        #: Begins the end; set by whoever runs this gateway.
+        self.start_draining: Callable[[], None] = lambda: None
+        self.names = Names(self.started_at)
+        self.idempotency = Idempotency(self, answers(settings, loop, name))
+        self.routes = Routes(self, self.idempotency)
+        budget = Budget(settings.body_memory_mb << 20, self.spool)
+        self.server = Server(self, settings, budget, self.clock, self.names.give)
+
+    def open(self, exchange: Exchange) -> Handler:
+        """Find who answers. Raises ApiError: 401, 404, 405, 503."""
+        self.names.give(exchange)
+        return self.routes.open(exchange)
+
+    # Time.
+
+    def sweep(self) -> None:
+        """Twice a second: everything that depends on the passing of time."""
+        clock, wall = self.clock(), self.wall()
+        self.names.tick(wall)
+        self.server.sweep(clock)
+        for call in list(self.calls):
+            call.tick(clock)
+        for group in self.backends.groups():
+            for call in group.queue.expire(clock):
+                call.expired()
+            self.placing.serve(group)  # a quota may be back, a breaker's time over
+        self.ledger.renew([call.reservation for call in self.calls if call.reservation], wall)
+        self.ledger.tick(wall)
+        self.placing.tick(self.backends)
+        self.idempotency.tick(wall)
+        self.journal.retry()
+        self.backends.refresh()
+        self.backends.greet(clock)
+        self.media.greeting.tick(clock)
+        self._follow_plans()
+        self.lookup.changes(self._changed)
+
+    def _follow_plans(self) -> None:
+        """Plans that were edited hold from the next call on."""
+        plans = self.terms.changed()
+        if plans is not None:
+            self.admission.use(plans)
+
+    def _changed(self, counter: int | None) -> None:
+        if counter is not None and counter != self.keys.change:
+            self.keys.invalidate(counter)
+            self.ledger.announce(counter)
+
+    # The beginning and the end.
+
+    def recover(self) -> None:
+        """Take up the counts of the last run, settle its open calls, remove its leftovers."""
+        recovered = recover(self.settings.journal_dir, self.name, self.wall())
+        self.ledger.restore(recovered.counts, (*recovered.recent, *recovered.lost))
+        for record in recovered.lost:
+            self.journal.append(record, lambda: None)
+        self.spool.prepare()
+        log.info("gateway.recovered", accounts=len(recovered.counts), lost=len(recovered.lost))
+
+    async def connect(self) -> None:
+        """Wait a little for what is shared with other gateways."""
+        await self.ledger.open()
+        await self.idempotency.answers.open()
+
+    async def disconnect(self) -> None:
+        """Finish what others are to be told; after `close`."""
+        await self.idempotency.answers.close()
+        await self.ledger.close()
+
+    async def drain(self) -> None:
+        """Refuse new calls, let running ones finish for a while, end the rest with an error."""
+        self.draining = True
+        self.server.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.drain_seconds):
+                await self.server.empty.wait()
+        for call in list(self.calls):
+            call.shut()
+
+    def close(self) -> None:
+        """Write down what is pending, and let go of the journal."""
+        self.journal.close()
