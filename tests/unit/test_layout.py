@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,46 @@ def test_imports_go_one_way() -> None:
         if not may_import(part_of(path), part)
     ]
     assert offences == []
+
+
+def dotted(path: Path) -> str:
+    parts = ("oxlo", *path.relative_to(SOURCE).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+def module_imports() -> dict[str, set[str]]:
+    """Each module of ours with those that it imports, for types alone and inside functions too."""
+    modules = {dotted(path): path for path in MODULES}
+    return {
+        name: {
+            found
+            for imported in imports(path)
+            if (found := imported if imported in modules else imported.rpartition(".")[0])
+            in modules
+        }
+        - {name}
+        for name, path in modules.items()
+    }
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Names that lead back to the first of them; none where there is no such circle."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_import_goes_in_a_circle() -> None:
+    """What two modules need of each other belongs below both, types included."""
+    assert circle(module_imports()) == []
+
+
+def test_a_circle_is_found() -> None:
+    """The search itself."""
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}})
+    assert not circle({"a": {"b", "c"}, "b": {"c"}, "c": set()})
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,11 @@
 """A call between a gateway and the Valkey that keeps its limits: asked for, and admitted."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oxlo.errors import ApiError
-from oxlo.ledger.base import Ready, Reservation, Waiter
+from oxlo.ledger.base import Ledger, Ready, Reservation, Waiter
 from oxlo.ledger.slots import Asked
 from oxlo.plans import Plan
-
-if TYPE_CHECKING:
-    from oxlo.ledger.shared import SharedLedger
 
 
 class Charged(Reservation):
@@ -52,7 +49,7 @@ class Asking(Waiter):
 
     def __init__(
         self,
-        ledger: "SharedLedger",
+        ledger: "AskedLedger",
         call: str,
         account: str,
         plan: Plan,
@@ -95,3 +92,31 @@ class Asking(Waiter):
         self.over = True
         self.ledger.over(self)
         self.ready(got)
+
+
+class AskedLedger(Ledger):
+    """A ledger that asks elsewhere: what its calls tell it. `SharedLedger` (`ledger/shared.py`)."""
+
+    def ask(self, asking: Asking) -> None:
+        """Ask for a call, again where it was asked for before; `answered` follows."""
+        raise NotImplementedError
+
+    def answered(self, asking: Asking, said: Any) -> None:
+        """What was said about a call; no list: nothing was."""
+        raise NotImplementedError
+
+    def admitted(self, asking: Asking, charge: bytes) -> None:
+        """A call has its lease, and was charged so: `DAY MINUTE EPOCH`."""
+        raise NotImplementedError
+
+    def waited_in_vain(self, asking: Asking) -> None:
+        """A call stood in line for as long as its plan allows."""
+        raise NotImplementedError
+
+    def forsake(self, asking: Asking) -> None:
+        """A call waits no longer; what it was given meanwhile is given back."""
+        raise NotImplementedError
+
+    def over(self, asking: Asking) -> None:
+        """A call has its answer."""
+        raise NotImplementedError

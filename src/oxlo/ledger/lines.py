@@ -1,19 +1,24 @@
 """Calls that Valkey has not answered yet; those of them that stand in an account's line."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from oxlo.ledger import scripts
-from oxlo.ledger.asking import Asking
-
-if TYPE_CHECKING:
-    from oxlo.ledger.shared import SharedLedger
+from oxlo.ledger.asking import AskedLedger, Asking
+from oxlo.ledger.known import KnownAccounts
+from oxlo.ledger.wording import Wording
+from oxlo.valkey.client import Client
 
 
 class Lines:
     """The calls of this gateway that wait: for a reply, or for a lease."""
 
-    def __init__(self, ledger: "SharedLedger") -> None:
+    def __init__(
+        self, ledger: AskedLedger, client: Client, wording: Wording, known: KnownAccounts
+    ) -> None:
         self._ledger = ledger
+        self._client = client
+        self._wording = wording
+        self._known = known
         self.asking: dict[str, Asking] = {}
 
     def tick(self, now: float) -> None:
@@ -26,26 +31,24 @@ class Lines:
                 self._ledger.waited_in_vain(asking)
             else:
                 lines.setdefault(asking.account, []).append(asking)
-        if self._ledger.client.connected:
+        if self._client.connected:
             for account, waiting in lines.items():
                 self._ask(account, waiting)
 
     def _ask(self, account: str, waiting: list[Asking]) -> None:
-        ledger = self._ledger
-
         def replied(said: Any) -> None:
             if not isinstance(said, list):
                 return
             if said[0] == scripts.NOT_COUNTED:
                 found = [b"-"] * len(waiting)
             else:
-                ledger.known.heard(account, said)
+                self._known.heard(account, said)
                 found = said[10:]
             for asking, each in zip(waiting, found, strict=True):
                 self._stands(asking, each)
 
-        words = ledger.wording.line(account, [asking.call for asking in waiting])
-        ledger.client.send(words, replied)
+        words = self._wording.line(account, [asking.call for asking in waiting])
+        self._client.send(words, replied)
 
     def _stands(self, asking: Asking, found: bytes) -> None:
         """How a call stands that we believe to be in line."""

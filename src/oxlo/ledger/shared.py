@@ -20,11 +20,10 @@ import structlog
 from oxlo.errors import ApiError, LimitsUnavailable
 from oxlo.ledger import scripts
 from oxlo.ledger.account import Lease
-from oxlo.ledger.asking import Asking, Charged
+from oxlo.ledger.asking import AskedLedger, Asking, Charged
 from oxlo.ledger.base import (
     AccountCounts,
     AlreadySettledError,
-    Ledger,
     Ready,
     Reservation,
     Standing,
@@ -52,7 +51,7 @@ _ALIVE: Final = 5.0
 _CHANGES: Final = "oxlo:changes"
 
 
-class SharedLedger(Ledger):
+class SharedLedger(AskedLedger):
     """Day, minute and concurrency of every account, for all gateways of an installation."""
 
     def __init__(
@@ -78,7 +77,6 @@ class SharedLedger(Ledger):
             gateway, lease_seconds=lease_seconds, alive_seconds=alive_seconds, clock=clock
         )
         self.known = KnownAccounts()
-        self.lines = Lines(self)
         self._outage = Outage(when_down, lease_seconds, self.known.counts)
         self._counting = Counting(count, self._begin)
         #: Told that accounts or keys changed, and to which counter.
@@ -96,6 +94,7 @@ class SharedLedger(Ledger):
             changed=self._changed,
             timeout=timeout,
         )
+        self.lines = Lines(self, self.client, self.wording, self.known)
         self.endings = Endings(self.client, self._failed)
 
     # Reservations.
