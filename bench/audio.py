@@ -32,9 +32,9 @@ from oxlo.engines.audio.encoder import FORMATS, Encoder
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.kinds import kind
 from oxlo.engines.sessions import session
-from oxlo.fleet import machine as host
 from oxlo.fleet.registry import Replica
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware import machine as host
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 EARS, MOUTH = "whisper-base", "kokoro-82m"

@@ -31,8 +31,8 @@ from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.detection import boxes, centernet, tfjs
 from oxlo.engines.onnx import Onnx
 from oxlo.engines.sessions import session
-from oxlo.fleet import machine as host
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware import machine as host
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 MODEL = "centernet-mobilenetv3"

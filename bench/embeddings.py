@@ -30,9 +30,9 @@ from bench.processes import Failed, resident_mb
 from oxlo import catalogue
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.onnx import Onnx
-from oxlo.fleet import machine as host
 from oxlo.fleet.registry import Replica
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware import machine as host
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 MODEL = "minilm-l6"

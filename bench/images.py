@@ -30,8 +30,8 @@ from oxlo import catalogue
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.diffusion.config import Config
 from oxlo.engines.diffusion.kind import Diffusers
-from oxlo.fleet import machine as host
 from oxlo.fleet.registry import Replica
+from oxlo.hardware import machine as host
 from oxlo.settings import Settings
 
 MODEL = "tiny-scenes"

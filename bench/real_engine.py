@@ -23,8 +23,8 @@ from bench.processes import Failed
 from oxlo import catalogue
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.llamacpp import LlamaCpp
-from oxlo.fleet import machine as host
 from oxlo.fleet.registry import Replica
+from oxlo.hardware import machine as host
 from oxlo.settings import Settings
 
 MODEL = "smollm2-135m"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from oxlo import catalogue
 from oxlo.catalogue import Model, Variant
-from oxlo.fleet.cards import CARDS
+from oxlo.hardware.cards import CARDS
 
 PAGE = Path(__file__).parent.parent / "docs" / "models.md"
 

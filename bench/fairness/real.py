@@ -12,7 +12,7 @@ from bench.installation import Installation, installation
 from oxlo import catalogue
 from oxlo.engines.base import EngineSpec
 from oxlo.engines.llamacpp import LlamaCpp
-from oxlo.fleet import machine as host
+from oxlo.hardware import machine as host
 from oxlo.settings import Settings
 
 MODEL = "smollm2-135m"

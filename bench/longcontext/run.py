@@ -25,7 +25,7 @@ from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.engines.llamacpp_child import Config
 from oxlo.fleet.fetch import fetch
 from oxlo.fleet.registry import Replica
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 MODEL = "smollm2-135m"

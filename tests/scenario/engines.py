@@ -14,7 +14,7 @@ from oxlo import catalogue
 from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.kinds import kind
 from oxlo.fleet.fetch import Content
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 

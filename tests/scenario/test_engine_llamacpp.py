@@ -15,9 +15,9 @@ from openai.types.chat import ChatCompletionChunk
 from oxlo.catalogue import Model, Variant
 from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.llamacpp import LlamaCpp
-from oxlo.fleet import machine
 from oxlo.fleet.fetch import Refused, fetch
 from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.hardware import machine
 from oxlo.settings import Settings
 from oxlo.testing.fleet import WatchedHost
 

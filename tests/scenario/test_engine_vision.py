@@ -19,7 +19,7 @@ from tests import projector
 from oxlo.catalogue import Model, Variant
 from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.llamacpp import LlamaCpp
-from oxlo.fleet import machine
+from oxlo.hardware import machine
 from oxlo.settings import Settings
 from oxlo.testing.fleet import WatchedHost
 

@@ -18,7 +18,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 #: Parts of the program, lowest first: each may import its own layer and those before it.
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "places", "settings", "telemetry"})
-    | {"catalogue", "plans", "snippets", "wire"},
+    | {"catalogue", "hardware", "plans", "snippets", "wire"},
     frozenset({"valkey", "weights", "ledger", "queue", "fleet", "engines", "objects", "store"})
     | {"attached", "unixserver"},
     frozenset({"billing"}),
@@ -145,6 +145,15 @@ def circle(graph: dict[str, set[str]]) -> list[str]:
 def test_no_import_goes_in_a_circle() -> None:
     """What two modules need of each other belongs below both, types included."""
     assert circle(module_imports()) == []
+
+
+def test_no_part_goes_in_a_circle() -> None:
+    """Nor do parts of one layer need each other."""
+    parts = {part: set[str]() for part in frozenset().union(*LAYERS)}
+    for path in MODULES:
+        if part_of(path) in parts:
+            parts[part_of(path)] |= {part for part, _ in parts_imported(path)} - {part_of(path)}
+    assert circle(parts) == []
 
 
 def test_a_circle_is_found() -> None:

@@ -23,7 +23,7 @@ Ability = Literal[
     "reasoning",
     "vision",
 ]
-#: GPUs as `fleet/cards.py` describes them: T4 16 GB, L40S 48 GB, A100 80 GB, H200 141 GB.
+#: GPUs as `hardware/cards.py` describes them: T4 16 GB, L40S 48 GB, A100 80 GB, H200 141 GB.
 Hardware = Literal["cpu", "t4", "l40s", "a100", "h200", "remote"]
 #: A bare file name: it becomes part of a path.
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]

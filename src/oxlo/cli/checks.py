@@ -10,7 +10,7 @@ from pathlib import Path
 from oxlo.cli.finding import Finding, wrong
 from oxlo.cli.libraries import LIBRARIES, Library
 from oxlo.fleet.assign import Engine, kind_of
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.weights import Stock
 
 OLDEST_PYTHON = (3, 11)

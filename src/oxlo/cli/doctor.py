@@ -19,9 +19,9 @@ from oxlo.cli.failing import words
 from oxlo.cli.finding import Finding, wrong
 from oxlo.cli.libraries import lacking
 from oxlo.errors import ModelNotFound
-from oxlo.fleet import machine
 from oxlo.fleet.assign import assign
 from oxlo.fleet.starter import chosen, wished
+from oxlo.hardware import machine
 from oxlo.settings import Settings, SettingsError, misspelt
 from oxlo.weights import Stock
 

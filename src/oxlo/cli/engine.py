@@ -23,8 +23,9 @@ def engine(
 ) -> None:
     """Run one engine until Ctrl-C or SIGTERM: prints its address and key, its log on stderr."""
     from oxlo import catalogue
-    from oxlo.fleet import local, machine
+    from oxlo.fleet import local
     from oxlo.fleet.assign import assign
+    from oxlo.hardware import machine
     from oxlo.settings import Settings
 
     with one_line_errors():

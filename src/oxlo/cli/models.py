@@ -10,11 +10,11 @@ from oxlo.catalogue import Catalogue, Model, Variant
 from oxlo.cli import showing, text
 from oxlo.cli.failing import CommandError, one_line_errors
 from oxlo.cli.options import AsJson, ModelName
-from oxlo.fleet import gpus
 from oxlo.fleet.assign import on_its_own
-from oxlo.fleet.cards import CARDS
-from oxlo.fleet.sizing import Gpu
 from oxlo.fleet.starter import chosen as served
+from oxlo.hardware import gpus
+from oxlo.hardware.cards import CARDS
+from oxlo.hardware.sizing import Gpu
 from oxlo.settings import Settings
 from oxlo.weights import Stock, WeightsError
 

@@ -9,8 +9,8 @@ from oxlo import catalogue
 from oxlo.cli import text
 from oxlo.cli.failing import CommandError, one_line_errors
 from oxlo.cli.options import AsJson
-from oxlo.fleet.cards import CARDS
 from oxlo.fleet.plan import Placement, Plan, plan
+from oxlo.hardware.cards import CARDS
 from oxlo.settings import Settings
 
 

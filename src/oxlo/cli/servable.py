@@ -9,7 +9,7 @@ from itertools import groupby
 from oxlo.catalogue import Model, Variant
 from oxlo.cli.showing import size
 from oxlo.fleet.assign import on_its_own
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.weights import Stock, WeightsError
 
 _WRAP = textwrap.TextWrapper(

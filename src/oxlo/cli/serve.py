@@ -69,9 +69,9 @@ def _prepared(settings: Settings) -> _Prepared:
 
 
 def _fetch_weights(settings: Settings, known: Catalogue, models: tuple[str, ...]) -> None:
-    from oxlo.fleet import gpus
     from oxlo.fleet.assign import assign
     from oxlo.fleet.starter import wished
+    from oxlo.hardware import gpus
 
     cards = gpus.here(settings.visible_gpus)
     resolved = [known.resolve(name) for name in models]

@@ -9,7 +9,7 @@ import msgspec
 
 from oxlo.catalogue import Model, Variant
 from oxlo.errors import OperatorError
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 

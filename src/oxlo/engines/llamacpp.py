@@ -13,7 +13,7 @@ from oxlo.engines import gguf
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.launching import arguments, new_key, require
 from oxlo.engines.llamacpp_child import BATCH, Config, Pooling
-from oxlo.fleet.sizing import Size, contexts, decide
+from oxlo.hardware.sizing import Size, contexts, decide
 from oxlo.settings import Settings
 
 

@@ -15,7 +15,7 @@ from oxlo.engines import vllm_flags
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.launching import arguments, new_key
 from oxlo.engines.vllm_child import Config
-from oxlo.fleet.cards import CARDS
+from oxlo.hardware.cards import CARDS
 from oxlo.settings import Settings
 
 #: Nobody's: vLLM fetches pictures from nowhere, callers' are sent to it as data.

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import msgspec
 
 from oxlo.catalogue import Model, Variant
-from oxlo.fleet.cards import CARDS
 from oxlo.fleet.plan import plan
-from oxlo.fleet.sizing import Gpu
+from oxlo.hardware.cards import CARDS
+from oxlo.hardware.sizing import Gpu
 
 #: A card is of the largest kind that it has this much of: others of about its size have less.
 _ENOUGH = 0.95

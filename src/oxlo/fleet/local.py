@@ -11,15 +11,16 @@ import structlog
 from oxlo.catalogue import Catalogue
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.kinds import kind
-from oxlo.fleet import machine, minimum, orders, registry
+from oxlo.fleet import minimum, orders, registry
 from oxlo.fleet.assign import Engine, assign
 from oxlo.fleet.backoff import Backoff
 from oxlo.fleet.host import EngineHost
 from oxlo.fleet.orders import CannotRestart
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
-from oxlo.fleet.sizing import Machine
 from oxlo.fleet.starter import least, wished
 from oxlo.fleet.turns import Turns
+from oxlo.hardware import machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 from oxlo.weights import Stock, WeightsError
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from oxlo.catalogue import Model, Variant
-from oxlo.fleet.cards import CARDS
+from oxlo.hardware.cards import CARDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import pytest
 from oxlo import catalogue
 from oxlo.catalogue import Model, Variant
 from oxlo.catalogue.parameters import parameters
-from oxlo.fleet.cards import CARDS
+from oxlo.hardware.cards import CARDS
 from oxlo.weights.stock import needs
 
 CATALOGUE = catalogue.load()

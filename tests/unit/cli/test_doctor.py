@@ -17,7 +17,7 @@ from oxlo.cli import checks, services
 from oxlo.cli.finding import Finding
 from oxlo.cli.libraries import Library
 from oxlo.fleet.assign import assign
-from oxlo.fleet.sizing import Gpu, Machine
+from oxlo.hardware.sizing import Gpu, Machine
 from oxlo.settings import Settings
 from oxlo.store import migrate
 from oxlo.store.database import Database

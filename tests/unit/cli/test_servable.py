@@ -6,7 +6,7 @@ import pytest
 
 from oxlo import catalogue
 from oxlo.cli.servable import Lack, Verdict, paragraphs, verdicts
-from oxlo.fleet.sizing import Gpu, Machine
+from oxlo.hardware.sizing import Gpu, Machine
 from oxlo.weights import Hub, Stock
 
 SMALL = Machine(cores=2, memory_mb=8000)

@@ -13,7 +13,7 @@ from oxlo.engines import gguf
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.engines.llamacpp_child import Config
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 MODEL = Model(

@@ -12,7 +12,7 @@ from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.detection.config import Config as DetectionConfig
 from oxlo.engines.embedding.config import Config as EmbeddingConfig
 from oxlo.engines.onnx import Onnx
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 EMBEDDING = ("model.onnx", "tokenizer.json", "cl100k_base.tiktoken")

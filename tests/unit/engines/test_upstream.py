@@ -7,7 +7,7 @@ import pytest
 from oxlo.catalogue import Model, Variant
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.upstream import Upstream, root
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 MODEL = Model(

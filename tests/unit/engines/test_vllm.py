@@ -11,7 +11,7 @@ from oxlo.engines import vllm_flags
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.vllm import Vllm
 from oxlo.engines.vllm_child import Config
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 from oxlo.testing.vllm import parse
 

@@ -16,7 +16,7 @@ from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.vllm import Vllm
 from oxlo.fleet.fetch import fetch
 from oxlo.fleet.registry import ReplicaState
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 from oxlo.testing.fleet import WatchedHost
 from oxlo.testing.vllm import Plan

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from oxlo import catalogue
 from oxlo.catalogue import Model, Variant
 from oxlo.fleet.assign import assign, by_kind, choose, fitted, kind_of
-from oxlo.fleet.cards import CARDS
-from oxlo.fleet.sizing import Gpu
+from oxlo.hardware.cards import CARDS
+from oxlo.hardware.sizing import Gpu
 
 KNOWN = catalogue.load()
 

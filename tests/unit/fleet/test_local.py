@@ -19,7 +19,7 @@ from oxlo.fleet.assign import Engine
 from oxlo.fleet.local import LocalFleet
 from oxlo.fleet.orders import Order, give
 from oxlo.fleet.registry import Replica, ReplicaState
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 from oxlo.testing.engine import EngineDouble
 

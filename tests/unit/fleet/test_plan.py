@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from oxlo import catalogue
 from oxlo.catalogue import Model, Variant
-from oxlo.fleet.cards import CARDS
 from oxlo.fleet.plan import Plan, plan
+from oxlo.hardware.cards import CARDS
 
 KINDS = list(CARDS)
 

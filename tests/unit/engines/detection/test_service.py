@@ -22,7 +22,7 @@ from oxlo.engines.detection.service import asked
 from oxlo.engines.onnx import Onnx
 from oxlo.engines.serving.work import Job, Workers
 from oxlo.errors import BadRequest
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 Look = Callable[..., dict[str, Any]]

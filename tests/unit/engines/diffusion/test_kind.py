@@ -12,7 +12,7 @@ from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.diffusion.config import Config
 from oxlo.engines.diffusion.kind import Args, Diffusers
 from oxlo.engines.launching import arguments
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 pytestmark = pytest.mark.skipif(

@@ -19,7 +19,7 @@ from oxlo.engines.onnx import Onnx
 from oxlo.engines.serving.process import CannotLoad
 from oxlo.engines.serving.work import Job, Workers
 from oxlo.errors import ApiError, BadRequest, ContextLengthExceeded
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 pytestmark = pytest.mark.engine

@@ -10,7 +10,7 @@ from oxlo.catalogue import Hardware, Variant
 from oxlo.engines.base import CannotLaunch, EngineSpec
 from oxlo.engines.kokoro.config import Config
 from oxlo.engines.kokoro.kind import Kokoro
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 FILES = [Path("/w/1/kokoro.onnx"), Path("/w/2/voices.bin")]

@@ -10,7 +10,7 @@ from oxlo.catalogue import Hardware, Variant
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.whisper.config import Config
 from oxlo.engines.whisper.kind import Whisper
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 FILES = [Path("/w/1/model.bin"), Path("/w/2/config.json")]

@@ -2,8 +2,8 @@
 
 import pytest
 
-from oxlo.fleet import gpus
-from oxlo.fleet.sizing import Gpu
+from oxlo.hardware import gpus
+from oxlo.hardware.sizing import Gpu
 
 LISTING = """\
 0, GPU-5a1e, NVIDIA L40S, 46068

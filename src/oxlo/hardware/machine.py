@@ -4,8 +4,8 @@ import math
 import os
 from pathlib import Path
 
-from oxlo.fleet import gpus
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware import gpus
+from oxlo.hardware.sizing import Machine
 
 _CGROUP = Path("/sys/fs/cgroup")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from oxlo.fleet.sizing import Machine, Size, contexts, decide
+from oxlo.hardware.sizing import Machine, Size, contexts, decide
 
 LAPTOP = Machine(cores=2, memory_mb=16_000)
 KILOBYTES = 23_040  # a token's context in SmolLM2

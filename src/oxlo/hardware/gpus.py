@@ -3,7 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 
-from oxlo.fleet.sizing import Gpu
+from oxlo.hardware.sizing import Gpu
 
 _QUERY = ("nvidia-smi", "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader,nounits")
 #: Seconds; a driver that has to wake its cards first takes a few.

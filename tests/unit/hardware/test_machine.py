@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from oxlo.fleet import machine
-from oxlo.fleet.sizing import Machine
+from oxlo.hardware import machine
+from oxlo.hardware.sizing import Machine
 
 
 def test_container_limits_win(tmp_path: Path) -> None:
