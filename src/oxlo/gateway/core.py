@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from oxlo.catalogue import Catalogue
@@ -114,24 +115,31 @@ class Core(Clocks):
     ) -> None:
         """Hold the exchange until control has said whose key this is. Raises InvalidApiKey."""
 
-        def decide(result: Caller | ApiError) -> None:
-            try:
-                if isinstance(result, ApiError):
-                    raise result
-                auth.check_scope(result, endpoint, exchange.headers.get(b"origin", b""))
-                admit(result)
-            except ApiError as error:
-                self.count_denied(error)
-                exchange.fail(error)
-            else:
-                exchange.proceed()
-
         def found(result: Caller | ApiError) -> None:
             if exchange.state is not ExchangeState.DONE:
-                exchange.connection.act(lambda: decide(result))
+                exchange.connection.act(partial(self._decide, exchange, endpoint, admit, result))
 
         self.keys.ask(key, found)
         exchange.hold()
+
+    def _decide(
+        self,
+        exchange: Exchange,
+        endpoint: str,
+        admit: Callable[[Caller], None],
+        result: Caller | ApiError,
+    ) -> None:
+        """Go on with an exchange that was held."""
+        try:
+            if isinstance(result, ApiError):
+                raise result
+            auth.check_scope(result, endpoint, exchange.headers.get(b"origin", b""))
+            admit(result)
+        except ApiError as error:
+            self.count_denied(error)
+            exchange.fail(error)
+        else:
+            exchange.proceed()
 
     def count_denied(self, error: ApiError) -> None:
         """Count a call that nobody known made."""
