@@ -148,6 +148,22 @@ def test_programs_are_fresh(category: str) -> None:
     assert script.page(text(page)) == text(page), "run: python scripts/snippets_doc.py"
 
 
+def test_alerts_have_their_rows() -> None:
+    """Each alert says in the documentation what to look at and what to do, and no other does."""
+    rules = (ROOT / "deploy" / "alerts.yml").read_text()
+    told = [row[0].strip("`") for row in rows(DOCS / "observability.md", "alert")]
+    assert told == re.findall(r"- alert: (\w+)", rules)
+
+
+def test_events_have_their_rows() -> None:
+    """Whatever a process logs is in the table of events."""
+    said = re.compile(r"""log\.(?:info|warning|error|exception)\(\s*"([a-z_]+\.[a-z_]+)\"""")
+    source = "".join(path.read_text() for path in (ROOT / "src" / "oxlo").rglob("*.py"))
+    assert set(said.findall(source)) <= set(
+        re.findall(r"`([a-z_.]+)`", text(DOCS / "observability.md"))
+    )
+
+
 def tree() -> set[tuple[str, str, str]]:
     """Code, status and type of each error that can be raised."""
     kinds = [k for k in vars(errors).values() if isinstance(k, type)]

@@ -8,7 +8,7 @@ import structlog
 from oxlo.control import orphans
 from oxlo.control.context import Control
 from oxlo.objects.errors import CannotKeep
-from oxlo.store import accounts, brakes, calls, mails, readiness, sessions, tokens
+from oxlo.store import accounts, audit, brakes, calls, mails, readiness, sessions, tokens
 from oxlo.store.errors import StoreError
 
 DRAIN_SECONDS = 0.5
@@ -68,6 +68,13 @@ async def delete_old_receipts(control: Control) -> int:
         total += deleted
         if deleted < _BATCH:
             return total
+
+
+async def delete_old_logins(control: Control) -> int:
+    """Forget log-ins, and failed ones, longer ago than receipts are kept; how many entries."""
+    before = control.clock() - control.settings.receipts_days * _DAY
+    async with control.database.write() as db:
+        return await audit.delete_logins_before(db, before)
 
 
 async def delete_old_looks(control: Control) -> int:

@@ -75,6 +75,7 @@ async def _work(
         ("retention", receipts, jobs.RETENTION_SECONDS),
         ("objects", objects, jobs.RETENTION_SECONDS),
         ("looks", looks, jobs.RETENTION_SECONDS),
+        ("logins", partial(jobs.delete_old_logins, control), jobs.RETENTION_SECONDS),
         ("status", control.status.look, jobs.LOOK_SECONDS),
         ("mail", partial(_send_mails, control, postman), jobs.MAIL_SECONDS),
         ("plans", partial(jobs.end_plans, control), jobs.PLANS_SECONDS),

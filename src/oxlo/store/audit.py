@@ -4,10 +4,13 @@ import secrets
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, or_, select
+from sqlalchemy import delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.store.schema import audit
+
+#: What anybody can add entries of, as often as they like; the rest is kept for ever.
+_PASSING = ("login", "login.failed")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,3 +72,9 @@ async def latest(
     query = query.order_by(audit.c.at.desc(), audit.c.id).limit(limit)
     rows: Any = (await db.execute(query)).mappings()
     return [msgspec.convert(row, Entry) for row in rows]
+
+
+async def delete_logins_before(db: AsyncConnection, moment: float) -> int:
+    """Delete who logged in, and failed to, before a moment in unix seconds; how many entries."""
+    old = (audit.c.at < moment, audit.c.action.in_(_PASSING))
+    return int((await db.execute(delete(audit).where(*old))).rowcount)

@@ -7,7 +7,7 @@ import pytest
 
 from oxlo.control import fold, jobs
 from oxlo.control.context import Control
-from oxlo.store import calls
+from oxlo.store import audit, calls
 from oxlo.store.errors import DatabaseUnavailable
 from oxlo.testing import journal
 
@@ -25,6 +25,19 @@ async def test_receipts_of_90_days(control: Control) -> None:
     async with control.database.read() as db:
         assert await calls.find(db, "req_new") == young
         assert await calls.find(db, "req_old") is None
+
+
+async def test_log_ins_are_not_kept_for_ever(control: Control) -> None:
+    """Anybody can fail to log in, as often as they like; what operators did stays."""
+    deeds = (("login", 91), ("login.failed", 91), ("login", 89), ("account.closed", 400))
+    async with control.database.write() as db:
+        for action, days in deeds:
+            now = NOW - days * 86400
+            await audit.write(db, action, actor="acct_1", target="acct_1", now=now)
+    assert await jobs.delete_old_logins(control) == 2
+    async with control.database.read() as db:
+        left = [entry.action for entry in await audit.latest(db, limit=9)]
+    assert left == ["login", "account.closed"]
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), ZeroDivisionError("a bug")])
