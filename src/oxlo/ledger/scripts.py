@@ -35,14 +35,14 @@ FREE: Final = _script("free", "model")
 HOLD: Final = _script("hold", "model")
 
 #: A reservation, and once it is made a slot or a place in the model's line. The arguments are those
-#: of both; what `take` answers stands behind what `reserve` does.
+#: of both, at one moment; what `take` answers stands behind what `reserve` does.
 ADMIT: Final = _two_steps(
     "reserve",
     "take",
     b"""\
 local said = of_account(KEYS, ARGV)
 if said[1] == 1 then
-  local also = of_model({KEYS[2]}, {unpack(ARGV, 10)})
+  local also = of_model({KEYS[2]}, {said[2], unpack(ARGV, 11)})
   said[11], said[12] = also[1], also[2]
 end
 return said
@@ -54,9 +54,9 @@ FINISH: Final = _two_steps(
     "settle",
     "free",
     b"""\
-of_account(KEYS, ARGV)
-of_model({KEYS[2]}, {ARGV[1], ARGV[2], ARGV[8]})
-return 1
+local now = of_account(KEYS, ARGV)
+of_model({KEYS[2]}, {now, ARGV[2], ARGV[8]})
+return now
 """,
 )
 

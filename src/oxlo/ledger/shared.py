@@ -138,9 +138,7 @@ class SharedLedger(AskedLedger):
             return
         code = said[0]
         if code == scripts.NOT_COUNTED:
-            self._counting.ask(
-                asking.account, int(said[1]), lambda error: self._again(asking, error)
-            )
+            self._ask_again(asking, int(said[1]))
             return
         slot = asking.slot
         if slot is not None:
@@ -183,14 +181,19 @@ class SharedLedger(AskedLedger):
         """A call has its answer."""
         self.lines.asking.pop(asking.call, None)
 
-    def _again(self, asking: Asking, error: ApiError | None) -> None:
-        if asking.over:
-            return
-        if error is not None:
-            self._leave_slot(asking)
-            self._go_without(asking)
-        else:
-            self.ask(asking)
+    def _ask_again(self, asking: Asking, now_ms: int) -> None:
+        """Once the account is counted; a function of its own, for a closure costs every call."""
+
+        def counted(error: ApiError | None) -> None:
+            if asking.over:
+                return
+            if error is not None:
+                self._leave_slot(asking)
+                self._go_without(asking)
+            else:
+                self.ask(asking)
+
+        self._counting.ask(asking.account, now_ms, counted)
 
     def forsake(self, asking: Asking) -> None:
         """A call waits no longer; what it was given meanwhile is given back."""

@@ -38,7 +38,7 @@ local function load(now)
   local a = {
     day = tonumber(v[1]), day_used = tonumber(v[2]), minute = tonumber(v[3]),
     minute_used = tonumber(v[4]), refunds = tonumber(v[5]), epoch = v[6],
-    as_of = tonumber(v[7]), seq = tonumber(v[8]), changed = false,
+    as_of = tonumber(v[7]), seq = tonumber(v[8]), used = false, changed = false,
   }
   local day, minute = math.floor(now / DAY_MS), math.floor(now / MINUTE_MS)
   if minute > a.minute then
@@ -55,16 +55,18 @@ local function save(a)
   if a.changed then
     redis.call('HSET', COUNTS, 'day', a.day, 'day_used', a.day_used, 'minute', a.minute,
       'minute_used', a.minute_used, 'refunds', a.refunds, 'seq', a.seq)
+  elseif a.used then -- no more than that, as for nearly every call
+    redis.call('HSET', COUNTS, 'day_used', a.day_used, 'minute_used', a.minute_used)
   end
 end
 
 -- Add to the windows that a call was charged to, as far as they are still open.
 local function add(a, day, minute, days, minutes)
   if days ~= 0 and day == a.day then
-    a.day_used, a.changed = a.day_used + days, true
+    a.day_used, a.used = a.day_used + days, true
   end
   if minutes ~= 0 and minute == a.minute then
-    a.minute_used, a.changed = a.minute_used + minutes, true
+    a.minute_used, a.used = a.minute_used + minutes, true
   end
 end
 

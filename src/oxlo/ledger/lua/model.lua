@@ -32,7 +32,7 @@ local function take(call, replica, slots, lease_ms, now)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
   if redis.call('ZCARD', key) >= slots then return false end
   redis.call('ZADD', key, now + lease_ms, call)
-  redis.call('EXPIRE', key, KEEP)
+  if redis.call('TTL', key) < KEEP / 2 then redis.call('EXPIRE', key, KEEP) end -- asking is cheaper
   return true
 end
 

@@ -2,8 +2,8 @@
 -- Settling again does nothing. A call of an earlier epoch is charged here if it counts and the
 -- present counts were taken before it ended.
 -- ARGV: time, call, counts for the day, for the minute, whether it uses up a refund (0 or 1), when
--- it ended (microseconds), its charge ("" when not known). Answers that it is done: nobody waits for
--- how the account stands then.
+-- it ended (microseconds), its charge ("" when not known). Answers when it was done (ms): nobody waits
+-- for how the account stands then.
 local now = clock()
 local call, counted, minute_counted = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local refund, ended, given = tonumber(ARGV[5]), tonumber(ARGV[6]) / 1000, ARGV[7]
@@ -14,7 +14,7 @@ if redis.call('ZREM', LEASES, call) == 0 then -- else it neither waits nor is lo
   leave_line(call)
   lost = redis.call('ZREM', LOST, call) == 1
 end
-if not a then return 1 end -- it is counted from the journal
+if not a then return now end -- it is counted from the journal
 purge(a, now)
 if open == '-' then
   redis.call('HSET', OPEN, call, '-')
@@ -38,4 +38,4 @@ else
 end
 serve(a, now)
 save(a)
-return 1
+return now
