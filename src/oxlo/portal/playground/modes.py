@@ -16,10 +16,33 @@ class Mode(NamedTuple):
     ability: str
     #: A sentence for those who see it for the first time.
     intro: str
+    #: What there is to begin with.
+    samples: tuple[str, ...] = ()
+
+    @property
+    def pane(self) -> str:
+        """Whose template and script it has: to ask about pictures is to chat."""
+        return "chat" if self.id == "vision" else self.id
 
 
 MODES = (
-    Mode("chat", "Chat", "chat", "Talk with a model; its answer is streamed."),
+    Mode(
+        "chat",
+        "Chat",
+        "chat",
+        "Talk with a model; its answer is streamed.",
+        (
+            "Explain recursion to a gardener, in three sentences.",
+            "Write a regular expression for dates such as 2026-11-24.",
+        ),
+    ),
+    Mode(
+        "vision",
+        "Vision",
+        "vision",
+        "Ask about pictures.",
+        ("What is in this picture?", "Write down the text that you see."),
+    ),
     Mode("images", "Images", "images", "Make images from words, or from an image and words."),
     Mode("speech", "Speech", "speech", "Have a text read aloud."),
     Mode("transcription", "Transcription", "transcription", "Turn a recording into text."),

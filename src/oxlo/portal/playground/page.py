@@ -43,7 +43,7 @@ async def page(request: Request) -> Response:
         "offers": offers,
         "offer": chosen,
         "missing": _missing(request, asked, chosen),
-        "controls": controls(chosen.model, mode.id) if chosen else None,
+        "controls": controls(chosen.model, mode.pane) if chosen else None,
         "abilities": sorted(chosen.model.abilities) if chosen else [],
         "base_url": desk.settings.base_url,
         "unproved": _UNPROVED if _is_unproved(desk, request) else "",

@@ -28,6 +28,8 @@ export async function read(reply, turn, show) {
   }
   for await (const event of events(reply)) {
     if (event.error) throw new Fault(event.error.message, { code: event.error.code, id: turn.id });
+    // While a call stands in line, comments tell its place.
+    if (event.comment) turn.note = event.comment.charAt(0).toUpperCase() + event.comment.slice(1);
     if (event.choices?.[0]) add(turn, event.choices[0]);
     show(turn);
   }

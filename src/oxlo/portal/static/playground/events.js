@@ -1,4 +1,4 @@
-// Server-sent events of a reply, decoded one by one.
+// Server-sent events of a reply, decoded one by one; a comment comes as `{ comment }`.
 
 export async function* events(reply) {
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -9,6 +9,7 @@ export async function* events(reply) {
     const lines = (rest + value).split("\n");
     rest = lines.pop();
     for (const line of lines) {
+      if (line.startsWith(": ")) yield { comment: line.slice(2) };
       const data = line.startsWith("data: ") ? line.slice(6).trim() : "";
       if (data === "[DONE]") return;
       if (data) yield JSON.parse(data);

@@ -9,6 +9,7 @@ import { watchKnobs } from "./knobs.js";
 import { programs } from "./program.js";
 import { watchReadiness } from "./readiness.js";
 import { watchKeys } from "./running.js";
+import { watchSharing } from "./sharing.js";
 import { Speech } from "./speech.js";
 import { Transcription } from "./transcription.js";
 
@@ -29,9 +30,9 @@ function watchCode(bench, pane) {
 }
 
 function begin(root) {
-  const { mode, model, abilities, base, account, csrf, state } = root.dataset;
-  const bench = { mode, model, abilities: abilities.split(" "), base, account, csrf, state };
-  const pane = new PANES[mode](bench);
+  const bench = { ...root.dataset };
+  watchSharing(bench);
+  const pane = new PANES[bench.pane](bench);
   const form = document.querySelector("#composer");
   form.addEventListener("submit", (event) => { event.preventDefault(); pane.send(); });
   watchKnobs();

@@ -7,6 +7,10 @@ const stop = () => document.querySelector("#stop");
 
 let running;
 
+export function isRunning() {
+  return running !== undefined;
+}
+
 function stopRunning() {
   running?.abort();
 }

@@ -15,12 +15,21 @@ function toolCall(turn, call, answer) {
       h("button", { type: "button", onclick: () => answer(turn, call, result.value) }, "Send result")) : "");
 }
 
-// One turn. `answer(turn, call, text)` is called with what a function answers.
-export function turnItem(bench, turn, answer) {
+// What can be done with a turn: copied; one's own changed; the last answer asked for again.
+function handles(turn, { edit, again }, isLast) {
+  const button = (words, onclick) => h("button", { type: "button", class: "link", onclick }, words);
+  return h("span", { class: "handles" },
+    turn.text ? h("button", { type: "button", class: "link copy", "data-copy": turn.text }, "Copy") : "",
+    turn.role === "user" ? button("Edit", () => edit(turn)) : "",
+    turn.role === "assistant" && isLast ? button("Try again", () => again(turn)) : "");
+}
+
+// One turn. `acts`: answer(turn, call, text) with what a function answers, edit(turn), again(turn).
+export function turnItem(bench, turn, acts, isLast) {
   const name = turn.role === "assistant" && turn.model ? turn.model : NAMES[turn.role];
   return h("li", { class: `turn ${turn.role}` },
-    h("span", { class: "who small muted" }, name),
-    h("div", { class: "what" }, body(bench, turn, answer)));
+    h("div", { class: "who small muted" }, h("span", {}, name), handles(turn, acts, isLast)),
+    h("div", { class: "what" }, body(bench, turn, acts.answer)));
 }
 
 function body(bench, turn, answer) {
@@ -35,15 +44,27 @@ function body(bench, turn, answer) {
   ];
 }
 
+// Seconds that have gone by, for as long as `box` is on the page; not read out.
+function clock(box) {
+  const begun = performance.now();
+  const tick = setInterval(() => {
+    if (!box.isConnected) clearInterval(tick);
+    box.textContent = ` · ${Math.round((performance.now() - begun) / 1000)} s`;
+  }, 1000);
+  return box;
+}
+
 // A turn that is being written: `show(turn)` at most once a frame.
 export function liveItem(bench, model) {
-  const what = h("div", { class: "what" }, h("p", { class: "muted waiting" }, "Waiting for the first token"));
-  const item = h("li", { class: "turn assistant", "aria-busy": "true" }, h("span", { class: "who small muted" }, model), what);
+  const note = h("span", {}, "Waiting for the first token");
+  const what = h("div", { class: "what" }, h("p", { class: "muted waiting" }, note, clock(h("span", { "aria-hidden": "true" }))));
+  const item = h("li", { class: "turn assistant", "aria-busy": "true" }, h("div", { class: "who small muted" }, model), what);
   let next;
   const show = (turn) => {
     next ??= requestAnimationFrame(() => {
       next = undefined;
-      what.replaceChildren(...body(bench, { ...turn, id: undefined, calls: [] }, () => {}));
+      if (turn.text || turn.reasoning) what.replaceChildren(...body(bench, { ...turn, id: undefined, calls: [] }, () => {}));
+      else if (turn.note) note.textContent = turn.note;
     });
   };
   return { item, show };

@@ -1,0 +1,42 @@
+// Pictures beside a message: chosen, dropped or pasted; each can be taken out again.
+
+import { h } from "./element.js";
+import { dataUrls } from "./uploads.js";
+
+const images = (files) => [...files].filter((file) => file.type.startsWith("image/"));
+
+export class Pictures {
+  constructor(composer, input, shelf) {
+    Object.assign(this, { input, shelf, urls: [] });
+    input.addEventListener("change", () => this.add(input.files));
+    composer.addEventListener("paste", (event) => this.take(event, event.clipboardData));
+    composer.addEventListener("dragover", (event) => {
+      if ([...event.dataTransfer.types].includes("Files")) event.preventDefault();
+    });
+    composer.addEventListener("drop", (event) => this.take(event, event.dataTransfer));
+  }
+
+  take(event, carried) {
+    const found = images(carried.files);
+    if (!found.length) return;
+    event.preventDefault();
+    this.add(found);
+  }
+
+  async add(files) {
+    this.set([...this.urls, ...(await dataUrls(images(files)))]);
+    this.input.value = "";
+  }
+
+  set(urls) {
+    this.urls = urls;
+    this.shelf.replaceChildren(...urls.map((url, index) => this.figure(url, index)));
+  }
+
+  figure(url, index) {
+    const remove = () => { this.set(this.urls.filter((_, other) => other !== index)); this.input.focus(); };
+    return h("figure", {},
+      h("img", { src: url, alt: `Picture ${index + 1} to send` }),
+      h("button", { type: "button", class: "quiet", "aria-label": `Take picture ${index + 1} out`, onclick: remove }, "Remove"));
+  }
+}

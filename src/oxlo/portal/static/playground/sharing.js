@@ -1,0 +1,34 @@
+// A link to what is set and written now. It is in the address's fragment, which browsers keep to themselves.
+
+const FIELDS = "#parameters .knob :is(input, select, textarea), #schema, #system, #message";
+
+function fields() {
+  return [...document.querySelectorAll(FIELDS)].filter((field) => field.id);
+}
+
+export function sharedLink(bench) {
+  const set = fields().filter((field) => field.value !== field.dataset.begun).map((field) => [field.id, field.value]);
+  const query = new URLSearchParams({ mode: bench.mode, model: bench.model });
+  const link = new URL(`/playground?${query}`, location.href);
+  if (set.length) link.hash = `set=${encodeURIComponent(JSON.stringify(Object.fromEntries(set)))}`;
+  return link.href;
+}
+
+// Fill in what a link carries; values that a field does not take are left out.
+function fill() {
+  if (!location.hash.startsWith("#set=")) return;
+  try {
+    const given = JSON.parse(decodeURIComponent(location.hash.slice(5)));
+    for (const field of fields()) {
+      if (typeof given[field.id] === "string") field.value = given[field.id];
+      for (let box = field.closest("details"); box; box = box.parentElement.closest("details")) if (given[field.id]) box.open = true;
+    }
+  } catch { /* cut off, or not ours: the page stays as it is */ }
+  history.replaceState(null, "", location.pathname + location.search);
+}
+
+export function watchSharing(bench) {
+  for (const field of fields()) field.dataset.begun = field.value;
+  fill();
+  document.querySelector("#share").addEventListener("click", (event) => { event.currentTarget.dataset.copy = sharedLink(bench); }, { capture: true });
+}

@@ -1,0 +1,202 @@
+"""The playground's chat: pictures, turns that are changed, conversations that are kept, links."""
+
+import base64
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser, Page
+from tests import remote
+from tests.browser.conftest import beside, signed_up
+from tests.browser.test_playground import WAIT, open_pane
+from tests.scenario.served import Platform
+
+from oxlo.testing.engine import EngineDouble
+
+
+def _picture(kind: str, colour: str) -> bytes:
+    out = io.BytesIO()
+    Image.effect_noise((160, 120), 64).convert("RGB").save(out, kind)
+    Image.new("RGB", (8, 8), colour).save(out, kind)
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[EngineDouble]:
+    """The engine of both models."""
+    with beside(EngineDouble("vllm")) as double:
+        yield double
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, engine: EngineDouble) -> Iterator[Platform]:
+    """A platform with a model that sees and one that reads."""
+    folder = tmp_path_factory.mktemp("vision")
+    platform = Platform(folder / "home", folder)
+    remote.write(platform.home, "seer", engine.address, ("chat", "vision"))
+    remote.write(platform.home, "reader", engine.address)
+    try:
+        platform.start(OXLO_STARTER="none")
+        yield platform
+    finally:
+        platform.close()
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
+    """Somebody who has signed up."""
+    with signed_up(chromium, platform.port) as page:
+        yield page
+
+
+def _chats(engine: EngineDouble) -> list[dict[str, Any]]:
+    """The chats that the engine was asked."""
+    asked = [one for one in engine.requests if one.path == "/v1/chat/completions"]
+    return [json.loads(one.body) for one in asked]
+
+
+def test_pictures_arrive_as_they_are(page: Page, engine: EngineDouble) -> None:
+    """Two files beside a question reach the engine byte for byte, in their order."""
+    files = {"a.png": _picture("PNG", "red"), "b.jpg": _picture("JPEG", "blue")}
+    open_pane(page, "/playground?model=seer")
+    page.set_input_files(
+        "#picture",
+        [
+            {"name": name, "mimeType": f"image/{kind}", "buffer": files[name]}
+            for name, kind in (("a.png", "png"), ("b.jpg", "jpeg"))
+        ],
+    )
+    assert page.locator("#pictures img").count() == 2
+    page.fill("#message", "What is the difference?")
+    page.click("#send")
+    page.locator(".receipt.known").wait_for(timeout=WAIT)
+    said, *pictures = _chats(engine)[-1]["messages"][-1]["content"]
+    assert said == {"type": "text", "text": "What is the difference?"}
+    urls = [one["image_url"]["url"] for one in pictures]
+    assert [base64.b64decode(url.partition(",")[2]) for url in urls] == list(files.values())
+    assert page.locator(".turn.user img.sent").count() == 2
+    assert page.locator("#pictures img").count() == 0
+
+
+def test_pictures_are_taken_out(page: Page, engine: EngineDouble) -> None:
+    """Under Vision are the models that see; what is dropped is sent, and what is removed not."""
+    open_pane(page, "/playground?mode=vision")
+    assert page.locator("#model option").all_inner_texts() == ["seer"]
+    page.click("#clear")
+    data = base64.b64encode(_picture("PNG", "red")).decode()
+    page.evaluate(
+        """(data) => {
+            const carried = new DataTransfer();
+            const bytes = Uint8Array.from(atob(data), (one) => one.charCodeAt(0));
+            for (const name of ["a.png", "b.png"]) {
+                carried.items.add(new File([bytes], name, { type: "image/png" }));
+            }
+            const how = { dataTransfer: carried, bubbles: true, cancelable: true };
+            document.querySelector("#message").dispatchEvent(new DragEvent("drop", how));
+        }""",
+        data,
+    )
+    page.get_by_role("button", name="Take picture 2 out").click()
+    assert page.locator("#pictures img").count() == 1
+    page.click(".sample >> nth=0")
+    page.click("#send")
+    page.locator(".receipt.known").wait_for(timeout=WAIT)
+    said, *pictures = _chats(engine)[-1]["messages"][-1]["content"]
+    assert said["text"] == "What is in this picture?"
+    assert len(pictures) == 1
+
+
+def test_model_that_only_reads_says_so(page: Page, engine: EngineDouble) -> None:
+    """The same conversation at another model: the refusal in words, and nothing is lost."""
+    open_pane(page, "/playground?model=reader")
+    assert page.locator("#picture").count() == 0
+    asked = len(_chats(engine))
+    page.fill("#message", "And in words?")
+    page.click("#send")
+    fault = page.locator(".fault")
+    fault.wait_for()
+    assert "HTTP 400" in fault.inner_text()
+    assert "reader" in fault.inner_text()
+    assert "image" in fault.inner_text()
+    assert page.input_value("#message") == "And in words?"
+    assert len(_chats(engine)) == asked
+
+
+def test_file_that_is_no_picture(page: Page) -> None:
+    """What the platform cannot read as a picture is refused in its words."""
+    open_pane(page, "/playground?model=seer")
+    page.click("#clear")
+    page.set_input_files(
+        "#picture", [{"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}]
+    )
+    page.fill("#message", "What is this?")
+    page.click("#send")
+    fault = page.locator(".fault")
+    fault.wait_for()
+    assert "HTTP 400" in fault.inner_text()
+
+
+def _say(page: Page, words: str) -> None:
+    """Send a message, and wait for the answer's receipt."""
+    answers = page.locator(".turn.assistant .receipt.known")
+    before = answers.count()
+    page.fill("#message", words)
+    page.click("#send")
+    answers.nth(before).wait_for(timeout=WAIT)
+
+
+def test_turns_are_changed(page: Page) -> None:
+    """A message is taken back and had back; the last answer is asked for again."""
+    open_pane(page, "/playground?model=reader")
+    _say(page, "One.")
+    _say(page, "Two.")
+    page.get_by_role("button", name="Edit").first.click()
+    assert page.input_value("#message") == "One."
+    assert page.locator(".turn").count() == 0
+    page.get_by_role("button", name="Undo").click()
+    assert page.locator(".turn").count() == 4
+    old = page.locator(".receipt").last.get_attribute("data-request")
+    page.get_by_role("button", name="Try again").click()
+    page.locator(f".turn:last-child .receipt.known:not([data-request={old}])").wait_for(
+        timeout=WAIT
+    )
+    assert page.locator(".turn").count() == 4
+
+
+def test_conversations_are_kept(page: Page) -> None:
+    """A new one puts the other away; that is opened, and deleted, and had back."""
+    open_pane(page, "/playground?model=reader")
+    assert page.locator(".turn").count() == 4
+    page.click("#clear")
+    page.reload()
+    page.wait_for_selector("#playground[data-begun]")
+    assert page.locator(".turn").count() == 0
+    page.click("#past summary")
+    page.locator("#past").get_by_role("button", name="Delete “One.”").click()
+    assert page.locator("#past").get_by_role("button", name="One.", exact=True).count() == 0
+    page.get_by_role("button", name="Undo").click()
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
+    page.locator("#past").get_by_role("button", name="One.", exact=True).click()
+    assert page.locator(".turn").count() == 4
+
+
+def test_link_carries_what_is_set(page: Page) -> None:
+    """Parameters and words are in the link, behind its `#`, and filled in where it is opened."""
+    open_pane(page, "/playground?model=reader")
+    page.fill("#p-temperature", "0.5")
+    page.fill("#message", "A % and a #.")
+    page.click("#share")
+    link = str(page.locator("#share").get_attribute("data-copy"))
+    assert "temperature" not in link.partition("#")[0]
+    page.goto("about:blank")
+    open_pane(page, link)
+    assert page.input_value("#message") == "A % and a #."
+    assert page.input_value("#p-temperature") == "0.5"
+    assert page.locator("#p-temperature").is_visible()
+    assert "#" not in page.url
+    page.fill("#message", "")
