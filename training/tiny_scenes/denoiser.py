@@ -1,6 +1,6 @@
 """The denoiser and the text encoder that it listens to, trained together by flow matching."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -32,6 +32,10 @@ class Denoiser:
     def parameters(self) -> list[nn.Parameter]:
         """Of both networks."""
         return [*self.unet.parameters(), *self.text.parameters()]
+
+    def tables(self) -> list[nn.Parameter]:
+        """Those of the parameters that are looked up in."""
+        return [one.weight for one in self.text.modules() if isinstance(one, nn.Embedding)]
 
     def loss(self, latents: Tensor, captions: Sequence[str]) -> Tensor:
         """Squared error of the predicted flow, for scaled latents (N, 4, 16, 16)."""
@@ -83,22 +87,3 @@ def build(tokenizer: CLIPTokenizer) -> Denoiser:
         )
     )
     return Denoiser(unet, text, tokenizer)
-
-
-class Average:
-    """An exponential moving average of weights: it draws better than the newest weights."""
-
-    def __init__(self, weights: Iterable[Tensor], decay: float = 0.998) -> None:
-        self._decay = decay
-        self.values = [weight.detach().clone() for weight in weights]
-
-    @torch.no_grad()
-    def update(self, weights: Sequence[Tensor], step: int) -> None:
-        """Take in the weights after this step; the first steps are forgotten faster."""
-        decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.values, list(weights), 1 - decay)
-
-    @torch.no_grad()
-    def put_into(self, weights: Sequence[Tensor]) -> None:
-        """Write the averages into the weights."""
-        torch._foreach_copy_(list(weights), self.values)

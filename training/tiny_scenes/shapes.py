@@ -47,10 +47,14 @@ _Y, _X = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) + 0.5
 
 def coverage(shape: str, x: float, y: float, radius: float) -> Field:
     """The share of each pixel that the shape covers, (SIDE, SIDE) in 0..1: edges are smooth."""
+    return np.asarray(np.clip(0.5 - distance(shape, x, y, radius), 0.0, 1.0))
+
+
+def distance(shape: str, x: float, y: float, radius: float) -> Field:
+    """Pixels from each pixel's centre to the shape's edge, negative inside, (SIDE, SIDE)."""
     outline = OUTLINES[shape] * radius
     dx, dy = _X - x, _Y - y
-    distance = _to_polygon(dx, dy, outline) if len(outline) else np.hypot(dx, dy) - radius
-    return np.asarray(np.clip(0.5 - distance, 0.0, 1.0))
+    return _to_polygon(dx, dy, outline) if len(outline) else np.hypot(dx, dy) - radius
 
 
 def area(shape: str) -> float:

@@ -11,14 +11,14 @@ import numpy as np
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from numpy.random import default_rng
-from torch import Tensor, nn
+from torch import Tensor
 
 from tiny_scenes import autoencoder, captions, dataset, denoiser, judge, pipeline, score, words
-from tiny_scenes.denoiser import Average, Denoiser
+from tiny_scenes.denoiser import Denoiser
+from tiny_scenes.descent import Descent
 
 _BATCH = 48
 _RATE = 1e-3
-_WARM_UP = 200
 _REPORT = 50
 
 
@@ -39,9 +39,9 @@ def main() -> None:
     vae = _autoencoder(chosen.folder / "vae", drawn, chosen.autoencoder_steps)
     latents = autoencoder.encode(vae, drawn.images) * vae.config.scaling_factor
     model = denoiser.build(words.build())
-    training = Training(model, latents, drawn, chosen.seed)
+    training = Training(model, latents, drawn, steps=chosen.steps, seed=chosen.seed)
     for step in range(chosen.steps):
-        training.step(step, chosen.steps)
+        training.step(step)
         if (step + 1) % chosen.checkpoint == 0 or step + 1 == chosen.steps:
             training.checkpoint(vae, chosen.folder)
 
@@ -57,70 +57,39 @@ def _autoencoder(folder: Path, drawn: dataset.Drawn, steps: int) -> AutoencoderT
 
 
 class Training:
-    """The denoiser's training: warm-up, a level stretch, then cooling down to nothing."""
+    """The denoiser's training."""
 
-    def __init__(self, model: Denoiser, latents: Tensor, drawn: dataset.Drawn, seed: int) -> None:
+    def __init__(
+        self, model: Denoiser, latents: Tensor, drawn: dataset.Drawn, *, steps: int, seed: int
+    ) -> None:
         self._model = model
         self._latents = latents
         self._scenes = drawn.scenes
         self._random = default_rng(seed)
-        self._weights = model.parameters()
-        self._optimizers = _optimizers(model)
-        self._average = Average(self._weights)
+        self._descent = Descent(model.parameters(), model.tables(), rate=_RATE, steps=steps)
         self._losses: list[float] = []
         self._began = time.monotonic()
 
-    def step(self, step: int, steps: int) -> None:
-        """One step of so many; now and then prints the mean loss since it last did."""
-        for group in (group for one in self._optimizers for group in one.param_groups):
-            group["lr"] = _RATE * pace(step, steps)
-        self._losses.append(self._descend())
-        self._average.update(self._weights, step)
+    def step(self, step: int) -> None:
+        """One step; now and then prints the mean loss since it last did."""
+        self._losses.append(self._descent.step(self._loss(), step))
         if len(self._losses) == _REPORT:
             passed = time.monotonic() - self._began
             print(f"step {step + 1} loss {np.mean(self._losses):.4f} {passed:.0f} s", flush=True)
             self._losses.clear()
 
-    def _descend(self) -> float:
-        """The loss of some scenes with new captions, made smaller."""
+    def _loss(self) -> Tensor:
+        """Of some scenes with new captions."""
         chosen = self._random.integers(len(self._scenes), size=_BATCH)
         said = [captions.loose(self._scenes[number], self._random) for number in chosen]
-        for optimizer in self._optimizers:
-            optimizer.zero_grad()
-        loss = self._model.loss(self._latents[torch.from_numpy(chosen)], said)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
-        for optimizer in self._optimizers:
-            optimizer.step()
-        return loss.item()
+        return self._model.loss(self._latents[torch.from_numpy(chosen)], said)
 
     def checkpoint(self, vae: AutoencoderTiny, folder: Path) -> None:
         """Write and try the averaged weights; the newest ones go on being trained."""
-        newest = [weight.detach().clone() for weight in self._weights]
-        self._average.put_into(self._weights)
-        made = pipeline.assemble(vae, self._model)
-        pipeline.save(made, folder)
-        print(_tried(made), flush=True)
-        with torch.no_grad():
-            torch._foreach_copy_(self._weights, newest)
-
-
-def _optimizers(model: Denoiser) -> list[torch.optim.Optimizer]:
-    """Muon for matrices, which then need fewer samples; AdamW for all else."""
-    tables = {id(part.weight) for part in model.text.modules() if isinstance(part, nn.Embedding)}
-    weights = model.parameters()
-    matrices = [one for one in weights if one.ndim == 2 and id(one) not in tables]
-    chosen = {id(one) for one in matrices}
-    others = [one for one in weights if id(one) not in chosen]
-    return [
-        torch.optim.Muon(matrices, _RATE, weight_decay=0.01, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, _RATE, (0.9, 0.99), weight_decay=0.01),
-    ]
-
-
-def pace(step: int, steps: int) -> float:
-    """The share of the full learning rate at this step: the last 40 % falls to nothing."""
-    return min((step + 1) / _WARM_UP, (steps - step) / (0.4 * steps), 1.0)
+        with self._descent.averaged():
+            made = pipeline.assemble(vae, self._model)
+            pipeline.save(made, folder)
+            print(_tried(made), flush=True)
 
 
 def _tried(made: StableDiffusionPipeline) -> str:
