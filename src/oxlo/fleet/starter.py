@@ -14,6 +14,7 @@ STARTER: dict[str, tuple[str, ...]] = {
         "kokoro-82m",
         "centernet-mobilenetv3",
         "tiny-scenes",
+        "tiny-sight",
     ),
     "none": (),
 }

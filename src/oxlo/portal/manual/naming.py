@@ -10,6 +10,7 @@ WRITTEN = {
     "smollm2-135m": "chat",
     "minilm-l6": "embeddings",
     "tiny-scenes": "images",
+    "tiny-sight": "vision",
     "kokoro-82m": "speech",
     "whisper-base": "transcription",
     "centernet-mobilenetv3": "detection",
