@@ -7,6 +7,9 @@
 
 One file a key in a folder that all gateways of a machine share. The claim is a lock on a file
 beside it, so it ends with the process that made it, however that ended.
+
+Names are joined as text: `pathlib` interns each part of a path, and names that come and go make
+CPython's table of interned strings twice as large, by a megabyte.
 """
 
 import asyncio
@@ -89,7 +92,7 @@ class FileAnswers:
 
     def __init__(self, folder: Path, loop: asyncio.AbstractEventLoop, *, hours: int, mb: int):
         """Keep answers for `hours`, and no more than `mb` megabytes (2^20 bytes) of them."""
-        self._folder = folder
+        self._folder = str(folder)
         self._loop = loop
         self._seconds = hours * 3600.0
         self._bytes = mb << 20
@@ -158,16 +161,16 @@ class FileAnswers:
 
     def _read(self, name: str) -> Kept | None:
         try:
-            path = self._folder / name
-            if path.stat().st_mtime < time.time() - self._seconds:
-                return None
-            return msgspec.msgpack.decode(path.read_bytes(), type=Kept)
+            with open(f"{self._folder}/{name}", "rb", buffering=0) as file:
+                if os.fstat(file.fileno()).st_mtime < time.time() - self._seconds:
+                    return None
+                return msgspec.msgpack.decode(file.read(), type=Kept)
         except (OSError, msgspec.DecodeError):
             return None
 
     def _lock(self, name: str, fingerprint: str) -> Running | int:
-        path = self._folder / f"{name}{_LOCK}"
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path = self._lock_of(name)
+        os.makedirs(self._folder, mode=0o700, exist_ok=True)
         while True:
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
@@ -182,30 +185,43 @@ class FileAnswers:
             os.close(fd)  # its last owner removed it between our opening and our locking
 
     def _keep(self, name: str, kept: Kept, lock: int) -> None:
-        draft = self._folder / f"{name}{_DRAFT}"
+        draft = f"{self._folder}/{name}{_DRAFT}"
         try:
-            draft.touch(mode=0o600)
-            draft.write_bytes(msgspec.msgpack.encode(kept))
-            draft.replace(self._folder / name)
+            with open(draft, "wb", opener=_for_us) as file:
+                file.write(msgspec.msgpack.encode(kept))
+            os.replace(draft, f"{self._folder}/{name}")
         except OSError as error:
             log.warning("idempotency.not_kept", request_id=kept.request_id, error=str(error))
         self._unlock(name, lock)
 
     def _unlock(self, name: str, lock: int) -> None:
         if lock >= 0:
-            (self._folder / f"{name}{_LOCK}").unlink(missing_ok=True)
+            _remove(self._lock_of(name))
             os.close(lock)
 
+    def _lock_of(self, name: str) -> str:
+        return f"{self._folder}/{name}{_LOCK}"
 
-def _is_at(path: Path, fd: int) -> bool:
+
+def _for_us(path: str, flags: int) -> int:
+    """Open a file that no other user may read."""
+    return os.open(path, flags, 0o600)
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
+
+
+def _is_at(path: str, fd: int) -> bool:
     """Whether the open file is the one that has this name now."""
     try:
-        return path.stat().st_ino == os.fstat(fd).st_ino
+        return os.stat(path).st_ino == os.fstat(fd).st_ino
     except FileNotFoundError:
         return False
 
 
-def sweep(folder: Path, before: float, most: int) -> None:
+def sweep(folder: str, before: float, most: int) -> None:
     """Remove what was written before a moment, then the oldest answers until `most` bytes are left.
 
     Locks stay while they are young: their owners remove them, and a dead one's serves the next.
@@ -213,26 +229,26 @@ def sweep(folder: Path, before: float, most: int) -> None:
     left = 0
     for path, written, size in _files(folder):
         if written < before:
-            Path(path).unlink(missing_ok=True)
+            _remove(path)
         elif not path.endswith(_LOCK):
             left += size
     if left > most:
         _shrink(folder, left - most)
 
 
-def _shrink(folder: Path, surplus: int) -> None:
+def _shrink(folder: str, surplus: int) -> None:
     """Remove the oldest answers; only now are all of them held in memory at once."""
     for path, _, size in sorted(_files(folder), key=lambda file: file[1]):
         if surplus <= 0:
             return
         if not path.endswith(_LOCK):
-            Path(path).unlink(missing_ok=True)
+            _remove(path)
             surplus -= size
 
 
-def _files(folder: Path) -> Iterator[tuple[str, float, int]]:
+def _files(folder: str) -> Iterator[tuple[str, float, int]]:
     """Path, moment of writing and size of each file, one after another."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return
     with os.scandir(folder) as entries:
         for entry in entries:

@@ -1,7 +1,6 @@
 """Reads a body's files piece by piece, as fast as they are taken."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from oxlo.engines.parts import FilePart, Parts
 
@@ -20,7 +19,7 @@ def chunks(parts: Parts) -> Iterator[bytes]:
 
 def _read(part: FilePart) -> Iterator[bytes]:
     left = part.size
-    with Path(part.path).open("rb", buffering=0) as file:
+    with open(part.path, "rb", buffering=0) as file:
         while left:
             chunk = file.read(min(left, CHUNK))
             if not chunk:

@@ -13,7 +13,6 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 from oxlo.errors import ApiError, BadRequest, Conflict, Overloaded
 from oxlo.gateway import headers, receipts
@@ -110,7 +109,7 @@ class Keyed:
             else:
                 self._hashed(fingerprint)
 
-        path = Path(body.path)
+        path = body.path
         work = self._gateway.loop.run_in_executor(None, lambda: self._hash_file(path))
         work.add_done_callback(done)
 
@@ -139,8 +138,9 @@ class Keyed:
         content_type = self.exchange.headers.get(b"content-type", b"")
         return fingerprint(self._endpoint.path, content_type, body)
 
-    def _hash_file(self, path: Path) -> str:
-        return self._hash(path.read_bytes())
+    def _hash_file(self, path: str) -> str:
+        with open(path, "rb") as file:
+            return self._hash(file.read())
 
     def _hashed(self, fingerprint: str) -> None:
         self._fingerprint = fingerprint

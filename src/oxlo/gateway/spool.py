@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -39,10 +40,10 @@ class Spool:
 
     def folder(self, name: str) -> str:
         """Make a folder for the files of one call; returns its path. Raises Overloaded."""
-        folder = self._folder / name
+        folder = f"{self._folder}/{name}"  # not by `pathlib`: see `gateway/answers.py`
         with writing():
-            folder.mkdir(mode=0o700)
-        return str(folder)
+            os.mkdir(folder, mode=0o700)
+        return folder
 
     def discard(self, file: IO[bytes]) -> None:
         """Close and remove a file, in a thread: to free a large one takes milliseconds."""
@@ -56,7 +57,8 @@ class Spool:
 def _remove(file: IO[bytes]) -> None:
     with contextlib.suppress(OSError):  # on a full disk not even the rest of a buffer is written
         file.close()
-    Path(file.name).unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(file.name)
 
 
 def _remove_folder(path: str) -> None:

@@ -158,7 +158,7 @@ def test_sweep(tmp_path: Path) -> None:
     (tmp_path / "old.lock").touch()
     os.utime(tmp_path / "old.lock", (1.0, 1.0))
     (tmp_path / "young.lock").touch()
-    sweep(tmp_path, 101.5, 250)
+    sweep(str(tmp_path), 101.5, 250)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["3", "4", "young.lock"]
 
 
