@@ -4,7 +4,7 @@ Whole chats, streams, repeats with an idempotency key, dry runs and bad requests
 connections, more of them than the model has slots; half of the streams are dropped by their
 clients, anywhere from before the first event to the last.
 
-    python -m bench soak [--minutes 15] [--clients 48]
+    python -m bench soak [--minutes 15] [--clients 48] [--pace 5]
 """
 
 import argparse
@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -35,8 +36,6 @@ Kind = Literal["whole", "stream", "dropped", "repeat", "dry", "bad"]
 #: How often each kind is sent: as many streams are dropped as are read to the end.
 MIX: dict[Kind, int] = {"whole": 30, "stream": 30, "dropped": 30, "repeat": 4, "dry": 3, "bad": 3}
 SLOTS = 16
-#: Between the events of a stream: a stream takes about a quarter of a second.
-PACE_MS = 5.0
 EVERY = 2.0
 #: Memory (MB, 10^6 bytes) that may be gained in ten minutes, after the warm-up.
 MOST_MB = 1.0
@@ -63,6 +62,10 @@ class Soaked(msgspec.Struct, frozen=True, kw_only=True):
     rss_mb: tuple[float, float]
     #: MB in ten minutes, by least squares over the time after the warm-up.
     rss_slope: float
+    #: The largest rise between two readings after the warm-up, MB, and when, in seconds; and the
+    #: slope of what is left without it.
+    rss_step: tuple[float, float]
+    rss_slope_beside: float
     #: Medians of the first and the last third after the warm-up; and after the load.
     fds: tuple[float, float]
     fds_after: int
@@ -76,9 +79,11 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--clients", type=int, default=48)
+    # A stream takes about a quarter of a second; with 0 an hour of calls fits into ten minutes.
+    parser.add_argument("--pace", type=float, default=5.0, help="ms between events of a stream")
     options = parser.parse_args(arguments)
     try:
-        with _platform() as (ours, home):
+        with _platform(options.pace) as (ours, home):
             return _show(asyncio.run(_soak(ours, home, options.minutes, options.clients)))
     except Failed as error:
         print(error, file=sys.stderr)
@@ -86,13 +91,13 @@ def main(arguments: list[str]) -> int:
 
 
 @contextmanager
-def _platform() -> Iterator[tuple[Installation, Path]]:
+def _platform(pace_ms: float) -> Iterator[tuple[Installation, Path]]:
     with tempfile.TemporaryDirectory(prefix="oxlo-soak-") as name:
         folder = Path(name)
         home = folder / "oxlo"
         home.mkdir()
         with engine(folder / "engine") as answering:
-            answering.become("openai", PACE_MS)
+            answering.become("openai", pace_ms)
             with installation(home, [model("openai")], [_replica(answering.address)]) as ours:
                 yield ours, home
 
@@ -116,12 +121,16 @@ async def _soak(ours: Installation, home: Path, minutes: float, clients: int) ->
     left = await _left(Settings(home=home))
     settled = samples[len(samples) // 5 :]
     third = max(1, len(settled) // 3)
+    memory = [(s.at, s.rss_mb) for s in settled]
+    step = largest_step(memory)
     return Soaked(
         minutes=minutes,
         sent=dict(load.sent),
         wrong=dict(load.wrong),
         rss_mb=(settled[0].rss_mb, settled[-1].rss_mb),
-        rss_slope=slope([(s.at, s.rss_mb) for s in settled]) * 600,
+        rss_slope=slope(memory) * 600,
+        rss_step=step,
+        rss_slope_beside=slope([(at, mb - step[0] * (at >= step[1])) for at, mb in memory]) * 600,
         fds=(
             statistics.median(s.fds for s in settled[:third]),
             statistics.median(s.fds for s in settled[-third:]),
@@ -164,6 +173,12 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
     mean_y = statistics.fmean(y for _, y in points)
     spread = sum((x - mean_x) ** 2 for x, _ in points)
     return sum((x - mean_x) * (y - mean_y) for x, y in points) / spread if spread else 0.0
+
+
+def largest_step(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The largest rise from one point to the next, and at which point it is there."""
+    rises = ((y - before, x) for (_, before), (x, y) in pairwise(points))
+    return max(rises, default=(0.0, 0.0))
 
 
 class Load:
@@ -296,6 +311,10 @@ def _show(soaked: Soaked) -> int:
     }
     print(f"{soaked.minutes:g} minutes, {sum(soaked.sent.values()):,} calls: {_words(soaked.sent)}")
     print(f"RSS {soaked.rss_mb[0]:.1f} MB after the warm-up, {soaked.rss_mb[1]:.1f} MB at the end")
+    print(
+        f"its largest step {soaked.rss_step[0]:.2f} MB after {soaked.rss_step[1] / 60:.1f} minutes;"
+        f" beside it {soaked.rss_slope_beside:+.2f} MB in ten minutes"
+    )
     print(f"descriptors after the load: {soaked.fds_after}")
     for words, was in met.items():
         print(f"{words}: {'met' if was else 'MISSED'}")

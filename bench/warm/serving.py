@@ -57,6 +57,7 @@ class Asker:
     def __init__(self, port: int, key: str, calls: Iterable[asking.Call]) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
         self._connection.connect()
+        self._used = time.monotonic()
         self._key = key
         self._calls = iter(calls)
 
@@ -76,6 +77,7 @@ class Asker:
     def answer(self, call: asking.Call) -> Reply:
         """The reply. Raises Refused."""
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": call.kind}
+        self._keep()
         began = time.perf_counter()
         self._connection.request(call.method, call.path, call.content, headers)
         with self._connection.getresponse() as reply:
@@ -83,7 +85,14 @@ class Asker:
             took = (time.perf_counter() - began) * 1000
             if reply.status != 200:
                 raise Refused(body[:500].decode(errors="replace"))
+            self._used = time.monotonic()
             return Reply(body, took, float(reply.headers.get("x-oxlo-queue-ms", 0)))
+
+    def _keep(self) -> None:
+        """Other models' calls may have taken so long that the gateway has closed it meanwhile."""
+        if self._connection.sock and time.monotonic() - self._used > IDLE / 2:
+            self._connection.close()
+            self._connection.connect()
 
 
 @contextmanager
