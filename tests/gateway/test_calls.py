@@ -169,6 +169,28 @@ async def test_gone_mid_stream(start: Start) -> None:
     ]
 
 
+@pytest.mark.parametrize("breaks", [False, True])
+async def test_usage_without_an_end(start: Start, breaks: bool) -> None:
+    """A stream that did not end has the pieces of it that were sent, and a prompt if counted."""
+    platform = await start("llamacpp")
+    key = platform.control.mint("free", "acct_f")  # its input is capped
+    platform.engine.next.append(
+        Script(chunks=4, after=3, cut=breaks, middle_gate="" if breaks else "never")
+    )
+    client = platform.client(key)
+    long = [{"role": "user", "content": "word " * 1000}]
+    await client.send("POST", "/v1/chat/completions", chat(stream=True, messages=long))
+    await client.head()
+    await client.reader.readuntil(b"e, fr")
+    if not breaks:
+        client.leave()
+    await platform.engine.until(lambda e: e.outstanding == 0)
+    await until(lambda: not platform.gateway.calls)
+    (settled,) = [r for r in platform.records() if isinstance(r, Settled)]
+    assert (settled.outcome, settled.tokens_out) == ("failed" if breaks else "abandoned", 3)
+    assert settled.tokens_in > 0
+
+
 async def test_queue_and_cancel(start: Start) -> None:
     """Over the slots a call waits; one that leaves the queue frees its place at once."""
     platform = await start()

@@ -1,5 +1,7 @@
 """Receipts: what a call was, whether it counted, and why."""
 
+from typing import Literal
+
 from oxlo.ledger.windows import DAY, MINUTE, iso
 from oxlo.store.calls import RUNNING, Call
 from oxlo.store.grants import Grant
@@ -94,7 +96,15 @@ def _usage(call: Call) -> Usage:
         completion_tokens=call.tokens_out,
         total_tokens=call.tokens_in + call.tokens_out,
         cached_tokens=call.tokens_cached,
+        source=_source(call),
     )
+
+
+def _source(call: Call) -> Literal["engine", "pieces"] | None:
+    """Engines tell usage with the end of an answer: without one, its pieces were counted."""
+    if not call.tokens_in + call.tokens_out:
+        return None
+    return "engine" if call.outcome == "answered" else "pieces"
 
 
 def _timings(call: Call) -> Timings:

@@ -121,7 +121,7 @@ class Translator:
     receipt is written. Bytes that need no change are returned as they came.
     """
 
-    __slots__ = ("done", "ending", "error", "finish", "head", "started", "usage")
+    __slots__ = ("done", "ending", "error", "finish", "head", "pieces", "started", "usage")
 
     def __init__(self) -> None:
         #: Header lines of the reply: its type.
@@ -137,6 +137,8 @@ class Translator:
         self.finish = ""
         #: Tokens, as far as they have been told.
         self.usage = Usage()
+        #: Events with words, thoughts or calls: about a token each, where none are told.
+        self.pieces = 0
 
     def feed(self, data: bytes) -> bytes:
         """Translate one read."""

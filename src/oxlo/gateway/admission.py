@@ -29,8 +29,8 @@ class Decision:
     """What the platform makes of a call."""
 
     __slots__ = (
-        "group", "input_cap", "max_tokens", "model", "must_count", "open_ended", "priority",
-        "prompt", "wished",
+        "counted", "group", "input_cap", "max_tokens", "model", "must_count", "open_ended",
+        "priority", "prompt", "wished",
     )  # fmt: skip
 
     def __init__(
@@ -60,6 +60,8 @@ class Decision:
         self.must_count = must_count
         #: Whether the engine may answer until its context is full: then it is told no limit.
         self.open_ended = open_ended
+        #: Input tokens, where they were counted; else 0.
+        self.counted = 0
 
     @property
     def clamped(self) -> bool:

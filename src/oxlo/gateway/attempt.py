@@ -102,8 +102,23 @@ class Attempt:
 
     @property
     def usage(self) -> Usage:
-        """Tokens, as far as a stream has told them."""
+        """Tokens that a stream has told at its end."""
         return self._translator.usage if self._translator is not None else Usage()
+
+    def usage_so_far(self, prompt: int) -> Usage:
+        """Tokens of a stream that has not ended: where none are told, the pieces of the answer.
+
+        `prompt`: as many as were counted before, 0 where nobody did.
+        """
+        if self._translator is None:
+            return Usage()
+        told, pieces = self._translator.usage, self._translator.pieces
+        return Usage(
+            told.prompt_tokens or (prompt if pieces else 0),
+            max(told.completion_tokens, pieces),
+            told.cached_tokens,
+            told.reasoning_tokens,
+        )
 
     @property
     def head(self) -> bytes:

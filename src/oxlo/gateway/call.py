@@ -341,13 +341,15 @@ class Call(Intake):
     def fail(self, error: ApiError) -> None:
         """End an admitted call that was not answered: it does not count."""
         if self.stage is not Stage.DONE:
+            if self.attempt is not None:
+                self.usage = self.attempt.usage_so_far(self._decision.counted)
             self._settle(receipts.failure(error), lambda: self._say(error))
 
     def _abandon(self, reservation: Reservation) -> None:
         """The client left. Once an engine works, the minute is spent, and at times the day."""
         attempt, outcome = self.attempt, receipts.CANCELLED
         if attempt is not None:
-            self.usage = attempt.usage
+            self.usage = attempt.usage_so_far(self._decision.counted)
             if attempt.started or not self.stream:
                 outcome = self._abandoned_at_work(reservation)
         self._settle(outcome, _nothing)

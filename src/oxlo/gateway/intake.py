@@ -259,7 +259,9 @@ class Intake(ActiveCall):
         try:
             if status != 200:
                 raise backend.dialect.error(status, body) if status else EngineFailed()
-            self._decision.max_tokens = fit(self._decision, read())
+            decision = self._decision
+            decision.counted = read()
+            decision.max_tokens = fit(decision, decision.counted)
         except ApiError as error:
             self._pass_on(error)
         else:

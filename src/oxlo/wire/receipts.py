@@ -12,6 +12,9 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     completion_tokens: int
     total_tokens: int
     cached_tokens: int
+    #: Who counted: the engine, or the gateway the pieces of an answer that did not end (about a
+    #: token each), with the prompt where it had been counted before. None: nobody, nothing.
+    source: Literal["engine", "pieces"] | None
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):

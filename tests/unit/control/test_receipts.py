@@ -48,6 +48,20 @@ def test_receipt_names_models_that_were_tried() -> None:
     assert tried == [("big", "queue_full"), ("b", "engine_failed")]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "tokens", "source"),
+    [("answered", 5, "engine"), ("abandoned", 5, "pieces"), ("failed", 5, "pieces"),
+     ("cancelled", 0, None)],
+)  # fmt: skip
+def test_receipt_says_who_counted(outcome: str, tokens: int, source: str | None) -> None:
+    """Tokens of an answer that did not end are the gateway's count of its pieces."""
+    record = msgspec.structs.replace(
+        journal.settled("r"), outcome=outcome, tokens_in=0, tokens_out=tokens
+    )
+    (call,) = fold.calls([record])
+    assert receipts.receipt(call).usage.source == source
+
+
 def test_receipt_field_for_field() -> None:
     """The JSON of a receipt, as docs/receipts.md shows it."""
     (call,) = fold.calls([journal.settled("req_1")])
@@ -73,6 +87,7 @@ def test_receipt_field_for_field() -> None:
             "completion_tokens": 5,
             "total_tokens": 16,
             "cached_tokens": 3,
+            "source": "engine",
         },
         "finish_reason": "stop",
         "timings": {"queue_ms": 1.5, "first_token_ms": 20.0, "total_ms": 2000.0},

@@ -97,6 +97,7 @@ class ChatStream(Stream):
         if not deltas and not finish:
             return []
         self.started = True
+        self.pieces += len(deltas)
         shown = [] if voice.began else [ChoiceDelta(choice.index, _first(deltas), None, None)]
         voice.began = True
         for delta in deltas:

@@ -191,6 +191,7 @@ class CompletionStream(Stream):
 
     def _written(self, choice: dict[str, Any]) -> bytes:
         self.started = True
+        self.pieces += bool(choice["text"])
         self.finish = choice["finish_reason"] or self.finish
         framed = self._writer.framed([choice])
         return encoded(framed | {"usage": None} if self._wants_usage else framed)

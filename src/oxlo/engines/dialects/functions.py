@@ -43,6 +43,7 @@ class FunctionStream(Translator):
         """Everything but the spelling is as the dialect has it."""
         told = self._told
         self.head, self.ending, self.usage = told.head, told.ending, told.usage
+        self.pieces = told.pieces
         self.started, self.done, self.error = told.started, told.done, told.error
         self.finish = _finish(told.finish)
 

@@ -167,8 +167,9 @@ class PassThrough(Stream):
         if choice.finish_reason:
             self.finish = choice.finish_reason
             self.started = True
-        elif choice.text or (said is not None and _has_content(said)):
+        if choice.text or (said is not None and _has_content(said)):
             self.started = True
+            self.pieces += 1
 
     def _without_usage(self, payload: bytes, *, told: bool) -> bytes:
         """`"usage":null` where usage was asked for, and nothing of it where it was not."""

@@ -23,6 +23,7 @@ class Stream(Translator):
         if not self._cutter.held and data.endswith(END):
             shown = self._mould.cast(data, len(data) - len(END))
             if shown is not None:
+                self.pieces += 1
                 return shown
         out: list[bytes] = []
         try:
@@ -41,6 +42,8 @@ class Stream(Translator):
                     self._end()
                     return
                 shown = self._event(payload) if payload else b""
+            else:
+                self.pieces += 1
             out.append(shown)
 
     def _end(self) -> None:

@@ -93,6 +93,13 @@ def test_usage_not_asked_for(name: str, talk: Any) -> None:
     assert stream.finish == "stop"
 
 
+@pytest.mark.parametrize("size", [0, 7, 400])
+def test_pieces_are_counted(name: str, talk: Any, size: int) -> None:
+    """However it is read, a stream knows how many events had something of the answer."""
+    said = talk(name, stream=True).told(Script(text="a b c d e f g h i", chunks=9))
+    assert talk(name, stream=True).heard(said, size)[1].pieces == 9
+
+
 @pytest.mark.parametrize("wants", [True, False])
 def test_usage_beside_words(talk: Any, read: Any, wants: bool) -> None:
     """An engine that tells usage in its last choice's chunk: the client gets OpenAI's order."""
