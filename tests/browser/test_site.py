@@ -8,6 +8,7 @@ PAGES = (
     "/",
     "/models",
     "/models/kokoro-82m",
+    "/models/compare?id=glm-5&id=yolov9",
     "/pricing",
     "/status",
     "/docs",

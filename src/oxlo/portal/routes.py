@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from oxlo.portal import assets, home, machines, models, pricing, status
+from oxlo.portal import assets, comparing, home, machines, models, pricing, status
 from oxlo.portal.dashboard import routes as dashboard
 from oxlo.portal.entry import routes as entry
 from oxlo.portal.manual import pages as manual
@@ -52,6 +52,7 @@ def routes() -> list[BaseRoute]:
         Route("/", home.page),
         Route("/models", models.index),
         Route("/models/ready", home.ready),
+        Route(comparing.PATH, comparing.page),
         Route("/models/{model:path}", models.page),
         Route("/pricing", pricing.page),
         Route("/docs", manual.front),

@@ -6,7 +6,7 @@ from tests.unit.portal.conftest import replica, serve
 
 from oxlo import catalogue, plans
 from oxlo.fleet.registry import ReplicaState
-from oxlo.portal import listing
+from oxlo.portal import comparing, listing
 from oxlo.portal.listing import Filters, Row
 from oxlo.portal.models import limits
 from oxlo.portal.readiness import Readiness
@@ -129,3 +129,23 @@ def test_best_replica_counts() -> None:
     assert Readiness([replica("m", ReplicaState.WARMING)]).state("m") == "starting"
     assert Readiness([replica("m", ReplicaState.STOPPED)]).state("m") == "absent"
     assert readiness.state("other") == "absent"
+
+
+def test_models_are_compared() -> None:
+    """By any of their names, each once, four at most; what none of them has is left out."""
+    asked = ["gpt-9", "YOLO-v9", "yolov9", "bge-large", "glm-5", "e5-large", "whisper-turbo"]
+    chosen = comparing.named(MODELS, asked)
+    assert [model.id for model in chosen] == ["yolov9", "bge-large", "glm-5", "e5-large"]
+    assert not {model.id for model in comparing.others(MODELS, chosen)} & {"yolov9", "glm-5"}
+    rows = [Row(model, "absent", model.context_length) for model in chosen]
+    facts = dict(comparing.facts(rows, plans.load()))
+    assert facts["Context"] == ["\u2013", "512", "202\u202f752", "512"]
+    assert facts["Cheapest plan"] == ["Free", "Free", "Pro", "Free"]
+    assert "Context" not in dict(comparing.facts(rows[:1], plans.load()))
+
+
+async def test_comparison_is_an_address(browser: httpx2.AsyncClient) -> None:
+    """The page names its models; whoever asks for nothing is told what to do."""
+    page = (await browser.get("/models/compare?id=glm-5&id=yolov9")).text
+    assert page.index('href="/models/glm-5"') < page.index('href="/models/yolov9"')
+    assert "Choose up to 4 models" in (await browser.get("/models/compare?id=gpt-9")).text

@@ -1,0 +1,80 @@
+"""`/models/compare`: a few models side by side; the address names them."""
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.catalogue import Catalogue, Model
+from oxlo.errors import ModelNotFound
+from oxlo.plans import Plans
+from oxlo.portal import listing, models, words
+from oxlo.portal.listing import Row
+from oxlo.portal.site import Site
+
+PATH = "/models/compare"
+#: So many stand beside each other.
+MOST = 4
+_STATES = {"ready": "Ready", "starting": "Starting", "failing": "Failing"}
+
+
+async def page(request: Request) -> Response:
+    """The table; a name that no model has is left out."""
+    site = Site.of(request)
+    chosen = named(site.catalogue, request.query_params.getlist("id"))
+    shown = listing.rows(chosen, models.current(site))
+    shown.sort(key=lambda row: chosen.index(row.model))
+    context = {
+        "chosen": chosen,
+        "others": others(site.catalogue, chosen),
+        "most": MOST,
+        "rows": facts(shown, site.plans),
+    }
+    return site.pages.respond(request, "compare.html", context)
+
+
+def named(known: Catalogue, asked: Sequence[str]) -> list[Model]:
+    """The first few models of these names, each once, in their order."""
+    found: dict[str, Model] = {}
+    for name in asked[: 2 * MOST]:
+        try:
+            model = known.resolve(name)
+        except ModelNotFound:
+            continue
+        found.setdefault(model.id, model)
+    return list(found.values())[:MOST]
+
+
+def others(known: Catalogue, chosen: Sequence[Model]) -> list[Model]:
+    """What can be put beside them: by name."""
+    rest = [model for model in known if model not in chosen]
+    return sorted(rest, key=lambda model: model.name.lower())
+
+
+def facts(rows: Sequence[Row], plans: Plans) -> list[tuple[str, list[str]]]:
+    """Each fact's name, and what it is for each model; what nobody has is left out."""
+    told: list[tuple[str, list[str]]] = [
+        ("State", [_STATES.get(row.state, "Not served here") for row in rows]),
+        ("Category", [listing.CATEGORIES[row.model.category] for row in rows]),
+        ("Cheapest plan", [_plan(row.model, plans) for row in rows]),
+        ("Context", [words.count(row.context or None, "") for row in rows]),
+        ("Abilities", [_abilities(row.model) for row in rows]),
+        (
+            "Weights, billions",
+            [f"{row.model.billions:g}" if row.model.billions else "" for row in rows],
+        ),
+        ("Made by", [row.model.owned_by for row in rows]),
+        ("Licence", [row.model.licence for row in rows]),
+        ("Good for", [row.model.description for row in rows]),
+    ]
+    known = [(name, values) for name, values in told if any(values)]
+    return [(name, [value or words.DASH for value in values]) for name, values in known]
+
+
+def _plan(model: Model, plans: Plans) -> str:
+    plan = plans.cheapest_opening(model.tier)
+    return plan.name if plan else ""
+
+
+def _abilities(model: Model) -> str:
+    return ", ".join(name for key, name in listing.ABILITIES.items() if key in model.abilities)
