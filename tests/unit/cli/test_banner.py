@@ -8,6 +8,7 @@ import pytest
 
 from oxlo import catalogue, plans
 from oxlo.cli.banner import banner
+from oxlo.fleet.starter import STARTER
 
 PLAN = next(plan for plan in plans.load().plans if plan.id == "premium")
 
@@ -65,6 +66,13 @@ def test_what_needs_a_photograph_stands_apart() -> None:
     text = printed("smollm2-135m", "centernet-mobilenetv3")
     assert "photo.jpg" not in program(text)
     assert "-F image=@photo.jpg" in text
+
+
+def test_the_full_starter_set() -> None:
+    """Chats go to the model for chats, photographs to the one that sees."""
+    text = printed(*STARTER["full"])
+    assert re.findall(r'model="([^"]+)"', program(text))[0] == "qwen2.5-coder-0.5b"
+    assert '"model": "tiny-sight"' in text.partition("for vision")[2]
 
 
 def test_nothing_to_call() -> None:
