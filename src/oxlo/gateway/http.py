@@ -174,7 +174,7 @@ class Connection(Served):
             return
         exchange = Exchange(self, parser.get_method(), self._target, headers)
         exchange.arrived = self.server.now()
-        exchange.close = not parser.should_keep_alive()
+        exchange.close = self.server.parting or not parser.should_keep_alive()
         if exchange.close or b"connection" in headers:  # else it is HTTP/1.1, which keeps alive
             exchange.http10 = parser.get_http_version() == "1.0"
         exchange.flaw = self._flaw(exchange)
@@ -280,7 +280,7 @@ class Connection(Served):
 
     def _settle_down(self, exchange: Exchange) -> None:
         self._current = None
-        if exchange.close or self.server.draining:
+        if exchange.close or self.server.parting:
             self._transport.close()
             return
         if self._pending:

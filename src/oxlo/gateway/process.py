@@ -1,6 +1,7 @@
 """The gateway process: sockets, signals, the sweep, and a clean end."""
 
 import asyncio
+import contextlib
 import gc
 import signal
 import ssl
@@ -19,6 +20,8 @@ from oxlo.settings import Settings
 log = structlog.get_logger()
 
 BACKLOG = 4096
+#: A proxy that uses a connection at least this often loses no call to our end.
+LAST_CALLS_SECONDS = 1.0
 SWEEP_SECONDS = 0.5
 #: So many more than before may live until the collector looks at them: those of some 500 calls.
 YOUNG_OBJECTS = 20_000
@@ -49,12 +52,21 @@ async def _serve(settings: Settings, name: str, *, with_parent: bool, share_port
     log.info("gateway.draining", calls=len(gateway.calls))
     for listener in listeners:
         listener.close()
+    await _last_calls(gateway)
     await gateway.drain()
     sweeping.cancel()
     gateway.close()
     await gateway.disconnect()
     settings.gateway_socket(name).unlink(missing_ok=True)
     log.info("gateway.stopped")
+
+
+async def _last_calls(gateway: Gateway) -> None:
+    """Let what is under way to us on open connections arrive."""
+    gateway.server.part()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LAST_CALLS_SECONDS):
+            await gateway.server.empty.wait()
 
 
 def _stop_event(loop: asyncio.AbstractEventLoop, *, with_parent: bool) -> asyncio.Event:

@@ -66,8 +66,9 @@ class Server:
         #: Gives an exchange its id; the application's business, needed for malformed requests too.
         self.name_exchange = name_exchange
         self.connections: set[Served] = set()
-        self.draining = False
-        #: Set when draining has left no connection.
+        #: From now on each reply is the last of its connection.
+        self.parting = False
+        #: Set when parting has left no connection.
         self.empty = asyncio.Event()
 
     def left(self, connection: Served) -> None:
@@ -76,7 +77,7 @@ class Server:
         self._note_empty()
 
     def _note_empty(self) -> None:
-        if self.draining and not self.connections:
+        if self.parting and not self.connections:
             self.empty.set()
 
     def sweep(self, now: float) -> None:
@@ -84,9 +85,19 @@ class Server:
         for connection in [c for c in self.connections if c.deadline < now]:
             connection.expire(now)
 
+    def part(self) -> None:
+        """Close each connection after the reply that it has, or else gets next.
+
+        A proxy may be sending a call on an idle one just now, and would not send it again.
+        """
+        self.parting = True
+        self._note_empty()
+        for connection in list(self.connections):
+            if not connection.idle:
+                connection.close_when_idle()
+
     def drain(self) -> None:
         """Close idle connections, and the others after their current reply."""
-        self.draining = True
-        self._note_empty()
+        self.part()
         for connection in list(self.connections):
             connection.close_when_idle()

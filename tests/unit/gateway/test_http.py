@@ -278,3 +278,28 @@ async def test_upgrade_ignored(served: Served) -> None:
     assert b"200 OK" in await reader.readuntil(b"|java")
     writer.write(post(b"again"))
     assert (await reader.read()).endswith(b"/a|again")
+
+
+async def test_half_closed_is_gone(served: Served) -> None:
+    """Who closes the sending side cannot be told from who has left: nothing is answered."""
+    served.echo.hold = True
+    reader, writer = await served.connect()
+    writer.write(post(b"half", b""))
+    await served.until(lambda: served.echo.bodies)
+    writer.write_eof()
+    assert await reader.read() == b""
+    assert served.echo.gone_count == 1
+
+
+async def test_parting_brings_one_more(served: Served) -> None:
+    """What is sent on an idle connection while the server ends is answered, as its last."""
+    reader, writer = await served.connect()
+    writer.write(post(b"first", b""))
+    first = await reader.readuntil(b"/a|first")
+    served.server.part()
+    writer.write(post(b"last", b""))
+    last = await reader.read()
+    assert b"connection" not in first
+    assert b"connection: close\r\n" in last
+    assert last.endswith(b"/a|last")
+    await served.server.empty.wait()
