@@ -4,65 +4,27 @@ TensorFlow keeps pictures as (height, width, channels), ONNX as (channels, heigh
 is turned as a whole: its input and outputs are ONNX's way round.
 """
 
-import base64
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from oxlo.engines.detection.graph import Array, Graph, Node
 from oxlo.engines.serving.process import CannotLoad
-
-Array = npt.NDArray[Any]
 
 _OPSET = 17
 #: Where (batch, height, width, channels) are in ONNX's order.
 _AXES = (0, 2, 3, 1)
 
 
-class _Node(msgspec.Struct):
-    name: str
-    op: str
-    input: list[str] = []
-    attr: dict[str, dict[str, Any]] = {}
-
-
-class _Topology(msgspec.Struct):
-    node: list[_Node]
-
-
-class _Quantization(msgspec.Struct):
-    dtype: str
-    #: Of 8 and 16-bit integers; floats have none.
-    scale: float | None = None
-
-
-class _Weight(msgspec.Struct):
-    name: str
-    shape: list[int]
-    dtype: str
-    quantization: _Quantization | None = None
-
-
-class _Group(msgspec.Struct):
-    weights: list[_Weight]
-
-
-class _Graph(msgspec.Struct, rename="camel"):
-    model_topology: _Topology
-    weights_manifest: list[_Group]
-
-
 def convert(graph: Path, weights: Path, outputs: Sequence[str]) -> bytes:
     """The part of a graph that `outputs` need, as an ONNX model. Raises CannotLoad."""
     try:
-        read = msgspec.json.decode(graph.read_bytes(), type=_Graph)
-        return _Conversion(read, weights.read_bytes()).model(outputs)
+        return _Conversion(Graph(graph, weights)).model(outputs)
     except (msgspec.DecodeError, KeyError, ValueError) as error:
         raise CannotLoad(f"{graph.name} is no graph that can be converted: {error}") from error
 
@@ -70,9 +32,9 @@ def convert(graph: Path, weights: Path, outputs: Sequence[str]) -> bytes:
 class _Conversion:
     """One graph on its way."""
 
-    def __init__(self, graph: _Graph, weights: bytes) -> None:
-        self._nodes = {node.name: node for node in graph.model_topology.node}
-        self._values = dict(_values(graph.weights_manifest, weights))
+    def __init__(self, graph: Graph) -> None:
+        self._nodes = graph.nodes
+        self._values = graph.constants
         self._made: list[onnx.NodeProto] = []
         self._constants: dict[str, Array] = {}
         self._inputs: list[onnx.ValueInfoProto] = []
@@ -130,46 +92,34 @@ class _Conversion:
     def add(self, op: str, inputs: Sequence[str], output: str, **attributes: Any) -> None:
         self._made.append(helper.make_node(op, list(inputs), [output], **attributes))
 
-    def input(self, node: _Node) -> None:
-        sizes = [int(dim["size"]) for dim in node.attr["shape"]["shape"]["dim"]]
+    def input(self, node: Node) -> None:
+        sizes = node.sizes
         shape = [sizes[_AXES.index(axis)] for axis in range(4)]
         self._inputs.append(helper.make_tensor_value_info(node.name, TensorProto.FLOAT, shape))
 
 
-def _values(groups: list[_Group], raw: bytes) -> Iterator[tuple[str, Array]]:
-    """The constants, which lie one after the other."""
-    offset = 0
-    for weight in (weight for group in groups for weight in group.weights):
-        packed = weight.quantization.dtype if weight.quantization else weight.dtype
-        if packed not in ("float32", "float16", "int32"):
-            raise ValueError(f"{weight.name} is packed as {packed}")
-        value = np.frombuffer(raw, packed, math.prod(weight.shape), offset)
-        offset += value.nbytes
-        yield weight.name, value.astype(weight.dtype).reshape(weight.shape)
-
-
-def _plain(op: str) -> Callable[[_Conversion, _Node], None]:
+def _plain(op: str) -> Callable[[_Conversion, Node], None]:
     """An operation that is the same whichever way round."""
 
-    def made(conversion: _Conversion, node: _Node) -> None:
+    def made(conversion: _Conversion, node: Node) -> None:
         conversion.add(op, [conversion.operand(name) for name in node.input], node.name)
 
     return made
 
 
-def _relu6(conversion: _Conversion, node: _Node) -> None:
+def _relu6(conversion: _Conversion, node: Node) -> None:
     least = conversion.constant("relu6/least", np.array(0, np.float32))
     most = conversion.constant("relu6/most", np.array(6, np.float32))
     conversion.add("Clip", [node.input[0], least, most], node.name)
 
 
-def _convolution(conversion: _Conversion, node: _Node) -> None:
+def _convolution(conversion: _Conversion, node: Node) -> None:
     """Filters are (height, width, in, out); biases and activations may be fused in."""
     filters = conversion.value(node.input[1]).transpose(3, 2, 0, 1)
     _convolve(conversion, node, filters, groups=1)
 
 
-def _depthwise(conversion: _Conversion, node: _Node) -> None:
+def _depthwise(conversion: _Conversion, node: Node) -> None:
     """Filters are (height, width, in, multiplier): each channel has filters of its own."""
     filters = conversion.value(node.input[1])
     height, width, channels, multiplier = filters.shape
@@ -177,8 +127,8 @@ def _depthwise(conversion: _Conversion, node: _Node) -> None:
     _convolve(conversion, node, turned, groups=channels)
 
 
-def _convolve(conversion: _Conversion, node: _Node, filters: Array, groups: int) -> None:
-    fused = [base64.b64decode(each).decode() for each in _list(node, "fused_ops", "s")]
+def _convolve(conversion: _Conversion, node: Node, filters: Array, groups: int) -> None:
+    fused = node.texts("fused_ops")
     inputs = [node.input[0], conversion.constant(node.input[1], filters)]
     if "BiasAdd" in fused:
         inputs.append(conversion.constant(node.input[2], conversion.value(node.input[2])))
@@ -189,49 +139,38 @@ def _convolve(conversion: _Conversion, node: _Node, filters: Array, groups: int)
         inputs,
         convolved,
         group=groups,
-        strides=_spatial(node, "strides"),
-        dilations=_spatial(node, "dilations"),
+        strides=node.spatial("strides"),
+        dilations=node.spatial("dilations"),
         **_padding(node),
     )
     if after == ["Relu"]:
         conversion.add("Relu", [convolved], node.name)
     elif after == ["Relu6"]:
-        _relu6(conversion, _Node(node.name, "Relu6", [convolved]))
+        _relu6(conversion, Node(node.name, "Relu6", [convolved]))
     elif after:
         raise ValueError(f"{node.name} has {after} fused in")
 
 
-def _padding(node: _Node) -> dict[str, str]:
-    padding = base64.b64decode(node.attr["padding"]["s"]).decode()
-    return {"auto_pad": {"SAME": "SAME_UPPER", "VALID": "VALID"}[padding]}
+def _padding(node: Node) -> dict[str, str]:
+    return {"auto_pad": {"SAME": "SAME_UPPER", "VALID": "VALID"}[node.text("padding")]}
 
 
-def _spatial(node: _Node, name: str) -> list[int]:
-    """The numbers for height and width of an attribute with four."""
-    return [int(each) for each in _list(node, name, "i")][1:3]
-
-
-def _list(node: _Node, name: str, kind: str) -> list[str]:
-    found: list[str] = node.attr.get(name, {}).get("list", {}).get(kind, [])
-    return found
-
-
-def _mean(conversion: _Conversion, node: _Node) -> None:
+def _mean(conversion: _Conversion, node: Node) -> None:
     axes = [_AXES[axis] for axis in conversion.value(node.input[1]).ravel()]
-    kept = int(node.attr["keep_dims"]["b"])
+    kept = int(node.is_set("keep_dims"))
     conversion.add("ReduceMean", [node.input[0]], node.name, axes=axes, keepdims=kept)
 
 
-def _concat(conversion: _Conversion, node: _Node) -> None:
+def _concat(conversion: _Conversion, node: Node) -> None:
     *inputs, axis = node.input
     conversion.add("Concat", inputs, node.name, axis=_AXES[int(conversion.value(axis))])
 
 
-def _resize(conversion: _Conversion, node: _Node) -> None:
-    if node.attr["align_corners"]["b"]:
+def _resize(conversion: _Conversion, node: Node) -> None:
+    if node.is_set("align_corners"):
         raise ValueError(f"{node.name} aligns corners")
     size = conversion.value(node.input[1]).astype(np.int64)
-    half = node.attr["half_pixel_centers"]["b"]
+    half = node.is_set("half_pixel_centers")
     head = f"{node.name}/head"
     first = conversion.constant(f"{node.name}/first", np.array([0], np.int64))
     two = conversion.constant(f"{node.name}/two", np.array([2], np.int64))
@@ -248,7 +187,7 @@ def _resize(conversion: _Conversion, node: _Node) -> None:
     )
 
 
-_CONVERTERS: dict[str, Callable[[_Conversion, _Node], None]] = {
+_CONVERTERS: dict[str, Callable[[_Conversion, Node], None]] = {
     "Placeholder": lambda conversion, node: conversion.input(node),
     "Identity": _plain("Identity"),
     "Add": _plain("Add"),
