@@ -6,9 +6,10 @@ from xml.sax.saxutils import escape
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from oxlo.portal import listing, models, pricing, words
+from oxlo.portal import listing, models, words
 from oxlo.portal.listing import Row
 from oxlo.portal.openapi.operations import OPERATIONS
+from oxlo.portal.plans import comparison
 from oxlo.portal.site import Site
 
 #: What is nobody's business to index.
@@ -97,7 +98,7 @@ def _plans(site: Site) -> list[str]:
     return [
         "## Plans",
         "",
-        *_table(heads, ([name, *values] for name, values in pricing.comparison(plans))),
+        *_table(heads, ([name, *values] for name, values in comparison(plans))),
         "",
     ]
 

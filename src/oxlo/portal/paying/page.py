@@ -10,10 +10,11 @@ from oxlo.billing.base import Step, resting
 from oxlo.billing.remote import PAYING
 from oxlo.errors import BadRequest
 from oxlo.plans import Plan
-from oxlo.portal import guard, pricing
+from oxlo.portal import guard
 from oxlo.portal.dashboard import overview
 from oxlo.portal.desk import Desk, address
 from oxlo.portal.guard import text
+from oxlo.portal.plans import lines
 from oxlo.portal.sessions import flash
 from oxlo.store import audit, payments
 from oxlo.store.payments import Invoice, Subscription, Wish
@@ -160,7 +161,7 @@ def _is_wished(standing: Standing, plan: Plan) -> bool:
 
 
 def _offer(desk: Desk, other: Plan, mine: Plan, standing: Standing) -> Offer:
-    shown = pricing.lines(other)
+    shown = lines(other)
     if desk.billing.name == "manual":
         sends = mine.id if _is_wished(standing, other) else other.id
         return Offer(other, shown, _manual(other, mine, standing), "", sends)
