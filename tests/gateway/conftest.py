@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.waiting import until
 
 from oxlo import catalogue, plans
 from oxlo.fleet import registry
@@ -240,12 +241,6 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             return await _begin(stack, tmp_path, dialect, fields)
 
         yield begin
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 StartMedia = Callable[[Platform], Awaitable[None]]

@@ -3,7 +3,8 @@
 import asyncio
 
 import pytest
-from tests.gateway.conftest import Start, chat, until
+from tests.gateway.conftest import Start, chat
+from tests.waiting import until
 
 from oxlo.ledger.records import Admitted, Refused, Settled
 from oxlo.testing.engine import EngineDouble, Script

@@ -5,7 +5,8 @@ import time
 from typing import Any
 
 import pytest
-from tests.gateway.conftest import Answer, Platform, Start, chat, replica, until
+from tests.gateway.conftest import Answer, Platform, Start, chat, replica
+from tests.waiting import until
 
 from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState

@@ -4,7 +4,8 @@ import asyncio
 from typing import Any
 
 import pytest
-from tests.gateway.conftest import Answer, Platform, Start, chat, stop_the_clock, until
+from tests.gateway.conftest import Answer, Platform, Start, chat, stop_the_clock
+from tests.waiting import until
 
 from oxlo.testing.engine import Script
 

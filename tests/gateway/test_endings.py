@@ -6,7 +6,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.gateway.conftest import Platform, Start, chat, stop_the_clock, until
+from tests.gateway.conftest import Platform, Start, chat, stop_the_clock
+from tests.waiting import until
 
 from oxlo.gateway.call import Call
 from oxlo.gateway.exchange import Exchange

@@ -1,7 +1,8 @@
 """Connections that are there before a call needs them."""
 
 import msgspec
-from tests.gateway.conftest import Start, until
+from tests.gateway.conftest import Start
+from tests.waiting import until
 
 from oxlo.fleet import registry
 from oxlo.fleet.registry import ReplicaList, ReplicaState

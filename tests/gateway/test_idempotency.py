@@ -4,7 +4,8 @@ import asyncio
 import gc
 
 import pytest
-from tests.gateway.conftest import Answer, Platform, Start, chat, stop_the_clock, until
+from tests.gateway.conftest import Answer, Platform, Start, chat, stop_the_clock
+from tests.waiting import until
 
 from oxlo.gateway.call import Call
 from oxlo.gateway.idempotency import Keyed, fingerprint, lasting

@@ -5,6 +5,7 @@ import asyncio
 import msgspec
 import pytest
 from tests.gateway.conftest import Start
+from tests.waiting import until
 
 from oxlo.plans import apikey
 
@@ -90,8 +91,7 @@ async def test_revoked_after_change(start: Start) -> None:
     platform.control.change(platform.key, None)
     change = platform.gateway.keys.change
     platform.gateway.sweep()
-    while platform.gateway.keys.change == change:
-        await asyncio.sleep(0.001)
+    await until(lambda: platform.gateway.keys.change != change)
     assert (await platform.chat()).status == 401
 
 
@@ -164,8 +164,7 @@ async def test_error_after_a_look_up(start: Start) -> None:
     key = platform.control.mint("a plan that this gateway has not heard of")
     platform.control.open.clear()
     calls = [asyncio.create_task(platform.chat(key=key)) for _ in range(2)]
-    while not platform.control.lookups:
-        await asyncio.sleep(0.001)
+    await until(lambda: platform.control.lookups)
     platform.control.open.set()
     answers = await asyncio.gather(*calls)
     assert [(one.status, one.code) for one in answers] == [(500, "internal_error")] * 2

@@ -4,7 +4,8 @@ import asyncio
 import time
 
 import pytest
-from tests.gateway.conftest import Platform, Start, chat, replica, until
+from tests.gateway.conftest import Platform, Start, chat, replica
+from tests.waiting import until
 
 from oxlo.fleet import registry
 from oxlo.fleet.registry import ReplicaList, ReplicaState

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.gateway.conftest import Answer, Platform, Start, chat, replica, until
+from tests.gateway.conftest import Answer, Platform, Start, chat, replica
 from tests.valkeys import ValkeyServer
+from tests.waiting import until
 
 from oxlo import catalogue, plans
 from oxlo.fleet import registry

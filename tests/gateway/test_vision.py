@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import pytest
 from PIL import Image
-from tests.gateway.conftest import Answer, Platform, Start, StartMedia, until
+from tests.gateway.conftest import Answer, Platform, Start, StartMedia
+from tests.waiting import until
 
 from oxlo.ledger.records import Settled
 from oxlo.testing.engine import Script

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
+from tests import models
 
-from oxlo.catalogue import Model, Variant
+from oxlo.catalogue import Variant
 from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.fleet.fetch import Refused, fetch
@@ -23,18 +24,7 @@ from oxlo.testing.fleet import WatchedHost
 
 pytestmark = pytest.mark.engine
 
-MODEL = Model(
-    id="smollm2-135m",
-    name="SmolLM2",
-    category="chat",
-    tier="free",
-    description="",
-    abilities=frozenset({"chat", "completions", "json"}),
-    context_length=8192,
-    licence="Apache-2.0",
-    homepage="",
-    created=1,
-)
+MODEL = models.model("smollm2-135m", abilities=("chat", "completions", "json"), context_length=8192)
 
 #: A process that starts an engine, says where it is, and is then killed.
 PARENT = """

@@ -14,9 +14,9 @@ import openai
 import pytest
 from openai import AsyncOpenAI
 from PIL import Image
-from tests import projector
+from tests import models, projector
 
-from oxlo.catalogue import Model, Variant
+from oxlo.catalogue import Variant
 from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.hardware import machine
@@ -27,18 +27,7 @@ pytestmark = pytest.mark.engine
 
 #: Dimensions of a token of SmolLM2 135M.
 WIDTH = 576
-MODEL = Model(
-    id="sees",
-    name="Sees",
-    category="vision",
-    tier="free",
-    description="",
-    abilities=frozenset({"chat", "vision"}),
-    context_length=2048,
-    licence="Apache-2.0",
-    homepage="",
-    created=1,
-)
+MODEL = models.model("sees", category="vision", abilities=("chat", "vision"), context_length=2048)
 
 
 def launch(weights: list[Path], home: Path) -> Launch:

@@ -31,8 +31,6 @@ class WrongHash(Corrupt):
     """What arrived is whole, but another file than the catalogue names."""
 
     def __init__(self, what: str, source: str, expected: str, found: str) -> None:
-        self.expected = expected
-        self.found = found
         super().__init__(
             f"{what} from {source} has sha256 {found}, expected {expected}; it is not used"
         )
@@ -55,8 +53,6 @@ class DiskFull(WeightsError):
     """There is not enough room for the file."""
 
     def __init__(self, name: str, folder: object, needed: int, free: int) -> None:
-        self.needed = needed
-        self.free = free
         super().__init__(
             f"{name} needs {needed} bytes of disk, but {folder} has {free} bytes free."
             " Make room, or set OXLO_HOME to a folder on a larger disk."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests import projector
+from tests import models, projector
 
 from oxlo.catalogue import Model, Variant
 from oxlo.engines import gguf
@@ -16,18 +16,7 @@ from oxlo.engines.llamacpp_child import Config
 from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
-MODEL = Model(
-    id="m",
-    name="M",
-    category="chat",
-    tier="free",
-    description="",
-    abilities=frozenset({"chat"}),
-    context_length=8192,
-    licence="",
-    homepage="",
-    created=1,
-)
+MODEL = models.model(context_length=8192)
 
 
 def text(value: str) -> bytes:

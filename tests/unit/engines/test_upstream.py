@@ -3,25 +3,15 @@
 from pathlib import Path
 
 import pytest
+from tests import models
 
-from oxlo.catalogue import Model, Variant
+from oxlo.catalogue import Variant
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.upstream import Upstream, root
 from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
-MODEL = Model(
-    id="m",
-    name="M",
-    category="chat",
-    tier="free",
-    description="",
-    abilities=frozenset({"chat", "tools"}),
-    context_length=4096,
-    licence="",
-    homepage="",
-    created=1,
-)
+MODEL = models.model(abilities=("chat", "tools"), context_length=4096)
 
 
 def launch(tmp_path: Path, **args: object) -> Launch:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests import models
 
 from oxlo import catalogue
 from oxlo.catalogue import Hardware, Model, Variant
@@ -16,18 +17,7 @@ from oxlo.settings import Settings
 from oxlo.testing.vllm import parse
 
 KNOWN = catalogue.load()
-MODEL = Model(
-    id="m",
-    name="M",
-    category="chat",
-    tier="free",
-    description="",
-    abilities=frozenset({"chat", "tools"}),
-    context_length=8192,
-    licence="",
-    homepage="",
-    created=1,
-)
+MODEL = models.model(abilities=("chat", "tools"), context_length=8192)
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests import models
 
-from oxlo.catalogue import Model, Variant
+from oxlo.catalogue import Variant
 from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.vllm import Vllm
 from oxlo.fleet.fetch import fetch
@@ -21,18 +22,7 @@ from oxlo.settings import Settings
 from oxlo.testing.fleet import WatchedHost
 from oxlo.testing.vllm import Plan
 
-MODEL = Model(
-    id="m",
-    name="M",
-    category="chat",
-    tier="free",
-    description="",
-    abilities=frozenset({"chat", "json"}),
-    context_length=8192,
-    licence="",
-    homepage="",
-    created=1,
-)
+MODEL = models.model(abilities=("chat", "json"), context_length=8192)
 
 #: A fleet that is killed: it starts an engine and says when it is there.
 PARENT = """

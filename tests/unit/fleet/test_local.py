@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests import models
 
 from oxlo.catalogue import Catalogue, Model, Source, Variant, WeightsFile
 from oxlo.engines.base import Launch
@@ -27,20 +28,7 @@ FILE = WeightsFile(name="m.gguf", sha256="0" * 64, size=1, sources=(Source(folde
 
 
 def model(variant: Variant, *weights: WeightsFile) -> Model:
-    return Model(
-        id="m",
-        name="M",
-        category="chat",
-        tier="free",
-        description="",
-        abilities=frozenset({"chat"}),
-        context_length=4096,
-        licence="",
-        homepage="",
-        created=1,
-        variants=(variant,),
-        weights=weights,
-    )
+    return models.model(context_length=4096, variants=(variant,), weights=weights)
 
 
 def remote(address: str) -> Model:

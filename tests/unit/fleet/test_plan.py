@@ -4,6 +4,7 @@ from collections import defaultdict
 
 from hypothesis import example, given
 from hypothesis import strategies as st
+from tests import models
 
 from oxlo import catalogue
 from oxlo.catalogue import Model, Variant
@@ -19,18 +20,7 @@ def variant(hardware: str, cards: int, memory_mb: int | None) -> Variant:
 
 
 def model(number: int, variants: tuple[Variant, ...]) -> Model:
-    return Model(
-        id=f"model-{number:02}",
-        name="A model",
-        category="chat",
-        tier="free",
-        description="Of a test.",
-        abilities=frozenset({"chat"}),
-        licence="none",
-        homepage="none",
-        created=1,
-        variants=variants,
-    )
+    return models.model(f"model-{number:02}", variants=variants)
 
 
 @st.composite

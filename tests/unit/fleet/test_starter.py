@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests import remote
+from tests import models, remote
 
 from oxlo.catalogue import Catalogue, Model
 from oxlo.errors import ModelNotFound
@@ -12,18 +12,7 @@ from oxlo.settings import Settings, SettingsError
 
 
 def model(model_id: str) -> Model:
-    return Model(
-        id=model_id,
-        name=model_id,
-        category="chat",
-        tier="free",
-        description="",
-        abilities=frozenset(),
-        context_length=1,
-        licence="",
-        homepage="",
-        created=1,
-    )
+    return models.model(model_id, abilities=frozenset(), context_length=1)
 
 
 KNOWN = Catalogue(map(model, {"other", *(name for names in STARTER.values() for name in names)}))

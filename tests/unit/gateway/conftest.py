@@ -1,7 +1,7 @@
 """A real server on a real port, with an application that tests can see into."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -68,12 +68,6 @@ class Served:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         self.writers.append(writer)
         return reader, writer
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Let the server go on until something is true. Raises TimeoutError."""
-        async with asyncio.timeout(5):
-            while not condition():
-                await asyncio.sleep(0.001)
 
     async def say(self, data: bytes) -> bytes:
         """Send bytes, then read until the server closes."""

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.valkeys import ValkeyServer
+from tests.waiting import until
 
 from oxlo.errors import ApiError, LimitsUnavailable
 from oxlo.gateway.answers import Answers, FileAnswers, Kept, Running, name_of, sweep
@@ -232,9 +233,7 @@ async def test_made_in_an_outage(own: ValkeyServer) -> None:
     one = await connected(own, "g1")
     assert await claim(one) is None
     own.kill()
-    async with asyncio.timeout(10):
-        while one.client.connected:
-            await asyncio.sleep(0.01)
+    await until(lambda: not one.client.connected)
     assert isinstance(await claim(one, "another"), LimitsUnavailable)
     done = asyncio.Event()
     one.keep("n", KEPT, done.set)

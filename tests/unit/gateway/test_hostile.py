@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.unit.gateway.conftest import Served
 from tests.unit.gateway.test_http import Socket, post
+from tests.waiting import until
 
 from oxlo.gateway.body import Body, Budget
 from oxlo.gateway.http import HEAD_LIMIT, Connection
@@ -25,7 +26,7 @@ async def test_thousands_behind_one(served: Served) -> None:
     served.echo.hold = True
     reader, writer = await served.connect()
     writer.write(post(b"slow", b"") + GET * 3000 + post(b"last"))
-    await served.until(lambda: served.echo.bodies)
+    await until(lambda: served.echo.bodies)
     served.echo.hold = False
     served.echo.opened[0].reply(200, b"", b"first")
     said = await asyncio.wait_for(reader.read(), 10)
@@ -42,8 +43,8 @@ async def test_nothing_is_made_for_who_does_not_read(served: Served) -> None:
     assert not served.echo.opened
     assert not transport.reading
     connection.resume_writing()
-    await served.until(lambda: len(served.echo.opened) == 50)
-    await served.until(lambda: transport.reading)
+    await until(lambda: len(served.echo.opened) == 50)
+    await until(lambda: transport.reading)
     connection.connection_lost(None)
 
 
@@ -118,10 +119,10 @@ async def test_large_body_behind_a_reply(served: Served) -> None:
     reader, writer = await served.connect()
     body = b"y" * (3 << 20)
     writer.write(post(b"slow", b""))
-    await served.until(lambda: served.echo.bodies)
+    await until(lambda: served.echo.bodies)
     writer.write(post(body))
     (connection,) = served.server.connections
-    await served.until(lambda: connection._pending)
+    await until(lambda: connection._pending)
     served.echo.hold = False
     served.echo.opened[0].reply(200, b"", b"first")
     said = await asyncio.wait_for(reader.read(), 5)
@@ -141,7 +142,7 @@ async def test_crash_behind_a_reply(served: Served, target: bytes) -> None:
     served.echo.hold = True
     reader, writer = await served.connect()
     writer.write(post(b"slow", b"") + post(b"x", b"", target))
-    await served.until(lambda: served.echo.bodies)
+    await until(lambda: served.echo.bodies)
     served.echo.opened[0].reply(200, b"", b"first")
     said = await asyncio.wait_for(reader.read(), 5)
     assert said.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -173,7 +174,7 @@ async def test_flawed_head_waits_its_turn(served: Served) -> None:
     reader, writer = await served.connect()
     flood = b"".join(b"x-%d: y\r\n" % n for n in range(200))
     writer.write(post(b"slow", b"") + b"GET /f HTTP/1.1\r\nhost: x\r\n" + flood + b"\r\n")
-    await served.until(lambda: served.echo.bodies)
+    await until(lambda: served.echo.bodies)
     served.echo.opened[0].reply(200, b"", b"first")
     said = await asyncio.wait_for(reader.read(), 5)
     assert said.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -214,7 +215,7 @@ async def test_malformed_behind_waiting_requests(served: Served) -> None:
     served.echo.hold = True
     reader, writer = await served.connect()
     writer.write(post(b"slow", b"") + GET + b"\x00nonsense\r\n\r\n")
-    await served.until(lambda: served.echo.bodies)
+    await until(lambda: served.echo.bodies)
     served.echo.opened[0].reply(200, b"", b"first")
     said = await asyncio.wait_for(reader.read(), 5)
     assert said.startswith(b"HTTP/1.1 200 OK\r\n")

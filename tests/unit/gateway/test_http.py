@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.unit.gateway.conftest import Served
+from tests.waiting import until
 
 from oxlo.gateway.http import Connection
 
@@ -155,11 +156,11 @@ async def test_spooled_body_has_a_path(served: Served, tmp_path: Path) -> None:
     body = b"x" * (2 << 20)
     _, writer = await served.connect()
     writer.write(post(body))
-    await served.until(lambda: served.echo.bodies)
+    await until(lambda: served.echo.bodies)
     path = Path(served.echo.bodies[0].path)
     assert held(path) == (body, 0o600)
     served.echo.opened[0].reply(200, b"", b"")
-    await served.until(lambda: not path.exists())
+    await until(lambda: not path.exists())
 
 
 class Socket(asyncio.Transport):
@@ -218,11 +219,9 @@ async def test_client_leaves(served: Served) -> None:
     served.echo.hold = True
     reader, writer = await served.connect()
     writer.write(post(b"x", b""))
-    while not served.echo.opened:
-        await asyncio.sleep(0.001)
+    await until(lambda: served.echo.opened)
     writer.close()
-    while not served.echo.gone_count:
-        await asyncio.sleep(0.001)
+    await until(lambda: served.echo.gone_count)
     assert served.echo.gone_count == 1
     assert reader is not None
 
@@ -231,9 +230,7 @@ async def test_slow_head_expires(served: Served) -> None:
     """A head that does not come in time is a 408."""
     reader, writer = await served.connect()
     writer.write(b"GET / HTT")
-    while not served.server.connections:
-        await asyncio.sleep(0.001)
-    await asyncio.sleep(0.02)
+    await until(lambda: any(connection._head_bytes for connection in served.server.connections))
     served.server.sweep(served.clock.now + 11)  # type: ignore[attr-defined]
     assert (await reader.read()).startswith(b"HTTP/1.1 408")
     assert writer is not None
@@ -243,9 +240,7 @@ async def test_stalled_body_expires(served: Served) -> None:
     """A body that stands still is a 408."""
     reader, writer = await served.connect()
     writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nab")
-    while not served.echo.opened:
-        await asyncio.sleep(0.001)
-    await asyncio.sleep(0.02)
+    await until(lambda: served.echo.opened and served.echo.opened[0].body.size)
     served.server.sweep(served.clock.now + 31)  # type: ignore[attr-defined]
     assert (await reader.read()).startswith(b"HTTP/1.1 408")
     assert writer is not None
@@ -254,8 +249,7 @@ async def test_stalled_body_expires(served: Served) -> None:
 async def test_idle_closed_silently(served: Served) -> None:
     """An idle connection is closed without a word."""
     reader, writer = await served.connect()
-    while not served.server.connections:
-        await asyncio.sleep(0.001)
+    await until(lambda: served.server.connections)
     served.server.sweep(served.clock.now + 100)  # type: ignore[attr-defined]
     assert await reader.read() == b""
     assert writer is not None

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.valkeys import ValkeyServer
+from tests.waiting import until
 
 from oxlo.ledger import scripts
 from oxlo.ledger.slots import Asked, SharedSlots
@@ -35,8 +36,7 @@ class Gateway:
         self.slots = SharedSlots(self.client, loop, "site", name, clock=clock)
 
     async def ready(self) -> None:
-        while not self.client.connected:
-            await asyncio.sleep(0.001)
+        await until(lambda: self.client.connected)
 
     async def ask(
         self,

@@ -20,7 +20,6 @@ pytest.importorskip("stripe")
 
 PAGE = "/dashboard/billing"
 HOOK = "/billing/webhook"
-MONTH = 30 * 86400
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 import hiredis
 import pytest
 from tests.valkeys import ValkeyServer
+from tests.waiting import until
 
 from oxlo.valkey.address import Address
 from oxlo.valkey.client import Client, Lost
@@ -31,9 +32,7 @@ async def connect(valkey: ValkeyServer) -> AsyncIterator[Connect]:
 
 
 async def up(client: Client) -> Client:
-    async with asyncio.timeout(10):
-        while not client.connected:
-            await asyncio.sleep(0.001)
+    await until(lambda: client.connected)
     return client
 
 

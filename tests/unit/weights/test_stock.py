@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import models
 from tests.unit.weights.shelf import CONTENT, Shelf, hub, weights_file
 
 from oxlo import weights
@@ -23,19 +24,7 @@ FILES = {
 
 
 def model(*variants: Variant, **fields: Any) -> Model:
-    return Model(
-        id="mine",
-        name="Mine",
-        category="chat",
-        tier="free",
-        description="Of a test.",
-        abilities=frozenset({"chat"}),
-        licence="none",
-        homepage="none",
-        created=1,
-        variants=variants,
-        **fields,
-    )
+    return models.model("mine", variants=variants, **fields)
 
 
 VLLM = Variant(hardware="l40s", engine="vllm")

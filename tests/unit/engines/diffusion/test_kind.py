@@ -5,9 +5,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from tests import models
 
 from oxlo import catalogue
-from oxlo.catalogue import Model, Parameter, Variant
+from oxlo.catalogue import Parameter, Variant
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.diffusion.config import Config
 from oxlo.engines.diffusion.kind import Args, Diffusers
@@ -19,20 +20,14 @@ pytestmark = pytest.mark.skipif(
     not all(map(find_spec, ("torch", "diffusers"))), reason="needs the extra `images`"
 )
 
-MODEL = Model(
-    id="scenes",
-    name="Scenes",
+MODEL = models.model(
+    "scenes",
     category="image",
-    tier="free",
-    description="",
-    abilities=frozenset({"images"}),
+    abilities=("images",),
     parameters={
         "size": Parameter(type="string", default="64x64", choices=("64x64",), description=""),
         "num_inference_steps": Parameter(type="int", default=20, description=""),
     },
-    licence="",
-    homepage="",
-    created=1,
 )
 
 
