@@ -153,15 +153,20 @@ def _to_login(request: Request) -> Response:
     return RedirectResponse(target, 303)
 
 
-async def _form(request: Request) -> FormData:
-    """The fields of a form. Raises ForgedForm when it is not one of ours, BodyTooLarge."""
+async def fields(request: Request) -> FormData:
+    """The fields of a form, which has no files. Raises BadRequest, BodyTooLarge."""
     length = request.headers.get("content-length", "")
     if not length.isdigit() or int(length) > _LARGEST:
         raise BodyTooLarge("A form has at most 256 KB.")
     try:
-        form = await request.form(max_files=0, max_fields=_FIELDS)
+        return await request.form(max_files=0, max_fields=_FIELDS)
     except HTTPException:
         raise BadRequest("This is not a form of these pages.") from None
+
+
+async def _form(request: Request) -> FormData:
+    """The fields of a form. Raises ForgedForm when it is not one of ours, and as `fields` does."""
+    form = await fields(request)
     given, expected = form.get("csrf"), getattr(request.state, "csrf", "")
     foreign = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
     genuine = (

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from oxlo.portal import assets, comparing, home, machines, models, pricing, status
+from oxlo.portal import assets, comparing, guard, home, machines, models, pricing, status
 from oxlo.portal.dashboard import routes as dashboard
 from oxlo.portal.entry import routes as entry
 from oxlo.portal.manual import pages as manual
@@ -31,19 +31,12 @@ async def _favicon(request: Request) -> Response:
 
 async def _theme(request: Request) -> Response:
     """Turn light to dark and back: the switch for browsers without scripts."""
-    async with request.form() as form:
-        back = str(form.get("next", "/"))
-    reply = RedirectResponse(local(back), 303)
+    back = guard.text(await guard.fields(request), "next")
+    reply = RedirectResponse(guard.local(back, "/"), 303)
     chosen = "light" if theme(request) == "dark" else "dark"
     secure = request.headers.get("x-forwarded-proto") == "https"
     reply.set_cookie(THEME_COOKIE, chosen, _YEAR, samesite="lax", secure=secure)
     return reply
-
-
-def local(path: str) -> str:
-    """A path of this site, for redirects: anything else becomes `/`."""
-    plain = path.startswith("/") and not path.startswith("//")
-    return path if plain and "\\" not in path and path.isprintable() else "/"
 
 
 def routes() -> list[BaseRoute]:

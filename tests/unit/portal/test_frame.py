@@ -10,7 +10,7 @@ from starlette.routing import Route
 from tests.unit.portal.people import Portal
 
 from oxlo.portal.assets import Assets
-from oxlo.portal.routes import local
+from oxlo.portal.guard import local
 from oxlo.portal.security import policy
 
 
@@ -80,12 +80,19 @@ async def test_theme_is_switched_without_scripts(browser: httpx2.AsyncClient) ->
     assert 'data-theme="dark"' in (await browser.get("/")).text
 
 
+async def test_theme_takes_no_large_forms(browser: httpx2.AsyncClient) -> None:
+    """Nobody has to be known to send it, so no more is read than a form of ours may have."""
+    large = await browser.post("/theme", data={"next": "x" * 300_000})
+    file = await browser.post("/theme", files={"next": ("a", b"x")})
+    assert (large.status_code, file.status_code) == (413, 400)
+
+
 @pytest.mark.parametrize(
     "path", ["//evil.example", "https://evil.example", "/\\evil.example", "/a\nb", ""]
 )
 def test_redirects_stay_here(path: str) -> None:
     """What leads elsewhere leads home."""
-    assert local(path) == "/"
+    assert local(path, "/") == "/"
 
 
 async def test_errors_are_pages_for_browsers(browser: httpx2.AsyncClient) -> None:
