@@ -45,6 +45,9 @@ def test_phones_scroll_one_way(visit: Open, path: str) -> None:
     )
     assert page.evaluate("document.documentElement.scrollWidth") <= 390, wider
     assert wider == []
+    only = {"resultTypes": ["violations"], "runOnly": ["heading-order", "target-size"]}
+    results = Axe().run(page, options=only)
+    assert results.violations_count == 0, results.generate_report()
 
 
 def test_search_as_you_type(visit: Open) -> None:

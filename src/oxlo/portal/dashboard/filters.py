@@ -53,10 +53,10 @@ class Filters(NamedTuple):
         kept = self._asdict() | other
         return urlencode({name: value for name, value in kept.items() if value})
 
-    def address(self, **other: str) -> str:
-        """The page that shows them."""
+    def address(self, path: str = PATH, **other: str) -> str:
+        """The page that shows them, or another path for the same."""
         query = self.query(**other)
-        return f"{PATH}?{query}" if query else PATH
+        return f"{path}?{query}" if query else path
 
 
 class Choice(NamedTuple):

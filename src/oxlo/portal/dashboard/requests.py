@@ -68,7 +68,7 @@ def _listed(desk: Desk, filters: Filters, found: history.Page, after: str) -> di
         "here": "" if after else filters.address(),
         "newest": filters.address() if after else "",
         "older": filters.address(after=found.calls[-1].id) if found.more else "",
-        "csv": f"{PATH}.csv?{filters.query()}",
+        "csv": filters.address(f"{PATH}.csv"),
     }
 
 
