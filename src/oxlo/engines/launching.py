@@ -81,7 +81,7 @@ def child(
     config: ChildConfig,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Launch:
-    """An engine of our own (`engines/serving`): `python -m module`, configured over stdin."""
+    """An engine of our own (`serving`): `python -m module`, configured over stdin."""
     shown = msgspec.to_builtins(config)
     del shown["api_key"]
     return Launch(

@@ -11,8 +11,8 @@ from typing import Any, Literal, NoReturn
 
 import msgspec
 
-from oxlo.engines.serving.channel import fail, say
-from oxlo.engines.serving.confine import no_connections
+from oxlo.serving.channel import fail, say
+from oxlo.serving.confine import no_connections
 
 Pooling = Literal["mean", "cls", "last"]
 #: Tokens of a prompt computed between two looks at the queue: health polls and the streams of

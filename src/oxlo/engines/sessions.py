@@ -20,7 +20,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import (
     NotImplemented as NoKernel,
 )
 
-from oxlo.engines.serving.process import CannotLoad
+from oxlo.serving.process import CannotLoad
 
 Device = Literal["cpu", "cuda"]
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

@@ -20,7 +20,7 @@ from typing import NoReturn
 
 import msgspec
 
-from oxlo.engines.serving.channel import fail, say
+from oxlo.serving.channel import fail, say
 from oxlo.settings import environment
 
 _POLL_SECONDS = 0.25

@@ -13,12 +13,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from oxlo.engines.serving.app import Engine, application
-from oxlo.engines.serving.work import Cancelled, Job, Workers
 from oxlo.media import bodies, forms
 from oxlo.media.files import Files
 from oxlo.media.inspect import Inspector, named
 from oxlo.media.keeping import Keeper
+from oxlo.serving.app import Engine, application
+from oxlo.serving.work import Cancelled, Job, Workers
 from oxlo.wire.media import (
     FOLDER,
     JSON_FIELDS,

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import msgspec
 import structlog
 
-from oxlo.engines.serving.work import Job
 from oxlo.errors import EngineFailed, InternalError
 from oxlo.media import sniff
 from oxlo.objects.errors import CannotKeep
 from oxlo.objects.links import Signer
 from oxlo.objects.store import Objects
+from oxlo.serving.work import Job
 from oxlo.wire.media import Keep, Kept
 
 log = structlog.get_logger()

@@ -6,7 +6,6 @@ import os
 import structlog
 
 from oxlo import unixserver
-from oxlo.engines.serving.work import Workers
 from oxlo.media import pictures
 from oxlo.media.addresses import Policy
 from oxlo.media.app import Media
@@ -15,6 +14,7 @@ from oxlo.media.inspect import Inspector
 from oxlo.media.keeping import Keeper
 from oxlo.objects.links import Signer
 from oxlo.objects.store import Objects
+from oxlo.serving.work import Workers
 from oxlo.settings import Settings
 
 log = structlog.get_logger()

@@ -12,11 +12,11 @@ from oxlo.engines.detection.classes import COCO, Classes, named
 from oxlo.engines.detection.config import Config
 from oxlo.engines.detection.detector import Detector, Family
 from oxlo.engines.detection.service import Detection, asked
-from oxlo.engines.serving import forms
-from oxlo.engines.serving.app import Engine
-from oxlo.engines.serving.process import main
-from oxlo.engines.serving.work import Workers
 from oxlo.engines.sessions import session
+from oxlo.serving import forms
+from oxlo.serving.app import Engine
+from oxlo.serving.process import main
+from oxlo.serving.work import Workers
 
 #: A CenterNet of ours takes bytes as they are: its first layer scales them.
 _FAMILIES = {"yolo": Family(1 / 255, yolo.boxes), "centernet": Family(1, centernet.boxes)}

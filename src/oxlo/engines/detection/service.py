@@ -10,7 +10,7 @@ from oxlo.engines.detection import picture
 from oxlo.engines.detection.boxes import Boxes
 from oxlo.engines.detection.classes import Classes
 from oxlo.engines.detection.detector import Detector
-from oxlo.engines.serving.work import Job
+from oxlo.serving.work import Job
 from oxlo.wire.decode import refused
 
 

@@ -14,7 +14,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from oxlo.engines.detection.graph import Array, Graph, Node
-from oxlo.engines.serving.process import CannotLoad
+from oxlo.serving.process import CannotLoad
 
 _OPSET = 17
 #: Where (batch, height, width, channels) are in ONNX's order.

@@ -1,4 +1,4 @@
-"""The dialect of our own engines (`engines/serving`): OpenAI's, and they measure what they take."""
+"""The dialect of our own engines (`serving`): OpenAI's, and they measure what they take."""
 
 import msgspec
 

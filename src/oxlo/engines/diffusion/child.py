@@ -5,8 +5,8 @@ import os
 import msgspec
 
 from oxlo.engines.diffusion.config import Config
-from oxlo.engines.serving.app import Engine
-from oxlo.engines.serving.process import main
+from oxlo.serving.app import Engine
+from oxlo.serving.process import main
 
 
 def load(line: bytes) -> Engine:

@@ -8,7 +8,7 @@ import torch
 import transformers
 
 from oxlo.engines.diffusion.config import Config, Sampler
-from oxlo.engines.serving.process import CannotLoad
+from oxlo.serving.process import CannotLoad
 
 #: The classes behind the names of samplers, and what they are told beside their settings.
 _SAMPLERS: dict[Sampler, tuple[str, dict[str, object]]] = {

@@ -17,10 +17,10 @@ from oxlo.engines.diffusion.prompt import Read, Reader
 from oxlo.engines.diffusion.reply import reply
 from oxlo.engines.diffusion.studio import Studio
 from oxlo.engines.diffusion.wish import Wish, read, read_form
-from oxlo.engines.serving import forms
-from oxlo.engines.serving.app import Engine
-from oxlo.engines.serving.work import Job, Workers
 from oxlo.errors import ContextLengthExceeded
+from oxlo.serving import forms
+from oxlo.serving.app import Engine
+from oxlo.serving.work import Job, Workers
 from oxlo.wire.sizes import spelt
 
 #: Seeds that are chosen for a caller who names none.

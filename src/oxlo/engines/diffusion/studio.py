@@ -11,9 +11,9 @@ from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
 
 from oxlo.engines.diffusion.drawing import Drawing, Words
 from oxlo.engines.diffusion.prompt import TOKENIZERS
-from oxlo.engines.serving.process import CannotLoad
-from oxlo.engines.serving.work import Job
 from oxlo.errors import BadRequest
+from oxlo.serving.process import CannotLoad
+from oxlo.serving.work import Job
 from oxlo.wire.decode import unsupported
 
 if TYPE_CHECKING:

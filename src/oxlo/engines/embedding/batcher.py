@@ -14,7 +14,7 @@ import numpy as np
 
 from oxlo.engines.embedding.batching import Costs, choose
 from oxlo.engines.embedding.encoder import RunFailed, Vectors
-from oxlo.engines.serving.work import Job
+from oxlo.serving.work import Job
 
 Rows = Sequence[Sequence[int]]
 

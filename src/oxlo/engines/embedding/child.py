@@ -15,10 +15,10 @@ from oxlo.engines.embedding.config import Config
 from oxlo.engines.embedding.encoder import Encoder
 from oxlo.engines.embedding.service import Embedding
 from oxlo.engines.embedding.texts import Texts
-from oxlo.engines.serving.app import Engine
-from oxlo.engines.serving.process import main
-from oxlo.engines.serving.work import Workers
 from oxlo.engines.sessions import session
+from oxlo.serving.app import Engine
+from oxlo.serving.process import main
+from oxlo.serving.work import Workers
 
 #: Bytes of a request up to which its texts are short, and their run takes some milliseconds.
 _BRIEF = 512

@@ -9,7 +9,7 @@ import numpy as np
 from oxlo.engines.embedding.batcher import Batcher
 from oxlo.engines.embedding.encoder import Vectors, unit
 from oxlo.engines.embedding.texts import Texts
-from oxlo.engines.serving.work import Job
+from oxlo.serving.work import Job
 from oxlo.wire.decode import Decoder, invalid
 from oxlo.wire.embeddings import EmbeddingRequest, check_items
 

@@ -13,10 +13,10 @@ from oxlo.engines.audio.encoder import FORMATS, Encoder
 from oxlo.engines.kokoro.config import Config
 from oxlo.engines.kokoro.script import Script
 from oxlo.engines.kokoro.speaker import RATE, Speaker
-from oxlo.engines.serving import streams
-from oxlo.engines.serving.app import Engine
-from oxlo.engines.serving.process import main
-from oxlo.engines.serving.work import Job, Workers
+from oxlo.serving import streams
+from oxlo.serving.app import Engine
+from oxlo.serving.process import main
+from oxlo.serving.work import Job, Workers
 from oxlo.wire.decode import Decoder
 from oxlo.wire.speech import MEDIA_TYPES, SpeechRequest
 

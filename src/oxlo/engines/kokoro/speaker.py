@@ -11,8 +11,8 @@ from kokoro_onnx import Kokoro
 from oxlo.engines.audio.tempo import Tempo
 from oxlo.engines.kokoro.config import Config, Voice
 from oxlo.engines.kokoro.script import Script
-from oxlo.engines.serving.process import CannotLoad
 from oxlo.engines.sessions import session
+from oxlo.serving.process import CannotLoad
 from oxlo.wire.decode import invalid
 
 #: Samples a second that the model makes.

@@ -10,15 +10,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from oxlo.engines.audio.recording import Recording
-from oxlo.engines.serving import forms, streams
-from oxlo.engines.serving.app import Engine
-from oxlo.engines.serving.process import main
-from oxlo.engines.serving.work import Job, Workers
 from oxlo.engines.whisper import formats
 from oxlo.engines.whisper.asked import Asked
 from oxlo.engines.whisper.config import Config
 from oxlo.engines.whisper.model import load
 from oxlo.engines.whisper.transcript import Transcript, Wish
+from oxlo.serving import forms, streams
+from oxlo.serving.app import Engine
+from oxlo.serving.process import main
+from oxlo.serving.work import Job, Workers
 from oxlo.wire import languages
 from oxlo.wire.decode import refused
 from oxlo.wire.transcription import check

@@ -8,8 +8,8 @@ from typing import Any
 
 from faster_whisper import WhisperModel
 
-from oxlo.engines.serving.process import CannotLoad
 from oxlo.engines.whisper.config import Config
+from oxlo.serving.process import CannotLoad
 
 
 class Watched:

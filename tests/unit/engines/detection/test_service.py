@@ -20,9 +20,9 @@ from oxlo.engines.detection import child
 from oxlo.engines.detection.config import Config
 from oxlo.engines.detection.service import asked
 from oxlo.engines.onnx import Onnx
-from oxlo.engines.serving.work import Job, Workers
 from oxlo.errors import BadRequest
 from oxlo.hardware.sizing import Machine
+from oxlo.serving.work import Job, Workers
 from oxlo.settings import Settings
 
 Look = Callable[..., dict[str, Any]]

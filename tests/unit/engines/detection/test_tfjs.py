@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from oxlo.engines.detection.tfjs import convert
-from oxlo.engines.serving.process import CannotLoad
 from oxlo.engines.sessions import session
+from oxlo.serving.process import CannotLoad
 
 Array = npt.NDArray[Any]
 Made = Callable[..., list[Array]]

@@ -10,7 +10,7 @@ import pytest
 from oxlo.engines.embedding.batcher import Batcher, Rows
 from oxlo.engines.embedding.batching import Costs
 from oxlo.engines.embedding.encoder import RunFailed, Vectors
-from oxlo.engines.serving.work import Cancelled, Job, Workers
+from oxlo.serving.work import Cancelled, Job, Workers
 
 
 class Gated:

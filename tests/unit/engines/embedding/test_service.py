@@ -16,10 +16,10 @@ from oxlo.engines.base import EngineSpec
 from oxlo.engines.embedding import child
 from oxlo.engines.embedding.config import Config
 from oxlo.engines.onnx import Onnx
-from oxlo.engines.serving.process import CannotLoad
-from oxlo.engines.serving.work import Job, Workers
 from oxlo.errors import ApiError, BadRequest, ContextLengthExceeded
 from oxlo.hardware.sizing import Machine
+from oxlo.serving.process import CannotLoad
+from oxlo.serving.work import Job, Workers
 from oxlo.settings import Settings
 
 pytestmark = pytest.mark.engine

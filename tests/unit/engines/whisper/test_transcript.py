@@ -11,8 +11,8 @@ from faster_whisper.transcribe import Segment, Word
 
 from oxlo.engines.audio.passages import Passage
 from oxlo.engines.audio.recording import Recording
-from oxlo.engines.serving.work import Cancelled
 from oxlo.engines.whisper.transcript import Transcript, Wish
+from oxlo.serving.work import Cancelled
 
 WISH = Wish(
     task="transcribe", language=None, prompt=None, temperature=0, words=True, vad=False, beam_size=5

@@ -10,8 +10,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from oxlo.engines.serving.work import Cancelled, Workers
 from oxlo.errors import ApiError, InternalError, InvalidApiKey
+from oxlo.serving.work import Cancelled, Workers
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import ctypes
 import gc
 from pathlib import Path
 
-from oxlo.engines.serving.work import Workers
+from oxlo.serving.work import Workers
 
 #: Seconds between two looks.
 LOOK = 5.0

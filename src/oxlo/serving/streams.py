@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from oxlo.engines.serving.work import Cancelled, Job, Workers, gone
+from oxlo.serving.work import Cancelled, Job, Workers, gone
 
 
 async def reply(

@@ -5,7 +5,7 @@ import threading
 
 from starlette.requests import Request
 
-from oxlo.engines.serving.work import Workers
+from oxlo.serving.work import Workers
 
 
 async def _silent() -> dict[str, object]:

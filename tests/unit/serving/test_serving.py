@@ -17,9 +17,9 @@ import sys, threading
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from oxlo.engines.serving.app import Engine
-from oxlo.engines.serving.process import CannotLoad, main
-from oxlo.engines.serving.work import Job, Workers
+from oxlo.serving.app import Engine
+from oxlo.serving.process import CannotLoad, main
+from oxlo.serving.work import Job, Workers
 from oxlo.errors import BadRequest
 
 workers = Workers(1)

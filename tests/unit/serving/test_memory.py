@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from oxlo.engines.serving.memory import outgrown
-from oxlo.engines.serving.work import Workers
+from oxlo.serving.memory import outgrown
+from oxlo.serving.work import Workers
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
 
 
 TAKES = """
-from oxlo.engines.serving.memory import resident_mb
+from oxlo.serving.memory import resident_mb
 
 before = resident_mb()
 block = b"\\1" * (64 << 20)

@@ -16,11 +16,11 @@ from collections.abc import Callable
 import uvicorn
 import uvloop
 
-from oxlo.engines.serving.app import Engine, application
-from oxlo.engines.serving.channel import fail, say
-from oxlo.engines.serving.confine import no_connections
-from oxlo.engines.serving.gathering import GatheringProtocol
-from oxlo.engines.serving.memory import give_back, outgrown
+from oxlo.serving.app import Engine, application
+from oxlo.serving.channel import fail, say
+from oxlo.serving.confine import no_connections
+from oxlo.serving.gathering import GatheringProtocol
+from oxlo.serving.memory import give_back, outgrown
 
 #: Seconds that running calls get at SIGTERM: the fleet has let them finish before.
 _GRACE = 3

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from oxlo.engines.serving.gathering import Gathering
+from oxlo.serving.gathering import Gathering
 
 
 class Recorded(asyncio.Transport):

@@ -8,7 +8,7 @@ import pytest
 
 CONNECT = """
 import socket, sys, threading
-from oxlo.engines.serving.confine import no_connections
+from oxlo.serving.confine import no_connections
 
 confined = no_connections()
 port = int(sys.argv[1])
