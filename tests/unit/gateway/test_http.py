@@ -279,7 +279,7 @@ async def test_half_closed_is_gone(served: Served) -> None:
     served.echo.hold = True
     reader, writer = await served.connect()
     writer.write(post(b"half", b""))
-    await served.until(lambda: served.echo.bodies)
+    await until(lambda: served.echo.bodies)
     writer.write_eof()
     assert await reader.read() == b""
     assert served.echo.gone_count == 1
