@@ -8,7 +8,7 @@ from oxlo.plans import Plan
 from oxlo.snippets import Category
 
 #: What the Python program shows, as far as a model for it is ready; `vision` and `detection` look
-#: at a photograph, which not everybody has at hand.
+#: at a picture, which not everybody has at hand.
 _PYTHON: tuple[Category, ...] = (
     "chat",
     "streaming",
@@ -17,7 +17,7 @@ _PYTHON: tuple[Category, ...] = (
     "speech",
     "transcription",
 )
-_PHOTOGRAPH: tuple[Category, ...] = ("vision", "detection")
+_PICTURE: tuple[Category, ...] = ("vision", "detection")
 
 
 def banner(base_url: str, key: str | None, plan: Plan, models: Sequence[Model], portal: str) -> str:
@@ -35,24 +35,24 @@ def banner(base_url: str, key: str | None, plan: Plan, models: Sequence[Model], 
 
 def _calls(base: str, key: str, models: Sequence[Model]) -> list[str]:
     """A call with curl, a program that calls a model for each category, calls with pictures."""
-    shown = [(category, model) for category in _PYTHON if (model := _able(category, models))]
+    shown = [(category, model.id) for category in _PYTHON if (model := _able(category, models))]
     lines: list[str] = []
-    for category, model in shown[:1]:
-        lines += ["Ask with curl:", snippets.render(category, "curl", base, key, model)]
+    for category, name in shown[:1]:
+        lines += ["Ask with curl:", snippets.render(category, "curl", base, key, name)]
     if shown:
         lines += ["Or with Python (pip install openai):", snippets.program(shown, base, key)]
-    for category in _PHOTOGRAPH:
+    for category in _PICTURE:
         if model := _able(category, models):
-            text = snippets.render(category, "curl", base, key, model)
-            lines += [f"With a photograph of yours, photo.jpg, for {category}:", text]
+            # What it makes of photographs differs too much to be left unsaid.
+            lines += [f"With a picture of yours, photo.jpg, for {category}. {model.description}"]
+            lines += [snippets.render(category, "curl", base, key, model.id)]
     return [line for text in lines for line in ("", text.rstrip())]
 
 
-def _able(category: Category, models: Sequence[Model]) -> str | None:
+def _able(category: Category, models: Sequence[Model]) -> Model | None:
     """The largest of the models that answer such calls; of equals the first."""
     fitting = [m for m in models if category in snippets.for_abilities(m.abilities)]
-    best = max(fitting, key=lambda model: model.billions or 0, default=None)
-    return best.id if best else None
+    return max(fitting, key=lambda model: model.billions or 0, default=None)
 
 
 KEEP = "Keep the key now: it is not shown again."

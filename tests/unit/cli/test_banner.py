@@ -21,7 +21,7 @@ def printed(*models: str) -> str:
 
 def program(text: str) -> str:
     after = text.partition("(pip install openai):")[2]
-    return after.partition("With a photo")[0].partition("Stop with")[0]
+    return after.partition("With a picture")[0].partition("Stop with")[0]
 
 
 def test_each_kind_of_model_has_its_call() -> None:
@@ -61,7 +61,7 @@ def test_speech_is_made_before_it_is_heard() -> None:
     assert shown.index('write_to_file("speech.mp3")') < shown.index('open("speech.mp3", "rb")')
 
 
-def test_what_needs_a_photograph_stands_apart() -> None:
+def test_what_needs_a_picture_stands_apart() -> None:
     """The program runs to its end without one."""
     text = printed("smollm2-135m", "centernet-mobilenetv3")
     assert "photo.jpg" not in program(text)
@@ -69,10 +69,12 @@ def test_what_needs_a_photograph_stands_apart() -> None:
 
 
 def test_the_full_starter_set() -> None:
-    """Chats go to the model for chats, photographs to the one that sees."""
+    """Chats go to the model for chats, pictures to the one that sees, which says what it is for."""
     text = printed(*STARTER["full"])
     assert re.findall(r'model="([^"]+)"', program(text))[0] == "qwen2.5-coder-0.5b"
-    assert '"model": "tiny-sight"' in text.partition("for vision")[2]
+    vision = text.partition("for vision")[2]
+    assert '"model": "tiny-sight"' in vision
+    assert "of no use for photographs" in vision
 
 
 def test_nothing_to_call() -> None:
