@@ -62,6 +62,7 @@ async def test_what_was_sent_instead(start: Start, sent: str, words: str) -> Non
     assert answer.status == 401
     assert words in message
     assert "/dashboard/api-keys" in message
+    assert answer.headers["www-authenticate"].startswith("bearer ")
     assert sent not in message or not any(c.isdigit() for c in sent)
 
 

@@ -186,9 +186,10 @@ class Exchange:
 
     def reply(self, status: int, head: bytes, body: bytes) -> None:
         """Send a whole reply; `head` holds header lines beside those in `self.head`."""
-        closing = b"connection: close\r\n" if self.close else b""
         if status == 204:  # it has no body, and may not speak of one
-            self.connection.write(b"%b%b%b%b\r\n" % (status_line(status), self.head, head, closing))
+            self.connection.write(
+                b"%b%b%b%b\r\n" % (status_line(status), self.head, head, self._persistence())
+            )
             self.finish()
             return
         length = number(len(body))
@@ -196,7 +197,7 @@ class Exchange:
             body = b""
         self.connection.write(
             b"%b%b%b%bcontent-length: %b\r\n\r\n%b"
-            % (status_line(status), self.head, head, closing, length, body)
+            % (status_line(status), self.head, head, self._persistence(), length, body)
         )
         self.finish()
 
@@ -216,10 +217,15 @@ class Exchange:
         self._streaming = True
         self._chunked = not self.http10
         self.close = self.close or self.http10
-        closing = b"connection: close\r\n" if self.close else b""
         framing = b"transfer-encoding: chunked\r\n\r\n" if self._chunked else b"\r\n"
-        head = b"".join((status_line(status), self.head, head, closing, framing))
+        head = b"".join((status_line(status), self.head, head, self._persistence(), framing))
         self.connection.write(head + self._frame(first))
+
+    def _persistence(self) -> bytes:
+        """Whether the connection stays, where that is not the version's default."""
+        if self.close:
+            return b"connection: close\r\n"
+        return b"connection: keep-alive\r\n" if self.http10 else b""
 
     def send(self, data: bytes) -> None:
         """Send a piece of a reply that `begin` started."""

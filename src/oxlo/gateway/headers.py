@@ -11,6 +11,8 @@ from oxlo.ledger.windows import Window, tightest
 
 #: The version of OpenAI's API that we speak.
 OPENAI_VERSION: Final = b"openai-version: 2020-10-01\r\n"
+#: RFC 9110 has every 401 name a way to log in.
+_CHALLENGE: Final = b'www-authenticate: Bearer realm="Oxlo API"\r\n'
 EXPOSED = (
     b"x-request-id, retry-after, x-should-retry, openai-processing-ms, openai-version, "
     b"x-ratelimit-limit-requests, x-ratelimit-remaining-requests, x-ratelimit-reset-requests, "
@@ -39,8 +41,10 @@ def number(value: int) -> bytes:
 
 
 def error_head(error: ApiError) -> bytes:
-    """Header lines that an error adds: type, when to retry, whether to."""
+    """Header lines that an error adds: type, how to log in, when to retry, whether to."""
     lines = [JSON]
+    if error.status == 401:
+        lines.append(_CHALLENGE)
     if error.retry_after is not None:
         lines.append(b"retry-after: %d\r\n" % error.retry_after)
     if error.should_retry is not None:

@@ -73,6 +73,15 @@ async def test_http10_closes(served: Served) -> None:
     assert answer.endswith(b"/old|")
 
 
+async def test_http10_stays(served: Served) -> None:
+    """HTTP/1.0 that asks to stay is told that it may, which it does not take for granted."""
+    reader, writer = await served.connect()
+    for target in (b"/one", b"/two"):
+        writer.write(b"GET %b HTTP/1.0\r\nconnection: keep-alive\r\n\r\n" % target)
+        assert b"connection: keep-alive\r\n" in await reader.readuntil(b"\r\n\r\n")
+        assert await reader.readexactly(len(target) + 1) == target + b"|"
+
+
 async def test_expect_continue(served: Served) -> None:
     """A client that asks first is told to go on."""
     reader, writer = await served.connect()
