@@ -55,6 +55,17 @@ async def test_fails_as_the_call_would(start: Start, fields: dict[str, Any], cod
     assert (tried.status, tried.code, tried.body) == (made.status, code, made.body)
 
 
+async def test_neither_yes_nor_no(start: Start) -> None:
+    """A value that says neither is refused, to those who have a key; no call is made of it."""
+    platform = await start()
+    for key, status in ((None, 400), ("", 401)):
+        answer = await platform.call(
+            "POST", "/v1/chat/completions", chat(), {"x-oxlo-dry-run": "maybe"}, key
+        )
+        assert answer.status == status
+    assert not platform.engine.calls
+
+
 async def test_limits_reached(start: Start) -> None:
     """A minute that is used up is a 429, for the dry run as for the call."""
     platform = await start()

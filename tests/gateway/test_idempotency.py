@@ -185,9 +185,10 @@ async def test_odd_keys(start: Start, value: str) -> None:
 
 
 async def test_needs_a_key_that_is_known(start: Start) -> None:
-    """Who is not known is told so, key or not."""
+    """Who is not known is told so, key or not, and nothing else that is wrong."""
     platform = await start()
     assert (await platform.call("POST", CHAT, chat(), keyed(), "sk_nobody")).status == 401
+    assert (await platform.call("POST", CHAT, chat(), keyed("a b"), "")).status == 401
 
 
 async def test_large_bodies(start: Start) -> None:

@@ -38,14 +38,16 @@ _YES_NO = {b"1": True, b"true": True, b"0": False, b"false": False}
 
 
 def wanted(given: Mapping[bytes, bytes]) -> bool:
-    """Whether the head asks for a dry run. Raises BadRequest for what says neither yes nor no."""
+    """Whether the head asks for a dry run; what says neither yes nor no must not become a call."""
     value = given.get(HEADER)
-    if value is None:
-        return False
-    answer = _YES_NO.get(value.lower())
-    if answer is None:
+    return value is not None and _YES_NO.get(value.lower(), True)
+
+
+def check(given: Mapping[bytes, bytes]) -> None:
+    """Raises BadRequest for what says neither yes nor no."""
+    value = given.get(HEADER)
+    if value is not None and value.lower() not in _YES_NO:
         raise BadRequest("X-Oxlo-Dry-Run takes 1 or 0.", param="X-Oxlo-Dry-Run")
-    return answer
 
 
 class Brake:

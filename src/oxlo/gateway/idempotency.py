@@ -12,7 +12,7 @@ Only answers that counted are kept. A client that sends no key pays for none of 
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from oxlo.errors import ApiError, BadRequest, Conflict, Overloaded
 from oxlo.gateway import headers, receipts
@@ -34,14 +34,16 @@ _OF_A_MOMENT = (b"x-ratelimit-", b"openai-processing-ms", b"openai-version", b"x
 _BOUNDARY = re.compile(rb'boundary="?([^";,]+)"?', re.IGNORECASE)
 
 
-def checked(given: bytes) -> str:
-    """The key that a client sent. Raises BadRequest."""
-    if not 1 <= len(given) <= KEY_MAX or not all(0x21 <= byte <= 0x7E for byte in given):
+def check(given: Mapping[bytes, bytes]) -> None:
+    """Check the key, where a client sent one. Raises BadRequest."""
+    key = given.get(HEADER)
+    if key is None:
+        return
+    if not 1 <= len(key) <= KEY_MAX or not all(0x21 <= byte <= 0x7E for byte in key):
         raise BadRequest(
             f"An Idempotency-Key has 1 to {KEY_MAX} visible ASCII characters, without spaces.",
             param="Idempotency-Key",
         )
-    return given.decode("ascii")
 
 
 def fingerprint(path: str, content_type: bytes, body: bytes) -> str:
@@ -75,13 +77,13 @@ class Keyed:
     """The handler of one exchange that sent a key."""
 
     def __init__(
-        self, idempotency: Idempotency, exchange: Exchange, endpoint: Endpoint, key: str
+        self, idempotency: Idempotency, exchange: Exchange, endpoint: Endpoint, key: bytes
     ) -> None:
         self._idempotency = idempotency
         self._gateway = idempotency.gateway
         self.exchange = exchange
         self._endpoint = endpoint
-        self._key = key
+        self._key = key.decode("latin-1")
         self._name = ""
         self._fingerprint = ""
         self._caller: Caller

@@ -118,11 +118,13 @@ class Routes:
         if dryrun.wanted(given):
             call: Call | Keyed = dryrun.DryRun(gateway, exchange, endpoint, self._brake)
         elif idempotency.HEADER in given:
-            key = idempotency.checked(given[idempotency.HEADER])
-            call = Keyed(self._kept, exchange, endpoint, key)
+            call = Keyed(self._kept, exchange, endpoint, given[idempotency.HEADER])
         else:
             call = Call(gateway, exchange, endpoint)
         gateway.authenticate(exchange, endpoint.name, call.admit)
+        # Nobody without a key is told what else is wrong.
+        dryrun.check(given)
+        idempotency.check(given)
         content.check(exchange, endpoint)
         return call
 

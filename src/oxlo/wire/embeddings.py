@@ -9,6 +9,7 @@ from oxlo.catalogue.parameters import parameters
 from oxlo.wire.decode import Decoder, invalid, unsupported
 from oxlo.wire.ranges import check_ranges
 from oxlo.wire.request import Whole
+from oxlo.wire.shapes.completions import Token
 
 #: OpenAI's own bound; the plan's input cap holds for each item (D17).
 MAX_ITEMS = 2048
@@ -17,7 +18,7 @@ MAX_ITEMS = 2048
 class EmbeddingRequest(msgspec.Struct, Whole, kw_only=True):
     """Texts, or what a tokenizer made of them, to be placed in a model's space."""
 
-    input: str | list[str | int | list[int]]
+    input: str | list[str | Token | list[Token]]
     #: As the docs have it, for clients that name none.
     model: str = "bge-large"
     encoding_format: Literal["float", "base64"] | None = None

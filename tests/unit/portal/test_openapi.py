@@ -1,14 +1,22 @@
 """The description of the API: true to the types, its examples valid."""
 
+import json
+import re
 from typing import Any
 
 import msgspec
 import pytest
 
+from oxlo.control import requests
+from oxlo.control.usage import grouping
+from oxlo.errors import BadRequest
 from oxlo.gateway.endpoints import INFERENCE
+from oxlo.gateway.idempotency import KEY_MAX
 from oxlo.portal.manual.library import Library
+from oxlo.portal.openapi import replies
+from oxlo.portal.openapi.bounds import BOUNDS
 from oxlo.portal.openapi.document import document, example, problems
-from oxlo.portal.openapi.operations import OPERATIONS, Operation
+from oxlo.portal.openapi.operations import HEADERS, OPERATIONS, Operation
 
 LIBRARY = Library.here("https://ai.example.org")
 
@@ -42,6 +50,75 @@ def test_requests_are_valid(op: Operation) -> None:
     assert unknown == ()
 
 
+def fields(kind: str) -> dict[str, Any]:
+    """The described fields of a type."""
+    return dict(WHOLE["components"]["schemas"][kind]["properties"])
+
+
+def beyond(kind: str, field: str) -> list[Any]:
+    """Values just outside of what a field's description allows."""
+    said = fields(kind)[field]
+    return [value for one in said.get("anyOf", [said]) for value in outside(one)]
+
+
+def outside(said: dict[str, Any]) -> list[Any]:
+    """Values that one schema does not take."""
+    found: list[Any] = []
+    if "maxItems" in said:
+        found.append([inside(said["items"])] * (said["maxItems"] + 1))
+    if "minItems" in said:
+        found.append([])
+    if "minLength" in said:
+        found.append("")
+    if "minimum" in said:
+        found.append(said["minimum"] - 1)
+    if "maximum" in said:
+        found.append(said["maximum"] + 1)
+    if "maxProperties" in said:
+        found.append(dict.fromkeys(map(str, range(said["maxProperties"] + 1)), ""))
+    if "propertyNames" in said:
+        found.append({"no number": 1})
+    return found
+
+
+def inside(said: dict[str, Any]) -> Any:
+    """A value that a schema of an item takes."""
+    if "$ref" in said:
+        return {"name": "f"}
+    if "properties" in said:
+        return {"type": "function", "function": {"name": "f"}}
+    return {"string": "a", "integer": 1, "array": [1]}[said["type"]]
+
+
+BEYOND = [
+    (op, field, value)
+    for op in POSTS
+    if op.body.__name__ in BOUNDS
+    for field in BOUNDS[op.body.__name__]
+    for value in beyond(op.body.__name__, field)
+]
+
+
+@pytest.mark.parametrize(("op", "field", "value"), BEYOND)
+def test_bounds_are_those_of_the_decoder(op: Operation, field: str, value: Any) -> None:
+    """What lies outside a described bound is refused, by the decoder and for that field."""
+    endpoint = next(e for e in INFERENCE if e.path == op.path)
+    with pytest.raises(BadRequest) as caught:
+        endpoint.decode(msgspec.json.encode((op.example or {}) | {field: value}))
+    assert (caught.value.param or "").split("[")[0] == field
+
+
+def test_parameters_are_those_that_are_checked() -> None:
+    """Ranges and choices of the query are the ones that its readers have."""
+    found = {p.name: p.schema for op in OPERATIONS for p in op.parameters}
+    limit = found["limit"]
+    assert (limit["maximum"], limit["default"]) == (requests.MOST, requests.DEFAULT_LIMIT)
+    assert grouping(",".join(found["by"]["items"]["enum"]))
+    (key,) = (p.schema["pattern"] for p in HEADERS if p.name == "Idempotency-Key")
+    for length, fine in ((1, True), (KEY_MAX, True), (KEY_MAX + 1, False), (0, False)):
+        assert bool(re.search(key, "k" * length)) is fine
+
+
 @pytest.mark.parametrize("op", OPERATIONS, ids=name)
 def test_replies_are_valid(op: Operation) -> None:
     """Each example of a reply, which the documentation shows, has the described type."""
@@ -49,6 +126,14 @@ def test_replies_are_valid(op: Operation) -> None:
     if shown is not None:
         msgspec.convert(shown, op.reply)
         assert set(shown) <= set(op.reply.__struct_encode_fields__), "fields that are not described"
+
+
+def test_dry_runs_are_described() -> None:
+    """The manual's example of a dry run has the described type."""
+    shown = json.loads(read("api/dry-run").split("```json\n")[1].split("```")[0])
+    msgspec.convert(shown, replies.DryRunReply)
+    assert "DryRunReply" in WHOLE["components"]["schemas"]
+    assert set(shown) == set(replies.DryRunReply.__struct_encode_fields__)
 
 
 def test_most_replies_have_examples() -> None:
@@ -77,7 +162,7 @@ def test_operations_are_told_apart() -> None:
     """Ids are unique; each path parameter is described."""
     assert len({op.id for op in OPERATIONS}) == len(OPERATIONS)
     for op in OPERATIONS:
-        inside = [p for p, place, _ in op.parameters if place == "path"]
+        inside = [p.name for p in op.parameters if p.place == "path"]
         assert all(f"{{{parameter}}}" in op.path for parameter in inside)
         assert op.path.count("{") == len(inside)
 

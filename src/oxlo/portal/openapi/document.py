@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 
 from oxlo import __version__
-from oxlo.catalogue import Parameter
+from oxlo.catalogue import Parameter as Published
 from oxlo.catalogue.abilities import shared
 from oxlo.errors import ApiError
 from oxlo.portal.openapi import replies
-from oxlo.portal.openapi.operations import HEADERS, MEANINGS, OPERATIONS, TAGS, Operation
+from oxlo.portal.openapi.bounds import BESIDE, bounded
+from oxlo.portal.openapi.operations import HEADERS, MEANINGS, OPERATIONS, TAGS, Operation, Parameter
 
 Json = dict[str, Any]
 #: (slug) -> the Markdown of a page; "" where there is none.
@@ -30,7 +31,10 @@ def document(base_url: str, read: Read) -> Json:
     """The whole document as JSON."""
     bodies = {op.body for op in OPERATIONS if op.body}
     answers = {op.reply for op in OPERATIONS if op.reply is not bytes}
-    types = sorted(bodies | answers | {replies.ErrorReply}, key=lambda kind: str(kind.__name__))
+    # A dry run's reply is no alternative of each operation's: clients made from the document would
+    # have to tell the two apart after every call.
+    named = bodies | answers | {replies.ErrorReply, replies.DryRunReply, *BESIDE}
+    types = sorted(named, key=lambda kind: str(kind.__name__))
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
     for op in OPERATIONS:
         if op.body:
@@ -48,7 +52,7 @@ def document(base_url: str, read: Read) -> Json:
         "tags": [{"name": name, "description": said} for name, said in TAGS.items()],
         "paths": _paths(base_url, read),
         "components": {
-            "schemas": {name: _plain(schema) for name, schema in schemas.items()},
+            "schemas": {name: _plain(name, schema) for name, schema in schemas.items()},
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             "responses": {"Error": _error(read)},
         },
@@ -73,20 +77,22 @@ def _operation(op: Operation, base_url: str, read: Read) -> Json:
     }
     parameters = [*op.parameters, *(HEADERS if op.body else ())]
     if parameters:
-        said["parameters"] = [_parameter(*parameter) for parameter in parameters]
+        said["parameters"] = [_parameter(parameter) for parameter in parameters]
     if op.body:
         said["requestBody"] = {"required": True, "content": _content(op)}
     return said
 
 
-def _parameter(name: str, place: str, meaning: str) -> Json:
-    return {
-        "name": name,
-        "in": place,
-        "required": place == "path",
-        "description": meaning,
-        "schema": {"type": "string"},
+def _parameter(parameter: Parameter) -> Json:
+    said: Json = {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.place == "path",
+        "description": parameter.meaning,
+        "schema": dict(parameter.schema),
     }
+    # Lists of a query are comma-separated here.
+    return said | ({"explode": False} if parameter.schema.get("type") == "array" else {})
 
 
 def _content(op: Operation) -> Json:
@@ -133,7 +139,7 @@ def first_line(kind: Any) -> str:
     return str(kind.__doc__).strip().split("\n\n")[0]
 
 
-def _enrich(schema: Json, known: Mapping[str, Parameter]) -> None:
+def _enrich(schema: Json, known: Mapping[str, Published]) -> None:
     """Add what the catalogue publishes of each field: meaning, range, default."""
     for name, field in schema["properties"].items():
         parameter = known.get(name)
@@ -148,13 +154,13 @@ def _enrich(schema: Json, known: Mapping[str, Parameter]) -> None:
             field |= _range(parameter)
 
 
-def _other(parameter: Parameter, field: Json) -> bool:
+def _other(parameter: Published, field: Json) -> bool:
     """Whether the field only shares the parameter's name: a completion's `logprobs` is a count."""
     types = {one.get("type") for one in field.get("anyOf", [field])}
     return parameter.type == "bool" and "boolean" not in types
 
 
-def _range(parameter: Parameter) -> Json:
+def _range(parameter: Published) -> Json:
     bounds = {"minimum": parameter.min, "maximum": parameter.max}
     return {
         name: int(value) if value == int(value) else value
@@ -163,14 +169,16 @@ def _range(parameter: Parameter) -> Json:
     }
 
 
-def _plain(schema: Json) -> Json:
+def _plain(kind: str, schema: Json) -> Json:
     """A schema without what msgspec says of `None`: an absent field and null mean the same."""
     made = dict(schema)
     made.pop("title", None)
     if "description" in made:
         made["description"] = " ".join(str(made["description"]).split("\n\n")[0].split())
     if "properties" in made:
-        made["properties"] = {name: _field(one) for name, one in made["properties"].items()}
+        made["properties"] = {
+            name: bounded(kind, name, _field(one)) for name, one in made["properties"].items()
+        }
         if not made.get("required"):
             made.pop("required", None)
     return made

@@ -1,8 +1,10 @@
 """Every address of the API: what it takes, what it answers, and an example of both."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from oxlo.portal.openapi import replies
+from oxlo.store.usage import BY
 from oxlo.wire.detection import DetectRequest
 from oxlo.wire.embeddings import EmbeddingRequest
 from oxlo.wire.images import EditRequest, ImageRequest
@@ -19,14 +21,33 @@ _PIXEL = (
 )
 #: Where a parameter stands.
 Place = Literal["path", "query", "header"]
+_TEXT = {"type": "string"}
+_NAME = {"type": "string", "minLength": 1}
+
+
+class Parameter(NamedTuple):
+    """What stands in the path, the query or the head of a request."""
+
+    name: str
+    place: Place
+    meaning: str
+    schema: Mapping[str, Any] = _TEXT
+
+
 #: What every call of an engine takes.
-HEADERS: tuple[tuple[str, Place, str], ...] = (
-    (
+HEADERS = (
+    Parameter(
         "Idempotency-Key",
         "header",
         "Of your choice: a call that is sent again with it gets the first answer, and counts once.",
+        {"type": "string", "pattern": "^[!-~]{1,255}$"},
     ),
-    ("X-Oxlo-Dry-Run", "header", "With 1, the call is not made: the reply says what would be."),
+    Parameter(
+        "X-Oxlo-Dry-Run",
+        "header",
+        "With 1, the call is not made: the reply, a DryRunReply, says what would be.",
+        {"enum": ["1", "0", "true", "false"]},
+    ),
 )
 
 
@@ -50,8 +71,8 @@ class Operation(NamedTuple):
     form: Literal["no", "too", "only"] = "no"
     #: Which of the page's blocks of JSON is an example of the reply; None: the reply is no JSON.
     shown: int | None = 0
-    #: Parameters of the path and the query: (name, place, meaning).
-    parameters: tuple[tuple[str, Place, str], ...] = ()
+    #: Parameters of the path and the query.
+    parameters: tuple[Parameter, ...] = ()
 
 
 #: The groups of operations, in the order of the reference.
@@ -108,7 +129,13 @@ MEANINGS = {
     "repetition_penalty": "Another name of repeat_penalty.",
 }
 
-_MODEL: tuple[str, Place, str] = ("model", "path", "An id or alias.")
+_MODEL = Parameter("model", "path", "An id or alias.", _NAME)
+#: A date, or a moment.
+_MOMENT = {
+    "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]
+}
+_BY = {"type": "array", "items": {"enum": list(BY)}, "minItems": 1, "uniqueItems": True}
+_LIMIT = {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}
 
 OPERATIONS = (
     Operation(
@@ -146,7 +173,7 @@ OPERATIONS = (
     Operation(
         "get", "/v1/audio/voices", "listVoices", "Audio", "List the voices",
         "api/speech", replies.VoiceList,
-        parameters=(("model", "query", "Only those of this model."),),
+        parameters=(Parameter("model", "query", "Only those of this model."),),
     ),
     Operation(
         "post", "/v1/audio/transcriptions", "createTranscription", "Audio",
@@ -179,24 +206,26 @@ OPERATIONS = (
         "get", "/v1/requests", "listReceipts", "Account", "Your calls, newest first", "receipts",
         ReceiptList, shown=None,
         parameters=(
-            ("limit", "query", "How many, 1 to 100; 20 without it."),
-            ("after", "query", "A call's id: the list goes on with those before it in time."),
-            ("model", "query", "Only those of this model."),
-            ("outcome", "query", "Only those that ended so."),
-            ("key", "query", "Only those made with this key."),
-            ("counted", "query", "Only those that counted (true), or did not (false)."),
+            Parameter("limit", "query", "How many, 1 to 100; 20 without it.", _LIMIT),
+            Parameter("after", "query", "A call's id: the list goes on with those before it."),
+            Parameter("model", "query", "Only those of this model."),
+            Parameter("outcome", "query", "Only those that ended so."),
+            Parameter("key", "query", "Only those made with this key."),
+            Parameter("counted", "query", "Only those that counted (true), or did not (false).",
+                      {"type": "boolean"}),
         ),
     ),
     Operation("get", "/v1/requests/{id}", "getReceipt", "Account", "The receipt of a call",
               "receipts", Receipt,
-              parameters=(("id", "path", "The x-request-id of the call."),)),
+              parameters=(Parameter("id", "path", "The x-request-id of the call.", _NAME),)),
     Operation(
         "get", "/v1/usage", "getUsage", "Account", "Calls added up", "api/usage",
         replies.UsageReply,
         parameters=(
-            ("from", "query", "First moment: a date, or a moment as in ISO 8601."),
-            ("to", "query", "The end, not included."),
-            ("by", "query", "Comma-separated: day, hour, model, endpoint, key, outcome."),
+            Parameter("from", "query", "The beginning: a date, or a moment (ISO 8601).", _MOMENT),
+            Parameter("to", "query", "The end, not included.", _MOMENT),
+            Parameter("by", "query", "Comma-separated: day, hour, model, endpoint, key, outcome.",
+                      _BY),
         ),
     ),
 )  # fmt: skip

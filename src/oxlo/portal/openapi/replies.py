@@ -266,3 +266,18 @@ class ErrorReply(msgspec.Struct, kw_only=True):
     error: ErrorBody
     message: str
     detail: str
+
+
+class DryRunReply(msgspec.Struct, kw_only=True):
+    """What a dry run answers instead: the call would be accepted."""
+
+    object: Literal["dry_run"]
+    accepted: bool
+    model: str
+    endpoint: str
+    #: Null where nothing is counted in tokens.
+    input_tokens: int | None
+    max_tokens: int | None
+    max_tokens_clamped: bool
+    limits: dict[str, Any]
+    queue: dict[str, float]
