@@ -9,7 +9,7 @@ import pytest
 
 from oxlo.control import requests
 from oxlo.control.usage import grouping
-from oxlo.errors import BadRequest
+from oxlo.errors import BadRequest, Conflict
 from oxlo.gateway.endpoints import INFERENCE
 from oxlo.gateway.idempotency import KEY_MAX
 from oxlo.portal.manual.library import Library
@@ -134,6 +134,15 @@ def test_dry_runs_are_described() -> None:
     msgspec.convert(shown, replies.DryRunReply)
     assert "DryRunReply" in WHOLE["components"]["schemas"]
     assert set(shown) == set(replies.DryRunReply.__struct_encode_fields__)
+
+
+def test_statuses_are_those_of_the_tree() -> None:
+    """No operation ends with a status that no error has; a key that is sent again may conflict."""
+    known = {status for status, _, _ in problems()}
+    for op in OPERATIONS:
+        said = {int(status) for status in WHOLE["paths"][op.path][op.method]["responses"]}
+        assert said - {200} <= known
+        assert (Conflict.status in said) is (op.body is not None)
 
 
 def test_most_replies_have_examples() -> None:

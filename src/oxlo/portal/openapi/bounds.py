@@ -87,6 +87,9 @@ BOUNDS: Mapping[str, Mapping[str, Json]] = {
         "logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_LOGPROBS},
         "best_of": {"type": ["integer", "null"], "minimum": 1},
     },
+    "SpeechRequest": {"input": _TEXT},
+    "ImageRequest": {"prompt": _TEXT},
+    "EditRequest": {"prompt": _TEXT},
     "EmbeddingRequest": {
         "input": _either(_TEXT, _some(_TEXT, MAX_ITEMS), _TOKENS, _some(_TOKENS, MAX_ITEMS)),
     },

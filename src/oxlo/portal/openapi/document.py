@@ -25,6 +25,8 @@ _REF = "#/components/schemas/{name}"
 _BLOCK = re.compile(r"```json\n(.*?)```", re.DOTALL)
 #: Statuses that any call may end with.
 _STATUSES = (400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504)
+#: And calls of an engine: another body under an Idempotency-Key that was used.
+_CONFLICT = 409
 
 
 def document(base_url: str, read: Read) -> Json:
@@ -73,7 +75,7 @@ def _operation(op: Operation, base_url: str, read: Read) -> Json:
         "summary": op.summary,
         "externalDocs": {"url": f"{base_url}/docs/{op.page}"},
         "responses": {"200": _reply(op, read)}
-        | {str(status): {"$ref": "#/components/responses/Error"} for status in _STATUSES},
+        | {str(status): {"$ref": "#/components/responses/Error"} for status in _statuses(op)},
     }
     parameters = [*op.parameters, *(HEADERS if op.body else ())]
     if parameters:
@@ -81,6 +83,10 @@ def _operation(op: Operation, base_url: str, read: Read) -> Json:
     if op.body:
         said["requestBody"] = {"required": True, "content": _content(op)}
     return said
+
+
+def _statuses(op: Operation) -> list[int]:
+    return sorted([*_STATUSES, _CONFLICT]) if op.body else list(_STATUSES)
 
 
 def _parameter(parameter: Parameter) -> Json:
