@@ -6,30 +6,28 @@ would with real weights of this shape.
 
 import math
 import random
-import struct
 from pathlib import Path
+
+import numpy as np
+
+from tiny_sight import gguf
 
 #: Pixels of a side, and of a patch's side; dimensions inside.
 _SIZE, _PATCH, _WIDTH = 64, 16, 32
 #: What one picture is for the model.
 TOKENS = (_SIZE // _PATCH) ** 2
-_ALIGNMENT = 32
 
 
 def write(path: Path, text_width: int) -> Path:
     """A projector for a model whose tokens have `text_width` dimensions."""
     rng = random.Random(0)
-    infos, data = b"", b""
-    shapes = _shapes(text_width)
-    for name, shape in shapes.items():
-        infos += _text(name) + struct.pack(f"<I{len(shape)}Q", len(shape), *shape)
-        infos += struct.pack("<IQ", 0, len(data))  # 32-bit floats, from this byte on
-        numbers = [rng.gauss(0, 0.2) for _ in range(math.prod(shape))]
-        data += _aligned(struct.pack(f"<{len(numbers)}f", *numbers))
-    entries = _metadata(text_width)
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(shapes), len(entries))
-    head += b"".join(_text(name) + _value(value) for name, value in entries.items())
-    path.write_bytes(_aligned(head + infos) + data)
+    tensors = {
+        name: np.array([rng.gauss(0, 0.2) for _ in range(math.prod(shape))], np.float32)
+        # numpy names the dimensions the other way round.
+        .reshape(shape[::-1])
+        for name, shape in _shapes(text_width).items()
+    }
+    gguf.write(path, _metadata(text_width), tensors)
     return path
 
 
@@ -68,27 +66,3 @@ def _shapes(text_width: int) -> dict[str, tuple[int, ...]]:
     shapes = {f"{name}.weight": shape for name, shape in weights.items()}
     shapes |= {f"{name}.bias": shape[-1:] for name, shape in weights.items()}
     return shapes | {"v.position_embd.weight": (_WIDTH, TOKENS)}
-
-
-def _text(text: str) -> bytes:
-    return struct.pack("<Q", len(text)) + text.encode()
-
-
-def _value(value: object) -> bytes:
-    """A value of the head, after the number of its type."""
-    match value:
-        case bool():
-            return struct.pack("<I?", 7, value)
-        case int():
-            return struct.pack("<II", 4, value)
-        case float():
-            return struct.pack("<If", 6, value)
-        case str():
-            return struct.pack("<I", 8) + _text(value)
-        case list():
-            return struct.pack(f"<IIQ{len(value)}f", 9, 6, len(value), *value)
-    raise TypeError(value)
-
-
-def _aligned(data: bytes) -> bytes:
-    return data + bytes(-len(data) % _ALIGNMENT)

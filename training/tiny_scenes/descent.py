@@ -1,8 +1,10 @@
 """How weights follow the gradient of a loss: two optimizers, a pace, and an average on the way."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -19,8 +21,12 @@ class Descent:
         *,
         rate: float,
         steps: int,
+        report: int,
     ) -> None:
-        """Muon for matrices, which then need fewer samples; AdamW for tables and all else."""
+        """Muon for matrices, which then need fewer samples; AdamW for tables and all else.
+
+        The mean loss is printed each `report` steps.
+        """
         apart = {id(table) for table in tables}
         matrices = [one for one in weights if one.ndim == 2 and id(one) not in apart]
         apart = {id(one) for one in matrices}
@@ -33,9 +39,12 @@ class Descent:
         self._rate = rate
         self._steps = steps
         self._average = Average(weights)
+        self._report = report
+        self._losses: list[float] = []
+        self._began = time.monotonic()
 
-    def step(self, loss: Tensor, step: int) -> float:
-        """Make the loss smaller, as the step of this number; returns what it was."""
+    def step(self, loss: Tensor, step: int) -> None:
+        """Make the loss smaller, as the step of this number."""
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
         for optimizer in self._optimizers:
@@ -44,7 +53,14 @@ class Descent:
             optimizer.step()
             optimizer.zero_grad()
         self._average.update(self._weights, step)
-        return loss.item()
+        self._note(loss.item(), step)
+
+    def _note(self, loss: float, step: int) -> None:
+        self._losses.append(loss)
+        if len(self._losses) == self._report:
+            passed = time.monotonic() - self._began
+            print(f"step {step + 1} loss {np.mean(self._losses):.4f} {passed:.0f} s", flush=True)
+            self._losses.clear()
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

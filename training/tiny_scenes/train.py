@@ -4,10 +4,8 @@ On one quiet thread of a server: the autoencoder about 9 minutes, the denoiser a
 """
 
 import argparse
-import time
 from pathlib import Path
 
-import numpy as np
 import torch
 from diffusers import AutoencoderTiny, StableDiffusionPipeline
 from numpy.random import default_rng
@@ -66,17 +64,13 @@ class Training:
         self._latents = latents
         self._scenes = drawn.scenes
         self._random = default_rng(seed)
-        self._descent = Descent(model.parameters(), model.tables(), rate=_RATE, steps=steps)
-        self._losses: list[float] = []
-        self._began = time.monotonic()
+        self._descent = Descent(
+            model.parameters(), model.tables(), rate=_RATE, steps=steps, report=_REPORT
+        )
 
     def step(self, step: int) -> None:
-        """One step; now and then prints the mean loss since it last did."""
-        self._losses.append(self._descent.step(self._loss(), step))
-        if len(self._losses) == _REPORT:
-            passed = time.monotonic() - self._began
-            print(f"step {step + 1} loss {np.mean(self._losses):.4f} {passed:.0f} s", flush=True)
-            self._losses.clear()
+        """One step, of this number."""
+        self._descent.step(self._loss(), step)
 
     def _loss(self) -> Tensor:
         """Of some scenes with new captions."""

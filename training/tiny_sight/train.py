@@ -4,10 +4,8 @@ What it leaves in the folder, `python -m tiny_sight.projector` turns into a file
 """
 
 import argparse
-import time
 from pathlib import Path
 
-import numpy as np
 import torch
 from numpy.random import default_rng
 from torch import Tensor, nn
@@ -57,17 +55,11 @@ class Training:
         self._patchwise = nn.Linear(self._model.shape.width, len(views.KINDS) + 1)
         weights = [*self._model.parameters(), *self._patchwise.parameters()]
         tables = [self._model.places, self._model.fit.weight, self._patchwise.weight]
-        self._descent = Descent(weights, tables, rate=_RATE, steps=steps)
-        self._losses: list[float] = []
-        self._began = time.monotonic()
+        self._descent = Descent(weights, tables, rate=_RATE, steps=steps, report=_REPORT)
 
     def step(self, step: int) -> None:
-        """One step; now and then prints the mean loss since it last did."""
-        self._losses.append(self._descent.step(self._loss(), step))
-        if len(self._losses) == _REPORT:
-            passed = time.monotonic() - self._began
-            print(f"step {step + 1} loss {np.mean(self._losses):.4f} {passed:.0f} s", flush=True)
-            self._losses.clear()
+        """One step, of this number."""
+        self._descent.step(self._loss(), step)
 
     def _loss(self) -> Tensor:
         shown = [views.sample(self._random) for _ in range(_BATCH)]
