@@ -118,13 +118,12 @@ def refund(
 @app.command()
 def close(name: Name) -> None:
     """Close an account: its keys get 401 within a second, and it is signed out everywhere."""
-    from oxlo.store import accounts, identity, sessions
+    from oxlo.store import accounts, identity
 
     async def work(desk: Desk) -> "Account":
         async with desk.database.write() as db:
             account = await accounts.find(db, name)
-            await identity.disable(db, account, at=desk.now)
-            await sessions.end_all(db, account.id)
+            await identity.close(db, account, now=desk.now)
             await desk.note(db, "account.closed", account.id)
             return account
 
@@ -139,7 +138,7 @@ def reopen(name: Name) -> None:
     async def work(desk: Desk) -> "Account":
         async with desk.database.write() as db:
             account = await accounts.find(db, name)
-            await identity.disable(db, account, at=None)
+            await identity.reopen(db, account)
             await desk.note(db, "account.opened", account.id)
             return account
 

@@ -7,7 +7,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oxlo.store import changes, recovery
+from oxlo.store import changes, recovery, sessions
 from oxlo.store.accounts import Account, checked_email, checked_name
 from oxlo.store.errors import AccountExists, AccountNotFound
 from oxlo.store.schema import accounts, identities
@@ -90,9 +90,16 @@ async def use_step(db: AsyncConnection, account: Account, step: int) -> bool:
     return (await db.execute(moved)).rowcount == 1
 
 
-async def disable(db: AsyncConnection, account: Account, *, at: float | None) -> None:
-    """Close the account, or with None open it again: its keys and sessions follow."""
-    await _set(db, account, disabled_at=at)
+async def close(db: AsyncConnection, account: Account, *, now: float) -> None:
+    """Close the account: its keys are refused from now on, and its sessions end."""
+    await _set(db, account, disabled_at=now)
+    await sessions.end_all(db, account.id)
+    await changes.note(db)
+
+
+async def reopen(db: AsyncConnection, account: Account) -> None:
+    """Open a closed account again, with the keys that it had."""
+    await _set(db, account, disabled_at=None)
     await changes.note(db)
 
 

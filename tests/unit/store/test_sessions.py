@@ -45,11 +45,26 @@ async def test_idle_and_old_sessions_end(database: Database, ann: Account, later
 
 
 async def test_closed_account_is_logged_out(database: Database, ann: Account) -> None:
-    """A session of an account that was closed leads nowhere."""
-    _, secret = await _begin(database, ann)
+    """A session of an account that was closed leads nowhere, also one that begins just then."""
+    _, before = await _begin(database, ann)
     async with database.write() as db:
-        await identity.disable(db, ann, at=NOW)
-        assert await sessions.find(db, secret, now=NOW) is None
+        await identity.close(db, ann, now=NOW)
+    _, after = await _begin(database, ann)
+    async with database.read() as db:
+        assert await sessions.find(db, before, now=NOW) is None
+        assert await sessions.find(db, after, now=NOW) is None
+
+
+async def test_reopened_account_logs_in_anew(database: Database, ann: Account) -> None:
+    """What closing has ended stays ended; the next log-in leads to the account again."""
+    _, before = await _begin(database, ann)
+    async with database.write() as db:
+        await identity.close(db, ann, now=NOW)
+        await identity.reopen(db, ann)
+    session, after = await _begin(database, ann)
+    async with database.read() as db:
+        assert await sessions.find(db, before, now=NOW) is None
+        assert await sessions.find(db, after, now=NOW) == (session, ann)
 
 
 async def test_sign_out_others(database: Database, ann: Account) -> None:

@@ -14,7 +14,6 @@ from oxlo.portal.desk import Desk, address
 from oxlo.portal.guard import text
 from oxlo.portal.sessions import flash
 from oxlo.store import accounts, audit, grants, history, identity, keys, search, standing, tokens
-from oxlo.store import sessions as stored
 from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountNotFound, CallNotFound, InvalidGrant
 
@@ -107,8 +106,7 @@ async def close(request: Request, _form: FormData) -> Response:
         account = await _found(db, request)
         if account.id == guard.visit(request).account.id:
             return await _one(request, problem="You cannot close your own account.")
-        await identity.disable(db, account, at=desk.now)
-        await stored.end_all(db, account.id)
+        await identity.close(db, account, now=desk.now)
         await _note(db, request, "account.closed")
     return _back(request, "closed")
 
@@ -116,7 +114,7 @@ async def close(request: Request, _form: FormData) -> Response:
 async def reopen(request: Request, _form: FormData) -> Response:
     """Open a closed account."""
     async with Desk.of(request).site.database.write() as db:
-        await identity.disable(db, await _found(db, request), at=None)
+        await identity.reopen(db, await _found(db, request))
         await _note(db, request, "account.opened")
     return _back(request, "opened")
 
