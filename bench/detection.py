@@ -26,14 +26,13 @@ from bench.calls import Caller, Refused, seconds
 from bench.installation import installation
 from bench.pairs import Round, measured
 from bench.processes import Failed, resident_mb
-from oxlo import catalogue, weights
-from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
+from oxlo import weights
+from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.detection import boxes, centernet, tfjs
 from oxlo.engines.onnx import Onnx
 from oxlo.engines.sessions import session
 from oxlo.hardware import machine as host
 from oxlo.hardware.sizing import Machine
-from oxlo.settings import Settings
 
 MODEL = "centernet-mobilenetv3"
 PATH = "/v1/detect"
@@ -115,11 +114,7 @@ def _body(photograph: bytes) -> bytes:
 
 
 def _launch(threads: int) -> Launch:
-    model = catalogue.load().resolve(MODEL)
-    part = Machine(threads, host.here().memory_mb)
-    return Onnx().launch(
-        EngineSpec(model, model.variants[0], Settings(), engines.files(MODEL), part)
-    )
+    return Onnx().launch(engines.spec(MODEL, Machine(threads, host.here().memory_mb)))
 
 
 def _show(pairs: list[Round], memory: float, threads: int) -> int:

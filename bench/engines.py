@@ -8,9 +8,11 @@ from pathlib import Path
 
 from bench.processes import Failed
 from oxlo import catalogue, weights
-from oxlo.engines.base import Launch
+from oxlo.engines.base import EngineSpec, Launch
 from oxlo.fleet.process import EngineProcess, log_file
 from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.hardware.sizing import Machine
+from oxlo.settings import Settings
 
 
 def cache() -> Path:
@@ -26,6 +28,12 @@ def files(model: str) -> list[Path]:
     found = weights.ready(wanted, cache())
     assert found
     return found
+
+
+def spec(model: str, machine: Machine, settings: Settings | None = None) -> EngineSpec:
+    """A model in its first variant, on all of `machine`; settings of nobody but the defaults."""
+    known = catalogue.load().resolve(model)
+    return EngineSpec(known, known.variants[0], settings or Settings(), files(model), machine)
 
 
 @asynccontextmanager

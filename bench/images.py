@@ -26,13 +26,11 @@ from bench import engines, machine
 from bench.calls import Caller, Refused, seconds
 from bench.installation import Installation, installation
 from bench.processes import Failed, resident_mb
-from oxlo import catalogue
-from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
+from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.diffusion.config import Config
 from oxlo.engines.diffusion.kind import Diffusers
 from oxlo.fleet.registry import Replica
 from oxlo.hardware import machine as host
-from oxlo.settings import Settings
 
 MODEL = "tiny-scenes"
 PATH = "/v1/images/generations"
@@ -138,11 +136,7 @@ async def _measure(rounds: int) -> tuple[list[Result], float]:
 
 
 def _launch() -> Launch:
-    model = catalogue.load().resolve(MODEL)
-    part = host.here()
-    return Diffusers().launch(
-        EngineSpec(model, model.variants[0], Settings(), engines.files(MODEL), part)
-    )
+    return Diffusers().launch(engines.spec(MODEL, host.here()))
 
 
 def _rows(home: Path, replica: Replica, library: Library, rounds: int) -> list[Result]:

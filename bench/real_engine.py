@@ -20,8 +20,7 @@ from bench.calls import Refused
 from bench.chats import Chat, Place, chat, fields
 from bench.installation import Installation, installation
 from bench.processes import Failed
-from oxlo import catalogue
-from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
+from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.fleet.registry import Replica
 from oxlo.hardware import machine as host
@@ -89,14 +88,11 @@ def _ways(replica: Replica, ours: Installation) -> tuple[Place, Place]:
 
 def _launch(home: Path) -> Launch:
     """Threads as `OXLO_LLAMACPP_THREADS` says, or as many as fit the machine."""
-    model = catalogue.load().resolve(MODEL)
     threads = Settings.read().llamacpp_threads
     settings = Settings(
         home=home, llamacpp_threads=threads, llamacpp_slots=PARALLEL, llamacpp_context=1024
     )
-    return LlamaCpp().launch(
-        EngineSpec(model, model.variants[0], settings, engines.files(MODEL), host.here())
-    )
+    return LlamaCpp().launch(engines.spec(MODEL, host.here(), settings))
 
 
 async def _rate(way: Place) -> float:

@@ -9,8 +9,6 @@ from statistics import mean
 from bench import engines
 from bench.fairness.crowds import PLANS, Crowd, Place, tell
 from bench.installation import Installation, installation
-from oxlo import catalogue
-from oxlo.engines.base import EngineSpec
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.hardware import machine as host
 from oxlo.settings import Settings
@@ -30,11 +28,8 @@ async def measure(seconds: float) -> bool:
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as folder:
         home = Path(folder) / "oxlo"
         home.mkdir()
-        model = catalogue.load().resolve(MODEL)
         settings = Settings(home=Path(folder), llamacpp_slots=SLOTS, llamacpp_context=512)
-        launch = LlamaCpp().launch(
-            EngineSpec(model, model.variants[0], settings, engines.files(MODEL), host.here())
-        )
+        launch = LlamaCpp().launch(engines.spec(MODEL, host.here(), settings))
         async with engines.started(launch, Path(folder)) as (replica, _):
             with installation(home, (), [replica], pinned=False, plans=PLANS) as ours:
                 return await _flooded(ours, seconds)

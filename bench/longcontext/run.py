@@ -19,8 +19,7 @@ from bench.chats import Chat, chat
 from bench.longcontext.calls import Call, Size, calls, least
 from bench.longcontext.ways import WAYS, Way
 from bench.processes import Failed
-from oxlo import catalogue
-from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
+from oxlo.engines.base import CannotLaunch, Launch
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.engines.llamacpp_child import Config
 from oxlo.fleet.fetch import fetch
@@ -110,15 +109,12 @@ async def _engines(threads: int) -> AsyncIterator[list[Replica]]:
 
 def _launch(folder: Path, threads: int) -> Launch:
     """An engine whose cache is no larger than it is to be, and which asks for no key."""
-    model = catalogue.load().resolve(MODEL)
     settings = Settings(
         home=folder, llamacpp_threads=threads, llamacpp_slots=SLOTS, llamacpp_context=CONTEXT,
         llamacpp_cache_mb=CACHE_MB,
     )  # fmt: skip
     here = Machine(cores=threads, memory_mb=4096)
-    made = LlamaCpp().launch(
-        EngineSpec(model, model.variants[0], settings, engines.files(MODEL), here)
-    )
+    made = LlamaCpp().launch(engines.spec(MODEL, here, settings))
     config = msgspec.json.decode(made.config, type=Config)
     own = msgspec.structs.replace(config, slots=SLOTS, api_key="")
     return msgspec.structs.replace(
