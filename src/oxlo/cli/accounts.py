@@ -9,6 +9,7 @@ import typer
 from oxlo.cli import storing, text
 from oxlo.cli.options import AsJson
 from oxlo.cli.storing import Desk
+from oxlo.ledger.windows import DAY, day_of
 from oxlo.plans import Plan
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def grant(
     async def work(desk: Desk) -> "tuple[Account, Grant]":
         async with desk.database.write() as db:
             account = await accounts.find(db, name)
-            chosen = text.day(day) if day else int(desk.now // 86400)
+            chosen = text.day(day) if day else day_of(desk.now)
             given = await grants.give(db, account.id, requests, reason, day=chosen, now=desk.now)
             await desk.note(db, "requests.granted", account.id, f"{requests}: {given.reason}")
             return account, given
@@ -166,7 +167,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
     from oxlo.store import accounts, calls, grants, keys
 
     async def work(desk: Desk) -> "tuple[Account, list[Key], Today, Plan, float]":
-        today = int(desk.now // 86400)
+        today = day_of(desk.now)
         async with desk.database.read() as db:
             account = await accounts.find(db, name)
             counted = await calls.counted_on(db, account.id, today)
@@ -209,7 +210,7 @@ def _details(account: "Account", plan: Plan, today: Today, active: int) -> list[
 
 
 def _on(given: "Grant") -> str:
-    return datetime.fromtimestamp(given.day * 86400, UTC).strftime("%Y-%m-%d")
+    return datetime.fromtimestamp(given.day * DAY, UTC).strftime("%Y-%m-%d")
 
 
 def _table(found: "list[Account]") -> str:

@@ -1,6 +1,5 @@
 """GET /v1/limits: what an account may do, what it used, and when that is back."""
 
-from datetime import UTC, datetime
 from typing import Any
 
 from oxlo.ledger.windows import Window, day_of, iso
@@ -33,11 +32,10 @@ def limits(
 
 def window(of: Window, now: float) -> dict[str, Any]:
     """One window as clients read it."""
-    moment = datetime.fromtimestamp(int(now) + of.resets_in, UTC)
     return {
         "limit": of.limit,
         "used": of.used,
         "remaining": of.remaining,
-        "resets_at": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "resets_at": iso(int(now) + of.resets_in),
         "resets_in": of.resets_in,
     }

@@ -6,31 +6,19 @@ from typing import Any
 from urllib.parse import quote
 
 from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from oxlo.errors import BadRequest, BodyTooLarge, Forbidden, NotFound, Overloaded
-from oxlo.portal import sessions
+from oxlo.errors import Forbidden, NotFound, Overloaded
+from oxlo.portal import forms, sessions
 from oxlo.portal.desk import Desk, Visit
 from oxlo.portal.security import policy
 from oxlo.portal.site import Site
-from oxlo.store.accounts import OPERATOR
+from oxlo.store.accounts import OPERATOR, Account
 
 Page = Callable[[Request], Awaitable[Response]]
 Submit = Callable[[Request, FormData], Awaitable[Response]]
-
-_FIELDS = 300
-#: Bytes of a form; the gateway would let through more.
-_LARGEST = 256 << 10
-
-
-class Filled(dict[str, str]):
-    """Words by the name of a field; "" for those that have none."""
-
-    def __missing__(self, name: str) -> str:
-        return ""
 
 
 class ForgedForm(Forbidden):
@@ -39,69 +27,69 @@ class ForgedForm(Forbidden):
     code = "csrf_failed"
 
 
-def shown(path: str, page: Page) -> Route:
+def public_page(path: str, page: Page) -> Route:
     """A page for everybody."""
     return Route(path, page, methods=["GET"])
 
 
-def sent(path: str, submit: Submit) -> Route:
+def public_form(path: str, submit: Submit) -> Route:
     """A form for everybody: its CSRF token is checked before anything else."""
+    return Route(path, _with_form(submit), methods=["POST"])
 
+
+def account_page(path: str, page: Page) -> Route:
+    """A page for whoever is signed in; others are sent to log in, and back."""
+    return Route(path, _signed_in(page), methods=["GET"])
+
+
+def account_form(path: str, submit: Submit) -> Route:
+    """A form for whoever is signed in."""
+    return Route(path, _signed_in(_with_form(submit)), methods=["POST"])
+
+
+def operator_page(path: str, page: Page) -> Route:
+    """A page for operators; for others it does not exist."""
+    return Route(path, _signed_in(_as_operator(page)), methods=["GET"])
+
+
+def operator_form(path: str, submit: Submit) -> Route:
+    """A form for operators."""
+    return Route(path, _signed_in(_as_operator(_with_form(submit))), methods=["POST"])
+
+
+def _with_form(submit: Submit) -> Page:
     async def checked(request: Request) -> Response:
         return await submit(request, await _form(request))
 
-    return Route(path, checked, methods=["POST"])
+    return checked
 
 
-def mine(path: str, page: Page) -> Route:
-    """A page for who is signed in; others are sent to log in, and back."""
-
+def _signed_in(page: Page) -> Page:
     async def checked(request: Request) -> Response:
-        return await page(request) if _signed_in(request) else _to_login(request)
+        return await page(request) if _is_signed_in(request) else _to_login(request)
 
-    return Route(path, checked, methods=["GET"])
+    return checked
 
 
-def change(path: str, submit: Submit) -> Route:
-    """A form for who is signed in."""
-
+def _as_operator(page: Page) -> Page:
     async def checked(request: Request) -> Response:
-        if not _signed_in(request):
-            return _to_login(request)
-        return await submit(request, await _form(request))
-
-    return Route(path, checked, methods=["POST"])
-
-
-def console(path: str, page: Page) -> Route:
-    """A page for operators; for others it is not there."""
-
-    async def checked(request: Request) -> Response:
-        if not _signed_in(request):
-            return _to_login(request)
-        _check_operator(request)
+        if account(request).role != OPERATOR:
+            raise NotFound(f"There is nothing at {request.url.path}.")
         return await page(request)
 
-    return Route(path, checked, methods=["GET"])
-
-
-def decree(path: str, submit: Submit) -> Route:
-    """A form for operators."""
-
-    async def checked(request: Request) -> Response:
-        if not _signed_in(request):
-            return _to_login(request)
-        _check_operator(request)
-        return await submit(request, await _form(request))
-
-    return Route(path, checked, methods=["POST"])
+    return checked
 
 
 def visit(request: Request) -> Visit:
-    """Who is signed in, behind `mine` and `change`."""
+    """The session of whoever is signed in, on every route but the public ones."""
     found = request.state.visit
     assert isinstance(found, Visit)
     return found
+
+
+def account(request: Request) -> Account:
+    """Whoever is signed in, on every route but the public ones."""
+    return visit(request).account
 
 
 def respond(
@@ -133,15 +121,10 @@ def back(path: str) -> Response:
     return RedirectResponse(path, 303)
 
 
-def _signed_in(request: Request) -> bool:
+def _is_signed_in(request: Request) -> bool:
     if getattr(request.state, "unknown", False):
         raise Overloaded("The account database cannot be reached just now.", retry_after=2)
     return getattr(request.state, "visit", None) is not None
-
-
-def _check_operator(request: Request) -> None:
-    if visit(request).account.role != OPERATOR:
-        raise NotFound(f"There is nothing at {request.url.path}.")
 
 
 def _to_login(request: Request) -> Response:
@@ -153,20 +136,9 @@ def _to_login(request: Request) -> Response:
     return RedirectResponse(target, 303)
 
 
-async def fields(request: Request) -> FormData:
-    """The fields of a form, which has no files. Raises BadRequest, BodyTooLarge."""
-    length = request.headers.get("content-length", "")
-    if not length.isdigit() or int(length) > _LARGEST:
-        raise BodyTooLarge("A form has at most 256 KB.")
-    try:
-        return await request.form(max_files=0, max_fields=_FIELDS)
-    except HTTPException:
-        raise BadRequest("This is not a form of these pages.") from None
-
-
 async def _form(request: Request) -> FormData:
-    """The fields of a form. Raises ForgedForm when it is not one of ours, and as `fields` does."""
-    form = await fields(request)
+    """The fields of a form of ours. Raises ForgedForm, and what `forms.fields` does."""
+    form = await forms.fields(request)
     given, expected = form.get("csrf"), getattr(request.state, "csrf", "")
     foreign = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
     genuine = (
@@ -183,12 +155,6 @@ def local(path: str, default: str = "/dashboard") -> str:
     """A path of this site, to go to next: anything else would lead people elsewhere."""
     plain = path.startswith("/") and not path.startswith("//")
     return path if plain and "\\" not in path and path.isprintable() else default
-
-
-def text(form: FormData, name: str, *, longest: int = 1000) -> str:
-    """A field as text; "" where it is missing or a file."""
-    value = form.get(name, "")
-    return value[:longest] if isinstance(value, str) else ""
 
 
 def site(request: Request) -> Site:

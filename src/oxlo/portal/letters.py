@@ -5,6 +5,7 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.store import mails
+from oxlo.store.accounts import Account
 
 
 class Letter(NamedTuple):
@@ -17,6 +18,12 @@ class Letter(NamedTuple):
 async def post(db: AsyncConnection, recipient: str, letter: Letter, *, now: float) -> None:
     """Leave a letter to be sent, in the transaction that it tells of."""
     await mails.post(db, recipient, letter.subject, letter.body, now=now)
+
+
+async def tell(db: AsyncConnection, account: Account, letter: Letter, *, now: float) -> None:
+    """Leave a letter to an account, where it has an address."""
+    if account.email:
+        await post(db, account.email, letter, now=now)
 
 
 def verify(base: str, token: str) -> Letter:

@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from oxlo.ledger.windows import iso
 from oxlo.portal import charts, words
 from oxlo.portal.assets import Assets
 
@@ -108,7 +109,7 @@ _FILTERS = {
     "span": words.span,
     "ms": words.milliseconds,
     "moment": words.moment,
-    "iso": words.iso,
+    "iso": iso,
     "ago": words.ago,
     "plural": lambda number, one, many="": words.plural(number, one, many),
 }

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from oxlo.portal import assets, comparing, guard, home, machines, models, pricing, status
+from oxlo.portal import assets, comparing, forms, guard, home, machines, models, pricing, status
 from oxlo.portal.dashboard import routes as dashboard
 from oxlo.portal.entry import routes as entry
 from oxlo.portal.manual import pages as manual
@@ -31,7 +31,7 @@ async def _favicon(request: Request) -> Response:
 
 async def _theme(request: Request) -> Response:
     """Turn light to dark and back: the switch for browsers without scripts."""
-    back = guard.text(await guard.fields(request), "next")
+    back = forms.text(await forms.fields(request), "next")
     reply = RedirectResponse(guard.local(back, "/"), 303)
     chosen = "light" if theme(request) == "dark" else "dark"
     secure = request.headers.get("x-forwarded-proto") == "https"

@@ -50,11 +50,6 @@ def moment(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def iso(at: float) -> str:
-    """The same for machines."""
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def ago(at: float, now: float) -> str:
     """How long ago, or how far ahead, a moment is."""
     if abs(now - at) < 1:

@@ -15,8 +15,7 @@ from oxlo.control import fold
 from oxlo.gateway.endpoints import INFERENCE
 from oxlo.plans import apikey
 from oxlo.portal import totp
-from oxlo.portal.dashboard import csvs
-from oxlo.portal.dashboard import keys as key_pages
+from oxlo.portal.dashboard import csvs, keyform
 from oxlo.settings import Settings
 from oxlo.store import calls, identity, keys, leaving, sessions
 from oxlo.store.accounts import Account
@@ -129,7 +128,7 @@ async def test_key_that_would_lock_out(portal: Portal, fields: dict[str, str], w
 
 def test_endpoints_are_the_gateways() -> None:
     """A key can be narrowed to each endpoint there is, and to no other."""
-    assert list(key_pages.ENDPOINTS) == [endpoint.name for endpoint in INFERENCE]
+    assert list(keyform.ENDPOINTS) == [endpoint.name for endpoint in INFERENCE]
 
 
 async def test_revoked_key_is_nobody(portal: Portal) -> None:

@@ -4,12 +4,11 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from oxlo.portal import guard, recovery, totp
+from oxlo.portal import auditing, guard, recovery, totp
 from oxlo.portal.dashboard import settings
-from oxlo.portal.dashboard.settings import Problem
-from oxlo.portal.desk import Desk, address
+from oxlo.portal.desk import Desk
 from oxlo.portal.entry import login
-from oxlo.portal.guard import text
+from oxlo.portal.forms import Problem, text
 from oxlo.portal.sessions import flash
 from oxlo.store import identity
 from oxlo.store import recovery as kept
@@ -19,7 +18,7 @@ _ON = "From now on you are asked for a code when you log in."
 
 async def offer(request: Request, _form: FormData) -> Response:
     """Show a secret to put into an authenticator."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     if account.totp_at is None:
         async with desk.site.database.write() as db:
             await identity.offer_totp(db, account, totp.nonce())
@@ -28,7 +27,7 @@ async def offer(request: Request, _form: FormData) -> Response:
 
 async def confirm(request: Request, form: FormData) -> Response:
     """The first right code puts codes in force; recovery codes are shown, this once."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     right = account.totp_nonce and await login.is_code(desk, account, text(form, "code"))
     if not right:
         words = "This code is wrong. Check the clock of your device."
@@ -37,14 +36,14 @@ async def confirm(request: Request, form: FormData) -> Response:
     async with desk.site.database.write() as db:
         await identity.confirm_totp(db, account, now=desk.now)
         await kept.renew(db, account.id, _digests(desk, account.id, made), now=desk.now)
-        await settings.note(db, desk, "totp.on", account, address(request))
+        await auditing.note_own(db, request, "totp.on", account)
     flash(request, "ok", _ON)
     return await settings.respond(request, recovery_codes=made)
 
 
 async def renew(request: Request, form: FormData) -> Response:
     """New recovery codes, for the password; those before log in no more."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     try:
         await settings.prove(request, text(form, "password"), "codes-password")
     except Problem as problem:
@@ -54,13 +53,13 @@ async def renew(request: Request, form: FormData) -> Response:
     made = recovery.made()
     async with desk.site.database.write() as db:
         await kept.renew(db, account.id, _digests(desk, account.id, made), now=desk.now)
-        await settings.note(db, desk, "recovery.renewed", account, address(request))
+        await auditing.note_own(db, request, "recovery.renewed", account)
     return await settings.respond(request, recovery_codes=made)
 
 
 async def end(request: Request, form: FormData) -> Response:
     """No code any more, after one last one."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     try:
         tried = await settings.begin_try(request, "code")
     except Problem as problem:
@@ -72,7 +71,7 @@ async def end(request: Request, form: FormData) -> Response:
     async with desk.site.database.write() as db:
         await tried.went_well(db, now=desk.now)
         await identity.end_totp(db, account)
-        await settings.note(db, desk, "totp.off", account, address(request))
+        await auditing.note_own(db, request, "totp.off", account)
     return guard.back("/dashboard/settings?done=totp-off")
 
 

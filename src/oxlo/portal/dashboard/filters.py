@@ -4,13 +4,11 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 from urllib.parse import urlencode
 
-from oxlo.ledger.windows import DAY
+from oxlo.portal.dashboard.periods import PERIODS, bounds
 from oxlo.store.history import Filter, Kinds
 from oxlo.store.keys import Key
 
 PATH = "/dashboard/requests"
-#: Periods in days of UTC, today being one of them, by their value in the address.
-PERIODS = {"1": "Today", "7": "7 days", "30": "30 days", "90": "90 days"}
 OUTCOMES = (
     *("answered", "running", "refused", "failed", "abandoned", "cancelled", "timed_out"),
     *("replayed", "lost"),
@@ -45,7 +43,7 @@ class Filters(NamedTuple):
             status=int(self.status) if self.status else None,
             key=self.key or None,
             named=self.q or None,
-            since=_first_day(int(self.days), now) if self.days else None,
+            since=bounds(int(self.days), now)[0] if self.days else None,
         )
 
     def query(self, **other: str) -> str:
@@ -92,8 +90,3 @@ def _word(text: str) -> str:
 
 def _digits(text: str) -> str:
     return text if text.isascii() and text.isdigit() and len(text) < _DIGITS else ""
-
-
-def _first_day(days: int, now: float) -> float:
-    """The unix second at which so many UTC days begin, today being the last of them."""
-    return (now // DAY + 1 - days) * DAY

@@ -9,59 +9,33 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo import snippets
-from oxlo.catalogue import Catalogue
-from oxlo.errors import ModelNotFound, NotFound
-from oxlo.portal import guard, highlighting
-from oxlo.portal.dashboard import overview
-from oxlo.portal.desk import Desk, address
+from oxlo.errors import NotFound
+from oxlo.ledger.windows import DAY
+from oxlo.portal import auditing, guard, highlighting
+from oxlo.portal.dashboard import keyform, overview
+from oxlo.portal.dashboard.periods import bounds
+from oxlo.portal.desk import Desk
 from oxlo.portal.entry import limits
 from oxlo.portal.entry.limits import Braked
-from oxlo.portal.guard import text
+from oxlo.portal.forms import Filled, Problem
 from oxlo.portal.highlighting import Panel
 from oxlo.portal.sessions import flash
-from oxlo.store import audit, keys, usage
+from oxlo.store import keys, usage
 from oxlo.store.accounts import Account
-from oxlo.store.errors import InvalidScope
 from oxlo.store.keys import Key, Scope
 
-#: Endpoints that a key can be narrowed to, as the gateway names them.
-ENDPOINTS = (
-    "chat",
-    "completions",
-    "embeddings",
-    "images",
-    "image_edits",
-    "speech",
-    "transcriptions",
-    "translations",
-    "detect",
-)
 #: An account has at most so many keys that work.
 MOST = 100
-NAME_MAX = 60
-_DAY = 86400
 #: Days whose requests are shown beside each key.
 _USED_DAYS = 30
 #: Seconds that a key which has ended stays on the page.
-_SHOWN_AFTER = 30 * _DAY
-#: How long a key lives, by the value of the form.
-LIVES = {"": None, "1": 1, "7": 7, "30": 30, "90": 90, "365": 365}
-#: How long an old key goes on beside the one that replaces it, in seconds.
-OVERLAPS = {"0": 0, "3600": 3600, "86400": 86400, "604800": 604800}
+_SHOWN_AFTER = 30 * DAY
 _DONE = {
     "revoked": "The key is revoked: calls with it are answered with 401 from now on.",
     "renamed": "The key has its new name.",
 }
 
 log = structlog.get_logger()
-
-
-class Problem(ValueError):
-    """A field of the form cannot be used; `field` names it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        self.field = field
-        super().__init__(message)
 
 
 class Made(NamedTuple):
@@ -81,15 +55,15 @@ async def page(request: Request) -> Response:
 
 async def create(request: Request, form: FormData) -> Response:
     """Make a key and show it."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     try:
         _check_proved(desk, account)
-        name, scope = _name(form), _scope(form, desk.site.catalogue)
-        days = _choice(LIVES, text(form, "expires"), "expires")
+        name, scope = keyform.name(form), keyform.scope(form, desk.site.catalogue)
+        days = keyform.life(form)
         async with desk.site.database.write() as db:
             await _check_number(db, account, desk.now)
             await _check_pace(db, account, desk.now)
-            ends = desk.now + days * _DAY if days else None
+            ends = desk.now + days * DAY if days else None
             made = await _issued(db, request, name, ends, scope)
     except Problem as problem:
         return await _page(request, problem=problem, form=form)
@@ -98,8 +72,8 @@ async def create(request: Request, form: FormData) -> Response:
 
 async def rotate(request: Request, form: FormData) -> Response:
     """Make a key in the place of another, which goes on for the overlap."""
-    desk, account = Desk.of(request), guard.visit(request).account
-    overlap = OVERLAPS.get(text(form, "overlap"), 0)
+    desk, account = Desk.of(request), guard.account(request)
+    overlap = keyform.overlap(form)
     try:
         async with desk.site.database.write() as db:
             old = await _mine(db, request)
@@ -137,7 +111,7 @@ async def revoke(request: Request, _form: FormData) -> Response:
 async def rename(request: Request, form: FormData) -> Response:
     """Give a key another name."""
     try:
-        name = _name(form)
+        name = keyform.name(form)
     except Problem as problem:
         return await _page(request, problem=problem)
     async with Desk.of(request).site.database.write() as db:
@@ -147,7 +121,7 @@ async def rename(request: Request, form: FormData) -> Response:
 
 async def _mine(db: AsyncConnection, request: Request) -> Key:
     """The key that a form is about. Raises NotFound for those of others, too."""
-    account = guard.visit(request).account
+    account = guard.account(request)
     for key in await keys.of_account(db, account.id):
         if key.id == request.path_params["key"] and not key.hidden:
             return key
@@ -157,7 +131,7 @@ async def _mine(db: AsyncConnection, request: Request) -> Key:
 async def _issued(
     db: AsyncConnection, request: Request, name: str, ends: float | None, scope: Scope
 ) -> Made:
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     key, secret = await keys.issue(
         db,
         account.id,
@@ -173,15 +147,7 @@ async def _issued(
 
 
 async def _note(db: AsyncConnection, request: Request, action: str, key: Key) -> None:
-    await audit.write(
-        db,
-        action,
-        actor=guard.visit(request).account.id,
-        target=key.id,
-        now=Desk.of(request).now,
-        detail=f"{key.name} ({key.prefix}...)",
-        address=address(request),
-    )
+    await auditing.note(db, request, action, key.id, f"{key.name} ({key.prefix}...)")
 
 
 def _check_proved(desk: Desk, account: Account) -> None:
@@ -209,49 +175,6 @@ def _is_shown(key: Key, now: float) -> bool:
     return not key.hidden and (ended is None or ended > now - _SHOWN_AFTER)
 
 
-def _name(form: FormData) -> str:
-    name = " ".join(text(form, "name").split()) or "key"
-    if len(name) > NAME_MAX or not name.isprintable():
-        raise Problem("name", f"A name has at most {NAME_MAX} printable characters.")
-    return name
-
-
-def _scope(form: FormData, known: Catalogue) -> Scope:
-    """What the key is narrowed to; what does not exist would lock its owner out."""
-    chosen = [str(value) for value in form.getlist("endpoints")]
-    if not set(chosen) <= set(ENDPOINTS):
-        raise Problem("endpoints", f"Endpoints are {', '.join(ENDPOINTS)}.")
-    return Scope(
-        models=frozenset(_model(known, name) for name in _parts(text(form, "models"))),
-        endpoints=frozenset(chosen),
-        origins=frozenset(_origin(part) for part in _parts(text(form, "origins"))),
-    )
-
-
-def _model(known: Catalogue, name: str) -> str:
-    try:
-        return known.resolve(name).id
-    except ModelNotFound as unknown:
-        raise Problem("models", unknown.message) from None
-
-
-def _origin(part: str) -> str:
-    try:
-        return keys.origin(part)
-    except InvalidScope as wrong:
-        raise Problem("origins", str(wrong)) from None
-
-
-def _parts(listed: str) -> list[str]:
-    return listed.replace(",", " ").split()
-
-
-def _choice(choices: dict[str, int | None], given: str, field: str) -> int | None:
-    if given not in choices:
-        raise Problem(field, "Choose one of the list.")
-    return choices[given]
-
-
 async def _page(
     request: Request,
     *,
@@ -259,7 +182,7 @@ async def _page(
     problem: Problem | None = None,
     form: FormData | None = None,
 ) -> Response:
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     await desk.live.drain()
     async with desk.site.database.read() as db:
         mine = _in_order(await keys.of_account(db, account.id), desk.now)
@@ -272,12 +195,11 @@ async def _page(
         "made": made,
         "panels": _panels(desk, made, model) if made and model else (),
         "problem": problem,
-        "form": guard.Filled({name: text(form, name) for name in form} if form else {}),
-        "endpoints": ENDPOINTS,
+        "form": Filled.of(form),
+        "endpoints": keyform.ENDPOINTS,
         "models": sorted(model.id for model in desk.site.catalogue),
-        "overlaps": {"0": "at once", "3600": "1 hour", "86400": "1 day", "604800": "7 days"},
-        "lives": {"": "Never", "1": "1 day", "7": "7 days", "30": "30 days", "90": "90 days"}
-        | {"365": "1 year"},
+        "overlaps": keyform.OVERLAPS,
+        "lives": keyform.LIVES,
     }
     status = 400 if problem else 200
     return guard.respond(request, "dashboard/keys.html", context, status=status)
@@ -292,8 +214,7 @@ def _in_order(mine: list[Key], now: float) -> list[Key]:
 
 async def _used(db: AsyncConnection, account: Account, now: float) -> dict[str, int]:
     """Requests of the last days by key, today among them."""
-    end = (now // _DAY + 1) * _DAY
-    groups = await usage.added_up(db, account.id, end - _USED_DAYS * _DAY, end, ("key",))
+    groups = await usage.added_up(db, account.id, *bounds(_USED_DAYS, now), ("key",))
     return {group.key[0]: group.sums.requests for group in groups}
 
 

@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.errors import BadRequest
-from oxlo.ledger.windows import DAY
+from oxlo.ledger.windows import DAY, iso
 from oxlo.portal import charts, guard
 from oxlo.portal.charts import Line
 from oxlo.portal.dashboard import csvs
-from oxlo.portal.dashboard.usage import MOST_HOURS_DAYS, SPANS, tabs
+from oxlo.portal.dashboard.periods import MOST_HOURLY, PERIODS, bounds
+from oxlo.portal.dashboard.usage import tabs
 from oxlo.portal.desk import Desk
-from oxlo.portal.words import count, iso, milliseconds
+from oxlo.portal.words import count, milliseconds
 from oxlo.store import latency, usage
 from oxlo.store.latency import Moment, Step
 from oxlo.store.percentiles import Spread
@@ -54,15 +55,15 @@ class Asked(NamedTuple):
 
 async def page(request: Request) -> Response:
     """Lines, and their table."""
-    desk, account, asked = Desk.of(request), guard.visit(request).account, _asked(request)
+    desk, account, asked = Desk.of(request), guard.account(request), _asked(request)
     moments = await _moments(request, asked)
     async with desk.site.database.read() as db:
         models = await usage.added_up(db, account.id, 0, desk.now + 1, ("model",))
     context: dict[str, Any] = {
         "tabs": tabs(asked.step, asked.days, latency=True),
-        "spans": [
+        "periods": [
             (f"{PATH}?{asked.query(days=days)}", name, days == asked.days)
-            for days, name in SPANS.items()
+            for days, name in PERIODS.items()
         ],
         "asked": asked,
         "models": sorted({str(group.key[0]) for group in models}),
@@ -89,17 +90,16 @@ def _asked(request: Request) -> Asked:
     query = request.query_params
     days = query.get("days", "30")
     step = query.get("by", "hour" if days == "1" else "day")
-    if step not in STEPS or days not in SPANS:
+    if step not in STEPS or days not in PERIODS:
         raise BadRequest("'by' and 'days' take what the tabs on the page give.")
-    if step == "hour" and int(days) > MOST_HOURS_DAYS:
-        days = str(MOST_HOURS_DAYS)
-    end = (Desk.of(request).now // DAY + 1) * DAY
-    begin = end - int(days) * DAY
+    if step == "hour" and int(days) > MOST_HOURLY:
+        days = str(MOST_HOURLY)
+    begin, end = bounds(int(days), Desk.of(request).now)
     return Asked(query.get("model", "")[:200], step, days, begin, end)  # type: ignore[arg-type]
 
 
 async def _moments(request: Request, asked: Asked) -> list[Moment]:
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     await desk.live.drain()
     async with desk.site.database.read() as db:
         return await latency.by_time(
@@ -112,7 +112,7 @@ def _charts(asked: Asked, moments: Sequence[Moment]) -> list[tuple[str, object]]
     known = {moment.at: moment for moment in moments}
     times = range(int(asked.begin), int(asked.end), _SECONDS[asked.step])
     whose = asked.model or "every model"
-    span = f"{whose}, {SPANS[asked.days].lower()} by {asked.step}, UTC"
+    span = f"{whose}, {PERIODS[asked.days].lower()} by {asked.step}, UTC"
     named: list[tuple[str, Callable[[Moment], Spread | None]]] = [
         (f"First token of streams, {span}", lambda moment: moment.first_ms),
         (f"Whole answer, {span}", lambda moment: moment.total_ms),

@@ -39,7 +39,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 async def page(request: Request) -> Response:
     """Overview."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     plan = plan_of(desk, account)
     facts = await _facts(desk, account, plan)
     if text := _DONE.get(request.query_params.get("done", "")):
@@ -62,7 +62,7 @@ async def page(request: Request) -> Response:
 
 async def live(request: Request) -> Response:
     """The limits alone, as htmx asks for them."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     plan = plan_of(desk, account)
     await desk.live.drain()
     async with desk.site.database.read() as db:

@@ -6,12 +6,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.errors import BadRequest, NotFound
+from oxlo.ledger.windows import iso
 from oxlo.portal import charts, guard
 from oxlo.portal.charts import Phase
 from oxlo.portal.dashboard import csvs
 from oxlo.portal.dashboard.filters import PATH, Filters, choices
 from oxlo.portal.desk import Desk
-from oxlo.portal.words import iso, milliseconds
+from oxlo.portal.words import milliseconds
 from oxlo.store import calls, grants, history, keys
 from oxlo.store.calls import RUNNING, Call
 from oxlo.store.errors import CallNotFound
@@ -38,7 +39,7 @@ _COLUMNS = (
 
 async def page(request: Request) -> Response:
     """The list; asked for by htmx, the rows alone."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     filters = Filters.of(request.query_params)
     found = await _found(request, filters, ON_A_PAGE)
     context = _listed(desk, filters, found, request.query_params.get("after", ""))
@@ -80,7 +81,7 @@ async def download(request: Request) -> Response:
 
 async def receipt(request: Request) -> Response:
     """One call: what happened, whether it counted and why, and where its time went."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     call_id = request.path_params["id"]
     await desk.live.drain()
     async with desk.site.database.read() as db:
@@ -126,7 +127,7 @@ async def _key_name(db: AsyncConnection, call: Call) -> str:
 
 
 async def _found(request: Request, filters: Filters, limit: int) -> history.Page:
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     after, only = request.query_params.get("after", "")[:200], filters.only(desk.now)
     await desk.live.drain()
     try:

@@ -1,39 +1,25 @@
-"""Settings: name, address, password, one-time codes, sessions, one's data, and leaving."""
+"""Settings: name, address, password, sessions, providers, promo codes."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from oxlo.billing.remote import PAYING
-from oxlo.portal import guard, letters, passwords, sessions, totp
-from oxlo.portal.dashboard import agents, requests
+from oxlo.portal import auditing, guard, letters, passwords, totp
+from oxlo.portal.dashboard import agents
 from oxlo.portal.desk import Desk, address
 from oxlo.portal.entry import limits, signup
 from oxlo.portal.entry.limits import Braked, Login
-from oxlo.portal.guard import text
+from oxlo.portal.forms import Filled, Problem, text
 from oxlo.portal.passwords import WeakPassword
 from oxlo.portal.sessions import flash
-from oxlo.store import (
-    accounts,
-    audit,
-    brakes,
-    history,
-    identity,
-    keys,
-    leaving,
-    payments,
-    promos,
-    recovery,
-    tokens,
-)
+from oxlo.store import brakes, identity, promos, recovery, tokens
 from oxlo.store import sessions as stored
-from oxlo.store.accounts import OPERATOR, Account
+from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountExists, InvalidAccount, PromoRefused
 
 _DONE = {
@@ -46,18 +32,7 @@ _DONE = {
     "linked-elsewhere": ("bad", "That account is linked to somebody else here."),
     "unlinked": ("ok", "That account can no longer log in here."),
 }
-_EXPORTED = 100_000
 _WRONG = "This is not your password."
-
-log = structlog.get_logger()
-
-
-class Problem(ValueError):
-    """A field cannot be used; `field` names it."""
-
-    def __init__(self, field: str, message: str) -> None:
-        self.field = field
-        super().__init__(message)
 
 
 async def page(request: Request) -> Response:
@@ -69,7 +44,7 @@ async def page(request: Request) -> Response:
 
 async def save_profile(request: Request, form: FormData) -> Response:
     """Another name, another address. The old address is told, the new one has to be proved."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     name, email = text(form, "name").strip(), text(form, "email").strip()
     try:
         if email.lower() != (account.email or ""):
@@ -78,7 +53,7 @@ async def save_profile(request: Request, form: FormData) -> Response:
             if name != account.name:
                 await identity.rename(db, account, name)
             if email.lower() != (account.email or ""):
-                await _move(db, desk, account, email)
+                await _move(db, request, email)
     except Problem as problem:
         return await respond(request, problem)
     except InvalidAccount as wrong:
@@ -90,14 +65,14 @@ async def save_profile(request: Request, form: FormData) -> Response:
     return guard.back("/dashboard/settings?done=saved")
 
 
-async def _move(db: AsyncConnection, desk: Desk, account: Account, email: str) -> None:
+async def _move(db: AsyncConnection, request: Request, email: str) -> None:
+    desk, account = Desk.of(request), guard.account(request)
     checked = await identity.set_email(db, account, email)
-    if account.email:
-        letter = letters.address_changed(desk.settings.base_url, checked)
-        await letters.post(db, account.email, letter, now=desk.now)
+    letter = letters.address_changed(desk.settings.base_url, checked)
+    await letters.tell(db, account, letter, now=desk.now)
     await tokens.forget(db, account.id, "reset")  # a link in the old mailbox
     await signup.ask_to_verify(db, desk, msgspec.structs.replace(account, email=checked))
-    await note(db, desk, "email.changed", account)
+    await auditing.note_own(db, request, "email.changed", account)
 
 
 async def save_password(request: Request, form: FormData) -> Response:
@@ -117,10 +92,9 @@ async def save_password(request: Request, form: FormData) -> Response:
         await identity.set_password(db, account, hashed)
         await stored.end_all(db, account.id, but=visit.session.id)
         await tokens.forget(db, account.id, "reset", "welcome")
-        if account.email:
-            letter = letters.password_changed(desk.settings.base_url, address(request))
-            await letters.post(db, account.email, letter, now=desk.now)
-        await note(db, desk, "password.changed", account, address(request))
+        letter = letters.password_changed(desk.settings.base_url, address(request))
+        await letters.tell(db, account, letter, now=desk.now)
+        await auditing.note_own(db, request, "password.changed", account)
     return guard.back("/dashboard/settings?done=password")
 
 
@@ -134,7 +108,7 @@ async def sign_out_others(request: Request, _form: FormData) -> Response:
 
 async def unlink(request: Request, form: FormData) -> Response:
     """End the login by a provider, where there is another way in."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     async with desk.site.database.write() as db:
         others = len(await identity.linked(db, account.id)) > 1
         if account.password_hash is None and not others:
@@ -145,92 +119,23 @@ async def unlink(request: Request, form: FormData) -> Response:
 
 async def use_promo(request: Request, form: FormData) -> Response:
     """Use a promo code."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     try:
         async with desk.site.database.write() as db:
             tried = await limits.take(db, limits.PROMO, account.id, "wrong codes", now=desk.now)
         async with desk.site.database.write() as db:
             await promos.redeem(db, account, text(form, "promo"), now=desk.now)
             await brakes.undo(db, tried, now=desk.now)
-            await note(db, desk, "promo.used", account, detail=promos.spelt(text(form, "promo")))
+            code = promos.spelt(text(form, "promo"))
+            await auditing.note_own(db, request, "promo.used", account, code)
     except (Braked, PromoRefused) as refused:
         return await respond(request, Problem("promo", str(refused)))
     return guard.back("/dashboard?done=promo")
 
 
-async def export(request: Request) -> Response:
-    """Everything that is kept of the account, as JSON."""
-    desk, account = Desk.of(request), guard.visit(request).account
-    await desk.live.drain()
-    async with desk.site.database.read() as db:
-        taken = await _taken(db, account, desk.now)
-    return Response(
-        msgspec.json.format(msgspec.json.encode(taken)),
-        headers={
-            "content-disposition": 'attachment; filename="oxlo-account.json"',
-            "cache-control": "no-store",
-        },
-        media_type="application/json",
-    )
-
-
-async def _taken(db: AsyncConnection, account: Account, now: float) -> dict[str, Any]:
-    logins = await stored.of_account(db, account.id, now=now)
-    made = (await history.page(db, account.id, limit=_EXPORTED)).calls
-    return {
-        "account": _without(account, "password_hash", "totp_nonce", "totp_step"),
-        "keys": [_without(key, "sha256") for key in await keys.of_account(db, account.id)],
-        "sessions": [_without(login, "sha256") for login in logins],
-        "providers": await identity.linked(db, account.id),
-        "log": await audit.latest(db, about=account.id, limit=_EXPORTED),
-        "requests": [requests.as_dict(call) for call in made],
-    }
-
-
-async def delete(request: Request, form: FormData) -> Response:
-    """Erase the account. Asked once, with what is lost named beside the button."""
-    desk, account = Desk.of(request), guard.visit(request).account
-    try:
-        await _check_leaves(desk, account)
-        await _check_meant(request, text(form, "password"))
-    except Problem as problem:
-        return await respond(request, problem)
-    async with desk.site.database.write() as db:
-        await leaving.delete_account(db, account)
-        await audit.write(db, "account.deleted", actor=account.id, target=account.id, now=desk.now)
-        if account.email:
-            await letters.post(
-                db, account.email, letters.goodbye(desk.settings.base_url), now=desk.now
-            )
-    log.info("account.deleted", account=account.id)
-    return await sessions.sign_out(request, guard.back("/login?done=deleted"))
-
-
-async def _check_meant(request: Request, typed: str) -> None:
-    """The password, or without one the address, so that no slip deletes an account."""
-    account = guard.visit(request).account
-    if account.password_hash is not None:
-        await prove(request, typed, "delete")
-    elif typed.strip().lower() != (account.email or account.name):
-        raise Problem("delete", "Type your e-mail address to delete the account.")
-
-
-async def _check_leaves(desk: Desk, account: Account) -> None:
-    async with desk.site.database.read() as db:
-        paid = await payments.of_account(db, account.id)
-    if paid and paid.status in PAYING and paid.ends_at is None:
-        raise Problem("delete", "Cancel your plan in Billing first: it would go on being paid.")
-    if account.role != OPERATOR:
-        return
-    async with desk.site.database.read() as db:
-        operators = [a for a in await accounts.everyone(db) if a.role == OPERATOR]
-    if len(operators) < 2:
-        raise Problem("delete", "The only operator cannot leave: nobody could run this place.")
-
-
 async def prove(request: Request, password: str, field: str) -> None:
     """The password once more, with the brakes of a log-in. Raises Problem."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     if account.password_hash is None:
         return
     tried = await begin_try(request, field)
@@ -242,7 +147,7 @@ async def prove(request: Request, password: str, field: str) -> None:
 
 async def begin_try(request: Request, field: str) -> Login:
     """A try to prove who one is, counted as a failure until it has gone well. Raises Problem."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     tried = Login(account.email or account.id, address(request))
     try:
         async with desk.site.database.write() as db:
@@ -250,24 +155,6 @@ async def begin_try(request: Request, field: str) -> Login:
     except Braked as braked:
         raise Problem(field, str(braked)) from None
     return tried
-
-
-async def note(
-    db: AsyncConnection,
-    desk: Desk,
-    action: str,
-    account: Account,
-    where: str = "",
-    *,
-    detail: str = "",
-) -> None:
-    """Say in the audit log what an account did with itself."""
-    who = account.id
-    await audit.write(db, action, actor=who, target=who, now=desk.now, detail=detail, address=where)
-
-
-def _without(record: msgspec.Struct, *names: str) -> dict[str, Any]:
-    return {k: v for k, v in msgspec.structs.asdict(record).items() if k not in names}
 
 
 async def respond(
@@ -285,7 +172,7 @@ async def respond(
         "sessions": logins,
         "this": visit.session.id,
         "browser": agents.named,
-        "problems": guard.Filled({problem.field: str(problem)} if problem else {}),
+        "problems": Filled({problem.field: str(problem)} if problem else {}),
         "codes": recovery_codes,
         "codes_left": left,
         "linked": linked,

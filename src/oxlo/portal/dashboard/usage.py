@@ -10,13 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.errors import BadRequest
-from oxlo.ledger.windows import DAY
+from oxlo.ledger.windows import DAY, iso
 from oxlo.portal import charts, guard
 from oxlo.portal.charts import Bar
 from oxlo.portal.dashboard import csvs
 from oxlo.portal.dashboard.filters import Filters
+from oxlo.portal.dashboard.periods import MOST_HOURLY, PERIODS, bounds
 from oxlo.portal.desk import Desk
-from oxlo.portal.words import count, iso, milliseconds
+from oxlo.portal.words import count, milliseconds
 from oxlo.store import keys, usage
 from oxlo.store.usage import By, Group
 
@@ -29,9 +30,6 @@ TABS: Mapping[By, str] = {
     "outcome": "By outcome",
     "key": "By key",
 }
-SPANS = {"1": "Today", "7": "7 days", "30": "30 days", "90": "90 days"}
-#: Hours are shown of so many days at most.
-MOST_HOURS_DAYS = 7
 _HOUR = 3600
 _HEADER = (
     "requests",
@@ -61,11 +59,11 @@ async def page(request: Request) -> Response:
     groups, (total,) = await _groups(request, asked)
     names = await _key_names(request) if asked.by == "key" else {}
     bars = [_bar(asked, group, names) for group in _filled(asked, groups)]
-    title = f"Requests {TABS[asked.by].lower()}, {SPANS[asked.days].lower()}, UTC"
+    title = f"Requests {TABS[asked.by].lower()}, {PERIODS[asked.days].lower()}, UTC"
     context = {
         "tabs": tabs(asked.by, asked.days),
-        "spans": [
-            (_link(asked, days=days), name, days == asked.days) for days, name in SPANS.items()
+        "periods": [
+            (_link(asked, days=days), name, days == asked.days) for days, name in PERIODS.items()
         ],
         "total": total.sums,
         "title": title,
@@ -92,16 +90,15 @@ async def download(request: Request) -> Response:
 def _asked(request: Request) -> Asked:
     query = request.query_params
     by, days = query.get("by", "day"), query.get("days", "30")
-    if by not in TABS or days not in SPANS:
+    if by not in TABS or days not in PERIODS:
         raise BadRequest("'by' and 'days' take what the tabs on the page give.")
-    if by == "hour" and int(days) > MOST_HOURS_DAYS:
-        days = str(MOST_HOURS_DAYS)
-    end = (Desk.of(request).now // DAY + 1) * DAY
-    return Asked(by, days, end - int(days) * DAY, end)  # type: ignore[arg-type]
+    if by == "hour" and int(days) > MOST_HOURLY:
+        days = str(MOST_HOURLY)
+    return Asked(by, days, *bounds(int(days), Desk.of(request).now))  # type: ignore[arg-type]
 
 
 async def _groups(request: Request, asked: Asked) -> tuple[list[Group], list[Group]]:
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     await desk.live.drain()
     async with desk.site.database.read() as db:
         groups = await usage.added_up(db, account.id, asked.begin, asked.end, (asked.by,))
@@ -110,7 +107,7 @@ async def _groups(request: Request, asked: Asked) -> tuple[list[Group], list[Gro
 
 
 async def _key_names(request: Request) -> dict[str, str]:
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     async with desk.site.database.read() as db:
         mine = await keys.of_account(db, account.id)
     return {key.id: "the playground" if key.hidden else key.name for key in mine}

@@ -10,13 +10,13 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from oxlo.errors import BadRequest, Forbidden, NotFound
-from oxlo.portal import guard
+from oxlo.portal import auditing, guard
 from oxlo.portal.desk import Desk, address
 from oxlo.portal.entry import exchange, limits, login, signup
 from oxlo.portal.entry.exchange import Person
 from oxlo.portal.entry.oauth import Provider
 from oxlo.portal.guard import local
-from oxlo.store import audit, identity, keys, tokens
+from oxlo.store import identity, keys, tokens
 from oxlo.store import sessions as stored
 from oxlo.store.accounts import Account
 
@@ -88,7 +88,7 @@ async def _go_on(request: Request, trip: Trip, person: Person) -> Response:
     if trip.link:
         if user is None or user.id != trip.link:
             raise BadRequest("Log in again to link an account.")
-        return await _link(desk, user, trip, person)
+        return await _link(request, user, trip, person)
     async with desk.site.database.write() as db:
         account = await _account(db, request, trip.provider, person)
         if account.disabled_at is not None:
@@ -96,12 +96,13 @@ async def _go_on(request: Request, trip: Trip, person: Person) -> Response:
     return await login.go_on(request, account, trip.target)
 
 
-async def _link(desk: Desk, user: Account, trip: Trip, person: Person) -> Response:
+async def _link(request: Request, user: Account, trip: Trip, person: Person) -> Response:
+    desk = Desk.of(request)
     async with desk.site.database.write() as db:
         owner = await identity.by_provider(db, trip.provider, person.subject)
         if owner is None:
             await identity.link(db, user, trip.provider, person.subject, now=desk.now)
-            await _note(db, desk, "identity.linked", user, trip.provider)
+            await auditing.note_own(db, request, "identity.linked", user, trip.provider)
     done = "linked" if owner is None or owner.id == user.id else "linked-elsewhere"
     return guard.back(f"/dashboard/settings?done={done}")
 
@@ -117,7 +118,7 @@ async def _account(db: AsyncConnection, request: Request, provider: str, person:
     known = await identity.by_email(db, person.email)
     account = await _taken_over(db, desk, known) if known else await _new(db, request, person)
     await identity.link(db, account, provider, person.subject, now=desk.now)
-    await _note(db, desk, "identity.linked", account, provider)
+    await auditing.note_own(db, request, "identity.linked", account, provider)
     return account
 
 
@@ -148,15 +149,8 @@ async def _new(db: AsyncConnection, request: Request, person: Person) -> Account
         raise Forbidden(str(braked)) from None
     account = await signup.create(db, person.email, signup.first_plan(desk), now=desk.now)
     await identity.verify(db, account, now=desk.now)
-    await _note(db, desk, "account.sign_up", account)
+    await auditing.note_own(db, request, "account.sign_up", account)
     return account
-
-
-async def _note(
-    db: AsyncConnection, desk: Desk, action: str, account: Account, detail: str = ""
-) -> None:
-    who = account.id
-    await audit.write(db, action, actor=who, target=who, now=desk.now, detail=detail)
 
 
 def _provider(request: Request) -> Provider:

@@ -10,12 +10,12 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from oxlo.portal import guard, letters, passwords, sessions
+from oxlo.portal import auditing, guard, letters, passwords, sessions
 from oxlo.portal.desk import Desk, address
 from oxlo.portal.entry import limits, signup
-from oxlo.portal.guard import text
+from oxlo.portal.forms import Filled, text
 from oxlo.portal.passwords import WeakPassword
-from oxlo.store import accounts, audit, brakes, identity, tokens
+from oxlo.store import accounts, brakes, identity, tokens
 from oxlo.store import sessions as stored
 from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountExists, InvalidAccount, TokenSpent
@@ -47,11 +47,12 @@ async def send_reset(request: Request, form: FormData) -> Response:
         return _forgot(request, email, problem=str(braked), status=429)
     reply = _forgot(request, email, sent=True)
     # After the answer, so that it takes as long for an address that nobody has.
-    reply.background = BackgroundTask(_mail_reset, desk, email, address(request))
+    reply.background = BackgroundTask(_mail_reset, request, email)
     return reply
 
 
-async def _mail_reset(desk: Desk, email: str, where: str) -> None:
+async def _mail_reset(request: Request, email: str) -> None:
+    desk, where = Desk.of(request), address(request)
     async with desk.site.database.write() as db:
         account, who = await identity.by_email(db, email), limits.person(email)
         if account is None or account.disabled_at is not None:
@@ -62,7 +63,7 @@ async def _mail_reset(desk: Desk, email: str, where: str) -> None:
             return
         token = await tokens.issue(db, account.id, "reset", now=desk.now, email=email)
         await letters.post(db, email, letters.reset(desk.settings.base_url, token), now=desk.now)
-        await _note(db, desk, "password.reset_asked", account, where)
+        await auditing.note_own(db, request, "password.reset_asked", account)
 
 
 async def new_password(request: Request) -> Response:
@@ -123,10 +124,10 @@ async def _set(request: Request, token: str, email: str, hashed: str) -> Account
         await identity.set_password(db, account, hashed)
         await stored.end_all(db, account.id)
         await tokens.forget(db, account.id, *_PASSWORD)
-        await _note(db, desk, "password.set", account, address(request))
-        if used.purpose == "reset" and account.email:
+        await auditing.note_own(db, request, "password.set", account)
+        if used.purpose == "reset":
             letter = letters.password_changed(desk.settings.base_url, address(request))
-            await letters.post(db, account.email, letter, now=desk.now)
+            await letters.tell(db, account, letter, now=desk.now)
         return await identity.by_id(db, account.id)
 
 
@@ -151,7 +152,7 @@ async def verify_now(request: Request, form: FormData) -> Response:
             account = await identity.by_id(db, used.account_id)
             _check_address(used.email, account)
             await identity.verify(db, account, now=desk.now)
-            await _note(db, desk, "email.verified", account, address(request))
+            await auditing.note_own(db, request, "email.verified", account)
     except TokenSpent as spent:
         return _spent(request, spent, "/dashboard/settings", "Go to Settings")
     return guard.back("/dashboard?done=verified")
@@ -164,7 +165,7 @@ def _check_address(proved: str | None, account: Account) -> None:
 
 async def send_verify(request: Request, _form: FormData) -> Response:
     """Send the link again, to who is signed in."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     who = limits.person(account.email or account.id)
     async with desk.site.database.write() as db:
         if not (await brakes.take(db, limits.MAILS, who, now=desk.now)).wait:
@@ -175,11 +176,6 @@ async def send_verify(request: Request, _form: FormData) -> Response:
 async def _peeked(db: AsyncConnection, desk: Desk, token: str) -> Account:
     found = await tokens.peek(db, token, *_PASSWORD, now=desk.now)
     return await identity.by_id(db, found.account_id)
-
-
-async def _note(db: AsyncConnection, desk: Desk, action: str, account: Account, where: str) -> None:
-    who = account.id
-    await audit.write(db, action, actor=who, target=who, now=desk.now, address=where)
 
 
 def _forgot(
@@ -207,7 +203,7 @@ def _password_page(
         "token": token,
         "account": account,
         "email": email[:254],
-        "problems": guard.Filled(problems or {}),
+        "problems": Filled(problems or {}),
         "action": request.url.path,
         "shortest": passwords.SHORTEST,
     }

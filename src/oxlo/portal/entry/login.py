@@ -8,11 +8,12 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
-from oxlo.portal import guard, letters, recovery, sessions, totp
+from oxlo.portal import auditing, guard, letters, recovery, sessions, totp
 from oxlo.portal.desk import Desk, address
 from oxlo.portal.entry.limits import Braked, Login
-from oxlo.portal.guard import local, text
-from oxlo.store import audit, identity
+from oxlo.portal.forms import text
+from oxlo.portal.guard import local
+from oxlo.store import identity
 from oxlo.store import recovery as kept
 from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountNotFound, InvalidAccount
@@ -82,7 +83,7 @@ async def _begin(request: Request, account: Account, target: str) -> Response:
     desk = Desk.of(request)
     async with desk.site.database.write() as db:
         await Login(account.email or account.id, address(request)).succeeded(db)
-        await _note(request, db, "login", account)
+        await auditing.note_own(db, request, "login", account)
     log.info("login.succeeded", account=account.id)
     return await sessions.sign_in(request, guard.back(target), account)
 
@@ -162,11 +163,10 @@ async def _stands_in(request: Request, account: Account, code: str) -> bool:
     async with desk.site.database.write() as db:
         if not await kept.use(db, account.id, digest, now=desk.now):
             return False
-        await _note(request, db, "recovery.used", account)
-        if account.email:
-            left = await kept.left(db, account.id)
-            letter = letters.recovery_used(desk.settings.base_url, address(request), left)
-            await letters.post(db, account.email, letter, now=desk.now)
+        await auditing.note_own(db, request, "recovery.used", account)
+        left = await kept.left(db, account.id)
+        letter = letters.recovery_used(desk.settings.base_url, address(request), left)
+        await letters.tell(db, account, letter, now=desk.now)
     log.info("recovery.used", account=account.id)
     return True
 
@@ -197,18 +197,7 @@ async def _tell_failure(request: Request, account: Account | None) -> None:
     log.info("login.failed", account=account.id if account else "", address=address(request))
     if account is not None:
         async with Desk.of(request).site.database.write() as db:
-            await _note(request, db, "login.failed", account)
-
-
-async def _note(request: Request, db: AsyncConnection, action: str, account: Account) -> None:
-    await audit.write(
-        db,
-        action,
-        actor=account.id,
-        target=account.id,
-        now=Desk.of(request).now,
-        address=address(request),
-    )
+            await auditing.note_own(db, request, "login.failed", account)
 
 
 def _page(

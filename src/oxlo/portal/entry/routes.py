@@ -3,27 +3,27 @@
 from starlette.routing import BaseRoute
 
 from oxlo.portal.entry import elsewhere, links, login, signup
-from oxlo.portal.guard import change, sent, shown
+from oxlo.portal.guard import account_form, public_form, public_page
 
 
 def routes() -> list[BaseRoute]:
     """The table."""
     return [
-        shown("/signup", signup.page),
-        sent("/signup", signup.submit),
-        shown("/login", login.page),
-        sent("/login", login.submit),
-        sent("/login/code", login.submit_code),
-        shown("/login/with/{provider}", elsewhere.leave),
-        shown("/login/with/{provider}/callback", elsewhere.arrive),
-        sent("/logout", login.leave),
-        shown("/forgot", links.forgot),
-        sent("/forgot", links.send_reset),
-        shown("/reset", links.new_password),
-        sent("/reset", links.set_password),
-        shown("/welcome", links.new_password),
-        sent("/welcome", links.set_password),
-        shown("/verify", links.verify),
-        sent("/verify", links.verify_now),
-        change("/verify/send", links.send_verify),
+        public_page("/signup", signup.page),
+        public_form("/signup", signup.submit),
+        public_page("/login", login.page),
+        public_form("/login", login.submit),
+        public_form("/login/code", login.submit_code),
+        public_page("/login/with/{provider}", elsewhere.leave),
+        public_page("/login/with/{provider}/callback", elsewhere.arrive),
+        public_form("/logout", login.leave),
+        public_page("/forgot", links.forgot),
+        public_form("/forgot", links.send_reset),
+        public_page("/reset", links.new_password),
+        public_form("/reset", links.set_password),
+        public_page("/welcome", links.new_password),
+        public_form("/welcome", links.set_password),
+        public_page("/verify", links.verify),
+        public_form("/verify", links.verify_now),
+        account_form("/verify/send", links.send_verify),
     ]

@@ -10,13 +10,14 @@ from starlette.responses import Response
 
 from oxlo.errors import Forbidden
 from oxlo.plans import Plan
-from oxlo.portal import guard, letters, passwords, sessions
+from oxlo.portal import auditing, guard, letters, passwords, sessions
 from oxlo.portal.desk import Desk, address
 from oxlo.portal.entry import limits
 from oxlo.portal.entry.limits import Braked
-from oxlo.portal.guard import local, text
+from oxlo.portal.forms import Filled, text
+from oxlo.portal.guard import local
 from oxlo.portal.passwords import WeakPassword
-from oxlo.store import accounts, audit, brakes, identity, promos, tokens
+from oxlo.store import accounts, brakes, identity, promos, tokens
 from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountExists, InvalidAccount, PromoRefused
 
@@ -87,20 +88,8 @@ async def _made(request: Request, asked: Asked) -> Account:
         if asked.promo:
             await promos.redeem(db, account, asked.promo, now=now)
         await ask_to_verify(db, desk, account)
-        await _note(db, request, account, asked.promo)
+        await auditing.note_own(db, request, "account.sign_up", account, asked.promo.upper())
     return account
-
-
-async def _note(db: AsyncConnection, request: Request, account: Account, promo: str) -> None:
-    await audit.write(
-        db,
-        "account.sign_up",
-        actor=account.id,
-        target=account.id,
-        now=Desk.of(request).now,
-        detail=promo.upper(),
-        address=address(request),
-    )
 
 
 async def _check_new(db: AsyncConnection, email: str, promo: str, *, now: float) -> None:
@@ -145,7 +134,7 @@ def _page(
         "email": asked.email[:254],
         "promo": asked.promo[:40],
         "target": target,
-        "problems": guard.Filled(problems or {}),
+        "problems": Filled(problems or {}),
         "plan": plan,
         "closed": desk.settings.signup == "closed",
         "providers": desk.providers,

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.ledger.windows import day_of
-from oxlo.portal import guard
+from oxlo.portal import auditing, guard
 from oxlo.portal.dashboard import overview
-from oxlo.portal.desk import Desk, address
-from oxlo.portal.guard import text
+from oxlo.portal.desk import Desk
+from oxlo.portal.forms import text
 from oxlo.portal.sessions import flash
 from oxlo.store import accounts, audit, grants, history, identity, keys, search, standing, tokens
 from oxlo.store.accounts import Account
@@ -104,7 +104,7 @@ async def close(request: Request, _form: FormData) -> Response:
     desk = Desk.of(request)
     async with desk.site.database.write() as db:
         account = await _found(db, request)
-        if account.id == guard.visit(request).account.id:
+        if account.id == guard.account(request).id:
             return await _one(request, problem="You cannot close your own account.")
         await identity.close(db, account, now=desk.now)
         await _note(db, request, "account.closed")
@@ -124,7 +124,7 @@ async def set_role(request: Request, form: FormData) -> Response:
     role = "operator" if text(form, "role") == "operator" else "user"
     async with Desk.of(request).site.database.write() as db:
         account = await _found(db, request)
-        if account.id == guard.visit(request).account.id:
+        if account.id == guard.account(request).id:
             return await _one(request, problem="You cannot change your own role.")
         await identity.set_role(db, account, role)
         await _note(db, request, "account.role", role)
@@ -159,15 +159,7 @@ async def _found(db: AsyncConnection, request: Request) -> Account:
 
 
 async def _note(db: AsyncConnection, request: Request, action: str, detail: str = "") -> None:
-    await audit.write(
-        db,
-        action,
-        actor=guard.visit(request).account.id,
-        target=request.path_params["id"],
-        now=Desk.of(request).now,
-        detail=detail[:300],
-        address=address(request),
-    )
+    await auditing.note(db, request, action, request.path_params["id"], detail)
 
 
 def _back(request: Request, done: str) -> Response:
@@ -187,7 +179,7 @@ async def _one(request: Request, *, problem: str = "", link: str = "") -> Respon
             known = await _known(db, desk, account)
     except AccountNotFound:
         return guard.respond(request, "operator/gone.html", {}, status=404)
-    own = account.id == guard.visit(request).account.id
+    own = account.id == guard.account(request).id
     context = known | {"problem": problem, "link": link, "own": own}
     status = 400 if problem else 200
     return guard.respond(request, "operator/account.html", context, status=status)

@@ -1,15 +1,15 @@
 """The console's other pages: the machine, promo codes, the audit log, the outbox."""
 
-from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica
-from oxlo.portal import guard
-from oxlo.portal.desk import Desk, address
-from oxlo.portal.guard import text
+from oxlo.ledger.windows import DAY
+from oxlo.portal import auditing, guard
+from oxlo.portal.desk import Desk
+from oxlo.portal.forms import Filled, text
 from oxlo.portal.live import Gateways
 from oxlo.portal.sessions import flash
 from oxlo.store import audit, mails, promos, search
@@ -17,7 +17,6 @@ from oxlo.store.errors import PromoRefused
 from oxlo.store.promos import Promo
 
 _ON_A_PAGE = 100
-_DAY = 86400
 _STATES = {"ready": "ok", "starting": "warn", "warming": "warn", "draining": "warn"}
 
 
@@ -59,7 +58,7 @@ async def make_code(request: Request, form: FormData) -> Response:
         promo = _promo(desk, form)
         async with desk.site.database.write() as db:
             made = await promos.create(db, promo)
-            await _note(db, request, "promo.created", made.code)
+            await auditing.note(db, request, "promo.created", made.code)
     except PromoRefused as refused:
         return await _codes(request, str(refused), form)
     return guard.back("/operator/promos?done=made")
@@ -69,7 +68,7 @@ async def end_code(request: Request, form: FormData) -> Response:
     """End a promo code."""
     async with Desk.of(request).site.database.write() as db:
         await promos.end(db, text(form, "code"), now=Desk.of(request).now)
-        await _note(db, request, "promo.ended", promos.spelt(text(form, "code")))
+        await auditing.note(db, request, "promo.ended", promos.spelt(text(form, "code")))
     return guard.back("/operator/promos")
 
 
@@ -119,7 +118,7 @@ def _promo(desk: Desk, form: FormData) -> Promo:
         plan_days=_number(form, "plan_days") or 0,
         most_uses=_number(form, "most_uses"),
         created_at=desk.now,
-        expires_at=desk.now + days * _DAY if days else None,
+        expires_at=desk.now + days * DAY if days else None,
     )
 
 
@@ -147,18 +146,7 @@ async def _codes(request: Request, problem: str = "", form: FormData | None = No
         "promos": known,
         "plans": tuple(desk.site.plans),
         "problem": problem,
-        "form": guard.Filled({name: text(form, name) for name in form} if form else {}),
+        "form": Filled.of(form),
     }
     status = 400 if problem else 200
     return guard.respond(request, "operator/promos.html", context, status=status)
-
-
-async def _note(db: AsyncConnection, request: Request, action: str, target: str) -> None:
-    await audit.write(
-        db,
-        action,
-        actor=guard.visit(request).account.id,
-        target=target,
-        now=Desk.of(request).now,
-        address=address(request),
-    )

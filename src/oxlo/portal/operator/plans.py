@@ -7,11 +7,11 @@ from starlette.responses import Response
 
 from oxlo.errors import BadRequest
 from oxlo.plans import SHIPPED, edited, parse
-from oxlo.portal import guard
-from oxlo.portal.desk import Desk, address
-from oxlo.portal.guard import text
+from oxlo.portal import auditing, guard
+from oxlo.portal.desk import Desk
+from oxlo.portal.forms import text
 from oxlo.portal.sessions import flash
-from oxlo.store import audit, search
+from oxlo.store import search
 
 _LONGEST = 100_000
 #: Versions that the page offers.
@@ -41,14 +41,7 @@ async def save(request: Request, form: FormData) -> Response:
         return await _page(request, given, str(refused))
     version = edited.save(desk.settings.plans_dir, desk.settings.edited_plans, given)
     async with desk.site.database.write() as db:
-        await audit.write(
-            db,
-            "plans.edited",
-            actor=guard.visit(request).account.id,
-            target=f"version {version}",
-            now=desk.now,
-            address=address(request),
-        )
+        await auditing.note(db, request, "plans.edited", f"version {version}")
     return guard.back(f"/operator/plans?done={version}")
 
 

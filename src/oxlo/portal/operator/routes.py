@@ -2,8 +2,7 @@
 
 from starlette.routing import BaseRoute
 
-from oxlo.portal.guard import console as page
-from oxlo.portal.guard import decree
+from oxlo.portal.guard import operator_form, operator_page
 from oxlo.portal.operator import accounts, console, plans, wishes
 
 _ONE = "/operator/accounts/{id}"
@@ -12,24 +11,24 @@ _ONE = "/operator/accounts/{id}"
 def routes() -> list[BaseRoute]:
     """The table."""
     return [
-        page("/operator", accounts.page),
-        page(_ONE, accounts.one),
-        decree(f"{_ONE}/plan", accounts.set_plan),
-        decree(f"{_ONE}/grant", accounts.grant),
-        decree(f"{_ONE}/refund", accounts.refund),
-        decree(f"{_ONE}/close", accounts.close),
-        decree(f"{_ONE}/reopen", accounts.reopen),
-        decree(f"{_ONE}/role", accounts.set_role),
-        decree(f"{_ONE}/totp", accounts.end_totp),
-        decree(f"{_ONE}/link", accounts.make_link),
-        page("/operator/models", console.models),
-        page("/operator/plans", plans.page),
-        decree("/operator/plans", plans.save),
-        page(wishes.PATH, wishes.page),
-        decree(f"{wishes.PATH}/{{id}}", wishes.decide),
-        page("/operator/promos", console.codes),
-        decree("/operator/promos", console.make_code),
-        decree("/operator/promos/end", console.end_code),
-        page("/operator/audit", console.log),
-        page("/operator/outbox", console.outbox),
+        operator_page("/operator", accounts.page),
+        operator_page(_ONE, accounts.one),
+        operator_form(f"{_ONE}/plan", accounts.set_plan),
+        operator_form(f"{_ONE}/grant", accounts.grant),
+        operator_form(f"{_ONE}/refund", accounts.refund),
+        operator_form(f"{_ONE}/close", accounts.close),
+        operator_form(f"{_ONE}/reopen", accounts.reopen),
+        operator_form(f"{_ONE}/role", accounts.set_role),
+        operator_form(f"{_ONE}/totp", accounts.end_totp),
+        operator_form(f"{_ONE}/link", accounts.make_link),
+        operator_page("/operator/models", console.models),
+        operator_page("/operator/plans", plans.page),
+        operator_form("/operator/plans", plans.save),
+        operator_page(wishes.PATH, wishes.page),
+        operator_form(f"{wishes.PATH}/{{id}}", wishes.decide),
+        operator_page("/operator/promos", console.codes),
+        operator_form("/operator/promos", console.make_code),
+        operator_form("/operator/promos/end", console.end_code),
+        operator_page("/operator/audit", console.log),
+        operator_page("/operator/outbox", console.outbox),
     ]

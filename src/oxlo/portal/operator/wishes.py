@@ -6,11 +6,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.plans import Plan
-from oxlo.portal import guard, letters
-from oxlo.portal.desk import Desk, address
-from oxlo.portal.guard import text
+from oxlo.portal import auditing, guard, letters
+from oxlo.portal.desk import Desk
+from oxlo.portal.forms import text
 from oxlo.portal.sessions import flash
-from oxlo.store import accounts, audit, identity, payments, search
+from oxlo.store import accounts, identity, payments, search
 from oxlo.store.accounts import Account
 
 PATH = "/operator/requests"
@@ -57,15 +57,7 @@ async def _tell(
 ) -> None:
     """Tell the log, and whoever asked."""
     desk = Desk.of(request)
-    await audit.write(
-        db,
-        "plan.approved" if approved else "plan.declined",
-        actor=guard.visit(request).account.id,
-        target=account.id,
-        now=desk.now,
-        detail=f"{account.plan} to {plan.id}",
-        address=address(request),
-    )
-    if account.email:
-        letter = letters.plan_decided(desk.settings.base_url, plan.name, approved=approved)
-        await letters.post(db, account.email, letter, now=desk.now)
+    action = "plan.approved" if approved else "plan.declined"
+    await auditing.note(db, request, action, account.id, f"{account.plan} to {plan.id}")
+    letter = letters.plan_decided(desk.settings.base_url, plan.name, approved=approved)
+    await letters.tell(db, account, letter, now=desk.now)

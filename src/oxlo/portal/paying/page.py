@@ -10,13 +10,13 @@ from oxlo.billing.base import Step, resting
 from oxlo.billing.remote import PAYING
 from oxlo.errors import BadRequest
 from oxlo.plans import Plan
-from oxlo.portal import guard
+from oxlo.portal import auditing, guard
 from oxlo.portal.dashboard import overview
-from oxlo.portal.desk import Desk, address
-from oxlo.portal.guard import text
+from oxlo.portal.desk import Desk
+from oxlo.portal.forms import text
 from oxlo.portal.plans import lines
 from oxlo.portal.sessions import flash
-from oxlo.store import audit, payments
+from oxlo.store import payments
 from oxlo.store.payments import Invoice, Subscription, Wish
 
 PATH = "/dashboard/billing"
@@ -69,7 +69,7 @@ async def page(request: Request) -> Response:
 
 async def choose(request: Request, form: FormData) -> Response:
     """The button below a plan."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     plan = _plan(desk, text(form, "plan"))
     try:
         step = await desk.billing.choose(account, plan, desk.site.plans, now=desk.now)
@@ -82,7 +82,7 @@ async def choose(request: Request, form: FormData) -> Response:
 async def manage(request: Request, _form: FormData) -> Response:
     """To the provider's own pages."""
     try:
-        return _onwards(await Desk.of(request).billing.manage(guard.visit(request).account))
+        return _onwards(await Desk.of(request).billing.manage(guard.account(request)))
     except BadRequest as problem:
         return await _page(request, problem.message)
 
@@ -96,7 +96,7 @@ def _plan(desk: Desk, named: str) -> Plan:
 
 async def _straight(request: Request, named: str) -> Step:
     """A link may lead to a checkout, which only offers; it never changes what is paid."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     standing = await _standing(desk, account.id)
     if desk.billing.name == "manual" or standing.live:
         return Step()
@@ -114,17 +114,9 @@ def _onwards(step: Step) -> Response:
 
 
 async def _note(request: Request, step: Step, plan: Plan) -> None:
-    desk, account = Desk.of(request), guard.visit(request).account
-    async with desk.site.database.write() as db:
-        await audit.write(
-            db,
-            "plan.chosen",
-            actor=account.id,
-            target=account.id,
-            now=desk.now,
-            detail=f"{plan.id}: {step.done or 'to the checkout'}",
-            address=address(request),
-        )
+    detail = f"{plan.id}: {step.done or 'to the checkout'}"
+    async with Desk.of(request).site.database.write() as db:
+        await auditing.note_own(db, request, "plan.chosen", guard.account(request), detail)
 
 
 async def _standing(desk: Desk, account_id: str) -> Standing:
@@ -137,7 +129,7 @@ async def _standing(desk: Desk, account_id: str) -> Standing:
 
 
 async def _page(request: Request, problem: str = "") -> Response:
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     standing = await _standing(desk, account.id)
     plan = overview.plan_of(desk, account)
     context: dict[str, Any] = {

@@ -2,15 +2,15 @@
 
 from starlette.routing import BaseRoute, Route
 
-from oxlo.portal.guard import change, mine
+from oxlo.portal.guard import account_form, account_page
 from oxlo.portal.paying import page, webhook
 
 
 def routes() -> list[BaseRoute]:
     """The table."""
     return [
-        mine(page.PATH, page.page),
-        change(page.PATH, page.choose),
-        change(f"{page.PATH}/manage", page.manage),
+        account_page(page.PATH, page.page),
+        account_form(page.PATH, page.choose),
+        account_form(f"{page.PATH}/manage", page.manage),
         Route(webhook.PATH, webhook.receive, methods=["POST"]),
     ]

@@ -24,12 +24,12 @@ _UNPROVED = "Confirm your e-mail address first: open the link that we sent."
 
 def routes() -> list[BaseRoute]:
     """The table."""
-    return [guard.mine(PATH, page), guard.change(f"{PATH}/key", key)]
+    return [guard.account_page(PATH, page), guard.account_form(f"{PATH}/key", key)]
 
 
 async def page(request: Request) -> Response:
     """The pane of a mode, with one of its models chosen."""
-    desk, account = Desk.of(request), guard.visit(request).account
+    desk, account = Desk.of(request), guard.account(request)
     served = readiness.read(desk.settings.replicas_file)
     offered = [modes.offers(desk.site.catalogue, served, mode) for mode in MODES]
     asked = _asked(desk, request)
@@ -99,7 +99,7 @@ def _missing(request: Request, asked: Model | None, chosen: Offer | None) -> str
 
 
 def _is_unproved(desk: Desk, request: Request) -> bool:
-    return desk.checks_addresses and guard.visit(request).account.verified_at is None
+    return desk.checks_addresses and guard.account(request).verified_at is None
 
 
 def _origins(request: Request) -> frozenset[str]:

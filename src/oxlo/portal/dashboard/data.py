@@ -1,0 +1,95 @@
+"""An account's data: taken along as JSON, and erased with the account."""
+
+from typing import Any
+
+import msgspec
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.billing.remote import PAYING
+from oxlo.portal import guard, letters, sessions
+from oxlo.portal.dashboard import requests, settings
+from oxlo.portal.desk import Desk
+from oxlo.portal.forms import Problem, text
+from oxlo.store import accounts, audit, history, identity, keys, leaving, payments
+from oxlo.store import sessions as stored
+from oxlo.store.accounts import OPERATOR, Account
+
+#: Requests and entries of the log that an export has at most.
+_EXPORTED = 100_000
+
+log = structlog.get_logger()
+
+
+async def export(request: Request) -> Response:
+    """Everything that is kept of the account, as JSON."""
+    desk, account = Desk.of(request), guard.account(request)
+    await desk.live.drain()
+    async with desk.site.database.read() as db:
+        taken = await _taken(db, account, desk.now)
+    return Response(
+        msgspec.json.format(msgspec.json.encode(taken)),
+        headers={
+            "content-disposition": 'attachment; filename="oxlo-account.json"',
+            "cache-control": "no-store",
+        },
+        media_type="application/json",
+    )
+
+
+async def _taken(db: AsyncConnection, account: Account, now: float) -> dict[str, Any]:
+    logins = await stored.of_account(db, account.id, now=now)
+    made = (await history.page(db, account.id, limit=_EXPORTED)).calls
+    return {
+        "account": _without(account, "password_hash", "totp_nonce", "totp_step"),
+        "keys": [_without(key, "sha256") for key in await keys.of_account(db, account.id)],
+        "sessions": [_without(login, "sha256") for login in logins],
+        "providers": await identity.linked(db, account.id),
+        "log": await audit.latest(db, about=account.id, limit=_EXPORTED),
+        "requests": [requests.as_dict(call) for call in made],
+    }
+
+
+async def delete(request: Request, form: FormData) -> Response:
+    """Erase the account. Asked once, with what is lost named beside the button."""
+    desk, account = Desk.of(request), guard.account(request)
+    try:
+        await _check_free(desk, account)
+        await _check_meant(request, text(form, "password"))
+    except Problem as problem:
+        return await settings.respond(request, problem)
+    async with desk.site.database.write() as db:
+        await leaving.delete_account(db, account)
+        await audit.write(db, "account.deleted", actor=account.id, target=account.id, now=desk.now)
+        await letters.tell(db, account, letters.goodbye(desk.settings.base_url), now=desk.now)
+    log.info("account.deleted", account=account.id)
+    return await sessions.sign_out(request, guard.back("/login?done=deleted"))
+
+
+async def _check_meant(request: Request, typed: str) -> None:
+    """The password, or without one the address, so that no slip deletes an account."""
+    account = guard.account(request)
+    if account.password_hash is not None:
+        await settings.prove(request, typed, "delete")
+    elif typed.strip().lower() != (account.email or account.name):
+        raise Problem("delete", "Type your e-mail address to delete the account.")
+
+
+async def _check_free(desk: Desk, account: Account) -> None:
+    async with desk.site.database.read() as db:
+        paid = await payments.of_account(db, account.id)
+    if paid and paid.status in PAYING and paid.ends_at is None:
+        raise Problem("delete", "Cancel your plan in Billing first: it would go on being paid.")
+    if account.role != OPERATOR:
+        return
+    async with desk.site.database.read() as db:
+        operators = [a for a in await accounts.everyone(db) if a.role == OPERATOR]
+    if len(operators) < 2:
+        raise Problem("delete", "The only operator cannot leave: nobody could run this place.")
+
+
+def _without(record: msgspec.Struct, *names: str) -> dict[str, Any]:
+    return {k: v for k, v in msgspec.structs.asdict(record).items() if k not in names}
