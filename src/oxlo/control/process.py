@@ -11,7 +11,7 @@ import structlog
 from oxlo import unixserver
 from oxlo.control import context, jobs, private, public
 from oxlo.control.context import Control
-from oxlo.portal.postman import Postman
+from oxlo.portal.mailer import Mailer
 from oxlo.settings import Settings
 from oxlo.store import migrate
 from oxlo.store.database import Database
@@ -65,7 +65,7 @@ async def _work(
     control: Control, listeners: tuple[socket.socket, socket.socket], stop: asyncio.Event
 ) -> None:
     """Run both servers and the jobs; one that dies ends them all."""
-    postman = Postman(control.settings, control.database)
+    postman = Mailer(control.settings, control.database)
     receipts = partial(jobs.delete_old_receipts, control)
     objects = partial(jobs.delete_old_objects, control)
     looks = partial(jobs.delete_old_looks, control)
@@ -89,5 +89,5 @@ async def _work(
             tasks.create_task(jobs.repeat(control, name, job, seconds, stop))
 
 
-async def _send_mails(control: Control, postman: Postman) -> None:
+async def _send_mails(control: Control, postman: Mailer) -> None:
     await postman.run(control.clock())

@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.responses import Response
 
 from oxlo import billing
 from oxlo.attached import Attached
 from oxlo.billing.base import Provider as Billing
 from oxlo.plans.edited import Watched
-from oxlo.portal.entry import oauth
-from oxlo.portal.entry.oauth import Provider
+from oxlo.portal.entry import providers
+from oxlo.portal.entry.providers import Provider
 from oxlo.portal.live import Live
 from oxlo.portal.passwords import Passwords
 from oxlo.portal.site import Site
@@ -22,7 +23,7 @@ from oxlo.store.sessions import Session
 
 @dataclass(frozen=True, slots=True)
 class Cookies:
-    """Names of cookies: under https browsers take them from this very host only."""
+    """The cookies: under https browsers take them from this very host only."""
 
     secure: bool
 
@@ -37,8 +38,21 @@ class Cookies:
         return f"{self._prefix}oxlo_visitor"
 
     @property
+    def handshake(self) -> str:
+        """A log-in at a provider that is under way."""
+        return f"{self._prefix}oxlo_handshake"
+
+    @property
     def _prefix(self) -> str:
         return "__Host-" if self.secure else ""
+
+    def set(self, reply: Response, name: str, value: str, age: int | None = None) -> None:
+        """Give a cookie to the browser, for `age` seconds; None: until it is closed."""
+        reply.set_cookie(name, value, age, secure=self.secure, httponly=True, samesite="lax")
+
+    def delete(self, reply: Response, name: str) -> None:
+        """Take a cookie from the browser."""
+        reply.delete_cookie(name, secure=self.secure, httponly=True, samesite="lax")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +66,7 @@ class Desk(Attached):
     #: The installation's secret.
     signing: bytes
     plans_file: Watched
-    #: Where people can log in elsewhere.
+    #: Where people can log in with an account that they have.
     providers: tuple[Provider, ...]
     #: How accounts come to their plans.
     billing: Billing
@@ -87,7 +101,7 @@ def build(site: Site, live: Live, passwords: Passwords | None = None) -> Desk:
         passwords=passwords or Passwords(),
         signing=settings.signing_secret(),
         plans_file=Watched(settings.plans or settings.edited_plans),
-        providers=tuple(oauth.offered(settings)),
+        providers=tuple(providers.offered(settings)),
         billing=billing.build(settings, site.database),
     )
 

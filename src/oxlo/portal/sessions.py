@@ -79,8 +79,8 @@ async def sign_in(request: Request, reply: Response, account: Account) -> Respon
             agent=request.headers.get("user-agent", ""),
             now=desk.now,
         )
-    _set(desk, reply, desk.cookies.session, token, int(LIFE))
-    reply.delete_cookie(desk.cookies.visitor, secure=desk.cookies.secure, httponly=True)
+    desk.cookies.set(reply, desk.cookies.session, token, int(LIFE))
+    desk.cookies.delete(reply, desk.cookies.visitor)
     return reply
 
 
@@ -91,9 +91,7 @@ async def sign_out(request: Request, reply: Response) -> Response:
     if visit is not None:
         async with desk.site.database.write() as db:
             await sessions.end(db, visit.session.id)
-    reply.delete_cookie(
-        desk.cookies.session, secure=desk.cookies.secure, httponly=True, samesite="lax"
-    )
+    desk.cookies.delete(reply, desk.cookies.session)
     return reply
 
 
@@ -109,7 +107,7 @@ def remember(request: Request, reply: Response) -> Response:
     """Give a new visitor's cookie to the reply."""
     desk, made = Desk.of(request), getattr(request.state, "new_visitor", "")
     if made:
-        _set(desk, reply, desk.cookies.visitor, made, None)
+        desk.cookies.set(reply, desk.cookies.visitor, made)
     return reply
 
 
@@ -117,9 +115,3 @@ def flash(request: Request, kind: str, text: str) -> None:
     """Show a message on top of the page that answers this request."""
     given = getattr(request.state, "flashes", ())
     request.state.flashes = (*given, Flash(kind, text))  # type: ignore[arg-type]
-
-
-def _set(desk: Desk, reply: Response, name: str, value: str, age: int | None) -> None:
-    reply.set_cookie(
-        name, value, age, path="/", secure=desk.cookies.secure, httponly=True, samesite="lax"
-    )

@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute
 
-from oxlo.portal.entry import elsewhere, links, login, signup
+from oxlo.portal.entry import federated, links, login, signup
 from oxlo.portal.guard import account_form, public_form, public_page
 
 
@@ -14,8 +14,8 @@ def routes() -> list[BaseRoute]:
         public_page("/login", login.page),
         public_form("/login", login.submit),
         public_form("/login/code", login.submit_code),
-        public_page("/login/with/{provider}", elsewhere.leave),
-        public_page("/login/with/{provider}/callback", elsewhere.arrive),
+        public_page("/login/with/{provider}", federated.begin),
+        public_page("/login/with/{provider}/callback", federated.callback),
         public_form("/logout", login.leave),
         public_page("/forgot", links.forgot),
         public_form("/forgot", links.send_reset),

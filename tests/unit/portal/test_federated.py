@@ -11,8 +11,8 @@ from tests.unit.portal.people import EMAIL, Portal, Somebody
 
 from oxlo import plans
 from oxlo.plans import apikey
-from oxlo.portal.entry import exchange, oauth
-from oxlo.portal.entry.exchange import Person as Vouched
+from oxlo.portal.entry import oauth, providers
+from oxlo.portal.entry.oauth import Person as Vouched
 from oxlo.settings import Settings, SettingsError
 from oxlo.store import accounts, identity, keys
 from oxlo.testing.oidc import OidcDouble, Person
@@ -175,7 +175,7 @@ async def test_providers_that_are_not_set_up(portal: Portal) -> None:
 def test_half_a_setting_is_told_at_the_start(wrong: dict[str, str]) -> None:
     """A client without its secret stops the start, not somebody's log-in."""
     with pytest.raises(SettingsError, match="CLIENT_ID:SECRET"):
-        oauth.offered(Settings(**wrong))  # type: ignore[arg-type]
+        providers.offered(Settings(**wrong))  # type: ignore[arg-type]
 
 
 def test_providers_by_name() -> None:
@@ -187,7 +187,7 @@ def test_providers_by_name() -> None:
         oidc_client="e:f:g",
         oidc_name="Example",
     )
-    offered = {p.id: (p.label, p.client_id, p.secret) for p in oauth.offered(settings)}
+    offered = {p.id: (p.label, p.client_id, p.secret) for p in providers.offered(settings)}
     assert offered == {
         "github": ("GitHub", "a", "b"),
         "google": ("Google", "c", "d"),
@@ -218,7 +218,7 @@ def test_providers_by_name() -> None:
 )
 def test_address_at_github(emails: list[dict[str, object]], vouched: str) -> None:
     """The primary address if it is verified, else another one that is."""
-    assert exchange.github_email(emails) == vouched
+    assert oauth.github_email(emails) == vouched
 
 
 @pytest.mark.parametrize(
@@ -233,4 +233,4 @@ def test_address_at_github(emails: list[dict[str, object]], vouched: str) -> Non
 )
 def test_address_of_claims(claims: dict[str, object], vouched: str) -> None:
     """Only what the provider says that it has verified; the subject is text in any case."""
-    assert exchange.person(claims) == Vouched("7", vouched)
+    assert oauth.person(claims) == Vouched("7", vouched)

@@ -7,7 +7,7 @@ import pytest
 import structlog
 from tests import databases
 
-from oxlo.portal.postman import Postman, server
+from oxlo.portal.mailer import Mailer, server
 from oxlo.settings import Settings, SettingsError
 from oxlo.store import mails
 from oxlo.store.database import Database
@@ -30,7 +30,7 @@ async def _round(database: Database, url: str, now: float = NOW) -> Mail:
     async with database.write() as db:
         if not await mails.latest(db):
             await mails.post(db, "ann@example.com", "Grüße", "A link:\n\nhttps://x/?t=1\n", now=NOW)
-    await Postman(settings, database).run(now)
+    await Mailer(settings, database).run(now)
     async with database.read() as db:
         return (await mails.latest(db))[0]
 

@@ -48,7 +48,7 @@ def server(url: str) -> Server:
     return Server(parts.hostname, port, parts.scheme == "smtps", user, password)
 
 
-class Postman:
+class Mailer:
     """Sends what is due."""
 
     def __init__(self, settings: Settings, database: Database) -> None:

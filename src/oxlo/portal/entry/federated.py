@@ -1,10 +1,5 @@
-"""Log-in with an account elsewhere."""
+"""Log-in with an account at another provider."""
 
-import base64
-import hmac
-
-import msgspec
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -12,97 +7,71 @@ from starlette.responses import RedirectResponse, Response
 from oxlo.errors import BadRequest, Forbidden, NotFound
 from oxlo.portal import auditing, guard
 from oxlo.portal.desk import Desk, address
-from oxlo.portal.entry import exchange, limits, login, signup
-from oxlo.portal.entry.exchange import Person
-from oxlo.portal.entry.oauth import Provider
+from oxlo.portal.entry import handshake, limits, login, oauth, signup
+from oxlo.portal.entry.handshake import Handshake
+from oxlo.portal.entry.oauth import Person
+from oxlo.portal.entry.providers import Provider
 from oxlo.portal.guard import local
 from oxlo.store import identity, keys, tokens
 from oxlo.store import sessions as stored
 from oxlo.store.accounts import Account
 
-#: Seconds to come back in.
-_LIFE = 600
 
-log = structlog.get_logger()
-
-
-class Trip(msgspec.Struct, frozen=True, kw_only=True):
-    """A log-in elsewhere that is under way: kept in the browser, sealed."""
-
-    provider: str
-    state: str
-    verifier: str
-    target: str
-    until: int
-    #: The account that is to be linked; "" to log in.
-    link: str = ""
-
-
-async def leave(request: Request) -> Response:
+async def begin(request: Request) -> Response:
     """Send somebody to a provider."""
-    desk, provider = Desk.of(request), _provider(request)
-    begun = await exchange.start(provider, _callback(desk, provider))
+    desk, provider, query = Desk.of(request), _provider(request), request.query_params
+    begun = await oauth.start(provider, _callback_url(desk, provider))
     user = getattr(request.state, "user", None)
-    linking = user is not None and request.query_params.get("link") == "1"
-    trip = Trip(
+    kept = Handshake(
         provider=provider.id,
         state=begun.state,
         verifier=begun.verifier,
-        target=local(request.query_params.get("returnUrl", "")),
-        until=int(desk.now) + _LIFE,
-        link=user.id if user is not None and linking else "",
+        target=local(query.get("returnUrl", "")),
+        until=int(desk.now) + handshake.LIFE,
+        link=user.id if user is not None and query.get("link") == "1" else "",
     )
     reply = RedirectResponse(begun.url, 303)
-    reply.set_cookie(
-        _cookie(desk),
-        _sealed(desk, trip),
-        _LIFE,
-        secure=desk.cookies.secure,
-        httponly=True,
-        samesite="lax",
-    )
+    sealed = handshake.sealed(kept, desk.signing)
+    desk.cookies.set(reply, desk.cookies.handshake, sealed, handshake.LIFE)
     return reply
 
 
-async def arrive(request: Request) -> Response:
-    """Somebody is back: log in, link, or make an account."""
+async def callback(request: Request) -> Response:
+    """Somebody is back from a provider: log in, link, or make an account."""
     desk, provider, query = Desk.of(request), _provider(request), request.query_params
-    trip = _opened(desk, request.cookies.get(_cookie(desk), ""))
-    ours = trip is not None and hmac.compare_digest(
-        query.get("state", "").encode(), trip.state.encode()
-    )
-    if trip is None or not ours or trip.provider != provider.id:
+    cookie = request.cookies.get(desk.cookies.handshake, "")
+    kept = handshake.opened(cookie, desk.signing, desk.now)
+    if kept is None or kept.provider != provider.id or not kept.has(query.get("state", "")):
         raise BadRequest("This log-in was not begun here, or too long ago. Begin again.")
     if "code" not in query:
         return guard.back("/login")  # somebody has changed their mind
-    person = await exchange.finish(
-        provider, _callback(desk, provider), query["code"], trip.verifier
-    )
-    reply = await _go_on(request, trip, person)
-    reply.delete_cookie(_cookie(desk), secure=desk.cookies.secure, httponly=True, samesite="lax")
+    url = _callback_url(desk, provider)
+    person = await oauth.finish(provider, url, query["code"], kept.verifier)
+    reply = await _go_on(request, kept, person)
+    desk.cookies.delete(reply, desk.cookies.handshake)
     return reply
 
 
-async def _go_on(request: Request, trip: Trip, person: Person) -> Response:
+async def _go_on(request: Request, kept: Handshake, person: Person) -> Response:
     desk, user = Desk.of(request), getattr(request.state, "user", None)
-    if trip.link:
-        if user is None or user.id != trip.link:
+    if kept.link:
+        if user is None or user.id != kept.link:
             raise BadRequest("Log in again to link an account.")
-        return await _link(request, user, trip, person)
+        return await _link(request, user, kept, person)
     async with desk.site.database.write() as db:
-        account = await _account(db, request, trip.provider, person)
+        account = await _account(db, request, kept.provider, person)
         if account.disabled_at is not None:
             raise Forbidden("This account is closed. Ask the operator.")
-    return await login.go_on(request, account, trip.target)
+    return await login.go_on(request, account, kept.target)
 
 
-async def _link(request: Request, user: Account, trip: Trip, person: Person) -> Response:
+async def _link(request: Request, user: Account, kept: Handshake, person: Person) -> Response:
     desk = Desk.of(request)
     async with desk.site.database.write() as db:
-        owner = await identity.by_provider(db, trip.provider, person.subject)
+        owner = await identity.by_provider(db, kept.provider, person.subject)
         if owner is None:
-            await identity.link(db, user, trip.provider, person.subject, now=desk.now)
-            await auditing.note_own(db, request, "identity.linked", user, trip.provider)
+            await identity.link(db, user, kept.provider, person.subject, now=desk.now)
+            await auditing.note_own(db, request, "identity.linked", user, kept.provider)
     done = "linked" if owner is None or owner.id == user.id else "linked-elsewhere"
     return guard.back(f"/dashboard/settings?done={done}")
 
@@ -161,26 +130,5 @@ def _provider(request: Request) -> Provider:
     raise NotFound(f"There is nothing at {request.url.path}.")
 
 
-def _callback(desk: Desk, provider: Provider) -> str:
+def _callback_url(desk: Desk, provider: Provider) -> str:
     return f"{desk.settings.base_url}/login/with/{provider.id}/callback"
-
-
-def _cookie(desk: Desk) -> str:
-    return f"{'__Host-' if desk.cookies.secure else ''}oxlo_trip"
-
-
-def _sealed(desk: Desk, trip: Trip) -> str:
-    body = base64.urlsafe_b64encode(msgspec.json.encode(trip)).decode()
-    return f"{body}.{_seal(desk, body)}"
-
-
-def _opened(desk: Desk, cookie: str) -> Trip | None:
-    body, _, seal = cookie.partition(".")
-    if not hmac.compare_digest(seal.encode(), _seal(desk, body).encode()):
-        return None
-    trip = msgspec.json.decode(base64.urlsafe_b64decode(body), type=Trip)
-    return trip if trip.until > desk.now else None
-
-
-def _seal(desk: Desk, body: str) -> str:
-    return hmac.digest(desk.signing, b"oxlo trip\0" + body.encode(), "sha256").hex()
