@@ -182,7 +182,8 @@ class Settings(Places):
         (), "Models whose repositories hold program code that vLLM may run, comma-separated."
     )
     engine_stall: float = _setting(
-        60.0, "Seconds of work without progress after which an engine is sick."
+        60.0,
+        "Seconds of work without progress until an engine is sick; those without a CPU count not.",
     )
 
     def __post_init__(self) -> None:

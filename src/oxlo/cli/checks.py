@@ -77,11 +77,6 @@ def disk(missing: int, free: int) -> Finding:
     return Finding("disk", f"{free:,} MB free; weights still to fetch take {missing:,} MB")
 
 
-def memory_of(engines: Iterable[Engine]) -> int:
-    """Memory that engines take on this machine, beside its GPUs', in MB."""
-    return sum((e.variant.memory_mb or 0) if e.variant and e.on_cpu else 0 for e in engines)
-
-
 def placed(engines: Iterable[Engine]) -> Iterator[Finding]:
     """Models that are to be served and cannot be, with what they miss; and those on GPUs."""
     for engine in engines:

@@ -20,6 +20,7 @@ from oxlo.cli.finding import Finding, wrong
 from oxlo.cli.libraries import lacking
 from oxlo.errors import ModelNotFound
 from oxlo.fleet.assign import assign
+from oxlo.fleet.local import memory_mb
 from oxlo.fleet.starter import chosen, wished
 from oxlo.hardware import machine
 from oxlo.settings import Settings, SettingsError, misspelt
@@ -57,7 +58,9 @@ def findings() -> Iterator[Finding]:
     yield from checks.placed(engines)
     yield checks.home(settings.home)
     yield checks.disk(checks.missing_mb(engines, Stock.of(settings)), checks.free_mb(settings.home))
-    yield checks.memory(checks.memory_of(engines), here.memory_mb)
+    part = here.shared(sum(engine.on_cpu for engine in engines))
+    taken = sum(memory_mb(engine, settings, part) for engine in engines)
+    yield checks.memory(taken, here.memory_mb)
     yield checks.gpus(here, driver=shutil.which("nvidia-smi") is not None)
     yield asyncio.run(services.port(settings))
     yield from map(checks.engine, checks.libraries(engines))

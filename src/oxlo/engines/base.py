@@ -47,6 +47,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     context_length: int
     #: Tokens of prompts that its cache holds; 0: it does not say.
     cache_tokens: int = 0
+    #: What it will take of the machine's memory, MiB; 0: what its variant says.
+    memory_mb: int = 0
     #: Which build of its program it is; "": it says so itself.
     build: str = ""
     #: Above 0: it gets calls only while no engine of a lower number has a slot and works.

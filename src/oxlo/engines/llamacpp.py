@@ -16,6 +16,9 @@ from oxlo.engines.llamacpp_child import BATCH, Config, Pooling
 from oxlo.hardware.sizing import Size, contexts, decide
 from oxlo.settings import Settings
 
+#: What it takes beside weights and contexts, MiB: seen with batches of 512 tokens.
+_SCRATCH_MB = 200
+
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a model file may say under `args`; 0: sized to the machine. Settings win over these."""
@@ -57,7 +60,10 @@ class LlamaCpp:
             api_key=new_key(),
         )
         kept = (config.cache_mb << 20) // per_token if per_token else 0
-        return _launch(model, config, size.slots, config.slots * config.context + kept)
+        held = config.slots * config.context
+        weights = sum(path.stat().st_size for path in spec.weights)
+        ready = _launch(model, config, size.slots, held + kept)
+        return _weighed(ready, (weights + held * per_token >> 20) + _SCRATCH_MB + config.cache_mb)
 
     def explain(self, log: Sequence[str]) -> str:
         """llama.cpp's first error line names the cause; those after it repeat it."""
@@ -95,6 +101,12 @@ def _files(model: Model, weights: Sequence[Path]) -> tuple[Path, dict[str, Any],
         raise CannotLaunch(f"{model.id} sees, but its model file names no projector (mmproj)")
     file, head = next(iter(models.items()))
     return file, head, next(iter(projectors), None)
+
+
+def _weighed(ready: Launch, memory_mb: int) -> Launch:
+    """Contexts are taken whole at the start; the prompt cache fills while it runs."""
+    shown = ready.arguments | {"memory_mb": memory_mb}
+    return msgspec.structs.replace(ready, memory_mb=memory_mb, arguments=shown)
 
 
 def _launch(model: Model, config: Config, slots: int, cache_tokens: int) -> Launch:

@@ -20,6 +20,7 @@ from oxlo.engines.base import Launch
 from oxlo.engines.kinds import kind
 from oxlo.engines.probe import PROBES, Probe, Progress
 from oxlo.fleet.backoff import Backoff
+from oxlo.fleet.cputime import Share
 from oxlo.fleet.fetch import NoAnswer, Refused, fetch
 from oxlo.fleet.health import Health, Sample
 from oxlo.fleet.process import EngineProcess, log_file
@@ -30,8 +31,9 @@ from oxlo.fleet.warm import Warmth, WarmUpFailed, warm
 log = structlog.get_logger("oxlo.fleet")
 T = TypeVar("T")
 
-#: Deadline of warming, seconds.
+#: Deadline of warming, seconds, and how often it is looked whether the engine gets a CPU.
 _WARM_SECONDS = 300.0
+_LOOK_SECONDS = 5.0
 #: Seconds between two looks at the log of an engine that starts: operators see how far it is.
 _TELL_SECONDS = 1.0
 _LONGEST_LINE = 200
@@ -201,8 +203,7 @@ class EngineHost:
     async def _warm(self, address: str) -> None:
         if self._launch.warm and (self._launch.argv or not self._warmth):
             self._enter(ReplicaState.WARMING, "real requests are running", address=address)
-            warming = self._or_exit(warm(self._launch, address))
-            self._warmth = await self._within(_WARM_SECONDS, warming, "warm up")
+            self._warmth = await self._warmed(address)
         self._ready_at = time.monotonic()
         warmth = self._warmth
         self._enter(
@@ -213,11 +214,27 @@ class EngineHost:
             warm_ms=warmth.warm_ms if warmth else None,
         )
 
+    async def _warmed(self, address: str) -> Warmth:
+        """What warming told; the engine has its deadline in time that it could compute in."""
+        warming = asyncio.ensure_future(self._or_exit(warm(self._launch, address)))
+        got, left = Share(self.pid), _WARM_SECONDS
+        try:
+            while left > 0:
+                await asyncio.wait({warming}, timeout=_LOOK_SECONDS)
+                if warming.done():
+                    return warming.result()
+                left -= _LOOK_SECONDS - got.starved(time.monotonic(), look=True)
+        finally:
+            warming.cancel()
+        raise EngineDown(f"did not warm up within {_WARM_SECONDS:g} s")
+
     async def _watch(self, address: str) -> None:
         health = Health.fresh(time.monotonic())
+        got = Share(self.pid)
         while True:
             await self._or_exit(asyncio.sleep(self._probe.interval))
             health = health.after(await self._sample(address))
+            health = health.starved(got.starved(health.sampled_at, look=not health.moves))
             if sickness := health.sickness(time.monotonic(), self._stall):
                 raise EngineDown(sickness)
 

@@ -258,6 +258,17 @@ def launch(engine: Engine, settings: Settings, part: Machine) -> Launch:
     return msgspec.structs.replace(ready, environment=environment, overflow=variant.overflow)
 
 
+def memory_mb(engine: Engine, settings: Settings, part: Machine) -> int:
+    """What an engine takes of this machine's memory: as its variant says, where it cannot start."""
+    if engine.variant is None or not engine.on_cpu:
+        return 0
+    said = engine.variant.memory_mb or 0
+    try:
+        return launch(engine, settings, part).memory_mb or said
+    except CannotLaunch:
+        return said
+
+
 def _stopped(engine: Engine, generation: int, reason: str) -> Replica:
     return Replica(
         id=engine.replica,

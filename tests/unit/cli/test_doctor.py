@@ -17,6 +17,7 @@ from oxlo.cli import checks, services
 from oxlo.cli.finding import Finding
 from oxlo.cli.libraries import Library
 from oxlo.fleet.assign import assign
+from oxlo.fleet.local import memory_mb
 from oxlo.hardware.sizing import Gpu, Machine
 from oxlo.settings import Settings
 from oxlo.store import migrate
@@ -128,11 +129,13 @@ def test_memory() -> None:
     assert judged(checks.memory(350, 512)) == (False, False)
 
 
-def test_memory_is_that_of_the_machine() -> None:
-    """Engines on GPUs and elsewhere take none of it."""
+def test_memory_is_that_of_the_machine(settings: Settings) -> None:
+    """Engines on GPUs take none of it; one without weights yet takes what its variant says."""
     cpu, gpu = load().resolve("smollm2-135m"), load().resolve("oxlo-image-pro")
-    card = Gpu(0, "NVIDIA L40S", 46_068)
-    assert checks.memory_of(assign([cpu, gpu], [card])) == cpu.variants[0].memory_mb
+    engines = assign([cpu, gpu], [Gpu(0, "NVIDIA L40S", 46_068)])
+    part = Machine(2, 8000)
+    taken = [memory_mb(engine, settings, part) for engine in engines]
+    assert taken == [cpu.variants[0].memory_mb, 0]
 
 
 def test_placed() -> None:

@@ -71,6 +71,13 @@ def test_sized_to_the_machine(model_file: Path) -> None:
     assert found.api_key not in str(found.arguments) + str(found.argv)
 
 
+def test_memory_is_that_of_all_contexts(model_file: Path) -> None:
+    """Its contexts are taken whole at the start, and beside them the cache and what it reads."""
+    found, a_context = launch(model_file), 8192 * 30 * 3 * (64 + 64) * 2
+    assert found.memory_mb == (5 * a_context >> 20) + 200 + 512
+    assert found.arguments["memory_mb"] == found.memory_mb
+
+
 def test_settings_win_over_the_model_file(model_file: Path) -> None:
     """OXLO_LLAMACPP_* is the operator's last word."""
     found = launch(model_file, {"slots": 3, "context": 2048}, slots=6)

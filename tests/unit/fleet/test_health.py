@@ -67,3 +67,48 @@ def test_no_progress_information() -> None:
     """A server that only answers is well while it answers."""
     health = observe(*(Sample(float(at), "answered") for at in range(0, 600, 5)))
     assert health.sickness(600.0, STALL) == ""
+
+
+def starved(*wanted: tuple[float, float]) -> Health:
+    """Busy, and still from 0 on; `wanted`: when it was looked at, and how long it was starved."""
+    health = observe(busy(0.0, 7.0))
+    for at, seconds in wanted:
+        health = health.after(busy(at, 7.0)).starved(seconds)
+    return health
+
+
+def test_waiting_for_a_cpu_is_no_stall() -> None:
+    """On a machine with too much to do a batch takes ten times as long, and is waited for."""
+    health = starved(*((at, 9.0) for at in range(10, 601, 10)))
+    assert health.sickness(599.0, STALL) == ""
+
+
+def test_a_spinning_hang_is_found_on_a_full_machine() -> None:
+    """It gets some CPU: once that adds up to the stall time, it is sick, and all is told."""
+    health = starved(*((at, 9.0) for at in range(10, 601, 10)))
+    assert health.sickness(600.0, STALL) == (
+        "2 calls under way and no progress for 600 s, 540 s of them waiting for a CPU"
+    )
+
+
+def test_starved_before_it_moved_is_forgotten() -> None:
+    """What it waited for a CPU before its latest step excuses nothing after it."""
+    health = starved((100.0, 99.0)).after(busy(100.0, 8.0))
+    assert health.after(busy(160.0, 8.0)).sickness(160.0, STALL)
+
+
+def test_silence_for_want_of_a_cpu_is_waited_for() -> None:
+    """A poll that is not answered is judged alike."""
+    health = observe(busy(0.0, 1.0), Sample(90.0, "silent")).starved(80.0)
+    assert health.sickness(90.0, STALL) == ""
+    assert health.sickness(140.0, STALL) == (
+        "did not answer for 140 s, 80 s of them waiting for a CPU"
+    )
+
+
+def test_only_a_step_shows_that_it_moves() -> None:
+    """An answer without one, and silence, leave a doubt."""
+    health = observe(busy(1.0, 7.0))
+    assert health.moves
+    assert not health.after(busy(2.0, 7.0)).moves
+    assert not health.after(Sample(2.0, "silent")).moves
