@@ -1,6 +1,9 @@
 """onnxruntime sessions, as all engines on it open theirs."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Literal
 
 from onnxruntime import (
@@ -36,9 +39,22 @@ def session(model: Path | bytes, threads: int, device: Device) -> InferenceSessi
     if _PROVIDERS[device] not in get_available_providers():
         raise CannotLoad("this onnxruntime has no CUDA: pip install onnxruntime-gpu instead of it")
     try:
-        return InferenceSession(model, _options(threads), [_PROVIDERS[device]])
-    except _BROKEN as error:
+        with _file(model) as path:
+            return InferenceSession(path, _options(threads), [_PROVIDERS[device]])
+    except (*_BROKEN, OSError) as error:
         raise CannotLoad(f"onnxruntime cannot load {_named(model)}: {error}") from error
+
+
+@contextmanager
+def _file(model: Path | bytes) -> Iterator[Path]:
+    """Where the model lies while it is loaded: a session keeps bytes that it is given for good."""
+    if isinstance(model, Path):
+        yield model
+        return
+    with NamedTemporaryFile(prefix="oxlo-", suffix=".onnx") as file:
+        file.write(model)
+        file.flush()
+        yield Path(file.name)
 
 
 def _options(threads: int) -> SessionOptions:

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from oxlo.engines.embedding.batcher import Batcher
 from oxlo.engines.embedding.batching import Costs
+from oxlo.engines.embedding.bert import fused
 from oxlo.engines.embedding.cl100k import Cl100k
 from oxlo.engines.embedding.config import Config
 from oxlo.engines.embedding.encoder import Encoder
@@ -42,12 +43,18 @@ def load(line: bytes) -> Engine:
 
 def embedding(config: Config, workers: Workers) -> Embedding:
     """The loaded model. Raises CannotLoad."""
-    opened = session(Path(config.model), config.threads, config.device)
+    opened = session(_written(config), config.threads, config.device)
     encoder = Encoder(opened, config.pooling, normalize=config.normalize)
     costs = Costs(config.batch_tokens, config.run_tokens)
     vocabulary = Cl100k(Path(config.token_ids)) if config.token_ids else None
     texts = Texts(Tokenizer.from_file(config.tokenizer), config.context, vocabulary)
     return Embedding(config.name, texts, Batcher(encoder.vectors, costs, workers.moved))
+
+
+def _written(config: Config) -> Path | bytes:
+    """The model as onnxruntime is to read it. Raises CannotLoad."""
+    model = Path(config.model)
+    return fused(model, config.bert_heads) if config.bert_heads else model
 
 
 if __name__ == "__main__":

@@ -20,6 +20,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     context: int
     pooling: Pooling
     normalize: bool
+    #: The model is a BERT with so many heads, to be written anew; 0: the file is run as it is.
+    bert_heads: int
     device: Literal["cpu", "cuda"]
     threads: int
     slots: int

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,10 @@ from onnxruntime.capi.onnxruntime_pybind11_state import EPFail, Fail, RuntimeExc
 from oxlo.engines.embedding.config import Pooling
 
 Vectors = npt.NDArray[np.float32]
-_Ids = npt.NDArray[np.int64]
+_Ids = npt.NDArray[np.integer[Any]]
+
+#: What a model may read ids as.
+_KINDS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 #: Instead of a length of nothing.
 _TINY = np.finfo(np.float32).tiny
@@ -30,14 +34,14 @@ class Encoder:
         self._session = session
         self._pooling = pooling
         self._normalize = normalize
-        self._inputs = {given.name for given in session.get_inputs()}
+        self._inputs = {given.name: _KINDS[given.type] for given in session.get_inputs()}
         self._output = session.get_outputs()[0].name
 
     def vectors(self, rows: Sequence[Sequence[int]]) -> Vectors:
         """(texts, numbers of a vector), in the order of `rows`. Raises RunFailed."""
         ids, mask = _padded(rows)
         fed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        fed = {name: value for name, value in fed.items() if name in self._inputs}
+        fed = {name: fed[name].astype(kind, copy=False) for name, kind in self._inputs.items()}
         vectors = self._pooled(self._run(fed), mask)
         return unit(vectors) if self._normalize else vectors
 

@@ -1,0 +1,45 @@
+"""A BERT that is written anew, beside the file as it is."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import pytest
+
+from oxlo.engines.embedding.bert import fused
+from oxlo.engines.embedding.encoder import Encoder
+from oxlo.engines.sessions import session
+from oxlo.serving.process import CannotLoad
+
+pytestmark = pytest.mark.engine
+
+_HEADS = 12
+#: Token ids of texts of any length, and nobody's words.
+_ROWS = [[101, *range(1000, 1000 + length), 102] for length in (1, 7, 30, 254)]
+
+
+def _vectors(model: Path | bytes) -> npt.NDArray[np.float32]:
+    return Encoder(session(model, 1, "cpu"), "mean", normalize=True).vectors(_ROWS)
+
+
+def test_vectors_are_the_files(minilm: list[Path]) -> None:
+    """To the rounding of floats, padded as they are to the longest."""
+    assert np.allclose(_vectors(fused(minilm[0], _HEADS)), _vectors(minilm[0]), atol=1e-6)
+
+
+def test_a_layer_is_seven_operations(minilm: list[Path]) -> None:
+    """With one for the embeddings before the six layers."""
+    written = onnx.load_model_from_string(fused(minilm[0], _HEADS))
+    assert len(written.graph.node) == 1 + 6 * 7
+
+
+def test_what_is_no_bert_says_so(minilm: list[Path], tmp_path: Path) -> None:
+    """By what it lacks, and how it can be run."""
+    other = onnx.load(minilm[0])
+    for constant in other.graph.initializer:
+        constant.name = constant.name.replace("attention", "mixing")
+    changed = tmp_path / "other.onnx"
+    onnx.save(other, changed)
+    with pytest.raises(CannotLoad, match=r"other\.onnx has no .*query\.bias"):
+        fused(changed, _HEADS)
