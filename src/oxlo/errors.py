@@ -136,7 +136,7 @@ class Forbidden(ApiError):
 
 
 class ModelAccessDenied(Forbidden):
-    """Your plan does not open this model."""
+    """Your plan does not include this model."""
 
     code = "model_access_denied"
 
@@ -156,7 +156,7 @@ class ModelNotFound(NotFound):
 
 
 class MethodNotAllowed(ApiError):
-    """This address does not take that method."""
+    """This address does not accept that method."""
 
     status = 405
     type = "invalid_request_error"
@@ -179,7 +179,7 @@ class RequestTimedOut(ApiError):
 
 
 class Conflict(ApiError):
-    """This clashes with what is there already."""
+    """This conflicts with what is already there."""
 
     status = 409
     type = "invalid_request_error"
@@ -212,7 +212,7 @@ class RateLimitExceeded(ApiError):
 
 
 class DailyLimitExceeded(RateLimitExceeded):
-    """Your plan's requests for today are used up. They are back at 00:00 UTC."""
+    """Your plan's requests for today are used up. They reset at 00:00 UTC."""
 
     code = "daily_limit_exceeded"
     should_retry = False
@@ -243,7 +243,7 @@ class InternalError(ApiError):
 
 
 class EngineFailed(ApiError):
-    """The model's engine failed or gave an invalid reply. It did not count; please try again."""
+    """The model's engine failed or sent an invalid response. It did not count; please try again."""
 
     status = 502
     code = "engine_failed"
@@ -275,7 +275,7 @@ class ShuttingDown(Overloaded):
 
 
 class LimitsUnavailable(Overloaded):
-    """Limits cannot be checked just now. It did not count; please try again."""
+    """Limits cannot be checked right now. It did not count; please try again."""
 
     code = "limits_unavailable"
 

@@ -70,7 +70,7 @@ async def test_unknown_model(start: Start) -> None:
         ("POST", "/v1/images/variations", 404, "/v1/images/edits"),
         ("GET", "/v1/chat/completions/chatcmpl-1", 404, "stored"),
         ("POST", "/v1/v1/chat/completions", 404, "/v1 once"),
-        ("POST", "/v1//chat/completions", 404, "a slash too many"),
+        ("POST", "/v1//chat/completions", 404, "one slash too many"),
         ("GET", "//v1/models", 404, "did you mean /v1/models?"),
         ("GET", "/V1/models/double", 404, "did you mean /v1/models/double?"),
         ("POST", "/openai/v1/embeddings", 404, "did you mean /v1/embeddings?"),

@@ -173,7 +173,7 @@ class Stripe:
     async def _end(self, account: Account, live: Subscription | None, plans: Plans) -> Step:
         """A cancelled plan runs to the end of what is paid."""
         if live is None:
-            raise BadRequest("You pay for no plan, so there is none to end. Ask the operator.")
+            raise BadRequest("You pay for no plan, so there is none to cancel. Ask the operator.")
         if live.ends_at is None:
             await self._update(live, {"cancel_at_period_end": True}, plans)
         return Step(done="ending")

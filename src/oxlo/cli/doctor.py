@@ -51,7 +51,7 @@ def findings() -> Iterator[Finding]:
         yield wrong("settings", words(mistake))
         return
     for name, meant in misspelt().items():
-        yield Finding("settings", f"{name} is no setting: is {meant} meant?", ok=False)
+        yield Finding("settings", f"{name} is not a setting: is {meant} meant?", ok=False)
     here = machine.here(settings.visible_gpus)
     engines = assign(models, here.gpus, wishes)
     yield Finding("models", ", ".join(model.id for model in models) or "none are to be served")

@@ -26,11 +26,11 @@ Owner = Annotated[str, typer.Option("--account", help="The account's name or id.
 def create(
     account: Owner,
     name: Annotated[str, typer.Option(help="A label to know the key by.")] = "key",
-    expires: Annotated[str, typer.Option(help="Its life: 12h, 30d, 8w. Default: no end.")] = "",
+    expires: Annotated[str, typer.Option(help="Its life: 12h, 30d, 8w. Default: for ever.")] = "",
     models: Annotated[str, typer.Option(help="Only these models, comma-separated.")] = "",
     endpoints: Annotated[str, typer.Option(help="Only these: chat,completions.")] = "",
     origins: Annotated[str, typer.Option(help="Only these browser origins.")] = "",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print the bare key only.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the key.")] = False,
 ) -> None:
     """Create a key and print it: the only time that it can be seen."""
     from oxlo.store import accounts, keys

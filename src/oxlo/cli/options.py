@@ -6,6 +6,7 @@ import typer
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 WithParent = Annotated[
-    bool, typer.Option("--with-parent", help="Stop when standard input ends, so with the parent.")
+    bool,
+    typer.Option("--with-parent", help="Stop when standard input closes."),
 ]
 ModelName = Annotated[str, typer.Argument(metavar="MODEL", help="The model's id or alias.")]

@@ -37,7 +37,7 @@ def serve(
     with one_line_errors():
         settings = Settings.read()
         for name, meant in misspelt().items():
-            _say(f"{name} is no setting and changes nothing: is {meant} meant?")
+            _say(f"{name} is not a setting and changes nothing: is {meant} meant?")
         children = gateways.children(settings, workers)
         asyncio.run(_serve(_prepared(settings), children, verbose=verbose))
 
@@ -137,7 +137,7 @@ def _on_signals(
             return
         announcing.cancel()
         stop.set()
-        _say("Stopping: running calls may finish. Again to hurry.")
+        _say("Stopping: running calls may finish. Press Ctrl-C again to stop at once.")
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

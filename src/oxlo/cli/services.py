@@ -84,6 +84,6 @@ async def _given_valkey(url: str) -> Finding:
     finally:
         await client.close()
     if b"no" in kept.values():
-        words = f"{address} writes nothing down: set `appendonly yes`"
+        words = f"{address} does not persist anything: set `appendonly yes`"
         return Finding("valkey", words, ok=False)
     return Finding("valkey", str(address))

@@ -9,9 +9,7 @@ from oxlo.fleet.registry import Replica, ReplicaState
 PATIENCE = 3
 #: Seconds without news after which somebody at the terminal is told what is being waited for.
 QUIET_SECONDS = 15.0
-_LOOKED_AT = (
-    "Put that right: it is looked at again. After a change of variables, start `oxlo serve` again."
-)
+_LOOKED_AT = "Fix that: it is checked again. After a change of variables, start `oxlo serve` again."
 _DOING = {ReplicaState.STARTING: "loading", ReplicaState.WARMING: "warming"}
 
 
@@ -87,7 +85,7 @@ class Startup:
     def _advice(self, replica: Replica) -> str:
         if replica.state is ReplicaState.STOPPED:
             return f"{replica.reason}. {_LOOKED_AT}"
-        return f"{_reason(replica)}. It is tried again and again; see {self._log(replica)}."
+        return f"{_reason(replica)}. It is retried; see {self._log(replica)}."
 
     def _log(self, replica: Replica) -> Path:
         own = self._logs / f"{replica.id}.log"

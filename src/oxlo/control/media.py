@@ -16,7 +16,8 @@ async def endpoint(request: Request) -> Response:
     expires, now = asked.get("expires", ""), control.clock()
     if not control.signer.allows(name, expires, asked.get("signature", ""), now):
         raise Forbidden(
-            "This link is not valid, or no longer: links to images expire.", code="link_expired"
+            "This link is not valid, or has expired.",
+            code="link_expired",
         )
     found = await _found(control, name)
     headers = {
@@ -33,7 +34,7 @@ async def _found(control: Control, name: str) -> Found:
     try:
         found = await control.objects.get(name)
     except CannotKeep:
-        raise Overloaded("Images cannot be read just now.", retry_after=5) from None
+        raise Overloaded("Images cannot be read right now.", retry_after=5) from None
     if found is None:
         raise NotFound("This image is no longer kept.")
     return found

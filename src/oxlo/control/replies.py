@@ -55,7 +55,7 @@ async def _http_error(request: Request, problem: Exception) -> Response:
 async def _no_database(request: Request, problem: Exception) -> Response:
     log.error("database.unavailable", error=str(problem), **_where(request))
     return answer(
-        request, Overloaded("The account database cannot be reached just now.", retry_after=2)
+        request, Overloaded("The account database cannot be reached right now.", retry_after=2)
     )
 
 

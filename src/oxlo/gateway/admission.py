@@ -188,7 +188,7 @@ class Admission:
         required = cheapest.id if cheapest else None
         remedy = f" Upgrade to {cheapest.name} to use it." if cheapest else ""
         raise ModelAccessDenied(
-            f"Your plan ({plan.name}) does not open {model.id}.{remedy}",
+            f"Your plan ({plan.name}) does not include {model.id}.{remedy}",
             param="model",
             required_plan=required,
         )

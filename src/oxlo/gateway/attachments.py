@@ -97,6 +97,6 @@ def _why(status: int, reply: bytes) -> ApiError:
 
 def _unavailable() -> Overloaded:
     return Overloaded(
-        "Files and large requests cannot be read just now. It did not count; please try again.",
+        "Files and large requests cannot be read right now. It did not count; please try again.",
         retry_after=2,
     )

@@ -35,7 +35,7 @@ def presented_key(headers: Mapping[bytes, bytes]) -> str:
     """
     value = headers.get(b"authorization") or _elsewhere(headers)
     if len(value) > LONGEST:
-        raise InvalidApiKey("What you sent as an API key is far too long: a key has 46 characters.")
+        raise InvalidApiKey("The API key that you sent is far too long: a key has 46 characters.")
     if len(value) == _PLAIN_LENGTH and value.startswith(b"Bearer sk_"):
         return value[len("Bearer ") :].decode("latin-1")
     return _unwrapped(value.decode("latin-1"))
@@ -120,7 +120,7 @@ class Keys:
     ) -> Caller | ApiError:
         if isinstance(answer, ApiError):  # control cannot be asked: what it said before stands
             return self._stale.get(digest) or Overloaded(
-                "Keys cannot be checked just now.", retry_after=2
+                "Keys cannot be checked right now.", retry_after=2
             )
         current = change == self.change
         if answer is None:

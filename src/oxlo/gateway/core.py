@@ -155,7 +155,7 @@ class Core(Clocks):
             raise ShuttingDown(retry_after=5)
         if not self.journal.writable:
             raise ShuttingDown(
-                "Calls cannot be recorded just now. Try again shortly.", retry_after=10
+                "Calls cannot be recorded right now. Try again shortly.", retry_after=10
             )
 
     def call_metrics(self, model: str, plan: str, endpoint: str) -> CallMetrics:

@@ -28,19 +28,19 @@ _CHATS = "Ask with POST /v1/chat/completions, where messages, tools and images a
 _IN_CODE = "in OpenAI's SDKs client.chat.completions.create(...)"
 _STATE = "Nothing that you send is stored here"
 
-_ACCOUNT = "GET /v1/limits tells your plan and what is left of it, GET /v1/usage what was used"
+_ACCOUNT = "GET /v1/limits shows your plan and what is left of it, GET /v1/usage what was used"
 
 #: What OpenAI (and Anthropic) have below /v1 and we have not, and what to do instead.
 _ELSEWHERE = {
-    "responses": f"The Responses API is not served here. {_CHATS}; {_IN_CODE}. Tools that use the "
-    "Responses API by default have a setting for chat completions.",
+    "responses": f"The Responses API is not available here. {_CHATS}; {_IN_CODE}. Tools that use "
+    "the Responses API by default have a setting for chat completions.",
     "conversations": f"Conversations are not kept here. {_CHATS}, the whole conversation each "
     f"time; {_IN_CODE}.",
-    "assistants": f"Assistants are not served here. {_CHATS}; {_IN_CODE}.",
-    "threads": f"Assistants and their threads are not served here. {_CHATS}; {_IN_CODE}.",
-    "messages": f"Anthropic's API is not served here, only OpenAI's. {_CHATS}.",
+    "assistants": f"Assistants are not available here. {_CHATS}; {_IN_CODE}.",
+    "threads": f"Assistants and threads are not available here. {_CHATS}; {_IN_CODE}.",
+    "messages": f"Only OpenAI's API is available here, not Anthropic's. {_CHATS}.",
     "engines": f"Engines are OpenAI's old spelling of models. {_CHATS}, the model as a field.",
-    "moderations": "No model here moderates. Ask a chat model to judge a text, with POST "
+    "moderations": "There is no moderation model here. Ask a chat model to judge a text, with POST "
     "/v1/chat/completions and a response_format.",
     "files": f"{_STATE}: there are no files. Send pictures in the messages of POST "
     "/v1/chat/completions, recordings as a form to POST /v1/audio/transcriptions.",
@@ -50,23 +50,23 @@ _ELSEWHERE = {
     "a list of up to 2,048 texts is one call to POST /v1/embeddings.",
     "vector_stores": f"{_STATE}: there are no vector stores. Make vectors with POST "
     "/v1/embeddings and keep them yourself.",
-    "fine_tuning": "Models are not tuned here. GET /v1/models lists those that are served.",
-    "realtime": f"The Realtime API is not served here. {_CHATS}; sound goes through "
+    "fine_tuning": "Fine-tuning is not available here. GET /v1/models lists what is served.",
+    "realtime": f"The Realtime API is not available here. {_CHATS}; sound goes through "
     "/v1/audio/transcriptions and /v1/audio/speech.",
-    "images/variations": "No model here varies an image. Ask with POST /v1/images/edits and a "
+    "images/variations": "Image variations are not available here. Use POST /v1/images/edits and a "
     "prompt.",
-    "videos": "No model here makes videos. GET /v1/models lists what there is.",
-    "containers": f"Programs are not run here. {_CHATS}, with tools that you run yourself.",
+    "videos": "No model here generates videos. GET /v1/models lists what there is.",
+    "containers": f"Code is not run here. {_CHATS}, with tools that you run yourself.",
     "evals": "There are no evals. Ask and judge with POST /v1/chat/completions.",
-    "chatkit": f"ChatKit is not served here. {_CHATS}.",
+    "chatkit": f"ChatKit is not available here. {_CHATS}.",
     "skills": f"{_STATE}: there are no skills. {_CHATS}.",
     "tokenize": "Tokens are counted in 'usage' of each answer; a call with the header "
     "'x-oxlo-dry-run: 1' counts those of a prompt and costs nothing.",
     "organization": f"There are no organizations. {_ACCOUNT}.",
     "dashboard": f"There is no bill by tokens. {_ACCOUNT}.",
-    "deployments": "Azure's addresses are not served here. Use OpenAI(base_url='.../v1') instead "
-    "of AzureOpenAI, with the deployment's name as the model.",
-    "rerank": "No model here ranks. Compare vectors of POST /v1/embeddings.",
+    "deployments": "Azure's addresses are not available here. Use OpenAI(base_url='.../v1') "
+    "instead of AzureOpenAI, with the deployment's name as the model.",
+    "rerank": "There is no reranking model here. Compare vectors from POST /v1/embeddings.",
     "chat/completions": f"{_STATE}, also not with 'store': true: the answer of POST "
     "/v1/chat/completions is all there is.",
 }
@@ -75,11 +75,11 @@ _ELSEWHERE = {
 #: Other servers' own addresses, by how they begin.
 _FOREIGN = {
     "/openai/deployments/": _ELSEWHERE["deployments"],
-    "/api/chat": f"Ollama's own API is not served here, only OpenAI's. {_CHATS}.",
-    "/api/generate": "Ollama's own API is not served here, only OpenAI's. Ask with POST "
+    "/api/chat": f"Only OpenAI's API is available here, not Ollama's. {_CHATS}.",
+    "/api/generate": "Only OpenAI's API is available here, not Ollama's. Ask with POST "
     "/v1/completions.",
-    "/api/tags": "Ollama's own API is not served here, only OpenAI's. GET /v1/models lists models.",
-    "/v1beta/models/": f"Google's API is not served here, only OpenAI's. {_CHATS}.",
+    "/api/tags": "Only OpenAI's API is available here, not Ollama's. GET /v1/models lists models.",
+    "/v1beta/models/": f"Only OpenAI's API is available here, not Google's. {_CHATS}.",
 }
 
 
@@ -119,7 +119,7 @@ def _slip(text: str) -> str:
     """What was wrong with a base URL, where it can be seen."""
     if text.lower().startswith("/v1/v1/"):
         return " The base URL ends in /v1 once."
-    return " The base URL ends in a slash too many." if "//" in text else ""
+    return " The base URL has one slash too many at its end." if "//" in text else ""
 
 
 def _close(text: str, ours: Collection[str]) -> str | None:

@@ -63,4 +63,4 @@ def _caller(status: int, body: bytes) -> Caller | ApiError | None:
     if status == 200:
         with contextlib.suppress(msgspec.DecodeError):  # a control of another version
             return msgspec.json.decode(body, type=Caller)
-    return Overloaded("Keys cannot be checked just now. Try again shortly.", retry_after=2)
+    return Overloaded("Keys cannot be checked right now. Try again shortly.", retry_after=2)

@@ -83,7 +83,7 @@ class Routes:
             return route.open(exchange)
         if exchange.method == b"CONNECT":  # what follows would be no HTTP
             exchange.close = True
-            raise BadRequest("This is no proxy: nothing is connected to.", code="bad_http")
+            raise BadRequest("This server is not a proxy.", code="bad_http")
         if path != b"/v1" and not path.startswith((b"/v1/", b"/internal")):
             words = hint(path, self._ours) if is_call(method, path) else None
             if words:

@@ -18,7 +18,7 @@ def writing() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise Overloaded("Large requests cannot be stored just now.", retry_after=10) from error
+        raise Overloaded("Large requests cannot be stored right now.", retry_after=10) from error
 
 
 class Spool:

@@ -61,10 +61,10 @@ def verdict(found: Comparison) -> tuple[str, str]:
     if plan is None:
         return "warn", f"No plan with a price covers that: {'; '.join(found.reasons)}."
     if cheapest is None or plan.price_usd is None:
-        return "off", "No rate by the token is known for this model."
+        return "off", "No per-token rate is known for this model."
     if found.saving > 0:
         return "ok", f"{plan.name} is cheaper: {_beside(found)}, {words.money(found.saving)} less."
-    text = f"By the token is cheaper: {_beside(found)}, {words.money(-found.saving)} less."
+    text = f"Paying by the token is cheaper: {_beside(found)}, {words.money(-found.saving)} less."
     if cheapest.break_even is None:
         return "warn", f"{text} No prompt that {plan.name} takes is long enough to change that."
     from_ = words.count(cheapest.break_even)

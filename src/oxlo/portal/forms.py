@@ -39,7 +39,7 @@ async def fields(request: Request) -> FormData:
     try:
         return await request.form(max_files=0, max_fields=_FIELDS)
     except HTTPException:
-        raise BadRequest("This is not a form of these pages.") from None
+        raise BadRequest("This is not a form from these pages.") from None
 
 
 def text(form: FormData, name: str, *, longest: int = 1000) -> str:

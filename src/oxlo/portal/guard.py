@@ -22,7 +22,7 @@ Submit = Callable[[Request, FormData], Awaitable[Response]]
 
 
 class ForgedForm(Forbidden):
-    """This form is not from this page, or too old. Go back, load the page again and repeat it."""
+    """This form is not from this page, or has expired. Go back, reload the page and try again."""
 
     code = "csrf_failed"
 
@@ -123,7 +123,7 @@ def back(path: str) -> Response:
 
 def _is_signed_in(request: Request) -> bool:
     if getattr(request.state, "unknown", False):
-        raise Overloaded("The account database cannot be reached just now.", retry_after=2)
+        raise Overloaded("The account database cannot be reached right now.", retry_after=2)
     return getattr(request.state, "visit", None) is not None
 
 

@@ -62,9 +62,9 @@ def strip(model: ModelStatus, days: list[str]) -> str:
 
 def _cell(day: str, known: Day | None) -> tuple[str, str]:
     if known is None or not known.checks:
-        return "off", f"{day}: not looked at"
+        return "off", f"{day}: not checked"
     state = "ok" if known.uptime >= _GOOD else "warn" if known.uptime >= _FAIR else "bad"
-    return state, f"{day}: {percent(known.uptime)} of {words.count(known.checks)} looks"
+    return state, f"{day}: {percent(known.uptime)} of {words.count(known.checks)} checks"
 
 
 def uptime(days: tuple[Day, ...]) -> str:

@@ -46,7 +46,7 @@ async def refund(db: AsyncConnection, call_id: str, reason: str, *, now: float) 
     """Give back one counted call, as a request of today. Raises CallNotFound or InvalidGrant."""
     call = await calls.find(db, call_id)
     if call is None:
-        raise CallNotFound(f"there is no call {call_id!r}; its id is the reply's x-request-id")
+        raise CallNotFound(f"there is no call {call_id!r}; its id is the response's x-request-id")
     _check_refundable(call)
     today = int(now // DAY)
     return await _add(db, call.account_id, 1, reason, day=today, now=now, request_id=call.id)

@@ -52,7 +52,7 @@ async def create(db: AsyncConnection, promo: Promo) -> Promo:
     try:
         await db.execute(insert(promos).values(msgspec.structs.asdict(promo)))
     except IntegrityError:
-        raise PromoRefused(f"there is a code {promo.code} already") from None
+        raise PromoRefused(f"there is already a code {promo.code}") from None
     return promo
 
 
@@ -65,7 +65,7 @@ def _check(promo: Promo) -> None:
     if bool(promo.plan) != bool(promo.plan_days):
         raise PromoRefused("a plan needs its number of days, and days of a plan need the plan")
     if not any(days):
-        raise PromoRefused("a code gives days of trial, or a plan for a number of days")
+        raise PromoRefused("a code gives trial days, or a plan for a number of days")
 
 
 async def everyone(db: AsyncConnection) -> list[Promo]:
@@ -87,7 +87,7 @@ async def find(db: AsyncConnection, code: str, *, now: float) -> Promo:
     promo = None if row is None else msgspec.convert(row, Promo)
     if promo is None or not promo.holds(now):
         shown = spelt(code)[:32]
-        raise PromoRefused(f"The promo code {shown!r} is not known, or no longer holds.")
+        raise PromoRefused(f"The promo code {shown!r} is not known, or no longer valid.")
     return promo
 
 

@@ -15,7 +15,7 @@ from oxlo.wire.shapes.completions import CompletionFields
 MAX_PROMPTS = 16
 MAX_LOGPROBS = 5
 
-_ELSEWHERE = {"messages": "'messages' are a field of POST /v1/chat/completions."}
+_ELSEWHERE = {"messages": "'messages' is a field of POST /v1/chat/completions."}
 _decoder: Final[Decoder[CompletionFields]] = Decoder(CompletionFields, elsewhere=_ELSEWHERE)
 
 

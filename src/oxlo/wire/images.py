@@ -80,7 +80,7 @@ class EditRequest(ImageRequest, kw_only=True):
     #: What is to be drawn anew, as an image of the same size: transparent, or white.
     mask: str | None = None
     strength: float | None = None
-    #: As OpenAI's models have it.
+    #: As in OpenAI's API.
     input_fidelity: Literal["low", "high"] | None = None
 
     def media(self) -> tuple[Medium, ...]:
@@ -129,10 +129,11 @@ def _check(request: ImageRequest) -> None:
             raise invalid(name, f"at most {LONGEST_PROMPT:,} characters.")
     if request.stream or request.partial_images:
         raise unsupported(
-            "stream" if request.stream else "partial_images", "images come when they are finished."
+            "stream" if request.stream else "partial_images",
+            "images are sent once they are finished.",
         )
     if request.background == "transparent":
-        raise unsupported("background", "images have no transparent parts.")
+        raise unsupported("background", "images cannot have a transparent background.")
 
 
 def validate(request: ImageRequest, model: Model) -> None:

@@ -18,7 +18,7 @@ _HALF: Final = re.compile(
 _HALVED: Final = ("surrogate", "hex escape", "truncated")
 #: How it goes on where it goes wrong, and what to write instead.
 _SLIPS: Final = (
-    (re.compile(rb"[-+]?(NaN|nan|Infinity|inf)\b"), "JSON has no NaN and no Infinity."),
+    (re.compile(rb"[-+]?(NaN|nan|Infinity|inf)\b"), "JSON has neither NaN nor Infinity."),
     (re.compile(rb"True|False|None|undefined"), "JSON writes true, false and null."),
     (
         re.compile(rb"'|\xe2\x80[\x98-\x9f]"),

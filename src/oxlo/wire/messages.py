@@ -154,7 +154,7 @@ def _bad_part(error: msgspec.ValidationError, where: str) -> BadRequest:
     worded = refused(error, list[Part], where)
     for other, ours in _RESPELT.items():
         if worded.param and str(error).startswith(f"Invalid enum value {other}"):
-            return invalid(worded.param, f"{other} is another API's word; here it is {ours}.")
+            return invalid(worded.param, f"{other} is another API's name; here it is {ours}.")
     return worded
 
 
@@ -170,7 +170,7 @@ def _check_refusals(parts: list[Part], message: Message, where: str) -> None:
         if part.type == "refusal" and (message.role != "assistant" or part.refusal is None):
             raise invalid(
                 f"{where}[{index}]",
-                "a refusal is a text, 'refusal', in a message of the role 'assistant'.",
+                "a refusal is a text, 'refusal', in a message with the role 'assistant'.",
             )
 
 
@@ -182,7 +182,7 @@ def _pictures(parts: list[Part], message: Message, where: str) -> list[Medium]:
             continue
         at = f"{where}[{index}].image_url"
         if message.role != "user":
-            raise invalid(f"{where}[{index}]", "pictures are shown in messages of the role 'user'.")
+            raise invalid(f"{where}[{index}]", "images go in messages with the role 'user'.")
         url = _read_url(part.image_url, at)
         shown.append(Medium(source=url.url, kind="image", param=f"{at}.url", data_uri=True))
     return shown

@@ -37,7 +37,7 @@ class SpeechRequest(msgspec.Struct, Whole, kw_only=True):
     voice: str | VoiceId | None = None
     response_format: AudioFormat | None = None
     speed: float | None = None
-    #: How to speak; models that cannot be told ignore it.
+    #: How to speak; models without this ability ignore it.
     instructions: str | None = None
     stream_format: Literal["audio", "sse"] | None = None
 

@@ -30,7 +30,7 @@ def test_seeds_example_is_dearer_here() -> None:
     assert found.saving == pytest.approx(-9.40)
     kind, text = calculator.verdict(found)
     assert kind == "warn"
-    assert text.startswith("By the token is cheaper")
+    assert text.startswith("Paying by the token is cheaper")
 
 
 def test_break_even() -> None:

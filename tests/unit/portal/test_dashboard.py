@@ -324,7 +324,7 @@ async def test_latency_is_drawn_and_told(portal: Portal) -> None:
     assert row["answered"] == "1"
     assert float(row["total_ms_p50"]) == float(row["total_ms_p95"]) > 0
     assert (
-        "No answered request of other"
+        "No answered requests of other"
         in (await somebody.get("/dashboard/latency?model=other")).text
     )
 

@@ -41,7 +41,7 @@ async def test_sign_up_begins_a_session_and_a_trial(portal: Portal) -> None:
         ({"password": "1234567890"}, "among the first that are tried"),
         ({"password": "aaaaaaaaaaaa"}, "among the first that are tried"),
         ({"email": "annabelle1@example.com", "password": "annabelle2026"}, "not use your e-mail"),
-        ({"promo": "NOPE"}, "not known, or no longer holds"),
+        ({"promo": "NOPE"}, "not known, or no longer valid"),
     ],
 )
 async def test_sign_up_says_what_is_wrong(
@@ -70,7 +70,7 @@ async def test_duplicate_address_is_refused(portal: Portal) -> None:
     await portal.newcomer()
     reply = await portal.somebody().sign_up(EMAIL.upper())
     assert reply.status_code == 400
-    assert "There is an account with this address" in reply.text
+    assert "There is already an account with this address" in reply.text
 
 
 async def test_same_name_at_two_providers(portal: Portal) -> None:

@@ -103,7 +103,7 @@ async def test_operator_does_not_lock_the_door_behind(portal: Portal, boss: Some
     assert (await boss.send(f"{page}/role", page=page, role="user")).status_code == 400
     settings = "/dashboard/settings"
     reply = await boss.send(f"{settings}/delete", page=settings, password="four plain words here")
-    assert "The only operator cannot leave" in reply.text
+    assert "You are the only operator" in reply.text
 
 
 async def test_link_for_who_has_lost_the_password(portal: Portal, boss: Somebody) -> None:

@@ -43,7 +43,7 @@ class Classes:
         number = self._numbers.get(_folded(wanted))
         if number is None:
             known = ", ".join(self.names)
-            raise invalid("classes", f"{wanted[:100]!r} is none of this model's: {known}.")
+            raise invalid("classes", f"{wanted[:100]!r} is no class of this model: {known}.")
         return number
 
 

@@ -36,9 +36,9 @@ def read(file: BinaryIO) -> Image.Image:
         with Image.open(file) as opened:
             return ImageOps.exif_transpose(opened).convert("RGB")
     except UnidentifiedImageError:
-        raise invalid("image", "this is no picture that can be read.") from None
+        raise invalid("image", "this is not an image that can be read.") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise invalid("image", f"this picture is broken or too large ({error}).") from None
+        raise invalid("image", f"this image is broken or too large ({error}).") from None
 
 
 def framed(image: Image.Image, size: int) -> tuple[Pixels, Frame]:

@@ -13,7 +13,7 @@ from oxlo.portal.sessions import flash
 from oxlo.store import identity
 from oxlo.store import recovery as kept
 
-_ON = "From now on you are asked for a code when you log in."
+_ON = "From now on, you are asked for a code when you log in."
 
 
 async def offer(request: Request, _form: FormData) -> Response:

@@ -82,13 +82,16 @@ async def _check_free(desk: Desk, account: Account) -> None:
     async with desk.site.database.read() as db:
         paid = await payments.of_account(db, account.id)
     if paid and paid.status in PAYING and paid.ends_at is None:
-        raise Problem("delete", "Cancel your plan in Billing first: it would go on being paid.")
+        raise Problem("delete", "Cancel your plan in Billing first: you would keep paying.")
     if account.role != OPERATOR:
         return
     async with desk.site.database.read() as db:
         operators = [a for a in await accounts.everyone(db) if a.role == OPERATOR]
     if len(operators) < 2:
-        raise Problem("delete", "The only operator cannot leave: nobody could run this place.")
+        raise Problem(
+            "delete",
+            "You are the only operator: make somebody else one first.",
+        )
 
 
 def _without(record: msgspec.Struct, *names: str) -> dict[str, Any]:

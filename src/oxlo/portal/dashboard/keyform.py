@@ -59,7 +59,7 @@ def life(form: FormData) -> int | None:
     """The days that the key lives; None: for ever. Raises Problem."""
     given = text(form, "expires")
     if given not in LIVES:
-        raise Problem("expires", "Choose one of the list.")
+        raise Problem("expires", "Choose one from the list.")
     return int(given) if given else None
 
 

@@ -31,8 +31,8 @@ _USED_DAYS = 30
 #: Seconds that a key which has ended stays on the page.
 _SHOWN_AFTER = 30 * DAY
 _DONE = {
-    "revoked": "The key is revoked: calls with it are answered with 401 from now on.",
-    "renamed": "The key has its new name.",
+    "revoked": "The key is revoked: calls with it get 401 from now on.",
+    "renamed": "The key is renamed.",
 }
 
 log = structlog.get_logger()

@@ -91,7 +91,7 @@ def _asked(request: Request) -> Asked:
     days = query.get("days", "30")
     step = query.get("by", "hour" if days == "1" else "day")
     if step not in STEPS or days not in PERIODS:
-        raise BadRequest("'by' and 'days' take what the tabs on the page give.")
+        raise BadRequest("'by' and 'days' take the values that the tabs on the page have.")
     if step == "hour" and int(days) > MOST_HOURLY:
         days = str(MOST_HOURLY)
     begin, end = bounds(int(days), Desk.of(request).now)

@@ -134,7 +134,7 @@ async def _found(request: Request, filters: Filters, limit: int) -> history.Page
         async with desk.site.database.read() as db:
             return await history.page(db, account.id, limit=limit, after=after or None, only=only)
     except CallNotFound:
-        raise BadRequest("The page before this one is gone. Begin with the newest.") from None
+        raise BadRequest("The page before this one is gone. Start with the newest.") from None
 
 
 def _cells(call: Call) -> list[object]:

@@ -28,7 +28,7 @@ _DONE = {
     "password": ("ok", "Your password is changed. You are signed out everywhere else."),
     "totp-off": ("ok", "You are no longer asked for a code."),
     "others": ("ok", "You are signed out everywhere else."),
-    "linked": ("ok", "You can log in with that account, too."),
+    "linked": ("ok", "You can now log in with that account too."),
     "linked-elsewhere": ("bad", "That account is linked to somebody else here."),
     "unlinked": ("ok", "That account can no longer log in here."),
 }

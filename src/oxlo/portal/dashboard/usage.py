@@ -91,7 +91,7 @@ def _asked(request: Request) -> Asked:
     query = request.query_params
     by, days = query.get("by", "day"), query.get("days", "30")
     if by not in TABS or days not in PERIODS:
-        raise BadRequest("'by' and 'days' take what the tabs on the page give.")
+        raise BadRequest("'by' and 'days' take the values that the tabs on the page have.")
     if by == "hour" and int(days) > MOST_HOURLY:
         days = str(MOST_HOURLY)
     return Asked(by, days, *bounds(int(days), Desk.of(request).now))  # type: ignore[arg-type]

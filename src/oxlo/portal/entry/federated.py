@@ -42,7 +42,7 @@ async def callback(request: Request) -> Response:
     cookie = request.cookies.get(desk.cookies.handshake, "")
     kept = handshake.opened(cookie, desk.signing, desk.now)
     if kept is None or kept.provider != provider.id or not kept.has(query.get("state", "")):
-        raise BadRequest("This log-in was not begun here, or too long ago. Begin again.")
+        raise BadRequest("This log-in was not started here, or too long ago. Start again.")
     if "code" not in query:
         return guard.back("/login")  # somebody has changed their mind
     url = _callback_url(desk, provider)
@@ -83,7 +83,7 @@ async def _account(db: AsyncConnection, request: Request, provider: str, person:
     if account is not None:
         return account
     if not person.email:
-        raise Forbidden("The provider vouches for no e-mail address of yours. Sign up with one.")
+        raise Forbidden("The provider confirms no e-mail address of yours. Sign up with one.")
     known = await identity.by_email(db, person.email)
     account = await _taken_over(db, desk, known) if known else await _new(db, request, person)
     await identity.link(db, account, provider, person.subject, now=desk.now)

@@ -79,7 +79,7 @@ async def _client(provider: Provider, callback: str) -> AsyncIterator["AsyncOAut
         from authlib.common.errors import AuthlibBaseError
         from authlib.integrations.httpx_client import AsyncOAuth2Client
     except ImportError:
-        raise ProviderFailed("Install the extra oxlo[oauth] to log in elsewhere.") from None
+        raise ProviderFailed("Install the extra oxlo[oauth] to log in with a provider.") from None
     try:
         async with AsyncOAuth2Client(
             provider.client_id,

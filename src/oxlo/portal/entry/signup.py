@@ -66,7 +66,7 @@ async def submit(request: Request, form: FormData) -> Response:
     return await sessions.sign_in(request, guard.back(target), account)
 
 
-_TAKEN = "There is an account with this address. Log in, or set a new password."
+_TAKEN = "There is already an account with this address. Log in, or set a new password."
 
 
 async def _made(request: Request, asked: Asked) -> Account:

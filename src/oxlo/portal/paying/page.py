@@ -23,11 +23,11 @@ PATH = "/dashboard/billing"
 _INVOICES = 24
 _DONE = {
     "kept": "Nothing changes: you stay on your plan.",
-    "asked": "The operator is asked for this plan. You will see it here once it is decided.",
+    "asked": "Your request was sent to the operator. You will see the decision here.",
     "changed": "You are on your new plan, from your next request on.",
-    "resumed": "Your plan goes on: the cancellation is taken back.",
-    "ending": "Your plan is cancelled. It runs to the end of what is paid.",
-    "paid": "Thank you. Your plan holds as soon as the payment is confirmed, in seconds as a rule.",
+    "resumed": "Your plan continues: the cancellation was withdrawn.",
+    "ending": "Your plan is cancelled. It runs to the end of the paid period.",
+    "paid": "Thank you. Your plan starts once the payment is confirmed, usually within seconds.",
 }
 
 
@@ -91,7 +91,7 @@ def _plan(desk: Desk, named: str) -> Plan:
     try:
         return desk.site.plans[named]
     except KeyError:
-        raise BadRequest("There is no such plan. Choose one of the page.", param="plan") from None
+        raise BadRequest("There is no such plan. Choose one from the page.", param="plan") from None
 
 
 async def _straight(request: Request, named: str) -> Step:
@@ -163,7 +163,7 @@ def _offer(desk: Desk, other: Plan, mine: Plan, standing: Standing) -> Offer:
 def _manual(other: Plan, mine: Plan, standing: Standing) -> str:
     if _is_wished(standing, other):
         return "Withdraw request"
-    return "" if other.id == mine.id else f"Ask for {other.name}"
+    return "" if other.id == mine.id else f"Request {other.name}"
 
 
 def _paid(desk: Desk, other: Plan, mine: Plan, live: Subscription | None) -> tuple[str, str]:
@@ -178,5 +178,5 @@ def _paid(desk: Desk, other: Plan, mine: Plan, live: Subscription | None) -> tup
     return (f"Change to {other.name}", _AT_ONCE) if live else (f"Buy {other.name}", "")
 
 
-_RUNS_ON = "What is paid runs to its end; then this plan follows."
-_AT_ONCE = "Holds at once. The difference for the rest of the period is settled now."
+_RUNS_ON = "What you have paid for runs to its end; then you move to this plan."
+_AT_ONCE = "Takes effect at once. The difference for the rest of the period is settled now."

@@ -47,7 +47,7 @@ MODES = (
     Mode("speech", "Speech", "speech", "Have a text read aloud."),
     Mode("transcription", "Transcription", "transcription", "Turn a recording into text."),
     Mode("embeddings", "Embeddings", "embeddings", "See how close texts are in meaning."),
-    Mode("detection", "Detection", "detection", "Find things in a picture."),
+    Mode("detection", "Detection", "detection", "Detect objects in an image."),
 )
 
 
