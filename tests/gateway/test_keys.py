@@ -12,10 +12,24 @@ from oxlo.plans import apikey
 
 @pytest.mark.parametrize(
     "pasted",
-    ["Bearer {}", "{}", "Bearer Bearer {}", 'Bearer "{}"', "  bearer   {} ", "Bearer '{}'"],
+    [
+        "Bearer {}",
+        "{}",
+        "Bearer Bearer {}",
+        'Bearer "{}"',
+        "  bearer   {} ",
+        "Bearer '{}'",
+        "Bearer: {}",
+        "Bearer `{}`",
+        "Bearer <{}>",
+        "Bearer {}\\n",
+        "Bearer {}\xc2\xa0",
+        "Bearer \xe2\x80\x9c{}\xe2\x80\x9d",
+        "Bearer OXLO_API_KEY={};",
+    ],
 )
 async def test_pasted_forms(start: Start, pasted: str) -> None:
-    """Keys with spaces, quotes or a second Bearer are understood."""
+    """Keys are understood with what is often pasted along with them."""
     platform = await start()
     head = {"authorization": pasted.format(platform.key)}
     answer = await platform.call("GET", "/v1/models", headers=head, key="")

@@ -5,6 +5,7 @@ asks again. If control cannot be reached, the old answer stands, so a dead datab
 callers that are known.
 """
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
@@ -23,13 +24,17 @@ PLAIN_LIMIT = 10_000
 #: A header with a key may be so long, with all that is pasted along with it.
 LONGEST: Final = 1024
 _PLAIN_LENGTH: Final = len("Bearer ") + apikey.LENGTH
+#: A whole key in what was pasted along with it: `KEY=...`, brackets, typographic quotes, a `\n`.
+_WITHIN: Final = re.compile(
+    rf"(?<![\w-]){apikey.PREFIX}[\w-]{{{apikey.LENGTH - len(apikey.PREFIX)}}}(?![\w-])", re.ASCII
+)
 
 K = TypeVar("K", str, bytes)
 Found = Callable[[Caller | ApiError], None]
 
 
 def presented_key(headers: Mapping[bytes, bytes]) -> str:
-    """The key in a request's head, as pasted: quotes, spaces and a second `Bearer` are forgiven.
+    """The key in a request's head, as pasted: what stands around it is forgiven.
 
     Raises InvalidApiKey when there is none.
     """
@@ -47,6 +52,9 @@ def _elsewhere(headers: Mapping[bytes, bytes]) -> bytes:
 
 
 def _unwrapped(text: str) -> str:
+    within = _WITHIN.search(text)
+    if within:
+        return within[0]
     previous = None
     while text != previous:
         previous = text

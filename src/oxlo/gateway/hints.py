@@ -11,7 +11,16 @@ _MEANT = {
     b"/v1/models/list": "/v1/models",
     b"/v1/voices": "/v1/audio/voices",
     b"/v1/audio/transcribe": "/v1/audio/transcriptions",
+    b"/v1/audio/stt": "/v1/audio/transcriptions",
+    b"/v1/audio/tts": "/v1/audio/speech",
+    b"/v1/stt": "/v1/audio/transcriptions",
+    b"/v1/tts": "/v1/audio/speech",
+    b"/v1/generate": "/v1/completions",
+    b"/v1/vision": "/v1/chat/completions",
+    b"/v1/detections": "/v1/detect",
+    b"/v1/object-detection": "/v1/detect",
     b"/v1/images": "/v1/images/generations",
+    b"/v1/img2img": "/v1/images/edits",
     b"/v1/usages": "/v1/usage",
     b"/v1/user": "/v1/limits",
     b"/v1/me": "/v1/limits",
@@ -83,9 +92,13 @@ _FOREIGN = {
 }
 
 
+#: How addresses of APIs begin that are not pages of ours.
+_CALLS = (b"//", b"/v1", b"/openai/", b"/inference/", b"/api/")
+
+
 def is_call(method: bytes, path: bytes) -> bool:
     """Whether a path outside /v1 is a program's that went wrong, not one of a page."""
-    return method == b"POST" or path.lower().startswith((b"//", b"/v1", b"/openai/", b"/api/"))
+    return method == b"POST" or path.lower().startswith(_CALLS)
 
 
 def hint(path: bytes, ours: Collection[str]) -> str | None:
@@ -108,7 +121,7 @@ def hint(path: bytes, ours: Collection[str]) -> str | None:
 def _respelt(text: str, ours: Collection[str]) -> str | None:
     """The address that a path is but for how the base URL was written, where there is one."""
     steps = [step for step in text.lower().split("/") if step]
-    while steps and steps[0] in ("api", "v1", "openai"):
+    while steps and steps[0] in ("api", "inference", "v1", "openai"):
         del steps[0]
     path = "/".join(("/v1", *steps))
     here = path in ours or path.startswith("/v1/models/")

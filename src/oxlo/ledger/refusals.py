@@ -32,6 +32,7 @@ def minute_used_up(plan: Plan, minute: int, now: float) -> MinuteLimitExceeded:
         f"used. They are back at {iso(end)}.",
         retry_after=_seconds(end - now),
         limit=plan.requests_per_minute,
+        daily_limit=plan.requests_per_day,
         remaining=0,
         reset_at=iso(end),
     )
@@ -49,11 +50,16 @@ def all_leases_taken(plan: Plan, waiting: int, call_seconds: float) -> Concurren
     """
     wait = call_seconds * (waiting + 1) / (plan.concurrency or 1)
     return ConcurrencyExceeded(
-        f"The {plan.name} plan allows {plan.concurrency} requests at the same time, and as many "
-        "are under way. Wait for one to finish.",
+        f"The {plan.name} plan allows {_at_once(plan)} at the same time, and as many are under "
+        "way. Wait for one to finish.",
         retry_after=min(_LONGEST_WAIT, _seconds(wait)),
         limit=plan.concurrency,
+        daily_limit=plan.requests_per_day,
     )
+
+
+def _at_once(plan: Plan) -> str:
+    return "1 request" if plan.concurrency == 1 else f"{plan.concurrency} requests"
 
 
 def _seconds(wait: float) -> int:

@@ -10,7 +10,7 @@ from msgspec import UnsetType
 
 from oxlo.errors import BadRequest
 from oxlo.wire.malformed import malformed
-from oxlo.wire.options import options
+from oxlo.wire.options import is_plain, options
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -19,6 +19,8 @@ _MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$(.*)`)?
 _WHERE = re.compile(r" - at `\$(.*)`$")
 _NAME = re.compile(r"[^A-Za-z0-9_.\-]")
 _NULL = ", got `null`"
+#: A field that has a value of its own where none was sent, and was sent null.
+_NULL_FIELD = re.compile(_NULL + r" - at `\$\.\w+`$")
 _CHOICE = "Invalid enum value "
 #: How msgspec writes any value of an object in a path; items of lists have their number.
 _EACH = "[...]"
@@ -78,6 +80,8 @@ class Decoder(Generic[T]):
         try:
             return self._strict.decode(body), ()
         except msgspec.ValidationError as error:
+            if _NULL_FIELD.search(str(error)):
+                return self.decode(self._without_nulls(body))
             if not str(error).startswith(_UNKNOWN_FIELD):
                 raise refused(error, self._strict.type) from None
         except msgspec.DecodeError as error:
@@ -86,11 +90,23 @@ class Decoder(Generic[T]):
             raise too_deep() from None
         return self._decode_leniently(body)
 
+    def _without_nulls(self, body: bytes) -> bytes:
+        """The same body: null is the same as nothing."""
+        try:
+            fields = self._all.decode(body)
+        except msgspec.DecodeError as broken:  # further on than where the null was met
+            raise malformed(body, broken) from None
+        except RecursionError:
+            raise too_deep() from None
+        return msgspec.json.encode({name: raw for name, raw in fields.items() if sent(raw)})
+
     def _decode_leniently(self, body: bytes) -> tuple[T, tuple[str, ...]]:
         """The strict pass stops at the first unknown field: what follows may be anything."""
         try:
             request = self._lenient.decode(body)
         except msgspec.ValidationError as error:
+            if _NULL_FIELD.search(str(error)):
+                return self._decode_leniently(self._without_nulls(body))
             raise self._misplaced(body, refused(error, self._lenient.type)) from None
         except msgspec.DecodeError as error:
             raise malformed(body, error) from None
@@ -167,7 +183,8 @@ def refused(error: msgspec.ValidationError, kind: Any, prefix: str = "") -> BadR
     reason = _reason(text, kind, path)
     if not param:
         return BadRequest(f"The body must be a JSON object: {reason}")
-    return invalid(param, f"{reason}{_example(param)}")
+    like = "" if is_plain(kind, path) else _example(param)
+    return invalid(param, f"{reason}{like}")
 
 
 def _reason(text: str, kind: Any, path: str) -> str:

@@ -5,6 +5,10 @@ from typing import Any
 
 from msgspec import inspect
 
+_PLAIN = (
+    inspect.BoolType, inspect.FloatType, inspect.IntType, inspect.LiteralType, inspect.NoneType,
+    inspect.StrType,
+)  # fmt: skip
 _STEP = re.compile(r"\.(\w+)|\[")
 
 
@@ -15,6 +19,14 @@ def options(kind: Any, path: str) -> tuple[str, ...]:
         kinds = [child for kind in kinds for child in _children(kind, step[1])]
     values = [value for kind in kinds for value in _values(kind)]
     return tuple(str(value) for value in values)
+
+
+def is_plain(kind: Any, path: str) -> bool:
+    """Whether the field at `path` (`.size`) is one of the body itself, and no object or list."""
+    found = _children(inspect.type_info(kind), path.removeprefix("."))
+    return bool(found) and all(
+        isinstance(each, _PLAIN) for kind in found for each in _alternatives(kind)
+    )
 
 
 def _children(kind: inspect.Type, name: str | None) -> list[inspect.Type]:

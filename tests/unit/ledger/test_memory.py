@@ -11,6 +11,7 @@ from oxlo.errors import (
     MinuteLimitExceeded,
     RateLimitExceeded,
 )
+from oxlo.ledger import refusals
 from oxlo.ledger.base import AlreadySettledError, Reservation
 from oxlo.ledger.memory import MemoryLedger
 from oxlo.plans import Plan
@@ -50,6 +51,7 @@ def test_minute_is_exact(ledger: MemoryLedger, clock: FakeClock, make_plan: Make
     assert refused.value.retry_after == 48
     assert refused.value.extra == {
         "limit": 3,
+        "daily_limit": 10,
         "remaining": 0,
         "reset_at": "2026-11-23T00:01:00Z",
     }
@@ -64,6 +66,13 @@ def test_day_is_exact(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePla
     assert refused.value.retry_after == 86_400
     assert refused.value.extra["daily_limit"] == 2
     assert refused.value.extra["reset_at"] == "2026-11-24T00:00:00Z"
+
+
+def test_every_refusal_tells_the_day(make_plan: MakePlan) -> None:
+    """Clients read `daily_limit` off any 429, whatever was used up."""
+    taken = refusals.all_leases_taken(make_plan(requests_per_day=9, concurrency=1), 0, 1.0)
+    assert taken.extra == {"limit": 1, "daily_limit": 9}
+    assert "allows 1 request at the same time" in taken.message
 
 
 def test_next_minute_is_open(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from oxlo import catalogue
 from oxlo.errors import BadRequest
-from oxlo.wire import chat, completions
+from oxlo.wire import chat, completions, images
 
 MODEL = catalogue.load().resolve("smollm2-135m")
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
@@ -49,6 +49,27 @@ def test_no_request(body: bytes, code: str) -> None:
         chat.decode(body)
     assert caught.value.error_code == code
     assert caught.value.message.endswith(".")
+
+
+@pytest.mark.parametrize("more", ["", ',"zzz":1', ',"user":null'])
+def test_null_is_nothing(more: str) -> None:
+    """Also for a field that has a value of its own where none was sent."""
+    request, _ = images.decode(b'{"prompt":"a cat","model":null%b}' % more.encode())
+    assert (request.prompt, request.model) == ("a cat", "")
+
+
+def test_a_null_before_a_slip() -> None:
+    """What is no JSON further on is still said to be none."""
+    with pytest.raises(BadRequest) as caught:
+        images.decode(b'{"model":null,"prompt":nul}')
+    assert caught.value.error_code == "bad_json"
+
+
+def test_an_example_fits_its_field() -> None:
+    """A chat's response_format is an object; an image's is a word."""
+    with pytest.raises(BadRequest) as caught:
+        images.decode(b'{"prompt":"a cat","response_format":"png"}')
+    assert caught.value.message.endswith("expected one of b64_json, url, got 'png'.")
 
 
 @pytest.mark.parametrize(
