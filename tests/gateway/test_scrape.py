@@ -11,7 +11,7 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 from tests.gateway.conftest import Platform, Start, stop_the_clock
 
-from oxlo import unixserver
+from oxlo.asgi import unixserver
 from oxlo.control import context, jobs, public
 from oxlo.gateway.admin import Admin
 from oxlo.gateway.http import protocols

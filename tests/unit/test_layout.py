@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors", "places", "settings", "telemetry"})
     | {"catalogue", "hardware", "plans", "snippets", "wire"},
     frozenset({"valkey", "weights", "ledger", "queue", "fleet", "engines", "objects", "store"})
-    | {"attached", "serving", "unixserver"},
+    | {"asgi", "serving"},
     frozenset({"billing"}),
     frozenset({"portal"}),
     frozenset({"gateway", "control", "media", "testing"}),

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from oxlo.attached import Attached
+from oxlo.asgi.attached import Attached
 from oxlo.control.drain import Drain
 from oxlo.control.figures import Figures
 from oxlo.control.traces import Traces

@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from oxlo import unixserver
+from oxlo.asgi import unixserver
 from oxlo.control import context, jobs, private, public
 from oxlo.control.context import Control
 from oxlo.portal.mailer import Mailer

@@ -5,7 +5,7 @@ import os
 
 import structlog
 
-from oxlo import unixserver
+from oxlo.asgi import unixserver
 from oxlo.media import pictures
 from oxlo.media.addresses import Policy
 from oxlo.media.app import Media

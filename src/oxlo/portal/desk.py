@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo import billing
-from oxlo.attached import Attached
+from oxlo.asgi.attached import Attached
 from oxlo.billing.base import Provider as Billing
 from oxlo.plans.edited import Watched
 from oxlo.portal.entry import providers

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from oxlo import __version__, catalogue, plans
-from oxlo.attached import Attached
+from oxlo.asgi.attached import Attached
 from oxlo.catalogue import Catalogue
 from oxlo.plans import Plans
 from oxlo.portal import rates

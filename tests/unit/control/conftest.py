@@ -10,7 +10,7 @@ import pytest
 from starlette.applications import Starlette
 from tests import databases
 
-from oxlo import unixserver
+from oxlo.asgi import unixserver
 from oxlo.control import context, private, public
 from oxlo.control.context import Control
 from oxlo.settings import Settings

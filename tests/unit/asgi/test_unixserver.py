@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from oxlo import unixserver
+from oxlo.asgi import unixserver
 
 
 def test_socket_is_private(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""What the Starlette applications of control and of the media process stand on."""
