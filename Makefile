@@ -8,6 +8,10 @@ SOURCES := pyproject.toml setup.py $(shell find src docs -type f ! -name '*.pyc'
 # What is developed is imported from src/; what `make run` serves is built and installed.
 SRC     := PYTHONPATH=$(CURDIR)/src
 
+# Tests run in so many processes (tests/workers.py); two fill two cores.
+WORKERS ?= 2
+PYTEST  := $(BIN)/pytest --workers $(WORKERS)
+
 # Which build of torch fits depends on the machine, so it is not locked by hashes.
 TORCH   ?= torch==2.13.0
 
@@ -26,16 +30,16 @@ run: $(VENV)/.built $(ENGINES)  ## Set up and serve the platform (Ctrl-C stops i
 	@exec $(BIN)/oxlo serve
 
 test: $(VENV)/.dev $(NODE)/node_modules/.stamp  ## Set up and run the tests
-	$(SRC) $(BIN)/pytest -m "not slow"
+	$(SRC) $(PYTEST) -m "not slow"
 
 test-built: $(VENV)/.dev $(VENV)/.built  ## The tests of the hot path, on the package as `make run` has it
-	$(BIN)/pytest -o pythonpath= -m "not slow" tests/gateway tests/unit/gateway tests/unit/ledger \
+	$(PYTEST) -o pythonpath= -m "not slow" tests/gateway tests/unit/gateway tests/unit/ledger \
 	  tests/unit/wire tests/unit/engines/dialects tests/unit/test_queue.py \
 	  tests/contract/test_chat.py tests/contract/test_embeddings.py tests/contract/test_other.py \
 	  tests/scenario/test_serve.py tests/scenario/test_journal_killed.py
 
 test-all: $(VENV)/.dev $(NODE)/node_modules/.stamp  ## Run the slow tests too
-	$(SRC) $(BIN)/pytest
+	$(SRC) $(PYTEST)
 
 torch: $(VENV)/.torch  ## Set up torch too: for models that make images, and their tests
 
