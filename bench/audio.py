@@ -4,11 +4,8 @@ The libraries are faster-whisper and kokoro-onnx, called by a plain loop with th
 engines. Rounds take turns between the two; what is told is the median of the pairs.
 """
 
-import argparse
-import asyncio
 import http.client
 import io
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -16,20 +13,20 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from typing import TypeVar
 
 import msgspec
 import numpy as np
 from faster_whisper import WhisperModel
 from kokoro_onnx import Kokoro
 
-from bench import engines, machine
+from bench import engines, libraries, machine
 from bench.calls import Caller, Refused
 from bench.installation import Installation, installation
-from bench.processes import Failed, resident_mb
+from bench.pairs import measured
+from bench.processes import resident_mb
 from oxlo import catalogue
 from oxlo.engines.audio.encoder import FORMATS, Encoder
-from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
+from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.kinds import kind
 from oxlo.engines.sessions import session
 from oxlo.fleet.registry import Replica
@@ -47,8 +44,6 @@ TEXT = (
     "school. By eight o'clock the square was full of voices, and the day had begun like any other."
 )
 LEAST = 0.97
-
-T = TypeVar("T")
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -152,17 +147,7 @@ def _form(recording: bytes) -> bytes:
 
 def main(arguments: list[str]) -> int:
     """Measure, print and keep the result; 1 when a target was missed."""
-    parser = argparse.ArgumentParser(prog="python -m bench audio", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7, help="of each row, both ways")
-    parser.add_argument("--threads", type=int, default=0, help="of engines and libraries")
-    options = parser.parse_args(arguments)
-    threads = options.threads or host.here().cores
-    try:
-        results, memory = asyncio.run(_measure(options.rounds, threads))
-    except (Failed, Refused, CannotLaunch) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return _show(results, memory, threads)
+    return libraries.run("audio", arguments, _measure, _show, rounds=7)
 
 
 async def _measure(rounds: int, threads: int) -> tuple[list[Result], dict[str, float]]:
@@ -203,8 +188,8 @@ def _launch(name: str, threads: int) -> Launch:
 
 
 def _speech(platform: Platform, mouth: Mouth, rounds: int) -> Iterator[Result]:
-    pairs = _pairs(lambda: mouth.say()[0], platform.say, rounds)
-    theirs, ours = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    pairs = measured({"library": lambda: mouth.say()[0], "platform": platform.say}, rounds)
+    theirs, ours = ([pair[way] for pair in pairs] for way in ("library", "platform"))
     yield Result(
         f"speech, {ours[0].seconds:.0f} s of it",
         "x real time",
@@ -224,12 +209,16 @@ def _transcription(
     platform: Platform, ears: Ears, said: Spoken, recording: bytes, rounds: int
 ) -> Result:
     with platform.ears(recording) as hear:
-        pairs = _pairs(lambda: _timed(lambda: ears.hear(recording)), lambda: _timed(hear), rounds)
+        ways = {
+            "library": lambda: _timed(lambda: ears.hear(recording)),
+            "platform": lambda: _timed(hear),
+        }
+        pairs = measured(ways, rounds)
     return Result(
         f"transcription, {said.seconds:.0f} s of it",
         "x real time",
-        [said.seconds / theirs for theirs, _ in pairs],
-        [said.seconds / ours for _, ours in pairs],
+        [said.seconds / pair["library"] for pair in pairs],
+        [said.seconds / pair["platform"] for pair in pairs],
         LEAST,
     )
 
@@ -238,19 +227,6 @@ def _timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
-
-
-def _pairs(theirs: Callable[[], T], ours: Callable[[], T], rounds: int) -> list[tuple[T, T]]:
-    """Both ways; the first round warms both up, and who goes first takes turns too."""
-    theirs(), ours()
-    found = []
-    for number in range(rounds):
-        if number % 2:
-            found.append((theirs(), ours()))
-        else:
-            mine = ours()
-            found.append((theirs(), mine))
-    return found
 
 
 def _show(results: list[Result], memory: dict[str, float], threads: int) -> int:

@@ -25,7 +25,7 @@ import msgspec
 from bench import machine
 from bench.installation import Installation, installation, key, oxlo
 from bench.processes import Failed, Process, free_port
-from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.testing.replicas import replica
 from oxlo.testing.script import Script
 
 MODEL = "bench"
@@ -91,15 +91,11 @@ def run(calls: int, workers: int, every: float, seed: int = 0) -> Verdict:
         home.mkdir()
         port = free_port()
         engine = [sys.executable, "-m", "oxlo.testing.engine", "--port", str(port)]
-        replica = Replica(
-            id="double", model=MODEL, kind="upstream", dialect="openai",
-            address=f"http://127.0.0.1:{port}", engine_model=MODEL, slots=16,
-            context_length=8192, state=ReplicaState.READY, since=1.0,
-        )  # fmt: skip
+        double = replica(MODEL, address=f"http://127.0.0.1:{port}", slots=16, context_length=8192)
         with (
             Process([*engine, "--model", MODEL], home / "engine.log", None) as process,
             installation(
-                home, [MODEL], [replica], pinned=False, workers=workers, valkey=True
+                home, [MODEL], [double], pinned=False, workers=workers, valkey=True
             ) as ours,
         ):
             process.wait_for_port(port)

@@ -5,11 +5,8 @@ session options of the engine. The platform is asked by two callers, so that one
 while another is looked at. Rounds take turns; what is told is the median of the pairs.
 """
 
-import argparse
-import asyncio
 import base64
 import io
-import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -20,14 +17,14 @@ import msgspec
 import numpy as np
 from PIL import Image
 
-from bench import engines, machine
+from bench import engines, libraries, machine
 from bench.asking import PHOTOGRAPH
-from bench.calls import Caller, Refused, seconds
+from bench.calls import Caller, seconds
 from bench.installation import installation
 from bench.pairs import Round, measured
-from bench.processes import Failed, resident_mb
+from bench.processes import resident_mb
 from oxlo import weights
-from oxlo.engines.base import CannotLaunch, Launch
+from oxlo.engines.base import Launch
 from oxlo.engines.detection import boxes, centernet, tfjs
 from oxlo.engines.onnx import Onnx
 from oxlo.engines.sessions import session
@@ -70,17 +67,7 @@ class Library:
 
 def main(arguments: list[str]) -> int:
     """Measure, print and keep the result; 1 when the target was missed."""
-    parser = argparse.ArgumentParser(prog="python -m bench detection", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9, help="both ways")
-    parser.add_argument("--threads", type=int, default=0, help="of engine and library")
-    options = parser.parse_args(arguments)
-    threads = options.threads or host.here().cores
-    try:
-        pairs, memory = asyncio.run(_measure(options.rounds, threads))
-    except (Failed, Refused, CannotLaunch) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return _show(pairs, memory, threads)
+    return libraries.run("detection", arguments, _measure, _show, rounds=9)
 
 
 async def _measure(rounds: int, threads: int) -> tuple[list[Round], float]:

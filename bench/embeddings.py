@@ -5,10 +5,7 @@ engine and all else as it comes: its threads spin, which is the fastest for a lo
 the machine. Rounds take turns between the two; what is told is the median of the pairs.
 """
 
-import argparse
-import asyncio
 import random
-import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,13 +19,13 @@ import numpy as np
 import onnxruntime
 from tokenizers import Tokenizer
 
-from bench import engines, machine
-from bench.calls import Caller, Refused, seconds
+from bench import engines, libraries, machine
+from bench.calls import Caller, seconds
 from bench.installation import Installation, installation
 from bench.pairs import measured
-from bench.processes import Failed, resident_mb
+from bench.processes import resident_mb
 from oxlo import catalogue
-from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
+from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.onnx import Onnx
 from oxlo.fleet.registry import Replica
 from oxlo.hardware import machine as host
@@ -117,17 +114,7 @@ class Library:
 
 def main(arguments: list[str]) -> int:
     """Measure, print and keep the result; 1 when a target was missed."""
-    parser = argparse.ArgumentParser(prog="python -m bench embeddings", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=9, help="of each row, both ways")
-    parser.add_argument("--threads", type=int, default=0, help="of engine and library")
-    options = parser.parse_args(arguments)
-    threads = options.threads or host.here().cores
-    try:
-        results, memory = asyncio.run(_measure(options.rounds, threads))
-    except (Failed, Refused, CannotLaunch) as error:
-        print(error, file=sys.stderr)
-        return 1
-    return _show(results, memory, threads)
+    return libraries.run("embeddings", arguments, _measure, _show, rounds=9)
 
 
 async def _measure(rounds: int, threads: int) -> tuple[list[Result], float]:

@@ -19,13 +19,13 @@ import msgspec
 import uvloop
 
 from oxlo import catalogue, plans
-from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.gateway.gateway import Gateway
 from oxlo.gateway.http import protocols
 from oxlo.gateway.upstream import Connection as Engine
 from oxlo.plans import apikey
 from oxlo.plans.caller import Caller
 from oxlo.settings import Settings
+from oxlo.testing.replicas import replica
 from oxlo.testing.script import Script
 from oxlo.testing.shapes import SHAPES, OpenAIShape
 from oxlo.testing.shapes import Call as EngineCall
@@ -83,12 +83,8 @@ class Bench:
         return key
 
     def _connect_engine(self, dialect: str) -> None:
-        replica = Replica(
-            id="r1", model=MODEL, kind="upstream", dialect=dialect, address="http://127.0.0.1:9",
-            engine_model=MODEL, slots=64, context_length=131_072, state=ReplicaState.READY,
-            since=1.0,
-        )  # fmt: skip
-        self.gateway.backends.apply([replica])
+        double = replica(MODEL, dialect=dialect, slots=64, context_length=131_072)
+        self.gateway.backends.apply([double])
         group = self.gateway.backends.group(MODEL)
         assert group is not None
         self.upstream = group.backends[0].upstream

@@ -21,8 +21,8 @@ from bench import machine
 from bench.installation import Installation, installation, key
 from bench.processes import Failed
 from oxlo import plans
-from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.testing.engine import EngineDouble
+from oxlo.testing.replicas import replica
 
 MODEL = "bench"
 #: Seconds of a minute that must be left for it to be used up for certain.
@@ -69,12 +69,9 @@ async def _measure(options: argparse.Namespace) -> Measured:
 def _run(folder: Path, engine: str, options: argparse.Namespace) -> Measured:
     home = folder / "oxlo"
     home.mkdir()
-    replica = Replica(
-        id="double", model=MODEL, kind="upstream", dialect="openai", address=engine,
-        engine_model=MODEL, slots=256, context_length=8192, state=ReplicaState.READY, since=1.0,
-    )  # fmt: skip
+    double = replica(MODEL, address=engine, slots=256, context_length=8192)
     more = {"pinned": False, "workers": options.workers, "valkey": True}
-    with installation(home, [MODEL], [replica], **more) as ours:
+    with installation(home, [MODEL], [double], **more) as ours:
         asked = asyncio.run(_hammer(ours, options))
         ours.gateway.end()
         time.sleep(2)  # control drains twice a second

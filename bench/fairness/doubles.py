@@ -2,15 +2,16 @@
 
 import asyncio
 import tempfile
-import time
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from bench.fairness.crowds import ANSWER, PLANS, SHORT, Crowd, Place, tell
 from bench.installation import Installation, installation
-from oxlo.fleet.registry import Replica, ReplicaState
+from oxlo.fleet.registry import Replica
 from oxlo.queue import DUE_SHARE, DUE_STEP
 from oxlo.testing.engine import EngineDouble, Script
+from oxlo.testing.replicas import replica
 
 SLOTS = 4
 #: Words a second that a slot reads and answers.
@@ -29,39 +30,45 @@ CROWDS = ("alone", "flooded", "flooded-fcfs", "short", "long", "long-fcfs")
 
 async def measure(seconds: float) -> bool:
     """Six crowds."""
+    async with platform(CROWDS) as (ours, _):
+        places = await _crowded(ours, seconds)
+    return _show({name: place.crowd for name, place in places.items()}, seconds)
+
+
+@asynccontextmanager
+async def platform(
+    crowds: Sequence[str], *, workers: int = 1, valkey: bool = False
+) -> AsyncIterator[tuple[Installation, list[EngineDouble]]]:
+    """A platform with an engine double for each crowd."""
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as folder:
         home = Path(folder) / "oxlo"
         home.mkdir()
         async with AsyncExitStack() as stack:
-            doubles = [await stack.enter_async_context(double()) for _ in CROWDS]
-            replicas = [replica(*pair) for pair in zip(CROWDS, doubles, strict=True)]
+            doubles = [await stack.enter_async_context(_double()) for _ in crowds]
+            replicas = [_replica(*pair) for pair in zip(crowds, doubles, strict=True)]
             with installation(
-                home, CROWDS, replicas, pinned=False, plans=PLANS, queue_limit=2 * FLOOD
-            ) as ours:
-                places = await _crowded(ours, seconds)
-    return _show({name: place.crowd for name, place in places.items()}, seconds)
+                home, crowds, replicas, pinned=False, workers=workers, valkey=valkey, plans=PLANS,
+                queue_limit=2 * FLOOD,
+            ) as ours:  # fmt: skip
+                yield ours, doubles
 
 
-def double() -> EngineDouble:
+def _double() -> EngineDouble:
     """An engine of stated speeds."""
     double = EngineDouble("vllm", slots=SLOTS)
     double.default = Script(reads=READS, writes=WRITES)
     return double
 
 
-def replica(name: str, double: EngineDouble) -> Replica:
+def _replica(name: str, double: EngineDouble) -> Replica:
     """It, as a gateway is told of it."""
-    return Replica(
-        id=name,
-        model=name,
-        kind="upstream",
+    return replica(
+        name,
         dialect="vllm",
         address=double.address,
         engine_model="double",
         slots=SLOTS,
         context_length=131_072,
-        state=ReplicaState.READY,
-        since=time.time(),
     )
 
 

@@ -1,13 +1,10 @@
 """Premium beside a flood at two gateways that share an engine, and the line for it, in Valkey."""
 
 import asyncio
-import tempfile
-from contextlib import AsyncExitStack
-from pathlib import Path
 
-from bench.fairness.crowds import PLANS, Crowd, Place, tell
-from bench.fairness.doubles import FLOOD, SLOTS, double, replica, service
-from bench.installation import Installation, installation
+from bench.fairness.crowds import Crowd, Place, tell
+from bench.fairness.doubles import FLOOD, SLOTS, platform, service
+from bench.installation import Installation
 
 GATEWAYS = 2
 CROWDS = ("alone", "flooded", "flooded-fcfs")
@@ -15,17 +12,8 @@ CROWDS = ("alone", "flooded", "flooded-fcfs")
 
 async def measure(seconds: float) -> bool:
     """Three crowds at once; every call is a connection, and the kernel picks its gateway."""
-    with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as folder:
-        home = Path(folder) / "oxlo"
-        home.mkdir()
-        async with AsyncExitStack() as stack:
-            doubles = [await stack.enter_async_context(double()) for _ in CROWDS]
-            replicas = [replica(*pair) for pair in zip(CROWDS, doubles, strict=True)]
-            with installation(
-                home, CROWDS, replicas, pinned=False, workers=GATEWAYS, valkey=True, plans=PLANS,
-                queue_limit=2 * FLOOD,
-            ) as ours:  # fmt: skip
-                crowds = await _crowded(ours, seconds)
+    async with platform(CROWDS, workers=GATEWAYS, valkey=True) as (ours, doubles):
+        crowds = await _crowded(ours, seconds)
         peaks = [each.peak for each in doubles]
     return _show(crowds, peaks, seconds)
 

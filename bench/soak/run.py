@@ -20,9 +20,10 @@ from bench.processes import Failed
 from bench.soak.load import Load
 from bench.soak.trend import largest_step, slope
 from oxlo.control import unixhttp
-from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.settings import Settings
+from oxlo.testing.replicas import replica
 
+MODEL = model("openai")
 SLOTS = 16
 EVERY = 2.0
 #: Memory (MB, 10^6 bytes) that may be gained in ten minutes, after the warm-up.
@@ -85,16 +86,9 @@ def _platform(pace_ms: float) -> Iterator[tuple[Installation, Path]]:
         home.mkdir()
         with engine(folder / "engine") as answering:
             answering.become("openai", pace_ms)
-            with installation(home, [model("openai")], [_replica(answering.address)]) as ours:
+            double = replica(MODEL, address=answering.address, slots=SLOTS, context_length=131_072)
+            with installation(home, [MODEL], [double]) as ours:
                 yield ours, home
-
-
-def _replica(address: str) -> Replica:
-    return Replica(
-        id="soaked-1", model=model("openai"), kind="upstream", dialect="openai", address=address,
-        engine_model=model("openai"), slots=SLOTS, context_length=131_072,
-        state=ReplicaState.READY, since=time.time(),
-    )  # fmt: skip
 
 
 async def _soak(ours: Installation, home: Path, minutes: float, clients: int) -> Soaked:
