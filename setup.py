@@ -20,6 +20,7 @@ HOT = (
     "engines/dialects/chat.py",
     "engines/dialects/chunks.py",
     "engines/dialects/completions.py",
+    "engines/dialects/drawn.py",
     "engines/dialects/events.py",
     "engines/dialects/functions.py",
     "engines/dialects/llamacpp.py",

@@ -14,7 +14,7 @@ from typing import Any
 import openai
 import pytest
 from openai.types import ImagesResponse
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 from tests.conftest import cache
 from tests.contract import programs
 from tests.contract.conftest import Served, serving
@@ -165,6 +165,62 @@ def test_edits(client: openai.OpenAI) -> None:
     assert blue > 150 > gone
 
 
+def shown(events: list[Any], kind: str) -> list[Image.Image]:
+    """The pictures of a stream that is as OpenAI's, each nearer to the last one."""
+    *partial, last = events
+    assert [event.type for event in partial] == [f"{kind}.partial_image"] * len(partial)
+    assert [event.partial_image_index for event in partial] == list(range(len(partial)))
+    assert last.type == f"{kind}.completed"
+    assert last.usage.total_tokens == last.usage.input_tokens > 0
+    look = {(e.size, e.quality, e.background, e.output_format) for e in events}
+    assert look == {("64x64", "medium", "opaque", "png")}
+    pictures = [pixels(base64.b64decode(event.b64_json)) for event in events]
+    away = [ImageStat.Stat(ImageChops.difference(one, pictures[-1])) for one in pictures]
+    distances = [sum(stat.mean) for stat in away]
+    assert distances == sorted(distances, reverse=True)
+    assert len(set(distances)) == len(events)
+    return pictures
+
+
+def test_a_stream_shows_the_image_as_it_comes(client: openai.OpenAI) -> None:
+    """Three pictures, each nearer to the last; that is the one that comes without a stream."""
+    more = {"seed": 7}
+    events = list(
+        client.images.generate(
+            model=MODEL, prompt=PROMPT, stream=True, partial_images=3, extra_body=more
+        )
+    )
+    assert len(shown(events, "image_generation")) == 4
+    assert base64.b64decode(events[-1].b64_json) == files(generate(client))[0]
+
+
+def test_an_edit_as_a_stream(client: openai.OpenAI) -> None:
+    """The same, from a form."""
+    [red] = files(generate(client))
+    ask: dict[str, Any] = {
+        "model": MODEL,
+        "image": red,
+        "prompt": "a large blue square in the centre",
+    }
+    more = {"strength": 0.9, "seed": 3}
+    whole = client.images.edit(**ask, extra_body=more)
+    events = list(client.images.edit(**ask, stream=True, partial_images=2, extra_body=more))
+    assert len(shown(events, "image_edit")) == 3
+    assert base64.b64decode(events[-1].b64_json) == files(whole)[0]
+
+
+def test_formats_and_qualities(client: openai.OpenAI) -> None:
+    """A file's kind and size as asked for; a quality is a number of steps, told in the reply."""
+    small, large = (
+        generate(client, output_format="jpeg", output_compression=q, quality="low")
+        for q in (10, 95)
+    )
+    assert (small.output_format, small.quality, small.background) == ("jpeg", "low", "opaque")
+    assert len(files(small)[0]) < len(files(large)[0])
+    assert Image.open(io.BytesIO(files(small)[0])).format == "JPEG"
+    assert files(generate(client, quality="low")) == files(generate(client, num_inference_steps=8))
+
+
 def test_edits_with_a_mask(client: openai.OpenAI) -> None:
     """What the mask does not show stays: here the left half."""
     [red] = files(generate(client))
@@ -205,7 +261,10 @@ def bomb() -> bytes:
         ("generations", {"n": 9}, "n", "from 1 to 4"),
         ("generations", {"prompt": ""}, "prompt", "empty"),
         ("generations", {"num_inference_steps": 99}, "num_inference_steps", "from 1 to 50"),
-        ("generations", {"stream": True}, "stream", "finished"),
+        ("generations", {"stream": True, "n": 2}, "n", "n=1"),
+        ("generations", {"partial_images": 2}, "partial_images", "stream"),
+        ("generations", {"style": "vivid"}, "style", "prompt"),
+        ("generations", {"output_compression": 50}, "output_compression", "PNG"),
         ("edits", {"image": "data:image/png;base64,%%%"}, "image", "base64"),
         ("edits", {"image": base64.b64encode(bomb()).decode()}, "image", "megapixels"),
         ("edits", {"image": "http://127.0.0.1/a.png"}, "image", "address"),

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from PIL import Image
 from tests.gateway.conftest import Answer, Platform, Start, StartMedia, mute
 
 from oxlo.gateway.endpoints import IMAGE_EDITS, IMAGES
-from oxlo.ledger.records import Refused, Settled
+from oxlo.ledger.records import Settled
 from oxlo.objects.links import Signer
 from oxlo.testing.engine import Canned
 
@@ -109,7 +110,10 @@ async def test_one_request_with_its_tokens(begin: Begin) -> None:
 async def test_what_reaches_our_engine(begin: Begin) -> None:
     """A size on the model's grid, the plan's cap, and nothing that it does not know."""
     platform = await begin()
-    fields = {"size": "1536x864", "seed": 3, "quality": "hd", "user": "me", "id_slot": 1}
+    fields = {
+        "size": "1536x864", "seed": 3, "quality": "hd", "user": "me", "id_slot": 1,
+        "moderation": "low", "background": "opaque",
+    }  # fmt: skip
     answer = await platform.call(
         "POST", IMAGES.path, {"model": "pictures", "prompt": "a fox"} | fields,
         key=platform.control.mint("free"),
@@ -117,21 +121,118 @@ async def test_what_reaches_our_engine(begin: Begin) -> None:
     assert answer.headers["x-oxlo-ignored-fields"] == "id_slot"
     assert platform.engine.calls[0].json() == {
         "model": "double", "prompt": "a fox", "n": 1, "size": "1536x896", "seed": 3,
-        "max_input_tokens": 2048,
+        "quality": "hd", "max_input_tokens": 2048,
     }  # fmt: skip
 
 
 async def test_what_reaches_others(begin: Begin) -> None:
     """Images themselves are asked for: links of others are not ours to promise."""
     platform = await begin(dialect="openai")
-    await asked(platform, quality="hd")
+    await asked(platform, quality="hd", style="vivid")
+    assert platform.engine.calls[0].json() == {
+        "model": "double", "prompt": "a fox", "n": 1, "size": "1024x1024", "quality": "hd",
+        "style": "vivid", "response_format": "b64_json",
+    }  # fmt: skip
+
+
+def event(kind: str, **fields: object) -> bytes:
+    """One event of a stream of images."""
+    told = {"type": kind, "b64_json": BASE64} | fields
+    return f"event: {kind}\ndata: {json.dumps(told)}\n\n".encode()
+
+
+USAGE = {"input_tokens": 5, "output_tokens": 0, "total_tokens": 5}
+PARTIAL = event("image_generation.partial_image", partial_image_index=0)
+COMPLETED = event("image_generation.completed", usage=USAGE)
+
+
+def streamed(*pieces: bytes, **fields: Any) -> Canned:
+    return Canned(kind="text/event-stream", pieces=pieces, **fields)
+
+
+@pytest.mark.parametrize("dialect", ["oxlo", "openai"])
+async def test_a_stream(begin: Begin, dialect: str) -> None:
+    """Images as they come, under their names; the last one after the receipt, and no `[DONE]`."""
+    platform = await begin(streamed(PARTIAL, COMPLETED, gate="go"), dialect)
+    client = platform.client()
+    body = {"model": "pictures", "prompt": "a fox", "stream": True, "partial_images": 1}
+    await client.send("POST", IMAGES.path, body)
+    head = await client.head()
+    assert head.headers["content-type"].startswith("text/event-stream")
+    assert PARTIAL in await client.reader.readuntil(b"\n\n")
+    assert not any(isinstance(record, Settled) for record in platform.records())
+    platform.engine.gates["go"].set()
+    assert COMPLETED in await client.reader.read()
+    settled = platform.record(Settled, head.headers["x-request-id"])
+    assert (settled.endpoint, settled.counted, settled.tokens_in) == ("images", True, 5)
     sent = platform.engine.calls[0].json()
-    assert (sent["response_format"], sent["quality"], sent["size"]) == (
-        "b64_json",
-        "hd",
-        "1024x1024",
+    assert (sent["stream"], sent["partial_images"]) == (True, 1)
+    assert "response_format" not in sent
+    assert kept(platform) == []
+
+
+async def test_an_edit_as_a_stream(begin: Begin) -> None:
+    """Its events have names of their own; without partial images there is one."""
+    done = event("image_edit.completed", usage=USAGE)
+    platform = await begin(streamed(done[:40], done[40:]))
+    answer = await edited(platform, stream=True)
+    assert answer.body == done
+    assert b'name="stream"\r\n\r\ntrue\r\n' in platform.engine.calls[0].body
+    assert platform.record(Settled, answer.headers["x-request-id"]).counted
+
+
+@pytest.mark.parametrize(
+    "last",
+    [b"", event("image_generation.completed", b64_json="aGVsbG8="), b"data: {\n\n"],
+    ids=["nothing", "no picture", "no json"],
+)
+async def test_a_stream_that_breaks_off(begin: Begin, last: bytes) -> None:
+    """An error is its last event, and it does not count."""
+    platform = await begin(streamed(PARTIAL, last))
+    answer = await asked(platform, stream=True, partial_images=1)
+    told = answer.body.removeprefix(PARTIAL).removeprefix(b"data: ")
+    assert json.loads(told)["error"]["code"] == "engine_failed"
+    assert not platform.record(Settled, answer.headers["x-request-id"]).counted
+
+
+async def test_a_refusal_in_a_stream(begin: Begin) -> None:
+    """What the engine finds wrong at the end is the caller's to read."""
+    error = {
+        "message": "Held back.",
+        "type": "invalid_request_error",
+        "code": "content_policy_violation",
+    }
+    platform = await begin(
+        streamed(PARTIAL, b"data: %b\n\n" % json.dumps({"error": error}).encode())
     )
-    assert "max_input_tokens" not in sent
+    answer = await asked(platform, stream=True, partial_images=1)
+    told = json.loads(answer.body.removeprefix(PARTIAL).removeprefix(b"data: "))
+    assert told["error"]["code"] == "content_policy_violation"
+    assert not platform.record(Settled, answer.headers["x-request-id"]).counted
+
+
+@pytest.mark.parametrize(("seen", "outcome"), [(PARTIAL, "abandoned"), (b": hm\n\n", "cancelled")])
+async def test_who_leaves_a_stream(begin: Begin, seen: bytes, outcome: str) -> None:
+    """As of a chat: what was seen is what makes the difference (D11). The engine is let go."""
+    platform = await begin(streamed(seen, COMPLETED, gate="go"))
+    client = platform.client()
+    await client.send("POST", IMAGES.path, {"prompt": "a fox", "stream": True})
+    await platform.engine.until(lambda e: len(e.calls) == 1)
+    if seen is PARTIAL:
+        await client.reader.readuntil(PARTIAL)
+    client.leave()
+    await platform.engine.until(lambda e: e.cancelled == 1)
+    [settled] = [record for record in platform.records() if isinstance(record, Settled)]
+    assert settled.outcome == outcome
+
+
+async def test_a_stream_that_is_asked_for_twice(begin: Begin) -> None:
+    """The same key gets the same events, and costs nothing more."""
+    platform = await begin(streamed(PARTIAL, COMPLETED))
+    body, key = {"prompt": "a fox", "stream": True}, {"idempotency-key": "k"}
+    answers = [await platform.call("POST", IMAGES.path, body, key) for _ in range(2)]
+    assert [answer.body for answer in answers] == [PARTIAL + COMPLETED] * 2
+    assert len(platform.engine.calls) == 1
 
 
 @pytest.mark.parametrize("name", ["", None])
@@ -157,11 +258,14 @@ async def test_no_model_is_ready(start: Start) -> None:
         ({"n": 9}, "n"), ({"size": "9000x64"}, "size"), ({"size": "big"}, "size"),
         ({"width": 100}, "width"), ({"num_inference_steps": 0}, "num_inference_steps"),
         ({"guidance_scale": 99}, "guidance_scale"), ({"prompt": " "}, "prompt"),
-        ({"prompt": "x" * 32_001}, "prompt"), ({"stream": True}, "stream"),
+        ({"prompt": "x" * 32_001}, "prompt"), ({"stream": True, "n": 2}, "n"),
         ({"negative_prompt": "x" * 32_001}, "negative_prompt"),
         ({"response_format": "png"}, "response_format"),
         ({"output_format": "gif"}, "output_format"), ({"partial_images": 2}, "partial_images"),
         ({"background": "transparent"}, "background"), ({"seed": "x"}, "seed"),
+        ({"stream": True, "partial_images": 4}, "partial_images"),
+        ({"stream": True, "response_format": "url"}, "response_format"),
+        ({"output_compression": 99}, "output_compression"), ({"style": "vivid"}, "style"),
     ],
 )  # fmt: skip
 async def test_bad_values(begin: Begin, fields: dict[str, object], param: str) -> None:
@@ -170,7 +274,7 @@ async def test_bad_values(begin: Begin, fields: dict[str, object], param: str) -
     answer = await asked(platform, **fields)
     assert (answer.status, answer.json()["error"]["param"]) == (400, param)
     assert platform.engine.calls == []
-    assert platform.record(Refused, answer.headers["x-request-id"]).status == 400
+    assert not any(r.counted for r in platform.records() if isinstance(r, Settled))
 
 
 @pytest.mark.parametrize(

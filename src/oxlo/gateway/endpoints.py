@@ -38,7 +38,7 @@ class Endpoint:
     forms: Decode | None = None
     #: Fields of JSON that may hold a file, base64 or a data URI: `messages[].content[].url`.
     media: tuple[str, ...] = ()
-    #: What is to become of the images of a reply; None: it has none, and goes out as it is.
+    #: What is to become of the images of a whole reply; None: it has none, and goes out as it is.
     keep: Callable[[Any], Keep] | None = None
     #: Whether a call that names no model gets one that is ready.
     picks: bool = False
@@ -125,6 +125,7 @@ IMAGES = Endpoint(
     validate=images.validate,
     build=lambda dialect, request, decided: image.generation(dialect, request, decided),
     reply=lambda _dialect, body, _request, _decided: _unread(body),
+    stream=lambda dialect, request, decided: image.stream(dialect, request, decided),
     keep=_keep,
     picks=True,
 )
@@ -138,6 +139,7 @@ IMAGE_EDITS = Endpoint(
     validate=images.validate,
     build=lambda dialect, request, decided: image.edit(dialect, request, decided),
     reply=lambda _dialect, body, _request, _decided: _unread(body),
+    stream=lambda dialect, request, decided: image.stream(dialect, request, decided),
     media=("image", "image[]", "mask"),
     keep=_keep,
     picks=True,

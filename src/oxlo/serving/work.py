@@ -9,6 +9,8 @@ from typing import TypeVar
 from starlette.requests import Request
 
 T = TypeVar("T")
+#: Hands a piece of a reply over, from the thread that made it.
+Tell = Callable[[bytes], None]
 
 
 class Cancelled(Exception):
@@ -82,6 +84,29 @@ class Workers:
             while (piece := await self._in_thread(lambda: next(pieces, None))) is not None:
                 job.step()
                 yield piece
+        finally:
+            job.cancelled = True
+            self.busy -= 1
+
+    async def told(self, work: Callable[[Job, Tell], None]) -> AsyncIterator[bytes]:
+        """What `work` tells while it is done in one thread; closing the iterator cancels it."""
+        job, pieces = Job(self), asyncio.Queue[bytes | None]()
+        loop = asyncio.get_running_loop()
+
+        def tell(piece: bytes) -> None:
+            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+
+        def done() -> None:
+            with contextlib.suppress(Cancelled):  # nobody listens any more
+                _begin(job, lambda job: work(job, tell))
+
+        self.busy += 1
+        working = asyncio.ensure_future(self._in_thread(done))
+        working.add_done_callback(lambda _: pieces.put_nowait(None))
+        try:
+            while (piece := await pieces.get()) is not None:
+                yield piece
+            await working
         finally:
             job.cancelled = True
             self.busy -= 1

@@ -1,11 +1,12 @@
 """POST /v1/images/generations and /v1/images/edits: what may be asked, and how."""
 
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import PerModel
+from oxlo.errors import BadRequest
 from oxlo.wire.decode import Decoder, invalid, unsupported
 from oxlo.wire.media import Medium
 from oxlo.wire.ranges import check_ranges
@@ -16,6 +17,8 @@ from oxlo.wire.sizes import Size, sizes
 LONGEST_PROMPT = 32_000
 
 OutputFormat = Literal["png", "jpeg", "webp"]
+#: OpenAI's of today, and those that its retired models had.
+Quality = Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"]
 ResponseFormat = Literal["url", "b64_json"]
 
 
@@ -37,14 +40,20 @@ class ImageRequest(msgspec.Struct, Whole, kw_only=True):
     output_format: OutputFormat | None = None
     #: Quality of jpeg and webp, in percent.
     output_compression: int | None = None
-    #: As OpenAI's models have them; what they change is up to those.
-    quality: Literal["auto", "low", "medium", "high", "standard", "hd"] | None = None
+    quality: Quality | None = None
+    #: Of OpenAI's retired models: engines that are not ours may know it.
     style: Literal["vivid", "natural"] | None = None
     background: Literal["auto", "opaque", "transparent"] | None = None
     moderation: Literal["auto", "low"] | None = None
     user: str | None = None
     stream: bool | None = None
+    #: Pictures of it under way that a stream shows before it is finished.
     partial_images: int | None = None
+
+    @property
+    def sse(self) -> bool:
+        """Its pieces are events."""
+        return True
 
     @property
     def text_bytes(self) -> int:
@@ -127,13 +136,49 @@ def _check(request: ImageRequest) -> None:
     for name in ("prompt", "negative_prompt"):
         if len(getattr(request, name) or "") > LONGEST_PROMPT:
             raise invalid(name, f"at most {LONGEST_PROMPT:,} characters.")
-    if request.stream or request.partial_images:
-        raise unsupported(
-            "stream" if request.stream else "partial_images",
-            "images are sent once they are finished.",
-        )
     if request.background == "transparent":
         raise unsupported("background", "images cannot have a transparent background.")
+    if request.stream and request.response_format == "url":
+        raise invalid(
+            "response_format", "a stream returns images as base64. Use b64_json, or leave it out."
+        )
+    check_stream(request)
+    check_compression(request)
+
+
+class _Streamed(Protocol):
+    n: int | None
+    stream: bool | None
+    partial_images: int | None
+
+
+def check_stream(request: _Streamed) -> None:
+    """What holds of streams. Raises BadRequest."""
+    if request.partial_images and not request.stream:
+        raise invalid(
+            "partial_images", "partial images are only sent in a stream. Set stream to true."
+        )
+    if request.stream and (request.n or 1) > 1:
+        raise BadRequest(
+            "Streaming is only supported with n=1.", param="n", code="unsupported_parameter"
+        )
+
+
+class _Compressed(Protocol):
+    output_format: OutputFormat | None
+    output_compression: int | None
+
+
+def check_compression(request: _Compressed) -> None:
+    """A PNG loses nothing. Raises BadRequest."""
+    compression = request.output_compression
+    if compression is not None and compression < 100 and request.output_format in (None, "png"):
+        raise BadRequest(
+            "Compression less than 100 is not supported for PNG output format. Set output_format "
+            "to jpeg or webp.",
+            param="output_compression",
+            code="invalid_png_output_compression",
+        )
 
 
 def validate(request: ImageRequest, model: Model) -> None:

@@ -29,6 +29,18 @@ test("the same seed gives the same bytes", async () => {
   assert.notEqual(first.data[0].b64_json, other.data[0].b64_json);
 });
 
+test("a stream shows the image as it comes", async () => {
+  const ask = { model, prompt, seed: 7 };
+  const stream = await client.images.generate({ ...ask, stream: true, partial_images: 2 });
+  const events = [];
+  for await (const event of stream) events.push(event);
+  const [partial, completed] = ["partial_image", "completed"].map((name) => `image_generation.${name}`);
+  assert.deepEqual(events.map((event) => event.type), [partial, partial, completed]);
+  for (const event of events) assert.equal(bytes(event).subarray(0, 8).toString("hex"), PNG);
+  const whole = await client.images.generate(ask);
+  assert.equal(events.at(-1).b64_json, whole.data[0].b64_json);
+});
+
 test("an image is edited", async () => {
   const made = await client.images.generate({ model, prompt, seed: 7 });
   const image = await toFile(bytes(made.data[0]), "scene.png", { type: "image/png" });

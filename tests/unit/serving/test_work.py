@@ -3,9 +3,11 @@
 import asyncio
 import threading
 
+import pytest
 from starlette.requests import Request
 
-from oxlo.serving.work import Workers
+from oxlo.errors import BadRequest
+from oxlo.serving.work import Cancelled, Job, Tell, Workers
 
 
 async def _silent() -> dict[str, object]:
@@ -44,3 +46,43 @@ async def test_brief_work_beside_other_work() -> None:
     assert await where(workers, brief=True) != threading.get_ident()
     gate.set()
     assert await long
+
+
+async def test_what_is_told_comes_before_the_work_is_done() -> None:
+    """Each piece is there when it was told; what goes wrong later is raised then."""
+    workers, gate = Workers(1), threading.Event()
+
+    def work(job: Job, tell: Tell) -> None:
+        tell(b"first")
+        gate.wait(10)
+        tell(b"second")
+        raise BadRequest("no")
+
+    pieces = workers.told(work)
+    assert await anext(pieces) == b"first"
+    gate.set()
+    assert await anext(pieces) == b"second"
+    with pytest.raises(BadRequest):
+        await anext(pieces)
+    assert workers.busy == 0
+
+
+async def test_who_stops_listening_is_told_nothing_more() -> None:
+    """The work ends at its next step."""
+    workers, gate, ended = Workers(1), threading.Event(), threading.Event()
+
+    def work(job: Job, tell: Tell) -> None:
+        try:
+            tell(b"first")
+            gate.wait(10)
+            job.step()
+        except Cancelled:
+            ended.set()
+            raise
+
+    pieces = workers.told(work)
+    await anext(pieces)
+    await pieces.aclose()
+    gate.set()
+    assert await asyncio.to_thread(ended.wait, 10)
+    assert workers.busy == 0

@@ -61,9 +61,15 @@ def translate(status: int, body: bytes) -> ApiError:
 
 def in_stream(body: bytes) -> ApiError:
     """An error event of a stream; its code, where it has one, stands for the status."""
+    return translate(status_of(body), body)
+
+
+def status_of(body: bytes) -> int:
+    """The status that an error event would have had as a reply, as far as it tells."""
     inner = read(body)
-    code = inner.code if isinstance(inner.code, int) else 500
-    return translate(code, body) if 400 <= code < 600 else EngineFailed()
+    if isinstance(inner.code, int):
+        return inner.code
+    return BadRequest.status if inner.type == BadRequest.type else 500
 
 
 def _is_callers(inner: _Inner) -> bool:

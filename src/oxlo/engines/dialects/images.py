@@ -2,8 +2,10 @@
 
 import msgspec
 
-from oxlo.engines.dialect import Decided, Dialect, EngineCall
+from oxlo.engines.dialect import Decided, Dialect, EngineCall, Translator
+from oxlo.engines.dialects.drawn import ImageEvents
 from oxlo.engines.parts import form
+from oxlo.wire.decode import unsupported
 from oxlo.wire.images import EditRequest, ImageRequest, size
 from oxlo.wire.sizes import spelt
 
@@ -23,11 +25,15 @@ class _Body(msgspec.Struct, omit_defaults=True, kw_only=True):
     strength: float | None = None
     output_format: str | None = None
     output_compression: int | None = None
+    quality: str | None = None
+    stream: bool | None = None
+    partial_images: int | None = None
     max_input_tokens: int | None = None
     #: For engines that are not ours.
     response_format: str | None = None
-    quality: str | None = None
     style: str | None = None
+    background: str | None = None
+    moderation: str | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -43,10 +49,21 @@ def edit(dialect: Dialect, request: EditRequest, decided: Decided) -> EngineCall
     body = _body(dialect, request, decided)
     body.strength = request.strength
     fields = msgspec.to_builtins(body)
-    texts = [(name, str(value)) for name, value in fields.items() if value is not None]
+    texts = [(name, _text(value)) for name, value in fields.items() if value is not None]
     names = ("image", "mask")[: len(decided.files)]
     kind, parts = form(texts, zip(names, decided.files, strict=True))
     return EngineCall(EDITS, parts, kind)
+
+
+def stream(dialect: Dialect, request: ImageRequest, decided: Decided) -> Translator:
+    """A translator for one stream."""
+    edits = isinstance(request, EditRequest)
+    return ImageEvents("image_edit" if edits else "image_generation", dialect)
+
+
+def _text(value: object) -> str:
+    """As a form says it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _body(dialect: Dialect, request: ImageRequest, decided: Decided) -> _Body:
@@ -62,9 +79,22 @@ def _body(dialect: Dialect, request: ImageRequest, decided: Decided) -> _Body:
         negative_prompt=request.negative_prompt or None,
         output_format=request.output_format,
         output_compression=request.output_compression,
+        quality=request.quality,
+        stream=request.stream or None,
+        partial_images=request.partial_images,
         max_input_tokens=decided.max_input_tokens,
     )
-    if not dialect.measures:  # others may give links, which are not ours to promise
+    if dialect.measures:
+        _check(request)
+        return body
+    if not request.stream:  # others may give links, which are not ours to promise
         body.response_format = "b64_json"
-        body.quality, body.style = request.quality, request.style
+    body.style, body.background = request.style, request.background
+    body.moderation = request.moderation
     return body
+
+
+def _check(request: ImageRequest) -> None:
+    """What no engine of ours can do. Raises BadRequest."""
+    if request.style is not None:
+        raise unsupported("style", "this model draws what the prompt says; describe it there.")

@@ -1,4 +1,4 @@
-"""Streams of events that say by their type what they are, as audio endpoints send them."""
+"""Streams of events that say by their type what they are, as audio and images are sent."""
 
 import msgspec
 
@@ -28,11 +28,15 @@ class TypedEvents(Stream):
         if told.type != self._last:
             self.started = True
             return event(payload)
-        self.usage = counted(told.usage)
-        self._held = event(payload)
+        self.hold(event(payload), told.usage)
+        return b""
+
+    def hold(self, shown: bytes, usage: TokenUsage | None) -> None:
+        """The last event is here, as the client will get it."""
+        self.usage = counted(usage)
+        self._held = shown
         self.finish = "stop"
         self.done = True
-        return b""
 
     def close(self) -> bytes:
         """The last event."""

@@ -25,6 +25,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     #: Steps from noise to image, and how closely to keep to the prompt, where a call does not say.
     steps: int
     guidance: float
+    #: The most steps that may be asked for.
+    most_steps: int = 500
     #: Pipelines that share the weights; each draws one call at a time.
     pipelines: int = 1
     #: Calls that are sent here at once.

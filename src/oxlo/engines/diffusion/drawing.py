@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from oxlo.engines.diffusion.config import Config
 from oxlo.engines.diffusion.wish import Wish
 from oxlo.wire.decode import unsupported
+from oxlo.wire.images import Quality
 from oxlo.wire.sizes import Size
 
 if TYPE_CHECKING:
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 SEEDS = 2**32
 #: How far an edit may leave its image, where the call does not say.
 _STRENGTH = 0.8
+#: Models whose own steps are fewer were made for exactly so many.
+_FEW = 8
+#: Steps of a quality, beside the model's own.
+_EFFORT: dict[Quality, float] = {"low": 0.5, "medium": 1, "high": 2, "xhigh": 3, "max": 4}
+#: By the names that qualities have now.
+_NAMES: dict[Quality, Quality] = {"auto": "medium", "standard": "medium", "hd": "high"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,20 +40,45 @@ class Drawing:
     image: "Image | None" = None
     mask: "Image | None" = None
     strength: float | None = None
+    #: As OpenAI names it.
+    quality: Quality = "medium"
+    #: Pictures of it under way that are wanted.
+    partial_images: int = 0
 
 
 def decide(wish: Wish, config: Config, size: Size, random: int) -> Drawing:
     """What was asked for, and the model's own where nothing was; `random` is the seed then."""
     first = random if wish.seed is None else wish.seed
+    quality = _quality(wish, config)
     return Drawing(
         prompt=wish.prompt,
         negative_prompt=wish.negative_prompt or "",
         size=size,
         seeds=tuple((first + number) % SEEDS for number in range(wish.n or 1)),
-        steps=wish.num_inference_steps or config.steps,
+        steps=wish.num_inference_steps or _steps(quality, config),
         guidance=config.guidance if wish.guidance_scale is None else wish.guidance_scale,
         strength=wish.strength,
+        quality=quality,
+        partial_images=wish.partial_images or 0,
     )
+
+
+def _quality(wish: Wish, config: Config) -> Quality:
+    """What is drawn, which is what was asked for wherever more steps make a difference."""
+    if config.steps < _FEW and not wish.num_inference_steps:
+        return "medium"
+    asked = wish.quality or "auto"
+    return _NAMES.get(asked, asked)
+
+
+def _steps(quality: Quality, config: Config) -> int:
+    return min(config.most_steps, max(1, round(config.steps * _EFFORT[quality])))
+
+
+def moments(steps: int, wanted: int) -> list[int]:
+    """After how many of its steps a drawing is shown: evenly, and never after the last one."""
+    evenly = (steps * number // (wanted + 1) for number in range(1, wanted + 1))
+    return sorted({step for step in evenly if step})
 
 
 class Words:

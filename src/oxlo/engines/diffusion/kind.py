@@ -49,6 +49,7 @@ class Diffusers:
             folder=str(_folder(spec.model, spec.weights)),
             sizes=sizes(spec.model),
             steps=int(known["num_inference_steps"].default or 1),
+            most_steps=int(known["num_inference_steps"].max or 500),
             guidance=float(known["guidance_scale"].default or 1.0),
             pipelines=args.slots,
             slots=args.slots + _AHEAD,

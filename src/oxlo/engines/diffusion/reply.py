@@ -1,11 +1,24 @@
-"""What an image engine answers: OpenAI's object, the images in base64."""
+"""What an image engine answers: OpenAI's object or its events, the images in base64."""
 
 import base64
+from typing import Literal
 
 import msgspec
 
 from oxlo.engines.diffusion.prompt import Read
-from oxlo.engines.diffusion.wish import OutputFormat
+from oxlo.wire.images import OutputFormat, Quality
+
+#: What a stream's events are called after.
+Kind = Literal["image_generation", "image_edit"]
+
+
+class Look(msgspec.Struct, frozen=True, kw_only=True):
+    """What all images of a call have in common."""
+
+    size: str
+    quality: Quality
+    background: Literal["opaque"] = "opaque"
+    output_format: OutputFormat
 
 
 class Image(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -28,26 +41,42 @@ class _Usage(msgspec.Struct, frozen=True):
     output_tokens: int = 0
 
 
-class _Reply(msgspec.Struct, frozen=True, kw_only=True):
-    created: int
-    data: list[Image]
-    size: str
-    output_format: OutputFormat
-    usage: _Usage
-
-
 def reply(
-    created: int, files: list[bytes], seeds: tuple[int, ...], read: Read, size: str,
-    output_format: OutputFormat,
-) -> bytes:  # fmt: skip
+    created: int, files: list[bytes], seeds: tuple[int, ...], read: Read, look: Look
+) -> bytes:
     """The body. `files` are whole image files, one for each seed."""
-    images = [
-        Image(base64.b64encode(file).decode(), seed, read.cut)
-        for file, seed in zip(files, seeds, strict=True)
-    ]
-    usage = _Usage(read.tokens, _Details(read.tokens), read.tokens)
-    return msgspec.json.encode(
-        _Reply(
-            created=created, data=images, size=size, output_format=output_format, usage=usage
-        )
-    )  # fmt: skip
+    images = [Image(_text(file), seed, read.cut) for file, seed in zip(files, seeds, strict=True)]
+    return _encode({"created": created, "data": images, **_fields(look), "usage": _usage(read)})
+
+
+def partial(kind: Kind, created: int, file: bytes, index: int, look: Look) -> bytes:
+    """The event of an image under way: an image file, and how many came before it."""
+    return _event(f"{kind}.partial_image", created, file, look, {"partial_image_index": index})
+
+
+def completed(kind: Kind, created: int, file: bytes, seed: int, read: Read, look: Look) -> bytes:
+    """The event of the finished image, which is the last."""
+    more: dict[str, object] = {"usage": _usage(read), "seed": seed}
+    if read.cut is not None:
+        more["revised_prompt"] = read.cut
+    return _event(f"{kind}.completed", created, file, look, more)
+
+
+def _event(kind: str, created: int, file: bytes, look: Look, more: dict[str, object]) -> bytes:
+    told = {"type": kind, "b64_json": _text(file), "created_at": created, **_fields(look), **more}
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), _encode(told))
+
+
+def _fields(look: Look) -> dict[str, object]:
+    return msgspec.structs.asdict(look)
+
+
+def _text(file: bytes) -> str:
+    return base64.b64encode(file).decode()
+
+
+def _usage(read: Read) -> _Usage:
+    return _Usage(read.tokens, _Details(read.tokens), read.tokens)
+
+
+_encode = msgspec.json.Encoder().encode

@@ -2,14 +2,16 @@
 
 import copy
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import torch
 from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
 
-from oxlo.engines.diffusion.drawing import Drawing, Words
+from oxlo.engines.diffusion.developing import develop
+from oxlo.engines.diffusion.drawing import Drawing, Words, moments
+from oxlo.engines.diffusion.guess import guessing
 from oxlo.engines.diffusion.prompt import TOKENIZERS
 from oxlo.errors import BadRequest
 from oxlo.serving.process import CannotLoad
@@ -18,6 +20,13 @@ from oxlo.wire.decode import unsupported
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+#: Shows a picture under way.
+Show = Callable[["Image"], None]
+
+
+def _hide(picture: "Image") -> None:
+    """Nobody asked for it."""
 
 
 class Task:
@@ -28,11 +37,26 @@ class Task:
         self._pipeline = pipeline
         self.words = Words(pipeline, distilled=_distilled(pipeline))
 
-    def draw(self, drawing: Drawing, job: Job) -> "list[Image]":
+    def draw(self, drawing: Drawing, job: Job, show: Show) -> "list[Image]":
         """The images, one for each seed; each denoising step is a step of the job."""
+        if not drawing.partial_images:
+            return self._draw(drawing, lambda _: job.step())
+        with guessing(self._pipeline.scheduler) as guess:
+
+            def step(number: int) -> None:
+                job.step()
+                if number in moments(self._pipeline.num_timesteps, drawing.partial_images):
+                    picture = develop(self._pipeline, guess.latents, drawing.size)
+                    if picture is not None:
+                        show(picture)
+
+            return self._draw(drawing, step)
+
+    def _draw(self, drawing: Drawing, taken: Callable[[int], None]) -> "list[Image]":
+        """The images; `taken` is told how many steps have been taken, after each."""
 
         def step(pipeline: Any, number: int, time: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            job.step()
+            taken(number + 1)
             return tensors
 
         # Made on the CPU, noise is the same whatever the device.
@@ -63,13 +87,13 @@ class Pipelines:
         self.image = _derived(AutoPipelineForImage2Image, pipeline)
         self.inpaint = _derived(AutoPipelineForInpainting, pipeline)
 
-    def draw(self, drawing: Drawing, job: Job) -> "list[Image]":
+    def draw(self, drawing: Drawing, job: Job, show: Show) -> "list[Image]":
         """The images. Raises BadRequest for what this model cannot do."""
         if drawing.image is None:
-            return self.text.draw(drawing, job)
+            return self.text.draw(drawing, job, show)
         if drawing.mask is None:
-            return _able(self.image, "image").draw(drawing, job)
-        return _able(self.inpaint, "mask").draw(drawing, job)
+            return _able(self.image, "image").draw(drawing, job, show)
+        return _able(self.inpaint, "mask").draw(drawing, job, show)
 
 
 class Studio:
@@ -85,11 +109,14 @@ class Studio:
         for _ in range(1, count):
             self._free.put(Pipelines(_twin(pipeline)))
 
-    def draw(self, drawing: Drawing, job: Job) -> "list[Image]":
-        """The images, when a pipeline is free. Raises BadRequest, Cancelled."""
+    def draw(self, drawing: Drawing, job: Job, show: Show = _hide) -> "list[Image]":
+        """The images, when a pipeline is free. Raises BadRequest, Cancelled.
+
+        `show` gets as many pictures under way as the drawing asks for, or as there are steps to.
+        """
         with self._borrowed() as pipelines:
             job.step()  # who left meanwhile is not drawn for
-            return pipelines.draw(drawing, job)
+            return pipelines.draw(drawing, job, show)
 
     @contextmanager
     def _borrowed(self) -> Iterator[Pipelines]:

@@ -1,14 +1,13 @@
 """What a call asks of an image engine."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
 from oxlo.wire.decode import Decoder, refused
-
-OutputFormat = Literal["png", "jpeg", "webp"]
+from oxlo.wire.images import OutputFormat, Quality, check_compression, check_stream
 
 
 class Wish(msgspec.Struct, kw_only=True):
@@ -27,6 +26,9 @@ class Wish(msgspec.Struct, kw_only=True):
     strength: Annotated[float, Meta(ge=0.01, le=1)] | None = None
     output_format: OutputFormat | None = None
     output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
+    quality: Quality | None = None
+    stream: bool | None = None
+    partial_images: Annotated[int, Meta(ge=0, le=3)] | None = None
     #: The plan's cap, when the gateway sends one.
     max_input_tokens: int | None = None
 
@@ -36,12 +38,18 @@ _decoder: Decoder[Wish] = Decoder(Wish)
 
 def read(body: bytes) -> Wish:
     """A request in JSON. Raises BadRequest."""
-    return _decoder.decode(body)[0]
+    return _checked(_decoder.decode(body)[0])
 
 
 def read_form(fields: Mapping[str, object]) -> Wish:
     """A request in the fields of a form, which are all text. Raises BadRequest."""
     try:
-        return msgspec.convert(fields, Wish, strict=False)
+        return _checked(msgspec.convert(fields, Wish, strict=False))
     except msgspec.ValidationError as error:
         raise refused(error, Wish) from None
+
+
+def _checked(wish: Wish) -> Wish:
+    check_stream(wish)
+    check_compression(wish)
+    return wish

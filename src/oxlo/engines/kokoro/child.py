@@ -20,7 +20,6 @@ from oxlo.serving.work import Job, Workers
 from oxlo.wire.decode import Decoder
 from oxlo.wire.speech import MEDIA_TYPES, SpeechRequest
 
-_EVENTS = "text/event-stream"
 #: Samples that the model makes for one step of its own.
 _STEP = 600
 
@@ -60,7 +59,7 @@ class Speech:
     @property
     def media_type(self) -> str:
         """Of the reply."""
-        return _EVENTS if self._asked.sse else MEDIA_TYPES[self._form]
+        return streams.EVENTS if self._asked.sse else MEDIA_TYPES[self._form]
 
     def pieces(self, job: Job) -> Iterator[bytes]:
         """The reply, as it is spoken. Raises BadRequest before the first piece."""
@@ -96,7 +95,7 @@ class Endpoint:
         """POST /v1/audio/speech."""
         asked, _ = _decoder.decode(await request.body())
         speech = Speech(self._speaker, asked)
-        return await streams.reply(self._workers, request, speech.pieces, speech.media_type)
+        return await streams.reply(request, self._workers.stream(speech.pieces), speech.media_type)
 
 
 def _event(value: object) -> bytes:

@@ -23,8 +23,6 @@ from oxlo.wire import languages
 from oxlo.wire.decode import refused
 from oxlo.wire.transcription import check
 
-_EVENTS = "text/event-stream"
-
 
 class Endpoints:
     """What the two endpoints share: a model, and who listens with it."""
@@ -47,7 +45,7 @@ class Endpoints:
         asked = _read(forms.fields(form, lists=("timestamp_granularities",)))
         call = Hearing(self._model, forms.file(form, "file").file, asked, self._wish(asked, task))
         if asked.stream:
-            return await streams.reply(self._workers, request, call.events, _EVENTS)
+            return await streams.reply(request, self._workers.stream(call.events), streams.EVENTS)
         return await self._workers.run(request, call.whole)
 
     def _wish(self, asked: Asked, task: str) -> Wish:

@@ -117,6 +117,8 @@ class ImageReply(msgspec.Struct, kw_only=True):
     created: int
     data: list[MadeImage]
     size: str | None = None
+    quality: str | None = None
+    background: str | None = None
     output_format: str | None = None
     usage: dict[str, Any] | None = None
 

@@ -11,7 +11,7 @@ from oxlo.catalogue.parameters import describe
 #: Parameters that a pane has better controls for, or decides itself.
 _ELSEWHERE = {
     "chat": {"stream", "stream_options", "n", "tools", "response_format", "max_completion_tokens"},
-    "images": {"response_format"},
+    "images": {"response_format", "stream", "partial_images"},
     "transcription": {"stream", "timestamp_granularities"},
     "embeddings": {"encoding_format"},
     "detection": {"annotated"},

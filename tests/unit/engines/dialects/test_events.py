@@ -27,10 +27,22 @@ def test_cut_anywhere(stream: bytes) -> None:
         assert cutter.held == b"data: 4"
 
 
-def test_endless() -> None:
-    """What never ends is not kept."""
+def test_a_large_event() -> None:
+    """An image comes in many reads, and is one event; so is what follows it."""
+    image = b"data: " + b"A" * 300_000
+    stream = image + b"\r\n\r\ndata: 1\n\n"
+    cutter = Cutter()
+    reads = [stream[i : i + 40_000] for i in range(0, len(stream), 40_000)]
+    assert [event for read in reads for event in cutter.cut(read)] == [image, b"data: 1"]
+    assert cutter.held == b""
+
+
+@pytest.mark.parametrize("size", [MOST_BYTES + 1, 50_000])
+def test_endless(size: int) -> None:
+    """What never ends is not kept, however it is read."""
+    reads = [b"x" * size] * (MOST_BYTES // size + 1)
     with pytest.raises(EngineFailed):
-        Cutter().cut(b"x" * (MOST_BYTES + 1))
+        list(map(Cutter().cut, reads))
 
 
 def payload(words: str, *, ascii_only: bool = False, **more: object) -> bytes:

@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from oxlo.engines.diffusion.config import Config
-from oxlo.engines.diffusion.drawing import SEEDS, Drawing, Words, decide
+from oxlo.engines.diffusion.drawing import SEEDS, Drawing, Words, decide, moments
 from oxlo.engines.diffusion.wish import read, read_form
 from oxlo.errors import BadRequest
 from oxlo.wire.sizes import Sizes
@@ -64,6 +65,40 @@ def test_decided_where_nothing_was_asked() -> None:
     assert (decided.steps, decided.guidance, decided.seeds) == (20, 7.5, (99,))
 
 
+@pytest.mark.parametrize(
+    ("quality", "own", "steps", "told"),
+    [
+        ("low", 20, 10, "low"), ("auto", 20, 20, "medium"), ("hd", 20, 40, "high"),
+        ("max", 20, 50, "max"), ("low", 4, 4, "medium"), ("high", 4, 4, "medium"),
+    ],
+)  # fmt: skip
+def test_a_quality_is_a_number_of_steps(quality: str, own: int, steps: int, told: str) -> None:
+    """At most as many as the model takes; one that was made for few keeps to them."""
+    config = replace(CONFIG, steps=own, most_steps=50)
+    decided = decide(
+        read(b'{"prompt": "x", "quality": "%b"}' % quality.encode()), config, (8, 8), 1
+    )
+    assert (decided.steps, decided.quality) == (steps, told)
+
+
+def test_steps_win_over_a_quality() -> None:
+    """Who asks for both wants these steps."""
+    asked = read(b'{"prompt": "x", "quality": "low", "num_inference_steps": 7}')
+    assert decide(asked, CONFIG, (8, 8), 1).steps == 7
+
+
+@pytest.mark.parametrize(
+    ("steps", "wanted", "shown"),
+    [
+        (16, 3, [4, 8, 12]), (16, 1, [8]), (16, 0, []), (4, 3, [1, 2, 3]), (3, 3, [1, 2]),
+        (2, 3, [1]), (1, 3, []),
+    ],
+)  # fmt: skip
+def test_when_a_drawing_is_shown(steps: int, wanted: int, shown: list[int]) -> None:
+    """At even distances, never twice, and not when it is finished."""
+    assert moments(steps, wanted) == shown
+
+
 def test_each_image_has_its_seed() -> None:
     """One after the other, and they wrap around."""
     wish = read(b'{"prompt": "x", "n": 2, "seed": %d}' % (SEEDS - 1))
@@ -76,7 +111,9 @@ def test_form_fields_are_text() -> None:
     assert (wish.n, wish.strength, wish.seed) == (2, 0.5, 7)
 
 
-@pytest.mark.parametrize("field", ['"n": 11', '"strength": 2', '"num_inference_steps": 0'])
+@pytest.mark.parametrize(
+    "field", ['"n": 11', '"n": 2, "stream": true', '"strength": 2', '"num_inference_steps": 0']
+)
 def test_bad_values_are_named(field: str) -> None:
     """Whoever speaks to an engine directly."""
     with pytest.raises(BadRequest) as refusal:

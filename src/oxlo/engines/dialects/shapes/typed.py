@@ -19,3 +19,9 @@ class Typed(msgspec.Struct):
     type: str
     usage: TokenUsage | None = None
     error: Raw | UnsetType = UNSET
+
+
+class Drawn(Typed):
+    """The same of an image, or of what there is of it: base64 that nobody reads here."""
+
+    b64_json: Raw | UnsetType = UNSET

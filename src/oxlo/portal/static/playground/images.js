@@ -1,12 +1,22 @@
-// Images from words, or from an image and words.
+// Images from words, or from an image and words; one alone is shown while it is drawn.
 
+import { read } from "./drawn.js";
 import { h } from "./element.js";
 import { parameters } from "./knobs.js";
 import { form, Pane } from "./pane.js";
 
-function figure(image, prompt, type) {
+const PARTIAL = 3;
+
+// Decoded before it is shown: it takes another's place, and nothing jumps.
+async function figure(image, type, prompt, ...caption) {
   const url = `data:image/${type};base64,${image.b64_json}`;
-  return h("figure", {}, h("img", { src: url, alt: prompt }), h("figcaption", {}, prompt, " ", h("a", { href: url, download: `image.${type}` }, "Download")));
+  const picture = h("img", { src: url, alt: prompt });
+  await picture.decode();
+  return h("figure", {}, picture, h("figcaption", {}, ...(caption.length ? caption : finished(url, type, prompt))));
+}
+
+function finished(url, type, prompt) {
+  return [prompt, " ", h("a", { href: url, download: `image.${type}` }, "Download")];
 }
 
 export class Images extends Pane {
@@ -17,6 +27,7 @@ export class Images extends Pane {
   body() {
     const prompt = document.querySelector("#message").value.trim();
     const set = parameters();
+    delete set.stream;
     if (!this.file) delete set.strength;
     return { model: this.bench.model, prompt, ...set };
   }
@@ -31,10 +42,21 @@ export class Images extends Pane {
   async send() {
     const file = this.file;
     const body = { ...this.body(), response_format: "b64_json" };
+    const streamed = (body.n ?? 1) === 1 && (parameters().stream ?? true);
+    if (streamed) Object.assign(body, { stream: true, partial_images: PARTIAL });
     const what = () => (file ? { form: form(body, { image: file }) } : { json: body });
-    await this.submit(file ? "/images/edits" : "/images/generations", what, async (reply) => {
-      const made = (await reply.json()).data;
-      return h("div", { class: "images" }, made.map((image) => figure(image, body.prompt, body.output_format ?? "png")));
+    await this.submit(file ? "/images/edits" : "/images/generations", what, async (reply, show) => {
+      const made = streamed ? [await this.watch(reply, body, show)] : (await reply.json()).data;
+      const type = body.output_format ?? "png";
+      return h("div", { class: "images" }, await Promise.all(made.map((image) => figure(image, type, body.prompt))));
+    });
+  }
+
+  // The finished image; what comes before it is shown as it comes.
+  watch(reply, { output_format: type = "png", prompt }, show) {
+    return read(reply, async ({ picture, note }) => {
+      if (picture) show(h("div", { class: "images" }, await figure(picture, type, prompt, h("span", { class: "muted" }, "Being drawn"))));
+      else show(h("p", { class: "muted" }, note));
     });
   }
 }

@@ -13,16 +13,18 @@ export class Pane {
     document.querySelector("#composer").append(this.problems);
   }
 
-  // Call `path` and show what `made(reply)` makes of the answer, with its receipt.
+  // Call `path` and show what `made(reply, show)` makes of the answer, with its receipt; until then
+  // it may show something else.
   async submit(path, what, made) {
     await run(this.problems, async (signal) => {
-      const waiting = h("p", { class: "muted" }, "Waiting for the answer");
+      const waiting = h("div", { class: "result", "aria-busy": "true" }, h("p", { class: "muted" }, "Waiting for the answer"));
+      const show = (...shown) => waiting.replaceChildren(...shown);
       this.results.querySelector(".empty")?.remove();
       this.results.prepend(waiting);
       try {
         const reply = await call(this.bench, path, { ...what(), signal });
         const id = reply.headers.get("x-request-id");
-        waiting.replaceWith(h("article", { class: "result" }, await made(reply), receiptOf(this.bench, id)));
+        waiting.replaceWith(h("article", { class: "result" }, await made(reply, show), receiptOf(this.bench, id)));
       } finally {
         waiting.remove();
       }
