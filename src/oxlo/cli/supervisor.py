@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +17,7 @@ import msgspec
 from oxlo.errors import OperatorError
 from oxlo.fleet.backoff import Backoff
 from oxlo.fleet.process import lines
+from oxlo.telemetry.logfile import LogFile
 
 LOG_BYTES = 10_000_000
 #: A child that fails this often before it was ever healthy will not get better by itself.
@@ -93,7 +93,7 @@ class _Keeper:
     def __init__(self, child: Child, log: Path, tell: Tell) -> None:
         self._child = child
         self._tell = tell
-        self._log = RotatingFileHandler(log, maxBytes=LOG_BYTES, backupCount=2, delay=True)
+        self._log = LogFile(log, max_bytes=LOG_BYTES, before=2)
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._last = LogLine()

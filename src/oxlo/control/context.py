@@ -1,5 +1,6 @@
 """What control's two applications and its jobs share."""
 
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ def build(
     """Put a control's parts together; nothing runs yet. Raises CannotKeep or SettingsError."""
     metrics = Figures()
     metrics.database_up.set_function(lambda: database.up)
+    metrics.disk_free.set_function(lambda: shutil.disk_usage(settings.home).free)
     traces = Traces.of(settings)
     site = "" if database.dialect == "sqlite" else settings.site
     drain = Drain(

@@ -29,6 +29,11 @@ class Figures:
             "Whether control's latest transaction found the database.",
             registry=self.registry,
         )
+        self.disk_free = Gauge(
+            "oxlo_disk_free_bytes",
+            "Room on the disk of OXLO_HOME.",
+            registry=self.registry,
+        )
         self.job_errors = Counter(
             "oxlo_control_job_errors",
             "Runs of a background job that failed.",

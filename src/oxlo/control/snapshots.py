@@ -163,5 +163,5 @@ _HELP = {
     "oxlo_journal_dropped_total": "Records lost because the journal could not be written.",
     "oxlo_limits_store_up": "Whether the limits can be asked for, in Valkey where that keeps them.",
     "oxlo_limits_store_failures_total": "Steps that Valkey did not carry out.",
-    "oxlo_journal_writable": "Whether the journal can be written.",
+    "oxlo_journal_writable": "Whether records reach the disk.",
 }

@@ -7,7 +7,6 @@ import os
 import signal
 from collections import deque
 from collections.abc import AsyncIterator
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ import msgspec
 
 from oxlo.engines.base import Launch
 from oxlo.settings import environment
+from oxlo.telemetry.logfile import LogFile
 
 _LOG_BYTES = 1_000_000
 #: Lines kept to explain a failure: the cause may stand above long traces of what followed.
@@ -135,9 +135,9 @@ class EngineProcess:
         self._log.emit(logging.makeLogRecord({"msg": line}))
 
 
-def log_file(path: Path) -> logging.Handler:
+def log_file(path: Path) -> LogFile:
     """A file for an engine's log, at most 2 MB with its predecessor."""
-    return RotatingFileHandler(path, maxBytes=_LOG_BYTES, backupCount=1, delay=True)
+    return LogFile(path, max_bytes=_LOG_BYTES, before=1)
 
 
 async def lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:

@@ -77,7 +77,7 @@ def _gauges(gateway: Gateway) -> list[list[Any]]:
         ["oxlo_calls_running", {}, len(gateway.calls)],
         ["oxlo_connections", {}, len(gateway.server.connections)],
         ["oxlo_body_memory_free_bytes", {}, gateway.server.budget.free],
-        ["oxlo_journal_writable", {}, int(gateway.journal.writable)],
+        ["oxlo_journal_writable", {}, int(not gateway.journal.failing)],
         ["oxlo_limits_store_up", {}, int(gateway.ledger.health()[0])],
     ]
     for group in gateway.backends.groups():

@@ -180,9 +180,18 @@ class FileAnswers:
                 os.close(fd)
                 return Running(running)
             if _is_at(path, fd):
-                os.pwrite(fd, fingerprint.encode(), 0)
-                return fd
+                return self._signed(path, fd, fingerprint)
             os.close(fd)  # its last owner removed it between our opening and our locking
+
+    def _signed(self, path: str, fd: int, fingerprint: str) -> int:
+        """The lock, with what is asked for. Raises OSError; on a full disk nobody holds it then."""
+        try:
+            os.pwrite(fd, fingerprint.encode(), 0)
+        except OSError:
+            _remove(path)
+            os.close(fd)
+            raise
+        return fd
 
     def _keep(self, name: str, kept: Kept, lock: int) -> None:
         draft = f"{self._folder}/{name}{_DRAFT}"
@@ -191,6 +200,7 @@ class FileAnswers:
                 file.write(msgspec.msgpack.encode(kept))
             os.replace(draft, f"{self._folder}/{name}")
         except OSError as error:
+            _remove(draft)
             log.warning("idempotency.not_kept", request_id=kept.request_id, error=str(error))
         self._unlock(name, lock)
 

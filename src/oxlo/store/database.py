@@ -118,4 +118,6 @@ def _is_outage(error: DBAPIError) -> bool:
 
 
 def _cause(error: DBAPIError) -> str:
-    return " ".join(str(error.orig).split())
+    said = " ".join(str(error.orig).split())
+    # SQLite's own words for a disk that has no room to read the journal of a write.
+    return f"{said}: is the disk full?" if said == "disk I/O error" else said

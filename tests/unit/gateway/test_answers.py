@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.disks import full_disk
 from tests.valkeys import ValkeyServer
 from tests.waiting import until
 
@@ -254,3 +255,16 @@ async def test_full_valkey(own: ValkeyServer) -> None:
     await answers.client.ask(b"CONFIG", b"SET", b"maxmemory", b"0")
     assert await claim(answers) is None
     await answers.close()
+
+
+async def test_full_disk_holds_no_key(tmp_path: Path) -> None:
+    """A claim that a full disk does not take is nobody's: the call is made, and so is a repeat."""
+    answers = FileAnswers(tmp_path, asyncio.get_running_loop(), hours=1, mb=1)
+    with full_disk() as logs:
+        assert await claim(answers) is None
+        await keep(answers)
+    assert [line["event"] for line in logs] == ["idempotency.no_claim", "idempotency.not_kept"]
+    assert not any(tmp_path.iterdir())  # noqa: ASYNC240 - a folder of a test
+    assert await claim(answers) is None
+    await keep(answers)
+    assert await claim(answers) == KEPT
