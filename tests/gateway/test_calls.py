@@ -61,6 +61,14 @@ async def test_private_fields_dropped(start: Start) -> None:
     assert "ignore_eos" in answer.headers["x-oxlo-ignored-fields"]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_samplers_without_effect_are_named(start: Start, stream: bool) -> None:
+    """A sampler that this kind of engine has not is named as a field that is ignored."""
+    platform = await start("openai")
+    answer = await platform.chat(stream=stream, tfs_z=0.5, top_k=3)
+    assert answer.headers["x-oxlo-ignored-fields"] == "top_k, tfs_z"
+
+
 async def test_engine_error_keeps_status(start: Start) -> None:
     """An engine's 500 is a 502 that does not count, with the true status even for a stream."""
     platform = await start()

@@ -49,6 +49,7 @@ class Decided:
         "model",
         "now",
         "priority",
+        "unheeded",
     )
 
     def __init__(
@@ -80,6 +81,8 @@ class Decided:
         self.files = files
         #: The engine's build, as its fleet knows it; "": it says so itself.
         self.build = build
+        #: Samplers that were asked for and that this kind of engine has not: the reply names them.
+        self.unheeded: tuple[str, ...] = ()
 
 
 class EngineCall:

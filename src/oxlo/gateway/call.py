@@ -48,7 +48,7 @@ class Call(Intake):
 
     __slots__ = (
         "_answer", "_commented_at", "_ended_at", "_failure", "_keeping", "_last", "_queued_as",
-        "_slot", "_windows",
+        "_slot", "_unheeded", "_windows",
     )  # fmt: skip
 
     def __init__(self, gateway: Core, exchange: Exchange, endpoint: Endpoint) -> None:
@@ -57,6 +57,8 @@ class Call(Intake):
         #: Why it failed, where another replica is tried at once or not at all.
         self._failure: ApiError | None = None
         self._slot: Slot | None = None
+        #: Samplers that the engine has not.
+        self._unheeded: tuple[str, ...] = ()
         self._keeping: Asking | None = None
         self._answer: Answer
         self._last = b""
@@ -162,6 +164,7 @@ class Call(Intake):
         except ApiError as error:
             self.fail(error)
             return
+        self._unheeded = attempt.decided.unheeded
         if self.admitted is not None:  # another try
             attempt.send()
             return
@@ -294,6 +297,8 @@ class Call(Intake):
             queued = b"x-oxlo-queue-ms: %b\r\n" % headers.number(int(waited * 1000))
         if self._chain is not None:
             queued += self._chain.lines(model)
+        if self._unheeded:
+            queued += headers.ignored(self._unheeded)
         return b"%bopenai-processing-ms: %b\r\n%b%b%b" % (
             headers.OPENAI_VERSION,
             headers.number(int((clock - self.exchange.arrived) * 1000)),

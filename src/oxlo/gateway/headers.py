@@ -1,5 +1,6 @@
 """Reply headers: one place that writes them, as bytes."""
 
+from collections.abc import Iterable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
@@ -81,6 +82,11 @@ def duration(seconds: int) -> bytes:
 def clean(value: str, limit: int = 200) -> bytes:
     """Text from outside made safe as a header's value."""
     return "".join(c if " " <= c <= "~" else "?" for c in value[:limit]).encode()
+
+
+def ignored(names: Iterable[str]) -> bytes:
+    """The line that names what was sent and has no effect."""
+    return b"x-oxlo-ignored-fields: %b\r\n" % clean(", ".join(names))
 
 
 def cors(origin: bytes) -> bytes:

@@ -142,8 +142,7 @@ class Intake(ActiveCall):
         self.stream = request.stream is True
         self.sse = self.stream and request.sse
         if ignored:
-            names = headers.clean(", ".join(ignored))
-            self._reply_head += b"x-oxlo-ignored-fields: %b\r\n" % names
+            self._reply_head += headers.ignored(ignored)
         if self.endpoint.chains and request.models:
             self._begin_chain(request.models, wall)
         try:

@@ -10,6 +10,8 @@ from oxlo.wire.media import Medium
 MAX_STOPS = 4
 #: Models named beside the first.
 MAX_MODELS = 8
+#: What engines are sent for a penalty of 0, as they divide by it.
+_LEAST_PENALTY: Final = 0.001
 _TOKEN_ID = re.compile(r"[0-9]{1,9}")
 
 #: Looks at the value of one field. Raises BadRequest.
@@ -41,6 +43,8 @@ class Generation:
         penalty = given.pop("repetition_penalty", None)
         if penalty is not None:
             given.setdefault("repeat_penalty", penalty)
+        if given.get("repeat_penalty") == 0:
+            given["repeat_penalty"] = _LEAST_PENALTY
         for name, value in given.items():
             check = checks.get(name)
             if check is not None:

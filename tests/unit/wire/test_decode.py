@@ -75,7 +75,7 @@ def test_an_example_fits_its_field() -> None:
 @pytest.mark.parametrize(
     ("inside", "words"),
     [
-        ('"temperature":NaN', 'near ],"temperature":NaN}. JSON has no NaN'),
+        ('"temperature":NaN', 'near ],"temperature":NaN}. JSON has neither NaN'),
         ('"stream":True', "JSON writes true, false and null"),
         ("'stream':1", "plain double quotes"),
         ('"user":"a\nb"', r"line ends are written \n"),

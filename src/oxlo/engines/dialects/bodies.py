@@ -23,6 +23,10 @@ COMPLETION = (*SHARED, "prompt", "echo")
 SAMPLERS = {
     name: name for name in ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 }
+#: Samplers that some kinds of engines have, and some have not.
+_NOT_EVERYWHERE: Final = frozenset(
+    ("top_k", "min_p", "typical_p", "tfs_z", "repeat_penalty", "mirostat_mode")
+)
 TOOLS: Final = ("tools", "tool_choice", "parallel_tool_calls")
 
 
@@ -55,7 +59,16 @@ class Words:
             word = names.get(name)
             if word is not None:
                 body[word] = value
+            elif name in _NOT_EVERYWHERE and value != _neutral.of(decided.model).get(name):
+                decided.unheeded += (name,)
         return body
+
+
+def _defaults(model: Model) -> dict[str, Any]:
+    return {name: each.default for name, each in parameters(model).items()}
+
+
+_neutral: Final = PerModel(_defaults)
 
 
 def chat(words: Words, request: ChatRequest, decided: Decided) -> dict[str, Any]:

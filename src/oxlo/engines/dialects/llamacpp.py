@@ -173,5 +173,7 @@ def _written(body: dict[str, Any], choices: int) -> bytes:
         body["stream_options"] = WITH_USAGE
     if "seed" in body:
         body["seed"] &= 0x7FFFFFFF
-    body["cache_prompt"] = True
+    # What comes of a prompt differs in its last bits with how much of it was in the cache, and so
+    # does what is drawn with a seed, which is promised to come again.
+    body["cache_prompt"] = "seed" not in body
     return bodies.encoded(body)

@@ -191,3 +191,29 @@ def test_refusals_are_told_as_text(talk: Any) -> None:
     first, second = talk("llamacpp", messages=[refused, asked]).sent["messages"]
     assert first == {"role": "assistant", "content": [{"type": "text", "text": "No."}]}
     assert second == asked
+
+
+def test_a_seed_finds_no_cache(talk: Any) -> None:
+    """What a cache holds of a prompt changes last bits, and a seed is promised to come again."""
+    assert talk("llamacpp").sent["cache_prompt"] is True
+    assert talk("llamacpp", seed=1).sent["cache_prompt"] is False
+
+
+UNHEEDED = {
+    "openai": ("top_k", "typical_p", "tfs_z", "mirostat_mode"),
+    "vllm": ("typical_p", "tfs_z", "mirostat_mode"),
+    "llamacpp": ("tfs_z",),
+}
+
+
+def test_samplers_that_an_engine_has_not(name: str, talk: Any) -> None:
+    """They are named, unless they were sent to be off."""
+    asked = {"top_k": 5, "typical_p": 0.5, "tfs_z": 0.5, "mirostat_mode": 2}
+    talked = talk(name, min_p=0.0, **asked)
+    assert talked.sent
+    assert set(talked.decided.unheeded) == set(UNHEEDED[name])
+
+
+def test_a_penalty_of_nothing(talk: Any) -> None:
+    """Engines divide by it: 0 is sent as something very small."""
+    assert 0 < talk("llamacpp", repeat_penalty=0).sent["repeat_penalty"] < 0.01
