@@ -31,7 +31,7 @@ _AWAY_PAGE = (
     b'<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2">'
     b'<meta name="viewport" content="width=device-width"><meta name="color-scheme" '
     b'content="light dark"><title>Restarting</title><h1>Restarting</h1>'
-    b"<p>The pages are back in a moment, and so is this one. The API goes on meanwhile.</p></html>"
+    b"<p>The pages will be back in a moment. The API keeps working meanwhile.</p></html>"
 )
 
 

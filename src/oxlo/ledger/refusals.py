@@ -15,7 +15,7 @@ def day_used_up(plan: Plan, day: int, now: float) -> DailyLimitExceeded:
     end = (day + 1) * DAY
     return DailyLimitExceeded(
         f"All {plan.requests_per_day} requests that the {plan.name} plan allows a day are used. "
-        f"They are back at {iso(end)}.",
+        f"They reset at {iso(end)}.",
         retry_after=_seconds(end - now),
         limit=plan.requests_per_day,
         daily_limit=plan.requests_per_day,
@@ -29,7 +29,7 @@ def minute_used_up(plan: Plan, minute: int, now: float) -> MinuteLimitExceeded:
     end = (minute + 1) * MINUTE
     return MinuteLimitExceeded(
         f"All {plan.requests_per_minute} requests that the {plan.name} plan allows a minute are "
-        f"used. They are back at {iso(end)}.",
+        f"used. They reset at {iso(end)}.",
         retry_after=_seconds(end - now),
         limit=plan.requests_per_minute,
         daily_limit=plan.requests_per_day,
