@@ -8,9 +8,9 @@ SOURCES := pyproject.toml setup.py $(shell find src docs -type f ! -name '*.pyc'
 # What is developed is imported from src/; what `make run` serves is built and installed.
 SRC     := PYTHONPATH=$(CURDIR)/src
 
-# Tests run in so many processes (tests/workers.py); two fill two cores.
+# Tests run in so many processes, file by file; two fill two cores.
 WORKERS ?= 2
-PYTEST  := $(BIN)/pytest --workers $(WORKERS)
+PYTEST  := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 # Which build of torch fits depends on the machine, so it is not locked by hashes.
 TORCH   ?= torch==2.13.0

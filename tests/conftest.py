@@ -12,8 +12,6 @@ import oxlo
 from oxlo import catalogue, weights
 from oxlo.catalogue import Source, WeightsFile
 
-pytest_plugins = ["tests.workers"]
-
 # Processes that tests start run the same Oxlo as the tests: from src/, or as it was built.
 os.environ["PYTHONPATH"] = str(Path(oxlo.__file__).parent.parent)
 
