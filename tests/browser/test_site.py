@@ -121,6 +121,25 @@ def test_code_is_copied(visit: Open) -> None:
     assert "OpenAI(base_url=" in page.evaluate("navigator.clipboard.readText()")
 
 
+def test_sessions_are_copied_as_typed(visit: Open) -> None:
+    """Of a session at a terminal, commands are copied: no prompt, and nothing that came back."""
+    page = visit("/docs/quickstart")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator(".code", has_text="$ make run").locator("button.copy").click()
+    page.wait_for_selector("text=Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == "make run"
+
+
+def test_contents_follow_the_reader(visit: Open) -> None:
+    """The list of pages shows where one is: the page in sight, and the part that is read."""
+    page = visit("/docs/weights#repositories")
+    page.locator(".side [aria-current=location]", has_text="Repositories").wait_for()
+    assert page.locator(".side [aria-current=page]").bounding_box()["y"] < 844  # type: ignore[index]
+    page.locator("#the-cache").scroll_into_view_if_needed()
+    page.mouse.wheel(0, 3000)
+    page.locator(".side [aria-current=location]", has_text="The cache").wait_for()
+
+
 def test_theme_is_kept(visit: Open) -> None:
     """The switch acts at once, and the next page comes in the chosen theme."""
     page = visit("/")

@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from oxlo.portal import listing, models, words
 from oxlo.portal.listing import Row
+from oxlo.portal.manual.library import RUNNING
 from oxlo.portal.openapi.operations import OPERATIONS
 from oxlo.portal.plans import comparison
 from oxlo.portal.site import Site
@@ -133,8 +134,9 @@ def _pages(site: Site) -> list[str]:
     """The pages for those who call the API, as they are."""
     library, texts = site.manual.library, []
     for name, pages in library.sections:
-        if name in ("Start", "Using the API"):
-            texts += [library.text(library.pages[slug]) for slug, _ in pages if slug]
+        if name == RUNNING:
+            break
+        texts += [library.text(library.pages[slug]) for slug, _ in pages if slug]
     return ["---\n", "\n\n---\n\n".join(texts)]
 
 

@@ -127,6 +127,27 @@ def test_search_finds_sections() -> None:
     assert index.find("") == []
 
 
+def test_excerpts_are_whole_words() -> None:
+    """What is shown of a text begins and ends with a word, and says so only where it is cut."""
+    text = "unbroken " * 40 + "needle " + "whole " * 60
+    (long,) = Index([("T", "/t", [Section("", "", text.strip())])]).find("needle")
+    assert set(str(long.excerpt).split()) == {"…", "unbroken", "<mark>needle</mark>", "whole"}
+    (short,) = Index([("T", "/t", [Section("", "", "a needle here")])]).find("needle")
+    assert short.excerpt == "a <mark>needle</mark> here"
+
+
+async def test_where_a_page_stands(browser: httpx2.AsyncClient) -> None:
+    """A page's parts are in the sidebar, below its name; the pages around it are at its end."""
+    page = (await browser.get("/docs/api/streaming")).text
+    assert page.count('aria-label="On this page"') == 1
+    assert '<li><a href="#the-events">The events</a></li>' in page
+    before, after = page.index('rel="prev"'), page.index('rel="next"')
+    assert "Chat completions" in page[before:after]
+    assert "Structured output" in page[after:]
+    assert 'rel="prev"' not in (await browser.get("/docs")).text
+    assert 'rel="next"' not in (await browser.get("/docs/decisions/0001-record-decisions")).text
+
+
 async def test_search_page(browser: httpx2.AsyncClient) -> None:
     """The search works as a form, and as a part for htmx."""
     whole = await browser.get("/docs/search", params={"q": "daily_limit_exceeded"})

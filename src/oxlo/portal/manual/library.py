@@ -18,6 +18,8 @@ _BESIDE = {
 #: Decisions are read from the architecture's page: they would drown the list.
 _UNLISTED = "decisions/"
 
+#: The heading of the list from which on pages are for operators.
+RUNNING = "Running it"
 #: What comes before that list.
 _START = (("", "Overview"), ("quickstart", "Quickstart"))
 

@@ -1,5 +1,6 @@
 """`/docs`: pages, their Markdown, their pictures, the search."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -54,19 +55,36 @@ def _names(site: Site, slug: str) -> Names:
 
 def _page(request: Request, site: Site, slug: str) -> Response:
     entry, rendered = site.manual.entry(slug), site.manual.rendered(slug, _names(site, slug))
-    context = sidebar(site, slug) | {
-        "title": entry.title,
-        "rendered": rendered,
-        "markdown": f"/docs/{slug or 'index'}.md",
-    }
+    contents = [(part.anchor, part.heading) for part in rendered.sections if part.level == 2]
+    context = (
+        sidebar(site, slug, contents)
+        | _beside(site, slug)
+        | {
+            "title": entry.title,
+            "rendered": rendered,
+            "markdown": f"/docs/{slug or 'index'}.md",
+        }
+    )
     return site.pages.respond(request, "docs.html", context)
 
 
-def sidebar(site: Site, slug: str) -> dict[str, Any]:
-    """What the list of pages needs."""
+def sidebar(site: Site, slug: str, contents: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+    """What the list of pages needs; `contents` are (anchor, heading) of the parts of this one."""
     library = site.manual.library
     listed = [
         (name, [(library.pages[page].address, title, page == slug) for page, title in pages])
         for name, pages in library.sections
     ]
-    return {"sections": listed, "q": ""}
+    return {"sections": listed, "q": "", "contents": contents}
+
+
+def _beside(site: Site, slug: str) -> dict[str, Any]:
+    """The pages before and after this one, as (address, name); None where there is none."""
+    library = site.manual.library
+    pages = [page for _, listed in library.sections for page in listed]
+    at = next((place for place, (page, _) in enumerate(pages) if page == slug), None)
+    if at is None:
+        return {"before": None, "after": None}
+    around = (pages[at - 1] if at else None, pages[at + 1] if at + 1 < len(pages) else None)
+    before, after = ((library.pages[one[0]].address, one[1]) if one else None for one in around)
+    return {"before": before, "after": after}

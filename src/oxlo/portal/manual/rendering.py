@@ -38,6 +38,8 @@ class Section(NamedTuple):
     heading: str
     anchor: str
     text: str
+    #: 1 for the page's title, 2 for its parts.
+    level: int = 2
 
 
 class Rendered(NamedTuple):
@@ -242,16 +244,21 @@ def _drop(token: Token) -> None:
 
 def _sections(tokens: Sequence[Token]) -> list[Section]:
     """The page cut at its headings, as plain text."""
-    found: list[tuple[str, str, list[str]]] = [("", "", [])]
+    found: list[tuple[str, str, int, list[str]]] = [("", "", 0, [])]
     for place, token in enumerate(tokens):
         if token.type == "heading_open":
             inline = tokens[place + 1]
-            found.append((_plain(inline.content), str(token.attrGet("id")), []))
+            level = int(token.tag.removeprefix("h"))
+            found.append((_plain(inline.content), str(token.attrGet("id")), level, []))
         elif token.type == "inline" and tokens[place - 1].type != "heading_open":
-            found[-1][2].append("".join(child.content for child in token.children or ()))
+            found[-1][3].append("".join(child.content for child in token.children or ()))
         elif token.type == "fence":
-            found[-1][2].append(token.content)
-    return [Section(head, to, " ".join(texts)) for head, to, texts in found if head or texts]
+            found[-1][3].append(token.content)
+    return [
+        Section(head, to, " ".join(texts), level)
+        for head, to, level, texts in found
+        if head or texts
+    ]
 
 
 def _first_sentence(text: str) -> str:

@@ -77,12 +77,23 @@ def _found(one: _Indexed, terms: list[str]) -> Found:
 def _excerpt(text: str, terms: list[str]) -> Markup:
     lower = text.lower()
     first = min((at for term in terms if (at := lower.find(term)) >= 0), default=0)
-    start = max(0, first - _AROUND)
-    cut = " ".join(text[start : first + 2 * _AROUND].split())
+    start, end = _around(text, first)
+    cut = " ".join(text[start:end].split())
     marked = re.split(f"({'|'.join(map(re.escape, terms))})", cut, flags=re.IGNORECASE)
     pieces = [
         Markup("<mark>{}</mark>").format(piece) if place % 2 else escape(piece)
         for place, piece in enumerate(marked)
     ]
-    before, after = Markup("\u2026 ") if start else Markup(""), Markup(" \u2026")
+    before = Markup("\u2026 ") if start else Markup("")
+    after = Markup(" \u2026") if end < len(text) else Markup("")
     return before + Markup("").join(pieces) + after
+
+
+def _around(text: str, at: int) -> tuple[int, int]:
+    """Where the words around a place begin and end: whole ones."""
+    start, end = max(0, at - _AROUND), at + 2 * _AROUND
+    if start:
+        start = text.find(" ", start, at) + 1 or at
+    if end < len(text):
+        end = max(text.rfind(" ", at, end), at + 1)
+    return start, end

@@ -45,7 +45,8 @@ async def reference(request: Request) -> Response:
     if "reference" not in site.kept:
         whole = described(site)
         site.kept["reference"] = [_shown(site, whole, op) for op in OPERATIONS]
-    context = sidebar(site, "api-reference") | {
+    contents = [(op.id, f"{op.method.upper()} {op.path}") for op in OPERATIONS]
+    context = sidebar(site, "api-reference", [*contents, ("errors", "Errors")]) | {
         "operations": site.kept["reference"],
         "errors": problems(),
     }

@@ -4,7 +4,13 @@ function textOf(button) {
   if (button.dataset.copy) return button.dataset.copy;
   const box = button.closest(".snippet, .code, .secret");
   const shown = [...box.querySelectorAll("pre, code.value")].find((one) => one.offsetParent);
-  return shown ? shown.innerText.trimEnd() : "";
+  return shown ? typed(shown.innerText.trimEnd()) : "";
+}
+
+// Of a session at a terminal, what was typed: neither the prompt nor what came back.
+function typed(text) {
+  if (!text.startsWith("$ ")) return text;
+  return text.split("\n").filter((line) => line.startsWith("$ ")).map((line) => line.slice(2)).join("\n");
 }
 
 async function copy(button) {

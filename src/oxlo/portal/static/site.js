@@ -1,11 +1,13 @@
 // What every page has: copy buttons, theme, shortcuts, menus, one language for all snippets.
 
+import { watchContents } from "./contents.js";
 import { showCopyButtons, watchCopyButtons } from "./copy.js";
 import { watchKeys } from "./keys.js";
 import { watchMenus } from "./menus.js";
 import { applyLanguage, watchLanguages } from "./snippets.js";
 import { watchTheme } from "./theme.js";
 
+watchContents();
 watchCopyButtons();
 watchKeys();
 watchLanguages();
