@@ -21,6 +21,10 @@ _MARGIN = 24.0
 _PHONE = 300
 _LETTER = 7
 
+#: Pixels from one bar with a name to the next, and the letters of a name that fit a phone.
+_LINE = 40
+_NAME = 36
+
 _ROUND = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
 Write = Callable[[float], str]
@@ -70,6 +74,27 @@ def _bar(bar: Bar, x: float, step: float, top: float, write: Write) -> str:
         f'<rect class="bar" x="{x + step * 0.12:.2f}%" y="{HEIGHT - _BOTTOM - height:.1f}" '
         f'width="{step * 0.76:.2f}%" height="{height:.1f}"><title>{words}</title></rect>'
     )
+
+
+def ranking(title: str, values: Sequence[Bar], *, write: Write = whole) -> Markup:
+    """Bars from left to right, one a line below its name: for what has names instead of an order."""
+    top = max((bar.value for bar in values), default=0) or 1
+    drawn = [_ranked(bar, place * _LINE, top, write) for place, bar in enumerate(values)]
+    return _svg(title, drawn, height=_LINE * len(values), kind="ranking")
+
+
+def _ranked(bar: Bar, y: int, top: float, write: Write) -> str:
+    width = 100 * bar.value / top
+    words = escape(bar.note or f"{bar.label}: {write(bar.value)}")
+    return (
+        f'<g><title>{words}</title><text x="0" y="{y + 12}">{escape(_short(bar.label))}</text>'
+        f'<text class="tick" x="100%" y="{y + 12}" text-anchor="end">{escape(write(bar.value))}</text>'
+        f'<rect class="bar" x="0" y="{y + 18}" width="{max(width, 0.2):.2f}%" height="8"/></g>'
+    )
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= _NAME else f"{label[: _NAME - 1]}\u2026"
 
 
 def lines(

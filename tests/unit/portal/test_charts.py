@@ -21,6 +21,14 @@ def test_bars_start_at_zero() -> None:
     assert heights[2] == 0
 
 
+def test_ranked_bars_have_names() -> None:
+    """Each line has its name and its figure; the longest bar fills the width, names fit a phone."""
+    svg = drawn(charts.ranking("By key", [Bar("ci", 1200), Bar("a" * 60, 300)]))
+    words = [text.text for text in svg.iter("text")]
+    assert words == ["ci", "1\u202f200", "a" * 35 + "\u2026", "300"]
+    assert [rect.attrib["width"] for rect in svg.iter("rect")] == ["100.00%", "25.00%"]
+
+
 def test_lines_are_named_at_their_ends() -> None:
     """No legend: each name stands at its line's last point, apart from the others."""
     svg = drawn(charts.lines("Latency", [Line("p50", [1, 2, 3]), Line("p95", [2, 3, 3])], ["a"]))
@@ -51,6 +59,7 @@ def test_words_are_escaped() -> None:
     evil = '"><script>alert(1)</script>'
     for svg in (
         charts.bars(evil, [Bar(evil, 1, evil)]),
+        charts.ranking(evil, [Bar(evil, 1, evil)]),
         charts.lines(evil, [Line(evil, [1])], [evil], marks=[Mark(0.5, evil)]),
         charts.waterfall(evil, [Phase(evil, 1)], write=str),
         charts.strip(evil, [("ok", evil)]),
@@ -62,6 +71,7 @@ def test_words_are_escaped() -> None:
 def test_nothing_is_a_chart_too() -> None:
     """No figures: an empty chart, not an error."""
     drawn(charts.bars("x", []))
+    drawn(charts.ranking("x", []))
     drawn(charts.lines("x", [Line("p50", [])], []))
 
 

@@ -30,6 +30,8 @@ TABS: Mapping[By, str] = {
     "outcome": "By outcome",
     "key": "By key",
 }
+#: Bars of what has names: the table has all of them.
+MOST_BARS = 10
 _HOUR = 3600
 _HEADER = (
     "requests",
@@ -58,7 +60,6 @@ async def page(request: Request) -> Response:
     asked = _asked(request)
     groups, (total,) = await _groups(request, asked)
     names = await _key_names(request) if asked.by == "key" else {}
-    bars = [_bar(asked, group, names) for group in _filled(asked, groups)]
     title = f"Requests {TABS[asked.by].lower()}, {PERIODS[asked.days].lower()}, UTC"
     context = {
         "tabs": tabs(asked.by, asked.days),
@@ -67,7 +68,7 @@ async def page(request: Request) -> Response:
         ],
         "total": total.sums,
         "title": title,
-        "chart": charts.bars(title, bars),
+        "chart": _chart(title, asked, groups, names),
         "rows": [_row(asked, group, names) for group in _told(asked, groups)],
         "columns": _columns(asked),
         "csv": f"/dashboard/usage.csv?{urlencode({'by': asked.by, 'days': asked.days})}",
@@ -138,6 +139,14 @@ def _told(asked: Asked, groups: Sequence[Group]) -> Sequence[Group]:
     if asked.by in ("day", "hour"):
         return groups[::-1]
     return sorted(groups, key=lambda group: -group.sums.requests)
+
+
+def _chart(title: str, asked: Asked, groups: Sequence[Group], names: Mapping[str, str]) -> Markup:
+    """Time runs from left to right; what has a name stands in a line of its own."""
+    bars = [_bar(asked, group, names) for group in _filled(asked, groups)]
+    if asked.by in ("day", "hour"):
+        return charts.bars(title, bars)
+    return charts.ranking(title, bars[:MOST_BARS])
 
 
 def _bar(asked: Asked, group: Group, names: Mapping[str, str]) -> Bar:
