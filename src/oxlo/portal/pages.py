@@ -111,5 +111,6 @@ _FILTERS = {
     "moment": words.moment,
     "iso": iso,
     "ago": words.ago,
+    "stamp": words.stamp,
     "plural": lambda number, one, many="": words.plural(number, one, many),
 }

@@ -58,6 +58,16 @@ def ago(at: float, now: float) -> str:
     return f"{largest} ago" if at < now else f"in {largest}"
 
 
+def stamp(at: float, now: float) -> str:
+    """A moment in a list: how long ago within a day, then the day and the minute, UTC."""
+    then = datetime.fromtimestamp(at, UTC)
+    if abs(now - at) < 86400:
+        return ago(at, now)
+    if then.year == datetime.fromtimestamp(now, UTC).year:
+        return f"{then:%b} {then.day}, {then:%H:%M}"
+    return f"{then:%Y-%m-%d}"
+
+
 def plural(number: int, one: str, many: str = "") -> str:
     """1 model, 12 models."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"

@@ -1,5 +1,7 @@
 // What every page has: copy buttons, theme, shortcuts, menus, one language for all snippets.
 
+import { watchForms } from "./busy.js";
+import { watchConnection } from "./connection.js";
 import { watchContents } from "./contents.js";
 import { showCopyButtons, watchCopyButtons } from "./copy.js";
 import { watchKeys } from "./keys.js";
@@ -7,8 +9,10 @@ import { watchMenus } from "./menus.js";
 import { applyLanguage, watchLanguages } from "./snippets.js";
 import { watchTheme } from "./theme.js";
 
+watchConnection();
 watchContents();
 watchCopyButtons();
+watchForms();
 watchKeys();
 watchLanguages();
 watchMenus();

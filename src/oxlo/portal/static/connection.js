@@ -1,0 +1,28 @@
+// A page whose figures move says so when they no longer do: the server cannot be reached.
+
+const WORDS = "The server does not answer. What is shown here is old; it is asked again.";
+
+function note() {
+  const made = document.createElement("p");
+  made.id = "connection";
+  made.className = "flash bad";
+  made.setAttribute("role", "alert");
+  made.textContent = WORDS;
+  return made;
+}
+
+function lost() {
+  if (!document.getElementById("connection")) document.querySelector("main").prepend(note());
+}
+
+function back() {
+  document.getElementById("connection")?.remove();
+}
+
+export function watchConnection() {
+  for (const name of ["htmx:sendError", "htmx:timeout"]) document.addEventListener(name, lost);
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.xhr.status >= 500) lost();
+    else back();
+  });
+}
