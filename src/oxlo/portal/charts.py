@@ -77,18 +77,18 @@ def _bar(bar: Bar, x: float, step: float, top: float, write: Write) -> str:
 
 
 def ranking(title: str, values: Sequence[Bar], *, write: Write = whole) -> Markup:
-    """Bars from left to right, one a line below its name: for what has names instead of an order."""
+    """Bars from left to right, each below its name: for what has names and no order."""
     top = max((bar.value for bar in values), default=0) or 1
     drawn = [_ranked(bar, place * _LINE, top, write) for place, bar in enumerate(values)]
     return _svg(title, drawn, height=_LINE * len(values), kind="ranking")
 
 
 def _ranked(bar: Bar, y: int, top: float, write: Write) -> str:
-    width = 100 * bar.value / top
-    words = escape(bar.note or f"{bar.label}: {write(bar.value)}")
+    width, figure = 100 * bar.value / top, escape(write(bar.value))
+    words = escape(bar.note or f"{bar.label}: {figure}")
     return (
         f'<g><title>{words}</title><text x="0" y="{y + 12}">{escape(_short(bar.label))}</text>'
-        f'<text class="tick" x="100%" y="{y + 12}" text-anchor="end">{escape(write(bar.value))}</text>'
+        f'<text class="tick" x="100%" y="{y + 12}" text-anchor="end">{figure}</text>'
         f'<rect class="bar" x="0" y="{y + 18}" width="{max(width, 0.2):.2f}%" height="8"/></g>'
     )
 
