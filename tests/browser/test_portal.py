@@ -162,12 +162,14 @@ def test_operators_first_password(platform: Platform, page: Page) -> None:
     page.get_by_label("E-mail address").fill("boss@example.com")
     page.get_by_label("New password").fill(WORDS)
     page.get_by_role("button", name="Set password and log in").click()
-    page.get_by_role("link", name="Operator").click()
+    page.get_by_role("link", name="Operator", exact=True).click()
+    assert "served, all of them ready" in page.locator(".notes").first.inner_text()
+    page.get_by_role("link", name="Accounts", exact=True).click()
     assert "boss@example.com" in page.locator("table").inner_text()
     page.get_by_role("link", name="Models and replicas").click()
     assert f"{MODEL}-1" in page.locator("#fleet").inner_text()
     assert "Ready" in page.locator("#fleet").inner_text()
-    for path in ("", "/models", "/plans", "/promos", "/audit", "/outbox"):
+    for path in ("", "/overview", "/models", "/plans", "/promos", "/audit", "/outbox"):
         page.goto(f"/operator{path}")
         results = Axe().run(page)
         assert results.violations_count == 0, f"{path}: {results.generate_report()}"

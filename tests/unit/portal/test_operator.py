@@ -15,7 +15,7 @@ from oxlo.store import audit, identity, keys
 from oxlo.store.accounts import Account
 from oxlo.testing.replicas import replica
 
-PAGES = ("", "/models", "/plans", "/promos", "/audit", "/outbox")
+PAGES = ("", "/overview", "/models", "/plans", "/promos", "/audit", "/outbox")
 
 
 @pytest.fixture
@@ -52,6 +52,26 @@ async def test_console_is_not_there_for_users(portal: Portal, boss: Somebody) ->
     path = f"/operator/accounts/{account.id}/role"
     assert (await somebody.send(path, page="/dashboard", role="user")).status_code == 404
     assert (await portal.somebody().get("/operator")).status_code == 303
+
+
+async def test_overview_says_what_waits(portal: Portal, boss: Somebody) -> None:
+    """No model, no mail server and no second factor are said, each with the way to change it."""
+    page = (await boss.get("/operator/overview")).text
+    assert "No model is served." in page
+    assert "which is not encrypted" in page
+    for way in ("/docs/portal#mails", "/dashboard/settings#totp", "/docs/operations#backup"):
+        assert f'href="{way}"' in page
+        if way.startswith("/docs"):
+            address, _, anchor = way.partition("#")
+            assert f'id="{anchor}"' in (await boss.get(address)).text
+    await boss.send("/dashboard/billing", plan="pro")
+    page = (await boss.get("/operator/overview")).text
+    assert "1 account waiting for a plan." in page
+    found = [replica("smollm2-135m", ReplicaState.SICK)]
+    registry.write(portal.desk.settings.replicas_file, ReplicaList(0.0, tuple(found)))
+    portal.clock.advance(60)
+    page = (await boss.get("/operator/overview")).text
+    assert "1 model not ready: smollm2-135m." in page
 
 
 async def test_accounts_are_found(portal: Portal, boss: Somebody) -> None:

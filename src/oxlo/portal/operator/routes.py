@@ -3,7 +3,7 @@
 from starlette.routing import BaseRoute
 
 from oxlo.portal.guard import operator_form, operator_page
-from oxlo.portal.operator import accounts, console, plans, wishes
+from oxlo.portal.operator import accounts, console, overview, plans, wishes
 
 _ONE = "/operator/accounts/{id}"
 
@@ -11,6 +11,7 @@ _ONE = "/operator/accounts/{id}"
 def routes() -> list[BaseRoute]:
     """The table."""
     return [
+        operator_page(overview.PATH, overview.page),
         operator_page("/operator", accounts.page),
         operator_page(_ONE, accounts.one),
         operator_form(f"{_ONE}/plan", accounts.set_plan),

@@ -1,0 +1,120 @@
+"""The console's first page: what waits for the operator, and what the last day brought."""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.portal import charts, guard
+from oxlo.portal.charts import Bar
+from oxlo.portal.desk import Desk
+from oxlo.portal.operator import wishes
+from oxlo.portal.words import plural
+from oxlo.settings import Settings
+from oxlo.store import mails, payments, search, traffic
+from oxlo.store.status import ModelStatus
+
+PATH = "/operator/overview"
+_HOUR = 3600
+_HOURS = 24
+#: Accounts that are named.
+_BUSIEST = 8
+
+
+class Note(NamedTuple):
+    """One thing to know: kind is ok, warn, bad or off; `href` leads to where it is changed."""
+
+    kind: str
+    text: str
+    href: str = ""
+    #: What the link says.
+    more: str = ""
+
+
+async def page(request: Request) -> Response:
+    """What waits, the last 24 hours, and whether all is set up for others."""
+    desk = Desk.of(request)
+    await desk.live.drain()
+    end = (desk.now // _HOUR + 1) * _HOUR
+    begin = end - _HOURS * _HOUR
+    async with desk.site.database.read() as db:
+        wished, letters = await payments.wishes(db), await mails.latest(db)
+        context = {
+            "traffic": await traffic.whole(db, begin, end),
+            "chart": _chart(await traffic.by_hour(db, begin, end), int(begin)),
+            "busiest": await traffic.busiest(db, begin, end, limit=_BUSIEST),
+            "total": await search.number(db),
+        }
+    status = await desk.site.board.read()
+    stuck = sum(1 for mail in letters if mail.error and not mail.sent_at)
+    account = guard.visit(request).account
+    context["waiting"] = [*_models(status.models), *_people(len(wished), stuck)]
+    context["setup"] = setup(desk.settings, billing=desk.billing.name, codes=bool(account.totp_at))
+    return guard.respond(request, "operator/overview.html", context)
+
+
+def _chart(hours: dict[int, int], begin: int) -> Markup:
+    moments = range(begin, begin + _HOURS * _HOUR, _HOUR)
+    bars = [Bar(f"{datetime.fromtimestamp(at, UTC):%H}:00", hours.get(at, 0)) for at in moments]
+    return charts.bars("Requests by hour, the last 24 hours, UTC", bars)
+
+
+def _models(models: tuple[ModelStatus, ...]) -> list[Note]:
+    away = [one.id for one in models if one.state != "ready"]
+    if not models:
+        return [Note("bad", "No model is served.", "/docs/models", "Which there are")]
+    if away:
+        words = f"{plural(len(away), 'model')} not ready: {', '.join(away)}."
+        return [Note("bad", words, "/operator/models", "Models and replicas")]
+    return [Note("ok", f"{plural(len(models), 'model')} served, all of them ready.")]
+
+
+def _people(wished: int, stuck: int) -> list[Note]:
+    notes = []
+    if wished:
+        words = f"{plural(wished, 'account')} waiting for a plan."
+        notes.append(Note("warn", words, wishes.PATH, "Decide"))
+    if stuck:
+        words = f"{plural(stuck, 'mail')} not delivered."
+        notes.append(Note("bad", words, "/operator/outbox", "Outbox"))
+    return notes
+
+
+def setup(settings: Settings, *, billing: str, codes: bool) -> list[Note]:
+    """What to look at before others use it. `codes`: whether this operator has one-time codes."""
+    return [
+        _address(settings),
+        Note("ok", "Mails are sent.")
+        if settings.smtp_url
+        else Note(
+            "warn",
+            "Mails are not sent: their links are in the outbox (OXLO_SMTP_URL).",
+            "/docs/portal#mails",
+            "How",
+        ),
+        Note("ok", "You log in with a one-time code, too.")
+        if codes
+        else Note(
+            "warn",
+            "Your password alone opens this console.",
+            "/dashboard/settings#totp",
+            "Set up one-time codes",
+        ),
+        Note("off", "Anybody may sign up.", "/docs/portal#sign-up", "Close it")
+        if settings.signup == "open"
+        else Note("off", "Accounts are made by operators.", "/docs/portal#sign-up", "Open it"),
+        Note("off", "You decide who gets which plan.", "/docs/billing", "Take payments")
+        if billing == "manual"
+        else Note("ok", "Plans are paid for.", "/docs/billing", "How"),
+        Note("off", "Backups are yours to make.", "/docs/operations#backup", "What to copy"),
+    ]
+
+
+def _address(settings: Settings) -> Note:
+    base = settings.base_url
+    if base.startswith("https://"):
+        return Note("ok", f"Pages, mails and snippets name {base}.")
+    words = f"Pages, mails and snippets name {base}, which is not encrypted (OXLO_PUBLIC_URL)."
+    return Note("warn", words, "/docs/operations#tls", "TLS")
