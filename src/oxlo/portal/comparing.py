@@ -15,7 +15,6 @@ from oxlo.portal.site import Site
 PATH = "/models/compare"
 #: So many stand beside each other.
 MOST = 4
-_STATES = {"ready": "Ready", "starting": "Starting", "failing": "Failing"}
 
 
 async def page(request: Request) -> Response:
@@ -28,6 +27,7 @@ async def page(request: Request) -> Response:
         "chosen": chosen,
         "others": others(site.catalogue, chosen),
         "most": MOST,
+        "states": [row.state for row in shown],
         "rows": facts(shown, site.plans),
     }
     return site.pages.respond(request, "compare.html", context)
@@ -54,7 +54,6 @@ def others(known: Catalogue, chosen: Sequence[Model]) -> list[Model]:
 def facts(rows: Sequence[Row], plans: Plans) -> list[tuple[str, list[str]]]:
     """Each fact's name, and what it is for each model; what nobody has is left out."""
     told: list[tuple[str, list[str]]] = [
-        ("State", [_STATES.get(row.state, "Not served here") for row in rows]),
         ("Category", [listing.CATEGORIES[row.model.category] for row in rows]),
         ("Cheapest plan", [_plan(row.model, plans) for row in rows]),
         ("Context", [words.count(row.context or None, "") for row in rows]),

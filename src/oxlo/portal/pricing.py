@@ -88,8 +88,10 @@ def _checkout(request: Request, plan: str) -> str:
 
 def _action(request: Request, plan: Plan) -> tuple[str, str]:
     """A card's link, and what it says."""
+    known = getattr(request.state, "user", None) is not None
     if plan.price_usd is None:
-        return "", ""
+        asked = not Site.of(request).settings.stripe_key
+        return (f"/dashboard/billing?plan={plan.id}", f"Ask for {plan.name}") if asked else ("", "")
     if plan.price_usd == 0:
-        return "/signup", "Sign up"
+        return ("/dashboard", "Open the dashboard") if known else ("/signup", "Sign up")
     return f"/pricing?plan={plan.id}&auto_checkout=true", f"Choose {plan.name}"
