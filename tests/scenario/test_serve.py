@@ -72,7 +72,7 @@ def test_pasted_curl(running: Platform) -> None:
 
 def test_pasted_python(running: Platform) -> None:
     """The printed program brings an answer as it stands."""
-    pasted = running.between("(pip install openai):", "Stop with Ctrl-C.")
+    pasted = running.between("(pip install openai):", "Oxlo is ready.")
     run = subprocess.run(
         [sys.executable, "-c", pasted], capture_output=True, text=True, check=False
     )

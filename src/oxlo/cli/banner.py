@@ -27,9 +27,10 @@ def banner(base_url: str, key: str | None, plan: Plan, models: Sequence[Model], 
     """
     base = f"{base_url}/v1"
     names = ", ".join(model.id for model in models)
-    lines = ["", "Oxlo is ready.", "", f"Portal: {portal}", f"Base URL: {base}", *_key_lines(key)]
+    lines = _calls(base, key or "YOUR_API_KEY", models)
+    # Last, and so in sight: programs fill more than a window.
+    lines += ["", "Oxlo is ready.", "", f"Portal: {portal}", f"Base URL: {base}", *_key_lines(key)]
     lines += [f"Models: {names}" if models else _NO_MODELS, _plan_line(plan)]
-    lines += _calls(base, key or "YOUR_API_KEY", models)
     return "\n".join([*lines, "", "Stop with Ctrl-C."])
 
 

@@ -21,7 +21,7 @@ def printed(*models: str) -> str:
 
 def program(text: str) -> str:
     after = text.partition("(pip install openai):")[2]
-    return after.partition("With a picture")[0].partition("Stop with")[0]
+    return after.partition("With a picture")[0].partition("Oxlo is ready.")[0]
 
 
 def test_each_kind_of_model_has_its_call() -> None:

@@ -32,6 +32,10 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     replicas: int = 1
 
 
+#: What the libraries warn of while they are imported is of no use to who waits for a start.
+_QUIET = {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
+
+
 class Diffusers:
     """Any pipeline of the diffusers library that makes images from words."""
 
@@ -59,7 +63,9 @@ class Diffusers:
             offload=args.offload,
             api_key=launching.new_key(),
         )
-        return launching.child(spec.model, self.name, "oxlo.engines.diffusion.child", config)
+        return launching.child(
+            spec.model, self.name, "oxlo.engines.diffusion.child", config, environment=_QUIET
+        )
 
     def explain(self, log: Sequence[str]) -> str:
         """The exception that ended it."""
