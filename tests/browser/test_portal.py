@@ -49,7 +49,7 @@ def test_newcomer(platform: Platform, page: Page) -> None:
     call, _ = platform.complete()
     page.goto("/dashboard")
     assert "59 of 60 requests left today" in page.locator("#limits").inner_text()
-    page.locator("#calls tbody th").first.click()
+    page.locator("#calls tbody tr").first.click()
     page.wait_for_url(f"**/dashboard/requests/{call}")
     assert "it counts as one request" in page.locator(".lead").inner_text()
     page.goto("/dashboard/usage?by=model")
