@@ -42,7 +42,7 @@ def test_lost_server_is_told(page: Page) -> None:
     ask = "htmx.ajax('GET', '/models/ready', {target: '#ready', swap: 'outerHTML'})"
     page.route("**/models/ready", lambda route: route.abort())
     page.evaluate(f"{ask}.catch(() => 0)")
-    page.get_by_role("alert").get_by_text("The server does not answer").wait_for()
+    page.get_by_role("alert").get_by_text("The server is not responding").wait_for()
     page.unroute("**/models/ready")
     page.evaluate(ask)
     page.get_by_role("alert").wait_for(state="detached")

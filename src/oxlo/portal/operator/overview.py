@@ -90,31 +90,31 @@ def setup(settings: Settings, *, billing: str, codes: bool) -> list[Note]:
         if settings.smtp_url
         else Note(
             "warn",
-            "Mails are not sent: their links are in the outbox (OXLO_SMTP_URL).",
+            "Mail is not set up (OXLO_SMTP_URL): messages stay in the outbox.",
             "/docs/portal#mails",
             "How",
         ),
-        Note("ok", "You log in with a one-time code, too.")
+        Note("ok", "Your account asks for a one-time code.")
         if codes
         else Note(
             "warn",
-            "Your password alone opens this console.",
+            "Your password alone is enough to open this console.",
             "/dashboard/settings#totp",
             "Set up one-time codes",
         ),
-        Note("off", "Anybody may sign up.", "/docs/portal#sign-up", "Close it")
+        Note("off", "Anyone can sign up.", "/docs/portal#sign-up", "Close it")
         if settings.signup == "open"
-        else Note("off", "Accounts are made by operators.", "/docs/portal#sign-up", "Open it"),
-        Note("off", "You decide who gets which plan.", "/docs/billing", "Take payments")
+        else Note("off", "Only operators create accounts.", "/docs/portal#sign-up", "Open it"),
+        Note("off", "No payments are taken: you approve plans.", "/docs/billing", "Take payments")
         if billing == "manual"
-        else Note("ok", "Plans are paid for.", "/docs/billing", "How"),
-        Note("off", "Backups are yours to make.", "/docs/operations#backup", "What to copy"),
+        else Note("ok", "Plans are paid through Stripe.", "/docs/billing", "How"),
+        Note("off", "Backups are up to you.", "/docs/operations#backup", "What to back up"),
     ]
 
 
 def _address(settings: Settings) -> Note:
     base = settings.base_url
     if base.startswith("https://"):
-        return Note("ok", f"Pages, mails and snippets name {base}.")
-    words = f"Pages, mails and snippets name {base}, which is not encrypted (OXLO_PUBLIC_URL)."
+        return Note("ok", f"Links and code examples use {base}.")
+    words = f"Links and code examples use {base}, which is not encrypted (OXLO_PUBLIC_URL)."
     return Note("warn", words, "/docs/operations#tls", "TLS")

@@ -1,6 +1,6 @@
 // A page whose figures move says so when they no longer do: the server cannot be reached.
 
-const WORDS = "The server does not answer. What is shown here is old; it is asked again.";
+const WORDS = "The server is not responding. This page may be out of date; trying again.";
 
 function note() {
   const made = document.createElement("p");
