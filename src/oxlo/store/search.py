@@ -1,24 +1,38 @@
 """Accounts as operators look for them."""
 
 from collections.abc import Collection
+from typing import Any
 
 import msgspec
-from sqlalchemy import func, or_, select
+from sqlalchemy import CompoundSelect, func, or_, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.store.accounts import Account
 from oxlo.store.schema import accounts as table
-from oxlo.store.schema import promos
+from oxlo.store.schema import calls, keys, promos
 
 
 async def accounts(db: AsyncConnection, text: str, *, begin: int, limit: int) -> list[Account]:
-    """Accounts whose name, address or id has the text in it, newest first."""
+    """Accounts whose name, address or id has the text in it, newest first.
+
+    The id of one of their calls or keys, or a key's beginning, finds them, too.
+    """
     query = select(table)
     if text:
         columns = (table.c.name, table.c.email, table.c.id)
-        query = query.where(or_(*(c.icontains(text, autoescape=True) for c in columns)))
+        own = (column.icontains(text, autoescape=True) for column in columns)
+        query = query.where(or_(*own, table.c.id.in_(_owners(text))))
     query = query.order_by(table.c.created_at.desc(), table.c.id).offset(begin).limit(limit)
     return [msgspec.convert(row, Account) for row in (await db.execute(query)).mappings()]
+
+
+def _owners(text: str) -> CompoundSelect[Any]:
+    """Whose call or key this is."""
+    key = or_(keys.c.id == text, keys.c.prefix == text)
+    return union(
+        select(calls.c.account_id).where(calls.c.id == text),
+        select(keys.c.account_id).where(key, ~keys.c.hidden),
+    )
 
 
 async def number(db: AsyncConnection) -> int:

@@ -78,6 +78,13 @@ async def test_accounts_are_found(portal: Portal, boss: Somebody) -> None:
     """By a part of the name or the address, in any case; a wildcard is a letter like others."""
     await portal.newcomer()
     assert EMAIL in (await boss.get("/operator?q=ANN@ex")).text
+    account = await _account(portal)
+    async with portal.database.write() as db:
+        key, _ = await keys.issue(
+            db, account.id, name="laptop", signing=b"0" * 32, now=portal.clock()
+        )
+    for words in (key.id, key.prefix):
+        assert EMAIL in (await boss.get(f"/operator?q={words}")).text
     assert EMAIL not in (await boss.get("/operator?q=%25")).text
 
 
