@@ -1,5 +1,6 @@
 """`/docs`: pages, their Markdown, their pictures, the search."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -36,7 +37,9 @@ async def search(request: Request) -> Response:
     """What was found; the list alone for htmx."""
     site, query = Site.of(request), request.query_params.get("q", "").strip()[:200]
     partial = wants_part(request)
-    context = sidebar(site, "search") | {"hits": site.manual.index.find(query), "q": query}
+    # The first search renders every page: others do not wait for that.
+    hits = await asyncio.to_thread(site.manual.find, query)
+    context = sidebar(site, "search") | {"hits": hits, "q": query}
     template = "docs_hits.html" if partial else "docs_search.html"
     headers = {"vary": "cookie, hx-request"}
     headers |= {"hx-push-url": f"/docs/search?q={quote(query)}"} if partial else {}

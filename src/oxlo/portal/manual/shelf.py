@@ -8,7 +8,7 @@ from oxlo.errors import NotFound
 from oxlo.portal.manual.library import Entry, Library
 from oxlo.portal.manual.naming import Names, renamed
 from oxlo.portal.manual.rendering import Rendered, Section, render
-from oxlo.portal.manual.search import Index
+from oxlo.portal.manual.search import Found, Index
 
 #: What a page shows besides text.
 PICTURES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
@@ -38,12 +38,13 @@ class Shelf:
     def rendered(self, slug: str, names: Names = ()) -> Rendered:
         """The same as HTML. Raises NotFound."""
         key = slug, names
-        if key not in self._rendered:
+        known = self._rendered.get(key)
+        if known is None:
             if len(self._rendered) > _MOST_KEPT:
                 self._rendered.clear()  # models come and go, and pages with them
             text = self.text(slug, names)
-            self._rendered[key] = render(text, lambda link: self.leads(slug, link))
-        return self._rendered[key]
+            known = self._rendered[key] = render(text, lambda link: self.leads(slug, link))
+        return known
 
     def leads(self, page: str, link: str) -> str | None:
         """Where a link on a page leads to: a page, a picture, or elsewhere; None: nowhere."""
@@ -66,6 +67,10 @@ class Shelf:
         if file.suffix in PICTURES and file.is_relative_to(docs) and file.is_file():
             return file
         raise NotFound
+
+    def find(self, query: str) -> list[Found]:
+        """What the search finds; threads may ask. The first one makes the index."""
+        return self.index.find(query)
 
     @cached_property
     def index(self) -> Index:

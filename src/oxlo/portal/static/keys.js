@@ -1,6 +1,9 @@
 // By keyboard: "/" goes to the search, "?" lists what there is, "g" and a letter goes to a page.
 
-const PAGES = { h: "/", m: "/models", p: "/pricing", d: "/docs", s: "/status", k: "/dashboard/api-keys", u: "/dashboard/usage" };
+const PAGES = {
+  h: "/", m: "/models", p: "/pricing", d: "/docs", s: "/status", t: "/playground",
+  o: "/dashboard", k: "/dashboard/api-keys", u: "/dashboard/usage", r: "/dashboard/requests",
+};
 let went = 0;
 
 function typing(target) {
