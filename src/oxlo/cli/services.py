@@ -1,12 +1,16 @@
 """The checks of `oxlo doctor` on what the platform talks to: its port, the database, Valkey."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from oxlo.cli import reach
 from oxlo.cli.failing import CommandError
 from oxlo.cli.finding import Finding, wrong
 from oxlo.cli.valkey import program
 from oxlo.settings import Settings
+
+if TYPE_CHECKING:
+    from oxlo.store.migrate import Step
 
 #: Seconds that Valkey gets to answer.
 _VALKEY_SECONDS = 3.0
@@ -42,15 +46,22 @@ async def schema(settings: Settings) -> Finding:
             await database.close()
     except StoreError as error:
         return wrong("database", str(error))
-    match migrate.step(database.dialect, current, known):
-        case migrate.Step.NOTHING:
+    return _at_schema(current or "none", migrate.step(database.dialect, current, known))
+
+
+def _at_schema(current: str, step: "Step") -> Finding:
+    """What comes of a database at a schema."""
+    from oxlo.store.migrate import Step
+
+    match step:
+        case Step.NOTHING:
             return Finding("database", f"schema {current}")
-        case migrate.Step.MIGRATE:
-            words = f"schema {current or 'none'}: the next start backs it up and migrates it"
+        case Step.MIGRATE:
+            words = f"schema {current}: the next start backs it up and migrates it"
             return Finding("database", words)
-        case migrate.Step.REFUSE_OLDER:
-            return wrong("database", f"schema {current or 'none'} is older: run `oxlo migrate`")
-        case migrate.Step.REFUSE_NEWER:
+        case Step.REFUSE_OLDER:
+            return wrong("database", f"schema {current} is older: run `oxlo migrate`")
+        case Step.REFUSE_NEWER:
             return wrong("database", f"schema {current} is newer than this program: update oxlo")
 
 

@@ -1,6 +1,7 @@
 """What control lends to the pages: draining, and what gateways and receipts say."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 
 from oxlo.control import metrics, receipts
 from oxlo.control.context import Control
@@ -19,25 +20,32 @@ def live(control: Control) -> Live:
 
 def summed(snapshots: Iterable[GatewaySnapshot]) -> Gateways:
     """All gateways' figures of replicas, queues and calls, added up."""
-    names: list[str] = []
-    slots: dict[tuple[str, str], int] = {}
-    in_use: dict[tuple[str, str], int] = {}
-    queues: dict[str, int] = {}
-    running = 0
-    for snapshot in snapshots:
-        names.append(snapshot.gateway)
-        for name, labels, value in snapshot.gauges:
-            replica = labels.get("model", ""), labels.get("replica", "")
-            if name == "oxlo_slots":
-                slots[replica] = int(value)  # every gateway sees the same replicas
-            elif name == "oxlo_slots_in_use":
-                in_use[replica] = in_use.get(replica, 0) + int(value)
-            elif name == "oxlo_queue_length":
-                queues[replica[0]] = queues.get(replica[0], 0) + int(value)
-            elif name == "oxlo_calls_running":
-                running += int(value)
-    loads = [
-        Load(model, replica, count, in_use.get((model, replica), 0))
+    known = list(snapshots)
+    queues = {model: count for (model, _), count in _added(known, "oxlo_queue_length").items()}
+    running = _added(known, "oxlo_calls_running").total()
+    return Gateways(tuple(each.gateway for each in known), _loads(known), queues, running)
+
+
+def _loads(snapshots: Sequence[GatewaySnapshot]) -> tuple[Load, ...]:
+    in_use = _added(snapshots, "oxlo_slots_in_use")
+    # Every gateway sees the same replicas.
+    slots = {replica: count for each in snapshots for replica, count in _gauge(each, "oxlo_slots")}
+    return tuple(
+        Load(model, replica, count, in_use[model, replica])
         for (model, replica), count in sorted(slots.items())
-    ]
-    return Gateways(tuple(names), tuple(loads), queues, running)
+    )
+
+
+def _added(snapshots: Iterable[GatewaySnapshot], name: str) -> Counter[tuple[str, str]]:
+    """A gauge over all gateways, by model and replica."""
+    total: Counter[tuple[str, str]] = Counter()
+    for each in snapshots:
+        for place, count in _gauge(each, name):
+            total[place] += count
+    return total
+
+
+def _gauge(snapshot: GatewaySnapshot, wanted: str) -> Iterator[tuple[tuple[str, str], int]]:
+    for name, labels, value in snapshot.gauges:
+        if name == wanted:
+            yield (labels.get("model", ""), labels.get("replica", "")), int(value)

@@ -11,6 +11,7 @@ import structlog
 from oxlo.asgi import unixserver
 from oxlo.control import context, jobs, private, public
 from oxlo.control.context import Control
+from oxlo.control.jobs import Job
 from oxlo.portal.mailer import Mailer
 from oxlo.settings import Settings
 from oxlo.store import migrate
@@ -65,29 +66,30 @@ async def _work(
     control: Control, listeners: tuple[socket.socket, socket.socket], stop: asyncio.Event
 ) -> None:
     """Run both servers and the jobs; one that dies ends them all."""
-    postman = Mailer(control.settings, control.database)
-    receipts = partial(jobs.delete_old_receipts, control)
-    objects = partial(jobs.delete_old_objects, control)
-    looks = partial(jobs.delete_old_looks, control)
-    every = (
-        ("drain", control.drain.run, jobs.DRAIN_SECONDS),
-        ("adopt", partial(jobs.adopt_orphans, control), jobs.ADOPT_SECONDS),
-        ("retention", receipts, jobs.RETENTION_SECONDS),
-        ("objects", objects, jobs.RETENTION_SECONDS),
-        ("looks", looks, jobs.RETENTION_SECONDS),
-        ("logins", partial(jobs.delete_old_logins, control), jobs.RETENTION_SECONDS),
-        ("status", control.status.look, jobs.LOOK_SECONDS),
-        ("mail", partial(_send_mails, control, postman), jobs.MAIL_SECONDS),
-        ("plans", partial(jobs.end_plans, control), jobs.PLANS_SECONDS),
-        ("portal", partial(jobs.tidy_portal, control), jobs.RETENTION_SECONDS),
-    )
     applications = (public.app(control), private.app(control))
     async with asyncio.TaskGroup() as tasks:
         for application, listener in zip(applications, listeners, strict=True):
             tasks.create_task(unixserver.serve(application, listener, stop))
-        for name, job, seconds in every:
+        for name, job, seconds in _jobs(control):
             tasks.create_task(jobs.repeat(control, name, job, seconds, stop))
 
 
-async def _send_mails(control: Control, postman: Mailer) -> None:
-    await postman.run(control.clock())
+def _jobs(control: Control) -> tuple[tuple[str, Job, float], ...]:
+    """Each job's name, what it does, and every how many seconds."""
+    mailer = Mailer(control.settings, control.database)
+    return (
+        ("drain", control.drain.run, jobs.DRAIN_SECONDS),
+        ("adopt", partial(jobs.adopt_orphans, control), jobs.ADOPT_SECONDS),
+        ("retention", partial(jobs.delete_old_receipts, control), jobs.RETENTION_SECONDS),
+        ("objects", partial(jobs.delete_old_objects, control), jobs.RETENTION_SECONDS),
+        ("looks", partial(jobs.delete_old_looks, control), jobs.RETENTION_SECONDS),
+        ("logins", partial(jobs.delete_old_logins, control), jobs.RETENTION_SECONDS),
+        ("status", control.status.look, jobs.LOOK_SECONDS),
+        ("mail", partial(_send_mails, control, mailer), jobs.MAIL_SECONDS),
+        ("plans", partial(jobs.end_plans, control), jobs.PLANS_SECONDS),
+        ("portal", partial(jobs.tidy_portal, control), jobs.RETENTION_SECONDS),
+    )
+
+
+async def _send_mails(control: Control, mailer: Mailer) -> None:
+    await mailer.run(control.clock())

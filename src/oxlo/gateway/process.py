@@ -101,16 +101,15 @@ async def _listen(
     )
     path = settings.gateway_socket(gateway.name)
     path.unlink(missing_ok=True)
-    admin = Server(
-        Admin(gateway),
-        settings,
-        gateway.server.budget,
-        gateway.clock,
-        gateway.names.give,
-    )
-    private = await loop.create_unix_server(protocols(admin), str(path))
+    private = await loop.create_unix_server(protocols(_admin(gateway)), str(path))
     path.chmod(0o600)
     return [public, private]
+
+
+def _admin(gateway: Gateway) -> Server:
+    """What answers at the admin socket."""
+    budget, names = gateway.server.budget, gateway.names
+    return Server(Admin(gateway), gateway.settings, budget, gateway.clock, names.give)
 
 
 def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
