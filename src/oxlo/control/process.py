@@ -67,10 +67,11 @@ async def _work(
 ) -> None:
     """Run both servers and the jobs; one that dies ends them all."""
     applications = (public.app(control), private.app(control))
+    every = _jobs(control)
     async with asyncio.TaskGroup() as tasks:
         for application, listener in zip(applications, listeners, strict=True):
             tasks.create_task(unixserver.serve(application, listener, stop))
-        for name, job, seconds in _jobs(control):
+        for name, job, seconds in every:
             tasks.create_task(jobs.repeat(control, name, job, seconds, stop))
 
 
