@@ -163,9 +163,9 @@ class MethodNotAllowed(ApiError):
     code = "method_not_allowed"
 
     @classmethod
-    def at(cls, path: str, *methods: str) -> "MethodNotAllowed":
+    def at(cls, path: str, *methods: str, why: str | None = None) -> "MethodNotAllowed":
         """The error that names the methods which `path` takes, in words and for the header."""
-        error = cls(f"{path} takes {', '.join(methods)}.")
+        error = cls(" ".join(filter(None, (f"{path} takes {', '.join(methods)}.", why))))
         error.allow = methods
         return error
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import openai
 import pytest
+from tests.contract.strict import StrictOpenAI
 
 
 @dataclass
@@ -87,6 +88,6 @@ def _lift_limits(home: Path, environ: dict[str, str]) -> None:
 
 @pytest.fixture
 def client(served: Served) -> Iterator[openai.OpenAI]:
-    """The OpenAI SDK, with nothing changed but base URL and key."""
-    with openai.OpenAI(base_url=served.base_url, api_key=served.key, max_retries=0) as sdk:
+    """The OpenAI SDK with base URL and key changed, which takes nothing but what its types say."""
+    with StrictOpenAI(base_url=served.base_url, api_key=served.key, max_retries=0) as sdk:
         yield sdk

@@ -12,6 +12,7 @@ import openai
 import pytest
 from tests.contract import programs
 from tests.contract.conftest import Served, serving
+from tests.contract.strict import StrictOpenAI
 from tests.contract.test_node import needs_node, run_node
 from tests.sounds import heard, recorded, silence
 
@@ -34,7 +35,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, audio_models: Path) -> It
 
 @pytest.fixture(scope="module")
 def sdk(platform: Served) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=platform.base_url, api_key=platform.key, max_retries=0) as client:
+    with StrictOpenAI(base_url=platform.base_url, api_key=platform.key, max_retries=0) as client:
         yield client
 
 

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from tests.conftest import cache, fetched
 from tests.contract import programs
 from tests.contract.conftest import Served, serving
+from tests.contract.strict import StrictOpenAI
 
 from oxlo.snippets import Category, Language
 
@@ -87,7 +88,7 @@ def platform(
 
 @pytest.fixture(scope="module")
 def sdk(platform: Served) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=platform.base_url, api_key=platform.key, max_retries=0) as client:
+    with StrictOpenAI(base_url=platform.base_url, api_key=platform.key, max_retries=0) as client:
         yield client
 
 

@@ -14,6 +14,7 @@ import openai
 import pytest
 from tests import tiny_llama
 from tests.contract.conftest import Served, serving
+from tests.contract.strict import StrictOpenAI
 
 PROGRAM = os.environ.get("OXLO_TEST_VLLM", "")
 pytestmark = [
@@ -76,7 +77,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def sdk(platform: Served) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=platform.base_url, api_key=platform.key, max_retries=0) as client:
+    with StrictOpenAI(base_url=platform.base_url, api_key=platform.key, max_retries=0) as client:
         yield client
 
 

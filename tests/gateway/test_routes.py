@@ -12,8 +12,9 @@ from oxlo.testing.engine import Script
 async def test_every_route_priced(start: Start) -> None:
     """Only inference costs a request."""
     platform = await start()
-    costs = {route.path: route.cost for route in platform.gateway.routes.table}
-    assert {path for path, cost in costs.items() if cost} == {
+    costly = [route for route in platform.gateway.routes.table if route.cost]
+    assert {route.method for route in costly} == {b"POST"}
+    assert {route.path for route in costly} == {
         "/v1/audio/speech",
         "/v1/audio/transcriptions",
         "/v1/audio/translations",
@@ -57,7 +58,7 @@ async def test_unknown_model(start: Start) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status", "words"),
     [
-        ("GET", "/v1/chat/completions", 405, "POST"),
+        ("GET", "/v1/embeddings", 405, "POST"),
         ("POST", "/v1/nothing", 404, "/v1/models"),
         ("POST", "/chat/completions", 404, "/v1/chat/completions"),
         ("POST", "/v1/chat", 404, "/v1/chat/completions"),
@@ -69,6 +70,7 @@ async def test_unknown_model(start: Start) -> None:
         ("POST", "/v1/assistants", 404, "client.chat.completions.create"),
         ("POST", "/v1/images/variations", 404, "/v1/images/edits"),
         ("GET", "/v1/chat/completions/chatcmpl-1", 404, "stored"),
+        ("DELETE", "/v1/chat/completions/chatcmpl-1", 404, "stored"),
         ("POST", "/v1/v1/chat/completions", 404, "/v1 once"),
         ("POST", "/v1//chat/completions", 404, "one slash too many"),
         ("GET", "//v1/models", 404, "did you mean /v1/models?"),
@@ -95,6 +97,24 @@ async def test_wrong_paths(start: Start, method: str, path: str, status: int, wo
     assert answer.status == status
     assert words in answer.json()["error"]["message"]
     assert answer.headers.get("allow") == (words.lower() if status == 405 else None)
+
+
+async def test_no_model_is_deleted(start: Start) -> None:
+    """Who deletes a model learns that no account can."""
+    platform = await start()
+    answer = await platform.call("DELETE", "/v1/models/double")
+    assert "the operator's" in answer.json()["error"]["message"]
+
+
+async def test_stored_chats(start: Start) -> None:
+    """The list of stored chats is there and empty, whatever is asked of it; it needs a key."""
+    platform = await start()
+    for query in ("", "?limit=5&order=asc&metadata[a]=b"):
+        answer = await platform.call("GET", "/v1/chat/completions" + query)
+        assert (answer.status, answer.json()["data"]) == (200, [])
+        assert answer.json()["has_more"] is False
+    refused = await platform.call("GET", "/v1/chat/completions", key="sk_none")
+    assert refused.status == 401
 
 
 async def test_whole_url(start: Start) -> None:

@@ -80,6 +80,10 @@ _ELSEWHERE = {
     "/v1/chat/completions is all there is.",
 }
 
+#: Why some addresses take no other method, by how they begin.
+_WHY_NOT = {
+    "/v1/models/": "Models are the operator's to serve: none is changed or deleted over the API.",
+}
 
 #: Other servers' own addresses, by how they begin.
 _FOREIGN = {
@@ -116,6 +120,11 @@ def hint(path: bytes, ours: Collection[str]) -> str | None:
     first, _, rest = text.removeprefix("/v1/").partition("/")
     found = _ELSEWHERE.get(f"{first}/{rest.partition('/')[0]}") or _ELSEWHERE.get(first)
     return found or _close(text, ours)
+
+
+def why_not(text: str) -> str | None:
+    """Why an address takes only the methods that it takes; None where that needs no words."""
+    return next((words for start, words in _WHY_NOT.items() if text.startswith(start)), None)
 
 
 def _respelt(text: str, ours: Collection[str]) -> str | None:

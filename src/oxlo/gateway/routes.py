@@ -13,9 +13,9 @@ from oxlo.gateway import content, dryrun, headers, idempotency
 from oxlo.gateway.backends import Group
 from oxlo.gateway.call import Call
 from oxlo.gateway.core import Core
-from oxlo.gateway.endpoints import INFERENCE, Endpoint
+from oxlo.gateway.endpoints import CHAT, INFERENCE, Endpoint
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
-from oxlo.gateway.hints import hint, is_call
+from oxlo.gateway.hints import hint, is_call, why_not
 from oxlo.gateway.idempotency import Idempotency, Keyed
 from oxlo.gateway.questions import Answer, LimitsQuestion, Question
 from oxlo.gateway.relay import ControlRelay
@@ -47,6 +47,7 @@ class Routes:
         self._brake = dryrun.Brake()
         self.table = (
             *(self._inference(endpoint) for endpoint in endpoints),
+            Route(b"GET", CHAT.path, 0, self._asked(CHAT.name, _stored)),
             Route(b"GET", "/v1/models", 0, self._asked("models", self._models)),
             Route(b"GET", "/v1/models/", 0, self._asked("models", self._model), below=True),
             Route(b"GET", "/v1/audio/voices", 0, self._asked("voices", self._voices)),
@@ -108,7 +109,7 @@ class Routes:
         routes = [r for r in self.table if r.path == text or (r.below and text.startswith(r.path))]
         methods = sorted({r.method.decode() for r in routes})
         if methods:
-            return MethodNotAllowed.at(_shown(path), *methods)
+            return MethodNotAllowed.at(_shown(path), *methods, why=why_not(text))
         return NotFound(hint(path, self._ours) or f"There is nothing at {_shown(path)}. {_BEGIN}")
 
     # Inference.
@@ -207,6 +208,14 @@ class Routes:
 
 
 _BEGIN = "See /v1/models to begin."
+#: OpenAI's list of chats that were sent with `store`: nothing is stored here, so it is empty.
+_NO_CHATS = msgspec.json.encode(
+    {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
+)
+
+
+def _stored(exchange: Exchange, caller: Caller) -> bytes:
+    return _NO_CHATS
 
 
 def _shown(path: bytes) -> str:

@@ -108,10 +108,14 @@ def _least(wish: int | None, other: int | None) -> int | None:
 
 
 def decode(body: bytes) -> tuple[ChatRequest, tuple[str, ...]]:
-    """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
-    fields, unknown = _decoder.decode(body)
+    """A valid request, whatever the model, and the names of fields that are ignored: those that
+    nobody knows, and `store` where it is wanted. Raises BadRequest.
+    """
+    fields, ignored = _decoder.decode(body)
+    if fields.store:
+        ignored = (*ignored, "store")
     try:
-        return ChatRequest(given(fields)), unknown
+        return ChatRequest(given(fields)), ignored
     except RecursionError:
         raise too_deep() from None
 

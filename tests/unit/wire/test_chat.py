@@ -183,6 +183,13 @@ def test_sound_that_is_not_asked_for() -> None:
     assert "audio" not in request.given
 
 
+def test_storing_is_not_done() -> None:
+    """Who wants a chat to be stored is told that it is not."""
+    said = {"model": "m", "messages": [{"role": "user", "content": "x"}]}
+    for wish, ignored in ((True, ("store",)), (False, ()), (None, ())):
+        assert chat.decode(json.dumps(said | {"store": wish}).encode())[1] == ignored
+
+
 def test_null_is_absent(accept: Accept) -> None:
     """Every field may be null, except the two that must be there."""
     names = set(chat.ChatFields.__struct_fields__) - {"model", "messages"}

@@ -141,6 +141,8 @@ OPERATIONS = (
         ("chat", "tools", "json", "logprobs", "reasoning"),
         {"model": "smollm2-135m", "messages": _HELLO, "max_tokens": 16},
     ),
+    Operation("get", "/v1/chat/completions", "listStoredChats", "Chat",
+              "The chats that are stored: none, ever", "api/chat", replies.StoredChats, shown=None),
     Operation(
         "post", "/v1/completions", "createCompletion", "Chat", "Continue a text",
         "api/completions", replies.CompletionReply, CompletionFields, ("completions", "logprobs"),

@@ -64,6 +64,16 @@ class ChatReply(msgspec.Struct, kw_only=True):
     system_fingerprint: str | None = None
 
 
+class StoredChats(msgspec.Struct, kw_only=True):
+    """OpenAI's list of stored chats, which is empty here."""
+
+    object: Literal["list"]
+    data: list[Any]
+    first_id: None
+    last_id: None
+    has_more: bool
+
+
 class TextChoice(msgspec.Struct, kw_only=True):
     """One continuation."""
 
