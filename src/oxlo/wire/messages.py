@@ -17,6 +17,7 @@ _USUAL: Final = frozenset({"system", "user", "assistant"})
 _DEVELOPER: Final = frozenset({"developer"})
 _TOOL: Final = frozenset({"tool"})
 _FUNCTION: Final = frozenset({"function"})
+_REFUSAL: Final = frozenset({"refusal"})
 
 
 class Summary:
@@ -35,7 +36,7 @@ class Summary:
         self.count = count
         #: Upper bound of the prompt's bytes of text; pictures are none (D18).
         self.text_bytes = text_bytes
-        #: Kinds of the parts, where messages have parts.
+        #: Kinds of the parts, where messages have parts; `refusal` also where it stands alone.
         self.kinds = kinds
         #: What not every model's template knows: `developer` (the role), `tool` (calls, results),
         #: `function` (the same in OpenAI's old spelling).
@@ -81,7 +82,7 @@ def summarise(messages: list[Message]) -> Summary:
                 raise required(f"messages[{index}].tool_call_id")
         if said[0] != _STRING:
             parts = _parts_of(message, index)
-            kinds |= {part.type for part in parts}
+            kinds |= {part.type for part in parts} if parts or not refusal else _REFUSAL
             size -= sum(map(_picture_bytes, parts))
             pictures += _pictures(parts, message, f"messages[{index}].content")
     return Summary(len(messages), size, kinds, unusual, tuple(pictures))
@@ -123,7 +124,7 @@ def _check_empty(message: Message, where: str) -> None:
     """
     if message.role == "function":
         return
-    instead = message.tool_calls or message.function_call or message.refusal is not None
+    instead = message.tool_calls or message.function_call or message.refusal
     if message.role != "assistant" or not instead:
         raise required(where, "It is a string or a list of parts.")
 

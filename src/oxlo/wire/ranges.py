@@ -13,9 +13,9 @@ from oxlo.wire.given import given
 Range = tuple[float | None, float | None]
 
 #: More than the plan or the model allows is lowered, not refused (D4).
-_CLAMPED = frozenset({"max_tokens", "max_completion_tokens"})
+CLAMPED = frozenset({"max_tokens", "max_completion_tokens"})
 #: Any whole number will do, as at OpenAI; the published range is where seeds differ.
-_ANY = frozenset({"seed"})
+ANY = frozenset({"seed"})
 
 
 def check_ranges(fields: Struct, model: Model) -> None:
@@ -40,9 +40,9 @@ def _check(name: str, value: float, bounds: Range) -> None:
 
 def _of_model(model: Model) -> dict[str, Range]:
     return {
-        name: (p.min, None if name in _CLAMPED else p.max)
+        name: (p.min, None if name in CLAMPED else p.max)
         for name, p in parameters(model).items()
-        if p.type in ("float", "int") and name not in _ANY
+        if p.type in ("float", "int") and name not in ANY
     }
 
 

@@ -108,6 +108,34 @@ def test_bounds_are_those_of_the_decoder(op: Operation, field: str, value: Any) 
     assert (caught.value.param or "").split("[")[0] == field
 
 
+def test_what_is_lowered_has_no_bound() -> None:
+    """More tokens than a model has are no mistake, and any whole number is a seed."""
+    for name in ("max_tokens", "max_completion_tokens"):
+        assert fields("ChatFields")[name]["minimum"] == 1
+        assert "maximum" not in fields("ChatFields")[name]
+    assert fields("ChatFields")["seed"]["maximum"] == (1 << 63) - 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "user"},
+        {"role": "system", "content": None},
+        {"role": "tool", "content": "4"},
+        {"role": "tool", "content": "4", "tool_call_id": ""},
+        {"role": "function", "content": "4"},
+    ],
+)
+def test_rules_of_messages_are_those_of_the_decoder(message: dict[str, Any]) -> None:
+    """What a role has to say, by the description, is asked for by the decoder."""
+    (chat,) = (endpoint for endpoint in INFERENCE if endpoint.name == "chat")
+    rules = WHOLE["components"]["schemas"]["Message"]["allOf"]
+    mine = [r["then"] for r in rules if message["role"] in r["if"]["properties"]["role"]["enum"]]
+    assert any(not message.get(name) for rule in mine for name in rule["required"])
+    with pytest.raises(BadRequest):
+        chat.decode(msgspec.json.encode({"model": "m", "messages": [message]}))
+
+
 def test_parameters_are_those_that_are_checked() -> None:
     """Ranges and choices of the query are the ones that its readers have."""
     found = {p.name: p.schema for op in OPERATIONS for p in op.parameters}

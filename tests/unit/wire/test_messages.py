@@ -43,6 +43,7 @@ USER = {"role": "user", "content": "Hi"}
         ([{"role": "user", "content": [{}]}], "messages[0].content[0].type", "provide"),
         ([{"role": "assistant"}], "messages[0].content", "a string or a list of parts"),
         ([{"role": "assistant", "tool_calls": []}], "messages[0].content", "a string"),
+        ([{"role": "assistant", "refusal": ""}], "messages[0].content", "a string"),
         ([{"role": "assistant", "tool_calls": 5}], "messages[0].tool_calls", "expected array"),
         ([{"role": "assistant", "tool_calls": [{}]}], "messages[0].tool_calls[0].id", "provide"),
         ([{"role": "tool", "content": "4"}], "messages[0].tool_call_id", "You must provide"),

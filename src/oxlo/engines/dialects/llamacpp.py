@@ -21,6 +21,7 @@ from oxlo.engines.dialects.shapes.llamacpp import Count, Tokens
 from oxlo.errors import ApiError, BadRequest, ContextLengthExceeded
 from oxlo.wire.chat import ChatRequest
 from oxlo.wire.completions import CompletionRequest
+from oxlo.wire.decode import sent
 from oxlo.wire.shapes.chat import JsonSchema, ResponseFormat
 from oxlo.wire.shapes.messages import Message
 
@@ -143,8 +144,10 @@ def _messages(
 
 
 def _spoken(message: Message) -> Message:
-    """A message whose refusals are said as any text: the server knows no such part."""
+    """A message whose refusals are said as any text: the server knows none."""
     content = message.content
+    if message.refusal and not sent(content):
+        return msgspec.structs.replace(message, content=Raw(_encode(message.refusal)), refusal=None)
     if not isinstance(content, Raw) or memoryview(content)[0] != _LIST:
         return message
     parts = [

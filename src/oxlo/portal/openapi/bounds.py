@@ -3,7 +3,7 @@
 Rules between fields (`top_logprobs` needs `logprobs`) are in the words of the manual alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from oxlo.wire.chat import MAX_METADATA
@@ -40,6 +40,7 @@ def _object(**properties: Json) -> Json:
 
 _NULL: Json = {"type": "null"}
 _TEXT: Json = {"type": "string", "minLength": 1}
+_FILE: Json = {"type": "string", "format": "binary"}
 _TOKENS = _some({"type": "integer", "minimum": 0, "maximum": (1 << 31) - 1})
 _TOOL = _object(type={"const": "function"}, function=_ref(Function))
 _NAMED = _object(name={"type": "string"})
@@ -87,13 +88,31 @@ BOUNDS: Mapping[str, Mapping[str, Json]] = {
         "logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_LOGPROBS},
         "best_of": {"type": ["integer", "null"], "minimum": 1},
     },
-    "SpeechRequest": {"input": _TEXT},
+    "SpeechRequest": {"input": {"type": "string", "pattern": r"\S"}},
+    "TranscriptionRequest": {"file": _FILE},
+    "TranslationRequest": {"file": _FILE},
     "ImageRequest": {"prompt": _TEXT},
     "EditRequest": {"prompt": _TEXT},
     "EmbeddingRequest": {
         "input": _either(_TEXT, _some(_TEXT, MAX_ITEMS), _TOKENS, _some(_TOKENS, MAX_ITEMS)),
     },
 }  # fmt: skip
+
+
+def _where(roles: Collection[str], **properties: Json) -> Json:
+    """What messages of some roles have to say."""
+    of_role = {"properties": {"role": {"enum": list(roles)}}}
+    return {"if": of_role, "then": {"properties": properties, "required": list(properties)}}
+
+
+#: By type: what its fields have to be together.
+RULES: Mapping[str, list[Json]] = {
+    "Message": [
+        _where(("system", "developer", "user", "tool"), content={"type": ["string", "array"]}),
+        _where(("tool",), tool_call_id=_TEXT),
+        _where(("function",), name=_TEXT),
+    ]
+}
 
 
 def bounded(kind: str, name: str, field: Json) -> Json:

@@ -14,8 +14,10 @@ from oxlo.catalogue import Parameter as Published
 from oxlo.catalogue.abilities import shared
 from oxlo.errors import ApiError
 from oxlo.portal.openapi import replies
-from oxlo.portal.openapi.bounds import BESIDE, bounded
+from oxlo.portal.openapi.bounds import BESIDE, RULES, bounded
 from oxlo.portal.openapi.operations import HEADERS, MEANINGS, OPERATIONS, TAGS, Operation, Parameter
+from oxlo.wire.ranges import ANY, CLAMPED
+from oxlo.wire.speech import MEDIA_TYPES
 
 Json = dict[str, Any]
 #: (slug) -> the Markdown of a page; "" where there is none.
@@ -23,6 +25,7 @@ Read = Callable[[str], str]
 
 _REF = "#/components/schemas/{name}"
 _BLOCK = re.compile(r"```json\n(.*?)```", re.DOTALL)
+_EVENTS = "text/event-stream"
 #: Statuses that any call may end with.
 _STATUSES = (400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504)
 #: And calls of an engine: another body under an Idempotency-Key that was used.
@@ -113,15 +116,15 @@ def _content(op: Operation) -> Json:
 
 def _reply(op: Operation, read: Read) -> Json:
     if op.reply is bytes:
-        binary = {"schema": {"type": "string", "contentMediaType": "audio/mpeg"}}
-        return {"description": "The audio.", "content": {"audio/mpeg": binary}}
+        content: Json = {kind: {} for kind in sorted({*MEDIA_TYPES.values(), _EVENTS})}
+        return {"description": "The audio, in the format that was asked for.", "content": content}
     media: Json = {"schema": {"$ref": _REF.format(name=op.reply.__name__)}}
     shown = example(op, read)
     if shown is not None:
         media["example"] = shown
     content = {"application/json": media}
     if op.body is not None and "stream" in op.body.__struct_fields__:
-        content["text/event-stream"] = {"schema": {"type": "string"}}
+        content[_EVENTS] = {}  # OpenAPI 3.1 has no schema for one event
     return {"description": first_line(op.reply), "content": content}
 
 
@@ -157,7 +160,7 @@ def _enrich(schema: Json, known: Mapping[str, Published]) -> None:
         if parameter.default is not None:
             field["default"] = parameter.default
         if parameter.type in ("int", "float"):
-            field |= _range(parameter)
+            field |= _range(name, parameter)
 
 
 def _other(parameter: Published, field: Json) -> bool:
@@ -166,8 +169,11 @@ def _other(parameter: Published, field: Json) -> bool:
     return parameter.type == "bool" and "boolean" not in types
 
 
-def _range(parameter: Published) -> Json:
-    bounds = {"minimum": parameter.min, "maximum": parameter.max}
+def _range(name: str, parameter: Published) -> Json:
+    """What is refused beyond: what a model publishes may be less than what is taken."""
+    if name in ANY:
+        return {}
+    bounds = {"minimum": parameter.min, "maximum": None if name in CLAMPED else parameter.max}
     return {
         name: int(value) if value == int(value) else value
         for name, value in bounds.items()
@@ -187,7 +193,7 @@ def _plain(kind: str, schema: Json) -> Json:
         }
         if not made.get("required"):
             made.pop("required", None)
-    return made
+    return made | ({"allOf": RULES[kind]} if kind in RULES else {})
 
 
 def _field(schema: Json) -> Json:

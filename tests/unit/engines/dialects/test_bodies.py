@@ -185,12 +185,17 @@ def test_log_probabilities_without_alternatives(talk: Any) -> None:
 
 
 def test_refusals_are_told_as_text(talk: Any) -> None:
-    """llama.cpp knows no part that is a refusal: what was said stays in the conversation."""
-    refused = {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}
+    """llama.cpp knows no refusal: what was said stays in the conversation."""
+    part = {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]}
+    alone = {"role": "assistant", "content": None, "refusal": "Never."}
     asked = {"role": "user", "content": [{"type": "text", "text": "Why?"}]}
-    first, second = talk("llamacpp", messages=[refused, asked]).sent["messages"]
-    assert first == {"role": "assistant", "content": [{"type": "text", "text": "No."}]}
-    assert second == asked
+    assert talk("llamacpp", messages=[part, alone, asked]).sent["messages"] == [
+        {"role": "assistant", "content": [{"type": "text", "text": "No."}]},
+        {"role": "assistant", "content": "Never."},
+        asked,
+    ]
+    (only,) = talk("llamacpp", messages=[alone]).sent["messages"]
+    assert only["content"] == "Never."
 
 
 def test_a_seed_finds_no_cache(talk: Any) -> None:
