@@ -27,6 +27,8 @@ from oxlo.wire.detection import DetectRequest
 from oxlo.wire.embeddings import EmbeddingRequest
 from oxlo.wire.shapes.chat import ChatFields
 from oxlo.wire.shapes.completions import CompletionFields
+from oxlo.wire.speech import SpeechRequest
+from oxlo.wire.transcription import TranscriptionRequest
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -130,7 +132,12 @@ def loaded(name: str) -> ModuleType:
 
 
 @pytest.mark.parametrize(
-    ("name", "target"), [("settings_doc", "configuration.md"), ("models_doc", "models.md")]
+    ("name", "target"),
+    [
+        ("settings_doc", "configuration.md"),
+        ("models_doc", "models.md"),
+        ("parameters_doc", "api/parameters.md"),
+    ],
 )
 def test_tables_are_fresh(name: str, target: str) -> None:
     """Pages with tables made by a script are what the script would write."""
@@ -196,11 +203,16 @@ def test_exact_codes() -> None:
         ("completions.md", "smollm2-135m", CompletionFields),
         ("detection.md", "yolov11", DetectRequest),
         ("embeddings.md", "minilm-l6", EmbeddingRequest),
+        ("speech.md", "kokoro-82m", SpeechRequest),
+        ("transcription.md", "whisper-base", TranscriptionRequest),
     ],
 )
 def test_parameters(page: str, model: str, request_type: type[msgspec.Struct]) -> None:
     """Each field of a request has a row, with the catalogue's range and default."""
-    listed = {row[0]: (row[2], row[3]) for row in rows(DOCS / "api" / page, "parameter")}
+    listed = {
+        row[0].removesuffix("[]"): (row[2], row[3])
+        for row in rows(DOCS / "api" / page, "parameter")
+    }
     refused = {row[0] for row in rows(DOCS / "api" / page, "refused")}
     assert set(listed) <= set(request_type.__struct_fields__) <= listed.keys() | refused
     for name, parameter in parameters(load().resolve(model)).items():

@@ -31,6 +31,20 @@ async def llms_full(request: Request) -> Response:
     return _text("\n".join(parts))
 
 
+async def ai(request: Request) -> Response:
+    """What programs that look at `/.well-known/` are told: the opening, and what to read next."""
+    site = Site.of(request)
+    base = site.settings.base_url
+    onward = [
+        f"- Contents: {base}/llms.txt",
+        f"- Everything in one text: {base}/llms-full.txt",
+        f"- Documentation: {base}/docs",
+        f"- Prices and limits: {base}/pricing",
+        f"- Models: {base}/models",
+    ]
+    return _text("\n".join([*_opening(site)[:-1], *onward]) + "\n")
+
+
 async def robots(request: Request) -> Response:
     """Which pages are for search engines."""
     base = Site.of(request).settings.base_url

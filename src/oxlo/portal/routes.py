@@ -58,6 +58,7 @@ def routes() -> list[BaseRoute]:
         Route("/openapi.json", openapi.raw),
         Route("/llms.txt", machines.llms),
         Route("/llms-full.txt", machines.llms_full),
+        Route("/.well-known/ai.txt", machines.ai),
         Route("/robots.txt", machines.robots),
         Route("/sitemap.xml", machines.sitemap),
         Route(f"{assets.PATH}{{name}}", _static),

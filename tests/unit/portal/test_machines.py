@@ -31,6 +31,15 @@ async def test_llms_full_has_it_all(browser: httpx2.AsyncClient) -> None:
         assert words in text
 
 
+async def test_ai_txt_leads_on(browser: httpx2.AsyncClient) -> None:
+    """What stands below /.well-known says what this is, and every address in it answers."""
+    text = (await browser.get("/.well-known/ai.txt")).text
+    assert text.startswith("# Oxlo\n\n> ")
+    for link in re.findall(rf"{BASE}(\S+)", text):
+        if link not in ("/v1", "/status.json"):  # these are not the portal's
+            assert (await browser.get(link)).status_code == 200, link
+
+
 async def test_site_map_names_public_pages(
     browser: httpx2.AsyncClient, crawled: Mapping[str, httpx2.Response]
 ) -> None:

@@ -8,6 +8,7 @@ from tests.unit.portal.conftest import replica, serve
 
 from oxlo.fleet.registry import ReplicaState
 from oxlo.portal.manual.library import Library
+from oxlo.portal.manual.pages import _MOVED
 from oxlo.portal.manual.rendering import Section, anchor, render
 from oxlo.portal.manual.search import Index
 from oxlo.portal.manual.shelf import Shelf
@@ -28,6 +29,14 @@ def test_every_file_is_a_page() -> None:
     listed = {slug for _, pages in library.sections for slug, _ in pages}
     assert {"quickstart", "authentication", "migration", "integrations", "api/chat"} <= listed
     assert not [slug for slug in listed if slug not in library.pages]
+
+
+@pytest.mark.parametrize("slug", [*_MOVED, "api/parameters", "quickstart", "authentication"])
+async def test_pages_of_the_public_documentation(browser: httpx2.AsyncClient, slug: str) -> None:
+    """Each page that the hosted product's documentation has leads to ours on the same thing."""
+    answer = await browser.get(f"/docs/{slug}", follow_redirects=True)
+    assert answer.status_code == 200
+    assert answer.url.path.strip("/") == f"docs/{_MOVED.get(slug, slug)}".strip("/")
 
 
 def test_pages_have_this_installations_address() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from oxlo.catalogue.abilities import shared
 from oxlo.control import requests
 from oxlo.control.usage import grouping
 from oxlo.errors import BadRequest, Conflict
@@ -216,6 +217,33 @@ def test_fields_have_the_catalogues_words() -> None:
     assert (field["minimum"], field["maximum"], field["default"]) == (0, 2, 0.7)
     assert field["type"] == ["number", "null"]
     assert field["description"]
+
+
+#: Fields of another kind than the parameter of that name; a seed is published where it matters.
+_OWN = {("CompletionFields", "logprobs"), ("ChatFields", "seed"), ("CompletionFields", "seed")}
+
+
+@pytest.mark.parametrize("op", POSTS, ids=name)
+def test_what_is_published_is_described(op: Operation) -> None:
+    """`/parameters` and the description tell the same default, range and choices of each field."""
+    kind = op.body.__name__
+    for each, published in shared(op.abilities).items():
+        if each not in fields(kind) or (kind, each) in _OWN:
+            continue
+        said = fields(kind)[each]
+        assert said.get("default") == published.default, each
+        if published.type in ("int", "float"):
+            assert (said["minimum"], said["maximum"]) == (published.min, published.max), each
+        if published.choices:
+            chosen = {c for one in said.get("anyOf", [said]) for c in one.get("enum", ())}
+            assert chosen - {None} == set(published.choices), each
+
+
+@pytest.mark.parametrize("op", POSTS, ids=name)
+def test_what_is_described_is_in_the_manual(op: Operation) -> None:
+    """Every field of a request stands on the page about it."""
+    words = set(re.findall(r"`(\w+)(?:\[\])?[^`]*`", read(op.page)))
+    assert fields(op.body.__name__).keys() <= words
 
 
 def test_defaults_have_the_fields_type() -> None:

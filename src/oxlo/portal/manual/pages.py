@@ -14,6 +14,20 @@ from oxlo.portal.manual.shelf import PICTURES
 from oxlo.portal.pages import wants_part
 from oxlo.portal.site import Site
 
+#: Where the public documentation of the hosted product has what stands here.
+_MOVED = {
+    "capabilities": "",
+    "capabilities/text-generation": "api/chat",
+    "capabilities/vision": "api/vision",
+    "capabilities/vision-models": "api/vision",
+    "capabilities/image-generation": "api/images",
+    "capabilities/embeddings": "api/embeddings",
+    "capabilities/speech-to-text": "api/transcription",
+    "capabilities/text-to-speech": "api/speech",
+    "capabilities/object-detection": "api/detection",
+    "index": "",
+}
+
 
 async def page(request: Request) -> Response:
     """A page as HTML, `.md` as it was written, a picture as it is. Raises NotFound."""
@@ -23,8 +37,8 @@ async def page(request: Request) -> Response:
         return FileResponse(site.manual.picture(name), media_type=PICTURES[suffix])
     if suffix == ".md":
         return _markdown(site, name.removesuffix(".md"))
-    if name == "index":
-        return RedirectResponse("/docs", 308)
+    if name in _MOVED:
+        return RedirectResponse(f"/docs/{_MOVED[name]}".rstrip("/"), 308)
     return _page(request, site, name)
 
 

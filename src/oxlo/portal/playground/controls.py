@@ -12,6 +12,7 @@ from oxlo.catalogue.parameters import describe
 _ELSEWHERE = {
     "chat": {"stream", "stream_options", "n", "tools", "response_format", "max_completion_tokens"},
     "images": {"response_format", "stream", "partial_images"},
+    "speech": {"stream_format"},
     "transcription": {"stream", "timestamp_granularities"},
     "embeddings": {"encoding_format"},
     "detection": {"annotated"},
