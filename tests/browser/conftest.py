@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.scenario.served import Platform
 
 from oxlo.control import context, public
 from oxlo.fleet import registry
@@ -65,6 +66,13 @@ def signed_up(chromium: Browser, port: int, **how: Any) -> Iterator[Page]:
     page.wait_for_url("**/dashboard*")
     yield page
     context.close()
+
+
+@pytest.fixture(scope="module")
+def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
+    """The page of somebody who has signed up at the module's platform."""
+    with signed_up(chromium, platform.port) as page:
+        yield page
 
 
 class Installation(threading.Thread):

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 from tests import remote
-from tests.browser.conftest import beside, signed_up
+from tests.browser.conftest import beside
 from tests.browser.test_playground import WAIT, open_pane
 from tests.scenario.served import Platform
 
@@ -44,13 +44,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory, engine: EngineDouble) -> 
         yield platform
     finally:
         platform.close()
-
-
-@pytest.fixture(scope="module")
-def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
-    """Somebody who has signed up."""
-    with signed_up(chromium, platform.port) as page:
-        yield page
 
 
 def _chats(engine: EngineDouble) -> list[dict[str, Any]]:

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
-from tests.browser.conftest import signed_up
+from playwright.sync_api import Page
 from tests.browser.test_playground import WAIT, open_pane
 from tests.conftest import cache, fetched
 from tests.scenario.served import Platform
@@ -27,13 +26,6 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         yield platform
     finally:
         platform.close()
-
-
-@pytest.fixture(scope="module")
-def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
-    """Somebody who has signed up."""
-    with signed_up(chromium, platform.port) as page:
-        yield page
 
 
 def sent(page: Page) -> str:

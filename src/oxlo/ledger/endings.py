@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import hiredis
 
+from oxlo.ledger.slots import Asked
+from oxlo.ledger.wording import Wording
+
 if TYPE_CHECKING:
     from oxlo.valkey.client import Client
 
@@ -37,15 +40,40 @@ class Ending:
 class Endings:
     """The settlements that Valkey has not confirmed."""
 
-    def __init__(self, client: "Client", failed: Callable[[Any], None]) -> None:
+    def __init__(self, client: "Client", wording: Wording, failed: Callable[[Any], None]) -> None:
         """`failed` is told of what Valkey refuses."""
         self._client = client
+        self._wording = wording
         self._failed = failed
         self.unsettled: dict[str, Ending] = {}
         self._refused: list[Ending] = []
 
-    def send(self, call: str, words: bytes) -> None:
-        """Tell Valkey in this turn of the loop, or when it is back."""
+    def end(
+        self,
+        call: str,
+        account: str,
+        charge: bytes = b"",
+        *,
+        counted: bool = False,
+        minute_counted: bool = False,
+        refund: bool = False,
+        now: float = 0.0,
+        slot: Asked | None = None,
+    ) -> None:
+        """Tell Valkey in this turn of the loop, or when it is back.
+
+        Without a `charge`, whatever was done for the call is undone.
+        """
+        words = self._wording.settle(
+            call,
+            account,
+            charge,
+            counted=counted,
+            minute_counted=minute_counted,
+            refund=refund,
+            now=now,
+            slot=slot,
+        )
         ending = self.unsettled[call] = Ending(self, call, words)
         if len(self.unsettled) > _MOST:
             del self.unsettled[next(iter(self.unsettled))]

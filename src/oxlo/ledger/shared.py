@@ -95,7 +95,7 @@ class SharedLedger(AskedLedger):
             timeout=timeout,
         )
         self.lines = Lines(self, self.client, self.wording, self.known)
-        self.endings = Endings(self.client, self._failed)
+        self.endings = Endings(self.client, self.wording, self._failed)
 
     # Reservations.
 
@@ -132,7 +132,7 @@ class SharedLedger(AskedLedger):
         """What reserve.lua says, and take.lua behind it."""
         if not isinstance(said, list):
             self._failed(said)
-            self._forget(asking.call, asking.account)
+            self.endings.end(asking.call, asking.account)
             self._leave_slot(asking)
             self._go_without(asking)
             return
@@ -198,19 +198,15 @@ class SharedLedger(AskedLedger):
     def forsake(self, asking: Asking) -> None:
         """A call waits no longer; what it was given meanwhile is given back."""
         self.lines.asking.pop(asking.call, None)
-        self._forget(asking.call, asking.account)
+        self.endings.end(asking.call, asking.account)
         if asking.slot is not None:
             asking.slot.release()
 
     def waited_in_vain(self, asking: Asking) -> None:
         """A call stood in line for as long as its plan allows."""
-        self._forget(asking.call, asking.account)
+        self.endings.end(asking.call, asking.account)
         known = self.known.of(asking.account)
         asking.end(known.refusal(scripts.LINE_FULL, asking.plan, asking.deadline))
-
-    def _forget(self, call: str, account: str) -> None:
-        """Undo what may have been done for a call whose charge is not known here."""
-        self._end(call, account, b"", counted=False, minute_counted=False)
 
     # Ends.
 
@@ -260,7 +256,7 @@ class SharedLedger(AskedLedger):
         slot = None if self.slots is None else self.slots.asked.get(reservation.call)
         if slot is not None and not slot.replica:
             slot = None  # it waits for one, which is left apart
-        self._end(
+        self.endings.end(
             reservation.call,
             reservation.account,
             reservation.charge,
@@ -277,7 +273,7 @@ class SharedLedger(AskedLedger):
         """End a call that was admitted from memory; what counts of it is charged to Valkey too."""
         self._outage.settle(lease, counted=counted, minute_counted=minute_counted, now=now)
         if counted or minute_counted:
-            self._end(
+            self.endings.end(
                 f"local-{secrets.token_hex(8)}",
                 lease.account,
                 b"%d %d local" % (lease.day, lease.minute),
@@ -285,30 +281,6 @@ class SharedLedger(AskedLedger):
                 minute_counted=minute_counted,
                 now=now,
             )
-
-    def _end(
-        self,
-        call: str,
-        account: str,
-        charge: bytes,
-        *,
-        counted: bool,
-        minute_counted: bool,
-        refund: bool = False,
-        now: float = 0.0,
-        slot: Asked | None = None,
-    ) -> None:
-        words = self.wording.settle(
-            call,
-            account,
-            charge,
-            counted=counted,
-            minute_counted=minute_counted,
-            refund=refund,
-            now=now,
-            slot=slot,
-        )
-        self.endings.send(call, words)
 
     def may_refund_abandoned(self, reservation: Reservation, now: float) -> bool:
         """As `Ledger` says; two gateways at once may give one refund more."""
@@ -419,15 +391,18 @@ class SharedLedger(AskedLedger):
             self.client.send(words, unheard)
 
     def _message(self, channel: bytes, text: bytes) -> None:
-        """A lease came free for a call of ours, or a window is used up: `ACCOUNT CALL CODE ...`."""
+        """Something of accounts and keys, of slots, or of a call in line."""
         if channel == _CHANGES.encode():
             if self.on_change is not None:
                 self.on_change(int(text))
-            return
-        if channel.startswith(b"oxlo:slots:"):
+        elif channel.startswith(b"oxlo:slots:"):
             if self.slots is not None:
                 self.slots.message(text)
-            return
+        else:
+            self._heard(text)
+
+    def _heard(self, text: bytes) -> None:
+        """A lease came free for a call of ours, or a window is used up: `ACCOUNT CALL CODE ...`."""
         words = text.split()
         account, call = words[0].decode(), words[1].decode()
         said = [word if place == 9 else int(word) for place, word in enumerate(words[2:], 2)]
@@ -436,7 +411,7 @@ class SharedLedger(AskedLedger):
         if asking is not None:
             self._said(asking, int(words[2]), known)
         else:  # it left, or is of an earlier run: what it was given is given back
-            self._forget(call, account)
+            self.endings.end(call, account)
 
     def tick(self, now: float) -> None:
         """Twice a second: whatever depends on the passing of time."""
@@ -463,7 +438,7 @@ class SharedLedger(AskedLedger):
     def restore(self, counts: Iterable[AccountCounts], ended: Iterable[Settled] = ()) -> None:
         """Settle what an earlier run may not have told Valkey of."""
         for record in ended:
-            self._end(
+            self.endings.end(
                 record.id,
                 record.account,
                 b"",
