@@ -104,14 +104,16 @@ def test_program_is_the_call(page: Page, platform: Platform) -> None:
 
 
 def test_escape_stops(page: Page) -> None:
-    """What had come stays; the receipt says that the call was abandoned or ended."""
+    """What had come stays, the count of seconds goes; the receipt tells how the call ended."""
     open_pane(page, f"/playground?model={MODEL}")
     page.click("#clear")
     page.fill("#message", "Tell a very long story about a ship, a storm and a lighthouse.")
     page.locator("#message").press("Control+Enter")
     page.wait_for_selector(".turn[aria-busy] .said", timeout=WAIT)
+    page.locator("#elapsed", has_text=" s").wait_for()
     page.keyboard.press("Escape")
     page.get_by_text("Stopped.").wait_for()
+    expect(page.locator("#elapsed")).to_be_empty()
     page.locator(".receipt.known").wait_for(timeout=WAIT)
     assert page.locator("#send").is_enabled()
 

@@ -4,8 +4,10 @@ import { faultBox } from "./faults.js";
 
 const send = () => document.querySelector("#send");
 const stop = () => document.querySelector("#stop");
+const elapsed = () => document.querySelector("#elapsed");
 
 let running;
+let ticking;
 
 export function isRunning() {
   return running !== undefined;
@@ -42,6 +44,16 @@ function show({ stopping }) {
   stop().hidden = false;
   if (here) next.focus();
   stop().hidden = !stopping;
+  clearInterval(ticking);
+  elapsed().textContent = "";
+  if (stopping) count(Date.now());
+}
+
+// How long it takes already: a wait without a sign is longer.
+function count(begun) {
+  ticking = setInterval(() => {
+    elapsed().textContent = `${Math.round((Date.now() - begun) / 1000)} s`;
+  }, 1000);
 }
 
 function asFault(error) {
