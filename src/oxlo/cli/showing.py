@@ -40,8 +40,13 @@ def _state(model: Model, variant: Variant | None, stock: Stock) -> str:
     return "here"
 
 
+#: What can be called soonest comes first.
+_STATES = ("here", "elsewhere", "not fetched", "to be supplied", "not for this machine")
+
+
 def table(listed: Sequence[dict[str, Any]]) -> str:
-    """Summaries as a table."""
+    """Summaries as a table: what is here first, what this machine cannot run last."""
+    listed = sorted(listed, key=lambda model: (_STATES.index(model["state"]), model["id"]))
     rows = [("ID", "CATEGORY", "TIER", "CONTEXT", "RUNS ON", "SIZE", "WEIGHTS")]
     rows += [
         (

@@ -1,0 +1,22 @@
+"""Models as the command line lists them."""
+
+from oxlo.cli import showing
+
+
+def _summary(name: str, state: str) -> dict[str, object]:
+    entry = {"id": name, "category": "chat", "tier": "free", "context_length": 8192}
+    return entry | {"hardware": "cpu", "bytes": 98_362_432, "state": state}
+
+
+def test_what_is_here_comes_first() -> None:
+    """Then what can be fetched, then what this machine cannot run; each by name."""
+    states = {
+        "a": "not for this machine",
+        "b": "not fetched",
+        "d": "here",
+        "c": "here",
+        "e": "elsewhere",
+        "f": "to be supplied",
+    }
+    rows = showing.table([_summary(name, state) for name, state in states.items()]).splitlines()
+    assert [row.split()[0] for row in rows[1:]] == ["c", "d", "e", "b", "f", "a"]
