@@ -93,5 +93,5 @@ def _action(request: Request, plan: Plan) -> tuple[str, str]:
         asked = not Site.of(request).settings.stripe_key
         return (f"/dashboard/billing?plan={plan.id}", f"Ask for {plan.name}") if asked else ("", "")
     if plan.price_usd == 0:
-        return ("/dashboard", "Open the dashboard") if known else ("/signup", "Sign up")
+        return ("/dashboard", "Dashboard") if known else ("/signup", "Sign up")
     return f"/pricing?plan={plan.id}&auto_checkout=true", f"Choose {plan.name}"

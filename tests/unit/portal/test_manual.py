@@ -157,6 +157,13 @@ async def test_where_a_page_stands(browser: httpx2.AsyncClient) -> None:
     assert 'rel="next"' not in (await browser.get("/docs/decisions/0001-record-decisions")).text
 
 
+async def test_reference_shows_code_as_code(browser: httpx2.AsyncClient) -> None:
+    """What a description has between backticks is code, and the backticks are gone."""
+    page = (await browser.get("/docs/api-reference")).text
+    assert "Who may answer when <code>model</code> cannot" in page
+    assert "`" not in page
+
+
 async def test_search_page(browser: httpx2.AsyncClient) -> None:
     """The search works as a form, and as a part for htmx."""
     whole = await browser.get("/docs/search", params={"q": "daily_limit_exceeded"})

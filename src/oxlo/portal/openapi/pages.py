@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import msgspec
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -91,7 +92,7 @@ def _curl(base: str, op: Operation) -> str:
     return " \\\n  ".join(lines)
 
 
-def _fields(whole: Json, op: Operation) -> list[tuple[str, str, bool, str, str, str]]:
+def _fields(whole: Json, op: Operation) -> list[tuple[str, str, bool, str, str, Markup]]:
     """Name, type, whether it is required, range, default and meaning of each field."""
     schema = whole["components"]["schemas"][op.body.__name__]
     required = schema.get("required", [])
@@ -102,10 +103,20 @@ def _fields(whole: Json, op: Operation) -> list[tuple[str, str, bool, str, str, 
             name in required,
             span(field),
             default(field),
-            field.get("description", ""),
+            _coded(field.get("description", "")),
         )
         for name, field in schema["properties"].items()
     ]
+
+
+def _coded(text: str) -> Markup:
+    """A description, where what stands between backticks is code."""
+    parts = text.split("`")
+    shown = [
+        Markup("<code>{}</code>").format(one) if place % 2 else one
+        for place, one in enumerate(parts)
+    ]
+    return Markup("").join(shown)
 
 
 def kind(field: Json) -> str:
