@@ -29,6 +29,22 @@ async def _favicon(request: Request) -> Response:
     return RedirectResponse(Site.of(request).assets.url("favicon.svg"), 302)
 
 
+#: Addresses that the hosted product's site has, and where the same is told here.
+_MOVED = {
+    "/privacy-policy": "/docs/privacy",
+    "/data-processing-agreement": "/docs/privacy#what-only-the-operator-can-promise",
+    "/term-of-use": "/docs/privacy#what-only-the-operator-can-promise",
+    "/vs/together-ai": "/docs/migration#from-together-ai",
+    "/vs/fireworks": "/docs/migration#from-fireworks",
+    "/vs/openrouter": "/docs/migration#from-openrouter",
+    "/vs": "/pricing#calculator",
+}
+
+
+async def _moved(request: Request) -> Response:
+    return RedirectResponse(_MOVED[request.url.path.rstrip("/")], 308)
+
+
 async def _theme(request: Request) -> Response:
     """Turn light to dark and back: the switch for browsers without scripts."""
     back = forms.text(await forms.fields(request), "next")
@@ -63,6 +79,7 @@ def routes() -> list[BaseRoute]:
         Route("/sitemap.xml", machines.sitemap),
         Route(f"{assets.PATH}{{name}}", _static),
         Route("/favicon.ico", _favicon),
+        *(Route(path, _moved) for path in _MOVED),
         Route("/theme", _theme, methods=["POST"]),
         *entry.routes(),
         *dashboard.routes(),

@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from tests.unit.portal.markup import Markup
 
+from oxlo.portal.routes import _MOVED
 from oxlo.portal.security import policy
 
 Pages = Mapping[str, httpx2.Response]
@@ -42,6 +43,16 @@ def test_anchors_are_there(crawled: Pages, pages: dict[str, Markup]) -> None:
             if anchor and there and not any(g.get("id") == anchor for _, g in there.elements):
                 missing.add((address, link))
     assert missing == set()
+
+
+@pytest.mark.parametrize(("address", "leads"), _MOVED.items())
+async def test_addresses_of_the_hosted_site(
+    browser: httpx2.AsyncClient, pages: dict[str, Markup], address: str, leads: str
+) -> None:
+    """They lead to a part of a page that is here."""
+    assert (await browser.get(address)).headers["location"] == leads
+    page, _, anchor = leads.partition("#")
+    assert not anchor or any(given.get("id") == anchor for _, given in pages[page].elements)
 
 
 def test_pages_are_well_formed(pages: dict[str, Markup]) -> None:
