@@ -68,7 +68,7 @@ def findings() -> Iterator[Finding]:
     if settings.valkey_address:
         yield asyncio.run(services.shared_limits(settings))
     yield checks.clock(time.time(), checks.newest(settings.journal_dir))
-    yield checks.open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+    yield checks.open_files(resource.getrlimit(resource.RLIMIT_NOFILE)[1])
 
 
 def survey() -> Iterator[str]:

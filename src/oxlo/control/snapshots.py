@@ -153,6 +153,8 @@ _HELP = {
     "oxlo_call_seconds": "Time from a call's arrival to its end.",
     "oxlo_calls_running": "Calls under way.",
     "oxlo_connections": "Open client connections.",
+    "oxlo_connections_most": "How many may be open: from there on idle ones are closed.",
+    "oxlo_connections_crowded_total": "Connections closed or refused to make room for others.",
     "oxlo_body_memory_free_bytes": "Memory left for request bodies.",
     "oxlo_queue_length": "Calls that wait for a slot, by model.",
     "oxlo_slots": "Slots of a replica.",

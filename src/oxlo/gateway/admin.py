@@ -37,7 +37,7 @@ def snapshot(gateway: Gateway) -> dict[str, Any]:
     return {
         "gateway": gateway.name,
         "started": gateway.started_at,
-        "counters": gateway.metrics.counters() + _journal(gateway) + _limits(gateway) + _spent(),
+        "counters": gateway.metrics.counters() + _journal(gateway) + _others(gateway) + _spent(),
         "gauges": _gauges(gateway) + _held(),
         "histograms": gateway.metrics.histograms(),
     }
@@ -53,8 +53,11 @@ def _journal(gateway: Gateway) -> list[list[Any]]:
     ]
 
 
-def _limits(gateway: Gateway) -> list[list[Any]]:
-    return [["oxlo_limits_store_failures_total", {}, gateway.ledger.health()[1]]]
+def _others(gateway: Gateway) -> list[list[Any]]:
+    return [
+        ["oxlo_limits_store_failures_total", {}, gateway.ledger.health()[1]],
+        ["oxlo_connections_crowded_total", {}, gateway.server.crowded],
+    ]
 
 
 def _spent() -> list[list[Any]]:
@@ -76,6 +79,7 @@ def _gauges(gateway: Gateway) -> list[list[Any]]:
     gauges: list[list[Any]] = [
         ["oxlo_calls_running", {}, len(gateway.calls)],
         ["oxlo_connections", {}, len(gateway.server.connections)],
+        ["oxlo_connections_most", {}, gateway.server.most],
         ["oxlo_body_memory_free_bytes", {}, gateway.server.budget.free],
         ["oxlo_journal_writable", {}, int(not gateway.journal.failing)],
         ["oxlo_limits_store_up", {}, int(gateway.ledger.health()[0])],

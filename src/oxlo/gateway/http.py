@@ -17,6 +17,7 @@ from oxlo.errors import (
     BadRequest,
     HeadersTooLarge,
     InternalError,
+    Overloaded,
     RequestTimedOut,
 )
 from oxlo.gateway.body import SPOOL_ABOVE
@@ -65,7 +66,8 @@ class Connection(Served):
         address = transport.get_extra_info("peername")
         self.peer = address[0] if isinstance(address, tuple) and address else ""
         self.deadline = self.server.now() + self.server.limits.head_timeout
-        self.server.connections.add(self)
+        if not self.server.has_room(self):
+            self._refuse(Overloaded("Too many connections are open just now.", retry_after=5))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client left, or we closed."""
@@ -195,6 +197,8 @@ class Connection(Served):
             return HeadersTooLarge()
         if self._two_hosts or (b"host" not in headers and not exchange.http10):
             return _not_http("it needs one Host header")  # RFC 9112, section 3.2
+        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            return _not_http("bodies come whole or chunked, in no other transfer coding")
         return None
 
     def on_body(self, data: bytes) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import gc
+import resource
 import signal
 import ssl
+import sys
 from pathlib import Path
 
 import structlog
@@ -23,6 +25,9 @@ BACKLOG = 4096
 #: A proxy that uses a connection at least this often loses no call to our end.
 LAST_CALLS_SECONDS = 1.0
 SWEEP_SECONDS = 0.5
+#: For journal, sockets, other processes, and files of calls; each other connection may have a call,
+#: which has a second connection to an engine.
+SPARE_DESCRIPTORS = 48
 #: So many more than before may live until the collector looks at them: those of some 500 calls.
 YOUNG_OBJECTS = 20_000
 
@@ -42,6 +47,7 @@ async def _serve(settings: Settings, name: str, *, with_parent: bool, share_port
     gateway.recover()
     gateway.journal.begin()
     await gateway.connect()
+    gateway.server.most = (_descriptors() - SPARE_DESCRIPTORS) // 2
     stop = _stop_event(loop, with_parent=with_parent)
     gateway.start_draining = stop.set
     listeners = await _listen(gateway, settings, share_port=share_port)
@@ -67,6 +73,18 @@ async def _last_calls(gateway: Gateway) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_CALLS_SECONDS):
             await gateway.server.empty.wait()
+
+
+def _descriptors() -> int:
+    """How many this process may have: all that the hard limit allows. Low defaults are for select.
+
+    macOS allows more than it gives; there the soft limit stays.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if sys.platform == "darwin" or soft == hard:
+        return soft
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
 
 
 def _stop_event(loop: asyncio.AbstractEventLoop, *, with_parent: bool) -> asyncio.Event:

@@ -4,8 +4,16 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+import structlog
+
 from oxlo.gateway.body import Budget
 from oxlo.gateway.exchange import Exchange, Handler, Link
+
+log = structlog.get_logger()
+
+NO_LIMIT = 1 << 62
+#: Seconds between two words about too many connections.
+CROWDED_SECONDS = 60.0
 
 
 class Application(Protocol):
@@ -66,10 +74,38 @@ class Server:
         #: Gives an exchange its id; the application's business, needed for malformed requests too.
         self.name_exchange = name_exchange
         self.connections: set[Served] = set()
+        #: How many may be open at a time, and how many were closed because that was reached.
+        self.most = NO_LIMIT
+        self.crowded = 0
+        self._said_crowded = -CROWDED_SECONDS
         #: From now on each reply is the last of its connection.
         self.parting = False
         #: Set when parting has left no connection.
         self.empty = asyncio.Event()
+
+    def has_room(self, connection: Served) -> bool:
+        """Take in a new connection, for which those that were idle the longest have to go.
+
+        False when it has to go itself: no other is idle.
+        """
+        self.connections.add(connection)
+        if len(self.connections) <= self.most:
+            return True
+        idle = sorted(
+            (c for c in self.connections if c.idle and c is not connection),
+            key=lambda c: c.deadline,
+        )
+        leaving = idle[: max(1, self.most // 16)]  # many: the next ones need not look
+        for each in leaving:
+            each.close_when_idle()
+        self._crowd(max(1, len(leaving)))
+        return bool(leaving)
+
+    def _crowd(self, closed: int) -> None:
+        self.crowded += closed
+        if self.now() - self._said_crowded >= CROWDED_SECONDS:
+            self._said_crowded = self.now()
+            log.warning("connections.crowded", most=self.most, closed=self.crowded)
 
     def left(self, connection: Served) -> None:
         """A connection has ended."""

@@ -231,3 +231,40 @@ async def test_small_pieces_are_joined(tmp_path: Path) -> None:
     assert len(body._chunks) <= 2
     assert body.read() == b"".join(b"%02d" % (n % 100) for n in range(50_000))
     body.release()
+
+
+async def test_crowds_cost_the_idle(served: Served) -> None:
+    """More connections than there may be: those that were idle the longest go, calls stay."""
+    served.server.most, served.echo.hold = 3, True
+    busy, writer = await served.connect()
+    writer.write(post(b"slow"))
+    await until(lambda: served.echo.opened)
+    first, _ = await served.connect()
+    await until(lambda: len(served.server.connections) == 2)
+    served.clock.now += 1  # type: ignore[attr-defined]
+    for _ in range(2):
+        await served.connect()
+    assert await asyncio.wait_for(first.read(), 5) == b""
+    assert (len(served.server.connections), served.server.crowded) == (3, 1)
+    served.echo.opened[0].reply(200, b"", b"done")
+    assert b"done" in await asyncio.wait_for(busy.readuntil(b"done"), 5)
+
+
+async def test_crowds_of_calls_are_told(served: Served) -> None:
+    """When nobody is idle, who comes is told to come again, and holds nothing."""
+    served.server.most, served.echo.hold = 2, True
+    for number in range(2):
+        _, writer = await served.connect()
+        writer.write(post(b"slow"))
+        await until(lambda number=number: len(served.echo.opened) == number + 1)
+    said = await served.say(GET)
+    assert said.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nretry-after: 5\r\n" in said
+    assert b'"code":"overloaded"' in said
+    await until(lambda: len(served.server.connections) == 2)
+
+
+async def test_other_transfer_codings_are_refused(served: Served) -> None:
+    """A body in gzip within chunks is none that anything here would read as it was meant."""
+    said = await served.say(CHUNKED.replace(b"chunked", b"gzip, chunked") + b"\r\n0\r\n\r\n")
+    assert said.startswith(b"HTTP/1.1 400 ")
