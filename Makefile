@@ -21,7 +21,7 @@ ENGINES := $(VENV)/.full
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-built test-all torch check format bench lock clean
+.PHONY: help run test test-built test-all torch check format bench suites lock clean
 
 help:  ## Show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ format: $(VENV)/.dev  ## Format the code
 
 bench: $(VENV)/.built  ## Measure the gateway beside its peers (sets the peers up)
 	$(BIN)/python -m bench overhead
+
+suites: | $(BIN)/python  ## Run suites of others against OXLO_BASE_URL with OXLO_API_KEY
+	@$(BIN)/python -m scripts.suites $(SUITES)
 
 lock: $(VENV)/.dev  ## Lock the newest versions that are a week old
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/lock

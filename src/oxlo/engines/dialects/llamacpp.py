@@ -47,6 +47,8 @@ _LIST: Final = 0x5B
 _PARSER_WORDS = re.compile(
     r"^Unable to generate parser for this template\.\s*|^Automatic parser generation failed:\s*"
 )
+#: Fields that its errors are about, by a word that stands in them.
+_FIELDS = {"schema": "response_format", "invalid tokens": "prompt"}
 _input_tokens = counter(Count, lambda told: told.input_tokens)
 _token_count = counter(Tokens, lambda told: len(told.tokens))
 
@@ -118,7 +120,8 @@ class LlamaCpp:
         if type(error) is not BadRequest or isinstance(error, ContextLengthExceeded):
             return error
         message = _PARSER_WORDS.sub("", _PARSER_WORDS.sub("", error.message))
-        param = "response_format" if "schema" in message.lower() else error.param
+        words = message.lower()
+        param = next((name for word, name in _FIELDS.items() if word in words), error.param)
         return BadRequest(message, param=param, code=error.error_code)
 
 

@@ -67,11 +67,13 @@ def test_long_words() -> None:
 
 
 def test_llamacpp_names_the_field() -> None:
-    """llama.cpp's complaint about a schema names the field that held it."""
+    """llama.cpp's complaint about a schema, or about tokens, names the field that held it."""
     error = DIALECTS["llamacpp"].error(
         400, said(message="Unable to generate parser for this template. JSON schema: bad type")
     )
     assert (error.param, error.message) == ("response_format", "JSON schema: bad type")
+    error = DIALECTS["llamacpp"].error(400, said(message="Prompt contains invalid tokens"))
+    assert error.param == "prompt"
 
 
 def test_our_engines_words_stay() -> None:
