@@ -18,6 +18,7 @@ from oxlo.portal.openapi import replies
 from oxlo.portal.openapi.bounds import BOUNDS
 from oxlo.portal.openapi.document import document, example, problems
 from oxlo.portal.openapi.operations import HEADERS, OPERATIONS, Operation
+from oxlo.wire.ranges import ANY, CLAMPED
 
 LIBRARY = Library.here("https://ai.example.org")
 
@@ -225,7 +226,9 @@ _OWN = {("CompletionFields", "logprobs"), ("ChatFields", "seed"), ("CompletionFi
 
 @pytest.mark.parametrize("op", POSTS, ids=name)
 def test_what_is_published_is_described(op: Operation) -> None:
-    """`/parameters` and the description tell the same default, range and choices of each field."""
+    """`/parameters` and the description tell the same default and choices of each field, and the
+    same range where a value beyond it is refused.
+    """
     kind = op.body.__name__
     for each, published in shared(op.abilities).items():
         if each not in fields(kind) or (kind, each) in _OWN:
@@ -233,7 +236,9 @@ def test_what_is_published_is_described(op: Operation) -> None:
         said = fields(kind)[each]
         assert said.get("default") == published.default, each
         if published.type in ("int", "float"):
-            assert (said["minimum"], said["maximum"]) == (published.min, published.max), each
+            least, most = (None, None) if each in ANY else (published.min, published.max)
+            most = None if each in CLAMPED else most
+            assert (said.get("minimum"), said.get("maximum")) == (least, most), each
         if published.choices:
             chosen = {c for one in said.get("anyOf", [said]) for c in one.get("enum", ())}
             assert chosen - {None} == set(published.choices), each
