@@ -3,7 +3,8 @@ PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
 NODE    := tests/contract/node
-PIP     := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Modules are compiled as they are first imported: most never are.
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile
 SOURCES := pyproject.toml setup.py $(shell find src docs -type f ! -name '*.pyc')
 # What is developed is imported from src/; what `make run` serves is built and installed.
 SRC     := PYTHONPATH=$(CURDIR)/src
@@ -74,27 +75,27 @@ $(BIN)/python:
 
 $(VENV)/.run $(VENV)/.dev: $(VENV)/.%: requirements/%.txt | $(BIN)/python
 	@echo "Installing $< ..."
-	@$(PIP) install --require-hashes -r $<
+	@$(INSTALL) --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.torch: | $(BIN)/python
 	@$(BIN)/python -c 'import torch' 2>/dev/null || { \
 	  echo "Installing $(TORCH), which computes images: 200 MB if the package index that pip uses"; \
 	  echo "has builds for CPUs, else some gigabytes of CUDA on Linux. make TORCH=... takes another."; \
-	  $(PIP) install $(TORCH); }
+	  $(INSTALL) $(TORCH); }
 	@touch $@
 
 $(VENV)/.full: requirements/full.txt $(VENV)/.run $(VENV)/.torch
 	@echo "Installing $< (400 MB): images, speech, transcription and detection, too."
 	@echo "phonemizer and espeak-ng, which pronounce texts for kokoro, are under the GPL, version 3."
-	@$(PIP) install --require-hashes -r $<
+	@$(INSTALL) --require-hashes -r $<
 	@touch $@
 
 # Compiled where there is a C compiler, and plain Python where there is none.
 $(VENV)/.built: $(SOURCES) $(VENV)/.run
 	@echo "Building Oxlo (a minute where it is compiled) ..."
 	@rm -rf build
-	@$(PIP) install --no-deps --no-build-isolation --force-reinstall .
+	@$(INSTALL) --no-deps --no-build-isolation --force-reinstall .
 	@touch $@
 
 $(NODE)/node_modules/.stamp: $(NODE)/package-lock.json

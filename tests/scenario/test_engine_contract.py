@@ -5,9 +5,9 @@ import contextlib
 import os
 import signal
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from tests.scenario.engines import SUBJECTS, Asked, Subject
 from tests.scenario.served import is_alive
 
@@ -16,26 +16,30 @@ from oxlo.fleet.fetch import Fetched, fetch
 from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.testing.fleet import WatchedHost
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
 
-@pytest.fixture(params=SUBJECTS, ids=lambda subject: subject.model)
+@pytest.fixture(scope="module", params=SUBJECTS, ids=lambda subject: subject.model)
 def subject(request: pytest.FixtureRequest) -> Subject:
     found: Subject = request.param
     return found
 
 
-@pytest.fixture
-async def engine(subject: Subject, tmp_path: Path) -> AsyncIterator[WatchedHost]:
-    watched = WatchedHost(subject.launch(tmp_path), tmp_path)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(
+    subject: Subject, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[WatchedHost]:
+    """One engine for all tests: none takes as long as its start."""
+    home = tmp_path_factory.mktemp("engine")
+    watched = WatchedHost(subject.launch(home), home)
     yield watched
     await watched.host.stop(drain=0)
 
 
-#: Engines whose work can take long.
-lengthy = pytest.mark.parametrize(
-    "subject", [s for s in SUBJECTS if s.long], ids=lambda subject: subject.model
-)
+@pytest.fixture
+def lengthy(subject: Subject) -> Asked:
+    """A call that takes long."""
+    return subject.long or pytest.skip("no call of this engine takes long")
 
 
 async def ask(replica: Replica, asked: Asked) -> Fetched:
@@ -56,14 +60,14 @@ async def moved(replica: Replica, before: float) -> Progress:
     """The engine's progress, once it is at work and has moved."""
     async with asyncio.timeout(60):
         while (now := await progress(replica)).work <= before or not now.busy:
-            pass
+            await asyncio.sleep(0.02)
     return now
 
 
 async def idle(replica: Replica) -> Progress:
     async with asyncio.timeout(60):
         while (now := await progress(replica)).busy:
-            pass
+            await asyncio.sleep(0.02)
     return now
 
 
@@ -78,15 +82,13 @@ async def test_ready_is_warm(engine: WatchedHost, subject: Subject) -> None:
     assert (await fetch(ready.address, subject.short.path, body={}, deadline=10)).status == 401
 
 
-@lengthy
 async def test_work_shows_and_who_leaves_is_not_worked_for(
-    engine: WatchedHost, subject: Subject
+    engine: WatchedHost, subject: Subject, lengthy: Asked
 ) -> None:
     """A long call is seen to move; its caller gone, the engine soon has nothing to do."""
     ready = await engine.ready()
     before = await idle(ready)
-    assert subject.long
-    leaving = asyncio.create_task(ask(ready, subject.long))
+    leaving = asyncio.create_task(ask(ready, lengthy))
     first = await moved(ready, before.work)
     await moved(ready, first.work)
     leaving.cancel()
@@ -104,13 +106,13 @@ async def test_as_many_calls_as_slots(engine: WatchedHost, subject: Subject) -> 
     assert all(subject.short.holds in reply.body for reply in replies)
 
 
-@lengthy
-async def test_short_calls_beside_a_long_one(engine: WatchedHost, subject: Subject) -> None:
+async def test_short_calls_beside_a_long_one(
+    engine: WatchedHost, subject: Subject, lengthy: Asked
+) -> None:
     """A long call keeps nobody from being answered."""
     ready = await engine.ready()
     before = await idle(ready)
-    assert subject.long
-    long = asyncio.create_task(ask(ready, subject.long))
+    long = asyncio.create_task(ask(ready, lengthy))
     await moved(ready, before.work)
     reply = await ask(ready, subject.short)
     assert reply.status == 200
@@ -128,7 +130,7 @@ async def test_killed_engine_answers_again(engine: WatchedHost, subject: Subject
 
 
 async def test_stop_leaves_nothing(engine: WatchedHost) -> None:
-    """The process is gone, and its memory with it."""
+    """The process is gone, and its memory with it; the last test, as no other can follow."""
     await engine.ready()
     pid = engine.host.pid
     assert pid

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import pytest_asyncio
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 from tests import models
 
-from oxlo.catalogue import Variant
+from oxlo.catalogue import Model, Variant
 from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.llamacpp import LlamaCpp
 from oxlo.fleet.fetch import Refused, fetch
@@ -22,7 +23,7 @@ from oxlo.hardware import machine
 from oxlo.settings import Settings
 from oxlo.testing.fleet import WatchedHost
 
-pytestmark = pytest.mark.engine
+pytestmark = [pytest.mark.engine, pytest.mark.asyncio(loop_scope="module")]
 
 MODEL = models.model("smollm2-135m", abilities=("chat", "completions", "json"), context_length=8192)
 
@@ -43,16 +44,24 @@ asyncio.run(main())
 """
 
 
-@pytest.fixture
-def launch(smollm2: Path, tmp_path: Path) -> Launch:
-    settings = Settings(home=tmp_path, llamacpp_context=1024, llamacpp_slots=2)
-    variant = Variant(hardware="cpu", engine="llamacpp")
-    return LlamaCpp().launch(EngineSpec(MODEL, variant, settings, [smollm2], machine.here()))
+@pytest.fixture(scope="module")
+def launch(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Launch:
+    return launched(smollm2, tmp_path_factory.mktemp("home"), MODEL)
 
 
-@pytest.fixture
-async def engine(launch: Launch, tmp_path: Path) -> AsyncIterator[WatchedHost]:
-    watched = WatchedHost(launch, tmp_path)
+def launched(file: Path, home: Path, model: Model, **args: object) -> Launch:
+    """With one thread: several wait for each other by spinning."""
+    settings = Settings(home=home, llamacpp_context=1024, llamacpp_slots=2, llamacpp_threads=1)
+    variant = Variant(hardware="cpu", engine="llamacpp", args=args)
+    return LlamaCpp().launch(EngineSpec(model, variant, settings, [file], machine.here()))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def engine(
+    launch: Launch, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[WatchedHost]:
+    """One engine for several tests."""
+    watched = WatchedHost(launch, tmp_path_factory.mktemp("logs"))
     yield watched
     await watched.host.stop(drain=0)
 
@@ -85,6 +94,23 @@ async def test_warm_and_named(engine: WatchedHost) -> None:
     assert (await fetch(ready.address, "/v1/models", deadline=5)).status == 401
 
 
+async def test_disconnect_frees_the_slot(engine: WatchedHost) -> None:
+    """The client gone, the engine stops computing for it."""
+    ready = await engine.ready()
+    async with client(ready) as sdk:
+        stream = await counting(sdk)
+        assert await busy_slots(ready) == 1
+        await stream.close()
+    async with asyncio.timeout(10):
+        while await busy_slots(ready):
+            await asyncio.sleep(0.02)
+
+
+async def busy_slots(replica: Replica) -> int:
+    reply = await fetch(replica.address, "/slots", api_key=replica.api_key, deadline=10)
+    return sum(slot["is_processing"] for slot in msgspec.json.decode(reply.body))
+
+
 async def test_killed_engine_answers_again(engine: WatchedHost) -> None:
     """kill -9, and a new process with the next generation answers."""
     await engine.ready()
@@ -99,8 +125,8 @@ async def test_killed_engine_answers_again(engine: WatchedHost) -> None:
 
 
 async def test_drain_finishes_the_answer(engine: WatchedHost) -> None:
-    """A stream that runs when the fleet stops is told to its end."""
-    async with client(await engine.ready()) as sdk:
+    """A stream that runs when the fleet stops is told to its end; the engine's last test."""
+    async with client(await engine.ready(engine.host.replica.generation)) as sdk:
         stream = await counting(sdk)
         stop = asyncio.create_task(engine.host.stop(drain=60))
         reasons = [event.choices[0].finish_reason async for event in stream if event.choices]
@@ -109,30 +135,10 @@ async def test_drain_finishes_the_answer(engine: WatchedHost) -> None:
     assert engine.host.replica.state is ReplicaState.STOPPED
 
 
-async def test_disconnect_frees_the_slot(engine: WatchedHost) -> None:
-    """The client gone, the engine stops computing for it."""
-    ready = await engine.ready()
-    async with client(ready) as sdk:
-        stream = await counting(sdk)
-        assert await busy_slots(ready) == 1
-        await stream.close()
-    async with asyncio.timeout(10):
-        while await busy_slots(ready):
-            pass
-
-
-async def busy_slots(replica: Replica) -> int:
-    reply = await fetch(replica.address, "/slots", api_key=replica.api_key, deadline=10)
-    return sum(slot["is_processing"] for slot in msgspec.json.decode(reply.body))
-
-
 async def test_embeddings(smollm2: Path, tmp_path: Path) -> None:
     """A GGUF model makes vectors of unit length, in order; here one that was trained to chat."""
     model = msgspec.structs.replace(MODEL, abilities=frozenset({"embeddings"}), context_length=512)
-    variant = Variant(hardware="cpu", engine="llamacpp", args={"pooling": "mean"})
-    settings = Settings(home=tmp_path)
-    launch = LlamaCpp().launch(EngineSpec(model, variant, settings, [smollm2], machine.here()))
-    watched = WatchedHost(launch, tmp_path)
+    watched = WatchedHost(launched(smollm2, tmp_path, model, pooling="mean"), tmp_path)
     try:
         async with client(await watched.ready()) as sdk:
             texts = ["The cat sits outside.", "word " * 400, "The cat sits outside."]
