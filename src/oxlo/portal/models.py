@@ -71,6 +71,7 @@ def _about(site: Site, model: Model, request: Request) -> dict[str, object]:
     return {
         "row": row,
         "model": model,
+        "instead": _instead(site, model) if row.state == "absent" else [],
         "category": listing.CATEGORIES[model.category],
         "tier": listing.TIERS.get(model.tier, model.tier),
         "plan": site.plans.cheapest_opening(model.tier),
@@ -81,6 +82,12 @@ def _about(site: Site, model: Model, request: Request) -> dict[str, object]:
         "panels": highlighting.panels(shown, base, model.id) if shown else (),
         "hardware": sorted({v.hardware for v in model.variants}),
     }
+
+
+def _instead(site: Site, model: Model) -> list[Model]:
+    """Ready models of the same category: what can be called where this one cannot."""
+    alike = [one for one in site.catalogue if one.category == model.category]
+    return [row.model for row in listing.rows(alike, current(site)) if row.state == "ready"]
 
 
 def parameter_rows(model: Model) -> list[tuple[str, str, str, str, str]]:

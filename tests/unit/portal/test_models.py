@@ -76,8 +76,11 @@ async def test_words_from_outside_are_text(browser: httpx2.AsyncClient) -> None:
     assert "<script>alert" not in page.text
 
 
-async def test_page_shows_what_is_published(browser: httpx2.AsyncClient) -> None:
+async def test_page_shows_what_is_published(
+    browser: httpx2.AsyncClient, settings: Settings
+) -> None:
     """Parameters, voices, licence and the way into the playground."""
+    serve(settings, replica("kokoro-82m", ReplicaState.READY))
     page = (await browser.get("/models/kokoro-82m")).text
     assert "af_heart" in page
     assert "<code>speed</code>" in page
@@ -119,6 +122,21 @@ async def test_readiness_is_live(browser: httpx2.AsyncClient, settings: Settings
     assert "Llama 3.1 8B" in (await browser.get("/models/ready")).text
     assert "llama-3.1-8b" in (await browser.get("/")).text
     assert "8\u202f192 tokens here" in (await browser.get("/models/llama-3.1-8b")).text
+
+
+async def test_what_is_not_served_names_what_is(
+    browser: httpx2.AsyncClient, settings: Settings
+) -> None:
+    """A model that cannot be called says so, and which ready ones are like it; no playground."""
+    serve(settings, replica("llama-3.1-8b", ReplicaState.READY))
+    away, ready = [
+        (await browser.get(f"/models/{name}")).text for name in ("glm-5", "llama-3.1-8b")
+    ]
+    assert "does not serve the model" in away
+    assert '<a href="/models/llama-3.1-8b">Llama 3.1 8B</a>.' in away
+    assert "/playground?model=" not in away
+    assert "does not serve the model" not in ready
+    assert "/playground?model=llama-3.1-8b" in ready
 
 
 def test_best_replica_counts() -> None:
