@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.gateway.conftest import Answer, Platform, Start, chat, replica
+import structlog.testing
+from tests.gateway.conftest import Answer, Platform, Start, chat, replica, stop_the_clock
 from tests.valkeys import ValkeyServer
 from tests.waiting import until
 
@@ -466,6 +467,29 @@ async def test_keys_without_valkey(start: Start, server: ValkeyServer, when_down
     await until(lambda: answers.client.connected and ledger(platform).client.connected)
     assert "x-oxlo-idempotent-replay" in (await keyed(platform)).headers
     assert len(platform.engine.calls) == 1
+
+
+@pytest.mark.parametrize(("when_down", "status", "counted"), [("closed", 503, 2), ("open", 200, 5)])
+async def test_valkey_that_takes_nothing(
+    start: Start, server: ValkeyServer, when_down: str, status: int, counted: int
+) -> None:
+    """One that answers but is full counts as away: told once, seen in the metric, counted after."""
+    platform = await begin(start, server, limits_when_store_is_down=when_down)
+    shared = ledger(platform)
+    key = platform.control.mint("premium", "acct_p")
+    stop_the_clock(platform)
+    assert (await platform.chat(key=key)).status == 200
+    await shared.client.ask(b"CONFIG", b"SET", b"maxmemory", b"1")
+    with structlog.testing.capture_logs() as logs:
+        answers = [await platform.chat(key=key) for _ in range(3)]
+    assert [answer.status for answer in answers] == [status] * 3
+    assert [line["event"] for line in logs].count("limits.failed") == 1
+    assert shared.health()[0] is False
+    await shared.client.ask(b"CONFIG", b"SET", b"maxmemory", b"0")
+    assert (await platform.chat(key=key)).status == 200
+    assert shared.health()[0] is True
+    told = (await platform.call("GET", "/v1/limits", key=key)).json()
+    assert told["day"]["used"] == counted
 
 
 async def evalshas(platform: Platform) -> int:

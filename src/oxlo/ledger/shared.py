@@ -85,6 +85,8 @@ class SharedLedger(AskedLedger):
         self.slots: SharedSlots | None = None
         self.down = False
         self.failures = 0
+        #: Whether Valkey answered our latest step with an error: full, a replica, misconfigured.
+        self.refused = False
         self.client = Client(
             address,
             loop,
@@ -136,6 +138,8 @@ class SharedLedger(AskedLedger):
             self._leave_slot(asking)
             self._go_without(asking)
             return
+        if self.refused:
+            self._taken_again()
         code = said[0]
         if code == scripts.NOT_COUNTED:
             self._ask_again(asking, int(said[1]))
@@ -350,8 +354,15 @@ class SharedLedger(AskedLedger):
     def _failed(self, why: Any) -> None:
         """Valkey did not carry out a step."""
         self.failures += 1
-        if isinstance(why, hiredis.ReplyError):
+        if isinstance(why, hiredis.ReplyError) and not self.refused:
+            self.refused = True
             log.error("limits.failed", error=str(why), then=self._outage.when_down)
+
+    def _taken_again(self) -> None:
+        """Valkey carries out steps again: it is as good as back."""
+        self.refused = False
+        self._outage.over()
+        log.info("limits.shared")
 
     def _changed(self, connected: bool) -> None:
         if connected:
@@ -421,7 +432,7 @@ class SharedLedger(AskedLedger):
 
     def health(self) -> tuple[bool, int]:
         """As `Ledger` says."""
-        return self.client.connected, self.failures
+        return self.client.connected and not self.refused, self.failures
 
     async def open(self) -> None:
         """Wait a little for Valkey: a gateway that has just started refuses nobody for that."""
