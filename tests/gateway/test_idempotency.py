@@ -8,8 +8,8 @@ from tests.gateway.conftest import Answer, Platform, Start, chat, stop_the_clock
 from tests.waiting import until
 
 from oxlo.gateway.call import Call
-from oxlo.gateway.idempotency import Keyed, fingerprint, lasting
-from oxlo.gateway.shared import Shared
+from oxlo.gateway.idempotency.keyed import Keyed, fingerprint, lasting
+from oxlo.gateway.idempotency.shared import Shared
 from oxlo.ledger.records import Refused, Settled
 from oxlo.testing.engine import Script
 

@@ -15,9 +15,9 @@ from tests.waiting import until
 from oxlo import catalogue, plans
 from oxlo.fleet import registry
 from oxlo.fleet.registry import ReplicaList
-from oxlo.gateway.answers_in_valkey import ValkeyAnswers
 from oxlo.gateway.gateway import Gateway
 from oxlo.gateway.http import protocols
+from oxlo.gateway.idempotency.valkey_answers import ValkeyAnswers
 from oxlo.ledger.records import Settled
 from oxlo.ledger.shared import SharedLedger
 from oxlo.ledger.slots import SharedSlots

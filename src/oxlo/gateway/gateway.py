@@ -10,7 +10,7 @@ from oxlo.catalogue import Catalogue
 from oxlo.gateway.body import Budget
 from oxlo.gateway.core import Core
 from oxlo.gateway.exchange import Exchange, Handler
-from oxlo.gateway.idempotency import Idempotency
+from oxlo.gateway.idempotency.keyed import Idempotency
 from oxlo.gateway.ledgers import answers
 from oxlo.gateway.names import Names
 from oxlo.gateway.routes import Routes

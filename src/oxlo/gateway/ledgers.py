@@ -4,7 +4,7 @@ import asyncio
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
-from oxlo.gateway.answers import Answers, FileAnswers
+from oxlo.gateway.idempotency.answers import Answers, FileAnswers
 from oxlo.gateway.lookup import Lookup
 from oxlo.ledger.base import Ledger
 from oxlo.ledger.memory import MemoryLedger
@@ -51,7 +51,7 @@ def answers(settings: Settings, loop: asyncio.AbstractEventLoop, name: str) -> A
     if not settings.valkey_address:
         return FileAnswers(settings.idempotency_dir, loop, hours=hours, mb=mb)
     address = _address(settings)
-    from oxlo.gateway.answers_in_valkey import ValkeyAnswers
+    from oxlo.gateway.idempotency.valkey_answers import ValkeyAnswers
 
     timeout = max(_ANSWER_SECONDS, settings.valkey_timeout)
     known_as = _known_as(settings, name)

@@ -5,8 +5,8 @@ from typing import Final
 
 from oxlo.errors import ApiError, EngineTimedOut, QueueTimedOut
 from oxlo.gateway.active import ActiveCall
-from oxlo.gateway.answers import Kept
 from oxlo.gateway.exchange import Exchange
+from oxlo.gateway.idempotency.answers import Kept
 from oxlo.ledger.base import Reservation
 from oxlo.ledger.records import Admitted, Refused, Settled
 from oxlo.ledger.windows import Window, day_of, minute_of

@@ -9,14 +9,15 @@ import msgspec
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import describe, entry, voices
 from oxlo.errors import BadRequest, MethodNotAllowed, NotFound
-from oxlo.gateway import content, dryrun, headers, idempotency
+from oxlo.gateway import content, dryrun, headers
 from oxlo.gateway.backends import Group
 from oxlo.gateway.call import Call
 from oxlo.gateway.core import Core
 from oxlo.gateway.endpoints import CHAT, INFERENCE, Endpoint
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
 from oxlo.gateway.hints import hint, is_call, why_not
-from oxlo.gateway.idempotency import Idempotency, Keyed
+from oxlo.gateway.idempotency import keyed
+from oxlo.gateway.idempotency.keyed import Idempotency, Keyed
 from oxlo.gateway.questions import Answer, LimitsQuestion, Question
 from oxlo.gateway.relay import ControlRelay
 from oxlo.plans.caller import Caller
@@ -118,14 +119,14 @@ class Routes:
         gateway, given = self._gateway, exchange.headers
         if dryrun.wanted(given):
             call: Call | Keyed = dryrun.DryRun(gateway, exchange, endpoint, self._brake)
-        elif idempotency.HEADER in given:
-            call = Keyed(self._kept, exchange, endpoint, given[idempotency.HEADER])
+        elif keyed.HEADER in given:
+            call = Keyed(self._kept, exchange, endpoint, given[keyed.HEADER])
         else:
             call = Call(gateway, exchange, endpoint)
         gateway.authenticate(exchange, endpoint.name, call.admit)
         # Nobody without a key is told what else is wrong.
         dryrun.check(given)
-        idempotency.check(given)
+        keyed.check(given)
         content.check(exchange, endpoint)
         return call
 

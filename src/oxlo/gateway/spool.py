@@ -40,7 +40,7 @@ class Spool:
 
     def folder(self, name: str) -> str:
         """Make a folder for the files of one call; returns its path. Raises Overloaded."""
-        folder = f"{self._folder}/{name}"  # not by `pathlib`: see `gateway/answers.py`
+        folder = f"{self._folder}/{name}"  # not by `pathlib`: see `idempotency/answers.py`
         with writing():
             os.mkdir(folder, mode=0o700)
         return folder

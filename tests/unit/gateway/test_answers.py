@@ -14,8 +14,8 @@ from tests.valkeys import ValkeyServer
 from tests.waiting import until
 
 from oxlo.errors import ApiError, LimitsUnavailable
-from oxlo.gateway.answers import Answers, FileAnswers, Kept, Running, name_of, sweep
-from oxlo.gateway.answers_in_valkey import ValkeyAnswers
+from oxlo.gateway.idempotency.answers import Answers, FileAnswers, Kept, Running, name_of, sweep
+from oxlo.gateway.idempotency.valkey_answers import ValkeyAnswers
 
 KEPT = Kept(
     fingerprint="f1", request_id="req_1", model="m", stream=False, head=b"a: b\r\n", body=b"{}"

@@ -12,7 +12,7 @@ from oxlo.control import requests
 from oxlo.control.usage import grouping
 from oxlo.errors import BadRequest, Conflict
 from oxlo.gateway.endpoints import INFERENCE
-from oxlo.gateway.idempotency import KEY_MAX
+from oxlo.gateway.idempotency.keyed import KEY_MAX
 from oxlo.portal.manual.library import Library
 from oxlo.portal.openapi import replies
 from oxlo.portal.openapi.bounds import BOUNDS

@@ -16,13 +16,13 @@ from collections.abc import Callable, Mapping
 
 from oxlo.errors import ApiError, BadRequest, Conflict, Overloaded
 from oxlo.gateway import headers, receipts
-from oxlo.gateway.answers import Answers, Kept, Running, name_of
 from oxlo.gateway.body import Body
 from oxlo.gateway.call import Call
 from oxlo.gateway.core import Core
 from oxlo.gateway.endpoints import Endpoint, is_form
 from oxlo.gateway.exchange import Exchange, State
-from oxlo.gateway.shared import Shared
+from oxlo.gateway.idempotency.answers import Answers, Kept, Running, name_of
+from oxlo.gateway.idempotency.shared import Shared
 from oxlo.ledger.windows import Window
 from oxlo.plans import Plan
 from oxlo.plans.caller import Caller

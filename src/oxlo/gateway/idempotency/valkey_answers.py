@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from oxlo.errors import LimitsUnavailable
-from oxlo.gateway.answers import Kept, Running, Told
+from oxlo.gateway.idempotency.answers import Kept, Running, Told
 from oxlo.valkey.address import Address
 from oxlo.valkey.client import Client, Lost, ReplyError
 from oxlo.valkey.script import Script, unheard

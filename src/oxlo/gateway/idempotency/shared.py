@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from oxlo.errors import ApiError, Conflict
-from oxlo.gateway.answers import Kept
 from oxlo.gateway.body import Body
 from oxlo.gateway.exchange import SILENT, Exchange, State
+from oxlo.gateway.idempotency.answers import Kept
 
 #: An answer that is larger is not kept.
 MOST = 8 << 20
