@@ -42,5 +42,5 @@ class Provider(Protocol):
 
 
 def resting(plans: Plans) -> Plan:
-    """The plan of who pays nothing."""
+    """The plan of an account that pays nothing."""
     return next(iter(plans))

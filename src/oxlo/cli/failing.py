@@ -25,7 +25,7 @@ def one_line_errors() -> Iterator[None]:
 
 
 def words(error: Exception) -> str:
-    """What went wrong, for who sits at a terminal: an unknown model is not looked up by HTTP."""
+    """What went wrong, for people at a terminal: an unknown model is not looked up by HTTP."""
     said = str(error)
     if isinstance(error, ModelNotFound):
         return said.replace(THE_OTHERS, "`oxlo models list` lists those that do.")

@@ -1,4 +1,4 @@
-"""What is said to who sent something that is no valid key: often it can be seen what it is."""
+"""What to tell whoever sent something that is not a valid key: often one can see what it is."""
 
 import re
 from typing import Final

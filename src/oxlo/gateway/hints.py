@@ -1,4 +1,4 @@
-"""What to say to who asks for an address that is not here: where they meant to go, or what else."""
+"""What to tell whoever asks for an address that is not here: where they meant to go."""
 
 import difflib
 from collections.abc import Collection

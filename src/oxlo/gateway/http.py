@@ -67,7 +67,7 @@ class Connection(Served):
         self.peer = address[0] if isinstance(address, tuple) and address else ""
         self.deadline = self.server.now() + self.server.limits.head_timeout
         if not self.server.has_room(self):
-            self._refuse(Overloaded("Too many connections are open just now.", retry_after=5))
+            self._refuse(Overloaded("Too many connections are open right now.", retry_after=5))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client left, or we closed."""

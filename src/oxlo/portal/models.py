@@ -30,7 +30,7 @@ _SHOWN = {
 
 
 def current(site: Site) -> Readiness:
-    """What is served just now."""
+    """What is served now."""
     return readiness.read(site.settings.replicas_file)
 
 

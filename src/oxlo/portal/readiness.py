@@ -1,4 +1,4 @@
-"""Which models answer just now, from the list of replicas that the fleet writes."""
+"""Which models answer now, from the list of replicas that the fleet writes."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path

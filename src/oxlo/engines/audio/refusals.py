@@ -1,4 +1,4 @@
-"""What is said to who sent a file that is no good: all of it is a 400 about `file`."""
+"""What to tell whoever sent a file that is no good: all of it is a 400 about `file`."""
 
 import contextlib
 from collections.abc import Iterator

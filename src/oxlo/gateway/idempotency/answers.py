@@ -1,4 +1,4 @@
-"""Answers that are kept under an idempotency key, and who makes one just now.
+"""Answers that are kept under an idempotency key, and who is making one.
 
     claim ──> None        nobody has the key: it is yours until `keep` or `release`
           ├─> Running     somebody makes the answer

@@ -186,7 +186,7 @@ class ValkeyAnswers:
 
 
 _UNKNOWN: Final = (
-    "Whether a call with this Idempotency-Key was made before cannot be known just now, so it was "
+    "Whether a call with this Idempotency-Key was made before cannot be known right now, so it was "
     "not made. Try again shortly."
 )
 

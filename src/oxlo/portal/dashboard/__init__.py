@@ -1,1 +1,1 @@
-"""Pages of who is signed in: limits, keys, usage, settings."""
+"""Pages of whoever is signed in: limits, keys, usage, settings."""

@@ -1,4 +1,4 @@
-"""The addresses of who is signed in."""
+"""The addresses of whoever is signed in."""
 
 from starlette.routing import BaseRoute
 

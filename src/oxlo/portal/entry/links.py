@@ -164,7 +164,7 @@ def _check_address(proved: str | None, account: Account) -> None:
 
 
 async def send_verify(request: Request, _form: FormData) -> Response:
-    """Send the link again, to who is signed in."""
+    """Send the link again, to whoever is signed in."""
     desk, account = Desk.of(request), guard.account(request)
     who = limits.person(account.email or account.id)
     async with desk.site.database.write() as db:

@@ -101,7 +101,7 @@ async def _check_new(db: AsyncConnection, email: str, promo: str, *, now: float)
 
 
 def first_plan(desk: Desk) -> Plan:
-    """The plan of who has just signed up: the cheapest."""
+    """The plan of a new account: the cheapest."""
     return next(iter(desk.site.plans))
 
 
