@@ -53,9 +53,9 @@ def served(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Iterator[
 
 @contextlib.contextmanager
 def serving(home: Path, weights: Path, **settings: str) -> Iterator[Served]:
-    """`oxlo serve` on a new home, until the end."""
+    """`oxlo serve` on a new home, until the end; llama.cpp's threads would wait by spinning."""
     (home / "weights").symlink_to(weights)
-    own = {"OXLO_HOME": str(home), "OXLO_PORT": str(free_port())}
+    own = {"OXLO_HOME": str(home), "OXLO_PORT": str(free_port()), "OXLO_LLAMACPP_THREADS": "1"}
     environ = os.environ | own | settings
     command = [sys.executable, "-m", "oxlo", "serve"]
     with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:

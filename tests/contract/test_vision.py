@@ -78,7 +78,6 @@ def platform(
     fetched(SEES)
     own = {
         "OXLO_MODELS": f"{SEES},{BLIND}",
-        "OXLO_LLAMACPP_THREADS": "1",
         "OXLO_LLAMACPP_CONTEXT": "1024",
         "OXLO_MEDIA_ALLOW": outside,
     }

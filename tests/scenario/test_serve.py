@@ -1,9 +1,6 @@
 """`oxlo serve` with a real model: from an empty folder to an answer, and through every mishap."""
 
-import contextlib
-import http.client
 import json
-import re
 import shutil
 import signal
 import socket
@@ -14,21 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests import remote
 from tests.scenario.served import MODEL, Platform, command, free_port, is_alive, until
 
 pytestmark = pytest.mark.engine
 
 #: More tokens than the model can bring before a test has done what it wants to do meanwhile.
 LONG = 4000
-
-
-@pytest.fixture
-def installed(tmp_path: Path, starter: Path) -> Iterator[Platform]:
-    """An empty home, nothing started."""
-    platform = Platform(tmp_path / "home", starter)
-    yield platform
-    platform.close()
 
 
 @pytest.fixture(scope="module")
@@ -220,56 +208,6 @@ def test_server_itself_killed(running: Platform) -> None:
     running.start()
     assert running.used_today() == used
     assert running.receipt(call)["outcome"] == "answered"
-
-
-def test_models_that_cannot_start(installed: Platform) -> None:
-    """The others are announced; of these it is said which, why, and what to do."""
-    nobody = f"http://127.0.0.1:{free_port()}"
-    remote.write(installed.home, "away", nobody)
-    remote.write(installed.home, "keyless", nobody, api_key_env="NO_SUCH_KEY")
-    installed.start()
-    assert f"Models: {MODEL}, minilm-l6\n" in installed.out
-    assert "Connect call failed" in until(lambda: not_ready(installed, "away"), "away is told")
-    told = until(lambda: not_ready(installed, "keyless"), "keyless is told")
-    assert "NO_SUCH_KEY" in told
-    assert "start `oxlo serve` again" in told
-    installed.complete()
-
-
-def not_ready(platform: Platform, model: str) -> str:
-    prefix = f"Not ready: {model}: "
-    return "".join(line for line in platform.err.splitlines() if line.startswith(prefix))
-
-
-def test_ctrl_c_before_ready(installed: Platform) -> None:
-    """The key was made already: it is told all the same, else it would be lost."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        remote.write(installed.home, "slow", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        process = installed.begin(OXLO_STARTER="none")
-        until(lambda: "loading slow" in installed.err, "loading")
-        process.send_signal(signal.SIGINT)
-        assert installed.ended() == 0
-    assert re.fullmatch(r"API key: sk_\S{43}\nKeep the key now.*\n", installed.out)
-    assert "Traceback" not in installed.err
-
-
-def test_nobody_listens_any_more(tmp_path: Path) -> None:
-    """A server whose terminal has gone serves on, and ends when it is told to."""
-    port = free_port()
-    with command(tmp_path, port, "serve", "--verbose", OXLO_STARTER="none") as process:
-        try:
-            assert process.stdout
-            assert process.stderr
-            until(lambda: "Stop with Ctrl-C." in process.stdout.readline(), "ready")
-            process.stdout.close()
-            process.stderr.close()
-            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
-                connection.request("GET", "/healthz")
-                assert connection.getresponse().status == 200
-            process.terminate()
-            assert process.wait(60) == 0
-        finally:
-            process.kill()
 
 
 def test_https(installed: Platform) -> None:

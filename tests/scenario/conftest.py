@@ -1,0 +1,15 @@
+"""What scenarios share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.scenario.served import Platform
+
+
+@pytest.fixture
+def installed(tmp_path: Path, starter: Path) -> Iterator[Platform]:
+    """An empty home, nothing started."""
+    platform = Platform(tmp_path / "home", starter)
+    yield platform
+    platform.close()
