@@ -138,6 +138,22 @@ def test_rules_of_messages_are_those_of_the_decoder(message: dict[str, Any]) -> 
         chat.decode(msgspec.json.encode({"model": "m", "messages": [message]}))
 
 
+def test_a_model_that_is_left_out_may_be_null() -> None:
+    """Where no model has to be named, null is described, and taken for none."""
+    free = [
+        op
+        for op in POSTS
+        if "model" not in WHOLE["components"]["schemas"][op.body.__name__].get("required", ())
+    ]
+    assert "createSpeech" in map(name, free)
+    for op in free:
+        endpoint = next(e for e in INFERENCE if e.path == op.path)
+        decode = endpoint.decode or endpoint.forms
+        assert decode is not None
+        decode(msgspec.json.encode((op.example or {}) | {"model": None}))
+        assert fields(op.body.__name__)["model"]["type"] == ["string", "null"]
+
+
 def test_parameters_are_those_that_are_checked() -> None:
     """Ranges and choices of the query are the ones that its readers have."""
     found = {p.name: p.schema for op in OPERATIONS for p in op.parameters}

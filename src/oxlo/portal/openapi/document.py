@@ -43,6 +43,7 @@ def document(base_url: str, read: Read) -> Json:
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
     for op in OPERATIONS:
         if op.body:
+            _nullable(schemas[op.body.__name__])
             _enrich(schemas[op.body.__name__], shared(op.abilities))
     return {
         "openapi": "3.1.0",
@@ -146,6 +147,13 @@ def _error(read: Read) -> Json:
 def first_line(kind: Any) -> str:
     """What a type is, in its own words."""
     return str(kind.__doc__).strip().split("\n\n")[0]
+
+
+def _nullable(schema: Json) -> None:
+    """A field of a request that need not be there may be null: the same is meant."""
+    for name, field in schema["properties"].items():
+        if name not in schema.get("required", ()) and isinstance(field.get("type"), str):
+            field["type"] = [field["type"], "null"]
 
 
 def _enrich(schema: Json, known: Mapping[str, Published]) -> None:
