@@ -3,7 +3,7 @@
 from starlette.routing import BaseRoute
 
 from oxlo.portal.guard import operator_form, operator_page
-from oxlo.portal.operator import accounts, console, overview, plans, wishes
+from oxlo.portal.operator import accounts, log, outbox, overview, plans, promos, replicas, wishes
 
 _ONE = "/operator/accounts/{id}"
 
@@ -22,14 +22,14 @@ def routes() -> list[BaseRoute]:
         operator_form(f"{_ONE}/role", accounts.set_role),
         operator_form(f"{_ONE}/totp", accounts.end_totp),
         operator_form(f"{_ONE}/link", accounts.make_link),
-        operator_page("/operator/models", console.models),
+        operator_page("/operator/models", replicas.page),
         operator_page("/operator/plans", plans.page),
         operator_form("/operator/plans", plans.save),
         operator_page(wishes.PATH, wishes.page),
         operator_form(f"{wishes.PATH}/{{id}}", wishes.decide),
-        operator_page("/operator/promos", console.codes),
-        operator_form("/operator/promos", console.make_code),
-        operator_form("/operator/promos/end", console.end_code),
-        operator_page("/operator/audit", console.log),
-        operator_page("/operator/outbox", console.outbox),
+        operator_page("/operator/promos", promos.page),
+        operator_form("/operator/promos", promos.create),
+        operator_form("/operator/promos/end", promos.end),
+        operator_page("/operator/audit", log.page),
+        operator_page("/operator/outbox", outbox.page),
     ]

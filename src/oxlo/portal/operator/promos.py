@@ -1,0 +1,82 @@
+"""Promo codes, for operators: made, counted, ended."""
+
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.ledger.windows import DAY
+from oxlo.portal import auditing, guard
+from oxlo.portal.desk import Desk
+from oxlo.portal.forms import Filled, text
+from oxlo.portal.sessions import flash
+from oxlo.store import promos
+from oxlo.store.errors import PromoRefused
+from oxlo.store.promos import Promo
+
+
+async def page(request: Request) -> Response:
+    """Promo codes, and the form for another one."""
+    if request.query_params.get("done") == "made":
+        flash(request, "ok", "The code can be used from now on.")
+    return await _page(request)
+
+
+async def create(request: Request, form: FormData) -> Response:
+    """Add a promo code."""
+    desk = Desk.of(request)
+    try:
+        promo = _promo(desk, form)
+        async with desk.site.database.write() as db:
+            made = await promos.create(db, promo)
+            await auditing.note(db, request, "promo.created", made.code)
+    except PromoRefused as refused:
+        return await _page(request, str(refused), form)
+    return guard.back("/operator/promos?done=made")
+
+
+async def end(request: Request, form: FormData) -> Response:
+    """End a promo code."""
+    async with Desk.of(request).site.database.write() as db:
+        await promos.end(db, text(form, "code"), now=Desk.of(request).now)
+        await auditing.note(db, request, "promo.ended", promos.spelt(text(form, "code")))
+    return guard.back("/operator/promos")
+
+
+def _promo(desk: Desk, form: FormData) -> Promo:
+    """The form as a code. Raises PromoRefused."""
+    plan = text(form, "plan") or None
+    if plan and plan not in {known.id for known in desk.site.plans}:
+        raise PromoRefused("there is no such plan")
+    days = _number(form, "holds")
+    return Promo(
+        code=text(form, "code"),
+        trial_days=_number(form, "trial_days") or 0,
+        plan=plan,
+        plan_days=_number(form, "plan_days") or 0,
+        most_uses=_number(form, "most_uses"),
+        created_at=desk.now,
+        expires_at=desk.now + days * DAY if days else None,
+    )
+
+
+def _number(form: FormData, name: str) -> int | None:
+    given = text(form, name).strip()
+    if not given:
+        return None
+    if not given.isascii() or not given.isdigit() or len(given) > 9:
+        raise PromoRefused("numbers are whole, from 0 up")
+    return int(given) or None
+
+
+async def _page(request: Request, problem: str = "", form: FormData | None = None) -> Response:
+    desk = Desk.of(request)
+    async with desk.site.database.read() as db:
+        known = await promos.everyone(db)
+    context = {
+        "promos": known,
+        "plans": tuple(desk.site.plans),
+        "problem": problem,
+        "form": Filled.of(form),
+    }
+    status = 400 if problem else 200
+    return guard.respond(request, "operator/promos.html", context, status=status)
