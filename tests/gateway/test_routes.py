@@ -61,6 +61,7 @@ async def test_unknown_model(start: Start) -> None:
         ("GET", "/v1/embeddings", 405, "POST"),
         ("POST", "/v1/nothing", 404, "/v1/models"),
         ("POST", "/chat/completions", 404, "/v1/chat/completions"),
+        ("GET", "/chat", 404, "/v1/chat/completions"),
         ("POST", "/v1/chat", 404, "/v1/chat/completions"),
         ("POST", "/v1/responses", 404, "/v1/chat/completions"),
         ("GET", "/v1/responses/resp_1", 404, "/v1/chat/completions"),

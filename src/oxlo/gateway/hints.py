@@ -102,7 +102,7 @@ _CALLS = (b"//", b"/v1", b"/openai/", b"/inference/", b"/api/")
 
 def is_call(method: bytes, path: bytes) -> bool:
     """Whether a path outside /v1 is a program's that went wrong, not one of a page."""
-    return method == b"POST" or path.lower().startswith(_CALLS)
+    return method == b"POST" or path in _MEANT or path.lower().startswith(_CALLS)
 
 
 def hint(path: bytes, ours: Collection[str]) -> str | None:

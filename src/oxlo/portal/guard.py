@@ -66,7 +66,7 @@ def _with_form(submit: Submit) -> Page:
 
 def _signed_in(page: Page) -> Page:
     async def checked(request: Request) -> Response:
-        return await page(request) if _is_signed_in(request) else _to_login(request)
+        return await page(request) if is_signed_in(request) else _to_login(request)
 
     return checked
 
@@ -121,7 +121,8 @@ def back(path: str) -> Response:
     return RedirectResponse(path, 303)
 
 
-def _is_signed_in(request: Request) -> bool:
+def is_signed_in(request: Request) -> bool:
+    """Whether somebody is. Raises Overloaded where it cannot be known just now."""
     if getattr(request.state, "unknown", False):
         raise Overloaded("The account database cannot be reached right now.", retry_after=2)
     return getattr(request.state, "visit", None) is not None

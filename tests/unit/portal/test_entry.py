@@ -142,6 +142,16 @@ async def test_log_in_and_out(portal: Portal) -> None:
     assert not await somebody.is_in()
 
 
+async def test_whose_session_it_is(portal: Portal) -> None:
+    """Programs that share the cookie are told who is signed in, and others nothing."""
+    somebody = portal.somebody()
+    assert (await somebody.get("/auth/me/profile-status")).status_code == 401
+    await somebody.sign_up()
+    told = (await somebody.get("/auth/me/profile-status")).json()
+    assert (told["email"], told["name"], told["plan_id"]) == (EMAIL, "ann", "free")
+    assert (told["is_superuser"], told["profile_completed"]) == (False, True)
+
+
 async def test_unknown_address_looks_like_wrong_password(portal: Portal) -> None:
     """Status and words are the same, so that nobody learns who has an account."""
     await portal.newcomer()

@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute
 
-from oxlo.portal.entry import federated, links, login, signup
+from oxlo.portal.entry import federated, links, login, profile, signup
 from oxlo.portal.guard import account_form, public_form, public_page
 
 
@@ -25,5 +25,6 @@ def routes() -> list[BaseRoute]:
         public_form("/welcome", links.set_password),
         public_page("/verify", links.verify),
         public_form("/verify", links.verify_now),
+        public_page("/auth/me/profile-status", profile.status),
         account_form("/verify/send", links.send_verify),
     ]
