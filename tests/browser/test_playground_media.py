@@ -28,6 +28,15 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         platform.close()
 
 
+#: Remembers each picture that is shown among the results.
+WATCH = """() => {
+  window.shown = new Set();
+  const look = () => document.querySelectorAll("#results img").forEach((i) => shown.add(i.src));
+  const results = document.querySelector("#results");
+  new MutationObserver(look).observe(results, { childList: true, subtree: true });
+}"""
+
+
 def sent(page: Page) -> str:
     """Send what the pane holds; the result once its receipt is known."""
     page.click("#send")
@@ -53,10 +62,12 @@ def test_spoken_text_is_heard(page: Page, tmp_path: Path) -> None:
 
 
 def test_images_are_made_and_changed(page: Page, coffee: Path) -> None:
-    """From words, and from a picture and words."""
+    """From words, shown while it is drawn; and from a picture and words."""
     open_pane(page, "/playground?mode=images")
+    page.evaluate(WATCH)
     page.fill("#message", "a red circle above a blue square")
     sent(page)
+    assert page.evaluate("window.shown.size") == 4
     assert page.evaluate("document.querySelector('.images img').naturalWidth") == 64
     page.set_input_files("#file", coffee)
     page.fill("#message", "a blue square")

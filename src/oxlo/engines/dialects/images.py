@@ -97,4 +97,4 @@ def _body(dialect: Dialect, request: ImageRequest, decided: Decided) -> _Body:
 def _check(request: ImageRequest) -> None:
     """What no engine of ours can do. Raises BadRequest."""
     if request.style is not None:
-        raise unsupported("style", "this model draws what the prompt says; describe it there.")
+        raise unsupported("style", "describe the style in the prompt.")

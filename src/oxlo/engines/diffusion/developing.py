@@ -52,7 +52,7 @@ def _unpacked(pipeline: Any, latents: Tensor, size: Size) -> Tensor:
     if hasattr(pipeline, "_unpack_latents"):
         return pipeline._unpack_latents(latents, height, width, pipeline.vae_scale_factor)
     if not hasattr(pipeline, "_unpatchify_latents"):
-        raise unsupported("partial_images", "this model shows an image when it is finished.")
+        raise unsupported("partial_images", "this model only shows finished images. Set it to 0.")
     side = pipeline.vae_scale_factor * 2
     rows = latents.transpose(1, 2).unflatten(2, (height // side, width // side))
     norm = pipeline.vae.bn

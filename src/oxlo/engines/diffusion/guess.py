@@ -52,7 +52,9 @@ def _clean(scheduler: Any, taken: Any, output: Tensor, time: Any, sample: Tensor
         clean = scheduler.model_outputs[-1]
     elif isinstance(scheduler, FlowMatchEulerDiscreteScheduler):
         clean = sample - scheduler.sigmas[scheduler.step_index - 1] * output
-    elif scheduler.config.get("prediction_type") == "epsilon":
+    elif scheduler.config.get("prediction_type") == "epsilon" and hasattr(
+        scheduler, "alphas_cumprod"
+    ):
         kept = scheduler.alphas_cumprod[int(time)]
         clean = (sample - (1 - kept) ** 0.5 * output) / kept**0.5
     else:

@@ -7,13 +7,14 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import msgspec
 import openai
 import pytest
 from openai.types import ImagesResponse
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 from tests.unit.engines.diffusion.test_kind import MODEL
 
 from oxlo.engines.diffusion.config import Config
@@ -106,6 +107,13 @@ def picture(data: bytes) -> Image.Image:
     return Image.open(io.BytesIO(data))
 
 
+def distance(one: str, other: str) -> float:
+    """Of two pictures in base64: grey levels, on average."""
+    first, second = (picture(base64.b64decode(text)).convert("RGB") for text in (one, other))
+    assert first.size == second.size == (64, 96)
+    return fmean(ImageStat.Stat(ImageChops.difference(first, second)).mean)
+
+
 def png(color: str, size: tuple[int, int] = (100, 50), mode: str = "RGB") -> bytes:
     file = io.BytesIO()
     Image.new(mode, size, color).save(file, "PNG")
@@ -135,6 +143,23 @@ def test_edits(start: Start, kind: str) -> None:
     assert files(faint) != files(strong)
     masked = engine.edit(png("red"), mask=png("black"), n=2)
     assert len(files(masked)) == 2
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_partial_images_lead_to_the_image(start: Start, kind: str) -> None:
+    """Each is nearer to it than the one before, and the last event has it to the byte."""
+    engine = start(kind)
+    more = {"num_inference_steps": 6, "seed": 5, "size": "64x96"}
+    events: list[Any] = list(
+        engine.sdk.images.generate(
+            model="scenes", prompt="a red fox", stream=True, partial_images=3, extra_body=more
+        )
+    )
+    kinds = [event.type for event in events]
+    assert kinds == ["image_generation.partial_image"] * 3 + ["image_generation.completed"]
+    away = [distance(event.b64_json, events[-1].b64_json) for event in events]
+    assert 6 > away[0] > away[1] >= away[2] < 2
+    assert base64.b64decode(events[-1].b64_json) == files(engine.generate(**more))[0]
 
 
 def test_guidance_and_negative_prompts_matter(start: Start) -> None:
