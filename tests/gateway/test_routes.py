@@ -3,7 +3,8 @@
 import gzip
 
 import pytest
-from tests.gateway.conftest import Start, chat, replica
+from tests.gateway.conftest import Platform, Start, chat, replica
+from tests.waiting import until
 
 from oxlo.fleet.registry import ReplicaState
 from oxlo.testing.engine import Script
@@ -177,17 +178,35 @@ async def test_body_limit_named(start: Start) -> None:
     assert "25 MB" in answer.json()["error"]["message"]
 
 
+async def has_met_control(platform: Platform) -> None:
+    """The first beats of a gateway."""
+    platform.gateway.sweep()
+    await until(lambda: platform.gateway.keys.reached)
+
+
 async def test_health(start: Start) -> None:
     """Health needs no key; readiness names the models."""
     platform = await start()
     assert (await platform.call("GET", "/healthz", key="")).json() == {"status": "ok"}
+    await has_met_control(platform)
     ready = await platform.call("GET", "/readyz", key="")
     assert ready.json() == {"status": "ready", "models": {"double": "ready"}}
+
+
+async def test_no_traffic_before_keys_can_be_checked(start: Start) -> None:
+    """A gateway that has just started is not ready until control answers, whatever engines do."""
+    platform = await start()
+    answer = await platform.call("GET", "/readyz", key="")
+    assert (answer.status, answer.json()["status"]) == (503, "starting")
+    assert answer.json()["models"] == {"double": "ready"}
+    await has_met_control(platform)
+    assert (await platform.call("GET", "/readyz", key="")).status == 200
 
 
 async def test_readiness_of_some(start: Start) -> None:
     """A gateway with one model of two is degraded, and still takes traffic; with none it is not."""
     platform = await start()
+    await has_met_control(platform)
     starting, ready = ReplicaState.STARTING, ReplicaState.READY
     platform.gateway.backends.apply(
         [

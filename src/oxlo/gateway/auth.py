@@ -80,6 +80,8 @@ class Keys:
         self._unknown: set[str] = set()
         self._asking: dict[str, list[Found]] = {}
         self.change = 0
+        #: Whether control has ever answered: before that no key can be checked.
+        self.reached = False
 
     def plain(self, headers: dict[bytes, bytes]) -> Caller | None:
         """The caller, where nothing is left to be asked or checked: the head was seen before."""
@@ -130,6 +132,7 @@ class Keys:
             return self._stale.get(digest) or Overloaded(
                 "Keys cannot be checked right now.", retry_after=2
             )
+        self.reached = True
         current = change == self.change
         if answer is None:
             self._stale.pop(digest, None)

@@ -79,7 +79,10 @@ class Gateway(Core):
             self.admission.use(plans)
 
     def _changed(self, counter: int | None) -> None:
-        if counter is not None and counter != self.keys.change:
+        if counter is None:
+            return
+        self.keys.reached = True
+        if counter != self.keys.change:
             self.keys.invalidate(counter)
             self.ledger.announce(counter)
 

@@ -203,7 +203,9 @@ class Routes:
             return "draining"
         if not gateway.journal.writable:
             return "not_recording"
-        if not gateway.backends.known or (states and "ready" not in states):
+        if not gateway.keys.reached or not gateway.backends.known:
+            return "starting"
+        if states and "ready" not in states:
             return "starting"
         return "ready" if states <= {"ready"} else "degraded"
 
