@@ -311,6 +311,18 @@ async def test_figures_lead_to_requests(portal: Portal) -> None:
     assert f'<a href="/dashboard/requests?key={key.id}&amp;days=30">1</a>' in page
 
 
+async def test_bars_are_those_with_most(portal: Portal) -> None:
+    """Ten names have bars, and the words above say so; the table has all of them."""
+    somebody = await portal.newcomer()
+    for number in range(11):
+        await _called(portal, id=f"req_{number}", model=f"model-{number}")
+    page = (await somebody.get("/dashboard/usage?by=model")).text
+    assert page.count('class="bar"') == 10
+    assert "UTC: the top 10</figcaption>" in page
+    assert page.count("/dashboard/requests?model=model-") == 11
+    assert "the top 10" not in (await somebody.get("/dashboard/usage?by=day")).text
+
+
 async def test_latency_is_drawn_and_told(portal: Portal) -> None:
     """Lines named p50 and p95, the same figures as a table and as CSV; nothing of other models."""
     somebody = await portal.newcomer()

@@ -61,6 +61,7 @@ async def page(request: Request) -> Response:
     groups, (total,) = await _groups(request, asked)
     names = await _key_names(request) if asked.by == "key" else {}
     title = f"Requests {TABS[asked.by].lower()}, {PERIODS[asked.days].lower()}, UTC"
+    whole = _by_time(asked) or len(groups) <= MOST_BARS
     context = {
         "tabs": tabs(asked.by, asked.days),
         "periods": [
@@ -68,6 +69,7 @@ async def page(request: Request) -> Response:
         ],
         "total": total.sums,
         "title": title,
+        "caption": title if whole else f"{title}: the top {MOST_BARS}",
         "chart": _chart(title, asked, groups, names),
         "rows": [_row(asked, group, names) for group in _told(asked, groups)],
         "columns": _columns(asked),
@@ -136,15 +138,19 @@ def _filled(asked: Asked, groups: Sequence[Group]) -> Sequence[Group]:
 
 def _told(asked: Asked, groups: Sequence[Group]) -> Sequence[Group]:
     """The table's order: the latest first, or the most."""
-    if asked.by in ("day", "hour"):
+    if _by_time(asked):
         return groups[::-1]
     return sorted(groups, key=lambda group: -group.sums.requests)
+
+
+def _by_time(asked: Asked) -> bool:
+    return asked.by in ("day", "hour")
 
 
 def _chart(title: str, asked: Asked, groups: Sequence[Group], names: Mapping[str, str]) -> Markup:
     """Time runs from left to right; what has a name stands in a line of its own."""
     bars = [_bar(asked, group, names) for group in _filled(asked, groups)]
-    if asked.by in ("day", "hour"):
+    if _by_time(asked):
         return charts.bars(title, bars)
     return charts.ranking(title, bars[:MOST_BARS])
 
@@ -158,7 +164,7 @@ def _bar(asked: Asked, group: Group, names: Mapping[str, str]) -> Bar:
 
 def _label(asked: Asked, group: Group, names: Mapping[str, str]) -> str:
     value = group.key[0]
-    if asked.by in ("day", "hour"):
+    if _by_time(asked):
         at = datetime.fromtimestamp(value, UTC)
         return f"{at:%b} {at.day}" if asked.by == "day" else f"{at:%b} {at.day} {at:%H}:00"
     return names.get(value, str(value))
@@ -166,7 +172,7 @@ def _label(asked: Asked, group: Group, names: Mapping[str, str]) -> str:
 
 def _cell(asked: Asked, group: Group, names: Mapping[str, str]) -> str:
     value = group.key[0]
-    return iso(value) if asked.by in ("day", "hour") else names.get(value, str(value))
+    return iso(value) if _by_time(asked) else names.get(value, str(value))
 
 
 def _columns(asked: Asked) -> list[tuple[str, str]]:
@@ -189,7 +195,7 @@ def _row(asked: Asked, group: Group, names: Mapping[str, str]) -> list[str]:
 
 def _linked(asked: Asked, group: Group, label: str) -> str:
     """The label, with the way to the requests that its row adds up, where a filter finds them."""
-    if asked.by in ("day", "hour"):
+    if _by_time(asked):
         return label
     found = Filters(days=asked.days)._replace(**{asked.by: str(group.key[0])})
     return Markup('<a href="{}">{}</a>').format(found.address(), label)
