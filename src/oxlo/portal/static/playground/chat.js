@@ -2,13 +2,12 @@
 
 import { read } from "./answer.js";
 import { call } from "./calling.js";
+import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
-import { h } from "./element.js";
 import { parameters } from "./knobs.js";
 import { FileText } from "./literals.js";
 import { Past } from "./past.js";
 import { showPast } from "./pastlist.js";
-import { Pictures } from "./pictures.js";
 import { isRunning, run } from "./running.js";
 import { liveItem, turnItem } from "./turns.js";
 import { forgetUndo, offerUndo } from "./undoing.js";
@@ -21,10 +20,7 @@ export class Chat {
     this.said = new Conversation(bench.account);
     this.past = new Past(bench.account);
     this.list = at("#turns");
-    this.message = at("#message");
-    this.pictures = at("#picture") ? new Pictures(at("#composer"), at("#picture"), at("#pictures")) : undefined;
-    this.problems = h("div", {});
-    at("#composer").prepend(this.problems); // it stays in view, and so do they
+    this.composer = new Composer(at("#composer"));
     this.watch();
     this.begin();
   }
@@ -33,7 +29,7 @@ export class Chat {
     at("#system").addEventListener("input", () => { this.said.system = at("#system").value; this.said.keep(); });
     at("#clear").addEventListener("click", () => { if (!isRunning()) this.putAway(); });
     for (const sample of document.querySelectorAll(".sample")) {
-      sample.addEventListener("click", () => { this.message.value = sample.textContent; this.message.focus(); });
+      sample.addEventListener("click", () => { this.composer.text = sample.textContent; this.composer.focus(); });
     }
   }
 
@@ -81,26 +77,26 @@ export class Chat {
   }
 
   settle() {
-    this.problems.replaceChildren();
+    this.composer.problems.replaceChildren();
     forgetUndo();
     this.begin();
-    this.message.focus();
+    this.composer.focus();
   }
 
   // Take a message back into the composer; what came after it goes, and can be had back.
   edit(turn) {
     if (isRunning()) return;
     const { turns } = this.said;
-    const typed = this.message.value;
+    const typed = this.composer.text;
     this.replace(turns.slice(0, turns.indexOf(turn)));
-    this.message.value = turn.text;
-    this.pictures?.set(turn.images ?? []);
+    this.composer.text = turn.text;
+    this.composer.setPictures(turn.images ?? []);
     offerUndo("The conversation is taken back to this message.", () => {
       this.replace(turns);
-      this.message.value = typed;
-      this.pictures?.set([]);
+      this.composer.text = typed;
+      this.composer.setPictures([]);
     });
-    this.message.focus();
+    this.composer.focus();
   }
 
   // Ask for the last answer once more.
@@ -117,12 +113,6 @@ export class Chat {
     this.render();
   }
 
-  drafted() {
-    const text = this.message.value.trim();
-    const images = this.pictures?.urls ?? [];
-    return text || images.length ? [{ role: "user", text, images }] : [];
-  }
-
   body(turns) {
     const set = parameters();
     const stream = set.stream ?? true;
@@ -133,7 +123,7 @@ export class Chat {
 
   // What "View code" shows: the conversation with what is written now; pictures as files.
   program() {
-    const turns = [...this.said.turns, ...this.drafted()];
+    const turns = [...this.said.turns, ...this.composer.drafted()];
     const body = this.body(turns.length ? turns : [{ role: "user", text: "Say hello." }]);
     for (const message of body.messages) {
       for (const part of Array.isArray(message.content) ? message.content : []) {
@@ -145,8 +135,8 @@ export class Chat {
   }
 
   async send() {
-    const drafted = this.drafted();
-    if (!drafted.length) { this.message.focus(); return; }
+    const drafted = this.composer.drafted();
+    if (!drafted.length) { this.composer.focus(); return; }
     await this.exchange(drafted);
   }
 
@@ -161,42 +151,35 @@ export class Chat {
   async exchange(added, undo = () => {}) {
     const turn = { role: "assistant", model: this.bench.model, text: "", reasoning: "", calls: [] };
     const before = [...this.said.turns];
-    const typed = this.message.value;
+    const typed = this.composer.text;
     forgetUndo();
-    const done = await run(this.problems, async (signal) => {
+    const done = await run(this.composer.problems, async (signal) => {
       const body = this.body([...before, ...added]);
       this.said.turns = [...before, ...added];
       this.render();
-      if (added.length) this.message.value = "";
+      if (added.length) this.composer.text = "";
       await this.ask(body, turn, signal);
     });
-    turn.stopped = !done && !this.problems.hasChildNodes();
+    turn.stopped = !done && !this.composer.problems.hasChildNodes();
     if (done || turn.text || turn.reasoning || turn.calls.length) {
       this.said.turns.push(turn);
-      if (added.length) this.pictures?.set([]);
+      if (added.length) this.composer.setPictures([]);
     } else {
       this.said.turns = before;
-      this.message.value ||= typed;
+      this.composer.text ||= typed;
       undo();
     }
     this.replace(this.said.turns);
-    if (this.list.lastElementChild) this.follow(); // the receipt came below what was in view
-    this.message.focus({ preventScroll: true });
+    if (this.list.lastElementChild) this.composer.follow(this.list.lastElementChild); // the receipt came below what was in view
+    this.composer.focus({ preventScroll: true });
   }
 
   async ask(body, turn, signal) {
     const { item, show } = liveItem(this.bench, this.bench.model);
     this.list.append(item);
-    this.follow(Infinity);
+    this.composer.follow(item, Infinity);
     const reply = await call(this.bench, "/chat/completions", { json: body, signal });
     turn.id = reply.headers.get("x-request-id");
-    await read(reply, turn, (now) => { show(now); this.follow(); });
-  }
-
-  // Keep the end in view above the composer, for as long as the reader is there.
-  follow(most = 160) {
-    const end = this.list.lastElementChild.getBoundingClientRect().bottom;
-    const hidden = end - at("#composer").getBoundingClientRect().top;
-    if (hidden > 0 && hidden < most) scrollBy({ top: hidden + 16, behavior: "instant" });
+    await read(reply, turn, (now) => { show(now); this.composer.follow(item); });
   }
 }
