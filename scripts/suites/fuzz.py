@@ -24,6 +24,11 @@ MODES = (
     ("--mode", "negative"),
     ("--mode", "positive", "--exclude-checks", "positive_data_acceptance"),
 )
+#: A model that the catalogue knows and nothing serves is a 503: these are told, too.
+CONFIG = """
+[checks.not_a_server_error]
+expected-statuses = ["2xx", "3xx", "4xx", "503"]
+"""
 _CASE = re.compile(r"^\d+\. Test Case ID: \w+$", re.MULTILINE)
 _TITLE = re.compile(r"^- ST\d+ (.+)$", re.MULTILINE)
 _WRONG = re.compile(r'(?:Invalid component: |"message":")([^"\n]+)')
@@ -52,6 +57,7 @@ def run(served: Served, environment: Environment) -> Iterator[Outcome]:
             _without_headers(operation)
     (environment.folder / "openapi.json").write_text(json.dumps(document))
     (environment.folder / "plan.json").write_text(_plan(served))
+    (environment.folder / "schemathesis.toml").write_text(CONFIG)
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield _operation(served, environment, f"{method.upper()} {path}", operation)
@@ -80,7 +86,7 @@ def _operation(
         outcome.failed += failed
         outcome.passed += cases["generated"] - failed
         outcome.reasons.update(reasons(printed))
-    outcome.reasons.update(_refused(calls))
+    outcome.reasons.update(_told(calls))
     return outcome
 
 
@@ -97,13 +103,14 @@ def _schemathesis(
     )
 
 
-def _refused(calls: Path) -> list[str]:
-    """What valid requests were refused for."""
+def _told(calls: Path) -> list[str]:
+    """What valid requests were refused for, and what was not served."""
     noted = map(json.loads, calls.read_text().splitlines() if calls.exists() else ())
     return [
-        reason(f"valid, and refused: {_plain(one['said'])}")
+        reason(f"{one['status']}, {'valid' if one['valid'] else 'invalid'}: {_plain(one['said'])}")
         for one in noted
-        if one["valid"] and one["status"] == HTTPStatus.BAD_REQUEST
+        if one["status"] >= HTTPStatus.INTERNAL_SERVER_ERROR
+        or (one["valid"] and one["status"] == HTTPStatus.BAD_REQUEST)
     ]
 
 

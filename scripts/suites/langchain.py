@@ -9,6 +9,8 @@ from scripts.suites.outcome import Outcome, read
 from scripts.suites.served import Served
 
 TESTS = Path(__file__).parent / "inside" / "langchain_standard.py"
+#: LangChain keeps one client for all tests, so they have one loop, too.
+_LOOP = ("--asyncio-mode=auto", "-o", "asyncio_default_test_loop_scope=session")
 
 
 def run(served: Served, environment: Environment) -> Iterator[Outcome]:
@@ -39,9 +41,6 @@ def _part(
     arguments = ["pytest", f"{here}::{tests}", f"--junitxml={report}", "--tb=short"]
     own = {"SUITES_EMBEDDINGS": ""} | own
     printed = environment.call(
-        [*arguments, "-p", "no:cacheprovider", "--asyncio-mode=auto"],
-        environment.folder,
-        **access,
-        **own,
+        [*arguments, *_LOOP, "-p", "no:cacheprovider"], environment.folder, **access, **own
     )
     return read(report, name, printed)

@@ -408,3 +408,13 @@ def test_programs_that_are_shown(
     wanted = {"tools": "get_weather", "json": "age"}.get(category, "")
     assert wanted in said
     assert said.strip()
+
+
+def test_nothing_is_stored(client: openai.OpenAI) -> None:
+    """Who asks for a chat to be stored is told that it is not; the list is empty, no id is found."""
+    chats = client.chat.completions
+    raw = chats.with_raw_response.create(model=MODEL, messages=HELLO, max_tokens=1, store=True)
+    assert raw.headers["x-oxlo-ignored-fields"] == "store"
+    assert list(chats.list(limit=5, metadata={"a": "b"})) == []
+    with pytest.raises(openai.NotFoundError, match="stored"):
+        chats.retrieve(raw.parse().id)

@@ -16,7 +16,7 @@ class TestChat(ChatModelIntegrationTests):
     """Chat, as far as the model goes."""
 
     chat_model_class = ChatOpenAI
-    chat_model_params = ACCESS | {"model": CHAT, "max_tokens": 200, "temperature": 0}
+    chat_model_params = ACCESS | {"model": CHAT, "max_tokens": 400, "temperature": 0}
     has_tool_calling = TOOLS
     has_tool_choice = TOOLS
     has_structured_output = True
