@@ -411,7 +411,7 @@ def test_programs_that_are_shown(
 
 
 def test_nothing_is_stored(client: openai.OpenAI) -> None:
-    """Who asks for a chat to be stored is told that it is not; the list is empty, no id is found."""
+    """Who asks for a chat to be stored is told that it is not; none is listed, none is found."""
     chats = client.chat.completions
     raw = chats.with_raw_response.create(model=MODEL, messages=HELLO, max_tokens=1, store=True)
     assert raw.headers["x-oxlo-ignored-fields"] == "store"
