@@ -3,13 +3,14 @@
 import resource
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from oxlo.cli.finding import Finding, wrong
 from oxlo.cli.libraries import LIBRARIES, Library
 from oxlo.fleet.assign import Engine, kind_of
+from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.hardware.sizing import Machine
 from oxlo.weights import Stock
 
@@ -85,6 +86,18 @@ def placed(engines: Iterable[Engine]) -> Iterator[Finding]:
         elif engine.gpus:
             numbers = ", ".join(str(gpu.index) for gpu in engine.gpus)
             yield Finding(engine.model.id, f"{engine.variant.engine} on GPU {numbers}")
+
+
+def running(replicas: Sequence[Replica], now: float) -> Iterator[Finding]:
+    """How the engines of a fleet that runs are: those that do not take calls, and why not."""
+    ready = sum(replica.state is ReplicaState.READY for replica in replicas)
+    yield Finding("engines", f"{ready} of {len(replicas)} ready", ok=ready == len(replicas))
+    for replica in replicas:
+        if replica.state is not ReplicaState.READY:
+            seconds = max(0.0, now - replica.since)
+            starts = f", start {replica.generation}" if replica.generation > 1 else ""
+            words = f"{replica.state} for {seconds:.0f} s{starts}: {replica.reason}"
+            yield Finding(replica.id, words, ok=False)
 
 
 def gpus(here: Machine, *, driver: bool) -> Finding:

@@ -14,11 +14,12 @@ import msgspec
 import typer
 
 from oxlo import catalogue, plans
-from oxlo.cli import checks, servable, services
+from oxlo.cli import checks, lock, servable, services
 from oxlo.cli.failing import words
 from oxlo.cli.finding import Finding, wrong
 from oxlo.cli.libraries import lacking
 from oxlo.errors import ModelNotFound
+from oxlo.fleet import registry
 from oxlo.fleet.assign import assign
 from oxlo.fleet.local import memory_mb
 from oxlo.fleet.starter import chosen, wished
@@ -64,6 +65,8 @@ def findings() -> Iterator[Finding]:
     yield checks.gpus(here, driver=shutil.which("nvidia-smi") is not None)
     yield asyncio.run(services.port(settings))
     yield from map(checks.engine, checks.libraries(engines))
+    if lock.is_held(settings.home / lock.FLEET):
+        yield from checks.running(registry.read(settings.replicas_file).replicas, time.time())
     yield asyncio.run(services.schema(settings))
     if settings.valkey_address:
         yield asyncio.run(services.shared_limits(settings))

@@ -66,7 +66,7 @@ def _serve(with_parent: bool) -> None:
         models = chosen(settings, known)
         settings.prepare()
         # A second one would take the list of replicas away from the first.
-        lock.hold(settings.home / "fleet.lock", "`oxlo fleet`")
+        lock.hold(settings.home / lock.FLEET, "`oxlo fleet`")
     logs.configure("fleet", settings)
     asyncio.run(_run(LocalFleet(known, settings, models), with_parent))
 

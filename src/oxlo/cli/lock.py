@@ -6,9 +6,27 @@ from pathlib import Path
 
 from oxlo.cli.failing import CommandError
 
+#: In OXLO_HOME; whoever runs the engines has it.
+FLEET = "fleet.lock"
+
 
 class LockHeld(CommandError):
     """Another process has it; the message says which kind of process, and where."""
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process that lives has it."""
+    try:
+        fd = os.open(path, os.O_RDONLY)
+    except OSError:  # never made, or not ours to read
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False
 
 
 def hold(path: Path, holder: str) -> None:

@@ -1,6 +1,7 @@
 """`oxlo doctor`: each check on good and bad ground, and the command as a whole."""
 
 import asyncio
+import fcntl
 import re
 import socket
 import sqlite3
@@ -13,11 +14,13 @@ from typer.testing import CliRunner
 
 from oxlo import cli
 from oxlo.catalogue import load
-from oxlo.cli import checks, services
+from oxlo.cli import checks, lock, services
 from oxlo.cli.finding import Finding
 from oxlo.cli.libraries import Library
+from oxlo.fleet import registry
 from oxlo.fleet.assign import assign
 from oxlo.fleet.local import memory_mb
+from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
 from oxlo.hardware.sizing import Gpu, Machine
 from oxlo.settings import Settings
 from oxlo.store import migrate
@@ -53,6 +56,23 @@ def run(settings: Settings, **environ: str) -> tuple[int, list[str]]:
     own = {"OXLO_HOME": str(settings.home), "OXLO_PORT": str(settings.port)}
     result = CliRunner().invoke(cli.app, ["doctor"], env=own | environ)
     return result.exit_code, result.output.splitlines()
+
+
+def engine(name: str, state: ReplicaState) -> Replica:
+    return Replica(
+        id=name,
+        model="m",
+        kind="llamacpp",
+        dialect="llamacpp",
+        address="",
+        engine_model="m",
+        slots=1,
+        context_length=1,
+        state=state,
+        reason="killed by signal 9; tried again in 16 s",
+        generation=7,
+        since=NOW - 9,
+    )
 
 
 def judged(finding: Finding) -> tuple[bool, bool]:
@@ -145,6 +165,26 @@ def test_placed() -> None:
     assert str(seen) == "ok  gemma-27b: vllm on GPU 0"
     assert judged(absent) == (False, False)
     assert "8 x h200" in absent.words
+
+
+def test_running_engines() -> None:
+    """Of a fleet that runs, each engine that takes no calls is told with its reason."""
+    ready, sick = engine("a-1", ReplicaState.READY), engine("b-1", ReplicaState.SICK)
+    assert list(map(str, checks.running([ready], NOW))) == ["ok  engines: 1 of 1 ready"]
+    count, why = map(str, checks.running([ready, sick], NOW))
+    assert count == "!!  engines: 1 of 2 ready"
+    assert why == "!!  b-1: sick for 9 s, start 7: killed by signal 9; tried again in 16 s"
+
+
+def test_engines_of_a_fleet_that_is_gone(settings: Settings) -> None:
+    """What a list says that nobody keeps any more is not told."""
+    settings.prepare()
+    held = ReplicaList(NOW, (engine("a-1", ReplicaState.SICK),))
+    registry.write(settings.replicas_file, held)
+    assert not [line for line in run(settings)[1] if "engines: " in line]
+    with (settings.home / lock.FLEET).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert "!!  engines: 0 of 1 ready" in run(settings)[1]
 
 
 def test_gpus() -> None:
