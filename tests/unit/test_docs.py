@@ -264,3 +264,12 @@ def span(name: str, parameter: Parameter) -> str:
 
 def shown(default: object) -> str:
     return f"{default:g}" if isinstance(default, int | float) else ""
+
+
+def test_complaints_have_their_tests() -> None:
+    """Each test that is named as what keeps a trouble away is there."""
+    named = set(re.findall(r"`(test_\w+)`", (DOCS / "complaints.md").read_text()))
+    sources = (path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    there = {name for text in sources for name in re.findall(r"def (test_\w+)", text)}
+    assert named
+    assert named <= there
