@@ -3,11 +3,11 @@ PYTHON  ?= python3
 VENV    := .venv
 BIN     := $(VENV)/bin
 NODE    := tests/contract/node
-# Modules are compiled as they are first imported: most never are.
-INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install --no-compile
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 SOURCES := pyproject.toml setup.py $(shell find src docs -type f ! -name '*.pyc')
-# What is developed is imported from src/; what `make run` serves is built and installed.
-SRC     := PYTHONPATH=$(CURDIR)/src
+# What is developed is imported from src/; what `make run` serves is built and installed. Its modules
+# are compiled once, not by each process, where the environment does not want that, too.
+SRC     := PYTHONPATH=$(CURDIR)/src PYTHONDONTWRITEBYTECODE=
 
 # Tests run in so many processes, file by file; two fill two cores. What starts a platform comes
 # first, by its name, so that no long file is left at the end.
