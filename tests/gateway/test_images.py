@@ -195,6 +195,15 @@ async def test_a_stream_that_breaks_off(begin: Begin, last: bytes) -> None:
     assert not platform.record(Settled, answer.headers["x-request-id"]).counted
 
 
+async def test_a_server_that_does_not_stream(begin: Begin) -> None:
+    """Is no broken one: the caller is told, and the next call goes there."""
+    platform = await begin(dialect="openai")
+    for _ in range(4):
+        answer = await asked(platform, stream=True)
+        assert (answer.status, answer.json()["error"]["param"]) == (400, "stream")
+    assert (await asked(platform)).status == 200
+
+
 async def test_a_refusal_in_a_stream(begin: Begin) -> None:
     """What the engine finds wrong at the end is the caller's to read."""
     error = {

@@ -10,7 +10,7 @@ from oxlo.engines.dialects.events import Cutter
 from oxlo.engines.dialects.shapes.typed import Drawn
 from oxlo.engines.dialects.typed import TypedEvents
 from oxlo.errors import ApiError, EngineFailed
-from oxlo.wire.decode import sent
+from oxlo.wire.decode import sent, unsupported
 
 #: Bytes of an event, at most: a PNG of 2048 x 2048 pixels of noise in base64 is half of it.
 _MOST: Final = 32 << 20
@@ -31,6 +31,13 @@ class ImageEvents(TypedEvents):
         self._cutter = Cutter(_MOST)
         self._partial = f"{kind}.partial_image"
         self._dialect = dialect
+
+    def feed(self, data: bytes) -> bytes:
+        """Translate one read. A server that knows no such streams answers with a whole reply."""
+        if not self.started and not self._cutter.held and data.startswith(b"{"):
+            self.error = unsupported("stream", "this model only sends finished images.")
+            return b""
+        return super().feed(data)
 
     def _event(self, payload: bytes) -> bytes:
         told = self._told(payload)
