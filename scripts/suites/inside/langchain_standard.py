@@ -16,7 +16,12 @@ class TestChat(ChatModelIntegrationTests):
     """Chat, as far as the model goes."""
 
     chat_model_class = ChatOpenAI
-    chat_model_params = ACCESS | {"model": CHAT, "max_tokens": 400, "temperature": 0}
+    chat_model_params = ACCESS | {
+        "model": CHAT,
+        "max_tokens": 400,
+        "temperature": 0,
+        "stream_usage": True,  # it is left out where the base URL is another
+    }
     has_tool_calling = TOOLS
     has_tool_choice = TOOLS
     has_structured_output = True

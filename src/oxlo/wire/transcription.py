@@ -12,6 +12,7 @@ from oxlo.wire.ranges import check_ranges
 from oxlo.wire.request import Whole
 
 TextFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
+Granularity = Literal["word", "segment"]
 #: What a stream of events can stand for: timed formats are written when all is heard.
 _STREAMED = (None, "json", "text")
 
@@ -42,10 +43,19 @@ class TranscriptionRequest(TranslationRequest, kw_only=True):
     """A recording to be written down in the language that is spoken."""
 
     language: str | None = None
-    timestamp_granularities: list[Literal["word", "segment"]] | None = None
+    #: A form that names it once, without brackets, says one text.
+    timestamp_granularities: list[Granularity] | Granularity | None = None
     stream: bool | None = None
     #: "auto": what is no speech is left out before the model listens.
     chunking_strategy: Literal["auto"] | None = None
+
+    @property
+    def granularities(self) -> tuple[Granularity, ...]:
+        """What is to be told with its times."""
+        asked = self.timestamp_granularities
+        if asked is None:
+            return ()
+        return (asked,) if isinstance(asked, str) else tuple(asked)
 
     @property
     def sse(self) -> bool:
@@ -81,7 +91,7 @@ def check(request: TranscriptionRequest) -> None:
     """What holds whatever the model. Raises BadRequest."""
     if request.language and languages.code(request.language) is None:
         raise invalid("language", "expected an ISO 639-1 code, such as en or de.")
-    if request.timestamp_granularities and request.response_format != "verbose_json":
+    if request.granularities and request.response_format != "verbose_json":
         raise invalid("timestamp_granularities", "they need response_format verbose_json.")
     if request.stream and request.response_format not in _STREAMED:
         raise invalid("response_format", "a stream's text is json or text.")

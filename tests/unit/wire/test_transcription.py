@@ -28,6 +28,14 @@ def test_texts_are_what_they_stand_for() -> None:
     assert (request.temperature, request.stream) == (0.5, True)
 
 
+def test_one_granularity_is_a_list_too() -> None:
+    """Forms name a list once where it holds one, with brackets or without."""
+    for sent in ("word", ["word"]):
+        request = asked(timestamp_granularities=sent, response_format="verbose_json")
+        assert request.granularities == ("word",)
+    assert asked().granularities == ()
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [

@@ -43,7 +43,7 @@ def _fields(request: TranslationRequest, decided: Decided) -> Iterator[tuple[str
         sent["language"] = request.language
         sent["chunking_strategy"] = request.chunking_strategy
         sent["stream"] = "true" if request.stream else None
-        for granularity in request.timestamp_granularities or ():
+        for granularity in request.granularities:
             yield "timestamp_granularities[]", granularity
     yield from ((name, str(value)) for name, value in sent.items() if value is not None)
 

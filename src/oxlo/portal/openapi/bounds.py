@@ -4,7 +4,7 @@ Rules between fields (`top_logprobs` needs `logprobs`) are in the words of the m
 """
 
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from oxlo.wire.chat import MAX_METADATA
 from oxlo.wire.completions import MAX_LOGPROBS, MAX_PROMPTS
@@ -12,6 +12,7 @@ from oxlo.wire.embeddings import MAX_ITEMS
 from oxlo.wire.sampling import MAX_MODELS, MAX_STOPS
 from oxlo.wire.shapes.messages import Part, Url
 from oxlo.wire.tools import MOST_TOOLS, Function
+from oxlo.wire.transcription import Granularity
 
 Json = dict[str, Any]
 
@@ -89,7 +90,13 @@ BOUNDS: Mapping[str, Mapping[str, Json]] = {
         "best_of": {"type": ["integer", "null"], "minimum": 1},
     },
     "SpeechRequest": {"input": {"type": "string", "pattern": r"\S"}},
-    "TranscriptionRequest": {"file": _FILE},
+    "TranscriptionRequest": {
+        "file": _FILE,
+        "timestamp_granularities": {
+            "type": ["array", "null"],
+            "items": {"enum": list(get_args(Granularity))},
+        },
+    },
     "TranslationRequest": {"file": _FILE},
     "ImageRequest": {"prompt": _TEXT},
     "EditRequest": {"prompt": _TEXT},

@@ -124,6 +124,8 @@ def _reply(op: Operation, read: Read) -> Json:
     if shown is not None:
         media["example"] = shown
     content = {"application/json": media}
+    if op.reply is replies.Transcript:
+        content["text/plain"] = {}  # text and subtitles
     if op.body is not None and "stream" in op.body.__struct_fields__:
         content[_EVENTS] = {}  # OpenAPI 3.1 has no schema for one event
     return {"description": first_line(op.reply), "content": content}
