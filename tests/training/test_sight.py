@@ -20,6 +20,7 @@ from tiny_sight import (
     gguf,
     painting,
     projector,
+    quants,
     questions,
     vectors,
     views,
@@ -131,7 +132,7 @@ def test_vectors_are_those_of_the_model(tmp_path: Path) -> None:
     gguf.write(
         path,
         {"general.architecture": "test", "tokenizer.ggml.tokens": ["\u0120red", "\u010a"]},
-        {"token_embd.weight": gguf.Raw(vectors.Q8_0, (2, 64), b"".join(blocks))},
+        {"token_embd.weight": gguf.Raw(quants.Q8_0, (2, 64), b"".join(blocks))},
     )
     assert np.array_equal(vectors.of(path, ["\n", " red"]), levels.reshape(2, 64)[::-1] * 0.5)
     with pytest.raises(KeyError):

@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--model", default="tiny-sight")
     parser.add_argument("--pictures", type=int, default=200)
     parser.add_argument("--each", type=int, default=3, help="questions about one")
+    parser.add_argument("--reworded", action="store_true", help="ask in words that no lesson has")
     parser.add_argument("--wrong", action="store_true", help="print answers that are not right")
     chosen = parser.parse_args()
     random = default_rng(_SEED)
@@ -36,7 +37,10 @@ def main() -> None:
     asked = [_chosen(view, chosen.each, random) for view in seen]
     with OpenAI(base_url=chosen.base_url, api_key=chosen.key) as client:
         answers = [
-            [_answer(client, chosen.model, picture, question.text) for question in some]
+            [
+                _answer(client, chosen.model, picture, _said(question, chosen.reworded))
+                for question in some
+            ]
             for view, some in zip(seen, asked, strict=True)
             for picture in [drawing.png(view, pick(random, drawing.SIDES))]
         ]
@@ -51,6 +55,10 @@ def _chosen(view: View, count: int, random: Generator) -> list[Question]:
     sorts = list(dict.fromkeys(question.sort for question in known))
     wanted = [sorts[number] for number in random.permutation(len(sorts))[:count]]
     return [pick(random, [q for q in known if q.sort == sort]) for sort in wanted]
+
+
+def _said(question: Question, reworded: bool) -> str:
+    return question.reworded if reworded else question.text
 
 
 def _answer(client: OpenAI, model: str, picture: bytes, text: str) -> str:

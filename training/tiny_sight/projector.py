@@ -1,4 +1,4 @@
-"""An encoder as a projector of llama.cpp: `python -m tiny_sight.projector ENCODER MODEL FILE`."""
+"""An encoder as a projector of llama.cpp: `python -m tiny_sight.projector ENCODER VECTORS FILE`."""
 
 import argparse
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tiny_sight import caption, gguf, vectors
+from tiny_sight import caption, gguf
 from tiny_sight.encoder import EPSILON, Encoder
 from tiny_sight.painting import PATCH, SIDE
 
@@ -20,16 +20,16 @@ def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("encoder", type=Path, help="encoder.pt of a trained folder")
-    parser.add_argument("model", type=Path, help="the language model's GGUF file")
+    parser.add_argument("vectors", type=Path, help="vectors.npy of a tuned folder")
     parser.add_argument("file", type=Path, help="the projector to write")
     chosen = parser.parse_args()
     model = Encoder(len(caption.vocabulary()))
     model.load_state_dict(torch.load(chosen.encoder, weights_only=True))
-    write(chosen.file, model, vectors.of(chosen.model, caption.spelt()))
+    write(chosen.file, model, np.load(chosen.vectors))
 
 
 def write(path: Path, model: Encoder, vectors: NDArray[np.float32]) -> None:
-    """With the language model's vectors of the vocabulary's words, (words, its width)."""
+    """With vectors for the vocabulary's words, (words, width of the language model)."""
     tensors = {_name(name): _array(value) for name, value in model.state_dict().items()}
     tensors["mm.2.weight"] = vectors.T.astype(np.float16)
     tensors["mm.2.bias"] = np.zeros(vectors.shape[1], np.float32)

@@ -17,25 +17,35 @@ class Question:
 
     sort: str
     text: str
+    #: The same in words that no lesson has.
+    reworded: str
     right: Callable[[str], bool]
 
 
 def of(view: View) -> Iterator[Question]:
     """All that can be asked about this view."""
-    yield Question("describe", "What is in this picture?", lambda said: described(view, said))
+    has_digits = any(thing.kind in DIGITS for thing in view.things)
+    yield Question(
+        "describe digits" if has_digits else "describe",
+        "What is in this picture?",
+        "Tell me what this image contains.",
+        lambda said: described(view, said),
+    )
     colours = [view.background, *(thing.colour for thing in view.things)]
     yield Question(
         "background",
         "What colour is the background?",
+        "Name the colour of the background.",
         lambda said: view.background in _plain(said),
     )
-    if any(thing.kind in DIGITS for thing in view.things):
+    if has_digits:
         yield from _of_digits(view)
         return
     number = len(view.things)
     yield Question(
         "number",
         "How many shapes are there?",
+        "Tell me the number of shapes.",
         lambda said: _first(said, NUMBERS) == NUMBERS[number],
     )
     kinds = [thing.kind for thing in view.things]
@@ -44,9 +54,11 @@ def of(view: View) -> Iterator[Question]:
             yield from _of_one(thing, colours)
     for kind in shapes.NAMES:
         answer = "yes" if kind in kinds else "no"
-        text = f"Is there a {kind}? Answer yes or no."
         yield Question(
-            answer, text, lambda said, answer=answer: _first(said, ("yes", "no")) == answer
+            answer,
+            f"Is there a {kind}? Answer yes or no.",
+            f"Can a {kind} be seen here, yes or no?",
+            lambda said, answer=answer: _first(said, ("yes", "no")) == answer,
         )
 
 
@@ -54,7 +66,10 @@ def _of_digits(view: View) -> Iterator[Question]:
     if len(view.things) == 1:
         digit = view.things[0].kind
         yield Question(
-            "digit", "Which digit is it?", lambda said: re.findall(r"\d", said)[:1] == [digit]
+            "digit",
+            "Which digit is it?",
+            "Read the digit that is written here.",
+            lambda said: re.findall(r"\d", said)[:1] == [digit],
         )
 
 
@@ -62,11 +77,13 @@ def _of_one(thing: Thing, colours: list[str]) -> Iterator[Question]:
     yield Question(
         "colour",
         f"What colour is the {thing.kind}?",
+        f"Tell me the colour of the {thing.kind}.",
         lambda said: _only(said, thing.colour, colours),
     )
     yield Question(
         "place",
         f"Where is the {thing.kind}?",
+        f"At which place is the {thing.kind}?",
         lambda said: {thing.row, thing.column} <= _words(said),
     )
 

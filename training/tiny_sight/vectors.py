@@ -1,4 +1,4 @@
-"""The vectors that a language model has for words: rows of the embeddings in its GGUF file."""
+"""What a language model's GGUF file holds: its tensors, its words, and their vectors."""
 
 import struct
 from collections.abc import Sequence
@@ -9,16 +9,14 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from tiny_sight.quants import PACKINGS, unpacked
+
 _STRING, _ARRAY = 8, 9
 _SCALARS = {
     0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d",
 }  # fmt: skip
 _ALIGNMENT = 32
 _TOKENS, _TENSOR = "tokenizer.ggml.tokens", "token_embd.weight"
-#: Weights of one block, and its bytes, of the types that are known here.
-_BLOCK = 32
-Q5_0, Q8_0 = 6, 8
-_BYTES = {Q5_0: 22, Q8_0: 34}
 #: How byte-level tokenizers write a space and a line's end.
 _SPELT = str.maketrans({" ": "\u0120", "\n": "\u010a"})
 
@@ -30,37 +28,38 @@ class _Tensor:
     offset: int
 
 
+class File:
+    """A GGUF file: what its head says, and its tensors, read as they are asked for."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError for a file that cannot be read."""
+        self._path = path
+        with path.open("rb") as file:
+            self.head, self.tensors, self._start = _head(file)
+
+    def tensor(self, name: str) -> NDArray[np.float32]:
+        """All of it. Raises KeyError for one that the file has not."""
+        shape = self.tensors[name].shape[::-1]
+        return self._rows(name, range(int(np.prod(shape[:-1])))).reshape(shape)
+
+    def words(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Their vectors, (words, width). KeyError: a word is not one token of the model."""
+        numbers = {token: number for number, token in enumerate(self.head[_TOKENS])}
+        places = [numbers[word.translate(_SPELT)] for word in words]
+        return np.stack([self._rows(_TENSOR, range(place, place + 1)) for place in places])
+
+    def _rows(self, name: str, rows: range) -> NDArray[np.float32]:
+        tensor = self.tensors[name]
+        packing = PACKINGS[tensor.kind]
+        size = tensor.shape[0] // packing.weights * packing.size
+        with self._path.open("rb") as file:
+            file.seek(self._start + tensor.offset + rows.start * size)
+            return unpacked(tensor.kind, file.read(len(rows) * size))
+
+
 def of(path: Path, words: Sequence[str]) -> NDArray[np.float32]:
     """(words, width). Raises KeyError for a word that is not one token of the model."""
-    with path.open("rb") as file:
-        head, tensors, start = _head(file)
-        numbers = {token: number for number, token in enumerate(head[_TOKENS])}
-        table = tensors[_TENSOR]
-        rows = [numbers[word.translate(_SPELT)] for word in words]
-        return np.stack([_row(file, start + table.offset, table, row) for row in rows])
-
-
-def _row(file: BinaryIO, start: int, table: _Tensor, row: int) -> NDArray[np.float32]:
-    blocks = table.shape[0] // _BLOCK
-    size = blocks * _BYTES[table.kind]
-    file.seek(start + row * size)
-    raw = np.frombuffer(file.read(size), np.uint8).reshape(blocks, -1)
-    scale = raw[:, :2].copy().view(np.float16).astype(np.float32)
-    return np.asarray(scale * _LEVELS[table.kind](raw[:, 2:]), np.float32).reshape(-1)
-
-
-def _five_bits(raw: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Four bits of each weight, those of the second half above those of the first, and a fifth."""
-    fifth = np.unpackbits(raw[:, :4], axis=1, bitorder="little")
-    low = np.concatenate([raw[:, 4:] & 15, raw[:, 4:] >> 4], axis=1)
-    return (low + 16 * fifth).astype(np.float32) - 16
-
-
-def _eight_bits(raw: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return raw.view(np.int8).astype(np.float32)
-
-
-_LEVELS = {Q5_0: _five_bits, Q8_0: _eight_bits}
+    return File(path).words(words)
 
 
 def _head(file: BinaryIO) -> tuple[dict[str, Any], dict[str, _Tensor], int]:

@@ -1,0 +1,175 @@
+"""Tunes the words' vectors through the language model: `python -m tiny_sight.tune MODEL FILE`.
+
+The encoder writes captions in words; what the language model makes of them is decided by their
+vectors. They begin as its own and follow the gradient of right answers. It is itself never changed.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.random import Generator, default_rng
+from torch import Tensor
+from torch.nn import functional
+
+from tiny_sight import caption, lessons, vectors, views
+from tiny_sight.language import Language
+from tiny_sight.lessons import Lesson
+
+_BEFORE = (
+    "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+    "<|im_end|>\n<|im_start|>user\n"
+)
+_BETWEEN, _AFTER = "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"
+#: Views of one step, and lessons about each.
+_VIEWS, _LESSONS = 1, 8
+#: A share of what vectors measure, by which they move in a step at first.
+_RATE = 0.04
+#: How often a question stands before its picture.
+_BEFOREHAND = 0.15
+_REPORT = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One picture with lessons that do not see each other, as the language model reads it."""
+
+    #: Its tokens; -1 - N for the Nth of the vocabulary's words.
+    tokens: Tensor
+    places: Tensor
+    seen: Tensor
+    #: Where answers are read off, and what they ought to be.
+    asked: Tensor
+    wanted: Tensor
+    #: How much each of these counts: a long answer more than a short one, but not by its length.
+    weights: Tensor
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("model", type=Path, help="the language model's GGUF file")
+    parser.add_argument("file", type=Path, help="where the vectors are written, for numpy")
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--go-on", type=Path, help="vectors of an earlier run to begin with")
+    parser.add_argument("--both", type=float, default=0.2, help="the share with two pictures")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    first = np.load(chosen.go_on) if chosen.go_on else vectors.of(chosen.model, caption.spelt())
+    tuning = Tuning(Language(chosen.model), first, chosen.steps)
+    random = default_rng(chosen.seed)
+    for step in range(chosen.steps):
+        tuning.step(random, chosen.both)
+        if (step + 1) % _REPORT == 0 or step + 1 == chosen.steps:
+            print(f"step {step + 1} loss {tuning.loss():.3f}", flush=True)
+            np.save(chosen.file, tuning.vectors)
+
+
+class Tuning:
+    """The vectors on their way."""
+
+    def __init__(self, language: Language, first: np.ndarray, steps: int) -> None:
+        self._language = language
+        self._vectors = torch.tensor(first, requires_grad=True)
+        rate = _RATE * float(first.std())
+        self._descent = torch.optim.Adam([self._vectors], rate, (0.9, 0.98))
+        self._pace = torch.optim.lr_scheduler.OneCycleLR(
+            self._descent, rate, total_steps=steps, pct_start=0.1, cycle_momentum=False
+        )
+        self._losses: list[float] = []
+
+    @property
+    def vectors(self) -> np.ndarray:
+        """As they are now, (words, width)."""
+        return self._vectors.detach().numpy()
+
+    def step(self, random: Generator, both: float) -> None:
+        """One step, on views that are all new; such a share of them beside another."""
+        for _ in range(_VIEWS):
+            view = views.sample(random)
+            given = written(self._language, view, random, both)
+            loss = wrong(self._language, given, self._vectors) / _VIEWS
+            loss.backward()  # type: ignore[no-untyped-call]
+            self._losses.append(loss.item() * _VIEWS)
+        self._descent.step()
+        self._descent.zero_grad()
+        self._pace.step()
+
+    def loss(self) -> float:
+        """The mean since it was last asked for."""
+        mean = float(np.mean(self._losses))
+        self._losses.clear()
+        return mean
+
+
+def wrong(language: Language, sheet: Sheet, words: Tensor) -> Tensor:
+    """How surprised the language model is by the right answers."""
+    read = language.read(shown(language, sheet, words), sheet.places, sheet.seen)
+    guesses = language.guesses(read[sheet.asked])
+    surprise = functional.cross_entropy(guesses, sheet.wanted, reduction="none")
+    return (surprise * sheet.weights).sum() / sheet.weights.sum()
+
+
+def shown(language: Language, sheet: Sheet, words: Tensor) -> Tensor:
+    """The vectors of its tokens, (T, width)."""
+    known = language.vectors(sheet.tokens.clamp(min=0).tolist())
+    return torch.where(sheet.tokens[:, None] < 0, words[(-1 - sheet.tokens).clamp(min=0)], known)
+
+
+def written(language: Language, view: views.View, random: Generator, both: float) -> Sheet:
+    """A view's picture and some lessons about it; `both` is how likely another is before it."""
+    before, picture = language.tokens(_BEFORE), _picture(view)
+    order = random.random()
+    if order < both:
+        other = views.sample(random)
+        lesson = lessons.of_both(other, view, random)
+        return sheet([*before, *_picture(other), *picture], [_pair(language, lesson)])
+    if order < both + _BEFOREHAND:
+        (lesson,) = lessons.some(view, 1, random)
+        asked = [*before, *language.tokens(lesson.question), *picture]
+        return sheet(asked, [_pair(language, Lesson("", lesson.answer))])
+    some = lessons.some(view, _LESSONS, random)
+    return sheet([*before, *picture], [_pair(language, lesson) for lesson in some])
+
+
+def _picture(view: views.View) -> list[int]:
+    return [-1 - number for number in caption.numbers([view])[0].tolist()]
+
+
+def _pair(language: Language, lesson: Lesson) -> tuple[list[int], list[int]]:
+    asked = language.tokens(lesson.question + _BETWEEN)
+    return asked, language.tokens(lesson.answer + _AFTER)
+
+
+def sheet(start: list[int], pairs: list[tuple[list[int], list[int]]]) -> Sheet:
+    """What all pairs of question and answer begin with, and the pairs."""
+    tokens, places, asked, wanted = [*start], [*range(len(start))], [], []
+    weights: list[float] = []
+    parts = [0] * len(start)
+    for number, (question, answer) in enumerate(pairs, 1):
+        said = [*question, *answer[:-1]]
+        at = len(tokens) + len(question) - 1
+        asked += range(at, at + len(answer))
+        wanted += answer
+        weights += [len(answer) ** -0.5] * len(answer)
+        tokens += said
+        places += range(len(start), len(start) + len(said))
+        parts += [number] * len(said)
+    part = torch.tensor(parts)
+    seen = ((part == 0) | (part == part[:, None])).tril()
+    return Sheet(
+        torch.tensor(tokens),
+        torch.tensor(places),
+        seen,
+        torch.tensor(asked),
+        torch.tensor(wanted),
+        torch.tensor(weights),
+    )
+
+
+if __name__ == "__main__":
+    main()
