@@ -4,7 +4,7 @@ VENV    := .venv
 BIN     := $(VENV)/bin
 NODE    := tests/contract/node
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
-SOURCES := pyproject.toml setup.py $(shell find src docs -type f ! -name '*.pyc')
+SOURCES := pyproject.toml setup.py $(shell find src docs -type f ! -name '*.pyc' ! -path '*.egg-info/*')
 # What is developed is imported from src/; what `make run` serves is built and installed. Its modules
 # are compiled once, not by each process, where the environment does not want that, too.
 SRC     := PYTHONPATH=$(CURDIR)/src PYTHONDONTWRITEBYTECODE=
