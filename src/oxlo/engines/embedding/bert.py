@@ -15,6 +15,7 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
+from oxlo.engines.embedding.config import Pooling
 from oxlo.serving.process import CannotLoad
 
 _Array = npt.NDArray[Any]
@@ -26,10 +27,13 @@ _FUSED = "com.microsoft"
 _EPSILON = 1e-12
 
 
-def fused(model: Path, heads: int) -> bytes:
-    """The same model; `heads` share the attention of each layer. Raises CannotLoad."""
+def fused(model: Path, heads: int, pooling: Pooling, *, normalize: bool) -> bytes:
+    """The same model, up to each text's vector; `heads` share the attention of each layer.
+
+    Raises CannotLoad.
+    """
     try:
-        return _Writer(_File(onnx.load(model)), heads).model()
+        return _Writer(_File(onnx.load(model)), heads).model(pooling, normalize=normalize)
     except (DecodeError, OSError) as error:
         raise CannotLoad(f"{model.name} is no ONNX model: {error}") from error
     except KeyError as missing:
@@ -96,15 +100,18 @@ class _Writer:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
 
-    def model(self) -> bytes:
-        """Token ids and their mask to hidden states."""
+    def model(self, pooling: Pooling, *, normalize: bool) -> bytes:
+        """Token ids and their mask to vectors."""
         states = self._embedded()
         layer = 0
         while self._file.has(f"layer.{layer}.output.dense.bias"):
             states = self._layer(f"layer.{layer}.", states)
             layer += 1
+        vectors = self._first(states) if pooling == "cls" else self._mean(states)
+        if normalize:
+            vectors = self._plain("LpNormalization", [vectors], "unit", axis=1, p=2)
         inputs = [_tensor(name, TensorProto.INT32) for name in ("input_ids", "attention_mask")]
-        outputs = [_tensor(states, TensorProto.FLOAT, states=True)]
+        outputs = [_tensor(vectors, TensorProto.FLOAT)]
         graph = helper.make_graph(self._nodes, "bert", inputs, outputs, self._constants)
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_FUSED, 1)]
         made = helper.make_model(graph, opset_imports=opsets, ir_version=8)
@@ -140,6 +147,18 @@ class _Writer:
             "Attention", [*given, "attention_mask"], f"{part}out", num_heads=self._heads
         )
 
+    def _first(self, states: str) -> str:
+        """The vector of each text's first token."""
+        return self._plain("Gather", [states, self._keep("zero", 0, np.int64)], "first", axis=1)
+
+    def _mean(self, states: str) -> str:
+        """The mean of each text's tokens: their sum is a product with the mask."""
+        axis = self._keep("axis", [1], np.int64)
+        mask = self._plain("Cast", ["attention_mask"], "mask", to=TensorProto.FLOAT)
+        row = self._plain("Unsqueeze", [mask, axis], "row")
+        summed = self._plain("Squeeze", [self._plain("MatMul", [row, states], "sums"), axis], "sum")
+        return self._plain("Div", [summed, self._plain("ReduceSum", [mask, axis], "count")], "mean")
+
     def _added(self, part: str, made: str, states: str) -> str:
         product = self._times(f"{part}dense", made)
         given = [product, states, *self._norm(f"{part}LayerNorm")]
@@ -150,9 +169,7 @@ class _Writer:
 
     def _times(self, part: str, states: str) -> str:
         matrix = self._keep(f"{part}.matrix", self._file.matrix(f"{part}.bias"))
-        product = helper.make_node("MatMul", [states, matrix], [f"{part}.product"])
-        self._nodes.append(product)
-        return f"{part}.product"
+        return self._plain("MatMul", [states, matrix], f"{part}.product")
 
     def _norm(self, part: str) -> list[str]:
         return [self._constant(f"{part}.weight"), self._constant(f"{part}.bias")]
@@ -160,8 +177,8 @@ class _Writer:
     def _constant(self, end: str) -> str:
         return self._keep(end, self._file.named(end))
 
-    def _keep(self, name: str, value: _Array) -> str:
-        made = numpy_helper.from_array(np.ascontiguousarray(value, np.float32), name)
+    def _keep(self, name: str, value: npt.ArrayLike, kind: type = np.float32) -> str:
+        made = numpy_helper.from_array(np.array(value, kind, order="C"), name)
         self._constants.append(made)
         return name
 
@@ -170,6 +187,11 @@ class _Writer:
         self._nodes.append(made)
         return names[0]
 
+    def _plain(self, operator: str, given: list[str], name: str, **attributes: Any) -> str:
+        """One of ONNX's own."""
+        self._nodes.append(helper.make_node(operator, given, [name], **attributes))
+        return name
 
-def _tensor(name: str, kind: int, *, states: bool = False) -> onnx.ValueInfoProto:
-    return helper.make_tensor_value_info(name, kind, ["texts", "tokens"] + ["numbers"] * states)
+
+def _tensor(name: str, kind: int) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, kind, ["texts", None])

@@ -44,7 +44,8 @@ def load(line: bytes) -> Engine:
 def embedding(config: Config, workers: Workers) -> Embedding:
     """The loaded model. Raises CannotLoad."""
     opened = session(_written(config), config.threads, config.device)
-    encoder = Encoder(opened, config.pooling, normalize=config.normalize)
+    normalize = config.normalize and not config.bert_heads  # that one does it itself
+    encoder = Encoder(opened, config.pooling, normalize=normalize)
     costs = Costs(config.batch_tokens, config.run_tokens)
     vocabulary = Cl100k(Path(config.token_ids)) if config.token_ids else None
     texts = Texts(Tokenizer.from_file(config.tokenizer), config.context, vocabulary)
@@ -54,7 +55,9 @@ def embedding(config: Config, workers: Workers) -> Embedding:
 def _written(config: Config) -> Path | bytes:
     """The model as onnxruntime is to read it. Raises CannotLoad."""
     model = Path(config.model)
-    return fused(model, config.bert_heads) if config.bert_heads else model
+    if not config.bert_heads:
+        return model
+    return fused(model, config.bert_heads, config.pooling, normalize=config.normalize)
 
 
 if __name__ == "__main__":

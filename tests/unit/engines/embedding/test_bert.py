@@ -8,6 +8,7 @@ import onnx
 import pytest
 
 from oxlo.engines.embedding.bert import fused
+from oxlo.engines.embedding.config import Pooling
 from oxlo.engines.embedding.encoder import Encoder
 from oxlo.engines.sessions import session
 from oxlo.serving.process import CannotLoad
@@ -19,19 +20,25 @@ _HEADS = 12
 _ROWS = [[101, *range(1000, 1000 + length), 102] for length in (1, 7, 30, 254)]
 
 
-def _vectors(model: Path | bytes) -> npt.NDArray[np.float32]:
-    return Encoder(session(model, 1, "cpu"), "mean", normalize=True).vectors(_ROWS)
+def _vectors(
+    model: Path | bytes, pooling: Pooling = "mean", *, normalize: bool = False
+) -> npt.NDArray[np.float32]:
+    return Encoder(session(model, 1, "cpu"), pooling, normalize=normalize).vectors(_ROWS)
 
 
-def test_vectors_are_the_files(minilm: list[Path]) -> None:
+@pytest.mark.parametrize("normalize", [True, False])
+@pytest.mark.parametrize("pooling", ["mean", "cls"])
+def test_vectors_are_the_files(minilm: list[Path], pooling: Pooling, normalize: bool) -> None:
     """To the rounding of floats, padded as they are to the longest."""
-    assert np.allclose(_vectors(fused(minilm[0], _HEADS)), _vectors(minilm[0]), atol=1e-6)
+    written = _vectors(fused(minilm[0], _HEADS, pooling, normalize=normalize))
+    as_it_is = _vectors(minilm[0], pooling, normalize=normalize)
+    assert np.allclose(written, as_it_is, atol=1e-6 * np.abs(as_it_is).max())
 
 
 def test_a_layer_is_seven_operations(minilm: list[Path]) -> None:
-    """With one for the embeddings before the six layers."""
-    written = onnx.load_model_from_string(fused(minilm[0], _HEADS))
-    assert len(written.graph.node) == 1 + 6 * 7
+    """Beside one for the embeddings, and two for the first token's vector."""
+    written = onnx.load_model_from_string(fused(minilm[0], _HEADS, "cls", normalize=True))
+    assert len(written.graph.node) == 1 + 6 * 7 + 2
 
 
 def test_what_is_no_bert_says_so(minilm: list[Path], tmp_path: Path) -> None:
@@ -42,4 +49,4 @@ def test_what_is_no_bert_says_so(minilm: list[Path], tmp_path: Path) -> None:
     changed = tmp_path / "other.onnx"
     onnx.save(other, changed)
     with pytest.raises(CannotLoad, match=r"other\.onnx has no .*query\.bias"):
-        fused(changed, _HEADS)
+        fused(changed, _HEADS, "mean", normalize=True)
