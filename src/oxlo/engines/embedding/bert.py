@@ -102,8 +102,7 @@ class _Writer:
 
     def model(self, pooling: Pooling, *, normalize: bool) -> bytes:
         """Token ids and their mask to vectors."""
-        states = self._embedded()
-        layer = 0
+        states, layer = self._layer("layer.0.", self._embedded()), 1
         while self._file.has(f"layer.{layer}.output.dense.bias"):
             states = self._layer(f"layer.{layer}.", states)
             layer += 1

@@ -41,11 +41,14 @@ def test_a_layer_is_seven_operations(minilm: list[Path]) -> None:
     assert len(written.graph.node) == 1 + 6 * 7 + 2
 
 
-def test_what_is_no_bert_says_so(minilm: list[Path], tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "other_name"), [("attention", "mixing"), ("layer.", "block.")])
+def test_what_is_no_bert_says_so(
+    minilm: list[Path], tmp_path: Path, name: str, other_name: str
+) -> None:
     """By what it lacks, and how it can be run."""
     other = onnx.load(minilm[0])
     for constant in other.graph.initializer:
-        constant.name = constant.name.replace("attention", "mixing")
+        constant.name = constant.name.replace(name, other_name)
     changed = tmp_path / "other.onnx"
     onnx.save(other, changed)
     with pytest.raises(CannotLoad, match=r"other\.onnx has no .*query\.bias"):
