@@ -169,7 +169,7 @@ def test_operators_first_password(platform: Platform, page: Page) -> None:
     page.get_by_role("link", name="Models and replicas").click()
     assert f"{MODEL}-1" in page.locator("#fleet").inner_text()
     assert "Ready" in page.locator("#fleet").inner_text()
-    for path in ("", "/overview", "/models", "/plans", "/promos", "/audit", "/outbox"):
+    for path in ("", "/accounts", "/models", "/plans", "/promos", "/audit", "/outbox"):
         page.goto(f"/operator{path}")
         results = Axe().run(page)
         assert results.violations_count == 0, f"{path}: {results.generate_report()}"

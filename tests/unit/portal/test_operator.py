@@ -15,7 +15,7 @@ from oxlo.store import audit, identity, keys
 from oxlo.store.accounts import Account
 from oxlo.testing.replicas import replica
 
-PAGES = ("", "/overview", "/models", "/plans", "/promos", "/audit", "/outbox")
+PAGES = ("", "/accounts", "/models", "/plans", "/promos", "/audit", "/outbox")
 
 
 @pytest.fixture
@@ -54,9 +54,19 @@ async def test_console_is_not_there_for_users(portal: Portal, boss: Somebody) ->
     assert (await portal.somebody().get("/operator")).status_code == 303
 
 
+async def test_old_addresses_lead_on(portal: Portal, boss: Somebody) -> None:
+    """The overview's earlier address, and that of the accounts; for operators alone."""
+    moved = {"/operator/overview": "/operator", "/operator?q=ann": "/operator/accounts?q=ann"}
+    for old, new in moved.items():
+        reply = await boss.get(old)
+        assert (reply.status_code, reply.headers["location"]) == (308, new)
+    somebody = await portal.newcomer()
+    assert (await somebody.get("/operator/overview")).status_code == 404
+
+
 async def test_overview_says_what_waits(portal: Portal, boss: Somebody) -> None:
     """No model, no mail server and no second factor are said, each with the way to change it."""
-    page = (await boss.get("/operator/overview")).text
+    page = (await boss.get("/operator")).text
     assert "No model is served." in page
     assert "which is not encrypted" in page
     for way in ("/docs/portal#mails", "/dashboard/settings#totp", "/docs/operations#backup"):
@@ -65,27 +75,27 @@ async def test_overview_says_what_waits(portal: Portal, boss: Somebody) -> None:
             address, _, anchor = way.partition("#")
             assert f'id="{anchor}"' in (await boss.get(address)).text
     await boss.send("/dashboard/billing", plan="pro")
-    page = (await boss.get("/operator/overview")).text
+    page = (await boss.get("/operator")).text
     assert "1 account waiting for a plan." in page
     found = [replica("smollm2-135m", ReplicaState.SICK)]
     registry.write(portal.desk.settings.replicas_file, ReplicaList(0.0, tuple(found)))
     portal.clock.advance(60)
-    page = (await boss.get("/operator/overview")).text
+    page = (await boss.get("/operator")).text
     assert "1 model not ready: smollm2-135m." in page
 
 
 async def test_accounts_are_found(portal: Portal, boss: Somebody) -> None:
     """By a part of the name or the address, in any case; a wildcard is a letter like others."""
     await portal.newcomer()
-    assert EMAIL in (await boss.get("/operator?q=ANN@ex")).text
+    assert EMAIL in (await boss.get("/operator/accounts?q=ANN@ex")).text
     account = await _account(portal)
     async with portal.database.write() as db:
         key, _ = await keys.issue(
             db, account.id, name="laptop", signing=b"0" * 32, now=portal.clock()
         )
     for words in (key.id, key.prefix):
-        assert EMAIL in (await boss.get(f"/operator?q={words}")).text
-    assert EMAIL not in (await boss.get("/operator?q=%25")).text
+        assert EMAIL in (await boss.get(f"/operator/accounts?q={words}")).text
+    assert EMAIL not in (await boss.get("/operator/accounts?q=%25")).text
 
 
 async def test_plan_grant_and_log(portal: Portal, boss: Somebody) -> None:

@@ -17,6 +17,7 @@ from oxlo.store import accounts, audit, grants, history, identity, keys, search,
 from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountNotFound, CallNotFound, InvalidGrant
 
+PATH = "/operator/accounts"
 _ON_A_PAGE = 50
 _LATEST = 50
 #: Entries of the log, and days whose grants are listed.
@@ -163,7 +164,7 @@ async def _note(db: AsyncConnection, request: Request, action: str, detail: str 
 
 
 def _back(request: Request, done: str) -> Response:
-    return guard.back(f"/operator/accounts/{request.path_params['id']}?done={done}")
+    return guard.back(f"{PATH}/{request.path_params['id']}?done={done}")
 
 
 def _whole(given: str) -> int:

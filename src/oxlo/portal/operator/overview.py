@@ -5,18 +5,18 @@ from typing import NamedTuple
 
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from oxlo.portal import charts, guard
 from oxlo.portal.charts import Bar
 from oxlo.portal.desk import Desk
-from oxlo.portal.operator import wishes
+from oxlo.portal.operator import accounts, wishes
 from oxlo.portal.words import plural
 from oxlo.settings import Settings
 from oxlo.store import mails, payments, search, traffic
 from oxlo.store.status import ModelStatus
 
-PATH = "/operator/overview"
+PATH = "/operator"
 _HOUR = 3600
 _HOURS = 24
 #: Accounts that are named.
@@ -35,6 +35,8 @@ class Note(NamedTuple):
 
 async def page(request: Request) -> Response:
     """What waits, the last 24 hours, and whether all is set up for others."""
+    if "q" in request.query_params:  # the list of accounts had this address
+        return RedirectResponse(f"{accounts.PATH}?{request.url.query}", 308)
     desk = Desk.of(request)
     await desk.live.drain()
     end = (desk.now // _HOUR + 1) * _HOUR
@@ -53,6 +55,11 @@ async def page(request: Request) -> Response:
     context["waiting"] = [*_models(status.models), *_people(len(wished), stuck)]
     context["setup"] = setup(desk.settings, billing=desk.billing.name, codes=bool(account.totp_at))
     return guard.respond(request, "operator/overview.html", context)
+
+
+async def moved(request: Request) -> Response:
+    """Where this page was before."""
+    return RedirectResponse(PATH, 308)
 
 
 def _chart(hours: dict[int, int], begin: int) -> Markup:

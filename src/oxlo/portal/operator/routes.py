@@ -5,14 +5,15 @@ from starlette.routing import BaseRoute
 from oxlo.portal.guard import operator_form, operator_page
 from oxlo.portal.operator import accounts, log, outbox, overview, plans, promos, replicas, wishes
 
-_ONE = "/operator/accounts/{id}"
+_ONE = f"{accounts.PATH}/{{id}}"
 
 
 def routes() -> list[BaseRoute]:
     """The table."""
     return [
         operator_page(overview.PATH, overview.page),
-        operator_page("/operator", accounts.page),
+        operator_page(f"{overview.PATH}/overview", overview.moved),
+        operator_page(accounts.PATH, accounts.page),
         operator_page(_ONE, accounts.one),
         operator_form(f"{_ONE}/plan", accounts.set_plan),
         operator_form(f"{_ONE}/grant", accounts.grant),
