@@ -7,6 +7,8 @@ from oxlo.ledger.records import Admitted, Refused, Settled
 from oxlo.store.calls import Call
 
 _NAME_MAX = 200
+#: What a column of whole numbers holds.
+_NUMBER_MAX = (1 << 31) - 1
 
 
 def calls(records: Iterable[CallRecord]) -> list[Call]:
@@ -68,9 +70,9 @@ def _settled(record: Settled, admitted: Admitted | None) -> Call:
         minute_counted=record.minute_counted,
         error=record.error,
         replica=record.replica,
-        tokens_in=record.tokens_in,
-        tokens_out=record.tokens_out,
-        tokens_cached=record.tokens_cached,
+        tokens_in=_held(record.tokens_in),
+        tokens_out=_held(record.tokens_out),
+        tokens_cached=_held(record.tokens_cached),
         finish=record.finish,
         queue_ms=record.queue_ms,
         first_ms=record.first_ms,
@@ -104,10 +106,17 @@ def _refused(record: Refused) -> Call:
 
 
 def _left(count: int) -> int | None:
-    return None if count < 0 else count
+    return None if count < 0 else _held(count)
+
+
+# One row that cannot be written would hold up all that follow.
+
+
+def _held(count: int) -> int:
+    # Tokens are what an engine says.
+    return min(count, _NUMBER_MAX)
 
 
 def _clean(name: str) -> str:
-    # The name of an unknown model is whatever a caller sent; PostgreSQL takes no NUL, and one row
-    # that cannot be written would hold up all that follow.
+    # The name of an unknown model is whatever a caller sent; PostgreSQL takes no NUL.
     return name[:_NAME_MAX].replace("\0", "\ufffd")

@@ -4,6 +4,7 @@ import asyncio
 import os
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from oxlo import plans
@@ -42,6 +43,16 @@ async def test_torn_line_waits_for_its_end(control: Control) -> None:
     journal.append(_segment(control), whole[-20:])
     assert await control.drain.run() == 1
     assert (await _call(control, "req_1")).outcome == "answered"  # type: ignore[union-attr]
+
+
+async def test_a_number_without_end_holds_nobody_up(control: Control) -> None:
+    """Tokens are what an engine says: more than a column holds become as many as it does."""
+    boast = msgspec.structs.replace(journal.settled("req_1"), tokens_in=10**30, day_left=10**12)
+    journal.append(_segment(control), journal.lines(boast, journal.settled("req_2")))
+    assert await control.drain.run() == 2
+    call = await _call(control, "req_1")
+    assert call is not None
+    assert (call.tokens_in, call.day_left) == (2**31 - 1, 2**31 - 1)
 
 
 async def test_restart_goes_on_where_sql_is(control: Control) -> None:

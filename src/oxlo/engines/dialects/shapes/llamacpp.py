@@ -2,11 +2,13 @@
 
 import msgspec
 
+from oxlo.engines.dialects.shapes import usage
+
 
 class Count(msgspec.Struct):
     """Tokens of a prompt."""
 
-    input_tokens: int
+    input_tokens: usage.Tokens
 
 
 class Tokens(msgspec.Struct):

@@ -1,11 +1,14 @@
 """Tokens, as engines tell them."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
-Tokens = Annotated[int, Meta(ge=0)]
+#: More than this of one call is nonsense, and more than a receipt holds.
+_MOST: Final = (1 << 31) - 1
+
+Tokens = Annotated[int, Meta(ge=0, le=_MOST)]
 
 
 class Details(msgspec.Struct):

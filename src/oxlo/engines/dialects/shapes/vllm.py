@@ -2,8 +2,10 @@
 
 import msgspec
 
+from oxlo.engines.dialects.shapes import usage
+
 
 class Count(msgspec.Struct):
     """Tokens of a prompt."""
 
-    count: int
+    count: usage.Tokens
