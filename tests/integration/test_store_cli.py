@@ -224,7 +224,7 @@ def _call(name: str, at: int, outcome: str, *, counted: bool, error: str = "") -
     return Call(
         id=name, account_id="", key_id="key_1", plan="free", model="m", endpoint="chat",
         stream=False, admitted_at=at, settled_at=at + 1, day=at // 86400, minute=at // 60,
-        status=200, outcome=outcome, counted=counted, error=error,
+        status=200, outcome=outcome, counted=counted, error=error, first_ms=150.0, total_ms=1200.0,
     )  # fmt: skip
 
 
@@ -249,7 +249,9 @@ def test_charged_twice(tmp_path: Path) -> None:
     )
     assert [call["id"] for call in counted] == ["req_4", "req_1"]
     _said(tmp_path, "accounts", "refund", "req_1", "--reason", "our fault")
-    assert "our fault" in _said(tmp_path, "calls", "show", "req_1")
+    shown = _said(tmp_path, "calls", "show", "req_1")
+    assert "our fault" in shown
+    assert "0 ms in the queue, first token after 150 ms, 1,200 ms in all" in shown
     unknown = _oxlo(tmp_path, "calls", "show", "req_9")
     assert (unknown.exit_code, "x-request-id" in unknown.stderr) == (1, True)
 

@@ -110,5 +110,10 @@ def _details(call: "Call", refund: "Grant | None") -> list[tuple[str, str]]:
             "Tokens",
             f"{call.tokens_in:,} in ({call.tokens_cached:,} cached), {call.tokens_out:,} out",
         ),
-        ("Time", f"{call.queue_ms:,.0f} ms in the queue, {call.total_ms:,.0f} ms in all"),
+        ("Time", _time(call)),
     ]
+
+
+def _time(call: "Call") -> str:
+    first = f", first token after {call.first_ms:,.0f} ms" if call.first_ms else ""
+    return f"{call.queue_ms:,.0f} ms in the queue{first}, {call.total_ms:,.0f} ms in all"

@@ -69,7 +69,7 @@ async def test_overview_says_what_waits(portal: Portal, boss: Somebody) -> None:
     page = (await boss.get("/operator")).text
     assert "No model is served." in page
     assert "which is not encrypted" in page
-    for way in ("/docs/portal#mails", "/dashboard/settings#totp", "/docs/operations#backup"):
+    for way in ("/docs/portal#mails", "/dashboard/settings#totp", "/docs/operations#back-up"):
         assert f'href="{way}"' in page
         if way.startswith("/docs"):
             address, _, anchor = way.partition("#")

@@ -14,8 +14,10 @@ from oxlo.portal.manual.shelf import PICTURES
 from oxlo.portal.pages import wants_part
 from oxlo.portal.site import Site
 
-#: Where the public documentation of the hosted product has what stands here.
+#: Pages that are elsewhere now, and where the public documentation of the hosted product has what
+#: stands here.
 _MOVED = {
+    "operating": "operations",
     "capabilities": "",
     "capabilities/text-generation": "api/chat",
     "capabilities/vision": "api/vision",

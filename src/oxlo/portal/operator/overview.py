@@ -115,7 +115,7 @@ def setup(settings: Settings, *, billing: str, codes: bool) -> list[Note]:
         Note("off", "No payments are taken: you approve plans.", "/docs/billing", "Take payments")
         if billing == "manual"
         else Note("ok", "Plans are paid through Stripe.", "/docs/billing", "How"),
-        Note("off", "Backups are up to you.", "/docs/operations#backup", "What to back up"),
+        Note("off", "Backups are up to you.", "/docs/operations#back-up", "What to back up"),
     ]
 
 
