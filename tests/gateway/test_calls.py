@@ -6,8 +6,10 @@ import pytest
 from tests.gateway.conftest import Start, chat
 from tests.waiting import until
 
+from oxlo.gateway import attempt
+from oxlo.gateway.endpoints import CHAT
 from oxlo.ledger.records import Admitted, Refused, Settled
-from oxlo.testing.engine import EngineDouble, Script
+from oxlo.testing.engine import Canned, EngineDouble, Script
 
 
 async def test_answer(start: Start) -> None:
@@ -133,6 +135,17 @@ async def test_garbage(start: Start, script: Script) -> None:
     platform = await start()
     platform.engine.next.append(script)
     assert (await platform.chat()).status == 502
+
+
+@pytest.mark.parametrize(("status", "size"), [(500, attempt.ERROR_LIMIT), (200, CHAT.largest)])
+async def test_a_reply_without_end(start: Start, status: int, size: int) -> None:
+    """An engine that goes on and on is given up: no more is kept than a reply may have."""
+    platform = await start()
+    pieces = (b" " * size, b" ", b"never sent")
+    platform.engine.canned[CHAT.path] = Canned(status=status, pieces=pieces, gate="never")
+    answer = await platform.chat()
+    assert (answer.status, answer.code) == (502, "engine_failed")
+    await platform.engine.until(lambda engine: engine.outstanding == 0)
 
 
 async def test_open_ended_is_not_counted(start: Start) -> None:

@@ -5,6 +5,7 @@ import asyncio
 from tests.gateway.conftest import Start, chat, stop_the_clock
 
 from oxlo.fleet.registry import ReplicaState
+from oxlo.gateway.intake import COUNT_LIMIT
 from oxlo.ledger.records import Settled
 from oxlo.plans import SHIPPED, edited
 from oxlo.testing.engine import Canned, Script
@@ -144,6 +145,17 @@ async def test_engine_that_counts_for_ever(start: Start) -> None:
     assert (answer.status, answer.code) == (504, "engine_timeout")
     assert platform.record(Settled, answer.headers["x-request-id"]).counted is False
     assert not platform.gateway.calls
+
+
+async def test_engine_that_counts_without_end(start: Start) -> None:
+    """An engine that says far too much of how long a prompt is is no longer listened to."""
+    platform = await start("vllm")
+    pieces = (b" " * COUNT_LIMIT, b" ", b"never sent")
+    platform.engine.canned["/tokenize"] = Canned(pieces=pieces, gate="never")
+    long = [{"role": "user", "content": "word " * 6000}]
+    answer = await platform.chat(platform.control.mint("free", "acct_f"), messages=long)
+    assert (answer.status, answer.code) == (502, "engine_failed")
+    await platform.engine.until(lambda engine: engine.outstanding == 0)
 
 
 async def test_grants_raise_the_day(start: Start) -> None:

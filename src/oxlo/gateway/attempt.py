@@ -16,6 +16,8 @@ from oxlo.gateway.sending import Sending
 
 log = structlog.get_logger()
 
+#: Bytes of an error that are read, at most.
+ERROR_LIMIT: Final = 1 << 20
 #: The status of a server whose caller has used up its quota there.
 TOO_MANY: Final = 429
 
@@ -49,6 +51,7 @@ class Attempt:
         "_owner",
         "_request",
         "_sending",
+        "_size",
         "_status",
         "_translator",
         "backend",
@@ -86,6 +89,7 @@ class Attempt:
         self._engine_call: EngineCall
         self._status = 0
         self._chunks: list[bytes] = []
+        self._size = 0
         self._held = b""
         self._translator: Translator | None = None
         self._sending: Sending | None = None
@@ -174,7 +178,7 @@ class Attempt:
         self.last_at = self._clock()
         translator = self._translator
         if translator is None:
-            self._chunks.append(data)
+            self._keep(data)
             return
         if self._over:
             return
@@ -188,6 +192,16 @@ class Attempt:
             self._fail(translator.error)
         elif translator.done:
             self._stream_done(translator)
+
+    def _keep(self, data: bytes) -> None:
+        """Keep a piece of a whole reply, up to what one may have."""
+        self._size += len(data)
+        most = self._endpoint.largest if self._status == 200 else ERROR_LIMIT
+        if self._size > most:
+            self._chunks.clear()
+            self._fail(EngineFailed())
+        else:
+            self._chunks.append(data)
 
     def _before_start(self, translator: Translator, out: bytes) -> None:
         """Hold what has no content yet, so that an error can still have its true status."""

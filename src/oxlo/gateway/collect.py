@@ -1,19 +1,22 @@
 """A receiver for those who want a whole reply."""
 
+import math
 from typing import Any
 
 
 class Collect:
     """A receiver that gathers a whole reply and hands it to one function.
 
-    `done(status, body)`; status 0 and the reason as body when the exchange broke.
+    `done(status, body)`; status 0 and the reason as body when the exchange broke, or when there is
+    more than `most` bytes of it: whoever asked is then to cancel the exchange.
     """
 
-    __slots__ = ("_chunks", "_done", "_status")
+    __slots__ = ("_chunks", "_done", "_left", "_status")
 
-    def __init__(self, done: Any) -> None:
+    def __init__(self, done: Any, most: float = math.inf) -> None:
         self._done = done
         self._status = 0
+        self._left = most
         self._chunks: list[bytes] = []
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
@@ -22,12 +25,20 @@ class Collect:
 
     def on_data(self, data: bytes) -> None:
         """Keep a piece."""
-        self._chunks.append(data)
+        before = self._left
+        self._left -= len(data)
+        if self._left >= 0:
+            self._chunks.append(data)
+        elif before >= 0:
+            self._chunks.clear()
+            self._done(0, b"the reply is too large")
 
     def on_end(self) -> None:
         """Hand it over."""
-        self._done(self._status, b"".join(self._chunks))
+        if self._left >= 0:
+            self._done(self._status, b"".join(self._chunks))
 
     def on_fail(self, reason: str, *, sent: bool) -> None:
         """Hand over the reason."""
-        self._done(0, reason.encode())
+        if self._left >= 0:
+            self._done(0, reason.encode())

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from oxlo.engines.dialect import Answer, Decided, Dialect, EngineCall, Translator, Usage
 from oxlo.engines.dialects import detection as detecting
@@ -15,6 +15,8 @@ from oxlo.wire.media import Keep
 
 #: The request, and the names of fields that are not known. Raises BadRequest.
 Decode = Callable[[bytes], tuple[Any, tuple[str, ...]]]
+#: Thousands of vectors, or several images in base64.
+LARGE: Final = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,8 @@ class Endpoint:
     counts: bool = False
     #: The field that they are counted of.
     prompt: str = "messages"
+    #: Bytes of an engine's whole reply, at most: more is none.
+    largest: int = 64 << 20
 
 
 def is_form(content_type: bytes) -> bool:
@@ -105,6 +109,7 @@ EMBEDDINGS = Endpoint(
     reply=lambda _, body, request, decided: embedding.reply(body, request, decided),
     counts=True,
     prompt="input",
+    largest=LARGE,
 )
 
 
@@ -128,6 +133,7 @@ IMAGES = Endpoint(
     stream=lambda dialect, request, decided: image.stream(dialect, request, decided),
     keep=_keep,
     picks=True,
+    largest=LARGE,
 )
 
 IMAGE_EDITS = Endpoint(
@@ -143,6 +149,7 @@ IMAGE_EDITS = Endpoint(
     media=("image", "image[]", "mask"),
     keep=_keep,
     picks=True,
+    largest=LARGE,
 )
 
 SPEECH = Endpoint(

@@ -1,7 +1,7 @@
 """A call until it may queue: its body is read, decided about, reserved, counted and prepared."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from oxlo.engines.dialect import Decided
 from oxlo.errors import ApiError, EngineFailed, EngineTimedOut, Overloaded
@@ -21,6 +21,9 @@ from oxlo.ledger.base import Reservation, Waiter
 from oxlo.ledger.slots import Asked
 from oxlo.plans.caller import Caller
 from oxlo.wire.media import File, Medium
+
+#: Bytes that say how long a prompt is, at most: some engines list its tokens.
+COUNT_LIMIT: Final = 32 << 20
 
 
 class Intake(ActiveCall):
@@ -238,12 +241,14 @@ class Intake(ActiveCall):
         engine_call, read = asked
 
         def done(status: int, body: bytes) -> None:
-            self._counting = None
+            counting, self._counting = self._counting, None
+            if counting is not None:
+                counting.cancel()
             if self.stage is Stage.COUNTING:
                 self._counted(backend, status, lambda: read(body), body)
 
         self._counting_since = self._gateway.clock()
-        self._counting = backend.upstream.post(engine_call, Collect(done))
+        self._counting = backend.upstream.post(engine_call, Collect(done, COUNT_LIMIT))
 
     def _check_counting(self, clock: float) -> None:
         """An engine that does not say how long the prompt is keeps nobody waiting for ever."""

@@ -16,8 +16,9 @@ from oxlo.engines.parts import Parts
 from oxlo.gateway.feed import chunks
 from oxlo.gateway.sending import Carrier, Receiver, Sending
 
-#: A head larger than this from an engine is not a reply.
-HEAD_LIMIT = 64 * 1024
+#: So many bytes from an engine without anything of a body are not a reply: a head or trailers
+#: without end, or one informational head after the other.
+BARE_LIMIT: Final = 64 * 1024
 CONNECT_TIMEOUT = 5.0
 #: Up to here, copying head and body together costs less than handing over two buffers.
 COPY_LIMIT: Final = 16 * 1024
@@ -145,6 +146,7 @@ class Connection(Carrier):
     """One connection to an engine: an `asyncio.Protocol` in all but ancestry, as in `http`."""
 
     __slots__ = (
+        "_bare",
         "_ended",
         "_feed",
         "_full",
@@ -171,6 +173,8 @@ class Connection(Carrier):
         self._headers: dict[bytes, bytes] = {}
         self._pieces: list[bytes] = []
         self._seen = 0
+        #: Bytes since something of a body came.
+        self._bare = 0
         self._used = 0
         self._keep = True
         self._paused = False
@@ -205,7 +209,7 @@ class Connection(Carrier):
         """Send a request."""
         self._sending = sending
         sending.connection = self
-        self._seen = 0
+        self._seen = self._bare = 0
         self._used += 1
         self._headers = {}
         self._until_close = False
@@ -248,6 +252,7 @@ class Connection(Carrier):
             self._transport.abort()
             return
         self._seen += len(data)
+        self._bare += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserCallbackError as error:
@@ -262,6 +267,8 @@ class Connection(Carrier):
             self._hand_on()
         if self._ended:
             self._finish()
+        elif self._bare > BARE_LIMIT:
+            self._fail("it sends heads or trailers without end")
 
     def on_message_begin(self) -> None:
         """A reply begins; after the one that was asked for, the connection is not sane."""
@@ -290,6 +297,7 @@ class Connection(Carrier):
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body: one chunk of it, where it comes in chunks."""
+        self._bare = 0
         self._pieces.append(data)
 
     def _hand_on(self) -> None:

@@ -105,3 +105,44 @@ async def test_a_reply_that_breaks_off() -> None:
     engine.say(SIZED[:-2])
     engine.connection.connection_lost(None)
     assert engine.answers == [(0, b"the connection was closed")]
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (b"HTTP/1.1 200 OK\r\n", b"x-header: %b\r\n" % (b"y" * 1000)),
+        (b"HTTP/1.1 200 OK\r\nx-header: ", b"y" * 1000),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nlink: %b\r\n\r\n" % (b"y" * 1000)),
+        (CHUNKED[:-2], b"x-trailer: %b\r\n" % (b"y" * 1000)),
+        (CHUNKED[: -len(b"\r\n0\r\n\r\n")] + b"\r\n1;", b"y" * 1000),
+    ],
+    ids=["headers", "one header", "informational", "trailers", "a chunk's size"],
+)
+async def test_heads_without_end(start: bytes, more: bytes) -> None:
+    """An engine that sends anything but a body for too long is given up; nothing of it is kept."""
+    engine = Engine()
+    engine.post()
+    engine.say(start, *[more] * 60)
+    assert engine.answers == []
+    engine.say(*[more] * 10)
+    assert engine.answers == [(0, b"it sends heads or trailers without end")]
+    assert engine.line.aborted
+
+
+async def test_small_chunks_of_a_long_body() -> None:
+    """They are no heads, however much of what comes is framing."""
+    engine = Engine()
+    engine.post()
+    head, end = CHUNKED[: -len(b"5\r\nhello\r\n0\r\n\r\n")], b"0\r\n\r\n"
+    engine.say(head, *[b"1\r\nx\r\n"] * 20_000, end)
+    assert engine.answers == [(200, b"x" * 20_000)]
+
+
+def test_as_much_as_is_wanted() -> None:
+    """Who collects a reply is told once that it is too large, and gets nothing of it."""
+    told: list[tuple[int, bytes]] = []
+    collect = Collect(lambda status, body: told.append((status, body)), most=4)
+    for piece in (b"four", b"f", b"ive"):
+        collect.on_data(piece)
+    collect.on_end()
+    assert told == [(0, b"the reply is too large")]
