@@ -1,4 +1,4 @@
-"""The child process of one image engine."""
+"""Entry point of an image engine's process."""
 
 import os
 
@@ -10,9 +10,9 @@ from oxlo.serving.process import main
 
 
 def load(line: bytes) -> Engine:
-    """The engine that the configuration describes. Raises CannotLoad."""
-    # Torch's threads wait for each other, and would do so by spinning: where another program takes
-    # one of two cores, an image took 50 times as long. OpenMP reads this when torch is loaded.
+    """Build the engine from its JSON configuration. Raises CannotLoad."""
+    # By default torch's OpenMP threads spin while they wait for each other: with another process on
+    # one of two cores, an image took 50 times as long. OpenMP reads this when torch is imported.
     os.putenv("OMP_WAIT_POLICY", "PASSIVE")
     from oxlo.engines.diffusion.service import engine
 

@@ -1,4 +1,4 @@
-"""What an engine of this kind is told: everything that is decided before it starts."""
+"""The configuration of an image engine, complete before its process starts."""
 
 from typing import Literal
 
@@ -6,11 +6,11 @@ import msgspec
 
 from oxlo.wire.sizes import Sizes
 
-#: Numbers that weights are held and computed in; "": 32 bits on a CPU, 16 on a GPU.
+#: Data type of weights and activations; "": float32 on a CPU, float16 on a GPU.
 Precision = Literal["", "float32", "float16", "bfloat16"]
-#: Parts of a pipeline that wait in the machine's memory until the GPU needs them.
+#: Parts of the pipeline that stay in main memory until the GPU needs them.
 Offload = Literal["none", "model", "sequential"]
-#: Samplers by the names that they go by; "": the one that the pipeline came with.
+#: Schedulers by their common names; "": the pipeline's own.
 Sampler = Literal[
     "", "ddim", "dpm++", "euler", "euler-ancestral", "euler-trailing", "lcm", "unipc"
 ]  # fmt: skip
@@ -19,19 +19,19 @@ Sampler = Literal[
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """One engine."""
 
-    #: A pipeline as diffusers saves it: `model_index.json` and a folder for each part.
+    #: A pipeline as diffusers saves it: `model_index.json` and a folder for each component.
     folder: str
     sizes: Sizes
-    #: Steps from noise to image, and how closely to keep to the prompt, where a call does not say.
+    #: Defaults for requests that do not say.
     steps: int
     guidance: float
-    #: The most steps that may be asked for.
+    #: The most steps that a request may ask for.
     most_steps: int = 500
-    #: Pipelines that share the weights; each draws one call at a time.
+    #: Pipelines that share the weights; each runs one request at a time.
     pipelines: int = 1
-    #: Calls that are sent here at once.
+    #: Requests that the gateway sends concurrently.
     slots: int = 2
-    #: Threads of a CPU for each call that is drawn; 0: torch decides.
+    #: CPU threads for each running request; 0: torch decides.
     threads: int = 0
     dtype: Precision = ""
     scheduler: Sampler = ""

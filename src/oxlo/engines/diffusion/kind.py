@@ -1,4 +1,4 @@
-"""How an engine of the kind `diffusers` is started."""
+"""The engine kind `diffusers`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,37 +12,37 @@ from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.diffusion.config import Config, Offload, Precision, Sampler
 from oxlo.wire.sizes import sizes
 
-#: Calls that an engine is sent beyond those it draws: while one's images are being encoded and
-#: sent, the next is drawn.
+#: Slots beyond those that draw: the next request starts while the last one's images are encoded
+#: and sent.
 _AHEAD = 1
 _INDEX = "model_index.json"
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model file may say under `args`."""
+    """What a model file may set under `args`."""
 
     dtype: Precision = ""
     scheduler: Sampler = ""
     offload: Offload = "none"
-    #: Calls drawn at once. One keeps a GPU busy; a CPU with many cores may do more.
+    #: Requests drawn concurrently. One keeps a GPU busy; a CPU with many cores may take more.
     slots: int = 1
-    #: Of a CPU, for each call that is drawn; 0: sized to the machine.
+    #: CPU threads for each running request; 0: sized to the machine.
     threads: int = 0
-    #: How many engines of this model run.
+    #: Engines of this model.
     replicas: int = 1
 
 
-#: What the libraries warn of while they are imported is of no use to who waits for a start.
+#: The libraries' import-time warnings mean nothing to an operator who waits for a start.
 _QUIET = {"TRANSFORMERS_VERBOSITY": "error", "DIFFUSERS_VERBOSITY": "error"}
 
 
 class Diffusers:
-    """Any pipeline of the diffusers library that makes images from words."""
+    """Any text-to-image pipeline of the diffusers library."""
 
     name = "diffusers"
 
     def launch(self, spec: EngineSpec) -> Launch:
-        """A child process with its own port and its own key."""
+        """A child process with its own port and API key."""
         launching.require(
             ("torch", "diffusers", "transformers"), "torch and diffusers are", "images"
         )
@@ -76,15 +76,15 @@ def _check(args: Args) -> None:
     if args.offload == "none":
         return
     if args.slots > 1:
-        raise CannotLaunch("an engine that offloads draws one call at a time: slots = 1")
+        raise CannotLaunch("an engine with offload runs one request at a time: set slots = 1")
     launching.require(("accelerate",), "accelerate, which offload needs, is", "images")
 
 
 def _folder(model: Model, weights: Sequence[Path]) -> Path:
-    """Where the pipeline is, by its index."""
+    """The folder that holds the pipeline's index."""
     for path in weights:
         if path.name == _INDEX:
             return path.parent
         if (path / _INDEX).is_file():
             return path
-    raise CannotLaunch(f"the weights of {model.id} are no pipeline: they lack {_INDEX}")
+    raise CannotLaunch(f"the weights of {model.id} are not a diffusers pipeline: no {_INDEX}")

@@ -1,4 +1,4 @@
-"""Loading a pipeline: its safetensors as data, onto the device that there is."""
+"""Loading a pipeline from safetensors onto the best device there is."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ import transformers
 from oxlo.engines.diffusion.config import Config, Sampler
 from oxlo.serving.process import CannotLoad
 
-#: The classes behind the names of samplers, and what they are told beside their settings.
+#: The class of each sampler, and its settings beyond those of the pipeline's scheduler.
 _SAMPLERS: dict[Sampler, tuple[str, dict[str, object]]] = {
     "ddim": ("DDIMScheduler", {}),
     "dpm++": ("DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++"}),
@@ -23,14 +23,14 @@ _SAMPLERS: dict[Sampler, tuple[str, dict[str, object]]] = {
 
 
 def device() -> str:
-    """Where pipelines run: a GPU when there is one."""
+    """A GPU if there is one."""
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def load(config: Config, on: str) -> Any:
-    """The pipeline, ready to draw. Raises CannotLoad."""
+    """The pipeline, ready to run on device `on`. Raises CannotLoad."""
     for library in (diffusers, transformers):
         library.logging.set_verbosity_error()  # their warnings quote prompts
         library.logging.disable_progress_bar()
@@ -48,23 +48,25 @@ def _read(config: Config, on: str) -> Any:
         return diffusers.DiffusionPipeline.from_pretrained(
             Path(config.folder),
             dtype=getattr(torch, dtype),
-            use_safetensors=True,  # never pickles: those are programs
+            use_safetensors=True,  # never pickles: they can run code
             local_files_only=True,
             trust_remote_code=False,
         )
     except (OSError, ValueError, KeyError) as error:
-        raise CannotLoad(f"{config.folder} is no pipeline of safetensors: {error}") from error
+        raise CannotLoad(
+            f"{config.folder} is not a diffusers pipeline of safetensors files: {error}"
+        ) from error
 
 
 def _sampler(name: Sampler, settings: Any) -> Any:
-    class_name, told = _SAMPLERS[name]
-    return getattr(diffusers, class_name).from_config(settings, **told)
+    class_name, extra = _SAMPLERS[name]
+    return getattr(diffusers, class_name).from_config(settings, **extra)
 
 
 def _placed(pipeline: Any, config: Config, on: str) -> Any:
-    """On the device as a whole, or part by part as they are needed."""
+    """The pipeline on its device: as a whole, or with offload component by component."""
     if config.offload != "none" and on == "cpu":
-        raise CannotLoad("offload needs a GPU, and there is none")
+        raise CannotLoad("offload needs a GPU, and none was found")
     if config.offload == "model":
         pipeline.enable_model_cpu_offload(device=on)
     elif config.offload == "sequential":

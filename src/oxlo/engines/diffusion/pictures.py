@@ -1,4 +1,4 @@
-"""Pictures as bytes: encoded for a reply, and read from what a caller sent."""
+"""Image files: decoding uploads, encoding results."""
 
 import io
 from typing import BinaryIO
@@ -9,16 +9,16 @@ from oxlo.errors import BadRequest
 from oxlo.wire.images import OutputFormat
 from oxlo.wire.sizes import Size
 
-#: Pixels that a picture may have.
+#: Largest upload, in pixels.
 MOST_PIXELS = 50_000_000
-#: Those that are read; Pillow knows many more, few of which were ever attacked less.
+#: Pillow reads many more formats; rarely used decoders are where its vulnerabilities were.
 _READ = ("PNG", "JPEG", "GIF", "WEBP")
-#: As at OpenAI, nothing is lost that need not be.
+#: Default for jpeg and webp, as in OpenAI's API.
 _QUALITY = 100
 
 
 def encode(image: Image.Image, kind: OutputFormat, quality: int | None) -> bytes:
-    """The file; the same picture gives the same bytes. `quality` is 0 to 100, for jpeg and webp."""
+    """Encode deterministically; `quality` is 0 to 100 and applies to jpeg and webp."""
     file = io.BytesIO()
     if kind == "png":
         image.save(file, "PNG")
@@ -28,7 +28,7 @@ def encode(image: Image.Image, kind: OutputFormat, quality: int | None) -> bytes
 
 
 def read(file: BinaryIO, param: str) -> Image.Image:
-    """A picture, upright; it may have transparent parts. Raises BadRequest."""
+    """Decode an upload to RGBA, rotated as its EXIF data says. Raises BadRequest."""
     try:
         image = Image.open(file, formats=_READ)
         if image.width * image.height <= MOST_PIXELS:
@@ -36,7 +36,7 @@ def read(file: BinaryIO, param: str) -> Image.Image:
     except Image.DecompressionBombError:
         pass
     except (OSError, SyntaxError, ValueError):
-        raise _unreadable(param, "it is no whole PNG, JPEG, GIF or WebP picture") from None
+        raise _unreadable(param, "it is not a complete PNG, JPEG, GIF or WebP image") from None
     raise _unreadable(param, f"it has more than {MOST_PIXELS:,} pixels")
 
 
@@ -45,15 +45,15 @@ def _unreadable(param: str, why: str) -> BadRequest:
 
 
 def opaque(image: Image.Image, size: Size) -> Image.Image:
-    """A picture of this size, on white: what it has too much of one side is cut off evenly."""
+    """The picture on a white background, scaled and centre-cropped to `size`."""
     ground = Image.new("RGBA", image.size, "white")
     return _fitted(Image.alpha_composite(ground, image).convert("RGB"), size)
 
 
 def mask(image: Image.Image, size: Size) -> Image.Image:
-    """White where the picture is drawn anew.
+    """A mask whose white part is redrawn.
 
-    As at OpenAI that is where the mask is transparent; one without transparency is white there.
+    OpenAI's masks are transparent there; a mask without transparency is taken as black and white.
     """
     alpha = image.getchannel("A")
     if alpha.getextrema() == (255, 255):

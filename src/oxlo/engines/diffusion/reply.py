@@ -1,19 +1,19 @@
-"""What an image engine answers: OpenAI's object or its events, the images in base64."""
+"""Response bodies and stream events in OpenAI's shape, with images as base64."""
 
 import base64
 from typing import Literal
 
 import msgspec
 
-from oxlo.engines.diffusion.prompt import Read
+from oxlo.engines.diffusion.prompts import PromptTokens
 from oxlo.wire.images import OutputFormat, Quality
 
-#: What a stream's events are called after.
+#: Prefix of the types of stream events.
 Kind = Literal["image_generation", "image_edit"]
 
 
-class Look(msgspec.Struct, frozen=True, kw_only=True):
-    """What all images of a call have in common."""
+class Format(msgspec.Struct, frozen=True, kw_only=True):
+    """What all images of a request share."""
 
     size: str
     quality: Quality
@@ -22,7 +22,7 @@ class Look(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Image(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One image; which seed made it, and the prompt that was read where it was not all of it."""
+    """One image; `revised_prompt` is the truncated prompt, if the model did not read all of it."""
 
     b64_json: str
     seed: int
@@ -42,41 +42,45 @@ class _Usage(msgspec.Struct, frozen=True):
 
 
 def reply(
-    created: int, files: list[bytes], seeds: tuple[int, ...], read: Read, look: Look
+    created: int, files: list[bytes], seeds: tuple[int, ...], prompt: PromptTokens, form: Format
 ) -> bytes:
-    """The body. `files` are whole image files, one for each seed."""
-    images = [Image(_text(file), seed, read.cut) for file, seed in zip(files, seeds, strict=True)]
-    return _encode({"created": created, "data": images, **_fields(look), "usage": _usage(read)})
+    """The body of a whole response; `files` are encoded images, one for each seed."""
+    images = [
+        Image(_text(file), seed, prompt.truncated) for file, seed in zip(files, seeds, strict=True)
+    ]
+    return _encode({"created": created, "data": images, **_fields(form), "usage": _usage(prompt)})
 
 
-def partial(kind: Kind, created: int, file: bytes, index: int, look: Look) -> bytes:
-    """The event of an image under way: an image file, and how many came before it."""
-    return _event(f"{kind}.partial_image", created, file, look, {"partial_image_index": index})
+def partial(kind: Kind, created: int, file: bytes, index: int, form: Format) -> bytes:
+    """The event of a preview; `index` counts from 0."""
+    return _event(f"{kind}.partial_image", created, file, form, {"partial_image_index": index})
 
 
-def completed(kind: Kind, created: int, file: bytes, seed: int, read: Read, look: Look) -> bytes:
-    """The event of the finished image, which is the last."""
-    more: dict[str, object] = {"usage": _usage(read), "seed": seed}
-    if read.cut is not None:
-        more["revised_prompt"] = read.cut
-    return _event(f"{kind}.completed", created, file, look, more)
+def completed(
+    kind: Kind, created: int, file: bytes, seed: int, prompt: PromptTokens, form: Format
+) -> bytes:
+    """The last event: the finished image."""
+    more: dict[str, object] = {"usage": _usage(prompt), "seed": seed}
+    if prompt.truncated is not None:
+        more["revised_prompt"] = prompt.truncated
+    return _event(f"{kind}.completed", created, file, form, more)
 
 
-def _event(kind: str, created: int, file: bytes, look: Look, more: dict[str, object]) -> bytes:
-    told = {"type": kind, "b64_json": _text(file), "created_at": created, **_fields(look), **more}
-    return b"event: %b\ndata: %b\n\n" % (kind.encode(), _encode(told))
+def _event(kind: str, created: int, file: bytes, form: Format, more: dict[str, object]) -> bytes:
+    event = {"type": kind, "b64_json": _text(file), "created_at": created, **_fields(form), **more}
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), _encode(event))
 
 
-def _fields(look: Look) -> dict[str, object]:
-    return msgspec.structs.asdict(look)
+def _fields(form: Format) -> dict[str, object]:
+    return msgspec.structs.asdict(form)
 
 
 def _text(file: bytes) -> str:
     return base64.b64encode(file).decode()
 
 
-def _usage(read: Read) -> _Usage:
-    return _Usage(read.tokens, _Details(read.tokens), read.tokens)
+def _usage(prompt: PromptTokens) -> _Usage:
+    return _Usage(prompt.tokens, _Details(prompt.tokens), prompt.tokens)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -1,4 +1,4 @@
-"""OpenAI's two endpoints around a pipeline."""
+"""The HTTP handlers of an image engine: generations and edits."""
 
 import itertools
 import secrets
@@ -15,111 +15,121 @@ from starlette.routing import Route
 from oxlo.engines.diffusion import loading, pictures, reply
 from oxlo.engines.diffusion.config import Config
 from oxlo.engines.diffusion.drawing import Drawing, decide
-from oxlo.engines.diffusion.prompt import Read, Reader
-from oxlo.engines.diffusion.reply import Kind, Look
+from oxlo.engines.diffusion.params import ImageParams, read, read_form
+from oxlo.engines.diffusion.prompts import PromptCounter, PromptTokens
+from oxlo.engines.diffusion.reply import Format, Kind
 from oxlo.engines.diffusion.studio import Studio
-from oxlo.engines.diffusion.wish import Wish, read, read_form
 from oxlo.errors import ContextLengthExceeded
 from oxlo.serving import forms, streams
 from oxlo.serving.app import Engine
 from oxlo.serving.work import Job, Tell, Workers
 from oxlo.wire.sizes import spelt
 
-#: Seeds that are chosen for a caller who names none.
+#: Random seeds are below this, so that they fit a signed 32-bit integer.
 _SEEDS = 1 << 31
 
 
 class Images:
-    """What the two endpoints share: a model, and who draws with it."""
+    """Both endpoints of one model."""
 
-    def __init__(self, config: Config, studio: Studio, reader: Reader, workers: Workers) -> None:
+    def __init__(
+        self, config: Config, studio: Studio, counter: PromptCounter, workers: Workers
+    ) -> None:
         self._config = config
         self._studio = studio
-        self._reader = reader
+        self._counter = counter
         self._workers = workers
 
     async def generate(self, request: Request) -> Response:
         """POST /v1/images/generations."""
-        wish = read(await request.body())
-        return await self._reply(request, wish, "image_generation", lambda: self._from_words(wish))
+        params = read(await request.body())
+        return await self._reply(
+            request, params, "image_generation", lambda: self._from_text(params)
+        )
 
     async def edit(self, request: Request) -> Response:
         """POST /v1/images/edits, as a form with the image, and perhaps a mask."""
         async with request.form() as form:
-            wish = read_form(forms.fields(form))
+            params = read_form(forms.fields(form))
             return await self._reply(
-                request, wish, "image_edit", lambda: self._from_image(wish, form)
+                request, params, "image_edit", lambda: self._from_image(params, form)
             )
 
     async def _reply(
-        self, request: Request, wish: Wish, kind: Kind, decided: Callable[[], Drawing]
+        self, request: Request, params: ImageParams, kind: Kind, decided: Callable[[], Drawing]
     ) -> Response:
-        """Draw in a thread; the drawing is decided there too, since images are read for it."""
-        if wish.stream:
+        """Draw in a thread; `decided` runs there too, because it decodes uploads."""
+        if params.stream:
             events = self._workers.told(
-                lambda job, tell: self._show(wish, kind, decided(), job, tell)
+                lambda job, tell: self._stream(params, kind, decided(), job, tell)
             )
             return await streams.reply(request, events, streams.EVENTS)
-        body = await self._workers.run(request, lambda job: self._draw(wish, decided(), job))
+        body = await self._workers.run(request, lambda job: self._draw(params, decided(), job))
         return Response(body, media_type="application/json")
 
-    def _draw(self, wish: Wish, drawing: Drawing, job: Job) -> bytes:
-        """The images, when they are finished."""
-        told = self._read(wish)
+    def _draw(self, params: ImageParams, drawing: Drawing, job: Job) -> bytes:
+        """The body of a whole response."""
+        prompt = self._counted(params)
         images = self._studio.draw(drawing, job)
-        files = [_encoded(image, wish) for image in images]
-        look = _look(wish, drawing, images[0])
-        return reply.reply(int(time.time()), files, drawing.seeds, told, look)
+        files = [_encoded(image, params) for image in images]
+        form = _format(params, drawing, images[0])
+        return reply.reply(int(time.time()), files, drawing.seeds, prompt, form)
 
-    def _show(self, wish: Wish, kind: Kind, drawing: Drawing, job: Job, tell: Tell) -> None:
-        """One image, while it is drawn."""
-        told, index = self._read(wish), itertools.count()
+    def _stream(
+        self, params: ImageParams, kind: Kind, drawing: Drawing, job: Job, tell: Tell
+    ) -> None:
+        """Stream one image: its previews, then the finished image."""
+        prompt, index = self._counted(params), itertools.count()
 
-        def show(image: Image) -> None:
-            file, look = _encoded(image, wish), _look(wish, drawing, image)
-            tell(reply.partial(kind, int(time.time()), file, next(index), look))
+        def preview(image: Image) -> None:
+            file, form = _encoded(image, params), _format(params, drawing, image)
+            tell(reply.partial(kind, int(time.time()), file, next(index), form))
 
-        [image] = self._studio.draw(drawing, job, show)
-        file, look = _encoded(image, wish), _look(wish, drawing, image)
-        tell(reply.completed(kind, int(time.time()), file, drawing.seeds[0], told, look))
+        [image] = self._studio.draw(drawing, job, preview)
+        file, form = _encoded(image, params), _format(params, drawing, image)
+        tell(reply.completed(kind, int(time.time()), file, drawing.seeds[0], prompt, form))
 
-    def _read(self, wish: Wish) -> Read:
-        told, most = self._reader.read(wish.prompt), wish.max_input_tokens
-        if most is not None and told.tokens > most:
+    def _counted(self, params: ImageParams) -> PromptTokens:
+        prompt, most = self._counter.count(params.prompt), params.max_input_tokens
+        if most is not None and prompt.tokens > most:
             raise ContextLengthExceeded(
-                f"The prompt has {told.tokens} tokens; {most} are allowed here.",
+                f"The prompt has {prompt.tokens} tokens; {most} are allowed here.",
                 param="prompt",
-                counted_tokens=told.tokens,
+                counted_tokens=prompt.tokens,
                 allowed_tokens=most,
             )
-        return told
+        return prompt
 
-    def _from_words(self, wish: Wish) -> Drawing:
-        size = self._config.sizes.choose(wish.size, wish.width, wish.height)
-        return decide(wish, self._config, size, secrets.randbelow(_SEEDS))
+    def _from_text(self, params: ImageParams) -> Drawing:
+        size = self._config.sizes.choose(params.size, params.width, params.height)
+        return decide(params, self._config, size, secrets.randbelow(_SEEDS))
 
-    def _from_image(self, wish: Wish, form: FormData) -> Drawing:
+    def _from_image(self, params: ImageParams, form: FormData) -> Drawing:
         sizes = self._config.sizes
         image = pictures.read(forms.file(form, "image").file, "image")
         mask = pictures.read(forms.file(form, "mask").file, "mask") if "mask" in form else None
-        asked = wish.width or wish.height or wish.size not in (None, "", "auto")
-        size = sizes.choose(wish.size, wish.width, wish.height) if asked else sizes.like(image.size)
+        asked = params.width or params.height or params.size not in (None, "", "auto")
+        size = (
+            sizes.choose(params.size, params.width, params.height)
+            if asked
+            else sizes.like(image.size)
+        )
         return replace(
-            decide(wish, self._config, size, secrets.randbelow(_SEEDS)),
+            decide(params, self._config, size, secrets.randbelow(_SEEDS)),
             image=pictures.opaque(image, size),
             mask=mask and pictures.mask(mask, size),
         )
 
 
-def _encoded(image: Image, wish: Wish) -> bytes:
-    return pictures.encode(image, wish.output_format or "png", wish.output_compression)
+def _encoded(image: Image, params: ImageParams) -> bytes:
+    return pictures.encode(image, params.output_format or "png", params.output_compression)
 
 
-def _look(wish: Wish, drawing: Drawing, image: Image) -> Look:
-    return Look(
+def _format(params: ImageParams, drawing: Drawing, image: Image) -> Format:
+    return Format(
         size=spelt(image.size),
         quality=drawing.quality,
-        output_format=wish.output_format or "png",
+        output_format=params.output_format or "png",
     )
 
 
@@ -128,7 +138,7 @@ def engine(config: Config) -> Engine:
     pipeline = loading.load(config, loading.device())
     studio = Studio(pipeline, config.pipelines)
     workers = Workers(config.slots)
-    images = Images(config, studio, Reader(pipeline, studio.longest), workers)
+    images = Images(config, studio, PromptCounter(pipeline, studio.longest), workers)
     routes = [
         Route("/v1/images/generations", images.generate, methods=["POST"]),
         Route("/v1/images/edits", images.edit, methods=["POST"]),

@@ -1,4 +1,4 @@
-"""The words of a call, for pipelines whose words differ."""
+"""The arguments of a pipeline, for classes whose arguments differ."""
 
 from typing import Any
 
@@ -6,8 +6,8 @@ import pytest
 from msgspec.structs import replace
 
 from oxlo.engines.diffusion.config import Config
-from oxlo.engines.diffusion.drawing import SEEDS, Drawing, Words, decide, moments
-from oxlo.engines.diffusion.wish import read, read_form
+from oxlo.engines.diffusion.drawing import SEEDS, Arguments, Drawing, decide, preview_steps
+from oxlo.engines.diffusion.params import read, read_form
 from oxlo.errors import BadRequest
 from oxlo.wire.sizes import Sizes
 
@@ -96,7 +96,7 @@ def test_steps_win_over_a_quality() -> None:
 )  # fmt: skip
 def test_when_a_drawing_is_shown(steps: int, wanted: int, shown: list[int]) -> None:
     """At even distances, never twice, and not when it is finished."""
-    assert moments(steps, wanted) == shown
+    assert preview_steps(steps, wanted) == shown
 
 
 def test_each_image_has_its_seed() -> None:
@@ -131,21 +131,27 @@ def test_bad_values_are_named(field: str) -> None:
 )
 def test_guidance_goes_where_it_works(pipeline: object, distilled: bool, name: str) -> None:
     """Under the name that this class gives it."""
-    words = Words(pipeline, distilled=distilled).call(drawing())
-    assert {key: words[key] for key in words if "cfg" in key or "guidance" in key} == {name: 2.0}
+    arguments = Arguments(pipeline, distilled=distilled).of(drawing())
+    assert {key: arguments[key] for key in arguments if "cfg" in key or "guidance" in key} == {
+        name: 2.0
+    }
 
 
 def test_size_and_number_are_told() -> None:
     """Width before height, one image for each seed."""
-    words = Words(Classic(), distilled=False).call(drawing())
-    assert (words["width"], words["height"], words["num_images_per_prompt"]) == (96, 64, 2)
+    arguments = Arguments(Classic(), distilled=False).of(drawing())
+    assert (arguments["width"], arguments["height"], arguments["num_images_per_prompt"]) == (
+        96,
+        64,
+        2,
+    )
 
 
 @pytest.mark.parametrize(("guidance", "negative"), [(2.0, " "), (1.0, None)])
 def test_a_second_pass_has_a_negative_prompt(guidance: float, negative: str | None) -> None:
     """Where the class makes that pass only if it is given one."""
-    words = Words(Flow(), distilled=False).call(drawing(guidance=guidance))
-    assert words.get("negative_prompt") == negative
+    arguments = Arguments(Flow(), distilled=False).of(drawing(guidance=guidance))
+    assert arguments.get("negative_prompt") == negative
 
 
 @pytest.mark.parametrize(
@@ -156,26 +162,26 @@ def test_a_second_pass_has_a_negative_prompt(guidance: float, negative: str | No
 def test_what_nobody_reads(fields: dict[str, Any]) -> None:
     """Is refused, not dropped."""
     with pytest.raises(BadRequest) as refusal:
-        Words(Kontext(), distilled=False).call(drawing(**fields))
+        Arguments(Kontext(), distilled=False).of(drawing(**fields))
     assert refusal.value.param in fields
 
 
 def test_an_edit_without_strength() -> None:
     """Models that follow instructions change what the prompt says, in as many steps as asked."""
-    words = Words(Kontext(), distilled=False).call(drawing(image=object()))
-    assert set(words) == {"prompt", "image", "num_inference_steps"}
-    assert words["num_inference_steps"] == 4
+    arguments = Arguments(Kontext(), distilled=False).of(drawing(image=object()))
+    assert set(arguments) == {"prompt", "image", "num_inference_steps"}
+    assert arguments["num_inference_steps"] == 4
 
 
 def test_what_a_pipeline_lacks() -> None:
     """Without progress and a number of images it is not served."""
-    missing = Words(Kontext(), distilled=False).missing
+    missing = Arguments(Kontext(), distilled=False).missing
     assert missing == ["num_images_per_prompt", "callback_on_step_end"]
 
 
 @pytest.mark.parametrize("strength", [0.01, 1 / 49, 0.07, 0.33, 1.0, None])
 def test_a_faint_edit_has_a_step(strength: float | None) -> None:
     """Diffusers runs `strength` of the steps, rounded down: never none."""
-    words = Words(Edit(), distilled=False).call(drawing(image=object(), strength=strength))
-    assert int(words["num_inference_steps"] * words["strength"]) >= 1
-    assert words["num_inference_steps"] >= 4
+    arguments = Arguments(Edit(), distilled=False).of(drawing(image=object(), strength=strength))
+    assert int(arguments["num_inference_steps"] * arguments["strength"]) >= 1
+    assert arguments["num_inference_steps"] >= 4

@@ -17,7 +17,7 @@ if find_spec("torch") is None:
 
 import torch
 
-from oxlo.engines.diffusion.developing import develop
+from oxlo.engines.diffusion.decoding import decode
 
 SIZE = (64, 32)
 
@@ -66,14 +66,14 @@ def pixels(drawn: Image.Image | None) -> Any:
 )
 def test_latents_are_scaled(config: dict[str, object], value: float) -> None:
     """Back to what the decoder was trained on."""
-    drawn = develop(pipeline(Decoder(**config)), torch.full((2, 4, 4, 8), 2.0), SIZE)
+    drawn = decode(pipeline(Decoder(**config)), torch.full((2, 4, 4, 8), 2.0), SIZE)
     assert pixels(drawn).shape == (1, 4, 4, 8)
     assert set(pixels(drawn).flatten().tolist()) == {value}
 
 
 def test_a_film_has_one_picture() -> None:
     """Decoders that were made for films are given one moment."""
-    drawn = develop(pipeline(Decoder()), torch.zeros(1, 3, 1, 4, 8), SIZE)
+    drawn = decode(pipeline(Decoder()), torch.zeros(1, 3, 1, 4, 8), SIZE)
     assert pixels(drawn).shape == (1, 3, 4, 8)
 
 
@@ -84,14 +84,14 @@ def test_rows_become_a_grid() -> None:
     vae.config = SimpleNamespace(batch_norm_eps=0.0, get=lambda name: None)  # type: ignore[assignment]
     flux = pipeline(vae, _unpatchify_latents=lambda latents: latents)
     rows = torch.arange(8.0).view(1, 8, 1).expand(1, 8, 3)
-    grid = pixels(develop(flux, rows, SIZE))
+    grid = pixels(decode(flux, rows, SIZE))
     assert grid[0, 0].tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
 
 
 def test_rows_that_nobody_knows() -> None:
     """Are refused, before anything of the image is shown."""
     with pytest.raises(BadRequest) as refusal:
-        develop(pipeline(Decoder()), torch.zeros(1, 8, 3), SIZE)
+        decode(pipeline(Decoder()), torch.zeros(1, 8, 3), SIZE)
     assert refusal.value.param == "partial_images"
 
 
@@ -100,7 +100,7 @@ def test_a_decoder_that_needs_32_bits(config: bool, used: torch.dtype) -> None:
     """Gets them, and goes on with 16 afterwards."""
     vae = Decoder(force_upcast=config)
     vae.to(torch.float16)
-    develop(pipeline(vae), torch.zeros(1, 4, 4, 8), SIZE)
+    decode(pipeline(vae), torch.zeros(1, 4, 4, 8), SIZE)
     assert (vae.used, vae.dtype) == (used, torch.float16)
 
 
@@ -112,7 +112,7 @@ def test_a_safety_checker_is_asked(found: bool) -> None:
         return image.zero_(), [found]
 
     checked = pipeline(Decoder(), safety_checker=object(), run_safety_checker=check)
-    drawn = develop(checked, torch.ones(1, 4, 4, 8), SIZE)
+    drawn = decode(checked, torch.ones(1, 4, 4, 8), SIZE)
     assert (drawn is None) is found
     if drawn is not None:
         assert pixels(drawn).min() == 1

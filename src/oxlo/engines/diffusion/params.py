@@ -1,4 +1,4 @@
-"""What a call asks of an image engine."""
+"""The fields of a request to an image engine."""
 
 from collections.abc import Mapping
 from typing import Annotated
@@ -10,8 +10,8 @@ from oxlo.wire.decode import Decoder, refused
 from oxlo.wire.images import OutputFormat, Quality, check_compression, check_stream
 
 
-class Wish(msgspec.Struct, kw_only=True):
-    """The fields of a request, of whichever endpoint; unknown ones are ignored."""
+class ImageParams(msgspec.Struct, kw_only=True):
+    """Fields of both endpoints; unknown ones are ignored."""
 
     prompt: str
     model: str = ""
@@ -29,27 +29,27 @@ class Wish(msgspec.Struct, kw_only=True):
     quality: Quality | None = None
     stream: bool | None = None
     partial_images: Annotated[int, Meta(ge=0, le=3)] | None = None
-    #: The plan's cap, when the gateway sends one.
+    #: The plan's limit on the prompt, if the gateway sends one.
     max_input_tokens: int | None = None
 
 
-_decoder: Decoder[Wish] = Decoder(Wish)
+_decoder: Decoder[ImageParams] = Decoder(ImageParams)
 
 
-def read(body: bytes) -> Wish:
-    """A request in JSON. Raises BadRequest."""
+def read(body: bytes) -> ImageParams:
+    """Decode a JSON body. Raises BadRequest."""
     return _checked(_decoder.decode(body)[0])
 
 
-def read_form(fields: Mapping[str, object]) -> Wish:
-    """A request in the fields of a form, which are all text. Raises BadRequest."""
+def read_form(fields: Mapping[str, object]) -> ImageParams:
+    """Decode form fields, which are all strings. Raises BadRequest."""
     try:
-        return _checked(msgspec.convert(fields, Wish, strict=False))
+        return _checked(msgspec.convert(fields, ImageParams, strict=False))
     except msgspec.ValidationError as error:
-        raise refused(error, Wish) from None
+        raise refused(error, ImageParams) from None
 
 
-def _checked(wish: Wish) -> Wish:
-    check_stream(wish)
-    check_compression(wish)
-    return wish
+def _checked(params: ImageParams) -> ImageParams:
+    check_stream(params)
+    check_compression(params)
+    return params

@@ -1,4 +1,7 @@
-"""Latents made visible, the way that pipelines end: they themselves do it only when they end."""
+"""Decoding latents to a picture before the pipeline has ended.
+
+Pipelines do this only as their last step; a partial image needs it in between.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,26 +17,26 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-def develop(pipeline: Any, latents: Tensor, size: Size) -> "Image | None":
-    """The picture; None where the model's own safety checker holds it back.
+def decode(pipeline: Any, latents: Tensor, size: Size) -> "Image | None":
+    """The picture of the first latents; None if the model's safety checker withholds it.
 
-    Raises BadRequest for a class of pipelines whose latents we cannot read.
+    Raises BadRequest for a pipeline class whose latents cannot be unpacked.
     """
     vae = pipeline.vae
-    with _precise(pipeline, vae):
-        scaled = _scaled(_unpacked(pipeline, latents[:1], size), vae)
+    with _upcast(pipeline, vae):
+        scaled = _unscaled(_unpacked(pipeline, latents[:1], size), vae)
         pixels = vae.decode(scaled.to(vae.dtype), return_dict=False)[0]
-    if pixels.ndim > 4:  # what is made for films has a time
+    if pixels.ndim > 4:  # decoders of video models have a time axis
         pixels = pixels[:, :, 0]
-    if _held_back(pipeline, pixels):
+    if _withheld(pipeline, pixels):
         return None
     picture: Image = pipeline.image_processor.postprocess(pixels, output_type="pil")[0]
     return picture
 
 
 @contextmanager
-def _precise(pipeline: Any, vae: Any) -> Iterator[None]:
-    """In 32 bits where 16 are too few for a decoder, as with SDXL's."""
+def _upcast(pipeline: Any, vae: Any) -> Iterator[None]:
+    """Run a decoder that overflows in float16 (SDXL's) in float32."""
     if vae.dtype != torch.float16 or not vae.config.get("force_upcast"):
         yield
         return
@@ -45,7 +48,7 @@ def _precise(pipeline: Any, vae: Any) -> Iterator[None]:
 
 
 def _unpacked(pipeline: Any, latents: Tensor, size: Size) -> Tensor:
-    """As a grid: transformers have them in a row."""
+    """Latents as (batch, channels, height, width); transformers hold them as a sequence."""
     if latents.ndim != 3:
         return latents
     width, height = size
@@ -56,30 +59,30 @@ def _unpacked(pipeline: Any, latents: Tensor, size: Size) -> Tensor:
     side = pipeline.vae_scale_factor * 2
     rows = latents.transpose(1, 2).unflatten(2, (height // side, width // side))
     norm = pipeline.vae.bn
-    spread = (norm.running_var + pipeline.vae.config.batch_norm_eps).sqrt()
-    patches = rows * _shaped(spread, rows) + _shaped(norm.running_mean, rows)
+    deviation = (norm.running_var + pipeline.vae.config.batch_norm_eps).sqrt()
+    patches = rows * _per_channel(deviation, rows) + _per_channel(norm.running_mean, rows)
     return pipeline._unpatchify_latents(patches)
 
 
-def _scaled(latents: Tensor, vae: Any) -> Tensor:
-    """As the decoder knows them: models are trained on others, which are about as large as 1."""
+def _unscaled(latents: Tensor, vae: Any) -> Tensor:
+    """Undo the normalisation that diffusion models are trained with."""
     config = vae.config
     factor, shift = config.get("scaling_factor") or 1.0, config.get("shift_factor") or 0.0
-    mean, spread = config.get("latents_mean"), config.get("latents_std")
-    if mean is None or spread is None:
+    mean, deviation = config.get("latents_mean"), config.get("latents_std")
+    if mean is None or deviation is None:
         return latents / factor + shift
-    spread, mean = (_shaped(torch.tensor(numbers), latents) for numbers in (spread, mean))
-    return latents * spread / factor + mean
+    deviation, mean = (_per_channel(torch.tensor(each), latents) for each in (deviation, mean))
+    return latents * deviation / factor + mean
 
 
-def _shaped(numbers: Tensor, like: Tensor) -> Tensor:
-    """One for each channel."""
-    return numbers.to(like).view(1, -1, *(1,) * (like.ndim - 2))
+def _per_channel(values: Tensor, like: Tensor) -> Tensor:
+    """One value for each channel, in a shape that broadcasts over `like`."""
+    return values.to(like).view(1, -1, *(1,) * (like.ndim - 2))
 
 
-def _held_back(pipeline: Any, pixels: Tensor) -> bool:
+def _withheld(pipeline: Any, pixels: Tensor) -> bool:
     if getattr(pipeline, "safety_checker", None) is None:
         return False
-    # A copy: what it holds back, it blackens.
+    # A copy, because the checker blackens what it withholds.
     _, found = pipeline.run_safety_checker(pixels.clone(), pixels.device, pixels.dtype)
     return any(found or ())
