@@ -35,8 +35,6 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "brown": (120, 80, 50),
 }
 RELATIONS = ("left of", "above")
-#: Cells of a 3 x 3 grid, row by row.
-CELLS = tuple(range(9))
 #: Radii in pixels.
 _RADII: dict[Size, tuple[float, float]] = {
     "small": (7.5, 8.5),
