@@ -20,8 +20,8 @@ from oxlo.wire.receipts import (
 _STORIES = {
     "answered": "The call was answered",
     "failed": "The model's engine failed",
-    "abandoned": "You disconnected after the engine had started",
-    "cancelled": "You disconnected before the engine had started",
+    "abandoned": "The client disconnected after the engine had started",
+    "cancelled": "The client disconnected before the engine had started",
     "timed_out": "The model did not answer in time",
     "refused": "The call was refused",
     "replayed": "The call repeated an earlier one with its idempotency key, and got its answer",

@@ -5,19 +5,23 @@ from dataclasses import replace
 from html import unescape
 
 import httpx2
+import msgspec
 from argon2 import PasswordHasher
 from starlette.applications import Starlette
 
-from oxlo.control import context, public
+from oxlo.control import context, fold, public
 from oxlo.control.context import Control
 from oxlo.portal.desk import Desk
 from oxlo.portal.passwords import Passwords
 from oxlo.settings import Settings
-from oxlo.store import mails
+from oxlo.store import calls, identity, mails
+from oxlo.store.accounts import Account
 from oxlo.store.database import Database
+from oxlo.testing import journal
 from oxlo.testing.clock import FakeClock
 
 BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8", "user-agent": "Test/1"}
+DAY = 86400
 PASSWORD = "four plain words here"
 EMAIL = "ann@example.com"
 #: Passwords are hashed as weakly as argon2 allows: tests do it often.
@@ -53,6 +57,22 @@ class Portal:
         reply = await somebody.sign_up(email)
         assert reply.status_code == 303, reply.text
         return somebody
+
+    async def account(self, email: str = EMAIL) -> Account:
+        """The account of an address."""
+        async with self.database.read() as db:
+            found = await identity.by_email(db, email)
+        assert found is not None
+        return found
+
+    async def called(self, **changes: object) -> None:
+        """An answered call of EMAIL's account a minute ago, `req_1`, but for the changes."""
+        account, now = await self.account(), self.clock.now
+        (call,) = fold.calls([journal.settled("req_1", at=now - 60, account=account.id)])
+        usual: dict[str, object] = {"day": int(now // DAY), "admitted_at": now - 62}
+        call = msgspec.structs.replace(call, **usual | changes)
+        async with self.database.write() as db:
+            await calls.save(db, [call])
 
     async def link(self, words: str) -> str:
         """The path of the link in the newest mail that has these words in its subject."""

@@ -11,24 +11,14 @@ from starlette.routing import Route
 from tests.unit.portal.conftest import opened
 from tests.unit.portal.people import EMAIL, PASSWORD, Portal, Somebody, csrf
 
-from oxlo.control import fold
 from oxlo.gateway.endpoints import INFERENCE
 from oxlo.plans import apikey
 from oxlo.portal import totp
 from oxlo.portal.dashboard import csvs, keyform
 from oxlo.settings import Settings
 from oxlo.store import calls, identity, keys, leaving, sessions
-from oxlo.store.accounts import Account
-from oxlo.testing import journal
 
 DAY = 86400
-
-
-async def _account(portal: Portal, email: str = EMAIL) -> Account:
-    async with portal.database.read() as db:
-        account = await identity.by_email(db, email)
-    assert account is not None
-    return account
 
 
 async def _key(somebody: Somebody, **fields: str) -> str:
@@ -45,13 +35,13 @@ async def _caller(portal: Portal, secret: str) -> object:
 
 
 async def _all_keys(portal: Portal) -> list[keys.Key]:
-    account = await _account(portal)
+    account = await portal.account()
     async with portal.database.read() as db:
         return await keys.of_account(db, account.id)
 
 
 async def _only_key(portal: Portal) -> keys.Key:
-    account = await _account(portal)
+    account = await portal.account()
     async with portal.database.read() as db:
         return (await keys.of_account(db, account.id))[0]
 
@@ -62,7 +52,7 @@ async def test_forms_need_their_token(portal: Portal) -> None:
     stolen = csrf(await other.get("/dashboard/settings"))
     own = csrf(await somebody.get("/dashboard/settings"))
     async with portal.database.write() as db:
-        await identity.set_role(db, await _account(portal), "operator")
+        await identity.set_role(db, await portal.account(), "operator")
     posts = [r for r in portal.app.routes if isinstance(r, Route) and "POST" in (r.methods or ())]
     signed = "/billing/webhook"  # no browser sends it
     forms = [route.path for route in posts if route.path not in ("/theme", signed)]
@@ -121,7 +111,7 @@ async def test_key_that_would_lock_out(portal: Portal, fields: dict[str, str], w
     reply = await somebody.send("/dashboard/api-keys", **fields)
     assert reply.status_code == 400
     assert words in reply.text
-    account = await _account(portal)
+    account = await portal.account()
     async with portal.database.read() as db:
         assert await keys.of_account(db, account.id) == []
 
@@ -226,21 +216,10 @@ async def test_names_are_text(portal: Portal, name: str) -> None:
     assert "&lt;" in (await somebody.get("/dashboard/api-keys")).text
 
 
-async def _called(portal: Portal, **changes: object) -> None:
-    account = await _account(portal)
-    record = journal.settled("req_1", at=portal.clock.now - 60, account=account.id)
-    (call,) = fold.calls([record])
-    day = int(portal.clock.now // DAY)
-    usual: dict[str, object] = {"day": day, "admitted_at": portal.clock.now - 62}
-    call = msgspec.structs.replace(call, **usual | changes)
-    async with portal.database.write() as db:
-        await calls.save(db, [call])
-
-
 async def test_call_is_on_every_page(portal: Portal) -> None:
     """A call lowers what is left, is in the list, has its receipt, bars and CSV."""
     somebody = await portal.newcomer()
-    await _called(portal)
+    await portal.called()
     overview = (await somebody.get("/dashboard")).text
     assert "59 of 60 requests left today. Resets in" in overview
     assert "req_1" in overview
@@ -271,10 +250,10 @@ async def test_call_is_on_every_page(portal: Portal) -> None:
 async def test_requests_are_filtered(portal: Portal, query: str, found: set[str]) -> None:
     """By a part of the id, status, endpoint and days; what no filter has asks for nothing."""
     somebody = await portal.newcomer()
-    await _called(portal)
-    await _called(portal, id="req_2", outcome="refused", status=429)
+    await portal.called()
+    await portal.called(id="req_2", outcome="refused", status=429)
     now = portal.clock.now
-    await _called(portal, id="req_3", endpoint="embeddings", admitted_at=now - 2 * DAY)
+    await portal.called(id="req_3", endpoint="embeddings", admitted_at=now - 2 * DAY)
     page = (await somebody.get(f"/dashboard/requests?{query}")).text
     assert set(re.findall(r"/dashboard/requests/(req_\d)", page)) == found
     table = csv.DictReader(
@@ -287,7 +266,7 @@ async def test_older_requests_stay(portal: Portal) -> None:
     """A page of older requests is not replaced by the newest; those follow by themselves."""
     somebody = await portal.newcomer()
     for number in range(2):
-        await _called(portal, id=f"req_{number}", admitted_at=portal.clock.now + number)
+        await portal.called(id=f"req_{number}", admitted_at=portal.clock.now + number)
     assert (
         'hx-get="/dashboard/requests?model=m"'
         in (await somebody.get("/dashboard/requests?model=m")).text
@@ -303,7 +282,7 @@ async def test_figures_lead_to_requests(portal: Portal) -> None:
     somebody = await portal.newcomer()
     await _key(somebody)
     key = await _only_key(portal)
-    await _called(portal, key_id=key.id)
+    await portal.called(key_id=key.id)
     for by, value in (("model", "m"), ("key", key.id), ("outcome", "answered")):
         page = (await somebody.get(f"/dashboard/usage?by={by}&days=7")).text
         assert f'href="/dashboard/requests?{by}={value}&amp;days=7"' in page
@@ -315,7 +294,7 @@ async def test_bars_are_those_with_most(portal: Portal) -> None:
     """Ten names have bars, and the words above say so; the table has all of them."""
     somebody = await portal.newcomer()
     for number in range(11):
-        await _called(portal, id=f"req_{number}", model=f"model-{number}")
+        await portal.called(id=f"req_{number}", model=f"model-{number}")
     page = (await somebody.get("/dashboard/usage?by=model")).text
     assert page.count('class="bar"') == 10
     assert "UTC: the top 10</figcaption>" in page
@@ -327,7 +306,7 @@ async def test_latency_is_drawn_and_told(portal: Portal) -> None:
     """Lines named p50 and p95, the same figures as a table and as CSV; nothing of other models."""
     somebody = await portal.newcomer()
     assert "No answered request" in (await somebody.get("/dashboard/latency")).text
-    await _called(portal)
+    await portal.called()
     for by in ("day", "hour"):
         page = (await somebody.get(f"/dashboard/latency?by={by}&days=7")).text
         assert page.count(">p95</text>") == page.count('class="chart plot"') > 0
@@ -344,7 +323,7 @@ async def test_latency_is_drawn_and_told(portal: Portal) -> None:
 async def test_receipts_of_others_are_not_there(portal: Portal) -> None:
     """Another account's receipt looks like none at all."""
     await portal.newcomer()
-    await _called(portal)
+    await portal.called()
     thief = await portal.newcomer("bob@example.com")
     assert (await thief.get("/dashboard/requests/req_1")).status_code == 404
     assert "req_1" not in (await thief.get("/dashboard/requests.csv")).text
@@ -353,7 +332,7 @@ async def test_receipts_of_others_are_not_there(portal: Portal) -> None:
 async def test_csv_holds_no_formula(portal: Portal) -> None:
     """What a caller sent as a model's name is text in a spreadsheet."""
     somebody = await portal.newcomer()
-    await _called(portal, model='=HYPERLINK("https://evil.example","x")')
+    await portal.called(model='=HYPERLINK("https://evil.example","x")')
     for path in ("/dashboard/requests.csv", "/dashboard/usage.csv?by=model"):
         reply = await somebody.get(path)
         assert reply.headers["content-type"].startswith("text/csv")
@@ -413,11 +392,11 @@ async def test_change_of_address(portal: Portal) -> None:
         path, page=page, name="ann", email="new@example.com", password=PASSWORD
     )
     assert yes.status_code == 303
-    assert (await _account(portal, "new@example.com")).verified_at is None
+    assert (await portal.account("new@example.com")).verified_at is None
 
 
 async def _secret(portal: Portal) -> str:
-    return totp.secret(portal.desk.signing, (await _account(portal)).totp_nonce or "")
+    return totp.secret(portal.desk.signing, (await portal.account()).totp_nonce or "")
 
 
 def _code(secret: str, now: float) -> str:
@@ -493,7 +472,7 @@ async def test_export_holds_no_secret(portal: Portal) -> None:
     """Everything of one's own, and nothing that would let anybody in."""
     somebody = await portal.newcomer()
     secret = await _key(somebody)
-    await _called(portal)
+    await portal.called()
     reply = await somebody.get("/dashboard/settings/export")
     taken = json.loads(reply.text)
     assert taken["account"]["email"] == EMAIL
@@ -507,7 +486,7 @@ async def test_delete_account(portal: Portal) -> None:
     """It takes the password; then nothing of the person is left, and the receipt names nobody."""
     somebody = await portal.newcomer()
     secret = await _key(somebody)
-    await _called(portal)
+    await portal.called()
     path, page = "/dashboard/settings/delete", "/dashboard/settings"
     assert (await somebody.send(path, page=page, password="wrong")).status_code == 400
     reply = await somebody.send(path, page=page, password=PASSWORD)
@@ -536,7 +515,7 @@ async def test_pages_are_kept_nowhere(portal: Portal) -> None:
 async def test_session_remembers_its_address(portal: Portal) -> None:
     """The list of sessions says from where each was last used."""
     somebody = await portal.newcomer()
-    account = await _account(portal)
+    account = await portal.account()
     portal.clock.now += 120
     await somebody.get("/dashboard", headers={"x-forwarded-for": "198.51.100.9"})
     async with portal.database.read() as db:

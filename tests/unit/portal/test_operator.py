@@ -11,8 +11,7 @@ from tests.unit.portal.people import EMAIL, Portal, Somebody
 from oxlo.fleet import registry
 from oxlo.fleet.registry import ReplicaList, ReplicaState
 from oxlo.plans import SHIPPED, apikey
-from oxlo.store import audit, identity, keys
-from oxlo.store.accounts import Account
+from oxlo.store import audit, identity, keys, leaving
 from oxlo.testing.replicas import replica
 
 PAGES = ("", "/accounts", "/models", "/plans", "/promos", "/audit", "/outbox")
@@ -29,15 +28,8 @@ async def boss(portal: Portal) -> Somebody:
     return somebody
 
 
-async def _account(portal: Portal, email: str = EMAIL) -> Account:
-    async with portal.database.read() as db:
-        account = await identity.by_email(db, email)
-    assert account is not None
-    return account
-
-
 async def _do(portal: Portal, boss: Somebody, action: str, **fields: str) -> int:
-    account = await _account(portal)
+    account = await portal.account()
     page = f"/operator/accounts/{account.id}"
     return (await boss.send(f"{page}/{action}", page=page, **fields)).status_code
 
@@ -45,7 +37,7 @@ async def _do(portal: Portal, boss: Somebody, action: str, **fields: str) -> int
 async def test_console_is_not_there_for_users(portal: Portal, boss: Somebody) -> None:
     """A user is told that there is nothing, at every page and form."""
     somebody = await portal.newcomer()
-    account = await _account(portal, "boss@example.com")
+    account = await portal.account("boss@example.com")
     for page in (*PAGES, f"/accounts/{account.id}"):
         assert (await somebody.get(f"/operator{page}")).status_code == 404
         assert (await boss.get(f"/operator{page}")).status_code == 200
@@ -88,7 +80,7 @@ async def test_accounts_are_found(portal: Portal, boss: Somebody) -> None:
     """By a part of the name or the address, in any case; a wildcard is a letter like others."""
     await portal.newcomer()
     assert EMAIL in (await boss.get("/operator/accounts?q=ANN@ex")).text
-    account = await _account(portal)
+    account = await portal.account()
     async with portal.database.write() as db:
         key, _ = await keys.issue(
             db, account.id, name="laptop", signing=b"0" * 32, now=portal.clock()
@@ -96,6 +88,71 @@ async def test_accounts_are_found(portal: Portal, boss: Somebody) -> None:
     for words in (key.id, key.prefix):
         assert EMAIL in (await boss.get(f"/operator/accounts?q={words}")).text
     assert EMAIL not in (await boss.get("/operator/accounts?q=%25")).text
+
+
+async def test_receipt_is_found_by_its_id(portal: Portal, boss: Somebody) -> None:
+    """The search leads to the receipt of anybody's call, and the log says who looked at it."""
+    await portal.newcomer()
+    account, operator = await portal.account(), await portal.account("boss@example.com")
+    await portal.called()
+    found = await boss.get("/operator/accounts?q=req_1")
+    assert found.headers["location"] == f"/operator/accounts/{account.id}/requests/req_1"
+    page = (await boss.get(found.headers["location"])).text
+    assert "The call was answered: it counts as one request." in page
+    assert f'href="/operator/accounts/{account.id}?request=req_1#refund"' in page
+    async with portal.database.read() as db:
+        (entry,) = await audit.latest(db, action="receipt", limit=9)
+    assert (entry.actor, entry.target, entry.detail) == (operator.id, account.id, "req_1")
+    assert "receipt.viewed" in (await boss.get(f"/operator/accounts/{account.id}")).text
+
+
+async def test_requests_of_an_account_are_filtered(portal: Portal, boss: Somebody) -> None:
+    """An operator filters them as their owner does, and every row leads to its receipt."""
+    await portal.newcomer()
+    await portal.called()
+    await portal.called(id="req_2", outcome="failed", status=502)
+    path = f"/operator/accounts/{(await portal.account()).id}/requests"
+    page = (await boss.get(f"{path}?outcome=failed")).text
+    assert f'href="{path}/req_2"' in page
+    assert "req_1" not in page
+    assert (await boss.get(f"{path}/req_9")).status_code == 404
+    assert "requests.csv" not in page
+    assert (await boss.get("/operator/accounts/acct_9/requests")).status_code == 404
+
+
+async def test_receipts_are_for_operators_alone(portal: Portal, boss: Somebody) -> None:
+    """Others find none by any address; a key shows its own account's, an operator's key too."""
+    await portal.newcomer()
+    await portal.called()
+    account, operator = await portal.account(), await portal.account("boss@example.com")
+    thief = await portal.newcomer("bob@example.com")
+    for path in ("", "/req_1", "?q=req_1"):
+        page = await thief.get(f"/operator/accounts/{account.id}/requests{path}")
+        assert page.status_code == 404
+        assert "2000" not in page.text
+    assert (await thief.get("/operator/accounts?q=req_1")).status_code == 404
+    nobody = await portal.somebody().get(f"/operator/accounts/{account.id}/requests/req_1")
+    assert nobody.headers["location"].startswith("/login?")
+    for headers in ({"x-oxlo-account": operator.id, "x-oxlo-role": "operator"}, {}):
+        reply = await boss.get("/v1/requests/req_1", headers=headers)
+        assert reply.status_code == (404 if headers else 401)
+    assert (await boss.get("/dashboard/requests/req_1")).status_code == 404
+    async with portal.database.read() as db:
+        assert await audit.latest(db, action="receipt", limit=9) == []
+
+
+async def test_receipt_outlives_its_account(portal: Portal, boss: Somebody) -> None:
+    """The receipt of an account that was deleted is found, and names nobody."""
+    await portal.newcomer()
+    await portal.called()
+    account = await portal.account()
+    async with portal.database.write() as db:
+        await leaving.delete_account(db, account)
+    found = await boss.get("/operator/accounts?q=req_1")
+    page = await boss.get(found.headers["location"])
+    assert page.status_code == 200
+    assert "Of an account that was deleted" in page.text
+    assert account.id not in page.text
 
 
 async def test_plan_grant_and_log(portal: Portal, boss: Somebody) -> None:
@@ -108,10 +165,10 @@ async def test_plan_grant_and_log(portal: Portal, boss: Somebody) -> None:
     page = (await somebody.get("/dashboard")).text
     assert "325 of 325 requests left today" in page
     assert "25 of them were granted to you" in page
-    account = await _account(portal)
+    account = await portal.account()
     async with portal.database.read() as db:
         entries = await audit.latest(db, about=account.id, limit=9)
-    boss_id = (await _account(portal, "boss@example.com")).id
+    boss_id = (await portal.account("boss@example.com")).id
     deeds = {e.action: e for e in entries if e.actor == boss_id}
     assert deeds["account.plan"].detail == "free to pro"
     assert deeds["requests.granted"].detail == "25: a slow day of ours"
@@ -134,7 +191,7 @@ async def test_closed_account(portal: Portal, boss: Somebody) -> None:
 
 async def test_operator_does_not_lock_the_door_behind(portal: Portal, boss: Somebody) -> None:
     """Nobody closes, degrades or deletes the only operator."""
-    account = await _account(portal, "boss@example.com")
+    account = await portal.account("boss@example.com")
     page = f"/operator/accounts/{account.id}"
     assert (await boss.send(f"{page}/close", page=page)).status_code == 400
     assert (await boss.send(f"{page}/role", page=page, role="user")).status_code == 400
@@ -146,7 +203,7 @@ async def test_operator_does_not_lock_the_door_behind(portal: Portal, boss: Some
 async def test_link_for_who_has_lost_the_password(portal: Portal, boss: Somebody) -> None:
     """Shown once on the page, it sets a password."""
     await portal.newcomer()
-    account = await _account(portal)
+    account = await portal.account()
     page = f"/operator/accounts/{account.id}"
     reply = await boss.send(f"{page}/link", page=page)
     link = re.search(r'data-copy="https?://[^/]+(/welcome\?token=[\w-]+)"', reply.text)
@@ -166,7 +223,7 @@ async def test_promo_codes(portal: Portal, boss: Somebody) -> None:
     page = "/dashboard/settings"
     reply = await somebody.send(f"{page}/promo", page=page, promo="TEAM-2026")
     assert reply.status_code == 303
-    assert (await _account(portal)).plan == "pro"
+    assert (await portal.account()).plan == "pro"
     await boss.send("/operator/promos/end", page="/operator/promos", code="TEAM-2026")
     late = await portal.somebody("198.51.100.1").sign_up("bob@example.com", promo="TEAM-2026")
     assert late.status_code == 400

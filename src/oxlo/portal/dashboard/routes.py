@@ -2,7 +2,17 @@
 
 from starlette.routing import BaseRoute
 
-from oxlo.portal.dashboard import codes, data, keys, latency, overview, requests, settings, usage
+from oxlo.portal.dashboard import (
+    codes,
+    data,
+    keys,
+    latency,
+    overview,
+    receipt,
+    requests,
+    settings,
+    usage,
+)
 from oxlo.portal.guard import account_form, account_page
 
 _KEYS = "/dashboard/api-keys"
@@ -25,7 +35,7 @@ def routes() -> list[BaseRoute]:
         account_page(f"{latency.PATH}.csv", latency.download),
         account_page("/dashboard/requests", requests.page),
         account_page("/dashboard/requests.csv", requests.download),
-        account_page("/dashboard/requests/{id}", requests.receipt),
+        account_page("/dashboard/requests/{id}", receipt.page),
         account_page(_SETTINGS, settings.page),
         account_form(f"{_SETTINGS}/profile", settings.save_profile),
         account_form(f"{_SETTINGS}/password", settings.save_password),

@@ -12,6 +12,7 @@ from oxlo.portal import auditing, guard
 from oxlo.portal.dashboard import overview
 from oxlo.portal.desk import Desk
 from oxlo.portal.forms import text
+from oxlo.portal.operator import calls
 from oxlo.portal.sessions import flash
 from oxlo.store import accounts, audit, grants, history, identity, keys, search, standing, tokens
 from oxlo.store.accounts import Account
@@ -35,8 +36,13 @@ _DONE = {
 
 
 async def page(request: Request) -> Response:
-    """Accounts, the newest first; found by a part of a name, an address or an id."""
+    """Accounts, the newest first; found by a part of a name, an address or an id.
+
+    Who looks for a request by its id gets the receipt.
+    """
     query = request.query_params.get("q", "").strip()[:100]
+    if query and (call := await calls.found(request, query)):
+        return guard.back(calls.address(call.account_id, call.id))
     begin = _whole(request.query_params.get("from", "0"))
     async with Desk.of(request).site.database.read() as db:
         found = await search.accounts(db, query, begin=begin, limit=_ON_A_PAGE + 1)
@@ -45,6 +51,7 @@ async def page(request: Request) -> Response:
         "q": query,
         "accounts": found[:_ON_A_PAGE],
         "total": total,
+        "receipts_days": Desk.of(request).settings.receipts_days,
         "next": begin + _ON_A_PAGE if len(found) > _ON_A_PAGE else 0,
     }
     return guard.respond(request, "operator/accounts.html", context)

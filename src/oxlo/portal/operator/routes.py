@@ -3,7 +3,17 @@
 from starlette.routing import BaseRoute
 
 from oxlo.portal.guard import operator_form, operator_page
-from oxlo.portal.operator import accounts, log, outbox, overview, plans, promos, replicas, wishes
+from oxlo.portal.operator import (
+    accounts,
+    calls,
+    log,
+    outbox,
+    overview,
+    plans,
+    promos,
+    replicas,
+    wishes,
+)
 
 _ONE = f"{accounts.PATH}/{{id}}"
 
@@ -15,6 +25,8 @@ def routes() -> list[BaseRoute]:
         operator_page(f"{overview.PATH}/overview", overview.moved),
         operator_page(accounts.PATH, accounts.page),
         operator_page(_ONE, accounts.one),
+        operator_page(f"{_ONE}/requests", calls.page),
+        operator_page(f"{_ONE}/requests/{{call}}", calls.one),
         operator_form(f"{_ONE}/plan", accounts.set_plan),
         operator_form(f"{_ONE}/grant", accounts.grant),
         operator_form(f"{_ONE}/refund", accounts.refund),

@@ -1,0 +1,63 @@
+"""The receipt of one call: what happened, whether it counted and why, and where its time went."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.errors import NotFound
+from oxlo.portal import charts, guard
+from oxlo.portal.charts import Phase
+from oxlo.portal.desk import Desk
+from oxlo.portal.words import milliseconds
+from oxlo.store import calls, grants, keys
+from oxlo.store.calls import RUNNING, Call
+
+
+async def page(request: Request) -> Response:
+    """The receipt of a call of whoever is signed in, and of nobody else."""
+    desk, account = Desk.of(request), guard.account(request)
+    call_id = request.path_params["id"]
+    await desk.live.drain()
+    async with desk.site.database.read() as db:
+        call = await calls.find(db, call_id)
+        if call is None or call.account_id != account.id:
+            raise NotFound(f"No request {call_id[:100]!r} of this account is known.")
+        context = await told(db, desk, call)
+    return guard.respond(request, "dashboard/receipt.html", context)
+
+
+async def told(db: AsyncConnection, desk: Desk, call: Call) -> dict[str, object]:
+    """What a page tells of a call, whoever looks at it."""
+    phases = phases_of(call)
+    return {
+        "call": call,
+        "known": desk.site.catalogue.get(call.model) is not None,
+        "refund": await grants.of_call(db, call.id),
+        "key": await _key_name(db, call),
+        "reason": desk.live.reason(call),
+        "phases": phases,
+        "phase_rows": [[phase.name, milliseconds(phase.ms)] for phase in phases],
+        "chart": charts.waterfall("Where the time went", phases, write=milliseconds),
+    }
+
+
+def phases_of(call: Call) -> list[Phase]:
+    """The steps of a call that has ended; those that it has not reached are left out."""
+    if call.outcome == RUNNING or not call.total_ms:
+        return []
+    first = call.first_ms or call.total_ms
+    steps = [
+        Phase("Queue", min(call.queue_ms, call.total_ms)),
+        Phase("First token" if call.first_ms else "Engine", max(0.0, first - call.queue_ms)),
+    ]
+    if call.first_ms:
+        steps.append(Phase("Generation", max(0.0, call.total_ms - call.first_ms)))
+    return steps
+
+
+async def _key_name(db: AsyncConnection, call: Call) -> str:
+    mine = await keys.of_account(db, call.account_id)
+    found = next((key for key in mine if key.id == call.key_id), None)
+    if found is None:
+        return call.key_id
+    return "the playground" if found.hidden else f"{found.name} ({found.prefix}…)"

@@ -1,0 +1,61 @@
+"""An account's requests and their receipts, for operators who are asked about one. Read only."""
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from oxlo.errors import NotFound
+from oxlo.portal import auditing, guard
+from oxlo.portal.dashboard import receipt, requests
+from oxlo.portal.desk import Desk
+from oxlo.store import calls, identity
+from oxlo.store.accounts import Account
+from oxlo.store.calls import Call
+from oxlo.store.errors import AccountNotFound
+
+
+def address(account_id: str, call_id: str = "") -> str:
+    """Where an account's requests are, or the receipt of one."""
+    return f"/operator/accounts/{account_id}/requests{call_id and '/' + call_id}"
+
+
+async def page(request: Request) -> Response:
+    """An account's requests, filtered as its owner filters them."""
+    account_id = request.path_params["id"]
+    async with Desk.of(request).site.database.read() as db:
+        owner = await _owner(db, account_id)
+    if owner is None:
+        return guard.respond(request, "operator/gone.html", {}, status=404)
+    return await requests.respond(request, "operator/requests.html", owner, address(account_id))
+
+
+async def one(request: Request) -> Response:
+    """The receipt of a call, as its owner sees it; the audit log says who has looked."""
+    desk, account_id = Desk.of(request), request.path_params["id"]
+    await desk.live.drain()
+    async with desk.site.database.write() as db:
+        call = await calls.find(db, request.path_params["call"])
+        if call is None or call.account_id != account_id:
+            raise NotFound(f"There is nothing at {request.url.path}.")
+        owner = await _owner(db, account_id)
+        if account_id != guard.account(request).id:
+            await auditing.note(db, request, "receipt.viewed", account_id, call.id)
+        context = await receipt.told(db, desk, call)
+    context |= {"owner": owner, "list_path": address(account_id)}
+    return guard.respond(request, "operator/receipt.html", context)
+
+
+async def found(request: Request, text: str) -> Call | None:
+    """The call whose id this is, whoever made it."""
+    desk = Desk.of(request)
+    await desk.live.drain()
+    async with desk.site.database.read() as db:
+        return await calls.find(db, text)
+
+
+async def _owner(db: AsyncConnection, account_id: str) -> Account | None:
+    """Whose it is; None: it was deleted, and its receipts stay."""
+    try:
+        return await identity.by_id(db, account_id)
+    except AccountNotFound:
+        return None
