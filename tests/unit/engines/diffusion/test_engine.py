@@ -236,4 +236,4 @@ def test_pickles_are_not_loaded(pipelines: Path, tmp_path: Path) -> None:
         target.with_name(name).write_bytes(path.read_bytes())
     engine = Engine(tmp_path, 1)
     engine.end()
-    assert "cannot load a safetensors pipeline" in engine.said.reason
+    assert "is not a diffusers pipeline of safetensors" in engine.said.reason
