@@ -21,7 +21,7 @@ import uvloop
 from oxlo import catalogue, plans
 from oxlo.gateway.gateway import Gateway
 from oxlo.gateway.http import protocols
-from oxlo.gateway.upstream import Connection as Engine
+from oxlo.gateway.outgoing import Connection as Engine
 from oxlo.plans import apikey
 from oxlo.plans.caller import Caller
 from oxlo.settings import Settings

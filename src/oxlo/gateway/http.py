@@ -12,53 +12,29 @@ from typing import Final, cast
 import httptools
 import structlog
 
-from oxlo.errors import (
-    ApiError,
-    BadRequest,
-    HeadersTooLarge,
-    InternalError,
-    Overloaded,
-    RequestTimedOut,
-)
-from oxlo.gateway.body import SPOOL_ABOVE
-from oxlo.gateway.exchange import SILENT, Exchange, State, too_large
-from oxlo.gateway.server import Served, Server
+from oxlo.errors import ApiError, InternalError, Overloaded, RequestTimedOut
+from oxlo.gateway.exchange import SILENT, Exchange, State
+from oxlo.gateway.reading import NEVER, Reader
+from oxlo.gateway.server import Server
 
 log = structlog.get_logger()
 
-HEAD_LIMIT: Final = 64 * 1024
-HEADER_COUNT_LIMIT: Final = 128
 #: After a refusal, this much of an unread body is swallowed so that the client can read the reply.
-LINGER_BYTES = 1 << 20
-LINGER_SECONDS = 5.0
+LINGER_BYTES: Final = 1 << 20
+LINGER_SECONDS: Final = 5.0
 #: A body may arrive no slower than this, beyond the first `body_timeout` seconds.
-BODY_BYTES_PER_SECOND = 16 * 1024
-NEVER: Final = float("inf")
+BODY_BYTES_PER_SECOND: Final = 16 * 1024
 
 
-class Connection(Served):
+class Connection(Reader):
     """One client's connection: an `asyncio.Protocol` in all but ancestry, so that it compiles."""
 
     def __init__(self, server: Server) -> None:
-        super().__init__(server.budget)
-        self.server = server
-        self.deadline = NEVER
-        self._parser = httptools.HttpRequestParser(self)
-        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        super().__init__(server)
+        #: The request that is answered, and those that came behind it.
         self._current: Exchange | None = None
-        self._incoming: Exchange | None = None
         self._pending: deque[Exchange] = deque()
-        self._target = b""
-        self._headers: dict[bytes, bytes] = {}
-        #: Bytes of an unfinished head, of trailers or of what is swallowed, less those of the piece
-        #: that is being parsed: `_fed`.
-        self._head_bytes = self._fed = 0
         self._body_since = 0.0
-        self._in_head = self._two_hosts = False
-        #: What an upgrade that is ignored brought a body with: the parser is told how it is framed.
-        self._resumed: Exchange | None = None
-        self._paused_reading = self._paused_writing = False
-        self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client connected."""
@@ -92,152 +68,25 @@ class Connection(Served):
         """
         return False
 
-    def data_received(self, data: bytes) -> None:
-        """Parse what came. Unforeseen errors of handlers end here, or in `act`."""
-        if self._closing:
-            self._linger(len(data))
-            return
-        self._fed = len(data)
-        incoming = self._incoming
-        size = 0 if incoming is None else incoming.body.size
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._no_upgrade(data[upgrade.args[0] :])
-        except httptools.HttpParserCallbackError as error:
-            self._crashed(error.__context__)
-        except httptools.HttpParserError as error:
-            self._refuse(_not_http(str(error)))
-        if self._in_head:
-            self._await_head(len(data))
-        elif incoming is not None and incoming is self._incoming:
-            self._await_body(incoming, len(data), incoming.body.size - size)
-
-    def _await_body(self, exchange: Exchange, size: int, grown: int) -> None:
-        """A body is not complete after `size` more bytes, of which `grown` were of the body."""
-        if exchange.state is State.DONE:
-            self._linger(size)
-        elif grown:
-            self._head_bytes = 0
-            if exchange.body.size > SPOOL_ABOVE:
-                self._rest()
-        else:  # trailers
-            self._head_bytes += size
-            if self._head_bytes > HEAD_LIMIT:
-                self._refuse(HeadersTooLarge())
-
-    def _rest(self) -> None:
-        """Let the others have their turn: libuv alone would read 8 MB of a large body in one go."""
-        self._transport.pause_reading()
-        asyncio.get_running_loop().call_soon(self._rested)
-
-    def _rested(self) -> None:
-        if not self._paused_reading and not self._transport.is_closing():
-            self._transport.resume_reading()
-
-    def _await_head(self, size: int) -> None:
-        """A head has begun and is not complete after `size` more bytes."""
-        if self._head_bytes == 0:
-            self._due(self.server.now() + self.server.limits.head_timeout)
-        self._head_bytes += size
-        if self._head_bytes > HEAD_LIMIT:
-            self._refuse(HeadersTooLarge())
-
-    def _due(self, at: float) -> None:
-        """Something has to come by then; while the client reads slowly, that comes first."""
-        if not self._paused_writing:
-            self.deadline = at
-
-    def on_url(self, url: bytes) -> None:
-        """A piece of the request's target (called by the parser, as are all `on_` methods)."""
-        if not self._in_head:  # a new request: what came since the last head were trailers
-            self._in_head, self._two_hosts = True, False
-            self._headers, self._target = {}, b""
-        self._target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header. Repeated ones are joined, as HTTP defines."""
-        key = name.lower()
-        headers = self._headers
-        if key in headers:
-            value = headers[key] + (b"; " if key == b"cookie" else b", ") + value
-            self._two_hosts = self._two_hosts or key == b"host"
-        headers[key] = value
-
-    def on_headers_complete(self) -> None:
-        """The head is here."""
-        self._in_head = False
-        parser, headers = self._parser, self._headers
-        self._headers = {}  # trailers are no headers of this request
-        if self._closing:  # it came in one piece with a request that was refused
-            return
-        if self._resumed is not None:
-            self._incoming, self._resumed = self._resumed, None
-            return
-        exchange = Exchange(self, parser.get_method(), self._target, headers)
-        exchange.arrived = self.server.now()
-        exchange.close = self.server.parting or not parser.should_keep_alive()
-        if exchange.close or b"connection" in headers:  # else it is HTTP/1.1, which keeps alive
-            exchange.http10 = parser.get_http_version() == "1.0"
-        exchange.flaw = self._flaw(exchange)
-        self._head_bytes = 0
-        self._incoming = exchange
+    def _begin(self, exchange: Exchange) -> None:
         if self._current is not None or self._pending or self._paused_writing:
             self._pending.append(exchange)
             self.pause()
         else:
             self._open(exchange)
 
-    def _flaw(self, exchange: Exchange) -> ApiError | None:
-        """What is wrong with a head that could be parsed."""
-        headers = exchange.headers
-        if len(headers) > HEADER_COUNT_LIMIT:
-            return HeadersTooLarge()
-        if self._head_bytes + self._fed > HEAD_LIMIT and _head_size(exchange) > HEAD_LIMIT:
-            return HeadersTooLarge()
-        if self._two_hosts or (b"host" not in headers and not exchange.http10):
-            return _not_http("it needs one Host header")  # RFC 9112, section 3.2
-        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
-            return _not_http("bodies come whole or chunked, in no other transfer coding")
-        return None
-
-    def on_body(self, data: bytes) -> None:
-        """A piece of the body."""
-        exchange = self._incoming
-        if exchange is None or exchange.state is State.DONE:
-            return  # nobody wants it any more
-        try:
-            if exchange.body.size + len(data) > exchange.body_limit:
-                raise too_large(exchange.body_limit)
-            exchange.body.add(data)
-        except ApiError as error:
-            if exchange is self._current:
-                exchange.close = True
-                exchange.fail(error)
-            else:  # it is not its turn to be answered
-                self._refuse(error)
-
-    def on_message_complete(self) -> None:
-        """The request is whole."""
-        exchange = self._incoming
-        if exchange is not None and self._upgrades(exchange):
-            return  # llhttp stops at the head of an upgrade; its body is still to come
-        self._incoming = None
-        self._head_bytes = 0
-        self._due(NEVER)
-        if exchange is None:
-            return
-        exchange.complete = True
+    def _complete(self, exchange: Exchange) -> None:
         if exchange.state is State.READY and exchange is self._current:
             self._hand_over(exchange)
         elif exchange.state is State.DONE:
             self._settle_down(exchange)
 
-    def _upgrades(self, exchange: Exchange) -> bool:
-        """Whether the parser takes a request for an upgrade, and so does not read its body."""
-        if b"upgrade" not in exchange.headers:
-            return False
-        return exchange.framed and bool(self._parser.should_upgrade())
+    def _too_much(self, exchange: Exchange, error: ApiError) -> None:
+        if exchange is self._current:
+            exchange.close = True
+            exchange.fail(error)
+        else:  # it is not its turn to be answered
+            self._refuse(error)
 
     def _open(self, exchange: Exchange) -> None:
         self._current = exchange
@@ -357,15 +206,6 @@ class Connection(Served):
         self.server.name_exchange(exchange)
         exchange.fail(error)
 
-    def _no_upgrade(self, rest: bytes) -> None:
-        """Go on in HTTP/1.1: an upgrade may be ignored (RFC 9110, section 7.8)."""
-        self._parser = httptools.HttpRequestParser(self)
-        self._resumed, self._incoming = self._incoming, None
-        if self._resumed is not None:  # a head that says nothing but how the body is framed
-            rest = b"POST / HTTP/1.1\r\n%b\r\n\r\n%b" % (self._resumed.framing, rest)
-        if rest and not self._transport.is_closing():
-            self.data_received(rest)
-
     def write(self, data: bytes) -> None:
         """Hand bytes to the transport."""
         self._transport.write(data)
@@ -452,13 +292,5 @@ def protocols(server: Server) -> Callable[[], asyncio.Protocol]:
     return lambda: cast(asyncio.Protocol, Connection(server))
 
 
-def _not_http(reason: str) -> BadRequest:
-    return BadRequest(f"This is not valid HTTP/1.1: {reason}.", code="bad_http")
-
-
 def _awaits_word(exchange: Exchange) -> bool:
     return exchange.headers[b"expect"].lower() == b"100-continue"
-
-
-def _head_size(exchange: Exchange) -> int:
-    return len(exchange.target) + sum(len(k) + len(v) for k, v in exchange.headers.items())

@@ -22,7 +22,7 @@ class Receiver(Protocol):
 
 
 class Carrier:
-    """The connection that a request is sent on: that of `gateway/upstream.py`."""
+    """The connection that a request is sent on: that of `gateway/outgoing.py`."""
 
     __slots__ = ()
 

@@ -20,7 +20,7 @@ class Echo:
 
     def __init__(self) -> None:
         self.gone_count = 0
-        self.hold = False
+        self.hold = self.crash = False
         self.opened: list[Exchange] = []
         self.bodies: list[Body] = []
         self.limit = 1 << 20
@@ -40,7 +40,7 @@ class EchoHandler:
 
     def body(self, body: Body) -> None:
         self.echo.bodies.append(body)
-        if self.exchange.target == b"/crash":
+        if self.echo.crash or self.exchange.target == b"/crash":
             raise RuntimeError("a bug")
         if not self.echo.hold:
             self.exchange.reply(200, b"", self.exchange.target + b"|" + body.read())

@@ -9,7 +9,8 @@ from tests.unit.gateway.test_http import Socket, post
 from tests.waiting import until
 
 from oxlo.gateway.body import Body, Budget
-from oxlo.gateway.http import HEAD_LIMIT, Connection
+from oxlo.gateway.http import Connection
+from oxlo.gateway.reading import HEAD_LIMIT
 from oxlo.gateway.spool import Spool
 
 CHUNKED = b"POST /c HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n"

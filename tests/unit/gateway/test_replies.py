@@ -6,7 +6,8 @@ import pytest
 
 from oxlo.engines.dialect import EngineCall
 from oxlo.gateway.collect import Collect
-from oxlo.gateway.upstream import Connection, Upstream
+from oxlo.gateway.outgoing import Connection
+from oxlo.gateway.upstream import Upstream
 
 SIZED = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
 CLOSING = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello"
@@ -34,8 +35,8 @@ class Line(asyncio.Transport):
 class Engine:
     """One connection to an engine, and what came of the calls on it."""
 
-    def __init__(self) -> None:
-        self.upstream = Upstream("http://127.0.0.1:1", asyncio.get_running_loop())
+    def __init__(self, upstream: Upstream | None = None) -> None:
+        self.upstream = upstream or Upstream("http://127.0.0.1:1", asyncio.get_running_loop())
         self.line = Line()
         self.connection = Connection(self.upstream)
         self.connection.connection_made(self.line)
@@ -146,3 +147,46 @@ def test_as_much_as_is_wanted() -> None:
         collect.on_data(piece)
     collect.on_end()
     assert told == [(0, b"the reply is too large")]
+
+
+LONGER = b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nhello, world"
+
+
+async def test_repeated_heads() -> None:
+    """A reply whose head is the last one's but for its length is taken without a parser."""
+    engine = Engine()
+    engine.post()
+    engine.say(SIZED)
+    engine.connection._parser = None
+    engine.post()
+    engine.say(LONGER)
+    assert engine.answers == [(200, b"hello"), (200, b"hello, world")]
+    assert engine.upstream.idle == 1
+
+
+@pytest.mark.parametrize("between", [CLOSING, CHUNKED, INFORMED, LONGER, b"no HTTP"])
+@pytest.mark.parametrize("cut", [1, 20, 45])
+async def test_other_heads_between(between: bytes, cut: int) -> None:
+    """Replies with other heads, or in pieces, are read as ever beside those that repeat theirs."""
+    upstream = Upstream("http://127.0.0.1:1", asyncio.get_running_loop())
+    told = []
+    for reply in (SIZED, between, SIZED):
+        for pieces in ((reply,), (reply[:cut], reply[cut:])):
+            engine = Engine(upstream)
+            engine.post()
+            engine.say(*pieces)
+            told.append(engine.answers[0])
+    assert told[:2] == told[4:] == [(200, b"hello")] * 2
+    assert told[2] == told[3]
+
+
+async def test_more_behind_a_repeated_head() -> None:
+    """Bytes behind a reply whose head is known close the connection, as behind any other."""
+    engine = Engine()
+    engine.post()
+    engine.say(SIZED)
+    engine.post()
+    engine.say(SIZED + b"!")
+    assert engine.answers == [(200, b"hello")] * 2
+    assert engine.line.aborted
+    assert engine.upstream.idle == 0

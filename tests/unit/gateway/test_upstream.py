@@ -8,8 +8,9 @@ import pytest
 from oxlo.engines.dialect import EngineCall
 from oxlo.engines.parts import FilePart, Parts, form
 from oxlo.gateway.collect import Collect
+from oxlo.gateway.outgoing import Connection
 from oxlo.gateway.sending import Sending
-from oxlo.gateway.upstream import Connection, Upstream
+from oxlo.gateway.upstream import Upstream
 from oxlo.testing.engine import Canned, EngineDouble
 from oxlo.wire.media import File
 

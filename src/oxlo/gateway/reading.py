@@ -1,0 +1,289 @@
+"""The reading half of a client's connection: bytes become exchanges and their bodies."""
+
+import asyncio
+from typing import Final, cast
+
+import httptools
+
+from oxlo.errors import ApiError, BadRequest, HeadersTooLarge
+from oxlo.gateway.body import SPOOL_ABOVE
+from oxlo.gateway.exchange import Exchange, State, too_large
+from oxlo.gateway.repeats import Repeat, halves
+from oxlo.gateway.server import Served, Server
+
+HEAD_LIMIT: Final = 64 * 1024
+HEADER_COUNT_LIMIT: Final = 128
+NEVER: Final = float("inf")
+#: Heads with one of these are parsed each time: more follows from them than that a body comes.
+_SPECIAL: Final = (b"expect", b"transfer-encoding", b"upgrade")
+
+
+class Head(Repeat):
+    """The head of a request, for those that repeat it."""
+
+    __slots__ = ("method", "target")
+
+    def __init__(
+        self, before: bytes, after: bytes, headers: dict[bytes, bytes], method: bytes, target: bytes
+    ) -> None:
+        super().__init__(before, after, headers)
+        self.method = method
+        self.target = target
+
+
+class Reader(Served):
+    """Parses what a client sends. `Connection` (`gateway/http.py`) does what follows."""
+
+    def __init__(self, server: Server) -> None:
+        super().__init__(server.budget)
+        self.server = server
+        self.deadline = NEVER
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport = cast(asyncio.Transport, None)
+        #: The request whose body is awaited.
+        self._incoming: Exchange | None = None
+        self._target = b""
+        self._headers: dict[bytes, bytes] = {}
+        #: Bytes of an unfinished head, of trailers or of what is swallowed, less those of the piece
+        #: that is being parsed: `_fed`.
+        self._head_bytes = self._fed = 0
+        self._in_head = self._two_hosts = False
+        #: What an upgrade that is ignored brought a body with: the parser is told how it is framed.
+        self._resumed: Exchange | None = None
+        self._paused_reading = self._paused_writing = False
+        self._closing = False
+        #: Whether a head may be the first of its read, and the request of one that was; a read with
+        #: another one behind it has none.
+        self._fresh = False
+        self._sole: Exchange | None = None
+        #: The last head that may be repeated.
+        self._head: Head | None = None
+
+    # What follows.
+
+    def _begin(self, exchange: Exchange) -> None:
+        """A head is here."""
+        raise NotImplementedError
+
+    def _complete(self, exchange: Exchange) -> None:
+        """A request is whole."""
+        raise NotImplementedError
+
+    def _too_much(self, exchange: Exchange, error: ApiError) -> None:
+        """A body is not taken."""
+        raise NotImplementedError
+
+    def _refuse(self, error: ApiError) -> None:
+        """What came cannot be read on."""
+        raise NotImplementedError
+
+    def _crashed(self, error: BaseException | None) -> None:
+        """A handler failed in a way that nobody foresaw."""
+        raise NotImplementedError
+
+    def _linger(self, size: int) -> None:
+        """Bytes that nobody reads."""
+        raise NotImplementedError
+
+    # Reads.
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came. Unforeseen errors of handlers end here, or in `act`."""
+        if self._closing:
+            self._linger(len(data))
+            return
+        incoming = self._incoming
+        size = 0 if incoming is None else incoming.body.size
+        self._fresh = incoming is None and not self._in_head and self._head_bytes == 0
+        if self._fresh and self._head is not None and self._repeats(self._head, data):
+            return
+        self._fed = len(data)
+        self._feed(data)
+        if self._in_head:
+            self._await_head(len(data))
+        elif incoming is not None and incoming is self._incoming:
+            self._await_body(incoming, len(data), incoming.body.size - size)
+        elif self._sole is not None:
+            self._remember(self._sole, data)
+        self._sole = None
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._no_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserCallbackError as error:
+            self._crashed(error.__context__)
+        except httptools.HttpParserError as error:
+            self._refuse(not_http(str(error)))
+
+    def _no_upgrade(self, rest: bytes) -> None:
+        """Go on in HTTP/1.1: an upgrade may be ignored (RFC 9110, section 7.8)."""
+        self._parser = httptools.HttpRequestParser(self)
+        self._resumed, self._incoming = self._incoming, None
+        if self._resumed is not None:  # a head that says nothing but how the body is framed
+            rest = b"POST / HTTP/1.1\r\n%b\r\n\r\n%b" % (self._resumed.framing, rest)
+        if rest and not self._transport.is_closing():
+            self.data_received(rest)
+        self._sole = None
+
+    def _repeats(self, head: Head, data: bytes) -> bool:
+        """Take a request whose head is known, if it is one, and whole."""
+        begin = head.body_of(data)
+        if begin < 0:
+            return False
+        exchange = Exchange(self, head.method, head.target, head.headers(data, begin))
+        exchange.close = self.server.parting
+        self.act(lambda: self._take(exchange, data[begin:]))
+        return True
+
+    def _take(self, exchange: Exchange, body: bytes) -> None:
+        """Take a request that is here as a whole, as the parser would have it taken."""
+        self._enter(exchange)
+        if body:
+            self.on_body(body)
+        self.on_message_complete()
+
+    def _remember(self, exchange: Exchange, data: bytes) -> None:
+        """Keep the head of a request that came in one read, unless it is a special one."""
+        self._head = None
+        headers = exchange.headers
+        if not exchange.complete or exchange.close or exchange.http10 or exchange.flaw is not None:
+            return
+        for name in _SPECIAL:
+            if name in headers:
+                return
+        around = halves(data, exchange.length)
+        if around is not None:
+            before, after = around
+            self._head = Head(before, after, headers, exchange.method, self._target)
+
+    def _await_body(self, exchange: Exchange, size: int, grown: int) -> None:
+        """A body is not complete after `size` more bytes, of which `grown` were of the body."""
+        if exchange.state is State.DONE:
+            self._linger(size)
+        elif grown:
+            self._head_bytes = 0
+            if exchange.body.size > SPOOL_ABOVE:
+                self._rest()
+        else:  # trailers
+            self._head_bytes += size
+            if self._head_bytes > HEAD_LIMIT:
+                self._refuse(HeadersTooLarge())
+
+    def _rest(self) -> None:
+        """Let the others have their turn: libuv alone would read 8 MB of a large body in one go."""
+        self._transport.pause_reading()
+        asyncio.get_running_loop().call_soon(self._rested)
+
+    def _rested(self) -> None:
+        if not self._paused_reading and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _await_head(self, size: int) -> None:
+        """A head has begun and is not complete after `size` more bytes."""
+        if self._head_bytes == 0:
+            self._due(self.server.now() + self.server.limits.head_timeout)
+        self._head_bytes += size
+        if self._head_bytes > HEAD_LIMIT:
+            self._refuse(HeadersTooLarge())
+
+    def _due(self, at: float) -> None:
+        """Something has to come by then; while the client reads slowly, that comes first."""
+        if not self._paused_writing:
+            self.deadline = at
+
+    # What the parser finds.
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of the request's target."""
+        if not self._in_head:  # a new request: what came since the last head were trailers
+            self._in_head, self._two_hosts = True, False
+            self._headers, self._target = {}, b""
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header. Repeated ones are joined, as HTTP defines."""
+        key = name.lower()
+        headers = self._headers
+        if key in headers:
+            value = headers[key] + (b"; " if key == b"cookie" else b", ") + value
+            self._two_hosts = self._two_hosts or key == b"host"
+        headers[key] = value
+
+    def on_headers_complete(self) -> None:
+        """The head is here."""
+        self._in_head = False
+        parser, headers = self._parser, self._headers
+        self._headers = {}  # trailers are no headers of this request
+        if self._closing:  # it came in one piece with a request that was refused
+            return
+        if self._resumed is not None:
+            self._incoming, self._resumed = self._resumed, None
+            return
+        exchange = Exchange(self, parser.get_method(), self._target, headers)
+        exchange.close = self.server.parting or not parser.should_keep_alive()
+        if exchange.close or b"connection" in headers:  # else it is HTTP/1.1, which keeps alive
+            exchange.http10 = parser.get_http_version() == "1.0"
+        exchange.flaw = self._flaw(exchange)
+        self._head_bytes = 0
+        self._sole = exchange if self._fresh else None
+        self._fresh = False
+        self._enter(exchange)
+
+    def _enter(self, exchange: Exchange) -> None:
+        exchange.arrived = self.server.now()
+        self._incoming = exchange
+        self._begin(exchange)
+
+    def _flaw(self, exchange: Exchange) -> ApiError | None:
+        """What is wrong with a head that could be parsed."""
+        headers = exchange.headers
+        if len(headers) > HEADER_COUNT_LIMIT:
+            return HeadersTooLarge()
+        if self._head_bytes + self._fed > HEAD_LIMIT and _head_size(exchange) > HEAD_LIMIT:
+            return HeadersTooLarge()
+        if self._two_hosts or (b"host" not in headers and not exchange.http10):
+            return not_http("it needs one Host header")  # RFC 9112, section 3.2
+        if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
+            return not_http("bodies come whole or chunked, in no other transfer coding")
+        return None
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        exchange = self._incoming
+        if exchange is None or exchange.state is State.DONE:
+            return  # nobody wants it any more
+        try:
+            if exchange.body.size + len(data) > exchange.body_limit:
+                raise too_large(exchange.body_limit)
+            exchange.body.add(data)
+        except ApiError as error:
+            self._too_much(exchange, error)
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        exchange = self._incoming
+        if exchange is not None and self._upgrades(exchange):
+            return  # llhttp stops at the head of an upgrade; its body is still to come
+        self._incoming = None
+        self._head_bytes = 0
+        self._due(NEVER)
+        if exchange is not None:
+            exchange.complete = True
+            self._complete(exchange)
+
+    def _upgrades(self, exchange: Exchange) -> bool:
+        """Whether the parser takes a request for an upgrade, and so does not read its body."""
+        if b"upgrade" not in exchange.headers:
+            return False
+        return exchange.framed and bool(self._parser.should_upgrade())
+
+
+def not_http(reason: str) -> BadRequest:
+    """The error for what cannot be parsed."""
+    return BadRequest(f"This is not valid HTTP/1.1: {reason}.", code="bad_http")
+
+
+def _head_size(exchange: Exchange) -> int:
+    return len(exchange.target) + sum(len(k) + len(v) for k, v in exchange.headers.items())
