@@ -1,5 +1,6 @@
 """The documentation as pages."""
 
+import re
 from pathlib import Path
 
 import httpx2
@@ -12,6 +13,7 @@ from oxlo.portal.manual.pages import _MOVED
 from oxlo.portal.manual.rendering import Section, anchor, render
 from oxlo.portal.manual.search import Index
 from oxlo.portal.manual.shelf import Shelf
+from oxlo.portal.openapi.operations import OPERATIONS
 from oxlo.settings import Settings
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -162,6 +164,15 @@ async def test_reference_shows_code_as_code(browser: httpx2.AsyncClient) -> None
     page = (await browser.get("/docs/api-reference")).text
     assert "Who may answer when <code>model</code> cannot" in page
     assert "`" not in page
+
+
+async def test_reference_can_be_pasted(browser: httpx2.AsyncClient) -> None:
+    """No request has a gap in its address, and what is no text goes to a file."""
+    page = (await browser.get("/docs/api-reference")).text
+    requests = re.findall(r'aria-label="Request"><code>(.*?)</code>', page, re.DOTALL)
+    assert len(requests) == len(OPERATIONS)
+    assert not [one for one in requests if "{" in one.partition("Authorization")[0]]
+    assert [one for one in requests if "/audio/speech" in one and "speech.mp3" in one]
 
 
 async def test_search_page(browser: httpx2.AsyncClient) -> None:

@@ -14,9 +14,10 @@ WRITTEN = {
     "kokoro-82m": "speech",
     "whisper-base": "transcription",
     "centernet-mobilenetv3": "detection",
+    "deepseek-r1-8b": "reasoning",
 }
 #: Pages whose examples are to be run here; elsewhere the names are what the text is about.
-_RUNNABLE = ("quickstart", "authentication", "integrations", "migration", "api/")
+_RUNNABLE = ("quickstart", "authentication", "integrations", "migration", "api/", "api-reference")
 
 #: (written, ready here) pairs.
 Names = tuple[tuple[str, str], ...]

@@ -9,7 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.errors import NotFound
+from oxlo.portal import readiness
 from oxlo.portal.highlighting import colour
+from oxlo.portal.manual.naming import Names, renamed, stand_ins
 from oxlo.portal.manual.pages import sidebar
 from oxlo.portal.openapi.document import document, problems
 from oxlo.portal.openapi.operations import OPERATIONS, Operation
@@ -17,6 +19,8 @@ from oxlo.portal.site import Site
 
 Json = dict[str, Any]
 _SIXTY_FOUR = 1 << 63
+#: What the examples have where an address has a gap.
+_IN_PATHS = {"model": "smollm2-135m", "id": "req_..."}
 
 
 def described(site: Site) -> Json:
@@ -43,24 +47,36 @@ async def raw(request: Request) -> Response:
 async def reference(request: Request) -> Response:
     """Every operation on one page."""
     site = Site.of(request)
-    if "reference" not in site.kept:
-        whole = described(site)
-        site.kept["reference"] = [_shown(site, whole, op) for op in OPERATIONS]
     contents = [(op.id, f"{op.method.upper()} {op.path}") for op in OPERATIONS]
     context = sidebar(site, "api-reference", [*contents, ("errors", "Errors")]) | {
-        "operations": site.kept["reference"],
+        "operations": _listed(site, _names(site)),
         "errors": problems(),
     }
     return site.pages.respond(request, "reference.html", context)
 
 
-def _shown(site: Site, whole: Json, op: Operation) -> Json:
+def _names(site: Site) -> Names:
+    ready = readiness.read(site.settings.replicas_file)
+    return stand_ins("api-reference", site.catalogue, ready)
+
+
+def _listed(site: Site, names: Names) -> list[Json]:
+    """What is shown of each operation: made once, and again when other models are ready."""
+    kept, listed = site.kept.get("reference", (None, []))
+    if kept != names:
+        whole = described(site)
+        listed = [_shown(site, whole, op, names) for op in OPERATIONS]
+        site.kept["reference"] = names, listed
+    return list(listed)
+
+
+def _shown(site: Site, whole: Json, op: Operation, names: Names) -> Json:
     said = whole["paths"][op.path][op.method]
     reply = said["responses"]["200"]["content"].get("application/json", {}).get("example")
     return {
         "op": op,
         "fields": _fields(whole, op) if op.body else [],
-        "curl": colour(_curl(site.settings.base_url, op), "bash"),
+        "curl": colour(renamed(_curl(site.settings.base_url, op), names), "bash"),
         "reply": None if reply is None else colour(_pretty(reply), "json"),
     }
 
@@ -81,7 +97,8 @@ def _cut(value: Any) -> Any:
 
 
 def _curl(base: str, op: Operation) -> str:
-    lines = [f"curl {base}{op.path}", '-H "Authorization: Bearer $OXLO_API_KEY"']
+    path = op.path.format(**_IN_PATHS)
+    lines = [f"curl {base}{path}", '-H "Authorization: Bearer $OXLO_API_KEY"']
     if op.form == "only":
         fields = op.example or {}
         lines += ["-F file=@speech.mp3"]
@@ -89,6 +106,8 @@ def _curl(base: str, op: Operation) -> str:
     elif op.example is not None:
         body = json.dumps(_cut(op.example))
         lines += ['-H "Content-Type: application/json"', f"-d '{body}'"]
+    if op.reply is bytes:
+        lines += ["--fail-with-body -o speech.mp3"]
     return " \\\n  ".join(lines)
 
 
