@@ -107,4 +107,4 @@ def _missing(variant: Variant, left: int) -> str:
         return f"needs {need(variant):,} MiB of each {variant.hardware}, more than it has"
     if variant.cards > 1:
         return f"needs {variant.cards} x {variant.hardware}, {left} left"
-    return f"needs {need(variant):,} MiB of a {variant.hardware}"
+    return f"needs {need(variant):,} MiB on one {variant.hardware}"

@@ -75,7 +75,7 @@ def test_no_room() -> None:
     qwen, gemma = assign(named("qwen-3-32b", "gemma-27b"), gpus(46_068))
     assert gemma.gpus
     assert qwen.variant is None
-    assert qwen.reason == "the GPUs here have no room left for it: needs 43,764 MiB of a l40s"
+    assert qwen.reason == "the GPUs here have no room left for it: needs 43,764 MiB on one l40s"
 
 
 def test_cpu_instead() -> None:

@@ -111,7 +111,7 @@ def test_reasons() -> None:
         "model-00": "needs 2 x a100, 1 left",
         "model-01": "runs on h200 only",
         "model-03": "runs on no GPU",
-        "model-04": "needs 10,000 MiB of a t4",
+        "model-04": "needs 10,000 MiB on one t4",
         "model-05": "needs 90,000 MiB of each a100, more than it has",
     }
 
