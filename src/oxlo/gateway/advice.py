@@ -49,10 +49,11 @@ class Advice:
         able = [m for m in ready if model.abilities <= m.abilities]
         alike = [m for m in ready if m.category == model.category]
         named = able or alike or ready
+        instead = f"Ready now: {_some(named)}{_lacking(model, named)}."
+        if not named:
+            instead = f"No model that is ready here answers at {endpoint.path}."
         return ModelNotDeployed(
-            f"This installation does not serve {model.id}. "
-            f"Ready now: {_some(named)}{_lacking(model, named)}.",
-            param="model",
+            f"This installation does not serve {model.id}. {instead}", param="model"
         )
 
     def _those(self, can: Callable[[Model], bool]) -> str:
