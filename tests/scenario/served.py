@@ -23,6 +23,8 @@ from oxlo.settings import Settings
 
 #: Long enough for anything that should happen at all on a busy machine.
 PATIENCE = 60.0
+#: The same for a start, in which several engines may load at once.
+START_PATIENCE = 180.0
 #: A base model's favourite: it goes on counting until it is cut.
 COUNTING = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,"
 MODEL = "smollm2-135m"
@@ -93,7 +95,11 @@ class Platform:
     def start(self, **environ: str) -> None:
         """Start the server, and return when it says that it is ready."""
         process = self.begin(**environ)
-        until(lambda: "Stop with Ctrl-C." in self.out or process.poll() is not None, "ready")
+
+        def over() -> bool:
+            return "Stop with Ctrl-C." in self.out or process.poll() is not None
+
+        until(over, "ready", START_PATIENCE)
         assert process.poll() is None, self.err
         if made := re.search(r"^API key: (\S+)$", self.out, re.MULTILINE):
             self.key = made[1]
