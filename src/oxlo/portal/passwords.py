@@ -45,7 +45,9 @@ def check(password: str, email: str = "") -> None:
         raise WeakPassword(f"Use at most {LONGEST} characters.")
     plain = text.casefold()
     if len(set(plain)) < _FEWEST_CHARACTERS or _is_run(plain) or _is_common(plain):
-        raise WeakPassword("This is among the first that are tried. Use three or four words.")
+        raise WeakPassword(
+            "This password is among the first that attackers try. Use three or four words."
+        )
     local, _, domain = email.casefold().partition("@")
     if plain in (email.casefold(), domain) or (len(local) > 2 and _bare(plain) == _bare(local)):
         raise WeakPassword("Do not use your e-mail address as the password.")

@@ -22,6 +22,15 @@ class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Dollars for one call."""
         return (tokens_in * self.input + tokens_out * self.output) / 1_000_000
 
+    @property
+    def shown(self) -> str:
+        """Both prices, each with the decimals that it needs and at least two: 0.10 / 0.3432."""
+        return f"{_price(self.input)} / {_price(self.output)}"
+
+
+def _price(dollars: float) -> str:
+    return max(f"{dollars:.2f}", f"{dollars}", key=len)
+
 
 class _File(msgspec.Struct, forbid_unknown_fields=True):
     rate: list[Rate]
