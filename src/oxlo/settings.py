@@ -49,15 +49,15 @@ class Settings(Places):
         (), "Model ids to serve, comma-separated; instead of the starter set."
     )
     replicas: tuple[str, ...] = _setting(
-        (), "Engines of a model, `MODEL=NUMBER`, comma-separated; instead of its file's `replicas`."
+        (), "Replicas per model, `MODEL=NUMBER`, comma-separated; instead of its file's `replicas`."
     )
     min_replicas: tuple[str, ...] = _setting(
         (),
-        "Engines of a model that stay ready while one is replaced, `MODEL=NUMBER`, "
-        "comma-separated; 1 where nothing is said.",
+        "Replicas of a model that must stay ready while one is replaced, `MODEL=NUMBER`, "
+        "comma-separated; 1 for models not named.",
     )
     catalogue: Path | None = _setting(
-        None, "Folder of further model files (TOML); default HOME/models.d."
+        None, "Folder of your own model files (TOML); default HOME/models.d."
     )
     hub_url: str = _setting(
         "https://huggingface.co", "Hub that repositories are fetched from; HF_TOKEN is its token."
@@ -66,34 +66,34 @@ class Settings(Places):
     database_url: str = _setting("", "SQLAlchemy URL; default SQLite in HOME.")
     valkey_url: str = _setting(
         "",
-        "Valkey that keeps the limits of several gateways: valkey://[USER:PASSWORD@]HOST[:PORT], "
+        "Valkey for the shared limits of several gateways: valkey://[USER:PASSWORD@]HOST[:PORT], "
         "valkeys:// (TLS), redis://, rediss:// or unix:///PATH.",
     )
     valkey: Literal["", "embedded"] = _setting(
-        "", "embedded: `oxlo serve` starts a Valkey of its own, with its data in HOME/valkey."
+        "", "embedded: `oxlo serve` starts a Valkey with its data in HOME/valkey."
     )
     valkey_timeout: float = _setting(
-        1.0, "Seconds that Valkey may take for an answer before it counts as down."
+        1.0, "Seconds without an answer after which Valkey counts as down."
     )
     limits_when_store_is_down: Literal["open", "closed"] = _setting(
         "closed",
-        "Without Valkey: closed refuses calls (503), open lets each gateway count by itself.",
+        "While Valkey is down: closed refuses requests (503), open lets each gateway count alone.",
     )
     public_url: str = _setting("", "Base of every absolute link; default http://HOST:PORT.")
     trusted_proxies: tuple[str, ...] = _setting(
-        (), "Addresses or networks whose X-Forwarded-* headers count, comma-separated."
+        (), "Addresses or networks whose X-Forwarded-* headers are trusted, comma-separated."
     )
     tls_cert: Path | None = _setting(None, "Certificate chain (PEM): serve HTTPS.")
     tls_key: Path | None = _setting(None, "Private key (PEM) of the certificate.")
     installation_secret: str = _setting(
         "",
-        "Secret that keys are minted with; the same on every host. Default: kept in HOME/secret.",
+        "Secret that signs keys; the same on every host. Default: kept in HOME/secret.",
     )
     metrics_token: str = _setting(
         "", "Bearer token for /metrics; without it only loopback may read it."
     )
     otlp_endpoint: str = _setting(
-        "", "Collector that traces of calls are sent to, over OTLP/HTTP: http://HOST:4318."
+        "", "Collector for traces of requests, over OTLP/HTTP: http://HOST:4318."
     )
     otlp_headers: tuple[str, ...] = _setting(
         (), "Headers for the collector, name=value, comma-separated."
@@ -104,7 +104,7 @@ class Settings(Places):
     log_json: bool = _setting(default=False, doc="Logs as JSON lines even on a terminal.")
 
     signup: Literal["open", "closed"] = _setting(
-        "open", "Whether people may make accounts at /signup; operators always may."
+        "open", "Whether people may sign up at /signup; operators can always create accounts."
     )
     smtp_url: str = _setting(
         "",
@@ -122,7 +122,7 @@ class Settings(Places):
     )
     stripe_webhook_secret: str = _setting("", "Secret of the webhook at /billing/webhook.")
     stripe_prices: tuple[str, ...] = _setting(
-        (), "Prices of the plans at Stripe: PLAN=PRICE_ID, with commas between them."
+        (), "Prices of the plans at Stripe: PLAN=PRICE_ID, comma-separated."
     )
     stripe_api: str = _setting("", "Another address of Stripe's API, for tests.")
 
@@ -132,38 +132,41 @@ class Settings(Places):
         "Seconds for a body of up to 0.5 MB to arrive; a larger one gets more, at 16 KB a second.",
     )
     idle_timeout: float = _setting(75.0, "Seconds an idle keep-alive connection is kept.")
-    write_timeout: float = _setting(60.0, "Seconds that a client may take to read nothing at all.")
-    body_memory_mb: int = _setting(256, "Memory for request bodies, over all connections.")
+    write_timeout: float = _setting(60.0, "Seconds a client may go without reading anything.")
+    body_memory_mb: int = _setting(256, "Memory for the request bodies of all connections.")
     media_timeout: float = _setting(
-        60.0, "Seconds for the files of a call to be read, fetched and checked; then 503."
+        60.0, "Seconds for reading, fetching and checking the files of a request; then 503."
     )
     media_allow: tuple[str, ...] = _setting(
         (),
-        "Private hosts, addresses and networks that files may be fetched from all the same, "
+        "Private hosts, addresses and networks that files may be fetched from, comma-separated, "
         "each with `:port` or for any port.",
     )
     media_fetch_seconds: float = _setting(20.0, "Seconds to fetch a URL, redirects included.")
-    media_fetch_mb: int = _setting(25, "What the URLs of one call may bring; 0: none is fetched.")
-    media_megapixels: int = _setting(50, "Megapixels that a picture may have.")
+    media_fetch_mb: int = _setting(25, "Total size of the URLs of one request; 0: none is fetched.")
+    media_megapixels: int = _setting(50, "Most megapixels of a picture.")
     engine_timeout: float = _setting(
-        300.0, "Seconds that an engine may send nothing; ours are judged by their progress."
+        300.0, "Seconds an engine may send nothing, where its progress cannot be seen."
     )
     head_hold: float = _setting(
         10.0, "Seconds a stream's head waits for the first event (then comments)."
     )
-    queue_limit: int = _setting(256, "Waiting calls per model before 503.")
-    drain_seconds: float = _setting(30.0, "Seconds that running calls get to finish at shutdown.")
+    queue_limit: int = _setting(256, "Requests that may wait per model; then 503.")
+    drain_seconds: float = _setting(
+        30.0, "Seconds that running requests get to finish at shutdown."
+    )
     objects: str = _setting(
         "", "Where images are kept: a folder, or s3://, gs:// or az://; default HOME/objects."
     )
-    objects_hours: int = _setting(24, "Hours that images are kept, and links to them hold.")
+    objects_hours: int = _setting(24, "Hours that images and links to them are kept.")
     idempotency_hours: int = _setting(
-        24, "Hours that answers to calls with an Idempotency-Key are kept."
+        24, "Hours that answers to requests with an Idempotency-Key are kept."
     )
-    idempotency_mb: int = _setting(256, "MB of such answers that are kept, the newest.")
+    idempotency_mb: int = _setting(256, "Room for those answers; the oldest go first.")
     receipts_days: int = _setting(90, "Days that receipts are kept.")
     journal_full: Literal["continue", "stop"] = _setting(
-        "continue", "When the journal cannot be written: continue inference, or stop admitting."
+        "continue",
+        "When the journal cannot be written: continue serving, or stop admitting requests.",
     )
 
     llamacpp_threads: int = _setting(0, "Threads per llama.cpp engine; 0: sized to the machine.")
@@ -176,14 +179,14 @@ class Settings(Places):
     llamacpp_cache_mb: int = _setting(512, "Host memory for llama.cpp's prompt cache, per engine.")
     vllm: str = _setting(
         "vllm",
-        "The vLLM program: a name on PATH, or a path; it may have a Python environment of its own.",
+        "The vLLM program: a name on PATH, or a path, also into another Python environment.",
     )
     remote_code: tuple[str, ...] = _setting(
-        (), "Models whose repositories hold program code that vLLM may run, comma-separated."
+        (), "Models whose repository code vLLM may run, comma-separated."
     )
     engine_stall: float = _setting(
         60.0,
-        "Seconds of work without progress until an engine is sick; those without a CPU count not.",
+        "Seconds without progress until a busy engine is restarted; CPU waits do not count.",
     )
 
     def __post_init__(self) -> None:

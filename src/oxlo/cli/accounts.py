@@ -26,7 +26,9 @@ _SECRET = ("password_hash", "totp_nonce", "totp_step")
 
 @app.command()
 def create(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A name that no other account has.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the account; must be unused.")
+    ],
     email: Annotated[str | None, typer.Option(help="E-mail address.")] = None,
     plan: Annotated[str, typer.Option(help="The plan's id.")] = "free",
 ) -> None:
@@ -61,7 +63,7 @@ def list_accounts(as_json: AsJson = False) -> None:
 def set_plan(
     name: Name, plan: Annotated[str, typer.Argument(metavar="PLAN", help="The new plan's id.")]
 ) -> None:
-    """Put an account on another plan, from its next call on."""
+    """Change an account's plan, from its next request on."""
     from oxlo.store import accounts
 
     async def work(desk: Desk) -> "Account":
@@ -78,11 +80,11 @@ def set_plan(
 @app.command()
 def grant(
     name: Name,
-    requests: Annotated[int, typer.Argument(metavar="NUMBER", help="How many requests.")],
-    reason: Annotated[str, typer.Option(help="Why; the account sees it.")],
-    day: Annotated[str, typer.Option(help="UTC day, as 2026-11-28; default today.")] = "",
+    requests: Annotated[int, typer.Argument(metavar="NUMBER", help="Number of extra requests.")],
+    reason: Annotated[str, typer.Option(help="Reason; the account sees it.")],
+    day: Annotated[str, typer.Option(help="UTC day, such as 2026-11-28; default: today.")] = "",
 ) -> None:
-    """Raise an account's allowance of a day, from its next call on."""
+    """Grant an account extra requests for one day."""
     from oxlo.store import accounts, grants
 
     async def work(desk: Desk) -> "tuple[Account, Grant]":
@@ -99,10 +101,10 @@ def grant(
 
 @app.command()
 def refund(
-    request: Annotated[str, typer.Argument(metavar="ID", help="The call's id: its x-request-id.")],
-    reason: Annotated[str, typer.Option(help="Why; the account sees it, on the receipt too.")],
+    request: Annotated[str, typer.Argument(metavar="ID", help="The request's x-request-id.")],
+    reason: Annotated[str, typer.Option(help="Reason; the account sees it, also on the receipt.")],
 ) -> None:
-    """Give a counted call back: one request more today."""
+    """Refund a counted request: the account gets one more today."""
     from oxlo.store import grants
 
     async def work(desk: Desk) -> "Grant":
@@ -118,7 +120,7 @@ def refund(
 
 @app.command()
 def close(name: Name) -> None:
-    """Close an account: its keys get 401 within a second, and it is signed out everywhere."""
+    """Close an account: within a second its keys get 401 and its sessions end."""
     from oxlo.store import accounts, identity
 
     async def work(desk: Desk) -> "Account":
@@ -133,7 +135,7 @@ def close(name: Name) -> None:
 
 @app.command()
 def reopen(name: Name) -> None:
-    """Open a closed account again, with the keys that it had."""
+    """Reopen a closed account; its keys work again."""
     from oxlo.store import accounts, identity
 
     async def work(desk: Desk) -> "Account":
@@ -148,7 +150,7 @@ def reopen(name: Name) -> None:
 
 @app.command()
 def link(name: Name) -> None:
-    """Print a link that sets the account's password in the portal; it works once, for a week."""
+    """Print a link that sets the account's password; it works once, for a week."""
     from oxlo.store import accounts, tokens
 
     async def work(desk: Desk) -> str:
@@ -163,7 +165,7 @@ def link(name: Name) -> None:
 
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
-    """Show an account, what its plan allows, and what counted today."""
+    """Show an account, its plan, and today's counted requests."""
     from oxlo.store import accounts, calls, grants, keys
 
     async def work(desk: Desk) -> "tuple[Account, list[Key], Today, Plan, float]":

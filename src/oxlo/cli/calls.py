@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from oxlo.store.grants import Grant
     from oxlo.store.history import Page
 
-app = typer.Typer(help="Calls and their receipts.", no_args_is_help=True)
+app = typer.Typer(help="Requests and their receipts.", no_args_is_help=True)
 
 
 @app.command(name="list")
 def list_calls(
     account: Annotated[str, typer.Option("--account", help="The account's name or id.")],
-    day: Annotated[str, typer.Option(help="Only of this UTC day, as 2026-11-28.")] = "",
-    counted: Annotated[bool, typer.Option("--counted", help="Only those that counted.")] = False,
-    most: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 50,
+    day: Annotated[str, typer.Option(help="Only this UTC day, such as 2026-11-28.")] = "",
+    counted: Annotated[bool, typer.Option("--counted", help="Only requests that counted.")] = False,
+    most: Annotated[int, typer.Option("--limit", min=1, help="Most to list.")] = 50,
     as_json: AsJson = False,
 ) -> None:
-    """List an account's calls, newest first: which counted, and why."""
+    """List an account's requests, newest first: which counted, and why."""
     from oxlo.store import accounts, history
 
     async def work(desk: Desk) -> "Page":
@@ -47,10 +47,10 @@ def list_calls(
 
 @app.command()
 def show(
-    request: Annotated[str, typer.Argument(metavar="ID", help="The call's id: its x-request-id.")],
+    request: Annotated[str, typer.Argument(metavar="ID", help="The request's x-request-id.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show the receipt of a call, whoever made it."""
+    """Show the receipt of any request."""
     from oxlo.store import calls, grants
 
     async def work(desk: Desk) -> "tuple[Call, Grant | None]":

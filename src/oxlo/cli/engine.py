@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 def engine(
     model: ModelName,
-    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0: a free one.")] = 0,
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free one.")] = 0,
 ) -> None:
-    """Run one engine until Ctrl-C or SIGTERM: prints its address and key, its log on stderr."""
+    """Run one engine until Ctrl-C; prints its address and key, and its log on stderr."""
     from oxlo import catalogue
     from oxlo.fleet import local
     from oxlo.fleet.assign import assign

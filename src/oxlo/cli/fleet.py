@@ -27,9 +27,9 @@ def fleet(context: typer.Context, with_parent: WithParent = False) -> None:
 
 @app.command()
 def restart(model: ModelName) -> None:
-    """Replace a model's engines by new ones, one after the other, while calls are answered.
+    """Replace a model's replicas one after the other, without a lost request.
 
-    A new one is started and warmed beside the old one, which ends when it has nothing left to do.
+    Each new one is started and warmed beside the old one, which ends once it is idle.
     """
     from oxlo import catalogue
     from oxlo.settings import Settings

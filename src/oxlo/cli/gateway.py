@@ -13,13 +13,15 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
 
 def gateway(
-    name: Annotated[str, typer.Option(help="Its name: journals and sockets carry it.")] = "g1",
+    name: Annotated[
+        str, typer.Option(help="Name of this gateway, used in its journal and socket.")
+    ] = "g1",
     with_parent: WithParent = False,
     share_port: Annotated[
         bool, typer.Option("--share-port", help="Let other gateways listen on the same port.")
     ] = False,
 ) -> None:
-    """Serve the API (needs `oxlo control` for keys, and replicas from `oxlo fleet`)."""
+    """Serve the API; keys come from `oxlo control`, replicas from `oxlo fleet`."""
     from oxlo.gateway.process import run
     from oxlo.settings import Settings
     from oxlo.telemetry.logs import configure

@@ -25,14 +25,20 @@ Owner = Annotated[str, typer.Option("--account", help="The account's name or id.
 @app.command()
 def create(
     account: Owner,
-    name: Annotated[str, typer.Option(help="A label to know the key by.")] = "key",
-    expires: Annotated[str, typer.Option(help="Its life: 12h, 30d, 8w. Default: for ever.")] = "",
-    models: Annotated[str, typer.Option(help="Only these models, comma-separated.")] = "",
-    endpoints: Annotated[str, typer.Option(help="Only these: chat,completions.")] = "",
-    origins: Annotated[str, typer.Option(help="Only these browser origins.")] = "",
+    name: Annotated[str, typer.Option(help="Label of the key.")] = "key",
+    expires: Annotated[
+        str, typer.Option(help="Lifetime, such as 12h, 30d or 8w; default: no expiry.")
+    ] = "",
+    models: Annotated[str, typer.Option(help="Allow only these models, comma-separated.")] = "",
+    endpoints: Annotated[
+        str, typer.Option(help="Allow only these endpoints, such as chat,completions.")
+    ] = "",
+    origins: Annotated[
+        str, typer.Option(help="Allow only these browser origins, comma-separated.")
+    ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the key.")] = False,
 ) -> None:
-    """Create a key and print it: the only time that it can be seen."""
+    """Create a key and print it; it cannot be shown again."""
     from oxlo.store import accounts, keys
 
     async def work(desk: Desk) -> "tuple[Key, str]":
@@ -73,9 +79,11 @@ def list_keys(account: Owner, as_json: AsJson = False) -> None:
 
 @app.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="As `oxlo keys list` shows it.")],
+    key_id: Annotated[
+        str, typer.Argument(metavar="ID", help="The key's id, from `oxlo keys list`.")
+    ],
 ) -> None:
-    """End a key for good; gateways know within a second."""
+    """Revoke a key for good, within a second."""
     from oxlo.store import keys
 
     async def work(desk: Desk) -> "Key":

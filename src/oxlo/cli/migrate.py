@@ -9,7 +9,7 @@ from oxlo.settings import Settings
 
 
 def migrate() -> None:
-    """Migrate the database; the only way for PostgreSQL, which other programs share."""
+    """Migrate the database. `oxlo serve` does it for SQLite; PostgreSQL needs this command."""
     with one_line_errors():
         before, after = asyncio.run(_migrate(Settings.read()))
     done = f"Schema {after}: nothing to do." if before == after else None

@@ -18,10 +18,10 @@ from oxlo.hardware.sizing import Gpu
 from oxlo.settings import Settings
 from oxlo.weights import Stock, WeightsError
 
-app = typer.Typer(help="The models of the catalogue and their weights.", no_args_is_help=True)
+app = typer.Typer(help="Models of the catalogue and their weights.", no_args_is_help=True)
 
 Hardware = Annotated[
-    str, typer.Option(help=f"Weights for cpu, {', '.join(CARDS)}; default: for this machine.")
+    str, typer.Option(help=f"Weights for cpu, {', '.join(CARDS)}; default: this machine.")
 ]
 
 
@@ -55,11 +55,14 @@ def show(
 def pull(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL...]", help="Ids or aliases; default: what is served here."),
+        typer.Argument(
+            metavar="[MODEL...]", help="Ids or aliases; default: the models served here."
+        ),
     ] = None,
     hardware: Hardware = "",
     verify: Annotated[
-        bool, typer.Option("--verify", help="Read files that are here again and check them.")
+        bool,
+        typer.Option("--verify", help="Check files that are here, and fetch damaged ones again."),
     ] = False,
 ) -> None:
     """Fetch the weights of models; what is here already is not fetched again."""
@@ -82,12 +85,13 @@ def pull(
 @app.command()
 def pin(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL...]", help="Default: every model.")
+        list[str] | None,
+        typer.Argument(metavar="[MODEL...]", help="Ids or aliases; default: every model."),
     ] = None,
 ) -> None:
-    """Read commits and hashes of repositories from the hub, and keep to them from now on.
+    """Pin repositories to the commit and hashes that the hub has now.
 
-    A repository that nobody pinned is pinned by its first pull.
+    The first pull of a repository pins it, too.
     """
     with one_line_errors():
         known, stock, _ = _open()
@@ -101,9 +105,9 @@ def pin(
 def test(
     name: Annotated[str, typer.Argument(metavar="MODEL", help="A served model's id or alias.")],
 ) -> None:
-    """Make one small real call for each ability, through the platform that runs here.
+    """Test a served model: one small real request for each thing it can do.
 
-    The calls count like any others: against the account of OXLO_API_KEY, else the operator's.
+    The requests count, against the account of OXLO_API_KEY, else the operator's.
     """
     from oxlo.cli import trying
 

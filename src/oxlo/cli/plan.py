@@ -17,7 +17,7 @@ from oxlo.settings import Settings
 def plan_command(
     gpus: Annotated[str, typer.Option(help=f"How many of each: {'=4,'.join(CARDS)}=4.")],
     models: Annotated[
-        str, typer.Option(help="Ids, comma-separated; default: all that run on a GPU.")
+        str, typer.Option(help="Ids, comma-separated; default: every model that runs on a GPU.")
     ] = "",
     as_json: AsJson = False,
 ) -> None:

@@ -30,10 +30,10 @@ def serve(
     verbose: Annotated[bool, typer.Option("--verbose", help="Show every process's log.")] = False,
     workers: Annotated[
         int,
-        typer.Option(min=1, max=64, help="Gateways on this machine; several need Valkey."),
+        typer.Option(min=1, max=64, help="Gateways on this machine; more than one needs Valkey."),
     ] = 1,
 ) -> None:
-    """Fetch the starter models, start every process, and serve until Ctrl-C."""
+    """Fetch missing weights, start every process, and serve until Ctrl-C."""
     with one_line_errors():
         settings = Settings.read()
         for name, meant in misspelt().items():
