@@ -44,6 +44,27 @@ async def test_other_headers(start: Start, name: str) -> None:
     assert answer.status == 200
 
 
+async def test_empty_header_is_none(start: Start) -> None:
+    """`Authorization` without a key hides no key elsewhere, and never stands for one later."""
+    platform = await start()
+    for empty in ("Bearer", "Bearer ", "", 'Bearer ""', "bearer  Bearer "):
+        empty_head = {"authorization": empty}
+        for name in ("x-api-key", "api-key"):
+            head = empty_head | {name: platform.key}
+            assert (await platform.call("GET", "/v1/models", headers=head, key="")).status == 200
+        alone = await platform.call("GET", "/v1/models", headers=empty_head, key="")
+        assert (alone.status, alone.code) == (401, "invalid_api_key")
+        assert "You sent no API key" in alone.json()["error"]["message"]
+
+
+async def test_wrong_key_is_not_passed_over(start: Start) -> None:
+    """A bad key in `Authorization` is refused, whatever other headers hold."""
+    platform = await start()
+    head = {"authorization": "Bearer undefined", "x-api-key": platform.key}
+    answer = await platform.call("GET", "/v1/models", headers=head, key="")
+    assert (answer.status, answer.code) == (401, "invalid_api_key")
+
+
 @pytest.mark.parametrize("key", ["", "sk_short", "sk-" + "a" * 43, "sk_" + "a" * 43])
 async def test_bad_keys(start: Start, key: str) -> None:
     """A bad key is a 401, found out without asking anybody."""

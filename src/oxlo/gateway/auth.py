@@ -36,14 +36,16 @@ Found = Callable[[Caller | ApiError], None]
 def presented_key(headers: Mapping[bytes, bytes]) -> str:
     """The key in a request's head, as pasted: what stands around it is forgiven.
 
-    Raises InvalidApiKey when there is none.
+    A header without a key in it is as good as none: clients send `Bearer` before nothing when
+    their key is elsewhere. Raises InvalidApiKey when there is none.
     """
-    value = headers.get(b"authorization") or _elsewhere(headers)
-    if len(value) > LONGEST:
-        raise InvalidApiKey("The API key that you sent is far too long: a key has 46 characters.")
+    value = headers.get(b"authorization", b"")
     if len(value) == _PLAIN_LENGTH and value.startswith(b"Bearer sk_"):
         return value[len("Bearer ") :].decode("latin-1")
-    return _unwrapped(value.decode("latin-1"))
+    key = _unwrapped(value) or _unwrapped(_elsewhere(headers))
+    if not key:
+        raise InvalidApiKey("You sent no API key. Send it as 'Authorization: Bearer sk_...'.")
+    return key
 
 
 def _elsewhere(headers: Mapping[bytes, bytes]) -> bytes:
@@ -51,7 +53,11 @@ def _elsewhere(headers: Mapping[bytes, bytes]) -> bytes:
     return headers.get(b"x-api-key") or headers.get(b"api-key") or b""
 
 
-def _unwrapped(text: str) -> str:
+def _unwrapped(value: bytes) -> str:
+    """What a header has for a key; empty where it has none. Raises InvalidApiKey."""
+    if len(value) > LONGEST:
+        raise InvalidApiKey("The API key that you sent is far too long: a key has 46 characters.")
+    text = value.decode("latin-1")
     within = _WITHIN.search(text)
     if within:
         return within[0]
@@ -61,8 +67,6 @@ def _unwrapped(text: str) -> str:
         text = text.strip().strip("\"'").strip()
         if text[:6].lower() == "bearer":
             text = text[6:]
-    if not text:
-        raise InvalidApiKey("You sent no API key. Send it as 'Authorization: Bearer sk_...'.")
     return text
 
 
@@ -92,9 +96,13 @@ class Keys:
         return self._known.get(apikey.digest(key))
 
     def note(self, headers: Mapping[bytes, bytes], caller: Caller) -> None:
-        """A caller that is known was checked: from now on its head is enough, if it is plain."""
-        head = headers.get(b"authorization")
-        if head and not (caller.expires_at or caller.endpoints or caller.origins):
+        """A caller that is known was checked: from now on its head is enough, if it is plain.
+
+        Not a head without a key in it: whoever sent the like would be this caller.
+        """
+        head = headers.get(b"authorization", b"")
+        plain = not (caller.expires_at or caller.endpoints or caller.origins)
+        if plain and _unwrapped(head):
             _bound(self._plain, PLAIN_LIMIT)
             self._plain[head] = caller
 
