@@ -3,10 +3,14 @@
 import asyncio
 import ssl
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 import httptools
 import msgspec
+
+#: Bytes of a reply, head and all: nothing that is asked here takes more.
+LARGEST: Final = 32 << 20
 
 
 class NoAnswer(Exception):
@@ -113,11 +117,15 @@ def _json(body: object) -> Content:
 async def _reply(reader: asyncio.StreamReader) -> Fetched:
     seen = _Reader()
     parser = httptools.HttpResponseParser(seen)
+    size = 0
     while not seen.complete:
         data = await reader.read(65536)
         if not data and seen.headed and not seen.framed:
             break
         if not data:
             raise ConnectionResetError("the connection was cut")
+        size += len(data)
+        if size > LARGEST:
+            raise ConnectionAbortedError("its reply does not end")
         parser.feed_data(data)
     return Fetched(parser.get_status_code(), bytes(seen.body))

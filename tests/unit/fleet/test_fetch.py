@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from oxlo.fleet.fetch import NoAnswer, Refused, fetch
-from oxlo.testing.engine import EngineDouble, Script
+from oxlo.fleet.fetch import LARGEST, NoAnswer, Refused, fetch
+from oxlo.testing.engine import Canned, EngineDouble, Script
 
 
 async def test_get_and_post() -> None:
@@ -39,6 +39,14 @@ async def test_cut_connection_is_refused() -> None:
         double.default = Script(cut=True)
         with pytest.raises(Refused):
             await fetch(double.address, "/v1/completions", body={"stream": True}, deadline=5)
+
+
+async def test_reply_without_end_is_refused() -> None:
+    """What goes on and on is not kept."""
+    async with EngineDouble() as double:
+        double.canned["/v1/x"] = Canned(pieces=(b" " * LARGEST, b"never sent"), gate="never")
+        with pytest.raises(Refused, match="does not end"):
+            await fetch(double.address, "/v1/x", deadline=20)
 
 
 async def test_garbage_is_refused() -> None:
