@@ -8,6 +8,7 @@ from tests.gateway.conftest import Platform, Start, chat, replica
 from tests.waiting import until
 
 from oxlo.fleet import registry
+from oxlo.fleet.breaker import THRESHOLD
 from oxlo.fleet.registry import ReplicaList, ReplicaState
 from oxlo.gateway.backends import Group
 from oxlo.ledger.records import Settled
@@ -95,6 +96,19 @@ async def test_what_trips_a_breaker(start: Start, status: int, trips: int) -> No
     (backend,) = group_of(platform).backends
     assert backend.breaker.failures == trips
     assert (backend.breaker.left_until > 0) == (status == 429)
+
+
+async def test_a_clock_set_back_keeps_nobody_away(start: Start) -> None:
+    """For how long a replica is left alone is measured by time that passes, not by the date."""
+    platform = await start()
+    platform.engine.default = Script(status=500)
+    for _ in range(THRESHOLD):
+        await platform.chat()
+    assert (await platform.call("GET", "/readyz")).json()["models"]["double"] == "failing"
+    clock, wall = platform.gateway.clock, platform.gateway.wall
+    platform.gateway.wall = lambda: wall() - 86_400
+    platform.gateway.clock = lambda: clock() + 30
+    assert (await platform.call("GET", "/readyz")).json()["models"]["double"] == "ready"
 
 
 @pytest.mark.parametrize(

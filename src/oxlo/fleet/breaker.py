@@ -21,9 +21,9 @@ class Breaker:
     """The breaker of one replica."""
 
     failures: int = 0
-    #: Unix seconds until which calls keep away.
+    #: Until when calls keep away, in seconds of a clock that only grows.
     open_until: float = 0.0
-    #: Unix seconds until which it wants no calls at all.
+    #: Until when it wants no calls at all.
     left_until: float = 0.0
 
     def failed(self, now: float) -> None:

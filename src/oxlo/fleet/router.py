@@ -80,7 +80,7 @@ class Candidate(Protocol):
 
     @property
     def broken_until(self) -> float:
-        """Unix seconds until which its breaker keeps calls away."""
+        """Until when its breaker keeps calls away, by the clock of `now`."""
         ...
 
 

@@ -90,6 +90,6 @@ def _gauges(gateway: Gateway) -> list[list[Any]]:
             labels = {"model": group.model, "replica": backend.id}
             gauges.append(["oxlo_slots", labels, backend.slots])
             gauges.append(["oxlo_slots_in_use", labels, backend.in_use])
-            broken = backend.broken_until > gateway.wall()
+            broken = backend.broken_until > gateway.clock()
             gauges.append(["oxlo_replica_broken", labels, int(broken)])
     return gauges

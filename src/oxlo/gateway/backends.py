@@ -59,7 +59,7 @@ class Backend:
 
     @property
     def broken_until(self) -> float:
-        """Unix seconds until which the breaker keeps calls away."""
+        """Until when the breaker keeps calls away, by the clock that only grows."""
         return self.breaker.open_until
 
     def takes(self, now: float) -> bool:

@@ -127,7 +127,7 @@ class Call(Intake):
                 raise self._failure
             if self._chain and self._waits_too_long() and self._move_on(QueueTimedOut()):
                 return
-            group.check_quota(self._gateway.wall(), self.plan.queue_wait)
+            group.check_quota(self._gateway.clock(), self.plan.queue_wait)
             waiting = prediction.waiting(self)
             group.queue.push(waiting)
             self._queued_as = waiting
@@ -253,7 +253,7 @@ class Call(Intake):
             self.fail(error)
             return
         backend, left_alone = attempt.backend, attempt.left_alone
-        backend.failed(self._gateway.wall(), left_alone)
+        backend.failed(self._gateway.clock(), left_alone)
         if attempt.started:
             self.fail(error)
             return

@@ -137,7 +137,7 @@ class DryRun(Call):
     def _enqueue(self, wall: float) -> None:
         """Here a call would begin to wait: say what awaits it."""
         group = self._decision.group
-        waits = bool(group.queue) or not group.has_slot(wall)
+        waits = bool(group.queue) or not group.has_slot(self._gateway.clock())
         if waits and len(group.queue) >= self._gateway.settings.queue_limit:
             self._pass_on(QueueFull(retry_after=group.queue.retry_after()))
             return

@@ -23,7 +23,7 @@ class Placing:
 
     def place(self, call: ActiveCall, group: Group) -> None:
         """Give a call a slot, or let it wait for one: `take` or `wait` follows."""
-        slot = None if group.queue else group.acquire(call.demand, self._clocks.wall(), call.avoid)
+        slot = None if group.queue else group.acquire(call.demand, self._clocks.clock(), call.avoid)
         if slot is not None:
             call.take(slot)
         else:
@@ -41,11 +41,11 @@ class Placing:
 
     def serve(self, group: Group) -> None:
         """Hand free slots to those who wait, in the queue's order."""
-        wall = self._clocks.wall()
-        while group.queue and group.has_slot(wall):
-            call = group.queue.pop(self._clocks.clock())
+        clock = self._clocks.clock()
+        while group.queue and group.has_slot(clock):
+            call = group.queue.pop(clock)
             assert call is not None
-            slot = group.acquire(call.demand, wall)
+            slot = group.acquire(call.demand, clock)
             assert slot is not None
             self._given(call)
             call.take(slot)

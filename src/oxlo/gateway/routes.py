@@ -190,8 +190,8 @@ class Routes:
 
     def _readyz(self, exchange: Exchange) -> Handler:
         """Ready: calls are taken and a model answers; degraded while another one does not."""
-        gateway, wall = self._gateway, self._gateway.wall()
-        models = {g.model: _state(g, wall) for g in gateway.backends.groups()}
+        gateway, clock = self._gateway, self._gateway.clock()
+        models = {g.model: _state(g, clock) for g in gateway.backends.groups()}
         status = self._readiness(set(models.values()))
         body = msgspec.json.encode({"status": status, "models": models})
         exchange.reply(200 if status in ("ready", "degraded") else 503, headers.JSON, body)
@@ -238,12 +238,12 @@ def _query(exchange: Exchange) -> dict[str, str]:
     return dict(parse_qsl(exchange.target.partition(b"?")[2].decode("latin-1")))
 
 
-def _state(group: Group, wall: float) -> str:
+def _state(group: Group, clock: float) -> str:
     if not group.backends:
         return "stopped"
     if not group.ready:
         return "starting"
-    return "ready" if group.answers(wall) else "failing"
+    return "ready" if group.answers(clock) else "failing"
 
 
 def _preflight(exchange: Exchange) -> Handler:

@@ -44,7 +44,7 @@ class Sharing(Placing):
 
     def prepare(self, call: ActiveCall, group: Group) -> Asked:
         """What a call wants: to be asked for with its reservation, or when it is placed."""
-        level, wall = call.priority, self._clocks.wall()
+        level, clock = call.priority, self._clocks.clock()
 
         def told(what: str, replica: str) -> None:
             self._told(call, group, what, replica)
@@ -57,7 +57,7 @@ class Sharing(Placing):
             cost=call.demand.work,
             due_ms=int(DUE_AFTER[level] * 1000),
             limit=self._queue_limit if call.may_wait else 0,
-            replicas=_in_order(group, call.demand, wall, call.avoid),
+            replicas=_in_order(group, call.demand, clock, call.avoid),
             told=told,
         )
 
@@ -133,7 +133,7 @@ class Sharing(Placing):
         self._slots.tick(lambda model: self._replicas(backends.group(model)))
 
     def _replicas(self, group: Group | None) -> list[tuple[str, int]]:
-        return _ready(group.backends, self._clocks.wall()) if group is not None else []
+        return _ready(group.backends, self._clocks.clock()) if group is not None else []
 
 
 def _ready(backends: list[Backend], now: float) -> list[tuple[str, int]]:
