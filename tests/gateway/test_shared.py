@@ -232,6 +232,24 @@ async def test_dead_gateway_frees_its_leases(start: Start, server: ValkeyServer)
     beating.cancel()
 
 
+async def test_leases_outlast_a_clock_set_back(start: Start, server: ValkeyServer) -> None:
+    """A gateway whose clock is set back goes on to renew what its calls hold."""
+    platform = await begin(start, server)
+    platform.engine.next.append(Script(gate="go"))
+    client = platform.client(platform.control.mint("free", "acct_f"))
+    await client.send("POST", "/v1/chat/completions", chat())
+    await platform.engine.until(lambda engine: engine.outstanding == 1)
+    valkey, leases = ledger(platform).client, b"oxlo:{acct_f}:leases"
+    (call,) = await valkey.ask(b"ZRANGE", leases, b"0", b"-1")
+    await valkey.ask(b"ZADD", leases, b"1", call)  # it is about to end
+    wall = platform.gateway.wall
+    platform.gateway.wall = lambda: wall() - 3600
+    platform.gateway.sweep()
+    assert float(await valkey.ask(b"ZSCORE", leases, call)) > 1
+    platform.engine.gates["go"].set()
+    assert (await client.answer()).status == 200
+
+
 async def test_changes_are_told(start: Start, server: ValkeyServer) -> None:
     """A key that was revoked is refused by every gateway as soon as one has heard of it."""
     first = await begin(start, server)

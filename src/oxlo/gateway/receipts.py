@@ -102,9 +102,10 @@ def settlement(
     day, minute = call.windows()
     queue, first, total = spans
     backend = call.avoid if attempt is None else attempt.backend
+    charged = call.admitted or reservation  # a clock that is set back renames what is reserved
     return Settled(
         call.id, wall, caller.account, caller.key, caller.plan, call.model_id,
-        call.endpoint.name, call.stream, reservation.day, reservation.minute,
+        call.endpoint.name, call.stream, charged.day, charged.minute,
         outcome.status, outcome.name, outcome.counted, outcome.minute_counted, outcome.error,
         backend.id if backend is not None else "",
         usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens, outcome.finish,

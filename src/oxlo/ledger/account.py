@@ -2,7 +2,7 @@
 
 from oxlo.ledger import refusals
 from oxlo.ledger.base import AccountCounts, Ready, Reservation, Waiter
-from oxlo.ledger.windows import Counts
+from oxlo.ledger.windows import Counts, renamed
 from oxlo.plans import Plan
 
 
@@ -61,6 +61,16 @@ class Account(Counts):
         self.serving = False
         #: Mean time that a lease is held, for truthful waits.
         self.call_seconds = 1.0
+
+    def follow(self, day: int, minute: int) -> bool:
+        """As `Counts` says; calls under way stay charged to the windows that they are in."""
+        reached_day, reached_minute = self.day, self.minute
+        if not super().follow(day, minute):
+            return False
+        for lease in self.leases:
+            lease.day = renamed(lease.day, reached_day, self.day)
+            lease.minute = renamed(lease.minute, reached_minute, self.minute)
+        return True
 
     def check(self, plan: Plan, now: float) -> None:
         """Raises DailyLimitExceeded or MinuteLimitExceeded when the open window is used up."""

@@ -27,6 +27,8 @@ class Lines:
         for asking in list(self.asking.values()):
             if not asking.standing:
                 continue
+            # No wait is longer because the clock was set back.
+            asking.deadline = min(asking.deadline, now + asking.plan.concurrency_wait)
             if asking.deadline <= now:
                 self._ledger.waited_in_vain(asking)
             else:

@@ -103,7 +103,7 @@ class MemoryLedger(Ledger):
         """Whether a call that its client left may be refunded; uses up one of the day's refunds."""
         assert isinstance(reservation, Lease)
         held = reservation.holder
-        held.advance(day_of(now), minute_of(now))
+        held.follow(day_of(now), minute_of(now))
         if held.refunds >= reservation.plan.abandoned_refunds:
             return False
         held.refunds += 1
@@ -160,10 +160,10 @@ class MemoryLedger(Ledger):
         day, minute = int(now // DAY), int(now // MINUTE)
         held = self._accounts.get(name)
         if held is None:
-            first = max(day, self._first_day), max(minute, self._first_minute)
-            return self._add(Account(name, *first))
-        if minute != held.minute:
-            held.advance(day, minute)
+            held = self._add(Account(name, self._first_day, self._first_minute))
+            held.follow(day, minute)
+        elif minute != held.minute:
+            held.follow(day, minute)
         return held
 
     def _add(self, held: Account) -> Account:
@@ -192,7 +192,7 @@ class MemoryLedger(Ledger):
             held.serving = False
 
     def _reserve_or_refuse(self, held: Account, plan: Plan, now: float) -> Reservation | ApiError:
-        held.advance(day_of(now), minute_of(now))
+        held.follow(day_of(now), minute_of(now))
         try:
             held.check(plan, now)
         except ApiError as error:
@@ -200,6 +200,8 @@ class MemoryLedger(Ledger):
         return self._charge(held, plan, now)
 
     def _expire_waiters(self, held: Account, now: float) -> None:
+        for waiter in held.line:  # no wait is longer because the clock was set back
+            waiter.deadline = min(waiter.deadline, now + waiter.plan.concurrency_wait)
         for waiter in [w for w in held.line if w.deadline <= now]:
             if waiter in held.line:  # an earlier one's `ready` may have cancelled it
                 del held.line[waiter]

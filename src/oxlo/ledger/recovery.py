@@ -14,7 +14,7 @@ import msgspec
 from oxlo.ledger.base import AccountCounts
 from oxlo.ledger.records import Admitted, Record, Settled, Snapshot
 from oxlo.ledger.segment import segments
-from oxlo.ledger.windows import Counts, day_of, minute_of
+from oxlo.ledger.windows import Counts, day_of, minute_of, renamed
 
 #: Seconds before the end of a gateway within which what it said may not have been heard.
 RECENT = 120.0
@@ -50,10 +50,10 @@ class Replay:
             case Snapshot():
                 self._restore(record)
             case Admitted() if record.id not in self.open:
-                self.open[record.id] = record
-                self._of(record).charge(record.day, record.minute)
-            case Settled() if self.open.pop(record.id, None) is not None:
-                self._settle(record)
+                self._follow(record)
+                self._charge(record)
+            case Settled() if record.id in self.open:
+                self._settle(record, self.open.pop(record.id))
 
     def lose(self, now: float) -> list[Settled]:
         """Give back every open call and say how it ended."""
@@ -76,15 +76,34 @@ class Replay:
             for name, day, day_used, minute, minute_used, refunds in snapshot.counts
         }
         for call in snapshot.open:
-            self.apply(call)
+            counts = self._of(call)  # no call is charged to a window that was not reached
+            self._charge(_named(call, min(call.day, counts.day), min(call.minute, counts.minute)))
 
-    def _settle(self, record: Settled) -> None:
+    def _charge(self, call: Admitted) -> None:
+        self.open[call.id] = call
+        self._of(call).charge(call.day, call.minute)
+
+    def _follow(self, record: Admitted) -> None:
+        """Open the windows of a record's moment, as the ledger did then."""
+        counts = self._of(record)
+        day, minute = counts.day, counts.minute
+        if not counts.follow(day_of(record.at), minute_of(record.at)):
+            return
+        for call in self.open.values():
+            if call.account == record.account:
+                self.open[call.id] = _named(
+                    call,
+                    renamed(call.day, day, counts.day),
+                    renamed(call.minute, minute, counts.minute),
+                )
+
+    def _settle(self, record: Settled, opened: Admitted) -> None:
         if record.at >= self._since:
             self.recent.append(record)
         counts = self._of(record)
         counts.give_back(
-            record.day,
-            record.minute,
+            opened.day,
+            opened.minute,
             counted=record.counted,
             minute_counted=record.minute_counted,
         )
@@ -94,6 +113,10 @@ class Replay:
 
     def _of(self, record: Admitted | Settled) -> Counts:
         return self.counts.setdefault(record.account, Counts(record.day, record.minute))
+
+
+def _named(call: Admitted, day: int, minute: int) -> Admitted:
+    return msgspec.structs.replace(call, day=day, minute=minute)
 
 
 def recover(directory: Path, name: str, now: float) -> Recovered:

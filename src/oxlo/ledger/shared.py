@@ -215,12 +215,16 @@ class SharedLedger(AskedLedger):
     # Ends.
 
     def renew(self, reservations: Iterable[Reservation], now: float) -> None:
-        """Renew leases of which a third is over, one call for each account."""
-        soon = now + self._lease_seconds * 2 / 3
+        """Renew leases of which a third is over, one call for each account.
+
+        One that lasts longer than leases do was taken before the clock was set back.
+        """
+        soon, latest = now + self._lease_seconds * 2 / 3, now + self._lease_seconds
         due: dict[str, list[Charged]] = {}
         for reservation in reservations:
             if isinstance(reservation, Charged):
-                if reservation.expires < soon or self.wording.clock is not None:
+                fresh = soon <= reservation.expires <= latest
+                if not fresh or self.wording.clock is not None:
                     due.setdefault(reservation.account, []).append(reservation)
             else:
                 reservation.expires = now + self._lease_seconds

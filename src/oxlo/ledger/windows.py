@@ -6,6 +6,8 @@ from typing import Final
 
 DAY: Final = 86_400
 MINUTE: Final = 60
+#: The name of a window that has passed and whose own name may come again.
+PASSED: Final = 0
 
 
 def day_of(now: float) -> int:
@@ -64,11 +66,19 @@ def tightest(day: Window, minute: Window) -> Window:
     return day
 
 
+def renamed(charged: int, reached: int, now: int) -> int:
+    """The name of a window that was charged, after the one that was reached got another one."""
+    if charged == reached:
+        return now
+    return charged if charged < now else PASSED
+
+
 class Counts:
     """Requests that an account used of its current day and minute.
 
     Windows only move forward: a clock that is set back charges the window that was reached, so a
-    used window never opens again.
+    used window never opens again. Where that one lies further ahead than the next, it is the next
+    from then on: nobody is held in a window for longer because a clock was wrong.
     """
 
     __slots__ = ("day", "day_used", "minute", "minute_used", "refunds")
@@ -91,6 +101,15 @@ class Counts:
         if minute > self.minute:
             self.minute = minute
             self.minute_used = 0
+
+    def follow(self, day: int, minute: int) -> bool:
+        """Open the windows of the present moment; whether one got another name: see above."""
+        self.advance(day, minute)
+        if self.day <= day + 1 and self.minute <= minute + 1:
+            return False
+        self.day = min(self.day, day + 1)
+        self.minute = min(self.minute, minute + 1)
+        return True
 
     def charge(self, day: int, minute: int) -> None:
         """Count one request; a window that has passed holds no counts."""

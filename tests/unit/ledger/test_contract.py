@@ -106,6 +106,25 @@ async def test_clock_set_back_reopens_nothing(desk: Desk, make_plan: MakePlan) -
     assert refused.value.retry_after == 90
 
 
+async def test_a_wrong_clock_holds_nobody_for_long(desk: Desk, make_plan: MakePlan) -> None:
+    """After a month that was none, a used window is over with the next one that there is."""
+    plan = make_plan(requests_per_day=60)
+    desk.clock.advance(30 * 86_400)
+    await desk.answer(plan, 2)
+    failing = await desk.take(plan)
+    desk.clock.advance(-30 * 86_400)
+    with pytest.raises(MinuteLimitExceeded) as refused:
+        await desk.take(plan)
+    assert refused.value.retry_after <= 120
+    await desk.settle(failing, counted=False, minute_counted=False)
+    assert await desk.used(plan) == (2, 2, 0)
+    desk.clock.advance(120)
+    await desk.answer(plan)
+    assert await desk.used(plan) == (3, 1, 0)
+    desk.clock.advance(2 * 86_400)
+    assert await desk.used(plan) == (0, 0, 0)
+
+
 async def test_dead_lease_is_dropped(desk: Desk, make_plan: MakePlan) -> None:
     """A lease that nobody renews frees its place; one that is renewed does not."""
     dead, alive = await desk.take(make_plan()), await desk.take(make_plan())

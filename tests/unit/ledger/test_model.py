@@ -55,11 +55,21 @@ class Account:
         """Requests of the day and of the minute, and leases."""
         self.day = max(self.day, int(now // 86_400))
         self.minute = max(self.minute, int(now // 60))
+        self.rename(int(now // 86_400) + 1, int(now // 60) + 1)
         return (
             sum(c.day == self.day and c.counts_day for c in self.charges),
             sum(c.minute == self.minute and c.counts_minute for c in self.charges),
             sum(c.open for c in self.charges),
         )
+
+    def rename(self, next_day: int, next_minute: int) -> None:
+        """Windows too far ahead become the next ones; those before them can never come again."""
+        for charge in self.charges:
+            if self.day > next_day:
+                charge.day = next_day if charge.day == self.day else -1
+            if self.minute > next_minute:
+                charge.minute = next_minute if charge.minute == self.minute else -1
+        self.day, self.minute = min(self.day, next_day), min(self.minute, next_minute)
 
 
 @dataclass(eq=False)
@@ -177,7 +187,7 @@ class Machine(RuleBasedStateMachine):
             self.model[place.account].line.remove(place)
         return next((got for got in place.standing.got if isinstance(got, Reservation)), None)
 
-    @rule(seconds=st.sampled_from([0.5, 7.0, 25.0, 61.0, 86_400.0, -40.0, -90_000.0]))
+    @rule(seconds=st.sampled_from([0.5, 7.0, 25.0, 61.0, 86_400.0, -40.0, -90_000.0, -3e5]))
     def time_passes(self, seconds: float) -> None:
         """The clock goes on, or is set; leases are renewed as their owner does."""
         self.clock.advance(seconds)
@@ -188,6 +198,8 @@ class Machine(RuleBasedStateMachine):
         """Waits that are over end with an error; everyone else stands as before."""
         self.run(self.desk.tick())
         for account in self.model.values():
+            for place in account.line:
+                place.deadline = min(place.deadline, self.clock() + PLAN.concurrency_wait)
             over = [p for p in account.line if p.deadline <= self.clock()]
             account.line = [p for p in account.line if p.deadline > self.clock()]
             assert all(isinstance(p.standing.got[0], ConcurrencyExceeded) for p in over)

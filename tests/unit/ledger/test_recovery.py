@@ -113,6 +113,19 @@ def test_other_gateways_are_others(tmp_path: Path) -> None:
     assert recover(tmp_path, "g1", NOW) == Recovered()
 
 
+def test_a_clock_set_back_is_replayed(tmp_path: Path) -> None:
+    """What was charged to a month that was none counts, or is given back, in the window since."""
+    month = 30 * 86_400
+    early = [admitted(call, NOW + month) for call in ("kept", "failed", "lost")]
+    later = admitted("later", NOW)
+    later = msgspec.structs.replace(later, day=DAY + 1, minute=MINUTE + 1)
+    write(
+        tmp_path, 1, EMPTY, *early, ended(early[0], NOW + month), later, ended(later, NOW + 1),
+        ended(early[1], NOW + 2, outcome="failed", counted=False, minute_counted=False),
+    )  # fmt: skip
+    assert recover(tmp_path, "g1", NOW + 3).counts == (("acct_1", DAY + 1, 2, MINUTE + 1, 2, 0),)
+
+
 def test_refunds_are_remembered(tmp_path: Path) -> None:
     """The brake on abandoned calls holds over a restart."""
     call = admitted("x", NOW)
@@ -146,6 +159,7 @@ class Gateway:
             held.cancel()
             return
         record = admitted(f"call-{len(self.records)}-{len(self.open)}", self.clock(), account)
+        record = msgspec.structs.replace(record, day=held.day, minute=held.minute)
         if write:
             self.records.append(record)
         self.open.append((held, record if write else None))
@@ -162,6 +176,7 @@ class Gateway:
             counted = not self.ledger.may_refund_abandoned(held, now)
         self.ledger.settle(held, counted=counted, minute_counted=minute_counted, now=now)
         record = record or admitted(f"queued-{len(self.records)}", now, held.account)
+        record = msgspec.structs.replace(record, day=held.day, minute=held.minute)
         end = ended(record, now, outcome=outcome, counted=counted, minute_counted=minute_counted)
         self.records.append(end)
 

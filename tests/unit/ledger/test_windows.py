@@ -71,6 +71,16 @@ def test_windows_only_move_forward() -> None:
     assert (counts.minute, counts.minute_used) == (14_400, 1)
 
 
+def test_a_window_is_at_most_the_next() -> None:
+    """One that was reached by a clock that was wrong is not waited for: it is the next one."""
+    counts = Counts(day=10, minute=14_400)
+    counts.charge(40, 57_600)
+    assert not counts.follow(39, 57_599)
+    assert counts.follow(10, 14_401)
+    assert (counts.day, counts.day_used) == (11, 1)
+    assert (counts.minute, counts.minute_used) == (14_402, 1)
+
+
 def test_late_charge_counts_where_it_can() -> None:
     """A charge of a minute that has passed counts in its day alone."""
     counts = Counts(day=10, minute=14_401)

@@ -8,7 +8,7 @@
 --   :line    sorted set: calls that wait for a lease, in order of arrival
 --   :waits   hash: call -> JSON, what its turn needs: gateway, alive (ms), limits
 --
--- Windows only move forward, as in ledger/windows.py. The epoch names one life of the counts: what
+-- Windows only move forward, and are at most the next ones, as in ledger/windows.py. The epoch names one life of the counts: what
 -- was charged in an earlier one, before they were lost, is not given back to this one.
 -- ARGV[1] is the time in ms for tests, else "": then it is the server's own.
 
@@ -30,6 +30,30 @@ local function expire_all()
   end
 end
 
+local function charge_of(text)
+  local day, minute, epoch = string.match(text or '', '^(%d+) (%d+) (%S+)$')
+  return tonumber(day), tonumber(minute), epoch
+end
+
+-- The clock was set back: the windows that were reached are the next ones, also for calls under way;
+-- windows before them have passed, though their names come again.
+local function rename(a, day, minute)
+  local was_day, was_minute = a.day, a.minute
+  a.day, a.minute, a.changed = math.min(a.day, day), math.min(a.minute, minute), true
+  local function named(charged, reached, name)
+    if charged == reached then return name end
+    return charged < name and charged or 0
+  end
+  local open = redis.call('HGETALL', OPEN)
+  for i = 1, #open, 2 do
+    local its_day, its_minute, epoch = charge_of(open[i + 1])
+    if epoch then
+      redis.call('HSET', OPEN, open[i], named(its_day, was_day, a.day) .. ' ' ..
+        named(its_minute, was_minute, a.minute) .. ' ' .. epoch)
+    end
+  end
+end
+
 -- The account with the windows of this moment open; nil when nobody has counted it yet.
 local function load(now)
   local v = redis.call('HMGET', COUNTS, 'day', 'day_used', 'minute', 'minute_used', 'refunds',
@@ -48,6 +72,7 @@ local function load(now)
     a.day, a.day_used, a.refunds, a.changed = day, 0, 0, true
     expire_all()
   end
+  if minute + 1 < a.minute or day + 1 < a.day then rename(a, day + 1, minute + 1) end
   return a
 end
 
@@ -68,11 +93,6 @@ local function add(a, day, minute, days, minutes)
   if minutes ~= 0 and minute == a.minute then
     a.minute_used, a.used = a.minute_used + minutes, true
   end
-end
-
-local function charge_of(text)
-  local day, minute, epoch = string.match(text or '', '^(%d+) (%d+) (%S+)$')
-  return tonumber(day), tonumber(minute), epoch
 end
 
 -- Free the leases that nobody renewed, and give back what they were charged.
