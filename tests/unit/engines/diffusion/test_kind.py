@@ -64,7 +64,7 @@ def test_the_key_is_no_argument(tmp_path: Path) -> None:
     [
         ({"steps": 4}, "unknown field"),
         ({"scheduler": "magic"}, "scheduler"),
-        ({"offload": "model", "slots": 2}, "one call at a time"),
+        ({"offload": "model", "slots": 2}, "one request at a time"),
     ],
 )
 def test_what_cannot_be(tmp_path: Path, args: dict[str, object], reason: str) -> None:

@@ -62,10 +62,10 @@ def bomb() -> bytes:
 @pytest.mark.parametrize(
     ("data", "why"),
     [
-        (b"hello", "no whole"),
-        (png(Image.new("RGB", (64, 64))).getvalue()[:-20], "no whole"),
+        (b"hello", "not a complete"),
+        (png(Image.new("RGB", (64, 64))).getvalue()[:-20], "not a complete"),
         (bomb(), "50,000,000 pixels"),
-        (b"BM" + bytes(60), "no whole"),
+        (b"BM" + bytes(60), "not a complete"),
     ],
     ids=["text", "cut", "bomb", "bmp"],
 )
