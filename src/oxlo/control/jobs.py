@@ -60,7 +60,7 @@ async def adopt_orphans(control: Control) -> int:
 
 async def delete_old_receipts(control: Control) -> int:
     """Delete receipts older than `settings.receipts_days`; the number deleted."""
-    before = control.clock() - control.settings.receipts_days * _DAY
+    before = control.believed() - control.settings.receipts_days * _DAY
     total = 0
     while True:
         async with control.database.write() as db:
@@ -72,36 +72,36 @@ async def delete_old_receipts(control: Control) -> int:
 
 async def delete_old_logins(control: Control) -> int:
     """Forget log-ins, and failed ones, longer ago than receipts are kept; how many entries."""
-    before = control.clock() - control.settings.receipts_days * _DAY
+    before = control.believed() - control.settings.receipts_days * _DAY
     async with control.database.write() as db:
         return await audit.delete_logins_before(db, before)
 
 
 async def delete_old_looks(control: Control) -> int:
     """Forget how ready the models were longer ago than receipts are kept; how many rows."""
-    before = control.clock() - control.settings.receipts_days * _DAY
+    before = control.believed() - control.settings.receipts_days * _DAY
     async with control.database.write() as db:
         return await readiness.delete_before(db, before)
 
 
 async def delete_old_objects(control: Control) -> int:
     """Delete images older than `settings.objects_hours`, whose links no longer hold; how many."""
-    before = control.clock() - control.settings.objects_hours * _HOUR
+    before = control.believed() - control.settings.objects_hours * _HOUR
     return await control.objects.delete_before(before)
 
 
 async def end_plans(control: Control) -> int:
     """Put accounts whose plan was for a time on the one that comes after it; how many."""
     async with control.database.read() as db:
-        if not await accounts.plan_ends(db, control.clock()):
+        if not await accounts.plan_ends(db, control.believed()):
             return 0
     async with control.database.write() as db:
-        return await accounts.end_plans(db, control.clock())
+        return await accounts.end_plans(db, control.believed())
 
 
 async def tidy_portal(control: Control) -> int:
     """Delete sessions, links, counters and mails that are over; how many."""
-    now, deleted = control.clock(), 0
+    now, deleted = control.believed(), 0
     for part in (sessions.delete_expired, tokens.delete_expired, brakes.delete_old):
         async with control.database.write() as db:
             deleted += await part(db, now)

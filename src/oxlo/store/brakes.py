@@ -10,6 +10,9 @@ from oxlo.store.schema import brakes
 #: Seconds after the last event in which everything is forgotten, at the latest.
 MEMORY = 86400.0
 _LONGEST_EXPONENT = 30
+#: Seconds by which the clocks of hosts may differ: what was counted later than that was counted
+#: before a clock was set back, and nobody is kept waiting for that.
+_SKEW = 60.0
 
 
 class Brake(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +52,12 @@ async def take(db: AsyncConnection, brake: Brake, what: str, *, now: float) -> T
     than one after another would.
     """
     name, begins_anew = brake.name(what), brakes.c.last_at <= now - brake.window
+    comes = (brakes.c.until <= now) | (brakes.c.last_at > now + _SKEW)
     more = {"count": case((begins_anew, 1), else_=brakes.c.count + 1), "last_at": now}
     counting = (
         upsert.insert(db, brakes)
         .values(name=name, count=1, last_at=now, until=now)
-        .on_conflict_do_update(index_elements=["name"], set_=more, where=brakes.c.until <= now)
+        .on_conflict_do_update(index_elements=["name"], set_=more, where=comes)
         .returning(brakes.c.count)
     )
     count = (await db.execute(counting)).scalar()

@@ -12,6 +12,10 @@ from oxlo.store.accounts import Account, checked_email, checked_name
 from oxlo.store.errors import AccountExists, AccountNotFound
 from oxlo.store.schema import accounts, identities
 
+#: Half minutes by which the clocks of hosts may differ: a code of a later one was used while the
+#: clock was wrong.
+_STEPS_AHEAD = 10
+
 
 async def by_email(db: AsyncConnection, email: str) -> Account | None:
     """The account of an e-mail address."""
@@ -84,9 +88,13 @@ async def end_totp(db: AsyncConnection, account: Account) -> None:
 
 
 async def use_step(db: AsyncConnection, account: Account, step: int) -> bool:
-    """Use up the code of a half minute; False where it, or a later one, was used before."""
-    later = accounts.c.totp_step.is_(None) | (accounts.c.totp_step < step)
-    moved = update(accounts).where(accounts.c.id == account.id, later).values(totp_step=step)
+    """Use up the code of a half minute; False where it, or a later one, was used before.
+
+    One that is minutes away yet was used while the clock was wrong: it locks nobody out.
+    """
+    used = accounts.c.totp_step
+    free = used.is_(None) | (used < step) | (used > step + _STEPS_AHEAD)
+    moved = update(accounts).where(accounts.c.id == account.id, free).values(totp_step=step)
     return (await db.execute(moved)).rowcount == 1
 
 

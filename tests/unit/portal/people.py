@@ -33,7 +33,9 @@ class Portal:
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self.clock = FakeClock(1_800_000_000.0)
-        self.control: Control = context.build(settings, database, clock=self.clock)
+        self.control: Control = context.build(
+            settings, database, clock=self.clock, steady=self.clock
+        )
         self.app: Starlette = public.app(self.control)
         replace(self.desk, passwords=Passwords(QUICK)).attach(self.app)
 

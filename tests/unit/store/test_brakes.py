@@ -61,6 +61,14 @@ async def test_undone_is_only_its_own(database: Database) -> None:
     assert (await took(database)).wait == 1
 
 
+async def test_a_wrong_clock_keeps_nobody_waiting(database: Database) -> None:
+    """What was counted by a clock a day ahead is remembered, and holds nobody back for a day."""
+    for _ in range(3):
+        await took(database, NOW + 86_400)
+    assert (await took(database)).until == NOW + 2
+    assert (await took(database)).wait == 2
+
+
 async def test_counting_begins_anew(database: Database) -> None:
     """After a quiet window, and after a success, nothing is held against anybody."""
     for _ in range(3):

@@ -56,6 +56,14 @@ async def test_code_of_a_step_works_once(database: Database) -> None:
     assert used == [True, False, False, True]
 
 
+async def test_a_wrong_clock_locks_nobody_out(database: Database) -> None:
+    """A code that was used by a clock an hour ahead does not end those of the hour."""
+    ann = await _account(database, "ann")
+    async with database.write() as db:
+        used = [await identity.use_step(db, ann, step) for step in (1120, 1000, 1000, 1001)]
+    assert used == [True, True, False, True]
+
+
 async def test_provider_finds_its_account(database: Database) -> None:
     """An account elsewhere leads to the one that it was linked with."""
     ann = await _account(database, "ann")
