@@ -6,6 +6,7 @@ import hashlib
 import ipaddress
 import math
 import os
+import re
 import secrets
 import socket
 import sys
@@ -19,6 +20,8 @@ from oxlo.errors import OperatorError
 from oxlo.places import Places
 
 _PORT_MAX = 65535
+#: An e-mail address, or a page.
+_CONTACT = re.compile(r"[^@\s:]+@[^@\s:]+|https://[^\s]+")
 
 
 class SettingsError(OperatorError):
@@ -117,6 +120,11 @@ class Settings(Places):
     oidc_issuer: str = _setting("", "Log in with any OpenID Connect provider: its issuer's URL.")
     oidc_client: str = _setting("", "CLIENT_ID:SECRET at that provider.")
     oidc_name: str = _setting("single sign-on", "What the button calls that provider.")
+    security_contact: tuple[str, ...] = _setting(
+        (),
+        "Where security problems of this installation are reported, for /.well-known/security.txt: "
+        "e-mail addresses or https:// pages, comma-separated, the preferred one first.",
+    )
     stripe_key: str = _setting(
         "", "Take payments by Stripe: its secret key. Default: the operator approves plans."
     )
@@ -208,6 +216,8 @@ class Settings(Places):
             raise SettingsError(f"OXLO_PORT={given['port']}: takes 1 to {_PORT_MAX}")
         for network in given.get("trusted_proxies", ()):
             _check_network(network)
+        for contact in given.get("security_contact", ()):
+            _check_contact(contact)
         _check_stripe(given)
         return cls(**given)
 
@@ -363,6 +373,13 @@ def _check_stripe(given: Mapping[str, Any]) -> None:
             raise SettingsError(f"OXLO_STRIPE_PRICES: {pair!r} is not PLAN=PRICE_ID")
     if given.get("stripe_key") and not given.get("stripe_webhook_secret"):
         raise SettingsError("OXLO_STRIPE_KEY needs OXLO_STRIPE_WEBHOOK_SECRET: payments come by it")
+
+
+def _check_contact(text: str) -> None:
+    if not _CONTACT.fullmatch(text):
+        raise SettingsError(
+            f"OXLO_SECURITY_CONTACT: {text!r} is no e-mail address and does not begin with https://"
+        )
 
 
 def _check_network(text: str) -> None:

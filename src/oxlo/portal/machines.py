@@ -6,6 +6,8 @@ from xml.sax.saxutils import escape
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from oxlo.errors import NotFound
+from oxlo.ledger.windows import DAY, iso
 from oxlo.portal import listing, models, words
 from oxlo.portal.listing import Row
 from oxlo.portal.manual.library import RUNNING
@@ -15,6 +17,8 @@ from oxlo.portal.site import Site
 
 #: What is nobody's business to index.
 _PRIVATE = ("/dashboard", "/playground", "/login", "/signup", "/docs/search", "/static/")
+#: For how long a copy of the contacts may be believed.
+_CONTACT_DAYS = 90
 
 
 async def llms(request: Request) -> Response:
@@ -43,6 +47,22 @@ async def ai(request: Request) -> Response:
         f"- Models: {base}/models",
     ]
     return _text("\n".join([*_opening(site)[:-1], *onward]) + "\n")
+
+
+async def security(request: Request) -> Response:
+    """Whom to tell of a security problem, as RFC 9116 wants it. Raises NotFound."""
+    site = Site.of(request)
+    base, contacts = site.settings.base_url, site.settings.security_contact
+    if not contacts:
+        raise NotFound("This installation names no contact for security reports.")
+    expires = (int(site.clock()) // DAY + _CONTACT_DAYS) * DAY
+    lines = [
+        *(f"Contact: {one if ':' in one else f'mailto:{one}'}" for one in contacts),
+        f"Expires: {iso(expires)}",
+        f"Canonical: {base}/.well-known/security.txt",
+        f"Policy: {base}/docs/security",
+    ]
+    return _text("\n".join(lines) + "\n")
 
 
 async def robots(request: Request) -> Response:

@@ -75,6 +75,7 @@ def routes() -> list[BaseRoute]:
         Route("/llms.txt", machines.llms),
         Route("/llms-full.txt", machines.llms_full),
         Route("/.well-known/ai.txt", machines.ai),
+        Route("/.well-known/security.txt", machines.security),
         Route("/robots.txt", machines.robots),
         Route("/sitemap.xml", machines.sitemap),
         Route(f"{assets.PATH}{{name}}", _static),

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import httpx2
 import pytest
-from tests.unit.portal.conftest import BASE, replica, serve
+from tests.unit.portal.conftest import BASE, replica, serve, visiting
 
 from oxlo.fleet.registry import ReplicaState
 from oxlo.portal.status import percent, uptime
@@ -38,6 +39,23 @@ async def test_ai_txt_leads_on(browser: httpx2.AsyncClient) -> None:
     for link in re.findall(rf"{BASE}(\S+)", text):
         if link not in ("/v1", "/status.json"):  # these are not the portal's
             assert (await browser.get(link)).status_code == 200, link
+
+
+async def test_security_txt(settings: Settings) -> None:
+    """The operator's contacts, in order, with a date to come; without any there is no such file."""
+    contacts = ("security@example.org", "https://example.org/report")
+    async with visiting(replace(settings, security_contact=contacts)) as (client, _):
+        reply = await client.get("/.well-known/security.txt")
+    assert reply.headers["content-type"] == "text/plain; charset=utf-8"
+    assert reply.text.splitlines() == [
+        "Contact: mailto:security@example.org",
+        "Contact: https://example.org/report",
+        "Expires: 2027-04-15T00:00:00Z",
+        f"Canonical: {BASE}/.well-known/security.txt",
+        f"Policy: {BASE}/docs/security",
+    ]
+    async with visiting(settings) as (client, _):
+        assert (await client.get("/.well-known/security.txt")).status_code == 404
 
 
 async def test_site_map_names_public_pages(

@@ -115,6 +115,14 @@ def setup(settings: Settings, *, billing: str, codes: bool) -> list[Note]:
         Note("off", "No payments are taken: you approve plans.", "/docs/billing", "Take payments")
         if billing == "manual"
         else Note("ok", "Plans are paid through Stripe.", "/docs/billing", "How"),
+        Note("ok", "Security reports have an address.")
+        if settings.security_contact
+        else Note(
+            "off",
+            "No address for security reports is published.",
+            "/docs/portal#security-contact",
+            "Publish one",
+        ),
         Note("off", "Backups are up to you.", "/docs/operations#back-up", "What to back up"),
     ]
 
