@@ -121,6 +121,26 @@ def test_code_is_copied(visit: Open) -> None:
     assert "OpenAI(base_url=" in page.evaluate("navigator.clipboard.readText()")
 
 
+#: What a browser has on a page over plain http from another machine.
+CLOSED = """() => {
+  window.board = navigator.clipboard;
+  Object.defineProperty(navigator, "clipboard", { value: undefined });
+}"""
+
+
+def test_code_is_copied_without_the_clipboard(visit: Open) -> None:
+    """Over plain http browsers keep their clipboard closed: a selection is copied; twice is once."""
+    page = visit("/")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate(CLOSED)
+    button = page.locator("button.copy").first
+    button.dblclick()
+    page.wait_for_selector("text=Copied")
+    assert "OpenAI(base_url=" in page.evaluate("board.readText()")
+    page.wait_for_selector("text=Copied", state="detached")
+    assert button.inner_text() == "Copy"
+
+
 def test_sessions_are_copied_as_typed(visit: Open) -> None:
     """Of a session at a terminal, commands are copied: no prompt, and nothing that came back."""
     page = visit("/docs/quickstart")

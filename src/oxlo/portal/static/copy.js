@@ -13,19 +13,34 @@ function typed(text) {
   return text.split("\n").filter((line) => line.startsWith("$ ")).map((line) => line.slice(2)).join("\n");
 }
 
+// Browsers open their clipboard to pages over TLS and on this machine; elsewhere a selection can be copied.
+async function keep(text, button) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = document.createElement("textarea");
+  field.className = "visually-hidden";
+  field.value = text;
+  button.after(field); // within a dialog that is open, nothing beyond it can be selected
+  field.select();
+  const kept = document.execCommand("copy");
+  field.remove();
+  button.focus();
+  if (!kept) throw new Error("the browser copies nothing");
+}
+
+function say(button, words) {
+  button.dataset.label ??= button.textContent;
+  button.textContent = words;
+  clearTimeout(button.saying);
+  button.saying = setTimeout(() => { button.textContent = button.dataset.label; }, 2000);
+}
+
 async function copy(button) {
-  const before = button.textContent;
   try {
-    await navigator.clipboard.writeText(textOf(button));
-    button.textContent = "Copied";
+    await keep(textOf(button), button);
+    say(button, "Copied");
   } catch {
-    button.textContent = "Press Ctrl+C";
-    const range = document.createRange();
-    range.selectNodeContents(button.closest(".snippet, .code, .secret"));
-    getSelection().removeAllRanges();
-    getSelection().addRange(range);
+    say(button, "Not copied");
   }
-  setTimeout(() => { button.textContent = before; }, 2000);
 }
 
 export function showCopyButtons(root) {
