@@ -122,6 +122,19 @@ def test_codes_and_recovery(page: Page) -> None:
     page.wait_for_url("**/dashboard*")
 
 
+def test_moments_are_told_in_the_readers_zone(chromium: Browser, platform: Platform) -> None:
+    """Beside UTC, in which pages are written."""
+    there = {"base_url": f"http://127.0.0.1:{platform.port}", "timezone_id": "Asia/Tokyo"}
+    with chromium.new_context(**there) as context:
+        page = context.new_page()
+        sign_up(page, "kei@example.com")
+        page.goto("/dashboard/settings")
+        title = page.locator("time").first.get_attribute("title") or ""
+    utc, here = title.split("\n")
+    assert utc.endswith("UTC")
+    assert here.endswith("GMT+9")
+
+
 def test_leaving_says_nothing(page: Page) -> None:
     """A page that asks for its figures all the time is left in the midst of it, without a word."""
     sign_up(page, "dot@example.com")

@@ -129,7 +129,7 @@ CLOSED = """() => {
 
 
 def test_code_is_copied_without_the_clipboard(visit: Open) -> None:
-    """Over plain http browsers keep their clipboard closed: a selection is copied; twice is once."""
+    """Over plain http the clipboard is closed: a selection is copied; pressed twice is once."""
     page = visit("/")
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.evaluate(CLOSED)

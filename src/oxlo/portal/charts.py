@@ -134,14 +134,14 @@ def _polyline(line: Line, number: int, top: float) -> str:
             runs.append([])
         else:
             runs[-1].append(f"{place / last * 1000:.1f},{1000 - value / top * 1000:.1f}")
-    return "".join(
-        f'<polyline class="line line-{number}" points="{_points(run)}"/>' for run in runs if run
-    )
+    return "".join(_run(run, number) for run in runs if run)
 
 
-def _points(run: Sequence[str]) -> str:
-    # A single point is a line of no length, which round ends make visible.
-    return " ".join([*run, *run] if len(run) == 1 else run)
+def _run(points: Sequence[str], number: int) -> str:
+    # A single point is a line of no length, which round ends make a dot.
+    alone = len(points) == 1
+    drawn = " ".join([*points, *points] if alone else points)
+    return f'<polyline class="line line-{number}{" dot" * alone}" points="{drawn}"/>'
 
 
 def _ends(drawn: Sequence[Line], top: float, width: float) -> list[str]:

@@ -22,6 +22,8 @@ async def test_sign_up_begins_a_session_and_a_trial(portal: Portal) -> None:
     assert (reply.status_code, reply.headers["location"]) == (303, "/pricing?plan=pro")
     page = await somebody.get("/dashboard")
     assert "60 of 60 requests left today" in page.text
+    assert ", with every model until <time" in page.text
+    assert ", with every model until <time" in (await somebody.get("/dashboard/billing")).text
     async with portal.database.read() as db:
         account = await identity.by_email(db, EMAIL)
         assert account is not None

@@ -48,7 +48,7 @@ async def page(request: Request) -> Response:
     context = {
         "account": account,
         "plan": plan,
-        "trial": _trial(desk, account, plan),
+        "trial": trial(desk, account, plan),
         "facts": facts,
         "chart": _chart(facts.days, desk.now),
         "rows": [[label, charts.whole(value)] for label, value, _ in _bars(facts.days, desk.now)],
@@ -79,7 +79,7 @@ def plan_of(desk: Desk, account: Account) -> Plan:
         return next(iter(desk.site.plans))
 
 
-def _trial(desk: Desk, account: Account, plan: Plan) -> float | None:
+def trial(desk: Desk, account: Account, plan: Plan) -> float | None:
     """When the account's trial ends, where it opens more than the plan does."""
     until = account.trial_until or 0.0
     if until <= desk.now or all(plan.opens(model.tier) for model in desk.site.catalogue):

@@ -135,6 +135,7 @@ async def _page(request: Request, problem: str = "") -> Response:
     context: dict[str, Any] = {
         "account": account,
         "plan": plan,
+        "trial": overview.trial(desk, account, plan),
         "standing": standing,
         "offers": [_offer(desk, other, plan, standing) for other in desk.site.plans],
         "chosen_plan": request.query_params.get("plan", ""),

@@ -8,6 +8,7 @@ import { watchKeys } from "./keys.js";
 import { watchMenus } from "./menus.js";
 import { applyLanguage, watchLanguages } from "./snippets.js";
 import { watchTheme } from "./theme.js";
+import { tellTimes } from "./times.js";
 
 watchConnection();
 watchContents();
@@ -17,9 +18,11 @@ watchKeys();
 watchLanguages();
 watchMenus();
 watchTheme();
+tellTimes(document);
 
 // What htmx brings later has the same.
 document.addEventListener("htmx:load", (event) => {
   showCopyButtons(event.target);
   applyLanguage(event.target);
+  tellTimes(event.target);
 });
