@@ -31,6 +31,9 @@ _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 _SPIN = "50"
 #: The first onnxruntime that is known to let us say so.
 _SPINS_BRIEFLY = (1, 27)
+#: An operation is cut into more pieces than threads, the later the smaller: one that is held up by
+#: a neighbour, or by the memory, leaves more of them to the others.
+_SHARING = {"dynamic_block_base": "4"}
 _BROKEN = (Fail, InvalidGraph, InvalidProtobuf, NoKernel, NoSuchFile, RuntimeException)
 
 
@@ -61,7 +64,7 @@ def _options(threads: int) -> SessionOptions:
     options = SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    for name, value in waiting(__version__).items():
+    for name, value in {**_SHARING, **waiting(__version__)}.items():
         options.add_session_config_entry(f"session.{name}", value)
     options.log_severity_level = 3
     return options

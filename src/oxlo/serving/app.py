@@ -11,6 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from oxlo.errors import ApiError, InternalError, InvalidApiKey
+from oxlo.serving.brief import Brief
 from oxlo.serving.work import Cancelled, Workers
 
 
@@ -25,6 +26,8 @@ class Engine:
     port: int = 0
     #: What it may take when it has nothing to do, in MB; 0: whatever it takes.
     memory_mb: int = 0
+    #: What of it is so short that a lone call need not take the way through the application.
+    brief: Brief | None = None
 
 
 def application(engine: Engine) -> ASGIApp:

@@ -30,18 +30,19 @@ class Gathering:
         if not data:
             return
         if not self._pieces:
-            self._loop.call_soon(self._flush)
+            self._loop.call_soon(self.flush)
         self._pieces.append(data)
         self._size += len(data)
         if self._size >= _MOST:
-            self._flush()
+            self.flush()
 
     def close(self) -> None:
         """Close when all is written."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Write what there is, now."""
         pieces, self._pieces, self._size = self._pieces, [], 0
         if pieces:
             self._transport.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
@@ -52,4 +53,5 @@ class GatheringProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Connected."""
-        super().connection_made(cast(asyncio.Transport, Gathering(transport, self.loop)))
+        self.gathering = Gathering(transport, self.loop)
+        super().connection_made(cast(asyncio.Transport, self.gathering))

@@ -12,11 +12,14 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
+from typing import cast
 
 import uvicorn
 import uvloop
 
 from oxlo.serving.app import Engine, application
+from oxlo.serving.brief import BriefProtocol, Desk
 from oxlo.serving.channel import fail, say
 from oxlo.serving.confine import no_connections
 from oxlo.serving.gathering import GatheringProtocol
@@ -53,7 +56,7 @@ async def _serve(engine: Engine) -> None:
     port = listener.getsockname()[1]
     config = uvicorn.Config(
         application(engine),
-        http=GatheringProtocol,
+        http=_protocol(engine),
         ws="none",
         proxy_headers=False,
         server_header=False,
@@ -69,6 +72,13 @@ async def _serve(engine: Engine) -> None:
     watch = asyncio.create_task(_end_when_outgrown(engine, server))
     await server.serve([listener])
     watch.cancel()
+
+
+def _protocol(engine: Engine) -> type[asyncio.Protocol]:
+    if engine.brief is None:
+        return GatheringProtocol
+    desk = Desk(engine.brief, engine.workers, engine.api_key)
+    return cast(type[asyncio.Protocol], partial(BriefProtocol, desk))
 
 
 async def _end_when_outgrown(engine: Engine, server: uvicorn.Server) -> None:

@@ -48,32 +48,24 @@ class Workers:
         """A step of somebody's work is done."""
         self.steps += 1
 
-    async def run(self, request: Request, work: Callable[[Job], T], *, brief: bool = False) -> T:
-        """Do `work` in a thread; the request's body has to be read before. Raises Cancelled.
-
-        `brief`: it takes some milliseconds, and is done right here when there is no other: a thread
-        would have to be woken, and the loop by it, while nobody wants anything of the loop.
-        """
+    async def run(self, request: Request, work: Callable[[Job], T]) -> T:
+        """Do `work` in a thread; the request's body has to be read before. Raises Cancelled."""
         job = Job(self)
         self.busy += 1
-        try:
-            if brief and await self._alone():
-                return _begin(job, work)
-            return await self._watched(request, job, work)
-        finally:
-            self.busy -= 1
-
-    async def _alone(self) -> bool:
-        """Whether no other call is under way, those included that came in the same moment."""
-        await asyncio.sleep(0)
-        return self.busy == 1
-
-    async def _watched(self, request: Request, job: Job, work: Callable[[Job], T]) -> T:
         leaving = asyncio.create_task(_cancel_when_gone(request, job))
         try:
             return await self._in_thread(lambda: _begin(job, work))
         finally:
             leaving.cancel()
+            self.busy -= 1
+
+    def at_once(self, work: Callable[[Job], T]) -> T:
+        """Do `work` right here, in the loop's own thread, which does nothing else meanwhile."""
+        self.busy += 1
+        try:
+            return _begin(Job(self), work)
+        finally:
+            self.busy -= 1
 
     async def stream(self, work: Callable[[Job], Iterator[bytes]]) -> AsyncIterator[bytes]:
         """The pieces of `work`, each made in a thread; closing the iterator cancels it."""

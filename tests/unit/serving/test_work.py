@@ -16,36 +16,13 @@ async def _silent() -> dict[str, object]:
     return {}
 
 
-async def where(workers: Workers, *, brief: bool) -> int:
-    """The thread that a call's work was done in."""
-    request = Request({"type": "http"}, _silent)
-    return await workers.run(request, lambda _: threading.get_ident(), brief=brief)
-
-
-async def test_a_brief_call_alone_is_done_at_once() -> None:
-    """No thread is woken for it; others' calls are done in one."""
+async def test_work_in_a_thread_and_at_once() -> None:
+    """Both are counted as progress, and neither is under way afterwards."""
     workers, here = Workers(2), threading.get_ident()
-    assert await where(workers, brief=True) == here
-    assert await where(workers, brief=False) != here
-    assert (workers.busy, workers.steps) == (0, 4)
-
-
-async def test_brief_calls_that_come_together_share_a_run() -> None:
-    """In threads, where one leads: the loop would do one after the other."""
-    workers, here = Workers(3), threading.get_ident()
-    seen = await asyncio.gather(*(where(workers, brief=True) for _ in range(3)))
-    assert here not in seen
-
-
-async def test_brief_work_beside_other_work() -> None:
-    """The loop stays free for the caller who is there already."""
-    workers, gate = Workers(2), threading.Event()
     request = Request({"type": "http"}, _silent)
-    long = asyncio.create_task(workers.run(request, lambda _: gate.wait(10)))
-    await asyncio.sleep(0)
-    assert await where(workers, brief=True) != threading.get_ident()
-    gate.set()
-    assert await long
+    assert await workers.run(request, lambda _: threading.get_ident()) != here
+    assert workers.at_once(lambda _: threading.get_ident()) == here
+    assert (workers.busy, workers.steps) == (0, 4)
 
 
 async def test_what_is_told_comes_before_the_work_is_done() -> None:

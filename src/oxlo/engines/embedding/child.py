@@ -18,9 +18,11 @@ from oxlo.engines.embedding.service import Embedding
 from oxlo.engines.embedding.texts import Texts
 from oxlo.engines.sessions import session
 from oxlo.serving.app import Engine
+from oxlo.serving.brief import Brief
 from oxlo.serving.process import main
 from oxlo.serving.work import Workers
 
+_PATH = "/v1/embeddings"
 #: Bytes of a request up to which its texts are short, and their run takes some milliseconds.
 _BRIEF = 512
 
@@ -33,12 +35,12 @@ def load(line: bytes) -> Engine:
 
     async def embed(request: Request) -> Response:
         body = await request.body()
-        brief = len(body) <= _BRIEF
-        reply = await workers.run(request, lambda job: made.answer(job, body), brief=brief)
+        reply = await workers.run(request, lambda job: made.answer(job, body))
         return Response(reply, media_type="application/json")
 
-    routes = [Route("/v1/embeddings", embed, methods=["POST"])]
-    return Engine(routes, workers, config.api_key, config.port)
+    routes = [Route(_PATH, embed, methods=["POST"])]
+    brief = Brief(_PATH, _BRIEF, made.answer)
+    return Engine(routes, workers, config.api_key, config.port, brief=brief)
 
 
 def embedding(config: Config, workers: Workers) -> Embedding:
