@@ -1,13 +1,17 @@
 """Keys: as pasted, as scoped, as revoked, and in floods."""
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 import pytest
 from tests.gateway.conftest import Start
 from tests.waiting import until
 
-from oxlo.plans import apikey
+from oxlo import plans
+from oxlo.gateway.terms import Terms
+from oxlo.plans import Plan, apikey
+from oxlo.plans.caller import Caller
 
 
 @pytest.mark.parametrize(
@@ -194,16 +198,25 @@ async def test_preflight(start: Start) -> None:
     assert answer.headers["access-control-allow-headers"] == "authorization,x-y"
 
 
+class BrokenTerms(Terms):
+    """Plans with a defect."""
+
+    def of(self, caller: Caller, wall: Callable[[], float]) -> Plan:
+        raise LookupError(caller.plan)
+
+
 async def test_error_after_a_look_up(start: Start) -> None:
     """What nobody foresaw when a key was looked up is a 500 to all who waited for it."""
     platform = await start()
-    key = platform.control.mint("a plan that this gateway has not heard of")
+    sound, platform.gateway.terms = platform.gateway.terms, BrokenTerms(plans.load(), None)
+    key = platform.control.mint()
     platform.control.open.clear()
     calls = [asyncio.create_task(platform.chat(key=key)) for _ in range(2)]
     await until(lambda: platform.control.lookups)
     platform.control.open.set()
     answers = await asyncio.gather(*calls)
     assert [(one.status, one.code) for one in answers] == [(500, "internal_error")] * 2
+    platform.gateway.terms = sound
     assert (await platform.chat()).status == 200
 
 

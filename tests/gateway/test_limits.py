@@ -158,6 +158,15 @@ async def test_engine_that_counts_without_end(start: Start) -> None:
     await platform.engine.until(lambda engine: engine.outstanding == 0)
 
 
+async def test_a_plan_that_was_removed(start: Start) -> None:
+    """Whoever is on a plan that does not exist has the cheapest one, and is answered."""
+    platform = await start()
+    key = platform.control.mint("gone", "acct_f")
+    assert (await platform.chat(key=key)).status == 200
+    limits = (await platform.call("GET", "/v1/limits", key=key)).json()
+    assert (limits["plan_name"], limits["day"]["limit"]) == ("Free", 60)
+
+
 async def test_grants_raise_the_day(start: Start) -> None:
     """What an operator granted for today is there beyond the plan, and is told."""
     platform = await start()
