@@ -56,6 +56,7 @@ HOT = (
     "gateway/collect.py",
     "gateway/comments.py",
     "gateway/content.py",
+    "gateway/ending.py",
     "gateway/endpoints.py",
     "gateway/exchange.py",
     "gateway/gateway.py",

@@ -12,11 +12,10 @@
 Nothing here awaits: each step is a callback, so a call that waits for nobody costs no task.
 """
 
-from collections.abc import Callable
 from typing import Final
 
 from oxlo.engines.dialect import Answer
-from oxlo.errors import ApiError, QueueFull, QueueTimedOut, ShuttingDown
+from oxlo.errors import ApiError, QueueFull, QueueTimedOut
 from oxlo.gateway import comments, headers, keeping, prediction, receipts
 from oxlo.gateway.active import ActiveCall, Stage
 from oxlo.gateway.attempt import Attempt
@@ -27,28 +26,18 @@ from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.intake import Intake
 from oxlo.gateway.media import Asking
-from oxlo.gateway.metrics import CallMetrics
-from oxlo.gateway.receipts import ANSWERED, Outcome
-from oxlo.ledger.base import Reservation
 from oxlo.ledger.slots import Asked
-from oxlo.ledger.windows import Window
 from oxlo.queue import Waiting
 
 #: Comments keep a quiet stream's connection alive (proxies cut silent ones).
 COMMENT_EVERY: Final = 10.0
-NO_LIMITS: Final = Window(None, 0, 0), Window(None, 0, 0)
-
-
-def _nothing() -> None:
-    """Nobody waits for this record."""
 
 
 class Call(Intake):
     """One call to an inference endpoint."""
 
     __slots__ = (
-        "_answer", "_commented_at", "_ended_at", "_failure", "_keeping", "_last", "_queued_as",
-        "_slot", "_unheeded", "_windows",
+        "_answer", "_commented_at", "_failure", "_keeping", "_last", "_queued_as", "_slot",
     )  # fmt: skip
 
     def __init__(self, gateway: Core, exchange: Exchange, endpoint: Endpoint) -> None:
@@ -57,21 +46,12 @@ class Call(Intake):
         #: Why it failed, where another replica is tried at once or not at all.
         self._failure: ApiError | None = None
         self._slot: Slot | None = None
-        #: Samplers that the engine has not.
-        self._unheeded: tuple[str, ...] = ()
         self._keeping: Asking | None = None
         self._answer: Answer
         self._last = b""
-        self._windows: tuple[Window, Window] | None = None
-        self._commented_at = self._ended_at = 0.0
+        self._commented_at = 0.0
 
-    def _enlist(self) -> None:
-        self._gateway.calls.add(self)
-
-    def _strike(self) -> None:
-        self._gateway.calls.discard(self)
-
-    # The client's side: `Handler` of `gateway/http.py`.
+    # The client: `Handler` of `gateway/http.py`.
 
     def gone(self) -> None:
         """The client left: whatever it waited for is given up."""
@@ -79,11 +59,7 @@ class Call(Intake):
             return
         if self._line is not None:
             self._line.cancel()
-        if self.reservation is None:
-            self.stage = Stage.DONE
-            self._record_refusal(499, "client_closed", _nothing)
-        else:
-            self._abandon(self.reservation)
+        self._forsake()
 
     def paused(self) -> None:
         """The client reads slowly: so do we from the engine."""
@@ -121,18 +97,22 @@ class Call(Intake):
         """Every slot is taken: stand in the line, unless its turn cannot come in time."""
         if self._queued_as is not None:
             return
-        group = self._decision.group
+        if self._failure is not None:
+            self._pass_on(self._failure)
+            return
+        if self._chain and self._waits_too_long() and self._move_on(QueueTimedOut()):
+            return
         try:
-            if self._failure is not None:
-                raise self._failure
-            if self._chain and self._waits_too_long() and self._move_on(QueueTimedOut()):
-                return
-            group.check_quota(self._gateway.clock(), self.plan.queue_wait)
-            waiting = prediction.waiting(self)
-            group.queue.push(waiting)
-            self._queued_as = waiting
+            self._line_up()
         except ApiError as error:
             self._pass_on(error)
+
+    def _line_up(self) -> None:
+        """Raises QueueFull, or what says that the model's quota is used up for too long."""
+        group, waiting = self._decision.group, prediction.waiting(self)
+        group.check_quota(self._gateway.clock(), self.plan.queue_wait)
+        group.queue.push(waiting)
+        self._queued_as = waiting
 
     @property
     def priority(self) -> int:
@@ -150,7 +130,7 @@ class Call(Intake):
         self._pass_on(self._failure or QueueFull(retry_after=retry_after))
 
     def take(self, slot: Slot) -> None:
-        """A slot is ours: write the admission down, then send."""
+        """A slot is ours: have the engine answer."""
         self._queued_as, self._slot = None, slot
         wall, clock = self._gateway.wall(), self._gateway.clock()
         self.stage = Stage.SENT
@@ -163,9 +143,13 @@ class Call(Intake):
             attempt.build()
         except ApiError as error:
             self.fail(error)
-            return
-        self._unheeded = attempt.decided.unheeded
-        if self.admitted is not None:  # another try
+        else:
+            self._unheeded = attempt.decided.unheeded
+            self._send(attempt, wall)
+
+    def _send(self, attempt: Attempt, wall: float) -> None:
+        """The admission is written down before the engine is asked, whichever try this is."""
+        if self.admitted is not None:
             attempt.send()
             return
         assert self.reservation is not None
@@ -200,18 +184,17 @@ class Call(Intake):
         self._measure(wall)
         return True
 
-    # The engine's side: `Owner` of `gateway/attempt.py`.
+    # The engine: `Owner` of `gateway/attempt.py`.
 
     def events(self, data: bytes) -> None:
         """Events for the client."""
-        if self.exchange.streaming:
-            self.exchange.send(data)
+        exchange, attempt = self.exchange, self.attempt
+        if exchange.streaming:
+            exchange.send(data)
+        elif attempt is None:  # a comment: nobody answers yet
+            exchange.begin(200, headers.SSE + self._common_head(), data)
         else:
-            attempt = self.attempt
-            if attempt is None:
-                self.exchange.begin(200, headers.SSE + self._common_head(), data)
-            else:
-                self.exchange.begin(200, attempt.head + self._common_head(self.model_id), data)
+            exchange.begin(200, attempt.head + self._common_head(self.model_id), data)
 
     def stream_done(self, tail: bytes) -> None:
         """The stream is complete: the receipt first, then its end."""
@@ -249,20 +232,20 @@ class Call(Intake):
         """Try another replica while nothing with content was seen; else say so."""
         attempt = self.attempt
         assert attempt is not None
-        if error.status < 500:
+        if error.status >= 500:
+            attempt.backend.failed(self._gateway.clock(), attempt.left_alone)
+        if error.status < 500 or attempt.started:
             self.fail(error)
-            return
-        backend, left_alone = attempt.backend, attempt.left_alone
-        backend.failed(self._gateway.clock(), left_alone)
-        if attempt.started:
-            self.fail(error)
-            return
-        again = self.avoid is None
-        self._give_up(backend)
-        if not again:
+        elif self.avoid is None:
+            self._try_another(attempt, error)
+        else:
+            self._give_up(attempt.backend)
             self._pass_on(error)
-            return
-        self._failure = None if left_alone else error  # when others are full, a turn is waited for
+
+    def _try_another(self, failed: Attempt, error: ApiError) -> None:
+        """Another replica at once; one that is only left alone for a while may be waited for."""
+        self._give_up(failed.backend)
+        self._failure = None if failed.left_alone else error
         self.stage = Stage.QUEUED
         self._gateway.placing.place(self, self._decision.group)
 
@@ -274,39 +257,6 @@ class Call(Intake):
         if slot is not None:
             self._gateway.placing.release(slot, self._decision.group)
 
-    # Replies.
-
-    def windows(self) -> tuple[Window, Window]:
-        """The account's day and minute: as they stand, and from the end on as they stood then."""
-        if self._windows is None:
-            plan, gateway, found = self.plan, self._gateway, NO_LIMITS
-            if plan.requests_per_day is not None or plan.requests_per_minute is not None:
-                day, minute, _ = gateway.ledger.limits(self.caller.account, plan, gateway.wall())
-                found = day, minute
-            if self.stage is not Stage.DONE:
-                return found
-            self._windows = found
-        return self._windows
-
-    def _common_head(self, model: str = "") -> bytes:
-        """Header lines of every reply; `model` is who answers, where somebody does."""
-        day, minute = self.windows()
-        clock, queued = self._ended_at or self._gateway.clock(), b""
-        if self.queued_at:
-            waited = (self.sent_at or clock) - self.queued_at
-            queued = b"x-oxlo-queue-ms: %b\r\n" % headers.number(int(waited * 1000))
-        if self._chain is not None:
-            queued += self._chain.lines(model)
-        if self._unheeded:
-            queued += headers.ignored(self._unheeded)
-        return b"%bopenai-processing-ms: %b\r\n%b%b%b" % (
-            headers.OPENAI_VERSION,
-            headers.number(int((clock - self.exchange.arrived) * 1000)),
-            headers.rate_limit_head(day, minute),
-            queued,
-            self._reply_head,
-        )
-
     def _reply(self) -> None:
         if self.exchange.state is not ExchangeState.DONE:
             head = self._answer.head + self._common_head(self.model_id)
@@ -315,84 +265,6 @@ class Call(Intake):
     def _end(self) -> None:
         if self.exchange.state is not ExchangeState.DONE:
             self.exchange.end(self._last)
-
-    def _say(self, error: ApiError) -> None:
-        """Send an error: with its status while that is possible, else as a stream's event."""
-        exchange = self.exchange
-        if exchange.state is ExchangeState.DONE:
-            return
-        if exchange.streaming and self.sse:
-            exchange.cut(b"data: " + error.body() + b"\n\n")
-            return
-        exchange.head += self._common_head()
-        exchange.fail(error)
-
-    # Ends.
-
-    def refuse(self, error: ApiError) -> None:
-        """Refuse before anything was reserved."""
-        if self.stage is Stage.DONE:
-            return
-        self.stage = Stage.DONE
-        self._metrics.refused(error)
-        self._record_refusal(error.status, error.error_code, lambda: self._say(error))
-
-    def _record_refusal(self, status: int, code: str, then: Callable[[], None]) -> None:
-        gateway = self._gateway
-        self._strike()
-        self._drop_files()
-        gateway.journal.append(receipts.refusal(self, status, code, gateway.wall()), then)
-
-    def fail(self, error: ApiError) -> None:
-        """End an admitted call that was not answered: it does not count."""
-        if self.stage is not Stage.DONE:
-            if self.attempt is not None:
-                self.usage = self.attempt.usage_so_far(self._decision.counted)
-            self._settle(receipts.failure(error), lambda: self._say(error))
-
-    def _abandon(self, reservation: Reservation) -> None:
-        """The client left. Once an engine works, the minute is spent, and at times the day."""
-        attempt, outcome = self.attempt, receipts.CANCELLED
-        if attempt is not None:
-            self.usage = attempt.usage_so_far(self._decision.counted)
-            if attempt.started or not self.stream:
-                outcome = self._abandoned_at_work(reservation)
-        self._settle(outcome, _nothing)
-
-    def _abandoned_at_work(self, reservation: Reservation) -> Outcome:
-        gateway = self._gateway
-        if gateway.ledger.may_refund_abandoned(reservation, gateway.wall()):
-            return receipts.ABANDONED_REFUNDED
-        return receipts.ABANDONED
-
-    def shut(self) -> None:
-        """The server stops and this call has not ended in time."""
-        error = ShuttingDown(retry_after=5)
-        if self.reservation is None:
-            self.refuse(error)
-        else:
-            self.fail(error)
-
-    def _settle(self, outcome: Outcome, then: Callable[[], None]) -> None:
-        """Free what is held, count or give back, and write the outcome down before `then`."""
-        gateway, reservation = self._gateway, self.reservation
-        assert reservation is not None
-        self.stage = Stage.DONE
-        wall = gateway.wall()
-        gateway.calls.discard(self)
-        gateway.ledger.settle(
-            reservation,
-            counted=outcome.counted,
-            minute_counted=outcome.minute_counted,
-            now=wall,
-        )
-        self._ended_at = gateway.clock()
-        spans = receipts.spans(self, self._ended_at)
-        gateway.journal.append(receipts.settlement(self, reservation, outcome, wall, spans), then)
-        self._metrics.settled(outcome, self.usage, spans, stream=self.stream)
-        if outcome.name is ANSWERED:
-            prediction.learn(self, self._decision)
-        self._let_go(answered=outcome.name is ANSWERED)
 
     def _let_go(self, *, answered: bool) -> None:
         """Give back the place in the queue, the slot and the engine's connection."""
@@ -423,21 +295,13 @@ class Call(Intake):
         if attachments is not None:
             attachments.close()
 
-    @property
-    def _metrics(self) -> CallMetrics:
-        return self._gateway.call_metrics(self.model_id, self.caller.plan, self.endpoint.name)
-
     # Time.
 
     def tick(self, clock: float) -> None:
         """Called twice a second: heads held long enough, comments, stalled engines."""
         self._check_counting(clock)
-        attempt = self.attempt
-        if (
-            attempt is not None
-            and self.stage is Stage.SENT
-            and attempt.is_stalled(clock, self._gateway.settings.engine_timeout)
-        ):
+        attempt, limit = self.attempt, self._gateway.settings.engine_timeout
+        if attempt is not None and self.stage is Stage.SENT and attempt.is_stalled(clock, limit):
             attempt.time_out()
         elif self.sse and self.stage is not Stage.DONE:
             self._keep_alive(clock)

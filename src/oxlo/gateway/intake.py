@@ -6,7 +6,7 @@ from typing import Any, Final
 from oxlo.engines.dialect import Decided
 from oxlo.errors import ApiError, EngineFailed, EngineTimedOut, Overloaded
 from oxlo.gateway import headers
-from oxlo.gateway.active import ActiveCall, Stage
+from oxlo.gateway.active import Stage
 from oxlo.gateway.admission import Decision, fit
 from oxlo.gateway.attachments import Attachments
 from oxlo.gateway.backends import Backend
@@ -14,6 +14,7 @@ from oxlo.gateway.body import Body
 from oxlo.gateway.chain import Chain
 from oxlo.gateway.collect import Collect
 from oxlo.gateway.core import Core
+from oxlo.gateway.ending import Ending
 from oxlo.gateway.endpoints import Decode, Endpoint, is_form
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.sending import Sending
@@ -26,51 +27,21 @@ from oxlo.wire.media import File, Medium
 COUNT_LIMIT: Final = 32 << 20
 
 
-class Intake(ActiveCall):
+class Intake(Ending):
     """One call to an inference endpoint, as far as the queue. `Call` is what follows."""
 
-    __slots__ = (
-        "_attachments", "_chain", "_counting", "_counting_since", "_decision", "_files",
-        "_gateway", "_line", "_reply_head", "_request",
-    )  # fmt: skip
+    __slots__ = ("_attachments", "_counting", "_counting_since", "_files", "_line", "_request")
 
     def __init__(self, gateway: Core, exchange: Exchange, endpoint: Endpoint) -> None:
-        super().__init__(exchange, endpoint)
-        self._gateway = gateway
+        super().__init__(gateway, exchange, endpoint)
         self._request: Any = None
         self._attachments: Attachments | None = None
         self._files: tuple[File, ...] = ()
-        self._decision: Decision
-        #: The models that the caller lets answer when this one cannot; None: no other may.
-        self._chain: Chain | None = None
         self._line: Waiter | None = None
         self._counting: Sending | None = None
         self._counting_since = 0.0
-        #: Header lines of the reply, as they become known.
-        self._reply_head = b""
-
-    @property
-    def tried(self) -> str:
-        """Models that did not answer, and why; "" where none was passed over."""
-        return "" if self._chain is None else self._chain.tried
 
     # What follows.
-
-    def _enlist(self) -> None:
-        """Something is under way for it: it is one of the gateway's calls."""
-        raise NotImplementedError
-
-    def _strike(self) -> None:
-        """It is not, for now or for good."""
-        raise NotImplementedError
-
-    def refuse(self, error: ApiError) -> None:
-        """Refuse before anything was reserved."""
-        raise NotImplementedError
-
-    def fail(self, error: ApiError) -> None:
-        """End a call that has a reservation."""
-        raise NotImplementedError
 
     def _pass_on(self, error: ApiError) -> None:
         """The model cannot answer: have the next one do it, if the caller allows one."""
@@ -116,7 +87,7 @@ class Intake(ActiveCall):
 
         def unpacked(result: bytes | ApiError) -> None:
             self.stage = Stage.ADMITTING
-            self._strike()
+            gateway.calls.discard(self)
             try:
                 if isinstance(result, ApiError):
                     raise result
@@ -126,7 +97,7 @@ class Intake(ActiveCall):
 
         self._attachments = Attachments(gateway.media, self.id)
         self.stage = Stage.UNPACKING
-        self._enlist()
+        gateway.calls.add(self)
         fields = ",".join(self.endpoint.media)
         self._attachments.unpack(body, self._content_type, fields, unpacked)
 
@@ -212,7 +183,7 @@ class Intake(ActiveCall):
 
     def _reserved(self, reservation: Reservation, wall: float) -> None:
         self.reservation = reservation
-        self._enlist()
+        self._gateway.calls.add(self)
         self._measure(wall)
 
     def _measure(self, wall: float) -> None:

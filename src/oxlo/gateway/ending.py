@@ -1,0 +1,178 @@
+"""How a call ends: what its client is told, what is counted, what is written down."""
+
+from collections.abc import Callable
+from typing import Final
+
+from oxlo.errors import ApiError, ShuttingDown
+from oxlo.gateway import headers, prediction, receipts
+from oxlo.gateway.active import ActiveCall, Stage
+from oxlo.gateway.admission import Decision
+from oxlo.gateway.chain import Chain
+from oxlo.gateway.core import Core
+from oxlo.gateway.endpoints import Endpoint
+from oxlo.gateway.exchange import Exchange
+from oxlo.gateway.exchange import State as ExchangeState
+from oxlo.gateway.metrics import CallMetrics
+from oxlo.gateway.receipts import ANSWERED, Outcome
+from oxlo.ledger.base import Reservation
+from oxlo.ledger.windows import Window
+
+NO_LIMITS: Final = Window(None, 0, 0), Window(None, 0, 0)
+
+
+def _nothing() -> None:
+    """Nobody waits for this record."""
+
+
+class Ending(ActiveCall):
+    """A call as it ends, wherever in its life. `Intake`, then `Call`, are what goes before."""
+
+    __slots__ = (
+        "_chain", "_decision", "_ended_at", "_gateway", "_reply_head", "_unheeded", "_windows",
+    )  # fmt: skip
+
+    def __init__(self, gateway: Core, exchange: Exchange, endpoint: Endpoint) -> None:
+        super().__init__(exchange, endpoint)
+        self._gateway = gateway
+        self._decision: Decision
+        #: The models that the caller lets answer when this one cannot; None: no other may.
+        self._chain: Chain | None = None
+        #: Header lines of the reply, as they become known.
+        self._reply_head = b""
+        #: Samplers that the engine has not.
+        self._unheeded: tuple[str, ...] = ()
+        self._windows: tuple[Window, Window] | None = None
+        self._ended_at = 0.0
+
+    def _let_go(self, *, answered: bool) -> None:
+        """Give back whatever it holds or waits for."""
+        raise NotImplementedError
+
+    @property
+    def tried(self) -> str:
+        """Models that did not answer, and why; "" where none was passed over."""
+        return "" if self._chain is None else self._chain.tried
+
+    # Before anything was reserved.
+
+    def refuse(self, error: ApiError) -> None:
+        """Refuse it."""
+        if self.stage is Stage.DONE:
+            return
+        self._metrics.refused(error)
+        self._record_refusal(error.status, error.error_code, lambda: self._say(error))
+
+    def _record_refusal(self, status: int, code: str, then: Callable[[], None]) -> None:
+        gateway = self._gateway
+        self.stage = Stage.DONE
+        gateway.calls.discard(self)
+        self._let_go(answered=False)
+        gateway.journal.append(receipts.refusal(self, status, code, gateway.wall()), then)
+
+    # After that.
+
+    def fail(self, error: ApiError) -> None:
+        """End an admitted call that was not answered: it does not count."""
+        if self.stage is not Stage.DONE:
+            if self.attempt is not None:
+                self.usage = self.attempt.usage_so_far(self._decision.counted)
+            self._settle(receipts.failure(error), lambda: self._say(error))
+
+    def _settle(self, outcome: Outcome, then: Callable[[], None]) -> None:
+        """Free what is held, count or give back, and write the outcome down before `then`."""
+        gateway, reservation = self._gateway, self.reservation
+        assert reservation is not None
+        self.stage = Stage.DONE
+        wall = gateway.wall()
+        gateway.calls.discard(self)
+        gateway.ledger.settle(
+            reservation,
+            counted=outcome.counted,
+            minute_counted=outcome.minute_counted,
+            now=wall,
+        )
+        self._ended_at = gateway.clock()
+        spans = receipts.spans(self, self._ended_at)
+        gateway.journal.append(receipts.settlement(self, reservation, outcome, wall, spans), then)
+        self._metrics.settled(outcome, self.usage, spans, stream=self.stream)
+        answered = outcome.name is ANSWERED
+        if answered:
+            prediction.learn(self, self._decision)
+        self._let_go(answered=answered)
+
+    # Whenever.
+
+    def shut(self) -> None:
+        """The server stops and this call has not ended in time."""
+        error = ShuttingDown(retry_after=5)
+        if self.reservation is None:
+            self.refuse(error)
+        else:
+            self.fail(error)
+
+    def _forsake(self) -> None:
+        """The client left: nobody is told."""
+        if self.reservation is None:
+            self._record_refusal(499, "client_closed", _nothing)
+            return
+        attempt, outcome = self.attempt, receipts.CANCELLED
+        if attempt is not None:
+            self.usage = attempt.usage_so_far(self._decision.counted)
+            if attempt.started or not self.stream:
+                outcome = self._abandoned_at_work(self.reservation)
+        self._settle(outcome, _nothing)
+
+    def _abandoned_at_work(self, reservation: Reservation) -> Outcome:
+        """Once an engine works, the minute is spent, and at times the day."""
+        gateway = self._gateway
+        if gateway.ledger.may_refund_abandoned(reservation, gateway.wall()):
+            return receipts.ABANDONED_REFUNDED
+        return receipts.ABANDONED
+
+    @property
+    def _metrics(self) -> CallMetrics:
+        return self._gateway.call_metrics(self.model_id, self.caller.plan, self.endpoint.name)
+
+    # What the client is told.
+
+    def windows(self) -> tuple[Window, Window]:
+        """The account's day and minute: as they stand, and from the end on as they stood then."""
+        if self._windows is None:
+            plan, gateway, found = self.plan, self._gateway, NO_LIMITS
+            if plan.requests_per_day is not None or plan.requests_per_minute is not None:
+                day, minute, _ = gateway.ledger.limits(self.caller.account, plan, gateway.wall())
+                found = day, minute
+            if self.stage is not Stage.DONE:
+                return found
+            self._windows = found
+        return self._windows
+
+    def _common_head(self, model: str = "") -> bytes:
+        """Header lines of every reply; `model` is who answers, where somebody does."""
+        day, minute = self.windows()
+        clock, more = self._ended_at or self._gateway.clock(), b""
+        if self.queued_at:
+            waited = (self.sent_at or clock) - self.queued_at
+            more = b"x-oxlo-queue-ms: %b\r\n" % headers.number(int(waited * 1000))
+        if self._chain is not None:
+            more += self._chain.lines(model)
+        if self._unheeded:
+            more += headers.ignored(self._unheeded)
+        return b"%bopenai-processing-ms: %b\r\n%b%b%b" % (
+            headers.OPENAI_VERSION,
+            headers.number(int((clock - self.exchange.arrived) * 1000)),
+            headers.rate_limit_head(day, minute),
+            more,
+            self._reply_head,
+        )
+
+    def _say(self, error: ApiError) -> None:
+        """Send an error: with its status while that is possible, else as a stream's event."""
+        exchange = self.exchange
+        if exchange.state is ExchangeState.DONE:
+            return
+        if exchange.streaming and self.sse:
+            exchange.cut(b"data: " + error.body() + b"\n\n")
+            return
+        exchange.head += self._common_head()
+        exchange.fail(error)
