@@ -100,7 +100,7 @@ class Mouth:
         began = time.perf_counter()
         samples, _ = self._kokoro.create(TEXT, self._voice)
         encoder = Encoder(FORMATS["mp3"], RATE)
-        data = encoder.add(samples.astype(np.float32)) + encoder.rest()
+        data = encoder.add(samples.astype(np.float32)) + encoder.finish()
         took = time.perf_counter() - began
         return Spoken(took, took, len(samples) / RATE), data
 

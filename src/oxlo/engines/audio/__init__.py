@@ -1,1 +1,1 @@
-"""Recordings in and out: read and written with PyAV, which brings FFmpeg's libraries along."""
+"""Decoding and encoding audio with PyAV, which includes FFmpeg's libraries."""

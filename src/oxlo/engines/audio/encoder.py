@@ -1,4 +1,4 @@
-"""Samples to a file of some format, while they are made."""
+"""Encoding audio incrementally, while it is synthesised."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,17 +13,17 @@ from av.audio.stream import AudioStream
 
 @dataclass(frozen=True)
 class Format:
-    """How one format is written."""
+    """Container and codec of one response format."""
 
     container: str
     codec: str
-    #: Samples a second.
+    #: Sample rate, Hz.
     rate: int
-    #: Of the container.
+    #: Options of the muxer.
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-#: OpenAI's names. Short pages, or the first second of opus would wait for the second one.
+#: By OpenAI's names. Ogg pages are short, or the first second of opus would wait for the next.
 FORMATS = {
     "mp3": Format("mp3", "libmp3lame", 24_000),
     "opus": Format("ogg", "libopus", 48_000, {"page_duration": "200000"}),
@@ -35,7 +35,7 @@ FORMATS = {
 
 
 class _Sink:
-    """What FFmpeg writes into; it cannot be sought in, so headers promise no length."""
+    """A buffer that FFmpeg writes to; not seekable, so headers declare no length."""
 
     def __init__(self) -> None:
         self._written: list[bytes] = []
@@ -50,10 +50,10 @@ class _Sink:
 
 
 class Encoder:
-    """One file. Samples are 32-bit, from -1 to 1, one channel."""
+    """One file, from mono float32 samples in [-1, 1]."""
 
     def __init__(self, form: Format, rate: int) -> None:
-        """`rate` is that of the samples, a second."""
+        """`rate` is the sample rate of the input, Hz."""
         self._rate = rate
         self._sink = _Sink()
         options = {**form.options, "flush_packets": "1"}
@@ -65,7 +65,7 @@ class Encoder:
         self._count = 0
 
     def add(self, samples: np.ndarray) -> bytes:
-        """What can be sent now."""
+        """Encode more samples; returns the bytes that are ready."""
         frame = AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
         frame.sample_rate = self._rate
         frame.time_base = Fraction(1, self._rate)
@@ -74,8 +74,8 @@ class Encoder:
         self._write(frame)
         return self._sink.take()
 
-    def rest(self) -> bytes:
-        """The end of the file."""
+    def finish(self) -> bytes:
+        """Flush the encoder; returns the last bytes."""
         self._write(None)
         self._out.mux(self._stream.encode(None))
         self._out.close()

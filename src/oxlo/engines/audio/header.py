@@ -1,39 +1,39 @@
-"""How long a file says that it is: its end is missing where less is there."""
+"""The duration that a file's header declares; a file with less audio is truncated."""
 
 import struct
 from typing import BinaryIO
 
 from av.container import InputContainer
 
-#: Containers whose header tells the length; of others FFmpeg only guesses it.
-_TELLING = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac"})
-#: What a writer says who does not know yet.
+#: Containers whose header declares the duration; for others FFmpeg estimates it.
+_DECLARING = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "flac"})
+#: Sizes written by encoders that stream and do not know the size yet.
 _UNKNOWN = (0, 0xFFFFFFFF)
-#: Where the first frame of an MP3 file may say how many there are.
+#: Bytes in which the first frame of an MP3 file may have a Xing or VBRI header.
 _FRAME = 4096
 
 
-def promised(container: InputContainer, file: BinaryIO) -> float | None:
-    """Seconds that the header tells; None where it tells nothing of the audio alone."""
+def declared(container: InputContainer, file: BinaryIO) -> float | None:
+    """The declared duration in seconds; None if the header has none for the audio alone."""
     seconds = (container.duration or 0) / 1e6
     if not seconds or len(container.streams) > len(container.streams.audio):
         return None
     if container.format.name == "wav":
-        return seconds * _wav_share(file)
+        return seconds * _wav_ratio(file)
     if container.format.name == "mp3":
         return seconds if _counts_frames(file) else None
-    return seconds if container.format.name in _TELLING else None
+    return seconds if container.format.name in _DECLARING else None
 
 
-def _wav_share(file: BinaryIO) -> float:
-    """What a WAV file should be, as a multiple of what it is."""
+def _wav_ratio(file: BinaryIO) -> float:
+    """The declared size of a WAV file, relative to its actual size."""
     head, size = _read(file, 0, 8), _size(file)
-    told = struct.unpack("<I", head[4:])[0]
-    return 1.0 if told in _UNKNOWN else max(1.0, (told + 8) / size)
+    size_field = struct.unpack("<I", head[4:])[0]
+    return 1.0 if size_field in _UNKNOWN else max(1.0, (size_field + 8) / size)
 
 
 def _counts_frames(file: BinaryIO) -> bool:
-    """Whether an MP3 file begins with the frame that LAME and others add; FFmpeg reads it."""
+    """Whether an MP3 file has a Xing or VBRI header, from which FFmpeg takes the duration."""
     head = _read(file, 0, 10)
     tag = sum((byte & 127) << 7 * (3 - i) for i, byte in enumerate(head[6:10])) + 10
     frame = _read(file, tag if head[:3] == b"ID3" else 0, _FRAME)
@@ -41,16 +41,16 @@ def _counts_frames(file: BinaryIO) -> bool:
 
 
 def _read(file: BinaryIO, at: int, count: int) -> bytes:
-    """Bytes of the file; where it is read next stays as it was."""
-    before = file.tell()
+    """Read bytes without moving the file's position."""
+    position = file.tell()
     file.seek(at)
     data = file.read(count)
-    file.seek(before)
+    file.seek(position)
     return data
 
 
 def _size(file: BinaryIO) -> int:
-    before = file.tell()
+    position = file.tell()
     size = file.seek(0, 2)
-    file.seek(before)
+    file.seek(position)
     return size

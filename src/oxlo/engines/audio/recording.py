@@ -1,4 +1,4 @@
-"""A recording that somebody sent: opened safely, measured, and decoded a passage at a time."""
+"""An uploaded recording: opened safely, measured, and decoded chunk by chunk."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,14 +9,14 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
-from oxlo.engines.audio import refusals
-from oxlo.engines.audio.header import promised
-from oxlo.engines.audio.passages import Passage, Passages
+from oxlo.engines.audio import errors
+from oxlo.engines.audio.chunks import Chunk, Chunker
+from oxlo.engines.audio.header import declared
 from oxlo.engines.audio.resampling import Resampler
 
-#: Containers that are opened. FFmpeg knows many more, some of which are lists of addresses.
+#: Allowed containers. FFmpeg reads many more, among them playlists that make it fetch URLs.
 _CONTAINERS = "wav,mp3,mov,matroska,ogg,flac,aac,mpeg"
-#: Decoders that strangers' bytes may reach.
+#: Allowed decoders: uploads reach no others.
 _CODECS = (
     "aac,alac,flac,mp2,mp2float,mp3,mp3float,opus,libopus,vorbis,"
     "pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_f32le,pcm_f64le,pcm_u8,"
@@ -24,36 +24,36 @@ _CODECS = (
 )
 _OPTIONS = {"format_whitelist": _CONTAINERS, "codec_whitelist": _CODECS}
 _SAMPLE_RATES = range(4_000, 384_001)
-#: Encoders pad what they write: this much over a limit is no longer recording, seconds.
+#: Encoders add padding: this much over the limit is tolerated, seconds.
 _PADDING = 1.0
 _SHORTEST = 0.1
 
 
 class Recording:
-    """Audio in a file. Raises BadRequest, also while it is decoded."""
+    """An audio file. Its methods raise BadRequest, also while decoding."""
 
     def __init__(self, file: BinaryIO, longest: float | None) -> None:
-        """Measure it; `longest` is what is allowed, in seconds."""
+        """Measure the file; `longest` is the limit in seconds."""
         self._file = file
         self._longest = longest
-        #: Its length, as its packets say.
+        #: Duration by the packets' timestamps.
         self.seconds = self._measured()
 
     def _measured(self) -> float:
         with self._opened() as (container, stream):
-            told = promised(container, self._file)
-            self._check_length(told or 0.0)
+            header = declared(container, self._file)
+            self._check_length(header or 0.0)
             found = self._counted(container, stream)
-        if told is not None and told - found > max(1.0, told / 50):
-            raise refusals.cut_off(told, found)
+        if header is not None and header - found > max(1.0, header / 50):
+            raise errors.truncated(header, found)
         if found < _SHORTEST:
-            raise refusals.too_short(found, _SHORTEST)
+            raise errors.too_short(found, _SHORTEST)
         return found
 
     def _counted(self, container: InputContainer, stream: AudioStream) -> float:
-        """Seconds by the packets' own times; nothing is decoded, so hours take a moment."""
+        """Duration by the packets' timestamps: nothing is decoded, so that long files are fast."""
         first, last = None, 0.0
-        with refusals.of_ffmpeg():
+        with errors.from_ffmpeg():
             for packet in container.demux(stream):
                 if packet.pts is None or packet.time_base is None:
                     continue
@@ -65,44 +65,44 @@ class Recording:
 
     def _check_length(self, seconds: float) -> None:
         if self._longest is not None and seconds > self._longest + _PADDING:
-            raise refusals.too_long(seconds, self._longest)
+            raise errors.too_long(seconds, self._longest)
 
-    def passages(self) -> Iterator[Passage]:
-        """The audio, decoded as it is asked for: hours take no more memory than ten minutes."""
-        cutting = Passages()
+    def chunks(self) -> Iterator[Chunk]:
+        """Decode lazily: hours of audio take no more memory than one chunk."""
+        chunker = Chunker()
         for samples in self._samples():
-            yield from cutting.add(samples)
-            self._check_length(cutting.seconds)  # times in a file may lie
-        if not cutting.seconds:
-            raise refusals.unreadable()
-        yield from cutting.rest()
+            yield from chunker.add(samples)
+            self._check_length(chunker.seconds)  # timestamps may be wrong
+        if not chunker.seconds:
+            raise errors.unreadable()
+        yield from chunker.finish()
 
     def _samples(self) -> Iterator[np.ndarray]:
         resampler = Resampler()
         with self._opened() as (container, stream):
             for packet in container.demux(stream):
-                # A broken packet is a click in a recording, not its end.
+                # A damaged packet is a click in the recording, not its end.
                 with contextlib.suppress(av.InvalidDataError):
                     for frame in packet.decode():
                         yield from resampler.add(frame)
-            yield from resampler.rest()
+            yield from resampler.finish()
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[tuple[InputContainer, AudioStream]]:
         self._file.seek(0)
-        with refusals.of_ffmpeg():
+        with errors.from_ffmpeg():
             container = av.open(self._file, "r", metadata_errors="ignore", options=_OPTIONS)
         with container:
             if not container.streams.audio:
-                raise refusals.silent_film()
+                raise errors.no_audio_track()
             stream = container.streams.audio[0]
             _check(stream)
             yield container, stream
 
 
 def _check(stream: AudioStream) -> None:
-    """Refuse what no decoder here is for."""
+    """Refuse codecs and sample rates that are not supported."""
     if stream.codec_context is None or stream.codec_context.name not in _CODECS.split(","):
-        raise refusals.unreadable()
+        raise errors.unreadable()
     if stream.sample_rate not in _SAMPLE_RATES:
-        raise refusals.strange_rate(stream.sample_rate)
+        raise errors.unsupported_rate(stream.sample_rate)

@@ -1,4 +1,4 @@
-"""From whatever a file holds to what a model hears: one channel, 16,000 samples a second."""
+"""Resampling to what speech models take: 16 kHz mono."""
 
 from collections.abc import Iterator
 
@@ -6,31 +6,31 @@ import numpy as np
 from av import AudioFrame
 from av.audio.resampler import AudioResampler
 
-#: Samples a second that speech models hear.
-HEARD = 16_000
+#: Sample rate of speech models, Hz.
+RATE = 16_000
 
 
 class Resampler:
-    """Frames in, 16-bit samples out. Streams may change their format on the way."""
+    """Frames in, int16 samples out; the format may change in the middle of a stream."""
 
     def __init__(self) -> None:
         self._resampler: AudioResampler | None = None
         self._format: tuple[str, str, int] | None = None
 
     def add(self, frame: AudioFrame) -> Iterator[np.ndarray]:
-        """What one more frame gives."""
+        """Resample one more frame."""
         found = (frame.format.name, frame.layout.name, frame.sample_rate)
         if found != self._format:
-            yield from self.rest()
+            yield from self.finish()
             self._format = found
-            self._resampler = AudioResampler(format="s16", layout="mono", rate=HEARD)
+            self._resampler = AudioResampler(format="s16", layout="mono", rate=RATE)
         assert self._resampler is not None
-        frame.pts = None  # gaps and jumps in a file's times are none in its sound
+        frame.pts = None  # timestamps may have gaps and jumps that the audio does not have
         for made in self._resampler.resample(frame):
             yield made.to_ndarray()[0]
 
-    def rest(self) -> Iterator[np.ndarray]:
-        """What was still inside."""
+    def finish(self) -> Iterator[np.ndarray]:
+        """Flush the resampler."""
         if self._resampler is not None:
             for made in self._resampler.resample(None):
                 yield made.to_ndarray()[0]

@@ -1,4 +1,4 @@
-"""Speech faster or slower, at the same pitch."""
+"""Time stretching: faster or slower speech at the same pitch."""
 
 from fractions import Fraction
 
@@ -6,21 +6,21 @@ import av
 import numpy as np
 from av.filter import Graph
 
-#: What FFmpeg's filter does in one go at its slowest.
+#: The lowest factor of one `atempo` filter.
 _SLOWEST = 0.5
 
 
 class Tempo:
-    """Samples in, fewer or more samples out."""
+    """Mono float32 samples in, fewer or more of them out."""
 
     def __init__(self, factor: float, rate: int) -> None:
-        """`factor` is how many times faster; `rate` is samples a second."""
+        """`factor` above 1 is faster; `rate` is the sample rate, Hz."""
         self._rate = rate
         self._count = 0
         self._graph = _graph(factor, rate)
 
     def add(self, samples: np.ndarray) -> np.ndarray:
-        """What is ready."""
+        """Add samples; returns those that are ready."""
         frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
         frame.sample_rate = self._rate
         frame.time_base = Fraction(1, self._rate)
@@ -29,20 +29,20 @@ class Tempo:
         self._graph.push(frame)
         return self._pulled()
 
-    def rest(self) -> np.ndarray:
-        """What was still inside."""
+    def finish(self) -> np.ndarray:
+        """Flush the filter."""
         self._graph.push(None)
         return self._pulled()
 
     def _pulled(self) -> np.ndarray:
-        found = [np.zeros(0, np.float32)]
+        pulled = [np.zeros(0, np.float32)]
         while True:
             try:
                 frame = self._graph.pull()
             except (av.BlockingIOError, av.EOFError):
-                return np.concatenate(found)
+                return np.concatenate(pulled)
             assert isinstance(frame, av.AudioFrame)
-            found.append(frame.to_ndarray()[0])
+            pulled.append(frame.to_ndarray()[0])
 
 
 def _graph(factor: float, rate: int) -> Graph:

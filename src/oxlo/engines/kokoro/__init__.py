@@ -1,1 +1,1 @@
-"""The kind `kokoro`: text to speech with kokoro-onnx, each model a child process."""
+"""Engine kind `kokoro`: text to speech with kokoro-onnx, one child process per model."""

@@ -1,4 +1,4 @@
-"""The child process of one Kokoro engine: OpenAI's endpoint around a model."""
+"""Entry point of a Kokoro engine's process: the speech endpoint."""
 
 import base64
 import math
@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from oxlo.engines.audio.encoder import FORMATS, Encoder
 from oxlo.engines.kokoro.config import Config
-from oxlo.engines.kokoro.script import Script
-from oxlo.engines.kokoro.speaker import RATE, Speaker
+from oxlo.engines.kokoro.phonemes import Phonemes
+from oxlo.engines.kokoro.synthesizer import RATE, Synthesizer
 from oxlo.serving import streams
 from oxlo.serving.app import Engine
 from oxlo.serving.process import main
@@ -20,17 +20,17 @@ from oxlo.serving.work import Job, Workers
 from oxlo.wire.decode import Decoder
 from oxlo.wire.speech import MEDIA_TYPES, SpeechRequest
 
-#: Samples that the model makes for one step of its own.
+#: Samples for each output token that usage reports.
 _STEP = 600
 
 
-class Asked(SpeechRequest, kw_only=True):
-    """The fields of the public request, and the plan's cap when the gateway sends one."""
+class Params(SpeechRequest, kw_only=True):
+    """The public request, and the plan's limit if the gateway sends one."""
 
     max_input_tokens: int | None = None
 
 
-_decoder: Decoder[Asked] = Decoder(Asked)
+_decoder: Decoder[Params] = Decoder(Params)
 
 
 class _Delta(msgspec.Struct, tag_field="type", tag="speech.audio.delta"):
@@ -48,53 +48,57 @@ class _Done(msgspec.Struct, tag_field="type", tag="speech.audio.done"):
 
 
 class Speech:
-    """One call's work."""
+    """The work of one request."""
 
-    def __init__(self, speaker: Speaker, asked: Asked) -> None:
-        self._speaker = speaker
-        self._asked = asked
-        self._form = asked.response_format or "mp3"
+    def __init__(self, synthesizer: Synthesizer, params: Params) -> None:
+        self._synthesizer = synthesizer
+        self._params = params
+        self._form = params.response_format or "mp3"
         self._samples = 0
 
     @property
     def media_type(self) -> str:
-        """Of the reply."""
-        return streams.EVENTS if self._asked.sse else MEDIA_TYPES[self._form]
+        """Media type of the response."""
+        return streams.EVENTS if self._params.sse else MEDIA_TYPES[self._form]
 
     def pieces(self, job: Job) -> Iterator[bytes]:
-        """The reply, as it is spoken. Raises BadRequest before the first piece."""
-        asked = self._asked
-        script = self._speaker.script(asked.input, asked.voice_name, asked.max_input_tokens)
-        if not asked.sse:
-            yield from self._audio(script, job)
+        """The response, piece by piece. Raises BadRequest before the first."""
+        params = self._params
+        phonemes = self._synthesizer.phonemes(
+            params.input, params.voice_name, params.max_input_tokens
+        )
+        if not params.sse:
+            yield from self._audio(phonemes, job)
             return
-        for data in self._audio(script, job):
+        for data in self._audio(phonemes, job):
             yield _event(_Delta(base64.b64encode(data).decode()))
-        made = math.ceil(self._samples / _STEP)
-        yield _event(_Done(_Usage(script.tokens, made, script.tokens + made)))
+        tokens = math.ceil(self._samples / _STEP)
+        yield _event(_Done(_Usage(phonemes.tokens, tokens, phonemes.tokens + tokens)))
 
-    def _audio(self, script: Script, job: Job) -> Iterator[bytes]:
+    def _audio(self, phonemes: Phonemes, job: Job) -> Iterator[bytes]:
         encoder = Encoder(FORMATS[self._form], RATE)
-        asked = self._asked
-        for samples in self._speaker.say(script, asked.voice_name, asked.speed or 1.0):
+        params = self._params
+        for samples in self._synthesizer.synthesize(
+            phonemes, params.voice_name, params.speed or 1.0
+        ):
             job.step()
             self._samples += len(samples)
             if data := encoder.add(samples):
                 yield data
-        yield encoder.rest()
+        yield encoder.finish()
 
 
 class Endpoint:
-    """A model, and who speaks with it."""
+    """The endpoint of one model."""
 
-    def __init__(self, speaker: Speaker, workers: Workers) -> None:
-        self._speaker = speaker
+    def __init__(self, synthesizer: Synthesizer, workers: Workers) -> None:
+        self._synthesizer = synthesizer
         self._workers = workers
 
     async def speak(self, request: Request) -> Response:
         """POST /v1/audio/speech."""
-        asked, _ = _decoder.decode(await request.body())
-        speech = Speech(self._speaker, asked)
+        params, _ = _decoder.decode(await request.body())
+        speech = Speech(self._synthesizer, params)
         return await streams.reply(request, self._workers.stream(speech.pieces), speech.media_type)
 
 
@@ -103,10 +107,10 @@ def _event(value: object) -> bytes:
 
 
 def load(line: bytes) -> Engine:
-    """The engine that the configuration describes. Raises CannotLoad."""
+    """Build the engine from its JSON configuration. Raises CannotLoad."""
     config = msgspec.json.decode(line, type=Config)
     workers = Workers(config.slots)
-    endpoint = Endpoint(Speaker(config), workers)
+    endpoint = Endpoint(Synthesizer(config), workers)
     routes = [Route("/v1/audio/speech", endpoint.speak, methods=["POST"])]
     return Engine(routes, workers, config.api_key, config.port, config.memory_mb)
 

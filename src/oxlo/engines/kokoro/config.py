@@ -1,4 +1,4 @@
-"""What an engine of this kind is told: everything that is decided before it starts."""
+"""The configuration of a Kokoro engine, complete before its process starts."""
 
 from typing import Literal
 
@@ -6,12 +6,12 @@ import msgspec
 
 
 class Voice(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one voice is, and which language it speaks, as espeak names it."""
+    """A voice: its file, and its language by espeak's name."""
 
     id: str
     language: str
     path: str
-    #: Which of the voices in the file.
+    #: Its position in a file with several voices.
     index: int = 0
 
 
@@ -19,13 +19,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """One engine."""
 
     model: str
-    #: The first speaks where a call names none.
+    #: The first is the default.
     voices: tuple[Voice, ...]
     device: Literal["cpu", "cuda"] = "cpu"
-    #: Texts that are spoken at once, and threads of a CPU for all of them.
+    #: Concurrent requests, and CPU threads for all of them.
     slots: int = 2
     threads: int = 1
-    #: What it may take when it has nothing to do, in MB; 0: whatever it takes.
+    #: Memory limit while idle, in MB; above it the engine is restarted. 0: no limit.
     memory_mb: int = 0
     api_key: str = ""
     port: int = 0

@@ -1,4 +1,4 @@
-"""How an engine of the kind `kokoro` is started."""
+"""The engine kind `kokoro`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,20 +14,20 @@ from oxlo.engines import launching
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.kokoro.config import Config, Voice
 
-#: A long text must not hold up a short one.
+#: Two, so that a long text does not hold up a short one.
 _SLOTS = 2
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model file may say under `args`."""
+    """What a model file may set under `args`."""
 
     slots: Annotated[int, Meta(ge=1)] = _SLOTS
-    #: Of a CPU, for all slots; 0: sized to the machine.
+    #: CPU threads for all slots; 0: sized to the machine.
     threads: int = 0
-    #: What it may take when it has nothing to do: over that it is started anew. 0: three times
-    #: what the variant says that it takes.
+    #: Memory limit while idle; above it the engine is restarted. 0: three times the variant's
+    #: `memory_mb`.
     memory_mb: Annotated[int, Meta(ge=0)] = 0
-    #: How many engines of this model run.
+    #: Engines of this model.
     replicas: int = 1
 
 
@@ -37,7 +37,7 @@ class Kokoro:
     name = "kokoro"
 
     def launch(self, spec: EngineSpec) -> Launch:
-        """A child process with its own port and its own key."""
+        """A child process with its own port and API key."""
         launching.require(("kokoro_onnx", "av"), "kokoro-onnx is", "kokoro")
         args = launching.arguments(spec.variant, Args)
         paths = [
@@ -55,18 +55,18 @@ class Kokoro:
         return launching.child(spec.model, self.name, "oxlo.engines.kokoro.child", config)
 
     def explain(self, log: Sequence[str]) -> str:
-        """The last line of a trace is the cause."""
+        """The last line of the traceback, which is the exception."""
         return launching.last_line(log)
 
 
 def _voices(model: Model, paths: Sequence[Path]) -> tuple[Voice, ...]:
-    """Every voice, in a file of its own or in the one that holds all; the default comes first."""
+    """All voices, from one file each or one for all; the default voice comes first."""
     files = {path.stem: path for path in paths if path.suffix == ".bin"}
-    together = next(iter(files.values())) if len(files) == 1 else None
+    shared = next(iter(files.values())) if len(files) == 1 else None
     voices = [
-        _voice(voice, index, files.get(voice.id), together)
+        _voice(voice, index, files.get(voice.id), shared)
         for index, voice in enumerate(model.voices)
-        if together or voice.id in files
+        if shared or voice.id in files
     ]
     if not voices:
         raise CannotLaunch(f"{model.id} has no files of voices *.bin, or names no voices")
@@ -74,8 +74,8 @@ def _voices(model: Model, paths: Sequence[Path]) -> tuple[Voice, ...]:
     return tuple(sorted(voices, key=lambda voice: voice.id != default))
 
 
-def _voice(voice: catalogue.Voice, index: int, own: Path | None, together: Path | None) -> Voice:
+def _voice(voice: catalogue.Voice, index: int, own: Path | None, shared: Path | None) -> Voice:
     language = voice.language.lower()
     if own is not None:
         return Voice(id=voice.id, language=language, path=str(own))
-    return Voice(id=voice.id, language=language, path=str(together), index=index)
+    return Voice(id=voice.id, language=language, path=str(shared), index=index)

@@ -1,1 +1,1 @@
-"""The kind `whisper`: speech to text with faster-whisper, each model a child process."""
+"""Engine kind `whisper`: speech to text with faster-whisper, one child process per model."""

@@ -1,4 +1,4 @@
-"""The child process of one Whisper engine: OpenAI's two endpoints around a model."""
+"""Entry point of a Whisper engine's process: the transcription and translation endpoints."""
 
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -11,10 +11,10 @@ from starlette.routing import Route
 
 from oxlo.engines.audio.recording import Recording
 from oxlo.engines.whisper import formats
-from oxlo.engines.whisper.asked import Asked
 from oxlo.engines.whisper.config import Config
 from oxlo.engines.whisper.model import load
-from oxlo.engines.whisper.transcript import Transcript, Wish
+from oxlo.engines.whisper.params import Params
+from oxlo.engines.whisper.transcript import Options, Transcript
 from oxlo.serving import forms, streams
 from oxlo.serving.app import Engine
 from oxlo.serving.process import main
@@ -25,7 +25,7 @@ from oxlo.wire.transcription import check
 
 
 class Endpoints:
-    """What the two endpoints share: a model, and who listens with it."""
+    """Both endpoints of one model."""
 
     def __init__(self, config: Config, model: WhisperModel, workers: Workers) -> None:
         self._config = config
@@ -42,67 +42,70 @@ class Endpoints:
 
     async def _answer(self, request: Request, task: str) -> Response:
         form = await request.form(max_files=1)
-        asked = _read(forms.fields(form, lists=("timestamp_granularities",)))
-        call = Hearing(self._model, forms.file(form, "file").file, asked, self._wish(asked, task))
-        if asked.stream:
-            return await streams.reply(request, self._workers.stream(call.events), streams.EVENTS)
-        return await self._workers.run(request, call.whole)
+        params = _read(forms.fields(form, lists=("timestamp_granularities",)))
+        file, options = forms.file(form, "file").file, self._options(params, task)
+        work = Transcription(self._model, file, params, options)
+        if params.stream:
+            return await streams.reply(request, self._workers.stream(work.events), streams.EVENTS)
+        return await self._workers.run(request, work.whole)
 
-    def _wish(self, asked: Asked, task: str) -> Wish:
-        return Wish(
+    def _options(self, params: Params, task: str) -> Options:
+        return Options(
             task=task,
-            language=languages.code(asked.language or ""),
-            prompt=asked.prompt,
-            temperature=asked.temperature or 0.0,
-            words="word" in (asked.timestamp_granularities or ()),
-            vad=self._config.vad or asked.chunking_strategy is not None,
+            language=languages.code(params.language or ""),
+            prompt=params.prompt,
+            temperature=params.temperature or 0.0,
+            words="word" in (params.timestamp_granularities or ()),
+            vad=self._config.vad or params.chunking_strategy is not None,
             beam_size=self._config.beam_size,
         )
 
 
-def _read(fields: dict[str, str | list[str]]) -> Asked:
-    """A call's fields. Raises BadRequest."""
+def _read(fields: dict[str, str | list[str]]) -> Params:
+    """Decode the form's fields. Raises BadRequest."""
     try:
-        asked = msgspec.convert(fields, Asked, strict=False)
+        params = msgspec.convert(fields, Params, strict=False)
     except msgspec.ValidationError as error:
-        raise refused(error, Asked) from None
-    check(asked)
-    return asked
+        raise refused(error, Params) from None
+    check(params)
+    return params
 
 
-class Hearing:
-    """One call's work."""
+class Transcription:
+    """The work of one request."""
 
-    def __init__(self, model: WhisperModel, file: BinaryIO, asked: Asked, wish: Wish) -> None:
+    def __init__(
+        self, model: WhisperModel, file: BinaryIO, params: Params, options: Options
+    ) -> None:
         self._model = model
         self._file = file
-        self._asked = asked
-        self._wish = wish
+        self._params = params
+        self._options = options
 
     def whole(self, job: Job) -> Response:
-        """The reply, when all is heard."""
+        """The whole response."""
         with self._file:
             transcript = self._transcript()
-            for _ in transcript.hear(job.step):
+            for _ in transcript.transcribe(job.step):
                 pass
-        body, media_type = formats.whole(transcript, self._asked)
+        body, media_type = formats.whole(transcript, self._params)
         return Response(body, media_type=media_type)
 
     def events(self, job: Job) -> Iterator[bytes]:
-        """The reply while it is heard."""
+        """The response as events, one for each segment."""
         with self._file:
             transcript = self._transcript()
-            for segment in transcript.hear(job.step):
+            for segment in transcript.transcribe(job.step):
                 yield formats.delta(segment)
         yield formats.done(transcript)
 
     def _transcript(self) -> Transcript:
-        recording = Recording(self._file, self._asked.max_audio_seconds)
-        return Transcript(self._model, recording, self._wish)
+        recording = Recording(self._file, self._params.max_audio_seconds)
+        return Transcript(self._model, recording, self._options)
 
 
 def load_engine(line: bytes) -> Engine:
-    """The engine that the configuration describes. Raises CannotLoad."""
+    """Build the engine from its JSON configuration. Raises CannotLoad."""
     config = msgspec.json.decode(line, type=Config)
     workers = Workers(config.slots)
     endpoints = Endpoints(config, load(config), workers)

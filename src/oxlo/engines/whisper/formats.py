@@ -1,4 +1,4 @@
-"""A transcript as it is sent: OpenAI's JSON, plain text, or subtitles."""
+"""Response formats of a transcript: OpenAI's JSON, plain text, subtitles, stream events."""
 
 import math
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import msgspec
 from faster_whisper.transcribe import Segment, Word
 
-from oxlo.engines.whisper.asked import Asked
+from oxlo.engines.whisper.params import Params
 from oxlo.engines.whisper.transcript import Transcript
 
 
@@ -31,7 +31,7 @@ class _Word(msgspec.Struct):
     word: str
     start: float
     end: float
-    #: Ours: how sure the model is.
+    #: An extension: how sure the model is.
     probability: float
 
 
@@ -61,24 +61,24 @@ class _Done(msgspec.Struct, tag_field="type", tag="transcript.text.done"):
 _encode = msgspec.json.Encoder().encode
 
 
-def whole(transcript: Transcript, asked: Asked) -> tuple[bytes, str]:
-    """A reply and its media type."""
-    form = asked.response_format or "json"
+def whole(transcript: Transcript, params: Params) -> tuple[bytes, str]:
+    """The body of a whole response, and its media type."""
+    form = params.response_format or "json"
     if form in _PLAIN:
         return _PLAIN[form](transcript), "text/plain; charset=utf-8"
     if form == "verbose_json":
-        granularities = asked.timestamp_granularities or ("segment",)
+        granularities = params.timestamp_granularities or ("segment",)
         return verbose(transcript, granularities), "application/json"
     return _encode(_Short(transcript.text, _usage(transcript))), "application/json"
 
 
 def text(transcript: Transcript) -> bytes:
-    """`text`."""
+    """Format `text`."""
     return f"{transcript.text}\n".encode()
 
 
 def verbose(transcript: Transcript, granularities: Iterable[str]) -> bytes:
-    """`verbose_json`."""
+    """Format `verbose_json`."""
     segments = words = None
     if "segment" in granularities:
         segments = [_segment(segment) for segment in transcript.segments]
@@ -86,7 +86,7 @@ def verbose(transcript: Transcript, granularities: Iterable[str]) -> bytes:
         words = [_word(word) for segment in transcript.segments for word in segment.words or ()]
     return _encode(
         _Verbose(
-            task=transcript.wish.task,
+            task=transcript.options.task,
             language=transcript.language_name,
             duration=round(transcript.recording.seconds, 2),
             text=transcript.text,
@@ -98,7 +98,7 @@ def verbose(transcript: Transcript, granularities: Iterable[str]) -> bytes:
 
 
 def srt(transcript: Transcript) -> bytes:
-    """`srt`."""
+    """Format `srt`."""
     cues = [
         f"{number}\n{_times(s, ',')}\n{s.text.strip()}\n\n"
         for number, s in enumerate(transcript.segments, 1)
@@ -107,9 +107,9 @@ def srt(transcript: Transcript) -> bytes:
 
 
 def vtt(transcript: Transcript) -> bytes:
-    """`vtt`."""
+    """Format `vtt`."""
     cues = [
-        f"{_times(s, '.')}\n{s.text.strip().replace('-->', '->')}\n\n"  # an arrow begins a cue
+        f"{_times(s, '.')}\n{s.text.strip().replace('-->', '->')}\n\n"  # an arrow would start a cue
         for s in transcript.segments
     ]
     return "".join(["WEBVTT\n\n", *cues]).encode()
@@ -119,7 +119,7 @@ _PLAIN = {"text": text, "srt": srt, "vtt": vtt}
 
 
 def delta(segment: Segment) -> bytes:
-    """One event of a stream."""
+    """The event of one segment."""
     return _event(_Delta(segment.text.lstrip() if segment.id == 0 else segment.text))
 
 
@@ -137,7 +137,7 @@ def _usage(transcript: Transcript) -> _Usage:
 
 
 def _segment(segment: Segment) -> _Segment:
-    # Where words are timed, the library leaves numbers that are numpy's.
+    # With word timestamps, the library returns numpy floats.
     return _Segment(
         id=segment.id,
         seek=segment.seek,
@@ -162,7 +162,7 @@ def _times(segment: Segment, point: str) -> str:
 
 
 def _clock(seconds: float, point: str) -> str:
-    """Hours, minutes, seconds and thousandths."""
-    whole, thousandths = divmod(round(seconds * 1000), 1000)
+    """As HH:MM:SS and milliseconds."""
+    whole, millis = divmod(round(seconds * 1000), 1000)
     minutes, second = divmod(whole, 60)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}{point}{thousandths:03}"
+    return f"{minutes // 60:02}:{minutes % 60:02}:{second:02}{point}{millis:03}"

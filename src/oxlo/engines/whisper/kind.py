@@ -1,4 +1,4 @@
-"""How an engine of the kind `whisper` is started."""
+"""The engine kind `whisper`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,27 +13,27 @@ from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.whisper.config import Config
 
 _MODEL = "model.bin"
-#: On a CPU two recordings at once: a long one must not hold up a short one.
+#: Two, so that a long recording does not hold up a short one.
 _SLOTS = 2
 _COMPUTE = {"cpu": "int8", "cuda": "float16"}
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model file may say under `args`."""
+    """What a model file may set under `args`."""
 
-    #: "": as the variant's hardware is.
+    #: "": the variant's own.
     device: Literal["", "cpu", "cuda"] = ""
-    #: Numbers that are computed with; "": 8-bit integers on a CPU, 16-bit floats on a GPU.
+    #: "": int8 on a CPU, float16 on a GPU.
     compute_type: str = ""
     slots: Annotated[int, Meta(ge=1)] = _SLOTS
-    #: Of a CPU, for each slot; 0: sized to the machine.
+    #: CPU threads for each slot; 0: sized to the machine.
     threads: int = 0
     beam_size: Annotated[int, Meta(ge=1, le=10)] = 5
     vad: bool = False
-    #: What it may take when it has nothing to do: over that it is started anew. 0: three times
-    #: what the variant says that it takes.
+    #: Memory limit while idle; above it the engine is restarted. 0: three times the variant's
+    #: `memory_mb`.
     memory_mb: Annotated[int, Meta(ge=0)] = 0
-    #: How many engines of this model run.
+    #: Engines of this model.
     replicas: int = 1
 
 
@@ -43,7 +43,7 @@ class Whisper:
     name = "whisper"
 
     def launch(self, spec: EngineSpec) -> Launch:
-        """A child process with its own port and its own key."""
+        """A child process with its own port and API key."""
         launching.require(("faster_whisper", "av"), "faster-whisper is", "whisper")
         args = launching.arguments(spec.variant, Args)
         device = args.device or spec.device
@@ -66,7 +66,7 @@ class Whisper:
 
 
 def _files(model: Model, weights: Sequence[Path]) -> dict[str, str]:
-    """The model's files by name, each given by itself or all in one folder."""
+    """The model's files by name; the weights are files or one folder."""
     paths = [p for given in weights for p in (given.iterdir() if given.is_dir() else (given,))]
     files = {path.name: str(path) for path in paths}
     if _MODEL not in files:

@@ -1,4 +1,4 @@
-"""A loaded Whisper model, and one call's use of it."""
+"""Loading a Whisper model, and observing one request's use of it."""
 
 import copy
 import tempfile
@@ -12,38 +12,38 @@ from oxlo.engines.whisper.config import Config
 from oxlo.serving.process import CannotLoad
 
 
-class Watched:
-    """The part of a model that computes, for one call: each piece of its work is a step."""
+class Observed:
+    """A CTranslate2 model that reports each encoder and decoder run as a step of the request."""
 
-    def __init__(self, part: Any, step: Callable[[], None]) -> None:
-        """`step` may raise, which ends the call."""
-        self._part = part
+    def __init__(self, model: Any, step: Callable[[], None]) -> None:
+        """`step` may raise to cancel the request."""
+        self._model = model
         self._step = step
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._part, name)
+        return getattr(self._model, name)
 
     def encode(self, *args: Any, **more: Any) -> Any:
-        """Hear a window of 30 seconds."""
+        """Encode a window of 30 seconds."""
         self._step()
-        return self._part.encode(*args, **more)
+        return self._model.encode(*args, **more)
 
     def generate(self, *args: Any, **more: Any) -> Any:
-        """Find words for it; several times where they are unlikely."""
+        """Decode it to text; called again with a higher temperature if the text is unlikely."""
         self._step()
-        return self._part.generate(*args, **more)
+        return self._model.generate(*args, **more)
 
 
-def watched(model: WhisperModel, step: Callable[[], None]) -> WhisperModel:
-    """The same model, for one call."""
-    own = copy.copy(model)
-    own.model = Watched(model.model, step)
-    return own
+def observed(model: WhisperModel, step: Callable[[], None]) -> WhisperModel:
+    """A copy that shares the weights and reports the steps of one request."""
+    shared = copy.copy(model)
+    shared.model = Observed(model.model, step)
+    return shared
 
 
 def load(config: Config) -> WhisperModel:
-    """The model that the configuration describes. Raises CannotLoad."""
-    # The library wants one folder; files that are known by their hashes lie in one each.
+    """Load the model. Raises CannotLoad."""
+    # The library wants one folder, but our files lie in one folder per sha256.
     with tempfile.TemporaryDirectory(prefix="oxlo-whisper-") as folder:
         for name, path in config.files.items():
             (Path(folder) / name).symlink_to(Path(path).absolute())

@@ -1,4 +1,4 @@
-"""What is heard in a recording, sentence by sentence."""
+"""Transcribing one recording, segment by segment."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -7,24 +7,24 @@ from dataclasses import dataclass, field, replace
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment
 
-from oxlo.engines.audio.passages import Passage
+from oxlo.engines.audio.chunks import Chunk
 from oxlo.engines.audio.recording import Recording
-from oxlo.engines.whisper.model import watched
+from oxlo.engines.whisper.model import observed
 from oxlo.wire import languages
 
-#: Tried one after the other where the text repeats or is unlikely, as OpenAI's own program does.
+#: Tried in turn if the text is repetitive or unlikely, as in OpenAI's implementation.
 _TEMPERATURES = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
-#: What steers the model inside a prompt; a caller's text may not.
+#: Whisper's control tokens, removed from the client's prompt.
 _CONTROL = re.compile(r"<\|.*?\|>")
-#: Tokens of what was said that go before the next passage.
-_REMEMBERED = 223
-#: Frames of features in a second: `seek` counts them.
+#: Tokens of the previous text that condition the next chunk.
+_CONTEXT = 223
+#: Unit of `seek`: mel frames per second.
 _FRAMES = 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wish:
-    """How a recording is to be heard."""
+class Options:
+    """Options of one transcription."""
 
     task: str
     language: str | None
@@ -37,49 +37,49 @@ class Wish:
 
 @dataclass
 class Transcript:
-    """The segments of one recording, as they are heard; `language` is known after the first."""
+    """The segments of one recording so far; `language` is known after the first."""
 
     model: WhisperModel
     recording: Recording
-    wish: Wish
+    options: Options
     language: str = ""
     segments: list[Segment] = field(default_factory=list)
 
-    def hear(self, step: Callable[[], None]) -> Iterator[Segment]:
-        """Each segment, with the times of the whole recording. Raises BadRequest."""
-        model = watched(self.model, step)
-        self.language = self.wish.language or ""
-        for passage in self.recording.passages():
-            for segment in self._passage(model, passage):
+    def transcribe(self, step: Callable[[], None]) -> Iterator[Segment]:
+        """Yield each segment, with times relative to the whole recording. Raises BadRequest."""
+        model = observed(self.model, step)
+        self.language = self.options.language or ""
+        for chunk in self.recording.chunks():
+            for segment in self._chunk(model, chunk):
                 step()
                 self.segments.append(segment)
                 yield segment
 
-    def _passage(self, model: WhisperModel, passage: Passage) -> Iterator[Segment]:
-        wish = self.wish
-        heard, info = model.transcribe(
-            passage.samples,
-            task=wish.task,
+    def _chunk(self, model: WhisperModel, chunk: Chunk) -> Iterator[Segment]:
+        options = self.options
+        segments, info = model.transcribe(
+            chunk.samples,
+            task=options.task,
             language=self.language or None,
-            beam_size=wish.beam_size,
-            temperature=wish.temperature or _TEMPERATURES,
-            initial_prompt=self._before(),
-            word_timestamps=wish.words,
-            vad_filter=wish.vad,
+            beam_size=options.beam_size,
+            temperature=options.temperature or _TEMPERATURES,
+            initial_prompt=self._context(),
+            word_timestamps=options.words,
+            vad_filter=options.vad,
         )
         self.language = info.language
-        for segment in heard:
-            yield self._placed(segment, passage.begin)
+        for segment in segments:
+            yield self._shifted(segment, chunk.begin)
 
-    def _before(self) -> str | list[int] | None:
-        """What the model is told was said before: the caller's words, then its own."""
+    def _context(self) -> str | list[int] | None:
+        """Previous text for the decoder: the client's prompt, then what was transcribed last."""
         if not self.segments:
-            return _CONTROL.sub("", self.wish.prompt or "") or None
+            return _CONTROL.sub("", self.options.prompt or "") or None
         tokens = [token for segment in self.segments[-50:] for token in segment.tokens]
-        return tokens[-_REMEMBERED:]
+        return tokens[-_CONTEXT:]
 
-    def _placed(self, segment: Segment, begin: float) -> Segment:
-        """The same with the times of the recording, and counted from 0."""
+    def _shifted(self, segment: Segment, begin: float) -> Segment:
+        """The segment with its id and times relative to the whole recording."""
         words = segment.words and [
             replace(word, start=word.start + begin, end=word.end + begin) for word in segment.words
         ]
@@ -94,11 +94,11 @@ class Transcript:
 
     @property
     def text(self) -> str:
-        """All that was said."""
+        """The whole text."""
         return "".join(segment.text for segment in self.segments).strip()
 
     @property
     def language_name(self) -> str:
-        """The language of the text, as OpenAI spells it."""
-        code = "en" if self.wish.task == "translate" else self.language
+        """The language of the text, by OpenAI's name."""
+        code = "en" if self.options.task == "translate" else self.language
         return languages.LANGUAGES.get(code, code)

@@ -27,7 +27,7 @@ def encoded(form: str, seconds: float = 2.0) -> list[bytes]:
     """The pieces of a file, as its samples come in halves."""
     encoder = Encoder(FORMATS[form], RATE)
     halves = np.array_split(tone(seconds, RATE), 2)
-    return [*map(encoder.add, halves), encoder.rest()]
+    return [*map(encoder.add, halves), encoder.finish()]
 
 
 def test_all_formats_are_written() -> None:
@@ -70,7 +70,7 @@ def test_what_we_say_we_can_hear(form: str) -> None:
 def test_tempo(factor: float) -> None:
     """So many times faster, and the same note."""
     tempo = Tempo(factor, RATE)
-    samples = np.concatenate([*map(tempo.add, np.array_split(tone(2.0, RATE), 4)), tempo.rest()])
+    samples = np.concatenate([*map(tempo.add, np.array_split(tone(2.0, RATE), 4)), tempo.finish()])
     assert len(samples) / RATE == pytest.approx(2.0 / factor, rel=0.1)
     middle = samples[len(samples) // 4 : -len(samples) // 4]
     loudest = np.abs(np.fft.rfft(middle)).argmax() * RATE / len(middle)

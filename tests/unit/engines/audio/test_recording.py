@@ -15,8 +15,8 @@ SECONDS = 3.0
 
 def heard(data: bytes, longest: float | None = 60) -> np.ndarray:
     """All samples of a file."""
-    passages = Recording(io.BytesIO(data), longest).passages()
-    return np.concatenate([passage.samples for passage in passages])
+    chunks = Recording(io.BytesIO(data), longest).chunks()
+    return np.concatenate([chunk.samples for chunk in chunks])
 
 
 def refusal(data: bytes, longest: float | None = 60) -> BadRequest:

@@ -10,8 +10,8 @@ from tests.sounds import recorded, tone
 
 from oxlo.engines.audio.recording import Recording
 from oxlo.engines.whisper import formats
-from oxlo.engines.whisper.asked import Asked
-from oxlo.engines.whisper.transcript import Transcript, Wish
+from oxlo.engines.whisper.params import Params
+from oxlo.engines.whisper.transcript import Options, Transcript
 
 #: What OpenAI's specification asks of each segment.
 FIELDS = {
@@ -29,7 +29,7 @@ def segment(number: int, text: str, start: float, end: float) -> Segment:
 def transcript() -> Transcript:
     """Two sentences, one of them late in a long recording."""
     recording = Recording(io.BytesIO(recorded(tone(2.5), "wav")), None)
-    wish = Wish(
+    options = Options(
         task="transcribe",
         language=None,
         prompt=None,
@@ -38,13 +38,13 @@ def transcript() -> Transcript:
         vad=False,
         beam_size=5,
     )
-    made = Transcript(WhisperModel.__new__(WhisperModel), recording, wish, "de")
+    made = Transcript(WhisperModel.__new__(WhisperModel), recording, options, "de")
     made.segments = [segment(0, " Eins --> zwei.", 0, 1.5), segment(1, " Drei.", 3723.0061, 3725)]
     return made
 
 
 def reply(transcript: Transcript, **fields: object) -> tuple[bytes, str]:
-    return formats.whole(transcript, msgspec.convert(fields, Asked))
+    return formats.whole(transcript, msgspec.convert(fields, Params))
 
 
 def test_json(transcript: Transcript) -> None:
@@ -92,7 +92,7 @@ def test_vtt(transcript: Transcript) -> None:
     ],
 )
 def test_verbose_json(transcript: Transcript, granularities: object, there: set[str]) -> None:
-    """Segments, words or both, as they were asked for."""
+    """Segments, words or both, as they were params for."""
     body, _ = reply(
         transcript, response_format="verbose_json", timestamp_granularities=granularities
     )
@@ -104,7 +104,7 @@ def test_verbose_json(transcript: Transcript, granularities: object, there: set[
 
 
 def test_events(transcript: Transcript) -> None:
-    """Deltas together are the text of the last event."""
+    """Deltas joined are the text of the last event."""
     events = [formats.delta(s) for s in transcript.segments] + [formats.done(transcript)]
     told = [msgspec.json.decode(event.removeprefix(b"data: ")) for event in events]
     assert [event["type"] for event in told] == [

@@ -1,4 +1,4 @@
-"""Long recordings are heard in passages, as if they were one."""
+"""Long recordings are heard in chunks, as if they were one."""
 
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -9,12 +9,12 @@ import pytest
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, Word
 
-from oxlo.engines.audio.passages import Passage
+from oxlo.engines.audio.chunks import Chunk
 from oxlo.engines.audio.recording import Recording
-from oxlo.engines.whisper.transcript import Transcript, Wish
+from oxlo.engines.whisper.transcript import Options, Transcript
 from oxlo.serving.work import Cancelled
 
-WISH = Wish(
+OPTIONS = Options(
     task="transcribe", language=None, prompt=None, temperature=0, words=True, vad=False, beam_size=5
 )
 
@@ -32,8 +32,8 @@ class Part:
         """Nothing has to be found."""
 
 
-class Ears:
-    """A model that hears the same in each passage, in German, and remembers what it was told."""
+class FakeModel:
+    """A model that transcribes every chunk alike, in German, and records its arguments."""
 
     def __init__(self) -> None:
         self.model = Part()
@@ -63,16 +63,16 @@ class Ears:
             )
 
 
-def transcript(ears: Ears, wish: Wish = WISH) -> Transcript:
-    passages = [Passage(np.zeros(16_000, np.float32), begin) for begin in (0.0, 590.5)]
-    recording = SimpleNamespace(passages=lambda: iter(passages))
-    return Transcript(cast(WhisperModel, ears), cast(Recording, recording), wish)
+def transcript(model: FakeModel, options: Options = OPTIONS) -> Transcript:
+    chunks = [Chunk(np.zeros(16_000, np.float32), begin) for begin in (0.0, 590.5)]
+    recording = SimpleNamespace(chunks=lambda: iter(chunks))
+    return Transcript(cast(WhisperModel, model), cast(Recording, recording), options)
 
 
 def test_times_are_those_of_the_recording() -> None:
-    """Segments are counted on, and passages are where they begin."""
-    made = transcript(Ears())
-    heard = list(made.hear(lambda: None))
+    """Segments are counted on, and chunks are where they begin."""
+    made = transcript(FakeModel())
+    heard = list(made.transcribe(lambda: None))
     assert [segment.id for segment in heard] == [0, 1, 2, 3]
     assert [segment.start for segment in heard] == [0, 1, 590.5, 591.5]
     assert [segment.seek for segment in heard] == [0, 100, 59050, 59150]
@@ -82,31 +82,31 @@ def test_times_are_those_of_the_recording() -> None:
 
 
 def test_a_passage_knows_what_was_said_before() -> None:
-    """The language is detected once; the second passage is given the words of the first."""
-    ears = Ears()
-    list(transcript(ears).hear(lambda: None))
-    assert [told["language"] for told in ears.told] == [None, "de"]
-    assert [told["initial_prompt"] for told in ears.told] == [None, [7, 0, 7, 1]]
+    """The language is detected once; the second chunk is given the words of the first."""
+    model = FakeModel()
+    list(transcript(model).transcribe(lambda: None))
+    assert [told["language"] for told in model.told] == [None, "de"]
+    assert [told["initial_prompt"] for told in model.told] == [None, [7, 0, 7, 1]]
 
 
 def test_a_prompt_steers_nothing() -> None:
     """What the model is controlled by is taken out of a caller's words."""
-    ears = Ears()
-    wish = Wish(**{**vars(WISH), "prompt": "<|translate|>Foxes.<|endoftext|>"})
-    list(transcript(ears, wish).hear(lambda: None))
-    assert ears.told[0]["initial_prompt"] == "Foxes."
+    model = FakeModel()
+    options = Options(**{**vars(OPTIONS), "prompt": "<|translate|>Foxes.<|endoftext|>"})
+    list(transcript(model, options).transcribe(lambda: None))
+    assert model.told[0]["initial_prompt"] == "Foxes."
 
 
 def test_a_translation_is_english() -> None:
     """Whatever was spoken."""
-    made = transcript(Ears(), Wish(**{**vars(WISH), "task": "translate"}))
-    list(made.hear(lambda: None))
+    made = transcript(FakeModel(), Options(**{**vars(OPTIONS), "task": "translate"}))
+    list(made.transcribe(lambda: None))
     assert (made.language, made.language_name) == ("de", "english")
 
 
 def test_who_left_is_noticed_at_each_piece_of_work() -> None:
     """Before it is done."""
-    ears, steps = Ears(), 0
+    model, steps = FakeModel(), 0
 
     def step() -> None:
         nonlocal steps
@@ -115,5 +115,5 @@ def test_who_left_is_noticed_at_each_piece_of_work() -> None:
             raise Cancelled
 
     with pytest.raises(Cancelled):
-        list(transcript(ears).hear(step))
-    assert ears.model.encoded == 1
+        list(transcript(model).transcribe(step))
+    assert model.model.encoded == 1

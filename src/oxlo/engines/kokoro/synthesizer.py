@@ -1,4 +1,4 @@
-"""A loaded Kokoro model and its voices."""
+"""Synthesising speech with a Kokoro model."""
 
 import logging
 import tempfile
@@ -10,30 +10,30 @@ from kokoro_onnx import Kokoro
 
 from oxlo.engines.audio.tempo import Tempo
 from oxlo.engines.kokoro.config import Config, Voice
-from oxlo.engines.kokoro.script import Script
+from oxlo.engines.kokoro.phonemes import Phonemes
 from oxlo.engines.sessions import session
 from oxlo.serving.process import CannotLoad
 from oxlo.wire.decode import invalid
 
-#: Samples a second that the model makes.
+#: Sample rate of the model, Hz.
 RATE = 24_000
-#: The model's own paces; beyond them it swallows words, and its sound is stretched instead.
-_PACES = (0.5, 2.0)
-#: A voice: a style for each length of a piece, in sounds.
+#: Speeds that the model itself renders well; beyond them the audio is stretched instead.
+_SPEEDS = (0.5, 2.0)
+#: A voice: one style vector for each length of a piece, in phonemes.
 _SHAPE = (510, 1, 256)
-#: Seconds of silence after a piece that ends so.
+#: Seconds of silence after a piece, by its last character.
 _PAUSES = {".": 0.3, "!": 0.3, "?": 0.3, "…": 0.3, ",": 0.1, ";": 0.1, ":": 0.1}
 
 
-class Speaker:
-    """Says pieces of sounds."""
+class Synthesizer:
+    """A loaded model and its voices."""
 
     def __init__(self, config: Config) -> None:
-        """Load everything. Raises CannotLoad."""
+        """Load the model and all voices. Raises CannotLoad."""
         logging.getLogger("phonemizer").setLevel(logging.ERROR)
         graph = session(Path(config.model), config.threads, config.device)
         with tempfile.NamedTemporaryFile(suffix=".npz") as empty:
-            # The library wants a file of voices; ours are given to it call by call.
+            # The library insists on a voices file; ours are passed with each call instead.
             np.savez(empty)
             empty.flush()
             self._kokoro = Kokoro.from_session(graph, empty.name)
@@ -41,29 +41,31 @@ class Speaker:
         self._styles = {voice.id: _style(voice) for voice in config.voices}
         self._default = config.voices[0].id
 
-    def script(self, text: str, name: str | None, most: int | None) -> Script:
-        """The text in sounds, as this voice pronounces it. Raises BadRequest."""
+    def phonemes(self, text: str, name: str | None, most: int | None) -> Phonemes:
+        """The phonemes of a text in the voice's language. Raises BadRequest."""
         language = self._voice(name).language
-        return Script(text, lambda part: self._kokoro.tokenizer.phonemize(part, language), most)
+        return Phonemes(text, lambda part: self._kokoro.tokenizer.phonemize(part, language), most)
 
-    def say(self, script: Script, name: str | None, speed: float) -> Iterator[np.ndarray]:
-        """Samples, piece by piece."""
-        least, most = _PACES
-        pace = min(max(speed, least), most)
+    def synthesize(
+        self, phonemes: Phonemes, name: str | None, speed: float
+    ) -> Iterator[np.ndarray]:
+        """Mono float32 samples, piece by piece."""
+        least, most = _SPEEDS
+        own_speed = min(max(speed, least), most)
         style = self._styles[self._voice(name).id]
-        spoken = (self._piece(piece, style, pace) for piece in script.pieces)
-        if pace == speed:
-            yield from spoken
+        pieces = (self._piece(piece, style, own_speed) for piece in phonemes.pieces)
+        if own_speed == speed:
+            yield from pieces
             return
-        tempo = Tempo(speed / pace, RATE)
-        for samples in map(tempo.add, spoken):
+        tempo = Tempo(speed / own_speed, RATE)
+        for samples in map(tempo.add, pieces):
             if len(samples):
                 yield samples
-        yield tempo.rest()
+        yield tempo.finish()
 
-    def _piece(self, sounds: str, style: np.ndarray, pace: float) -> np.ndarray:
-        samples, _ = self._kokoro.create(sounds, style, pace, is_phonemes=True)
-        pause = _PAUSES.get(sounds[-1:], 0.0) / pace
+    def _piece(self, phonemes: str, style: np.ndarray, speed: float) -> np.ndarray:
+        samples, _ = self._kokoro.create(phonemes, style, speed, is_phonemes=True)
+        pause = _PAUSES.get(phonemes[-1:], 0.0) / speed
         return np.concatenate([samples, np.zeros(int(pause * RATE))]).astype(np.float32)
 
     def _voice(self, name: str | None) -> Voice:
@@ -77,7 +79,7 @@ def _style(voice: Voice) -> np.ndarray:
     size = int(np.prod(_SHAPE))
     offset = voice.index * size * 4
     try:
-        found = np.fromfile(voice.path, "<f4", size, offset=offset)
-        return found.reshape(_SHAPE)
+        values = np.fromfile(voice.path, "<f4", size, offset=offset)
+        return values.reshape(_SHAPE)
     except (OSError, ValueError) as error:
         raise CannotLoad(f"the voice {voice.id} is not in {voice.path}: {error}") from None

@@ -1,4 +1,4 @@
-"""A text as the model speaks it: sounds, in pieces of a sentence or a few."""
+"""Text to phonemes, in pieces of one or a few sentences."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -8,44 +8,44 @@ from kokoro_onnx.chunker import split_phonemes
 from oxlo.errors import ContextLengthExceeded
 from oxlo.wire.decode import invalid
 
-#: Sounds of a piece: so long that it has a melody, so short that the next is ready in time.
+#: Phonemes of a piece: enough for natural intonation, few enough to keep ahead of playback.
 _LONGEST = 200
-#: Of the first one, for which somebody waits.
+#: Phonemes of the first piece, which decides the time to first audio.
 _FIRST = 100
-#: Characters that are turned into sounds at once.
+#: Characters that are phonemized at once.
 _BLOCK = 1000
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+")
 _CUT = re.compile(rf".{{1,{_BLOCK}}}(?:\s+|$)|\S{{{_BLOCK}}}", re.DOTALL)
 
 
-class Script:
-    """What is to be said. A token is a sound: that is what the model reads, one for each."""
+class Phonemes:
+    """The phonemes of a text. One phoneme is one token of the model."""
 
-    def __init__(self, text: str, sounds_of: Callable[[str], str], most: int | None = None) -> None:
-        """`most` is how many tokens are allowed. Raises BadRequest."""
-        #: Sounds, a string for each sentence or a part of one.
+    def __init__(self, text: str, phonemize: Callable[[str], str], most: int | None = None) -> None:
+        """`most` is the limit in tokens. Raises BadRequest."""
+        #: One string for each sentence, a part of one, or a few.
         self.pieces: tuple[str, ...] = ()
         self.tokens = 0
         sentences: list[str] = []
         for block in _blocks(text):
-            sounds = " ".join(sounds_of(block).split())
-            self.tokens += len(sounds)
+            phonemes = " ".join(phonemize(block).split())
+            self.tokens += len(phonemes)
             if most is not None and self.tokens > most:
                 raise _too_long(self.tokens, most)
-            sentences += _SENTENCE.split(sounds) if sounds else ()
+            sentences += _SENTENCE.split(phonemes) if phonemes else ()
         self.pieces = tuple(_pieces(sentences))
         if not self.pieces:
             raise invalid("input", "there is nothing in it that can be spoken.")
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """Lines, and long ones in parts that end between words."""
+    """Lines; long ones are split between words."""
     for line in filter(None, map(str.strip, text.splitlines())):
         yield from (match[0] for match in _CUT.finditer(line))
 
 
 def _pieces(sentences: list[str]) -> Iterator[str]:
-    """The first sentence by itself; then as many as fit together."""
+    """The first sentence alone, then as many together as fit."""
     yield from split_phonemes(sentences[0] if sentences else "", _FIRST)
     held = ""
     for sentence in sentences[1:]:

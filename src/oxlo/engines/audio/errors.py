@@ -1,4 +1,4 @@
-"""What to tell whoever sent a file that is no good: all of it is a 400 about `file`."""
+"""Errors about an uploaded recording; all are 400 with `param` 'file'."""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,8 +11,8 @@ FORMATS = "flac, m4a, mp3, mp4, mpeg, mpga, oga, ogg, wav, webm"
 
 
 @contextlib.contextmanager
-def of_ffmpeg() -> Iterator[None]:
-    """Translate what FFmpeg raises about a file."""
+def from_ffmpeg() -> Iterator[None]:
+    """Translate FFmpeg's exceptions."""
     try:
         yield
     except (av.FFmpegError, ValueError, IndexError):
@@ -20,7 +20,7 @@ def of_ffmpeg() -> Iterator[None]:
 
 
 def unreadable() -> BadRequest:
-    """Not audio, or broken beyond reading."""
+    """Not audio, or damaged."""
     return BadRequest(
         f"The file cannot be read as audio. Send one of: {FORMATS}.",
         param="file",
@@ -28,13 +28,13 @@ def unreadable() -> BadRequest:
     )
 
 
-def silent_film() -> BadRequest:
-    """A container without any audio."""
+def no_audio_track() -> BadRequest:
+    """A video without sound, for example."""
     return BadRequest("The file holds no audio track.", param="file", code="invalid_audio")
 
 
-def strange_rate(rate: int) -> BadRequest:
-    """Numbers that no recorder writes."""
+def unsupported_rate(rate: int) -> BadRequest:
+    """The header is damaged, or forged."""
     return BadRequest(
         f"The file says that it holds {rate} samples a second; 4,000 to 384,000 are taken.",
         param="file",
@@ -42,10 +42,10 @@ def strange_rate(rate: int) -> BadRequest:
     )
 
 
-def cut_off(told: float, found: float) -> BadRequest:
-    """An upload that lacks its end."""
+def truncated(declared: float, found: float) -> BadRequest:
+    """The upload ended early."""
     return BadRequest(
-        f"The file is cut off: it says that it lasts {told:.1f} seconds, and holds {found:.1f}. "
+        f"The file is cut off: its header declares {declared:.1f} seconds, and it has {found:.1f}. "
         "Upload all of it.",
         param="file",
         code="truncated_audio",
@@ -53,7 +53,7 @@ def cut_off(told: float, found: float) -> BadRequest:
 
 
 def too_short(found: float, least: float) -> BadRequest:
-    """Nothing could be said in it."""
+    """Too short to contain speech."""
     return BadRequest(
         f"The recording lasts {found:.2f} seconds; it has to last at least {least:g}.",
         param="file",
@@ -62,7 +62,7 @@ def too_short(found: float, least: float) -> BadRequest:
 
 
 def too_long(seconds: float, longest: float) -> BadRequest:
-    """More than is allowed."""
+    """Over the plan's or the model's limit."""
     return BadRequest(
         f"The recording lasts {_length(seconds)} or more; at most {_length(longest)} are allowed "
         "here. Send it in pieces.",
