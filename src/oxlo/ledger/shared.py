@@ -14,7 +14,6 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import hiredis
 import structlog
 
 from oxlo.errors import ApiError, LimitsUnavailable
@@ -33,8 +32,10 @@ from oxlo.ledger.counted import Counted
 from oxlo.ledger.counting import Count, Counting
 from oxlo.ledger.endings import Endings
 from oxlo.ledger.known import Known, KnownAccounts
+from oxlo.ledger.leases import Leases
 from oxlo.ledger.lines import Lines
 from oxlo.ledger.outage import Outage, WhenDown
+from oxlo.ledger.reach import Reach
 from oxlo.ledger.records import Settled
 from oxlo.ledger.slots import Asked, SharedSlots
 from oxlo.ledger.windows import day_of, minute_of
@@ -83,10 +84,7 @@ class SharedLedger(AskedLedger):
         self.on_change: Callable[[int], None] | None = None
         #: The slots that the same gateway shares; messages for them come this way, too.
         self.slots: SharedSlots | None = None
-        self.down = False
-        self.failures = 0
-        #: Whether Valkey answered our latest step with an error: full, a replica, misconfigured.
-        self.refused = False
+        self._reach = Reach(self._outage)
         self.client = Client(
             address,
             loop,
@@ -97,7 +95,8 @@ class SharedLedger(AskedLedger):
             timeout=timeout,
         )
         self.lines = Lines(self, self.client, self.wording, self.known)
-        self.endings = Endings(self.client, self.wording, self._failed)
+        self.endings = Endings(self.client, self.wording, self._reach.failed)
+        self._leases = Leases(self.client, self.wording, self.known, lease_seconds)
 
     # Reservations.
 
@@ -133,13 +132,13 @@ class SharedLedger(AskedLedger):
     def answered(self, asking: Asking, said: Any) -> None:
         """What reserve.lua says, and take.lua behind it."""
         if not isinstance(said, list):
-            self._failed(said)
+            self._reach.failed(said)
             self.endings.end(asking.call, asking.account)
             self._leave_slot(asking)
             self._go_without(asking)
             return
-        if self.refused:
-            self._taken_again()
+        if self._reach.refused:
+            self._reach.taken()
         code = said[0]
         if code == scripts.NOT_COUNTED:
             self._ask_again(asking, int(said[1]))
@@ -215,35 +214,8 @@ class SharedLedger(AskedLedger):
     # Ends.
 
     def renew(self, reservations: Iterable[Reservation], now: float) -> None:
-        """Renew leases of which a third is over, one call for each account.
-
-        One that lasts longer than leases do was taken before the clock was set back.
-        """
-        soon, latest = now + self._lease_seconds * 2 / 3, now + self._lease_seconds
-        due: dict[str, list[Charged]] = {}
-        for reservation in reservations:
-            if isinstance(reservation, Charged):
-                fresh = soon <= reservation.expires <= latest
-                if not fresh or self.wording.clock is not None:
-                    due.setdefault(reservation.account, []).append(reservation)
-            else:
-                reservation.expires = now + self._lease_seconds
-        if self.client.connected:
-            for account, held in due.items():
-                self._renew(account, held, now)
-
-    def _renew(self, account: str, held: list[Charged], now: float) -> None:
-        def replied(said: Any) -> None:
-            if isinstance(said, list):
-                self.known.heard(account, said)
-            else:
-                for reservation in held:
-                    reservation.expires = now
-
-        for reservation in held:
-            reservation.expires = now + self._lease_seconds
-        words = self.wording.renew(account, [(each.call, each.charge) for each in held])
-        self.client.send(words, replied)
+        """As `Ledger` says."""
+        self._leases.renew(reservations, now)
 
     def settle(
         self, reservation: Reservation, *, counted: bool, minute_counted: bool, now: float
@@ -256,14 +228,8 @@ class SharedLedger(AskedLedger):
             raise AlreadySettledError(reservation.account)
         assert isinstance(reservation, Charged)
         reservation.settled = True
-        known = self.known.of(reservation.account)
-        known.give_back(
-            reservation.day, reservation.minute, counted=counted, minute_counted=minute_counted
-        )
-        known.ended(now - reservation.since)
-        slot = None if self.slots is None else self.slots.asked.get(reservation.call)
-        if slot is not None and not slot.replica:
-            slot = None  # it waits for one, which is left apart
+        self._give_back(reservation, counted, minute_counted, now)
+        slot = self._slot_of(reservation)
         self.endings.end(
             reservation.call,
             reservation.account,
@@ -276,6 +242,21 @@ class SharedLedger(AskedLedger):
         )
         if slot is not None:
             slot.end()
+
+    def _give_back(
+        self, reservation: Charged, counted: bool, minute_counted: bool, now: float
+    ) -> None:
+        """What Valkey will say of the account is known already."""
+        known = self.known.of(reservation.account)
+        known.give_back(
+            reservation.day, reservation.minute, counted=counted, minute_counted=minute_counted
+        )
+        known.ended(now - reservation.since)
+
+    def _slot_of(self, reservation: Charged) -> Asked | None:
+        """The slot that a call has; one that waits for a slot leaves the line by itself."""
+        slot = None if self.slots is None else self.slots.asked.get(reservation.call)
+        return slot if slot is not None and slot.replica else None
 
     def _settle_local(self, lease: Lease, counted: bool, minute_counted: bool, now: float) -> None:
         """End a call that was admitted from memory; what counts of it is charged to Valkey too."""
@@ -313,8 +294,11 @@ class SharedLedger(AskedLedger):
         self, account: str, plan: Plan, now: float, told: Callable[[Standing | ApiError], None]
     ) -> None:
         """Ask Valkey."""
+        if not self.client.connected:
+            self._outage.look(account, plan, now, told)
+            return
 
-        def counted(error: ApiError | None) -> None:
+        def again(error: ApiError | None) -> None:
             if error is None:
                 self.look(account, plan, now, told)
             else:
@@ -322,18 +306,15 @@ class SharedLedger(AskedLedger):
 
         def replied(said: Any) -> None:
             if not isinstance(said, list):
-                self._failed(said)
+                self._reach.failed(said)
                 told(LimitsUnavailable(retry_after=2))
             elif said[0] == scripts.NOT_COUNTED:
-                self._counting.ask(account, int(said[1]), counted)
+                self._counting.ask(account, int(said[1]), again)
             else:
                 self.known.heard(account, said)
                 told(self.limits(account, plan, now))
 
-        if self.client.connected:
-            self.client.send(self.wording.look(account), replied)
-        else:
-            self._outage.look(account, plan, now, told)
+        self.client.send(self.wording.look(account), replied)
 
     # Accounts that Valkey does not know.
 
@@ -347,7 +328,7 @@ class SharedLedger(AskedLedger):
                 self.known.heard(account, said)
                 done(None)
             else:
-                self._failed(said)
+                self._reach.failed(said)
                 done(LimitsUnavailable(retry_after=2))
 
         log.info("limits.counted", account=account, day_used=counted.day_used)
@@ -355,29 +336,10 @@ class SharedLedger(AskedLedger):
 
     # Without Valkey.
 
-    def _failed(self, why: Any) -> None:
-        """Valkey did not carry out a step."""
-        self.failures += 1
-        if isinstance(why, hiredis.ReplyError) and not self.refused:
-            self.refused = True
-            log.error("limits.failed", error=str(why), then=self._outage.when_down)
-
-    def _taken_again(self) -> None:
-        """Valkey carries out steps again: it is as good as back."""
-        self.refused = False
-        self._outage.over()
-        log.info("limits.shared")
-
     def _changed(self, connected: bool) -> None:
         if connected:
-            self._outage.over()
             self.endings.send_all()
-        if self.down != (not connected):
-            self.down = not connected
-            if connected:
-                log.info("limits.shared")
-            else:
-                log.error("limits.unshared", when_down=self._outage.when_down)
+        self._reach.changed(connected)
 
     def _go_without(self, asking: Asking) -> None:
         try:
@@ -436,7 +398,7 @@ class SharedLedger(AskedLedger):
 
     def health(self) -> tuple[bool, int]:
         """As `Ledger` says."""
-        return self.client.connected and not self.refused, self.failures
+        return self.client.connected and not self._reach.refused, self._reach.failures
 
     async def open(self) -> None:
         """Wait a little for Valkey: a gateway that has just started refuses nobody for that."""
