@@ -117,8 +117,8 @@ def memory(models: int, here: int) -> Finding:
     needed = models + OWN_MEMORY_MB
     if here < needed:
         advice = "serve fewer models (OXLO_STARTER, OXLO_MODELS), or raise the limit"
-        return Finding("memory", f"{here:,} MB here, {needed:,} MB wanted: {advice}", ok=False)
-    return Finding("memory", f"{here:,} MB here, {needed:,} MB wanted")
+        return Finding("memory", f"{here:,} MB here, {needed:,} MB needed: {advice}", ok=False)
+    return Finding("memory", f"{here:,} MB here, {needed:,} MB needed")
 
 
 def libraries(engines: Iterable[Engine]) -> list[Library]:

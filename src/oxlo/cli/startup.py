@@ -9,7 +9,7 @@ from oxlo.fleet.registry import Replica, ReplicaState
 PATIENCE = 3
 #: Seconds without news after which somebody at the terminal is told what is being waited for.
 QUIET_SECONDS = 15.0
-_LOOKED_AT = "Fix that: it is checked again. After a change of variables, start `oxlo serve` again."
+_LOOKED_AT = "Fix that; Oxlo checks again by itself. If you change variables, restart `oxlo serve`."
 _DOING = {ReplicaState.STARTING: "loading", ReplicaState.WARMING: "warming"}
 
 

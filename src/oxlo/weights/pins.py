@@ -73,7 +73,7 @@ def read(repository: Repository, hub: Hub) -> Pin:
     try:
         about = msgspec.json.decode(reply, type=_About)
     except msgspec.DecodeError as error:
-        raise SourceFailed(f"{hub.url} answered nonsense about {repository.hub}: {error}") from None
+        raise SourceFailed(f"{hub.url} sent an unusable answer about {repository.hub}: {error}") from None
     wanted = sorted(
         (s for s in about.siblings if any(matches(s.path, p) for p in repository.files)),
         key=lambda sibling: sibling.path,
@@ -86,7 +86,7 @@ def _file(sibling: _Sibling, name: str, revision: str, hub: Hub) -> PinnedFile:
     try:
         msgspec.convert(sibling.path, FilePath)
     except msgspec.ValidationError:
-        raise SourceFailed(f"{name} names a file in no usable way: {sibling.path!r}") from None
+        raise SourceFailed(f"{name} lists a file with an unusable name: {sibling.path!r}") from None
     if sibling.lfs:
         return PinnedFile(sibling.path, sibling.size, sibling.lfs.sha256)
     if sibling.size > _SMALL:
