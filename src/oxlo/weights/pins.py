@@ -73,7 +73,7 @@ def read(repository: Repository, hub: Hub) -> Pin:
     try:
         about = msgspec.json.decode(reply, type=_About)
     except msgspec.DecodeError as error:
-        raise SourceFailed(f"{hub.url} sent an unusable answer about {repository.hub}: {error}") from None
+        raise SourceFailed(f"{hub.url}: unusable answer about {repository.hub}: {error}") from None
     wanted = sorted(
         (s for s in about.siblings if any(matches(s.path, p) for p in repository.files)),
         key=lambda sibling: sibling.path,
