@@ -106,7 +106,7 @@ def test_refusals_say_what_to_do(held: Shelf, status: int, words: str) -> None:
 def test_nonsense(shelf: Shelf) -> None:
     """A page that is no answer, as portals of networks send."""
     shelf.files["/api/models/org/repo/revision/main?blobs=true"] = json.dumps({"a": 1}).encode()
-    with pytest.raises(weights.SourceFailed, match="nonsense"):
+    with pytest.raises(weights.SourceFailed, match="unusable answer"):
         pins.read(WANTED, shelf.hub)
 
 
