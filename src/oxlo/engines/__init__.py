@@ -1,1 +1,1 @@
-"""Engines: how each kind is started, asked for its health, and spoken with."""
+"""Engines: how each kind is launched and probed, and the dialect it speaks."""

@@ -1,4 +1,4 @@
-"""What every kind of engine knows: how one is started, and how its own words are read."""
+"""The interface of an engine kind: launching an engine, and explaining why it failed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,57 +19,57 @@ class CannotLaunch(OperatorError):
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """What an engine is to be, before its kind has decided anything."""
+    """What to launch, before the engine kind has filled in its arguments."""
 
     model: Model
     variant: Variant
     settings: Settings
-    #: Files and folders that are here; empty: it runs elsewhere.
+    #: Local files and folders; empty for an engine that runs elsewhere.
     weights: Sequence[Path]
-    #: Its own part, all of which it may use.
+    #: The part of the machine that this engine may use.
     machine: Machine
 
     @property
     def device(self) -> Literal["cpu", "cuda"]:
-        """Where its variant computes."""
+        """The device of its variant."""
         return "cuda" if self.variant.cards else "cpu"
 
 
 class Launch(msgspec.Struct, frozen=True, kw_only=True):
-    """One engine, ready to be started: everything was decided before."""
+    """One engine with all arguments decided, ready to start."""
 
     model: str
     kind: str
-    #: How it speaks; also says where its health and progress are (`engines/probe.py`).
+    #: Its API dialect; also selects the health probe (`engines/probe.py`).
     dialect: str
     engine_model: str
     slots: int
     context_length: int
-    #: Tokens of prompts that its cache holds; 0: it does not say.
+    #: Capacity of its prompt cache in tokens; 0: unknown.
     cache_tokens: int = 0
-    #: What it will take of the machine's memory, MiB; 0: what its variant says.
+    #: Expected memory in MiB; 0: as its variant declares.
     memory_mb: int = 0
-    #: Which build of its program it is; "": it says so itself.
+    #: Build of the engine's program; "": the engine reports it.
     build: str = ""
-    #: Above 0: it gets calls only while no engine of a lower number has a slot and works.
+    #: Above 0: it gets requests only while no healthy engine with a lower number has a free slot.
     overflow: int = 0
-    #: Of the model's: warm-up exercises each.
+    #: The model's abilities, each of which warm-up exercises.
     abilities: frozenset[str] = frozenset()
-    #: Bearer token of the engine.
+    #: Bearer token that the engine requires.
     api_key: str = ""
-    #: The child process; empty: the engine runs elsewhere, at `address`.
+    #: Command of the child process; empty: the engine runs elsewhere, at `address`.
     argv: tuple[str, ...] = ()
-    #: One line for the child's stdin; keys travel here, never in argv.
+    #: One line for the child's stdin; secrets go here, never into argv.
     config: bytes = b""
-    #: What its environment holds beside ours: which GPUs it may use.
+    #: Additional environment variables, such as the visible GPUs.
     environment: dict[str, str] = {}
-    #: Seconds until it has to listen, and those that it gets to end before it is killed.
+    #: Timeouts in seconds: until it listens, and from SIGTERM to SIGKILL.
     start_seconds: float = 300.0
     stop_seconds: float = 5.0
     address: str = ""
-    #: Whether real requests are sent before it counts as ready.
+    #: Whether to send real requests before it counts as ready.
     warm: bool = True
-    #: The decided arguments, logged at each start: no engine default is hidden.
+    #: All arguments, logged at each start, so that no engine default is hidden.
     arguments: dict[str, object] = {}
 
 
@@ -79,9 +79,9 @@ class Kind(Protocol):
     name: str
 
     def launch(self, spec: EngineSpec) -> Launch:
-        """Decide everything about one engine. Raises CannotLaunch."""
+        """Decide all arguments of one engine. Raises CannotLaunch."""
         ...
 
     def explain(self, log: Sequence[str]) -> str:
-        """The one line of an engine's log that says why it failed; "" when there is none."""
+        """The log line that explains why the engine failed; "" if there is none."""
         ...

@@ -1,4 +1,4 @@
-"""How an engine speaks, and how its words become OpenAI's, field for field.
+"""Dialects: translating between OpenAI's API and an engine's own, field for field.
 
 A dialect is pure: bytes in, bytes out. The gateway does the I/O.
 """
@@ -19,7 +19,7 @@ Prompted = ChatRequest | CompletionRequest | EmbeddingRequest
 
 
 class Usage:
-    """Tokens of one call, for its receipt."""
+    """Token counts of one request, for its receipt."""
 
     __slots__ = ("cached_tokens", "completion_tokens", "prompt_tokens", "reasoning_tokens")
 
@@ -37,7 +37,7 @@ class Usage:
 
 
 class Decided:
-    """What the platform decided about a call, whatever the caller wrote."""
+    """What the platform decided about a request, whatever the client asked for."""
 
     __slots__ = (
         "build",
@@ -67,21 +67,21 @@ class Decided:
         self.model = model
         #: The model's name at the engine.
         self.engine_model = engine_model
-        #: Output tokens allowed: the caller's wish, clamped to the plan and the model. None: as
-        #: many as the engine's context has room for (chats only).
+        #: Limit on output tokens: the client's value, clamped to the plan and the model. None: as
+        #: many as fit the engine's context (chat only).
         self.max_tokens = max_tokens
         #: Plan priority, 0 (best effort) to 3 (dedicated).
         self.priority = priority
-        #: Unix seconds, for `created` where the engine gives none.
+        #: Unix seconds, for `created` if the engine does not send it.
         self.now = now
-        #: What the plan allows at most, for engines that measure it themselves; None: no limit.
+        #: The plan's limits, for engines that measure the input themselves; None: no limit.
         self.max_input_tokens = max_input_tokens
         self.max_audio_seconds = max_audio_seconds
-        #: The files of the request's media, in the order in which it names them.
+        #: The request's media files, in the order of the request.
         self.files = files
-        #: The engine's build, as its fleet knows it; "": it says so itself.
+        #: The engine's build as known to its fleet; "": the engine reports it.
         self.build = build
-        #: Samplers that were asked for and that this kind of engine has not: the reply names them.
+        #: Requested samplers that this kind of engine lacks; a response header names them.
         self.unheeded: tuple[str, ...] = ()
 
 
@@ -98,13 +98,13 @@ class EngineCall:
         self.content_type = content_type
 
 
-#: Header lines of replies.
+#: Header lines of responses.
 JSON: Final = b"content-type: application/json\r\n"
 SSE: Final = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\n"
 
 
 class Answer:
-    """A whole reply, ready for the client."""
+    """A whole response, ready for the client."""
 
     __slots__ = ("body", "finish", "head", "usage")
 
@@ -112,35 +112,35 @@ class Answer:
         self.body = body
         self.usage = usage
         self.finish = finish
-        #: Header lines: its type.
+        #: Header lines (content type).
         self.head = head
 
 
 class Translator:
-    """Turns an engine's event stream into OpenAI's, read by read.
+    """Translates an engine's event stream to OpenAI's, incrementally.
 
-    `feed` takes the bytes of one read (events may be cut anywhere) and returns complete events for
-    the client, possibly none. It never returns `ending`: the gateway sends that itself, after the
-    receipt is written. Bytes that need no change are returned as they came.
+    `feed` takes the bytes of one read (which may end inside an event) and returns complete events
+    for the client, possibly none. It never returns `ending`: the gateway sends that after the
+    receipt is written. Bytes that need no change are passed through.
     """
 
     __slots__ = ("done", "ending", "error", "finish", "head", "pieces", "started", "usage")
 
     def __init__(self) -> None:
-        #: Header lines of the reply: its type.
+        #: Header lines (content type).
         self.head = SSE
-        #: What the client is sent last, where that is the custom.
+        #: The terminator that the client gets last, if its protocol has one.
         self.ending = b"data: [DONE]\n\n"
-        #: An event with content (text, a tool call, a finish reason) was seen: retries end here.
+        #: An event with content (text, tool call, finish reason) was seen: no retry from here on.
         self.started = False
-        #: The end was seen.
+        #: The stream ended completely.
         self.done = False
-        #: The engine reported an error inside the stream; nothing after it is to be sent.
+        #: An error that the engine reported inside the stream; nothing is sent after it.
         self.error: ApiError | None = None
         self.finish = ""
-        #: Tokens, as far as they have been told.
+        #: Token counts reported so far.
         self.usage = Usage()
-        #: Events with words, thoughts or calls: about a token each, where none are told.
+        #: Events with text, reasoning or tool calls: about a token each, if none are counted.
         self.pieces = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -148,36 +148,36 @@ class Translator:
         raise NotImplementedError
 
     def ended(self) -> bool:
-        """The engine's reply is over; whether the stream is whole, so that it is `done`.
+        """The connection closed. Returns whether the stream is complete (`done`).
 
-        Where the end is told, a connection that just closes is none.
+        In protocols with a terminator, a connection that closes without it is not an end.
         """
         return self.done
 
     def close(self) -> bytes:
-        """Events held back, now that the end was seen (the usage chunk, when it was asked for)."""
+        """Events held back until the end: the usage chunk, if requested."""
         return b""
 
 
 class Dialect(Protocol):
-    """One way of speaking."""
+    """The API of one kind of engine."""
 
     name: str
-    #: Whether the engine refuses prompt + output over its context, instead of stopping there.
+    #: Whether the engine rejects prompt + output over its context instead of stopping there.
     strict_context: bool
-    #: Whether the engine measures what it is sent, and keeps to the caps that travel along.
+    #: Whether the engine measures its input and enforces the limits sent along.
     measures: bool
-    #: Whether a fleet sees the engine move, and ends it where it does not: it may be silent long.
+    #: Whether the fleet detects stalls by progress: then the engine may be silent for long.
     watched: bool
-    #: Whether token ids are read as OpenAI's: what its clients send instead of texts.
+    #: Whether token ids are OpenAI's, as its clients send them instead of text.
     reads_openai_tokens: bool
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
-        """The engine's request, rebuilt from an allow-list. Raises ApiError (bad tools, ...)."""
+        """Build the engine's request from an allow-list. Raises ApiError (bad tools, ...)."""
         ...
 
     def chat_reply(self, body: bytes, request: ChatRequest, decided: Decided) -> Answer:
-        """A whole chat reply in OpenAI's shape. Raises EngineFailed when it makes no sense."""
+        """Translate a whole chat response. Raises EngineFailed if it is malformed."""
         ...
 
     def chat_stream(self, request: ChatRequest, decided: Decided) -> Translator:
@@ -199,9 +199,9 @@ class Dialect(Protocol):
     def count(
         self, request: Prompted, decided: Decided
     ) -> tuple[EngineCall, Callable[[bytes], int]] | None:
-        """How to ask the engine for the exact number of input tokens; None: it cannot say."""
+        """The request that counts input tokens exactly, and its decoder; None if not supported."""
         ...
 
     def error(self, status: int, body: bytes) -> ApiError:
-        """An engine's error reply as ours; a 4xx of the caller's making stays a 4xx."""
+        """Translate an engine's error; a 4xx that the client caused stays a 4xx."""
         ...

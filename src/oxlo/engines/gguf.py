@@ -1,4 +1,4 @@
-"""The head of a GGUF file: just enough to size an engine before it is started."""
+"""Reading a GGUF file's metadata, to size an engine before it starts."""
 
 import struct
 from pathlib import Path
@@ -15,7 +15,7 @@ _SCALARS = {
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The file's metadata, arrays left out. Raises CannotLaunch when it is no GGUF file."""
+    """The metadata without its arrays. Raises CannotLaunch if this is not a GGUF file."""
     try:
         with path.open("rb") as file:
             return _metadata(file, path)
@@ -26,7 +26,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def bytes_per_token(head: dict[str, Any]) -> int:
-    """Bytes that one token of context takes in a 16-bit cache; 0 when the head does not say."""
+    """KV cache size in bytes per token, at 16 bits; 0 if the metadata does not tell."""
     kind = head.get("general.architecture")
     layers = head.get(f"{kind}.block_count", 0)
     heads = head.get(f"{kind}.attention.head_count", 0)
@@ -40,7 +40,7 @@ def bytes_per_token(head: dict[str, Any]) -> int:
 
 
 def is_projector(head: dict[str, Any]) -> bool:
-    """Whether the file turns pictures into a model's tokens, and is no model itself."""
+    """Whether the file is a vision projector (mmproj) rather than a language model."""
     return bool(head.get("general.architecture") == "clip")
 
 

@@ -1,4 +1,4 @@
-"""The kinds of engine that a model file may name."""
+"""All engine kinds, by the name that a model file uses."""
 
 from oxlo.engines.base import CannotLaunch, Kind
 from oxlo.engines.diffusion.kind import Diffusers
@@ -22,7 +22,7 @@ KINDS = {kind.name: kind for kind in _ALL}
 
 
 def kind(name: str) -> Kind:
-    """The kind of this name. Raises CannotLaunch."""
+    """Look up a kind. Raises CannotLaunch."""
     if name not in KINDS:
         raise CannotLaunch(f"unknown engine kind {name!r}; known: {', '.join(KINDS)}")
     return KINDS[name]

@@ -1,4 +1,4 @@
-"""What kinds of engine share when one is started: arguments read, packages looked for, a child."""
+"""Shared by the engine kinds: arguments, required packages, child processes."""
 
 import secrets
 import sys
@@ -15,25 +15,25 @@ from oxlo.engines.base import CannotLaunch, Launch
 
 T = TypeVar("T", bound=msgspec.Struct)
 
-#: What glibc allocates lies in huge pages, where Linux gives some to who asks. A model that reads
-#: all of its weights in a few milliseconds spends a tenth of them on finding small ones.
+#: Make glibc ask Linux for huge pages: a model that reads all its weights within a few milliseconds
+#: otherwise spends a tenth of them on TLB misses.
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 class ChildConfig(Protocol):
-    """What every child is told, whatever else its kind needs; a msgspec Struct."""
+    """What the configuration of every child process has; a msgspec Struct."""
 
     @property
     def api_key(self) -> str:
-        """What callers have to show."""
+        """Bearer token that the engine requires."""
 
     @property
     def slots(self) -> int:
-        """Calls that are sent to it at once."""
+        """Requests that the gateway sends concurrently."""
 
 
 def arguments(variant: Variant, kind: type[T]) -> T:
-    """What a model file says under `args`. Raises CannotLaunch."""
+    """Decode a model file's `args`. Raises CannotLaunch."""
     try:
         return msgspec.convert(variant.args, kind)
     except msgspec.ValidationError as error:
@@ -41,36 +41,36 @@ def arguments(variant: Variant, kind: type[T]) -> T:
 
 
 def require(packages: tuple[str, ...], what: str, extra: str) -> None:
-    """Raise CannotLaunch, naming the extra, when a package is not installed."""
+    """Raise CannotLaunch, naming the extra to install, if a package is missing."""
     if not all(map(find_spec, packages)):
         raise CannotLaunch(f"{what} not installed: pip install 'oxlo[{extra}]'")
 
 
 def new_key() -> str:
-    """What an engine of ours asks of its callers."""
+    """A random bearer token for one engine."""
     return secrets.token_urlsafe(24)
 
 
 def only_file(model: Model, paths: Iterable[Path], ending: str, *, needed: bool = True) -> str:
-    """The one whose name ends so; "" where none is there or needed. Raises CannotLaunch."""
+    """The only path with this ending; "" if absent and not `needed`. Raises CannotLaunch."""
     found = [path for path in paths if path.name.endswith(ending)]
     if len(found) > 1 or (needed and not found):
         raise CannotLaunch(f"{model.id} needs one weights file *{ending}, and has {len(found)}")
     return str(found[0]) if found else ""
 
 
-def idle_memory_mb(wish: int, variant: Variant) -> int:
-    """What an engine may take with nothing to do: as wished, else three times what it should."""
-    return wish or 3 * (variant.memory_mb or 0)
+def idle_memory_mb(configured: int, variant: Variant) -> int:
+    """The memory limit of an idle engine: as configured, or three times the variant's memory."""
+    return configured or 3 * (variant.memory_mb or 0)
 
 
 def last_line(log: Sequence[str]) -> str:
-    """Of a trace, the last line is the cause."""
+    """The last line that is not blank: in a traceback, the exception."""
     return next((line for line in reversed(log) if line.strip()), "")
 
 
 def last_error(log: Sequence[str]) -> str:
-    """The exception that ended it, whatever was said afterwards."""
+    """The last line that names an exception, whatever was logged after it."""
     return next((line for line in reversed(log) if "Error: " in line), "")
 
 
@@ -81,7 +81,7 @@ def child(
     config: ChildConfig,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Launch:
-    """An engine of our own (`serving`): `python -m module`, configured over stdin."""
+    """Launch one of our own engines (`serving`) as `python -m module`, configured over stdin."""
     shown = msgspec.to_builtins(config)
     del shown["api_key"]
     return Launch(

@@ -1,4 +1,4 @@
-"""The kind `llamacpp`: GGUF models on a CPU, one child process each (`llamacpp_child.py`)."""
+"""The engine kind `llamacpp`: GGUF models, one child process each (`llamacpp_child.py`)."""
 
 import sys
 from collections.abc import Sequence
@@ -16,19 +16,19 @@ from oxlo.engines.llamacpp_child import BATCH, Config, Pooling
 from oxlo.hardware.sizing import Size, contexts, decide
 from oxlo.settings import Settings
 
-#: What it takes beside weights and contexts, MiB: seen with batches of 512 tokens.
+#: Memory beside weights and KV cache, MiB, measured with batches of 512 tokens.
 _SCRATCH_MB = 200
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model file may say under `args`; 0: sized to the machine. Settings win over these."""
+    """What a model file may set under `args`; 0: sized to the machine. Settings take precedence."""
 
     threads: int = 0
     slots: int = 0
     context: int = 0
-    #: Of embedding models; None: as the model's own file says.
+    #: For embedding models; None: as the GGUF file says.
     pooling: Pooling | None = None
-    #: How many engines of this model run.
+    #: Engines of this model.
     replicas: int = 1
 
 
@@ -38,14 +38,14 @@ class LlamaCpp:
     name = "llamacpp"
 
     def launch(self, spec: EngineSpec) -> Launch:
-        """A child process with its own port and its own key."""
+        """A child process with its own port and API key."""
         require(("xllamacpp",), "llama.cpp is", "llamacpp")
         model, settings = spec.model, spec.settings
         file, head, projector = _files(model, spec.weights)
         args = arguments(spec.variant, Args)
         embeds = "embeddings" in model.abilities
         per_token = gguf.bytes_per_token(head)
-        size = decide(_wish(args, settings), spec.machine, model.context_length, per_token)
+        size = decide(_configured(args, settings), spec.machine, model.context_length, per_token)
         config = Config(
             weights=str(file),
             projector=str(projector or ""),
@@ -63,15 +63,17 @@ class LlamaCpp:
         held = config.slots * config.context
         weights = sum(path.stat().st_size for path in spec.weights)
         ready = _launch(model, config, size.slots, held + kept)
-        return _weighed(ready, (weights + held * per_token >> 20) + _SCRATCH_MB + config.cache_mb)
+        return _with_memory(
+            ready, (weights + held * per_token >> 20) + _SCRATCH_MB + config.cache_mb
+        )
 
     def explain(self, log: Sequence[str]) -> str:
-        """llama.cpp's first error line names the cause; those after it repeat it."""
+        """The first error line; those after it repeat it in other words."""
         errors = [line.split(" E ", 1)[1] for line in log if " E " in line]
         return errors[0].partition(": ")[2] or errors[0] if errors else ""
 
 
-def _wish(args: Args, settings: Settings) -> Size:
+def _configured(args: Args, settings: Settings) -> Size:
     return Size(
         settings.llamacpp_threads or args.threads,
         settings.llamacpp_slots or args.slots,
@@ -80,13 +82,13 @@ def _wish(args: Args, settings: Settings) -> Size:
 
 
 def _whole_texts(size: Size) -> int:
-    """A text is read at once; llama.cpp takes means only in multiples of its slots."""
+    """Batch size that takes a whole text; llama.cpp requires a multiple of its slots."""
     slots = contexts(size.slots)
     return -(-max(BATCH, size.context) // slots) * slots
 
 
 def _files(model: Model, weights: Sequence[Path]) -> tuple[Path, dict[str, Any], Path | None]:
-    """The model's file, its head, and its projector: each says itself which it is."""
+    """The model, its metadata and its projector, told apart by their metadata."""
     models: dict[Path, dict[str, Any]] = {}
     projectors = []
     for path in weights:
@@ -103,8 +105,8 @@ def _files(model: Model, weights: Sequence[Path]) -> tuple[Path, dict[str, Any],
     return file, head, next(iter(projectors), None)
 
 
-def _weighed(ready: Launch, memory_mb: int) -> Launch:
-    """Contexts are taken whole at the start; the prompt cache fills while it runs."""
+def _with_memory(ready: Launch, memory_mb: int) -> Launch:
+    """Declare the memory: the KV cache is allocated at the start, the prompt cache fills later."""
     shown = ready.arguments | {"memory_mb": memory_mb}
     return msgspec.structs.replace(ready, memory_mb=memory_mb, arguments=shown)
 

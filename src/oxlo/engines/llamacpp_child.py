@@ -1,8 +1,8 @@
-"""The child process that is one llama.cpp engine.
+"""The process of one llama.cpp engine.
 
-It reads its configuration, one line of JSON, from stdin; says on stdout where it listens, in one
-line of JSON; and dies when stdin ends, so that no engine outlives its parent, however that died.
-llama.cpp's log is on stderr.
+It reads one line of JSON, its configuration, from stdin, and writes its address to stdout as one
+line of JSON. It exits when stdin ends, so that it never outlives its parent. llama.cpp logs to
+stderr.
 """
 
 import os
@@ -15,40 +15,40 @@ from oxlo.serving.channel import fail, say
 from oxlo.serving.confine import no_connections
 
 Pooling = Literal["mean", "cls", "last"]
-#: Tokens of a prompt computed between two looks at the queue: health polls and the streams of
-#: other slots wait that long, so it is below llama.cpp's 2048.
+#: Prompt tokens per batch. Health polls and the streams of other slots wait for a batch, so it is
+#: below llama.cpp's default of 2048.
 BATCH = 512
-#: llama.cpp's levels: 1 errors, 2 warnings, 3 a line or more for each request.
+#: llama.cpp's log levels: 1 errors, 2 warnings, 3 lines for each request.
 _VERBOSITY = 2
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Every argument that is decided, in llama.cpp's units."""
+    """All arguments, in llama.cpp's units."""
 
     weights: str
-    #: What makes pictures its tokens; "": it sees none.
+    #: Path of the vision projector (mmproj); "": text only.
     projector: str = ""
     #: The model's name at the engine.
     alias: str
     threads: int
-    #: llama.cpp's own slots: those that calls are sent to, and what an `n` above them needs.
+    #: llama.cpp's slots: those that requests use, and more for requests with `n` above 1.
     slots: int
-    #: Tokens of context of one slot.
+    #: Context length of one slot, tokens.
     context: int
-    #: Whether it makes vectors instead of answers.
+    #: Whether it is an embedding model.
     embeds: bool = False
     pooling: Pooling | None = None
-    #: Megabytes for prompts kept outside the slots; llama.cpp itself would take 8192.
+    #: Prompt cache outside the slots, MB; llama.cpp's default is 8192.
     cache_mb: int
     api_key: str
     port: int = 0
     batch: int = BATCH
-    #: A kept-alive connection holds one: gateways keep some, and the fleet asks for health.
+    #: Each keep-alive connection occupies one: gateways keep some, and the fleet polls health.
     http_threads: int = 32
 
 
 def serve(config: Config) -> NoReturn:
-    """Load the model, announce the address, and live until stdin ends."""
+    """Load the model, announce the address, and serve until stdin ends."""
     try:
         from xllamacpp import Server
 
@@ -59,7 +59,7 @@ def serve(config: Config) -> NoReturn:
         fail(f"llama.cpp could not load {config.weights}")  # its log, on stderr, says why
     say({"event": "listening", "address": server.listening_address})
     sys.stdin.buffer.read()
-    # llama.cpp's destructors wait for requests under way: those were given their time before.
+    # Skip llama.cpp's destructors, which wait for running requests: draining is over by now.
     os._exit(0)
 
 
@@ -70,7 +70,7 @@ def _params(config: Config) -> Any:
     params.model.path = config.weights
     params.mmproj.path = config.projector
     params.mmproj_use_gpu = False
-    # Bytes that are no picture are not handed to a program that may happen to be installed.
+    # Never run a local ffmpeg on uploads.
     params.video_ffmpeg_bin_dir = os.devnull
     params.model_alias = {config.alias}
     params.hostnames = ["127.0.0.1"]
@@ -87,7 +87,7 @@ def _params(config: Config) -> Any:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads
     params.cache_ram_mib = config.cache_mb
     params.use_jinja = True
-    # Thoughts of their own field, whatever its default is.
+    # Reasoning goes to its own field, whatever the default is.
     params.reasoning_format = common_reasoning_format.COMMON_REASONING_FORMAT_DEEPSEEK
     params.endpoint_slots = params.endpoint_metrics = True
     params.sse_ping_interval = -1  # the gateway sends its own comments
@@ -97,7 +97,7 @@ def _params(config: Config) -> Any:
 
 def main() -> None:
     """Read the configuration and serve."""
-    no_connections()  # it would fetch a picture from any address that it is given
+    no_connections()  # otherwise it would fetch images from any URL in a request
     serve(msgspec.json.decode(sys.stdin.buffer.readline(), type=Config))
 
 

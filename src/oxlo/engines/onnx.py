@@ -1,4 +1,4 @@
-"""The kind `onnx`: models on onnxruntime, one child process each."""
+"""The engine kind `onnx`: models on onnxruntime, one child process each."""
 
 from collections.abc import Sequence
 from typing import Annotated
@@ -14,34 +14,34 @@ from oxlo.engines.embedding.config import Config as EmbeddingConfig
 from oxlo.engines.embedding.config import Pooling
 from oxlo.engines.launching import only_file
 
-#: Calls at once. Embeddings share runs; a picture is read while another is looked at.
+#: Concurrent requests. Embeddings are batched; one image is decoded while another is detected.
 _EMBEDDING_SLOTS, _DETECTION_SLOTS = 32, 2
 
 
 class EmbeddingArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the model file of an embedding model may say under `args`."""
+    """What the model file of an embedding model may set under `args`."""
 
     pooling: Pooling = "mean"
     normalize: bool = True
-    #: Of a BERT: how many heads share the attention of a layer (`num_attention_heads`). The file is
-    #: then written anew, which takes a fifth of the time away. 0: it is run as it is.
+    #: For a BERT: its `num_attention_heads`. The graph is then rewritten in fused operators, which
+    #: saves a fifth of the time. 0: the file runs unchanged.
     bert_heads: Annotated[int, Meta(ge=0)] = 0
-    #: 0: the cores, shared by the engines of the machine.
+    #: 0: sized to the machine.
     threads: int = 0
     slots: Annotated[int, Meta(ge=1)] = _EMBEDDING_SLOTS
-    #: See `embedding/config.py`; 0: what fits the device.
+    #: See `embedding/config.py`; 0: the default of the device.
     batch_tokens: int = 0
     run_tokens: int = 0
-    #: How many engines of this model run.
+    #: Engines of this model.
     replicas: int = 1
 
 
 class DetectionArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the model file of a detection model may say under `args`."""
+    """What the model file of a detection model may set under `args`."""
 
     #: None: `centernet` for a graph of TensorFlow.js, `yolo` for ONNX.
     family: Family | None = None
-    #: Names of the classes; empty: those in the ONNX file, else COCO's.
+    #: Class names; empty: those in the ONNX file, or else COCO's.
     classes: tuple[str, ...] = ()
     threads: int = 0
     slots: Annotated[int, Meta(ge=1)] = _DETECTION_SLOTS
@@ -53,7 +53,7 @@ class _Costs(msgspec.Struct, frozen=True):
     run_tokens: int
 
 
-#: On a CPU, more than 256 tokens at once are no faster; a GPU waits for its launches.
+#: On a CPU, batches above 256 tokens are no faster; on a GPU, kernel launches dominate.
 _COSTS = {"cpu": _Costs(256, 20), "cuda": _Costs(16384, 2048)}
 
 
@@ -63,7 +63,7 @@ class Onnx:
     name = "onnx"
 
     def launch(self, spec: EngineSpec) -> Launch:
-        """A child process with its own port and its own key."""
+        """A child process with its own port and API key."""
         if "embeddings" in spec.model.abilities:
             return _embeddings(spec)
         if "detection" in spec.model.abilities:
@@ -73,7 +73,7 @@ class Onnx:
         )
 
     def explain(self, log: Sequence[str]) -> str:
-        """The last line of a trace is the cause."""
+        """The last line of the traceback, which is the exception."""
         return launching.last_line(log)
 
 

@@ -1,4 +1,4 @@
-"""A body in pieces, some of which lie in files: they are read while it is sent."""
+"""A request body in pieces, some of them files that are read while the body is sent."""
 
 import secrets
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ _QUOTED = str.maketrans({'"': "%22", "\r": "%0D", "\n": "%0A"})
 
 
 class FilePart(msgspec.Struct, frozen=True):
-    """A piece that lies in a file, and its bytes."""
+    """A piece that is a file; `size` in bytes."""
 
     path: str
     size: int
@@ -24,7 +24,7 @@ class Parts(msgspec.Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """Bytes of all pieces."""
+        """Total size in bytes."""
         return sum(len(p) if isinstance(p, bytes) else p.size for p in self.pieces)
 
 
@@ -33,9 +33,9 @@ def form(
     files: Iterable[tuple[str, File]],
     boundary: str = "",
 ) -> tuple[str, Parts]:
-    """A multipart/form-data body, and its content type; without a `boundary` one is drawn.
+    """A multipart/form-data body and its content type, with a random `boundary` by default.
 
-    Names may repeat: that is how a form says a list.
+    A name may repeat, which is how forms send lists.
     """
     boundary = boundary or secrets.token_hex(16)
     pieces: list[bytes | FilePart] = []

@@ -1,4 +1,4 @@
-"""Where an engine shows that it is well and that it moves, by dialect; pure."""
+"""Health probes by dialect: where an engine reports that it is alive and progressing. Pure."""
 
 import re
 from collections.abc import Callable
@@ -9,21 +9,21 @@ _SAMPLE = re.compile(r"^([a-z_:]+)(?:\{[^}]*\})? ([0-9.eE+-]+)$", re.MULTILINE)
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """What an engine told about itself."""
+    """Progress as an engine reports it."""
 
-    #: Calls that it runs or holds in its own queue.
+    #: Requests running or queued in the engine.
     busy: int
-    #: A number that grows while it works.
+    #: A counter that grows while the engine works.
     work: float
 
 
 class Probe(msgspec.Struct, frozen=True):
-    """One cheap request that is repeated."""
+    """A cheap request to poll."""
 
     path: str
-    #: Seconds from one to the next.
+    #: Seconds between polls.
     interval: float
-    #: Reads the body of a 200; None: this engine shows no progress, only that it answers.
+    #: Parses the body of a 200; None: the engine reports no progress, only that it answers.
     progress: Callable[[bytes], Progress] | None
 
 
@@ -32,7 +32,7 @@ def _reader(busy: tuple[str, ...], work: tuple[str, ...]) -> Callable[[bytes], P
         values: dict[str, float] = {}
         for name, value in _SAMPLE.findall(body.decode()):
             values[name] = values.get(name, 0.0) + float(value)
-        # An engine that has done nothing yet leaves its counters out.
+        # Counters are missing until their first increment.
         return Progress(
             int(sum(values.get(name, 0.0) for name in busy)),
             sum(values.get(name, 0.0) for name in work),
@@ -55,7 +55,7 @@ PROBES = {
         1.0,
         _reader(
             ("vllm:num_requests_running", "vllm:num_requests_waiting"),
-            # A prompt's tokens are told when all are read; its cache fills meanwhile.
+            # Prompt tokens are counted at the end of prefill; KV cache usage grows during it.
             (
                 "vllm:generation_tokens_total",
                 "vllm:prompt_tokens_total",

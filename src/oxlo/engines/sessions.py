@@ -1,4 +1,4 @@
-"""onnxruntime sessions, as all engines on it open theirs."""
+"""Opening onnxruntime sessions, for all engines that use it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,18 +27,18 @@ from oxlo.serving.process import CannotLoad
 
 Device = Literal["cpu", "cuda"]
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
-#: How long a thread looks for its next piece of a run before it sleeps, in microseconds.
+#: How long an idle thread spins during a run before it sleeps, microseconds.
 _SPIN = "50"
-#: The first onnxruntime that is known to let us say so.
-_SPINS_BRIEFLY = (1, 27)
-#: An operation is cut into more pieces than threads, the later the smaller: one that is held up by
-#: a neighbour, or by the memory, leaves more of them to the others.
+#: The first onnxruntime with `spin_duration_us`.
+_HAS_SPIN_DURATION = (1, 27)
+#: Split operations into more blocks than threads, in decreasing size: a thread that is delayed by
+#: another process, or by memory, then leaves more blocks to the others.
 _SHARING = {"dynamic_block_base": "4"}
 _BROKEN = (Fail, InvalidGraph, InvalidProtobuf, NoKernel, NoSuchFile, RuntimeException)
 
 
 def session(model: Path | bytes, threads: int, device: Device) -> InferenceSession:
-    """A model, loaded. Raises CannotLoad."""
+    """Load a model. Raises CannotLoad."""
     if _PROVIDERS[device] not in get_available_providers():
         raise CannotLoad("this onnxruntime has no CUDA: pip install onnxruntime-gpu instead of it")
     try:
@@ -50,7 +50,7 @@ def session(model: Path | bytes, threads: int, device: Device) -> InferenceSessi
 
 @contextmanager
 def _file(model: Path | bytes) -> Iterator[Path]:
-    """Where the model lies while it is loaded: a session keeps bytes that it is given for good."""
+    """A file to load from: a session that is given bytes keeps them in memory for good."""
     if isinstance(model, Path):
         yield model
         return
@@ -64,21 +64,21 @@ def _options(threads: int) -> SessionOptions:
     options = SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    for name, value in {**_SHARING, **waiting(__version__)}.items():
+    for name, value in {**_SHARING, **spinning(__version__)}.items():
         options.add_session_config_entry(f"session.{name}", value)
     options.log_severity_level = 3
     return options
 
 
-def waiting(version: str) -> dict[str, str]:
-    """How threads wait for work: some microseconds within a run, and not at all after it.
+def spinning(version: str) -> dict[str, str]:
+    """Session options for how threads wait: spin for microseconds within a run, never after it.
 
-    A run has a hundred pieces; putting a thread to sleep and waking it for each takes a third of a
-    short run. Threads that spin for longer, as onnxruntime's own do, take the cores of the gateway
-    and of the other engines.
+    A run has about a hundred operations; waking a sleeping thread for each takes a third of a short
+    run. Spinning for longer, onnxruntime's default, takes CPU time from the gateway and the other
+    engines.
     """
     major, minor = version.split(".")[:2]
-    if (int(major), int(minor)) < _SPINS_BRIEFLY:
+    if (int(major), int(minor)) < _HAS_SPIN_DURATION:
         return {"intra_op.allow_spinning": "0"}
     return {"intra_op.spin_duration_us": _SPIN, "force_spinning_stop": "1"}
 

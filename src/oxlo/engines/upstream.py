@@ -1,4 +1,4 @@
-"""The kind `upstream`: any OpenAI-compatible server that somebody else runs."""
+"""The engine kind `upstream`: any OpenAI-compatible server that runs elsewhere."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -12,7 +12,7 @@ from oxlo.settings import Settings
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model file says under `args`."""
+    """What a model file may set under `args`."""
 
     #: `http://10.0.0.7:8000/v1`; with or without the `/v1`.
     base_url: str
@@ -21,19 +21,19 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: Environment variable that holds the key.
     api_key_env: str = ""
     dialect: Literal["openai", "vllm", "llamacpp"] = "openai"
-    #: Calls sent there at once.
+    #: Requests sent concurrently.
     slots: int = 16
-    #: One real, tiny request at the start; a provider may charge for it.
+    #: Whether to send one tiny request at the start; a provider may charge for it.
     warm: bool = True
 
 
 class Upstream:
-    """No process of ours: an address, a key and a dialect."""
+    """An address, an API key and a dialect; there is no process to manage."""
 
     name = "upstream"
 
     def launch(self, spec: EngineSpec) -> Launch:
-        """The address and key of the server."""
+        """The server's address and key. Raises CannotLaunch."""
         args, model = _args(spec.variant), spec.model
         return Launch(
             model=model.id,
@@ -50,7 +50,7 @@ class Upstream:
         )
 
     def explain(self, log: Sequence[str]) -> str:
-        """It has no log here."""
+        """Always empty: its log is elsewhere."""
         return ""
 
 

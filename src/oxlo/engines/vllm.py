@@ -1,4 +1,4 @@
-"""The kind `vllm`: one `vllm serve` per engine, on the GPUs that it was given (`vllm_child.py`)."""
+"""The engine kind `vllm`: one `vllm serve` per engine, on its assigned GPUs (`vllm_child.py`)."""
 
 import math
 import re
@@ -18,55 +18,55 @@ from oxlo.engines.vllm_child import Config
 from oxlo.hardware.cards import CARDS
 from oxlo.settings import Settings
 
-#: Nobody's: vLLM fetches pictures from nowhere, callers' are sent to it as data.
+#: A domain that does not exist, so that vLLM fetches no images: the gateway sends them as data.
 _NO_DOMAIN = "none.invalid"
-#: It tells its developers how it is used unless it is asked not to; all that it needs is here.
+#: No telemetry, no downloads.
 _ENVIRONMENT = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
-#: Seconds that GPUs take to be given back.
+#: Time to release the GPUs, seconds.
 _STOP_SECONDS = 30.0
-#: The words that say what went wrong, in a log line or at the end of a trace.
+#: An error message in a log line or at the end of a traceback.
 _ERROR = re.compile(r"(?:^|\s)(\w[\w.]*(?:Error|Exception): .+|\S+: error: .+)")
-#: What its other processes say when one of them failed.
-_FOLLOWS = ("Engine core initialization failed", "WorkerProc initialization failed")
+#: Messages of its other processes when one has failed.
+_CONSEQUENCES = ("Engine core initialization failed", "WorkerProc initialization failed")
 
 
 class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a model file may say under `args`."""
+    """What a model file may set under `args`."""
 
-    #: GPUs that share each layer, and groups of them that share the layers.
+    #: GPUs per layer, and pipeline stages.
     tensor_parallel: Annotated[int, msgspec.Meta(ge=1)] = 1
     pipeline_parallel: Annotated[int, msgspec.Meta(ge=1)] = 1
-    #: Tokens of one call; 0: the model's context.
+    #: Context length in tokens; 0: the model's.
     max_model_len: Annotated[int, msgspec.Meta(ge=0)] = 0
-    #: Calls answered at once: those that are sent to it, too.
+    #: Concurrent sequences; also the slots that the gateway uses.
     max_num_seqs: Annotated[int, msgspec.Meta(ge=1)] = 32
-    #: The part of each card's memory that it takes, where the variant does not say `memory_mb`.
+    #: Share of each GPU's memory, if the variant has no `memory_mb`.
     gpu_memory_utilization: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.9
     dtype: str = "auto"
-    #: "": as the weights say themselves.
+    #: "": as the weights declare.
     quantization: str = ""
-    #: vLLM's names; "": none.
+    #: vLLM's names of parsers; "": none.
     tool_parser: str = ""
     reasoning_parser: str = ""
-    #: Pictures in one call, of models that see.
+    #: Images in one request, for vision models.
     limit_images: Annotated[int, msgspec.Meta(ge=1)] = 8
-    #: The weights bring program code, which vLLM has to run; the operator has to agree.
+    #: The repository contains code that vLLM must run; needs the operator's consent.
     remote_code: bool = False
-    #: Seconds until it has to answer: the largest take long to be read and compiled.
+    #: Timeout of the start in seconds: large models take long to load and compile.
     start_seconds: Annotated[float, msgspec.Meta(gt=0)] = 3600.0
-    #: How many engines of this model run.
+    #: Engines of this model.
     replicas: Annotated[int, msgspec.Meta(ge=1)] = 1
-    #: Further flags, as on its command line.
+    #: Additional command-line flags.
     extra: tuple[str, ...] = ()
 
 
 class Vllm:
-    """vLLM's own HTTP server; its program may have a Python environment of its own."""
+    """vLLM's HTTP server; it may be installed in a separate Python environment."""
 
     name = "vllm"
 
     def launch(self, spec: EngineSpec) -> Launch:
-        """A child process around `vllm serve`, with its own port and its own key."""
+        """A child process around `vllm serve`, with its own port and API key."""
         args = arguments(spec.variant, Args)
         vllm_flags.check(args.extra)
         command = (
@@ -79,10 +79,10 @@ class Vllm:
         return _launch(spec.model, args, config)
 
     def explain(self, log: Sequence[str]) -> str:
-        """The first error of the log, but for those that only say that another process failed."""
-        told = [found[1] for line in log if (found := _ERROR.search(line))]
-        causes = [words for words in told if not any(follows in words for follows in _FOLLOWS)]
-        return (causes or told or [""])[0]
+        """The first error in the log that is not a consequence of another process's failure."""
+        errors = [match[1] for line in log if (match := _ERROR.search(line))]
+        causes = [error for error in errors if not any(each in error for each in _CONSEQUENCES)]
+        return (causes or errors or [""])[0]
 
 
 def _weights(spec: EngineSpec, args: Args) -> Path:
@@ -99,7 +99,7 @@ def _weights(spec: EngineSpec, args: Args) -> Path:
 
 
 def program(settings: Settings) -> str | None:
-    """vLLM's program: found as a shell would find it, or beside the interpreter that runs us."""
+    """vLLM's executable, from PATH or from the directory of our own interpreter."""
     beside = str(Path(sys.executable).parent)
     return shutil.which(settings.vllm) or shutil.which(settings.vllm, path=beside)
 
@@ -115,7 +115,7 @@ def _program(settings: Settings) -> str:
 
 
 def _share(variant: Variant, args: Args) -> float:
-    """Of each card; as a part of its kind, so that engines on a smaller one still fit together."""
+    """The share of a GPU's memory, rounded down so that engines that share a GPU fit together."""
     card = CARDS.get(variant.hardware)
     if variant.memory_mb is None or card is None:
         return args.gpu_memory_utilization
@@ -123,7 +123,7 @@ def _share(variant: Variant, args: Args) -> float:
 
 
 def _flags(model: Model, args: Args, share: float) -> Iterator[str]:
-    """Everything that is decided, in vLLM's words; none of its defaults is left to it."""
+    """All settings as vLLM's flags, so that none of its defaults applies."""
     decided = {
         "served-model-name": model.id,
         "tensor-parallel-size": args.tensor_parallel,
@@ -133,7 +133,7 @@ def _flags(model: Model, args: Args, share: float) -> Iterator[str]:
         "gpu-memory-utilization": share,
         "dtype": args.dtype,
         "scheduling-policy": "priority",
-        # A repository's own sampling would slip in where a caller says nothing.
+        # Otherwise the repository's sampling parameters would replace OpenAI's defaults.
         "generation-config": "vllm",
         "quantization": args.quantization,
         "tool-call-parser": args.tool_parser,

@@ -1,10 +1,9 @@
-"""The child process around `vllm serve`.
+"""The process that supervises `vllm serve`.
 
-It reads its configuration, one line of JSON, from stdin; starts the program on a private port with
-a private key; says on stdout where it listens once it is well, in one line of JSON; and ends when
-the program does. When stdin ends, the parent is gone: then this process and all that it started
-are killed, so that no engine outlives its parent, however that died. The program's log is on
-stderr.
+It reads one line of JSON, its configuration, from stdin; starts vLLM on a private port with a
+private API key; writes its address to stdout as one line of JSON once it is healthy; and exits when
+vLLM does. When stdin ends, the parent has died: this process and all its children are then killed,
+so that no engine outlives its parent. vLLM's log goes to stderr.
 """
 
 import contextlib
@@ -25,15 +24,15 @@ from oxlo.settings import environment
 
 _POLL_SECONDS = 0.25
 _POLL_DEADLINE = 5.0
-#: A worker that outlives the program keeps its output open.
+#: How long to wait for the last output: a worker that outlives vLLM keeps the pipe open.
 _LAST_WORDS_SECONDS = 1.0
 _PR_SET_PDEATHSIG = 1
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that is decided but the port."""
+    """All arguments except the port."""
 
-    #: The program and its arguments.
+    #: The executable and its arguments.
     command: tuple[str, ...]
     environment: dict[str, str]
     api_key: str
@@ -41,7 +40,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def main() -> None:
-    """Read the configuration, start the program and stay with it until it ends."""
+    """Read the configuration, start vLLM and wait until it exits."""
     config = msgspec.json.decode(sys.stdin.buffer.readline(), type=Config)
     port = config.port or _free_port()
     try:
@@ -52,7 +51,7 @@ def main() -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     relay = threading.Thread(target=_relay, args=(program,), daemon=True)
     relay.start()
-    if _well(program, port, config.api_key):
+    if _healthy(program, port, config.api_key):
         say({"event": "listening", "address": f"http://127.0.0.1:{port}"})
     status = program.wait()
     relay.join(_LAST_WORDS_SECONDS)
@@ -65,7 +64,7 @@ def _free_port() -> int:
 
 
 def _start(config: Config, port: int) -> "subprocess.Popen[bytes]":
-    """In our process group: whoever kills it reaches the program's own children, too."""
+    """Start it in our process group, so that killing the group reaches its children, too."""
     own = config.environment | {"VLLM_API_KEY": config.api_key}
     return subprocess.Popen(
         [*config.command, "--host", "127.0.0.1", "--port", str(port)],
@@ -73,12 +72,12 @@ def _start(config: Config, port: int) -> "subprocess.Popen[bytes]":
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        preexec_fn=_tie_to_us if sys.platform == "linux" else None,
+        preexec_fn=_kill_with_parent if sys.platform == "linux" else None,
     )
 
 
-def _tie_to_us() -> None:
-    """Have the kernel kill the program when this process is killed."""
+def _kill_with_parent() -> None:
+    """Have the kernel kill vLLM if this process dies."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -88,9 +87,9 @@ def _die_with_parent() -> None:
 
 
 def _relay(program: "subprocess.Popen[bytes]") -> None:
-    """Pass its output on; a progress bar's every step is a line, so that the newest can be told.
+    """Forward its output, each step of a progress bar as a line.
 
-    It gets no pipe of the parent's: a child of its own that lives on would keep that open.
+    vLLM does not inherit our stderr, because a surviving child would keep that pipe open.
     """
     assert program.stdout
     while data := os.read(program.stdout.fileno(), 65536):
@@ -98,8 +97,8 @@ def _relay(program: "subprocess.Popen[bytes]") -> None:
         sys.stderr.buffer.flush()
 
 
-def _well(program: "subprocess.Popen[bytes]", port: int, api_key: str) -> bool:
-    """Wait until it answers; False when it ended before."""
+def _healthy(program: "subprocess.Popen[bytes]", port: int, api_key: str) -> bool:
+    """Wait until it answers; False if it exits before."""
     while program.poll() is None:
         with contextlib.suppress(OSError, http.client.HTTPException):  # refused while it loads
             if _health(port, api_key) == http.client.OK:
@@ -119,7 +118,7 @@ def _health(port: int, api_key: str) -> int:
 def _end(status: int) -> NoReturn:
     if status < 0:
         fail(f"vLLM was killed by signal {-status}")
-    os._exit(status)  # the thread that reads stdin would hold up the interpreter's own end
+    os._exit(status)  # a normal exit would wait for the thread that reads stdin
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""The detection engine: a picture in, boxes out.
+"""The detection engine: an image in, bounding boxes out.
 
-child      the process: loads, routes
-service    one request: read, looked at, written
-detector   a picture through the model
-picture    from a file to the pixels that a model wants; boxes drawn in
-graph      a graph of TensorFlow.js, as its files hold it
-tfjs       such a graph as ONNX
-centernet, yolo   what models of these families tell, as boxes
-boxes      overlaps, and the boxes that remain
-classes    names of what is found
+child      the process: loading and routes
+service    one request: decode, detect, respond
+detector   running the model on an image
+picture    image files to model input; drawing boxes
+graph      reading a TensorFlow.js graph model
+tfjs       converting such a graph to ONNX
+centernet, yolo   decoding the output of these model families
+boxes      intersection over union, non-maximum suppression
+labels     class names
 """

@@ -1,4 +1,4 @@
-"""Boxes, how much they overlap, and which remain. Corners are (left, top, right, bottom)."""
+"""Bounding boxes and non-maximum suppression. Corners are (left, top, right, bottom)."""
 
 from typing import NamedTuple
 
@@ -11,21 +11,21 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Boxes(NamedTuple):
-    """Boxes with what is in them: corners (n, 4), and n scores and classes."""
+    """Boxes as arrays: corners (n, 4), scores (n,) and class numbers (n,)."""
 
     corners: Floats
     scores: Floats
     classes: Numbers
 
     def only(self, which: Mask | Numbers) -> "Boxes":
-        """Some of them, by mask or by number."""
+        """A subset, by mask or by indices."""
         return Boxes(self.corners[which], self.scores[which], self.classes[which])
 
 
-def distinct(boxes: Boxes, overlap: float, most: int) -> Boxes:
-    """The surest box of each thing, the surest first, at most `most`.
+def suppress(boxes: Boxes, threshold: float, most: int) -> Boxes:
+    """Non-maximum suppression: at most `most` boxes, highest score first.
 
-    Boxes of one class that overlap by more than `overlap` (intersection over union) are one thing.
+    A box is dropped if it overlaps a better one of its class by more than `threshold` (IoU).
     """
     left = np.argsort(-boxes.scores, kind="stable")
     kept: list[int] = []
@@ -33,18 +33,18 @@ def distinct(boxes: Boxes, overlap: float, most: int) -> Boxes:
         best, left = int(left[0]), left[1:]
         kept.append(best)
         same = boxes.classes[left] == boxes.classes[best]
-        over = overlaps(boxes.corners[best], boxes.corners[left]) > overlap
+        over = iou(boxes.corners[best], boxes.corners[left]) > threshold
         left = left[~(same & over)]
     return boxes.only(np.array(kept, np.int64))
 
 
-def overlaps(one: Floats, others: Floats) -> Floats:
+def iou(one: Floats, others: Floats) -> Floats:
     """Intersection over union of one box with each of the others."""
     least = np.maximum(one[:2], others[:, :2])
     most = np.minimum(one[2:], others[:, 2:])
-    shared = np.prod(np.clip(most - least, 0, None), axis=1)
-    joined = _areas(one[None]) + _areas(others) - shared
-    return np.asarray(shared / np.maximum(joined, np.finfo(np.float32).tiny), np.float32)
+    intersection = np.prod(np.clip(most - least, 0, None), axis=1)
+    union = _areas(one[None]) + _areas(others) - intersection
+    return np.asarray(intersection / np.maximum(union, np.finfo(np.float32).tiny), np.float32)
 
 
 def _areas(corners: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""What CenterNet models tell: for each class a map of how likely a thing's middle is there."""
+"""Decoding CenterNet: one heat map of object centres for each class."""
 
 from collections.abc import Sequence
 
@@ -6,28 +6,28 @@ import numpy as np
 
 from oxlo.engines.detection.boxes import Boxes, Floats
 
-#: Of the graph, in the order in which they are read here.
+#: Outputs of the graph, in the order of `boxes`.
 OUTPUTS = ("tower_0/keypoints", "tower_0/wh")
-#: Pixels of the input to one of a map.
+#: Input pixels for each cell of a heat map.
 _STRIDE = 4
 
 
 def boxes(outputs: Sequence[Floats], least: float) -> Boxes:
-    """The boxes with a score of at least `least`, in pixels of the model's input.
+    """Boxes with a score of at least `least`, in pixels of the model's input.
 
-    A model tells (1, classes, height, width) of scores, and (1, 4, height, width) of distances
-    from a middle to the left, the top, the right and the bottom.
+    Outputs are scores (1, classes, height, width) and distances (1, 4, height, width) from a centre
+    to the left, top, right and bottom.
     """
     scores, distances = outputs[0][0], outputs[1][0]
-    classes, rows, columns = np.nonzero((scores >= least) & (scores == _highest_around(scores)))
-    middles = np.stack([columns, rows], 1).astype(np.float32) * _STRIDE
-    sides = distances[:, rows, columns].T
-    corners = np.concatenate([middles - sides[:, :2], middles + sides[:, 2:]], 1)
+    classes, rows, columns = np.nonzero((scores >= least) & (scores == _neighbourhood_max(scores)))
+    centres = np.stack([columns, rows], 1).astype(np.float32) * _STRIDE
+    extents = distances[:, rows, columns].T
+    corners = np.concatenate([centres - extents[:, :2], centres + extents[:, 2:]], 1)
     return Boxes(corners, scores[classes, rows, columns], classes)
 
 
-def _highest_around(scores: Floats) -> Floats:
-    """The highest score at each place and its eight neighbours."""
+def _neighbourhood_max(scores: Floats) -> Floats:
+    """3x3 max pooling, stride 1."""
     padded = np.pad(scores, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
     rows = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
     return np.maximum(np.maximum(rows[:, :, :-2], rows[:, :, 1:-1]), rows[:, :, 2:])

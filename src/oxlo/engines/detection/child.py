@@ -1,4 +1,4 @@
-"""The child process that is one detection engine."""
+"""Entry point of a detection engine's process."""
 
 from pathlib import Path
 
@@ -8,41 +8,41 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from oxlo.engines.detection import centernet, tfjs, yolo
-from oxlo.engines.detection.classes import COCO, Classes, named
 from oxlo.engines.detection.config import Config
 from oxlo.engines.detection.detector import Detector, Family
-from oxlo.engines.detection.service import Detection, asked
+from oxlo.engines.detection.labels import COCO, Labels, embedded
+from oxlo.engines.detection.service import Detection, read
 from oxlo.engines.sessions import session
 from oxlo.serving import forms
 from oxlo.serving.app import Engine
 from oxlo.serving.process import main
 from oxlo.serving.work import Workers
 
-#: A CenterNet of ours takes bytes as they are: its first layer scales them.
+#: The CenterNet model takes raw bytes, because its first layer scales them.
 _FAMILIES = {"yolo": Family(1 / 255, yolo.boxes), "centernet": Family(1, centernet.boxes)}
 
 
 def load(line: bytes) -> Engine:
-    """The engine that the configuration describes. Raises CannotLoad."""
+    """Build the engine from its JSON configuration. Raises CannotLoad."""
     config = msgspec.json.decode(line, type=Config)
-    detection, workers = loaded(config), Workers(config.slots)
+    detection, workers = detector(config), Workers(config.slots)
 
     async def detect(request: Request) -> Response:
         form = await request.form(max_files=1)
-        wish = asked(forms.fields(form, lists=("classes",)))
+        params = read(forms.fields(form, lists=("classes",)))
         file = forms.file(form, "image").file
-        reply = await workers.run(request, lambda job: detection.answer(job, file, wish))
+        reply = await workers.run(request, lambda job: detection.answer(job, file, params))
         return Response(reply, media_type="application/json")
 
     routes = [Route("/v1/detect", detect, methods=["POST"])]
     return Engine(routes, workers, config.api_key, config.port)
 
 
-def loaded(config: Config) -> Detection:
-    """The model, ready to look. Raises CannotLoad."""
+def detector(config: Config) -> Detection:
+    """Load the model. Raises CannotLoad."""
     opened = session(_model(config), config.threads, config.device)
-    classes = Classes(config.classes or named(opened) or COCO)
-    return Detection(config.name, classes, Detector(opened, _FAMILIES[config.family]))
+    labels = Labels(config.classes or embedded(opened) or COCO)
+    return Detection(config.name, labels, Detector(opened, _FAMILIES[config.family]))
 
 
 def _model(config: Config) -> Path | bytes:

@@ -1,4 +1,4 @@
-"""What a detection engine is told by its parent."""
+"""The configuration of a detection engine, complete before its process starts."""
 
 from typing import Literal
 
@@ -8,16 +8,16 @@ Family = Literal["yolo", "centernet"]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Every argument that is decided."""
+    """One engine."""
 
-    #: Paths: an ONNX model; or a graph of TensorFlow.js, and its `weights`.
+    #: Path of an ONNX model, or of a TensorFlow.js graph with its `weights`.
     model: str
     weights: str = ""
-    #: How its output is read.
+    #: How the output is decoded.
     family: Family
     #: The model's id.
     name: str
-    #: Names of its classes; empty: those that the model names itself, else COCO's.
+    #: Class names; empty: those in the model file, or else COCO's.
     classes: tuple[str, ...] = ()
     device: Literal["cpu", "cuda"]
     threads: int

@@ -1,4 +1,4 @@
-"""A picture through the model: what is where, in pixels of the picture."""
+"""Running a model on an image: boxes in the image's own pixels."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -11,45 +11,45 @@ from onnxruntime.capi.onnxruntime_pybind11_state import EPFail, Fail, RuntimeExc
 from PIL import Image
 
 from oxlo.engines.detection import picture
-from oxlo.engines.detection.boxes import Boxes, Floats, distinct
+from oxlo.engines.detection.boxes import Boxes, Floats, suppress
 from oxlo.engines.detection.picture import Frame, Pixels
 from oxlo.wire.decode import invalid
 
 log = logging.getLogger(__name__)
 
-#: What a model looks at that can look at any size, when nobody says more.
-_USUAL_SIZE = 640
+#: Default input size of models that accept any.
+_DEFAULT_SIZE = 640
 
 
 class DetectionFailed(Exception):
-    """The model failed; why is in the log."""
+    """Inference failed; the log has the reason."""
 
 
-class Wish(Protocol):
-    """What is asked of a picture."""
+class Options(Protocol):
+    """Options of one detection."""
 
     @property
     def confidence(self) -> float:
-        """The least score."""
+        """The lowest score to report."""
 
     @property
     def iou_threshold(self) -> float:
-        """The most that two things of a class overlap."""
+        """IoU above which two boxes of a class count as one object."""
 
     @property
     def max_detections(self) -> int:
-        """The most things."""
+        """The most boxes to report."""
 
     @property
     def image_size(self) -> int | None:
-        """Pixels of the square that the model looks at."""
+        """Side of the model's square input, in pixels; None: the model's default."""
 
 
 @dataclass(frozen=True)
 class Family:
-    """What models of a family want and tell."""
+    """Input scaling and output decoding of a model family."""
 
-    #: What a byte of a picture is multiplied with.
+    #: Factor from a pixel's byte to the model's input.
     scale: float
     boxes: Callable[[Sequence[Floats], float], Boxes]
 
@@ -60,42 +60,44 @@ class Detector:
     def __init__(self, session: InferenceSession, family: Family) -> None:
         self._session = session
         self._family = family
-        given = session.get_inputs()[0]
-        self._input = given.name
-        self._type = "float16" if given.type == "tensor(float16)" else "float32"
-        #: Pixels that it looks at; None: any multiple of 32.
-        self._size = given.shape[2] if isinstance(given.shape[2], int) else None
+        image = session.get_inputs()[0]
+        self._input = image.name
+        self._type = "float16" if image.type == "tensor(float16)" else "float32"
+        #: Side of the input in pixels; None: any multiple of 32.
+        self._size = image.shape[2] if isinstance(image.shape[2], int) else None
 
-    def find(self, image: Image.Image, wish: Wish, only: frozenset[int]) -> Boxes:
-        """What is in the picture, the surest first; `only` these classes, if any are named.
+    def detect(self, image: Image.Image, options: Options, only: frozenset[int]) -> Boxes:
+        """Boxes in the image, highest score first; `only` of these classes, if not empty.
 
         Raises BadRequest or DetectionFailed.
         """
-        pixels, frame = picture.framed(image, self._chosen(wish.image_size))
-        found = self._family.boxes(self._run(pixels), wish.confidence)
+        pixels, frame = picture.framed(image, self._input_size(options.image_size))
+        found = self._family.boxes(self._run(pixels), options.confidence)
         if only:
             found = found.only(np.isin(found.classes, list(only)))
-        kept = distinct(found, wish.iou_threshold, wish.max_detections)
+        kept = suppress(found, options.iou_threshold, options.max_detections)
         return kept._replace(corners=_unframed(kept.corners, frame, image.size))
 
-    def _chosen(self, wished: int | None) -> int:
+    def _input_size(self, wanted: int | None) -> int:
         if self._size is None:
-            return -(-(wished or _USUAL_SIZE) // 32) * 32
-        if wished not in (None, self._size):
-            raise invalid("image_size", f"this model looks at {self._size} pixels, always.")
+            return -(-(wanted or _DEFAULT_SIZE) // 32) * 32
+        if wanted not in (None, self._size):
+            raise invalid("image_size", f"this model always uses {self._size} pixels.")
         return self._size
 
     def _run(self, pixels: Pixels) -> list[Floats]:
-        turned = pixels.transpose(2, 0, 1)[None] * np.float32(self._family.scale)
+        planes = pixels.transpose(2, 0, 1)[None] * np.float32(self._family.scale)
         try:
-            told: list[Floats] = self._session.run(None, {self._input: turned.astype(self._type)})
+            outputs: list[Floats] = self._session.run(
+                None, {self._input: planes.astype(self._type)}
+            )
         except (EPFail, Fail, RuntimeException, MemoryError) as error:
             log.exception("engine.run_failed")
             raise DetectionFailed from error
-        return told
+        return outputs
 
 
 def _unframed(corners: Floats, frame: Frame, size: tuple[int, int]) -> Floats:
-    """From the square's pixels to the picture's, and none outside it."""
+    """Map from the model's input to the image's pixels, clipped to the image."""
     shift = np.array([frame.left, frame.top] * 2, np.float32)
     return np.asarray(((corners - shift) / frame.scale).clip(0, np.array(size * 2, np.float32)))

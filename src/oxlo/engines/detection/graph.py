@@ -1,4 +1,4 @@
-"""A graph of TensorFlow.js, as its two files hold it: operations, and the constants they use."""
+"""Reading a TensorFlow.js graph model: its operations, and the constants in its weights file."""
 
 import base64
 import math
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[Any]
 
-#: How constants may be packed.
+#: Data types in which constants may be stored.
 _PACKED = ("float32", "float16", "int32")
 
 
@@ -25,24 +25,24 @@ class Node(msgspec.Struct):
     attr: dict[str, dict[str, Any]] = {}
 
     def is_set(self, name: str) -> bool:
-        """An attribute that says yes or no."""
+        """A boolean attribute."""
         return bool(self.attr[name]["b"])
 
     def text(self, name: str) -> str:
-        """An attribute of one word."""
+        """A string attribute."""
         return base64.b64decode(self.attr[name]["s"]).decode()
 
     def texts(self, name: str) -> list[str]:
-        """An attribute of several words."""
+        """A list of strings."""
         return [base64.b64decode(each).decode() for each in self._list(name, "s")]
 
     def spatial(self, name: str) -> list[int]:
-        """The numbers for height and width of an attribute with four."""
+        """Height and width of a list in NHWC order."""
         return [int(each) for each in self._list(name, "i")][1:3]
 
     @property
     def sizes(self) -> list[int]:
-        """Of an input: batch, height, width, channels."""
+        """The shape of an input, in NHWC order."""
         return [int(dim["size"]) for dim in self.attr["shape"]["shape"]["dim"]]
 
     def _list(self, name: str, kind: str) -> list[str]:
@@ -56,7 +56,7 @@ class _Topology(msgspec.Struct):
 
 class _Quantization(msgspec.Struct):
     dtype: str
-    #: Of 8 and 16-bit integers; floats have none.
+    #: Only for 8 and 16-bit integers.
     scale: float | None = None
 
 
@@ -77,17 +77,17 @@ class _File(msgspec.Struct, rename="camel"):
 
 
 class Graph:
-    """The operations and the constants, by name."""
+    """Operations and constants, by name."""
 
     def __init__(self, graph: Path, weights: Path) -> None:
-        """Raises msgspec.DecodeError and ValueError for files that are none."""
+        """Raises msgspec.DecodeError or ValueError if the files are not such a model."""
         read = msgspec.json.decode(graph.read_bytes(), type=_File)
         self.nodes = {node.name: node for node in read.model_topology.node}
         self.constants = dict(_constants(read.weights_manifest, weights.read_bytes()))
 
 
 def _constants(groups: list[_Group], raw: bytes) -> Iterator[tuple[str, Array]]:
-    """They lie one after the other."""
+    """Constants are stored one after the other."""
     offset = 0
     for weight in (weight for group in groups for weight in group.weights):
         packed = weight.quantization.dtype if weight.quantization else weight.dtype

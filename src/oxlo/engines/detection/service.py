@@ -1,4 +1,4 @@
-"""One detection request: read, looked at, written."""
+"""One detection request: decode, detect, respond."""
 
 from dataclasses import dataclass
 from typing import Annotated, BinaryIO
@@ -8,20 +8,20 @@ from msgspec import Meta
 
 from oxlo.engines.detection import picture
 from oxlo.engines.detection.boxes import Boxes
-from oxlo.engines.detection.classes import Classes
 from oxlo.engines.detection.detector import Detector
+from oxlo.engines.detection.labels import Labels
 from oxlo.serving.work import Job
 from oxlo.wire.decode import refused
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A call's fields."""
+class Params(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of a request."""
 
     confidence: Annotated[float, Meta(ge=0, le=1)] = 0.25
     iou_threshold: Annotated[float, Meta(ge=0, le=1)] = 0.45
     max_detections: Annotated[int, Meta(ge=1, le=1000)] = 100
     image_size: Annotated[int, Meta(ge=32, le=4096)] | None = None
-    #: Names or numbers; none: all.
+    #: Names or numbers; empty: all.
     classes: tuple[str, ...] = ()
     annotated: bool = False
 
@@ -36,7 +36,7 @@ class _Corners(msgspec.Struct, frozen=True):
 class _Detection(msgspec.Struct, frozen=True):
     class_id: int
     class_name: str
-    #: The same: some clients read one, some the other.
+    #: Repeated, because some clients read this name.
     label: str
     confidence: float
     bbox: _Corners
@@ -53,47 +53,47 @@ class _Reply(msgspec.Struct, frozen=True, omit_defaults=True):
     image: _Size
     count: int
     detections: list[_Detection]
-    #: Written in base64.
+    #: PNG; encoded as base64.
     annotated_image: bytes | None = None
 
 
 _encode = msgspec.json.Encoder().encode
 
 
-def asked(fields: dict[str, str | list[str]]) -> Asked:
-    """A call's fields, which are texts. Raises BadRequest."""
+def read(fields: dict[str, str | list[str]]) -> Params:
+    """Decode form fields, which are all strings. Raises BadRequest."""
     try:
-        return msgspec.convert(fields, Asked, strict=False)
+        return msgspec.convert(fields, Params, strict=False)
     except msgspec.ValidationError as error:
-        raise refused(error, Asked) from None
+        raise refused(error, Params) from None
 
 
 @dataclass(frozen=True)
 class Detection:
-    """A model that is ready."""
+    """A loaded model and its labels."""
 
     name: str
-    classes: Classes
+    labels: Labels
     detector: Detector
 
-    def answer(self, job: Job, file: BinaryIO, wish: Asked) -> bytes:
-        """The reply; blocks. Raises ApiError, Cancelled or DetectionFailed."""
-        only = self.classes.numbers(wish.classes)
+    def answer(self, job: Job, file: BinaryIO, params: Params) -> bytes:
+        """The response body; blocks. Raises ApiError, Cancelled or DetectionFailed."""
+        only = self.labels.numbers(params.classes)
         image = picture.read(file)
         job.step()
-        found = self._told(self.detector.find(image, wish, only))
-        shown = picture.annotated(image, map(_drawn, found)) if wish.annotated else None
-        return _encode(_Reply(self.name, _Size(*image.size), len(found), found, shown))
+        found = self._detections(self.detector.detect(image, params, only))
+        drawn = picture.annotated(image, map(_box, found)) if params.annotated else None
+        return _encode(_Reply(self.name, _Size(*image.size), len(found), found, drawn))
 
-    def _told(self, boxes: Boxes) -> list[_Detection]:
-        told = []
+    def _detections(self, boxes: Boxes) -> list[_Detection]:
+        detections = []
         for corners, score, number in zip(*(part.tolist() for part in boxes), strict=True):
-            name = self.classes.name(number)
+            name = self.labels.name(number)
             left, top, right, bottom = (round(value, 1) for value in corners)
             box, listed = _Corners(left, top, right, bottom), (left, top, right, bottom)
-            told.append(_Detection(number, name, name, round(score, 4), box, listed))
-        return told
+            detections.append(_Detection(number, name, name, round(score, 4), box, listed))
+        return detections
 
 
-def _drawn(found: _Detection) -> tuple[picture.Corners, int, str]:
+def _box(found: _Detection) -> tuple[picture.Corners, int, str]:
     return found.bbox_xyxy, found.class_id, f"{found.label} {found.confidence:.2f}"

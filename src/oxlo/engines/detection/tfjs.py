@@ -1,7 +1,6 @@
-"""Graphs of TensorFlow.js as ONNX: the operations of convolutional detectors, no others.
+"""Converting TensorFlow.js graphs to ONNX: only the operations of convolutional detectors.
 
-TensorFlow keeps pictures as (height, width, channels), ONNX as (channels, height, width). The graph
-is turned as a whole: its input and outputs are ONNX's way round.
+TensorFlow's layout is NHWC, ONNX's is NCHW. The whole graph is converted, inputs and outputs too.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,20 +16,20 @@ from oxlo.engines.detection.graph import Array, Graph, Node
 from oxlo.serving.process import CannotLoad
 
 _OPSET = 17
-#: Where (batch, height, width, channels) are in ONNX's order.
+#: Positions of the NHWC axes in NCHW.
 _AXES = (0, 2, 3, 1)
 
 
 def convert(graph: Path, weights: Path, outputs: Sequence[str]) -> bytes:
-    """The part of a graph that `outputs` need, as an ONNX model. Raises CannotLoad."""
+    """Convert the part of a graph that `outputs` need to an ONNX model. Raises CannotLoad."""
     try:
         return _Conversion(Graph(graph, weights)).model(outputs)
     except (msgspec.DecodeError, KeyError, ValueError) as error:
-        raise CannotLoad(f"{graph.name} is no graph that can be converted: {error}") from error
+        raise CannotLoad(f"{graph.name} cannot be converted to ONNX: {error}") from error
 
 
 class _Conversion:
-    """One graph on its way."""
+    """The conversion of one graph."""
 
     def __init__(self, graph: Graph) -> None:
         self._nodes = graph.nodes
@@ -55,7 +54,7 @@ class _Conversion:
         return bytes(made.SerializeToString())
 
     def _need(self, name: str) -> None:
-        """Convert a node after those that it needs; the graph is deep, so without recursion."""
+        """Convert a node after its inputs; iterative, because graphs are deep."""
         waiting = [name]
         while waiting:
             node = self._nodes[waiting[-1]]
@@ -75,11 +74,11 @@ class _Conversion:
         return name
 
     def value(self, name: str) -> Array:
-        """What a constant holds. Raises KeyError for anything else."""
+        """The value of a constant. Raises KeyError for anything else."""
         return self._values[name]
 
     def operand(self, name: str) -> str:
-        """An input of an operation on whole pictures; constants are turned."""
+        """An input of an elementwise operation; constants are reshaped to broadcast in NCHW."""
         if name not in self._values:
             return name
         value = self._values[name].astype(np.float32)
@@ -99,7 +98,7 @@ class _Conversion:
 
 
 def _plain(op: str) -> Callable[[_Conversion, Node], None]:
-    """An operation that is the same whichever way round."""
+    """A converter for an operation that does not depend on the layout."""
 
     def made(conversion: _Conversion, node: Node) -> None:
         conversion.add(op, [conversion.operand(name) for name in node.input], node.name)
@@ -114,13 +113,13 @@ def _relu6(conversion: _Conversion, node: Node) -> None:
 
 
 def _convolution(conversion: _Conversion, node: Node) -> None:
-    """Filters are (height, width, in, out); biases and activations may be fused in."""
+    """Filters are (height, width, in, out); a bias and an activation may be fused."""
     filters = conversion.value(node.input[1]).transpose(3, 2, 0, 1)
     _convolve(conversion, node, filters, groups=1)
 
 
 def _depthwise(conversion: _Conversion, node: Node) -> None:
-    """Filters are (height, width, in, multiplier): each channel has filters of its own."""
+    """Filters are (height, width, in, multiplier), separate for each channel."""
     filters = conversion.value(node.input[1])
     height, width, channels, multiplier = filters.shape
     turned = filters.transpose(2, 3, 0, 1).reshape(channels * multiplier, 1, height, width)

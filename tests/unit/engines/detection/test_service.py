@@ -18,7 +18,7 @@ from oxlo import catalogue
 from oxlo.engines.base import EngineSpec
 from oxlo.engines.detection import child
 from oxlo.engines.detection.config import Config
-from oxlo.engines.detection.service import asked
+from oxlo.engines.detection.service import read
 from oxlo.engines.onnx import Onnx
 from oxlo.errors import BadRequest
 from oxlo.hardware.sizing import Machine
@@ -29,10 +29,10 @@ Look = Callable[..., dict[str, Any]]
 
 
 def looking(config: Config) -> Look:
-    detection, workers = child.loaded(config), Workers(1)
+    detection, workers = child.detector(config), Workers(1)
 
     def look(file: bytes, **fields: str | list[str]) -> dict[str, Any]:
-        told = detection.answer(Job(workers), io.BytesIO(file), asked(fields))
+        told = detection.answer(Job(workers), io.BytesIO(file), read(fields))
         found: dict[str, Any] = json.loads(told)
         return found
 
@@ -117,7 +117,7 @@ def test_what_this_model_cannot(
 def test_nonsense_is_refused(fields: dict[str, str | list[str]]) -> None:
     """Also where no gateway stands before the engine."""
     with pytest.raises(BadRequest) as refused:
-        asked(fields)
+        read(fields)
     assert refused.value.param == next(iter(fields))
 
 
@@ -187,7 +187,7 @@ def test_size_is_the_callers_where_the_model_lets_them(tmp_path: Path) -> None:
     fixed.write_bytes(red_seer(128))
     file = red_square(256, 256, (0, 0, 64, 64))
     assert yolo(free)(file, image_size="100")["detections"][0]["bbox_xyxy"] == [0, 0, 64, 64]
-    with pytest.raises(BadRequest, match="looks at 128 pixels"):
+    with pytest.raises(BadRequest, match="always uses 128 pixels"):
         yolo(fixed)(file, image_size="640")
 
 

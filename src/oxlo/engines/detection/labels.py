@@ -1,4 +1,4 @@
-"""Names of what is found."""
+"""Class names of detection models."""
 
 import ast
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from onnxruntime import InferenceSession
 
 from oxlo.wire.decode import invalid
 
-#: The 80 classes of the COCO data set, in its order.
+#: The 80 classes of the COCO dataset, in its order.
 COCO = (
     "person", "bicycle", "car", "motorcycle", "airplane", "bus", "train", "truck", "boat",
     "traffic light", "fire hydrant", "stop sign", "parking meter", "bench", "bird", "cat", "dog",
@@ -22,42 +22,42 @@ COCO = (
 )  # fmt: skip
 
 
-class Classes:
-    """The classes of one model, by number."""
+class Labels:
+    """The class names of one model, by number."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
-        self._numbers = {_folded(name): number for number, name in enumerate(names)}
+        self._numbers = {_normalized(name): number for number, name in enumerate(names)}
 
     def name(self, number: int) -> str:
-        """What a class is called."""
+        """The name of a class."""
         return self.names[number] if number < len(self.names) else str(number)
 
     def numbers(self, wanted: Iterable[str]) -> frozenset[int]:
-        """The classes that are meant, by name or number. Raises BadRequest."""
+        """Look up classes by name or number. Raises BadRequest."""
         return frozenset(map(self._number, wanted))
 
     def _number(self, wanted: str) -> int:
         if wanted.isdecimal() and int(wanted) < len(self.names):
             return int(wanted)
-        number = self._numbers.get(_folded(wanted))
+        number = self._numbers.get(_normalized(wanted))
         if number is None:
             known = ", ".join(self.names)
-            raise invalid("classes", f"{wanted[:100]!r} is no class of this model: {known}.")
+            raise invalid("classes", f"{wanted[:100]!r} is not a class of this model: {known}.")
         return number
 
 
-def named(session: InferenceSession) -> tuple[str, ...]:
-    """The names that exporters of YOLO models write into the file: a dictionary, as Python text."""
-    told = session.get_modelmeta().custom_metadata_map.get("names", "")
+def embedded(session: InferenceSession) -> tuple[str, ...]:
+    """Names in the model's metadata, where YOLO exporters put a Python dictionary as text."""
+    text = session.get_modelmeta().custom_metadata_map.get("names", "")
     try:
-        found = ast.literal_eval(told) if told else {}
+        names = ast.literal_eval(text) if text else {}
     except (ValueError, SyntaxError):
         return ()
-    if not isinstance(found, dict) or sorted(found) != list(range(len(found))):
+    if not isinstance(names, dict) or sorted(names) != list(range(len(names))):
         return ()
-    return tuple(str(found[number]) for number in range(len(found)))
+    return tuple(str(names[number]) for number in range(len(names)))
 
 
-def _folded(name: str) -> str:
+def _normalized(name: str) -> str:
     return name.strip().lower().replace("_", " ")
