@@ -68,7 +68,7 @@ def test_stopped_is_not_waited_for(scene: Scene) -> None:
     scene.enters(STOPPED, "weights are missing: run `oxlo models pull m`")
     assert scene.startup.is_over(())
     assert "oxlo models pull m" in scene.startup.troubles()["m"]
-    assert "start `oxlo serve` again" in scene.startup.troubles()["m"]
+    assert "restart `oxlo serve`" in scene.startup.troubles()["m"]
 
 
 def test_failing_is_given_up_for_now(scene: Scene) -> None:
