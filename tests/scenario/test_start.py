@@ -24,7 +24,7 @@ def test_models_that_cannot_start(installed: Platform) -> None:
     assert "Connect call failed" in until(lambda: not_ready(installed, "away"), "away is told")
     told = until(lambda: not_ready(installed, "keyless"), "keyless is told")
     assert "NO_SUCH_KEY" in told
-    assert "start `oxlo serve` again" in told
+    assert "restart `oxlo serve`" in told
     installed.complete()
 
 
