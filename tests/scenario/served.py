@@ -46,7 +46,7 @@ def until(done: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any
 
 
 def command(home: Path, port: int, *args: str, **environ: str) -> "subprocess.Popen[str]":
-    """An `oxlo` command on a home, its output piped."""
+    """An `oxlo` command on a home, its output piped, and no terminal to it."""
     own = {"OXLO_HOME": str(home), "OXLO_PORT": str(port), "OXLO_LLAMACPP_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "oxlo", *args],
@@ -54,7 +54,22 @@ def command(home: Path, port: int, *args: str, **environ: str) -> "subprocess.Po
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        start_new_session=True,
     )
+
+
+def descendants(ancestor: int) -> dict[int, str]:
+    """Command lines of a process's children and theirs, by pid."""
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    )
+    rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
+    found: dict[int, str] = {ancestor: ""}
+    for pid, parent, args in rows:  # a child is listed after its parent, or found next time
+        if int(parent) in found:
+            found[int(pid)] = args
+    del found[ancestor]
+    return found
 
 
 class Platform:
@@ -131,16 +146,7 @@ class Platform:
     def descendants(self) -> dict[int, str]:
         """Command lines of the server's processes, by pid."""
         assert self.process
-        listing = subprocess.run(
-            ["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-        )
-        rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
-        found: dict[int, str] = {self.process.pid: "oxlo serve"}
-        for pid, parent, args in rows:  # a child is listed after its parent, or found next time
-            if int(parent) in found:
-                found[int(pid)] = args
-        del found[self.process.pid]
-        return found
+        return descendants(self.process.pid)
 
     def pid_of(self, words: str) -> int:
         """The process whose command line has these words."""

@@ -1,6 +1,7 @@
 """`oxlo serve` with a real model: from an empty folder to an answer, and through every mishap."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -11,7 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.scenario.served import MODEL, Platform, command, free_port, is_alive, until
+from tests.scenario.served import (
+    MODEL,
+    Platform,
+    command,
+    descendants,
+    free_port,
+    is_alive,
+    until,
+)
+
+from oxlo.settings import Settings
 
 pytestmark = pytest.mark.engine
 
@@ -210,17 +221,77 @@ def test_server_itself_killed(running: Platform) -> None:
     assert running.receipt(call)["outcome"] == "answered"
 
 
-def test_https(installed: Platform) -> None:
-    """A certificate for the public name is no obstacle to the start, nor to who trusts it."""
-    cert, key = installed.home / "cert.pem", installed.home / "key.pem"
+def certify(home: Path, name: str) -> Path:
+    """A certificate and its key for a host's name, in place of what was there; a copy of it."""
     request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    names = ["-subj", "/CN=ai.example.com", "-addext", "subjectAltName=DNS:ai.example.com"]
-    files = ["-keyout", str(key), "-out", str(cert)]
+    names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+    files = ["-keyout", str(home / "new.key"), "-out", str(home / "new.pem")]
     subprocess.run([*request, *names, *files], check=True, capture_output=True)
-    installed.start(OXLO_TLS_CERT=str(cert), OXLO_TLS_KEY=str(key), OXLO_STARTER="none")
-    assert f"Base URL: https://127.0.0.1:{installed.port}/v1" in installed.out
+    shutil.copy(home / "new.pem", home / f"{name}.pem")
+    for kind in ("key", "pem"):
+        (home / f"new.{kind}").replace(home / f"tls.{kind}")
+    return home / f"{name}.pem"
+
+
+def healthy(port: int, cert: Path) -> bool:
+    """Whether the gateway answers to who trusts this certificate alone."""
     trusting = ssl.create_default_context(cafile=str(cert))
-    with socket.create_connection(("127.0.0.1", installed.port)) as plain:  # noqa: SIM117
-        with trusting.wrap_socket(plain, server_hostname="ai.example.com") as secure:
-            secure.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-            assert secure.recv(4096).startswith(b"HTTP/1.1 200 OK")
+    with socket.create_connection(("127.0.0.1", port)) as plain:
+        try:
+            with trusting.wrap_socket(plain, server_hostname=cert.stem) as secure:
+                secure.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+                return secure.recv(4096).startswith(b"HTTP/1.1 200 OK")
+        except ssl.SSLCertVerificationError:
+            return False
+
+
+def test_https(installed: Platform) -> None:
+    """A certificate for the public name is no obstacle, and a renewed one holds."""
+    cert, home = certify(installed.home, "ai.example.com"), installed.home
+    files = {"OXLO_TLS_CERT": str(home / "tls.pem"), "OXLO_TLS_KEY": str(home / "tls.key")}
+    installed.start(**files, OXLO_STARTER="none")
+    assert f"Base URL: https://127.0.0.1:{installed.port}/v1" in installed.out
+    assert healthy(installed.port, cert)
+    renewed = certify(home, "new.example.com")
+    until(lambda: healthy(installed.port, renewed), "the renewed certificate")
+
+
+def test_hangup_without_a_terminal(installed: Platform) -> None:
+    """SIGHUP ends no service: each process says that it came, and goes on."""
+    installed.start(OXLO_STARTER="none")
+    until(lambda: said(installed, "media", "media.ready"), "media")
+    until(Settings(home=installed.home).replicas_file.exists, "fleet")
+    assert installed.process
+    processes = installed.descendants()
+    for pid in (installed.process.pid, *processes):
+        os.kill(pid, signal.SIGHUP)
+    until(lambda: "SIGHUP: nothing to do" in installed.err, "serve")
+    for name in ("gateway", "control", "fleet", "media"):
+        until(lambda name=name: said(installed, name, "hangup.ignored"), name)
+    assert installed.descendants() == processes
+
+
+def said(platform: Platform, process: str, event: str) -> bool:
+    """Whether a process has logged an event."""
+    return f'"{event}"' in (platform.home / "logs" / f"{process}.log").read_text()
+
+
+def test_terminal_that_closes(installed: Platform) -> None:
+    """SIGHUP of a terminal ends the server in good order, and all that it has started."""
+    # A process of its own holds the terminal: killing that closes it, as a window is closed.
+    holder = "import pty, sys; pty.spawn(sys.argv[1:])"
+    environ = {"OXLO_HOME": str(installed.home), "OXLO_PORT": str(installed.port)}
+    with subprocess.Popen(
+        [sys.executable, "-c", holder, sys.executable, "-m", "oxlo", "serve"],
+        env=os.environ | environ | {"OXLO_STARTER": "none"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as terminal:
+        assert terminal.stdout
+        until(lambda: "Stop with Ctrl-C." in terminal.stdout.readline(), "ready")
+        processes = descendants(terminal.pid)
+        terminal.kill()
+    assert len(processes) == 5  # `oxlo serve`, gateway, control, fleet, media
+    until(lambda: not any(map(is_alive, processes)), "nobody left")
+    assert said(installed, "gateway", "gateway.stopped")

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import signal
 import sys
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from oxlo.cli.ending import on_end
 from oxlo.cli.failing import one_line_errors
 from oxlo.cli.options import ModelName
 
@@ -46,8 +46,7 @@ async def _run(launch: "Launch") -> int:
     from oxlo.fleet.process import EngineProcess
 
     stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    on_end(stopping.set, with_parent=False)
     process = await EngineProcess.start(launch, logging.StreamHandler(sys.stderr))
     ends = {asyncio.ensure_future(process.exited()), asyncio.ensure_future(stopping.wait())}
     telling = asyncio.create_task(_tell(process.listening(), launch.api_key))

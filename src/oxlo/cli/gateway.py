@@ -1,10 +1,12 @@
 """`oxlo gateway`: one gateway process."""
 
 import re
+from functools import partial
 from typing import Annotated
 
 import typer
 
+from oxlo.cli.ending import on_end
 from oxlo.cli.failing import CommandError, one_line_errors
 from oxlo.cli.options import WithParent
 
@@ -32,4 +34,4 @@ def gateway(
         settings = Settings.read()
         settings.prepare()
         configure(f"gateway-{name}", settings)
-        run(settings, name, with_parent=with_parent, share_port=share_port)
+        run(settings, name, partial(on_end, with_parent=with_parent), share_port=share_port)

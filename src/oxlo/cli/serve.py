@@ -2,17 +2,18 @@
 
 import asyncio
 import contextlib
-import signal
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
+from signal import Signals
 from typing import Annotated
 
 import typer
 
 from oxlo import catalogue, plans, weights
 from oxlo.catalogue import Catalogue
-from oxlo.cli import gateways, lock, reach, storing
+from oxlo.cli import ending, gateways, lock, reach, storing
 from oxlo.cli.banner import KEEP, banner
 from oxlo.cli.failing import one_line_errors
 from oxlo.cli.progress import Meters
@@ -24,6 +25,10 @@ from oxlo.settings import Settings, misspelt
 
 #: Seconds between two looks at whether everything is ready.
 _LOOK = 0.2
+_HANGUP = (
+    "SIGHUP: nothing to do. Plans and certificates are read as they change; what else is set is "
+    "read at a start."
+)
 
 
 def serve(
@@ -34,12 +39,13 @@ def serve(
     ] = 1,
 ) -> None:
     """Fetch missing weights, start every process, and serve until Ctrl-C."""
+    ends = ending.signals()
     with one_line_errors():
         settings = Settings.read()
         for name, meant in misspelt().items():
             _say(f"{name} is not a setting and changes nothing: is {meant} meant?")
         children = gateways.children(settings, workers)
-        asyncio.run(_serve(_prepared(settings), children, verbose=verbose))
+        asyncio.run(_serve(_prepared(settings), children, ends, verbose=verbose))
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,9 @@ def _operator() -> tuple[plans.Plan, str | None, str]:
     return storing.run(work)
 
 
-async def _serve(prepared: _Prepared, gateways: list[Child], *, verbose: bool) -> None:
+async def _serve(
+    prepared: _Prepared, gateways: list[Child], ends: Collection[Signals], *, verbose: bool
+) -> None:
     settings = prepared.settings
     logs = settings.logs_dir
     settings.replicas_file.unlink(missing_ok=True)  # what an earlier run wrote is not ready now
@@ -110,7 +118,7 @@ async def _serve(prepared: _Prepared, gateways: list[Child], *, verbose: bool) -
     supervisor = Supervisor(children, logs, _Terminal(verbose=verbose).tell)
     stop = asyncio.Event()
     announcing = asyncio.create_task(_announce(prepared, logs))
-    _on_signals(stop, announcing, supervisor)
+    _on_signals(ends, stop, announcing, supervisor)
     try:
         await supervisor.run(stop)
     finally:
@@ -127,21 +135,23 @@ async def _end(announcing: asyncio.Task[None], key: str | None) -> None:
 
 
 def _on_signals(
-    stop: asyncio.Event, announcing: asyncio.Task[None], supervisor: Supervisor
+    ends: Collection[Signals],
+    stop: asyncio.Event,
+    announcing: asyncio.Task[None],
+    supervisor: Supervisor,
 ) -> None:
     """The first signal ends in good order, a second one hurries."""
 
-    def on_signal() -> None:
+    def on_signal(number: Signals) -> None:
         if stop.is_set():
-            supervisor.hurry()
+            if number != Signals.SIGHUP:  # a shell repeats the one of its terminal
+                supervisor.hurry()
             return
         announcing.cancel()
         stop.set()
         _say("Stopping: running calls may finish. Press Ctrl-C again to stop at once.")
 
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
+    ending.on_signals(ends, on_signal, lambda: _say(_HANGUP))
 
 
 async def _announce(prepared: _Prepared, logs: Path) -> None:

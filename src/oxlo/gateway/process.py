@@ -4,16 +4,15 @@ import asyncio
 import contextlib
 import gc
 import resource
-import signal
-import ssl
 import sys
-from pathlib import Path
+from collections.abc import Callable
 
 import structlog
 import uvloop
 
 from oxlo import catalogue, plans
 from oxlo.gateway.admin import Admin
+from oxlo.gateway.certificate import Certificate
 from oxlo.gateway.gateway import Gateway
 from oxlo.gateway.http import protocols
 from oxlo.gateway.server import Server
@@ -32,15 +31,19 @@ SPARE_DESCRIPTORS = 48
 YOUNG_OBJECTS = 20_000
 
 
-def run(settings: Settings, name: str, *, with_parent: bool, share_port: bool = False) -> None:
-    """Serve until SIGTERM or SIGINT (or, `with_parent`, until stdin ends).
+#: Told in the loop what stops the gateway; calls it when the end has come.
+OnEnd = Callable[[Callable[[], None]], None]
+
+
+def run(settings: Settings, name: str, on_end: OnEnd, *, share_port: bool = False) -> None:
+    """Serve until the end, which `on_end` is to notice.
 
     With `share_port`, other gateways may listen on the same port: the kernel spreads connections.
     """
-    uvloop.run(_serve(settings, name, with_parent=with_parent, share_port=share_port))
+    uvloop.run(_serve(settings, name, on_end, share_port=share_port))
 
 
-async def _serve(settings: Settings, name: str, *, with_parent: bool, share_port: bool) -> None:
+async def _serve(settings: Settings, name: str, on_end: OnEnd, *, share_port: bool) -> None:
     loop = asyncio.get_running_loop()
     models = catalogue.load(settings.catalogue_dir)
     gateway = Gateway(settings, models, plans.load(settings.plans_file), loop, name)
@@ -48,10 +51,12 @@ async def _serve(settings: Settings, name: str, *, with_parent: bool, share_port
     gateway.journal.begin()
     await gateway.connect()
     gateway.server.most = (_descriptors() - SPARE_DESCRIPTORS) // 2
-    stop = _stop_event(loop, with_parent=with_parent)
+    stop = asyncio.Event()
+    on_end(stop.set)
     gateway.start_draining = stop.set
-    listeners = await _listen(gateway, settings, share_port=share_port)
-    sweeping = loop.create_task(_sweep(gateway))
+    certificate = _certificate(settings)
+    listeners = await _listen(gateway, certificate, share_port=share_port)
+    sweeping = loop.create_task(_sweep(gateway, certificate))
     _settle_memory()
     log.info("gateway.ready", address=f"{settings.host}:{settings.port}", name=name)
     await stop.wait()
@@ -87,33 +92,15 @@ def _descriptors() -> int:
     return hard
 
 
-def _stop_event(loop: asyncio.AbstractEventLoop, *, with_parent: bool) -> asyncio.Event:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if with_parent:
-        loop.add_reader(0, _parent_said, loop, stop)
-    return stop
-
-
-def _parent_said(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Stdin became readable: its end means that the parent died."""
-    with open(0, "rb", buffering=0, closefd=False) as stdin:
-        if stdin.read(1024):
-            return
-    loop.remove_reader(0)
-    stop.set()
-
-
 async def _listen(
-    gateway: Gateway, settings: Settings, *, share_port: bool
+    gateway: Gateway, certificate: Certificate | None, *, share_port: bool
 ) -> list[asyncio.AbstractServer]:
-    loop = asyncio.get_running_loop()
+    loop, settings = asyncio.get_running_loop(), gateway.settings
     public = await loop.create_server(
         protocols(gateway.server),
         settings.host,
         settings.port,
-        ssl=_tls(settings.tls_cert, settings.tls_key),
+        ssl=certificate.context if certificate else None,
         backlog=BACKLOG,
         reuse_port=share_port or None,
     )
@@ -130,19 +117,17 @@ def _admin(gateway: Gateway) -> Server:
     return Server(Admin(gateway), gateway.settings, budget, gateway.clock, names.give)
 
 
-def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    if cert is None:
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(cert, key)
-    return context
+def _certificate(settings: Settings) -> Certificate | None:
+    return Certificate(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
 
 
-async def _sweep(gateway: Gateway) -> None:
+async def _sweep(gateway: Gateway, certificate: Certificate | None) -> None:
     """The gateway's heartbeat; an unforeseen error in one beat must not stop the next."""
     while True:
         try:
             gateway.sweep()
+            if certificate:
+                certificate.follow()
         except Exception:
             log.exception("sweep.failed")
         await asyncio.sleep(SWEEP_SECONDS)
