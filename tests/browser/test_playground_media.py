@@ -1,5 +1,7 @@
 """The panes of the playground that take and make pictures and sound, with real models."""
 
+import subprocess
+import sys
 import wave
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,14 +63,36 @@ def test_spoken_text_is_heard(page: Page, tmp_path: Path) -> None:
     assert "brown fox" in sent(page).lower()
 
 
-def test_images_are_made_and_changed(page: Page, coffee: Path) -> None:
-    """From words, shown while it is drawn; and from a picture and words."""
+def run_programs(page: Page, key: str, folder: Path) -> None:
+    """Run the programs that are shown for an image, which has to come as a stream."""
+    page.click("#show-code")
+    shown = page.locator("#code pre:visible")
+    python = shown.inner_text().replace("YOUR_API_KEY", key)
+    subprocess.run([sys.executable, "-c", python], check=True, cwd=folder)
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "image.png",
+        *(f"preview-{number}.png" for number in range(3)),
+    ]
+    page.click("text=Node")
+    assert "for await (const event of answer)" in shown.inner_text()
+    page.click("text=curl")
+    shell = shown.inner_text().replace("YOUR_API_KEY", key)
+    ran = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=True)
+    assert ran.stdout.count("event: image_generation.partial_image") == 3
+    page.keyboard.press("Escape")
+
+
+def test_images_are_made_and_changed(
+    page: Page, platform: Platform, coffee: Path, tmp_path: Path
+) -> None:
+    """From words, shown while it is drawn, as the programs do it; and from a picture and words."""
     open_pane(page, "/playground?mode=images")
     page.evaluate(WATCH)
     page.fill("#message", "a red circle above a blue square")
     sent(page)
     assert page.evaluate("window.shown.size") == 4
     assert page.evaluate("document.querySelector('.images img').naturalWidth") == 64
+    run_programs(page, platform.key, tmp_path)
     page.set_input_files("#file", coffee)
     page.fill("#message", "a blue square")
     page.click("#send")

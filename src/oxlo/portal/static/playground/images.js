@@ -26,27 +26,24 @@ export class Images extends Pane {
 
   body() {
     const prompt = document.querySelector("#message").value.trim();
-    const set = parameters();
-    delete set.stream;
+    const { stream = true, ...set } = parameters();
     if (!this.file) delete set.strength;
-    return { model: this.bench.model, prompt, ...set };
+    const body = { model: this.bench.model, prompt, ...set, response_format: "b64_json" };
+    return stream && (set.n ?? 1) === 1 ? { ...body, stream: true, partial_images: PARTIAL } : body;
   }
 
   program() {
     const body = this.body();
     body.prompt ||= "A red circle above a blue square";
-    body.response_format = "url";
     return this.file ? { path: "/images/edits", body, files: { image: "photo.png" } } : { path: "/images/generations", body };
   }
 
   async send() {
     const file = this.file;
-    const body = { ...this.body(), response_format: "b64_json" };
-    const streamed = (body.n ?? 1) === 1 && (parameters().stream ?? true);
-    if (streamed) Object.assign(body, { stream: true, partial_images: PARTIAL });
+    const body = this.body();
     const what = () => (file ? { form: form(body, { image: file }) } : { json: body });
     await this.submit(file ? "/images/edits" : "/images/generations", what, async (reply, show) => {
-      const made = streamed ? [await this.watch(reply, body, show)] : (await reply.json()).data;
+      const made = body.stream ? [await this.watch(reply, body, show)] : (await reply.json()).data;
       const type = body.output_format ?? "png";
       return h("div", { class: "images" }, await Promise.all(made.map((image) => figure(image, type, body.prompt))));
     });
