@@ -37,12 +37,18 @@ _MOVED = {
     "/vs/together-ai": "/docs/migration#from-together-ai",
     "/vs/fireworks": "/docs/migration#from-fireworks",
     "/vs/openrouter": "/docs/migration#from-openrouter",
+    "/vs/replicate": "/docs/replicate",
     "/vs": "/pricing#calculator",
+    "/blogs": "/docs/changelog",
 }
 
 
 async def _moved(request: Request) -> Response:
     return RedirectResponse(_MOVED[request.url.path.rstrip("/")], 308)
+
+
+async def _article(request: Request) -> Response:
+    return RedirectResponse(_MOVED["/blogs"], 308)
 
 
 async def _theme(request: Request) -> Response:
@@ -81,6 +87,7 @@ def routes() -> list[BaseRoute]:
         Route(f"{assets.PATH}{{name}}", _static),
         Route("/favicon.ico", _favicon),
         *(Route(path, _moved) for path in _MOVED),
+        Route("/blogs/{slug}", _article),
         Route("/theme", _theme, methods=["POST"]),
         *entry.routes(),
         *dashboard.routes(),

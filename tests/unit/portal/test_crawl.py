@@ -49,9 +49,12 @@ def test_anchors_are_there(crawled: Pages, pages: dict[str, Markup]) -> None:
 async def test_addresses_of_the_hosted_site(
     browser: httpx2.AsyncClient, pages: dict[str, Markup], address: str, leads: str
 ) -> None:
-    """They lead to a part of a page that is here."""
+    """They lead to a part of a page that is here; articles, where all of them are."""
     assert (await browser.get(address)).headers["location"] == leads
+    if address == "/blogs":
+        assert (await browser.get("/blogs/an-article")).headers["location"] == leads
     page, _, anchor = leads.partition("#")
+    assert page in pages
     assert not anchor or any(given.get("id") == anchor for _, given in pages[page].elements)
 
 
