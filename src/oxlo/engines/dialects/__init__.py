@@ -1,4 +1,4 @@
-"""The dialects that engines speak, by name."""
+"""All dialects, by name."""
 
 from oxlo.engines.dialect import Dialect
 from oxlo.engines.dialects.llamacpp import LlamaCpp
@@ -10,7 +10,7 @@ DIALECTS: dict[str, Dialect] = {d.name: d for d in (OpenAI(), Oxlo(), Vllm(), Ll
 
 
 def dialect(name: str) -> Dialect:
-    """The dialect of this name. Raises KeyError naming those there are."""
+    """Look up a dialect. Raises KeyError that lists the known ones."""
     try:
         return DIALECTS[name]
     except KeyError:

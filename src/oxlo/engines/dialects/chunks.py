@@ -1,4 +1,4 @@
-"""Chunks and replies of engines, read by type."""
+"""Decoding engines' chunks and responses."""
 
 from typing import Final, TypeVar
 
@@ -12,10 +12,10 @@ from oxlo.wire.decode import sent
 _FINISHES: Final = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 
 
-class Ways:
-    """How an engine differs from others that are read like it."""
+class Traits:
+    """How one kind of engine differs from others with almost the same API."""
 
-    __slots__ = ("legacy", "name", "tells_thoughts", "usage_per_choice")
+    __slots__ = ("legacy", "name", "separates_reasoning", "usage_per_choice")
 
     def __init__(
         self,
@@ -23,21 +23,21 @@ class Ways:
         *,
         usage_per_choice: bool = False,
         legacy: bool = True,
-        tells_thoughts: bool = True,
+        separates_reasoning: bool = True,
     ) -> None:
         self.name = name
-        #: Each choice's usage is told apart, instead of that of the whole answer.
+        #: Usage is reported for each choice instead of the whole response.
         self.usage_per_choice = usage_per_choice
-        #: Legacy completions repeat the prompt when asked, and have the old log probabilities.
+        #: Legacy completions support `echo` and the old format of log probabilities.
         self.legacy = legacy
-        #: It is known to tell thoughts apart that the model's template has begun.
-        self.tells_thoughts = tells_thoughts
+        #: The engine separates reasoning itself if the chat template opens the reasoning block.
+        self.separates_reasoning = separates_reasoning
 
-    def fingerprint(self, told: str | None, build: str) -> str:
-        """OpenAI's spelling of what the engine calls itself, or else of what its fleet does."""
-        if not told or told.endswith("unknown"):
-            told = build or told or self.name
-        return told if told.startswith("fp_") else f"fp_{told}"
+    def fingerprint(self, reported: str | None, build: str) -> str:
+        """`system_fingerprint`: the engine's own, or else its build, with OpenAI's prefix."""
+        if not reported or reported.endswith("unknown"):
+            reported = build or reported or self.name
+        return reported if reported.startswith("fp_") else f"fp_{reported}"
 
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -45,27 +45,27 @@ _chunk: Final = msgspec.json.Decoder(Chunk)
 
 
 def read_chunk(payload: bytes) -> Chunk:
-    """One chunk or reply. Raises EngineFailed when it is none, ApiError when it is an error."""
+    """Decode a chunk or whole response. Raises EngineFailed if malformed, ApiError if an error."""
     return read(_chunk, payload)
 
 
 def read(decoder: msgspec.json.Decoder[T], payload: bytes) -> T:
-    """The same, of any type that has an `error` field. Raises ApiError."""
+    """Decode any type with an `error` field. Raises ApiError."""
     try:
-        told = decoder.decode(payload)
+        decoded = decoder.decode(payload)
     except failures.UNREADABLE:
         raise failures.in_stream(payload) from None
-    if sent(told.error):  # type: ignore[attr-defined]
+    if sent(decoded.error):  # type: ignore[attr-defined]
         raise failures.in_stream(payload)
-    return told
+    return decoded
 
 
-def finish_of(told: str) -> str:
-    """OpenAI's word for why an answer ended."""
-    return told if told in _FINISHES else "stop"
+def finish_of(reason: str) -> str:
+    """The finish reason, if OpenAI has it; `stop` for others."""
+    return reason if reason in _FINISHES else "stop"
 
 
 def check_index(index: int, choices: int) -> None:
-    """Raises EngineFailed for a choice that nobody asked for."""
+    """Raises EngineFailed for a choice beyond the requested number."""
     if index >= choices:
         raise EngineFailed

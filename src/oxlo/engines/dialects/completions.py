@@ -1,4 +1,4 @@
-"""Legacy completions, written as OpenAI's: log probabilities in their old shape."""
+"""Legacy completions in OpenAI's shape, with the old format of log probabilities."""
 
 from typing import Any, Final
 
@@ -6,7 +6,7 @@ import msgspec
 
 from oxlo.engines.dialect import Answer, Decided, Usage
 from oxlo.engines.dialects import usage as counts
-from oxlo.engines.dialects.chunks import Ways, check_index, finish_of, read
+from oxlo.engines.dialects.chunks import Traits, check_index, finish_of, read
 from oxlo.engines.dialects.events import encoded, parts
 from oxlo.engines.dialects.failures import UNREADABLE
 from oxlo.engines.dialects.shapes.chunks import Logprobs
@@ -23,10 +23,10 @@ _modern: Final = msgspec.json.Decoder(Logprobs)
 
 
 class _Text:
-    """One choice as it grows."""
+    """One choice, accumulated."""
 
     def __init__(self, echo: str) -> None:
-        #: Not told yet: what stands before the engine's words.
+        #: The prompt to prepend, until it has been sent.
         self.echo = echo
         self.text = ""
         self.logprobs: Legacy | None = None
@@ -34,7 +34,7 @@ class _Text:
         self._offset = len(echo)
 
     def add(self, choice: TextChoice, logprobs: Legacy | None) -> str:
-        """Take in a piece; returns the text that it adds."""
+        """Add a piece; returns the new text."""
         added, self.echo = self.echo + choice.text, ""
         self.text += added
         if logprobs is not None:
@@ -53,27 +53,27 @@ class _Text:
         assert kept.top_logprobs is not None
         kept.top_logprobs += more.top_logprobs or []
 
-    def aged(self, told: Logprobs) -> Legacy | None:
-        """Chat's log probabilities in the old shape, offsets counted from the text's start."""
-        if not told.content:
+    def legacy(self, modern: Logprobs) -> Legacy | None:
+        """Convert chat log probabilities to the old format, with offsets from the text's start."""
+        if not modern.content:
             return None
-        aged = Legacy(top_logprobs=[])
-        for entry in told.content:
-            aged.tokens.append(entry.token)
-            aged.token_logprobs.append(entry.logprob)
-            aged.text_offset.append(self._offset)
+        old = Legacy(top_logprobs=[])
+        for entry in modern.content:
+            old.tokens.append(entry.token)
+            old.token_logprobs.append(entry.logprob)
+            old.text_offset.append(self._offset)
             self._offset += len(entry.token)
-        aged.top_logprobs = [{t.token: t.logprob for t in e.top_logprobs} for e in told.content]
-        return aged
+        old.top_logprobs = [{t.token: t.logprob for t in e.top_logprobs} for e in modern.content]
+        return old
 
 
 class _Writer:
-    """What both forms of a reply share."""
+    """Translates chunks; shared by whole responses and streams."""
 
-    def __init__(self, request: CompletionRequest, decided: Decided, ways: Ways) -> None:
+    def __init__(self, request: CompletionRequest, decided: Decided, traits: Traits) -> None:
         self._request = request
         self._decided = decided
-        self._ways = ways
+        self._traits = traits
         self._n = request.n
         self._by_choice: dict[int, Usage] = {}
         self._last: TextChunk
@@ -81,10 +81,10 @@ class _Writer:
         self.texts: dict[int, _Text] = {}
 
     def read(self, payload: bytes) -> list[dict[str, Any]]:
-        """Take in a chunk or a reply; returns its choices as OpenAI shows them. Raises ApiError."""
+        """Read a chunk or response; returns its choices in OpenAI's shape. Raises ApiError."""
         self._last = chunk = read(_chunk, payload)
         if chunk.usage is not None:
-            self._count(chunk, counts.counted(chunk.usage))
+            self._count(chunk, counts.parsed(chunk.usage))
         return [self._choice(choice) for choice in chunk.choices]
 
     def _choice(self, choice: TextChoice) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class _Writer:
             prompt = prompts[index // self._n]
             echo = (
                 self._request.given.get("echo")
-                and not self._ways.legacy
+                and not self._traits.legacy
                 and isinstance(prompt, str)
             )
             text = self.texts[index] = _Text(str(prompt) if echo else "")
@@ -115,18 +115,18 @@ class _Writer:
         if not sent(choice.logprobs):
             return None
         try:
-            if self._ways.legacy:
+            if self._traits.legacy:
                 return _legacy.decode(choice.logprobs)
-            return text.aged(_modern.decode(choice.logprobs))
+            return text.legacy(_modern.decode(choice.logprobs))
         except UNREADABLE:
             raise EngineFailed from None
 
-    def _count(self, chunk: TextChunk, told: Usage) -> None:
-        """The whole answer's usage, or that of one choice: its prompt has one, all answers many."""
-        if not self._ways.usage_per_choice or len(chunk.choices) != 1:
-            self.usage = told
+    def _count(self, chunk: TextChunk, usage: Usage) -> None:
+        """Record usage; if it is per choice, each prompt counts once and completions add up."""
+        if not self._traits.usage_per_choice or len(chunk.choices) != 1:
+            self.usage = usage
             return
-        self._by_choice[chunk.choices[0].index] = told
+        self._by_choice[chunk.choices[0].index] = usage
         self.usage = Usage()
         for prompt in range(len(self._request.prompts)):
             answers = [u for i, u in self._by_choice.items() if i // self._n == prompt]
@@ -135,23 +135,23 @@ class _Writer:
             self.usage.completion_tokens += sum(u.completion_tokens for u in answers)
 
     def framed(self, choices: list[dict[str, Any]]) -> dict[str, Any]:
-        """A reply or a chunk with these choices."""
+        """A response or chunk with these choices."""
         chunk = self._last
         return {
             "id": "cmpl-" + chunk.id.removeprefix("chatcmpl-").removeprefix("cmpl-"),
             "object": "text_completion",
             "created": chunk.created or self._decided.now,
             "model": self._decided.model.id,
-            "system_fingerprint": self._ways.fingerprint(
+            "system_fingerprint": self._traits.fingerprint(
                 chunk.system_fingerprint, self._decided.build
             ),
             "choices": choices,
         }
 
 
-def reply(body: bytes, request: CompletionRequest, decided: Decided, ways: Ways) -> Answer:
-    """A whole reply; several choices may have come as a stream. Raises ApiError."""
-    writer = _Writer(request, decided, ways)
+def reply(body: bytes, request: CompletionRequest, decided: Decided, traits: Traits) -> Answer:
+    """Translate a whole response; several choices may have come as a stream. Raises ApiError."""
+    writer = _Writer(request, decided, traits)
     for payload in parts(body.lstrip()):
         if payload != _NOTHING:
             writer.read(payload)
@@ -166,20 +166,20 @@ def reply(body: bytes, request: CompletionRequest, decided: Decided, ways: Ways)
     ]
     if not choices:
         raise EngineFailed
-    shown = writer.framed(choices) | {"usage": counts.shown(writer.usage)}
+    shown = writer.framed(choices) | {"usage": counts.as_dict(writer.usage)}
     return Answer(_encode(shown), writer.usage, str(choices[0]["finish_reason"]))
 
 
-#: What llama.cpp says before the first token of a completion.
+#: What llama.cpp sends before the first token of a completion.
 _NOTHING: Final = b"null"
 
 
 class CompletionStream(Stream):
-    """Turns an engine's completion stream into OpenAI's."""
+    """Translates an engine's completion stream to OpenAI's."""
 
-    def __init__(self, request: CompletionRequest, decided: Decided, ways: Ways) -> None:
+    def __init__(self, request: CompletionRequest, decided: Decided, traits: Traits) -> None:
         super().__init__()
-        self._writer = _Writer(request, decided, ways)
+        self._writer = _Writer(request, decided, traits)
         self._wants_usage = request.include_usage
 
     def _event(self, payload: bytes) -> bytes:
@@ -197,7 +197,7 @@ class CompletionStream(Stream):
         return encoded(framed | {"usage": None} if self._wants_usage else framed)
 
     def close(self) -> bytes:
-        """The usage chunk, when it was asked for."""
+        """The usage chunk, if requested."""
         if not self._wants_usage:
             return b""
-        return encoded(self._writer.framed([]) | {"usage": counts.shown(self.usage)})
+        return encoded(self._writer.framed([]) | {"usage": counts.as_dict(self.usage)})

@@ -1,4 +1,4 @@
-"""Reads how many tokens an engine counted."""
+"""Decoding the token count that an engine returns."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,13 +11,13 @@ from oxlo.errors import EngineFailed
 T = TypeVar("T", bound=msgspec.Struct)
 
 
-def counter(kind: type[T], tell: Callable[[T], int]) -> Callable[[bytes], int]:
-    """A reader of replies of this kind; it raises EngineFailed for anything else."""
+def counter(kind: type[T], count: Callable[[T], int]) -> Callable[[bytes], int]:
+    """A function that decodes a response of type `kind`, or raises EngineFailed."""
     decoder = msgspec.json.Decoder(kind)
 
     def read(body: bytes) -> int:
         try:
-            return tell(decoder.decode(body))
+            return count(decoder.decode(body))
         except UNREADABLE:
             raise EngineFailed from None
 

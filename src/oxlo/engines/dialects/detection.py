@@ -1,4 +1,4 @@
-"""Detection: the request rebuilt as a form with a picture, the reply checked and passed on."""
+"""Detection: build the form with the image, check and forward the response."""
 
 from collections.abc import Iterator
 
@@ -13,13 +13,13 @@ from oxlo.wire.detection import DetectRequest
 PATH = "/v1/detect"
 
 
-class _Found(msgspec.Struct, gc=False):
+class _Detection(msgspec.Struct, gc=False):
     class_name: str
     confidence: float
 
 
 class _Reply(msgspec.Struct):
-    detections: list[_Found]
+    detections: list[_Detection]
     model: str | None = None
     error: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
@@ -28,7 +28,7 @@ _reply = msgspec.json.Decoder(_Reply)
 
 
 def call(request: DetectRequest, decided: Decided) -> EngineCall:
-    """The engine's request, rebuilt from an allow-list."""
+    """Build the engine's request from an allow-list."""
     [picture] = decided.files
     kind, parts = form(_fields(request, decided), [("image", picture)])
     return EngineCall(PATH, parts, kind)
@@ -47,6 +47,6 @@ def _fields(request: DetectRequest, decided: Decided) -> Iterator[tuple[str, str
 
 
 def reply(body: bytes, decided: Decided) -> Answer:
-    """The reply, if it says what was found. Raises EngineFailed."""
-    told = read(_reply, body)
-    return Answer(renamed(body, told.model, decided), Usage(), "stop")
+    """Check and forward the response. Raises EngineFailed."""
+    decoded = read(_reply, body)
+    return Answer(renamed(body, decoded.model, decided), Usage(), "stop")

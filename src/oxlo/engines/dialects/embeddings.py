@@ -1,4 +1,4 @@
-"""Embeddings, on which engines agree: the request rebuilt, the reply checked and passed on."""
+"""Embeddings, the same in all dialects: build the request, check and forward the response."""
 
 import msgspec
 
@@ -6,7 +6,7 @@ from oxlo.engines.dialect import Answer, Decided, Dialect, EngineCall, Usage
 from oxlo.engines.dialects.chunks import read
 from oxlo.engines.dialects.openai import renamed
 from oxlo.engines.dialects.shapes.usage import RawUsage
-from oxlo.engines.dialects.usage import counted
+from oxlo.engines.dialects.usage import parsed
 from oxlo.errors import EngineFailed
 from oxlo.wire.decode import invalid
 from oxlo.wire.embeddings import EmbeddingRequest
@@ -38,7 +38,7 @@ _reply = msgspec.json.Decoder(_Reply)
 
 
 def call(dialect: Dialect, request: EmbeddingRequest, decided: Decided) -> EngineCall:
-    """The engine's request, rebuilt from an allow-list. Raises BadRequest."""
+    """Build the engine's request from an allow-list. Raises BadRequest."""
     if not dialect.reads_openai_tokens and not isinstance(request.prompts[0], str):
         raise invalid("input", f"{decided.model.id} takes texts, not OpenAI's token ids.")
     body = _Body(
@@ -52,9 +52,9 @@ def call(dialect: Dialect, request: EmbeddingRequest, decided: Decided) -> Engin
 
 
 def reply(body: bytes, request: EmbeddingRequest, decided: Decided) -> Answer:
-    """The reply, if there is a vector for each item, in order. Raises EngineFailed."""
-    told = read(_reply, body)
-    if [item.index for item in told.data] != list(range(len(request.prompts))):
+    """Check that there is one vector for each input, in order. Raises EngineFailed."""
+    decoded = read(_reply, body)
+    if [item.index for item in decoded.data] != list(range(len(request.prompts))):
         raise EngineFailed
-    usage = counted(told.usage) if told.usage else Usage()
-    return Answer(renamed(body, told.model, decided), usage, "stop")
+    usage = parsed(decoded.usage) if decoded.usage else Usage()
+    return Answer(renamed(body, decoded.model, decided), usage, "stop")

@@ -1,4 +1,4 @@
-"""Server-sent events, read by read."""
+"""Server-sent events, parsed incrementally."""
 
 from typing import Final
 
@@ -8,30 +8,30 @@ from oxlo.errors import EngineFailed
 
 DONE: Final = b"[DONE]"
 END: Final = b"\n\n"
-#: Bytes of one event, at most: an engine that never ends one has lost its way.
+#: Limit on one event, bytes: an engine that exceeds it is broken.
 MOST_BYTES: Final = 4 << 20
-#: An event of which more is held is an image: its reads are gathered, and joined once.
+#: A larger incomplete event is an image: its reads are collected and joined once.
 _LARGE: Final = 64 << 10
 
 
 class Cutter:
-    """Cuts a stream into events, whatever its reads: what is not whole waits for its rest."""
+    """Splits a stream into events; an incomplete event waits for more data."""
 
     __slots__ = ("_more", "_most", "_size", "held")
 
     def __init__(self, most: int = MOST_BYTES) -> None:
-        """`most` bytes are in one event."""
-        #: The beginning of an event that waits for its rest.
+        """`most` is the limit on one event, in bytes."""
+        #: The incomplete event.
         self.held = b""
-        #: What came after it and ends no line, where that is much.
+        #: Further reads of a large event, none of which ends a line.
         self._more: list[bytes] = []
         self._size = 0
         self._most = most
 
     def cut(self, data: bytes) -> list[bytes]:
-        """The events that are complete now, without the empty line that ends each.
+        """The events completed by `data`, without the empty line that ends each.
 
-        Raises EngineFailed when an event does not end.
+        Raises EngineFailed if an event exceeds the limit.
         """
         if len(self.held) > _LARGE and b"\n" not in data:
             return self._gather(data)
@@ -40,7 +40,7 @@ class Cutter:
             self._more.clear()
             self._size = 0
         if self.held or not data.endswith(END):
-            # Line ends become \n: JSON has no raw carriage return, so nothing said is touched.
+            # Normalise line ends. JSON has no raw carriage returns, so no text changes.
             data = self.held + data.replace(b"\r", b"")
         events = data.split(END)
         self.held = events.pop()
@@ -48,7 +48,7 @@ class Cutter:
         return events
 
     def _gather(self, data: bytes) -> list[bytes]:
-        """Keep a read that completes nothing."""
+        """Collect a read that completes no event."""
         self._more.append(data)
         self._size += len(data)
         self._check()
@@ -60,7 +60,7 @@ class Cutter:
 
 
 def payload_of(event: bytes) -> bytes:
-    """An event's data; empty where it has none, as a comment."""
+    """An event's data; empty if it has none, like a comment."""
     if event.startswith(b"data: {") and b"\n" not in event:
         return event[6:]
     lines = [line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:")]
@@ -68,22 +68,22 @@ def payload_of(event: bytes) -> bytes:
 
 
 def payloads(events: list[bytes]) -> list[bytes]:
-    """The data of the events that have some."""
+    """The data of all events that have any."""
     return [data for data in map(payload_of, events) if data]
 
 
 def parts(body: bytes) -> list[bytes]:
-    """The replies in a whole body: itself, or those of a stream. Raises EngineFailed when cut."""
+    """The chunks of a body that may be a stream. Raises EngineFailed if it is incomplete."""
     if not body.startswith(b"data:"):
         return [body]
-    told = payloads(Cutter().cut(body))
-    if not told or told[-1] != DONE:
+    chunks = payloads(Cutter().cut(body))
+    if not chunks or chunks[-1] != DONE:
         raise EngineFailed
-    return told[:-1]
+    return chunks[:-1]
 
 
 def event(payload: bytes) -> bytes:
-    """One event."""
+    """Format one event."""
     return b"data: %b\n\n" % payload
 
 
@@ -91,5 +91,5 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 def encoded(value: object) -> bytes:
-    """One event with JSON data."""
+    """Format one event with JSON data."""
     return event(_encoder.encode(value))

@@ -1,4 +1,4 @@
-"""What engines say when they fail, as errors of ours: a caller's 4xx stays one."""
+"""Translating engines' errors to ours; a 4xx that the client caused stays a 4xx."""
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ _TOO_LONG = re.compile(
     r"context (size|length|window)|maximum context|too long|exceed.*context", re.IGNORECASE
 )
 _SECRET = re.compile(r"(https?://\S+|/(?:[\w.\-]+/)+[\w.\-]+|sk[-_]\S+)")
-#: What msgspec raises for bytes that are not what was expected.
+#: What msgspec raises for malformed input.
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -33,26 +33,26 @@ class _Inner(msgspec.Struct):
 class _Outer(msgspec.Struct):
     error: _Inner | str | None = None
     message: str | None = None
-    #: FastAPI's: words, or a list of what was wrong where.
+    #: FastAPI's: a message, or a list of validation errors.
     detail: Any = None
 
 
 def read(body: bytes) -> _Inner:
-    """The error in an engine's reply, in whichever of the usual shapes."""
+    """The error in an engine's response, in any of the usual shapes."""
     try:
         outer = msgspec.json.decode(body, type=_Outer)
     except UNREADABLE:
         return _Inner(message="")
     if isinstance(outer.error, _Inner):
         return outer.error
-    words = outer.detail if isinstance(outer.detail, str) else ""
-    return _Inner(message=outer.error or outer.message or words)
+    detail = outer.detail if isinstance(outer.detail, str) else ""
+    return _Inner(message=outer.error or outer.message or detail)
 
 
 def translate(status: int, body: bytes) -> ApiError:
-    """An engine's error reply as ours."""
+    """Translate an engine's error response."""
     inner = read(body)
-    if status in (400, 413, 422) or (status == 500 and _is_callers(inner)):
+    if status in (400, 413, 422) or (status == 500 and _is_client_error(inner)):
         return _bad_request(inner)
     if status in (429, 503):
         return Overloaded("The model is busy or still loading. Try again shortly.", retry_after=2)
@@ -60,20 +60,20 @@ def translate(status: int, body: bytes) -> ApiError:
 
 
 def in_stream(body: bytes) -> ApiError:
-    """An error event of a stream; its code, where it has one, stands for the status."""
+    """Translate an error event of a stream; its code, if any, is the status."""
     return translate(status_of(body), body)
 
 
 def status_of(body: bytes) -> int:
-    """The status that an error event would have had as a reply, as far as it tells."""
+    """The HTTP status that an error event stands for; 500 if it does not tell."""
     inner = read(body)
     if isinstance(inner.code, int):
         return inner.code
     return BadRequest.status if inner.type == BadRequest.type else 500
 
 
-def _is_callers(inner: _Inner) -> bool:
-    """llama.cpp answers 500 to some templates' and grammars' complaints about the request."""
+def _is_client_error(inner: _Inner) -> bool:
+    """llama.cpp answers 500 to some invalid requests (templates, grammars)."""
     return inner.type == "invalid_request_error" or "grammar" in inner.message.lower()
 
 
@@ -91,7 +91,7 @@ def _too_long(inner: _Inner, message: str) -> ContextLengthExceeded:
 
 
 def over_context(counted: int, context: int, param: str = "messages") -> ContextLengthExceeded:
-    """A prompt that the model cannot hold, in the words that clients know it by from OpenAI."""
+    """A prompt over the context length, in OpenAI's wording, which clients recognise."""
     return ContextLengthExceeded(
         f"This model's maximum context length is {context} tokens, and the prompt has {counted}. "
         "Shorten it.",
@@ -102,5 +102,5 @@ def over_context(counted: int, context: int, param: str = "messages") -> Context
 
 
 def clean(message: str) -> str:
-    """An engine's words without addresses, paths and keys, and not too many of them."""
+    """An engine's message without URLs, paths and keys, at most 500 characters."""
     return _SECRET.sub("...", " ".join(message.split()))[:500]

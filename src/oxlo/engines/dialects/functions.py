@@ -1,7 +1,7 @@
-"""Answers in OpenAI's old spelling of tools, `function_call`, for calls that came in it.
+"""Responses in OpenAI's legacy format of tools, `function_call`, for requests that used it.
 
-A dialect's answer is in the new one; here its first tool call becomes the function's. Requests are
-`wire/functions.py`.
+Dialects answer with `tool_calls`; here the first one becomes the `function_call`. Requests are
+converted in `wire/functions.py`.
 """
 
 from typing import Any, Final
@@ -15,45 +15,45 @@ from oxlo.errors import ApiError
 
 _any: Final = msgspec.json.Decoder(dict[str, Any])
 _encode: Final = msgspec.json.Encoder().encode
-#: What is in an event to be read: inside of what is said, quotes are escaped.
-_SIGN: Final = b'"tool_calls"'
+#: Marks events to convert; inside a text the quotes would be escaped.
+_KEY: Final = b'"tool_calls"'
 
 
-def answer(told: Answer) -> Answer:
-    """The whole reply, spelled so. Raises ApiError when it makes no sense."""
-    if _SIGN not in told.body:
-        return told
-    reply = _read(told.body)
+def answer(modern: Answer) -> Answer:
+    """Convert a whole response. Raises ApiError if it is malformed."""
+    if _KEY not in modern.body:
+        return modern
+    reply = _read(modern.body)
     for choice in reply["choices"]:
-        _respell(choice, choice.get("message") or {})
-    return Answer(_encode(reply), told.usage, _finish(told.finish), told.head)
+        _convert(choice, choice.get("message") or {})
+    return Answer(_encode(reply), modern.usage, _finish(modern.finish), modern.head)
 
 
 class FunctionStream(Translator):
-    """A dialect's stream, spelled so; events that tell of no call are left as they are."""
+    """Converts a dialect's stream; events without tool calls pass through."""
 
-    __slots__ = ("_told",)
+    __slots__ = ("_inner",)
 
-    def __init__(self, told: Translator) -> None:
+    def __init__(self, inner: Translator) -> None:
         super().__init__()
-        self._told = told
+        self._inner = inner
         self._follow()
 
     def _follow(self) -> None:
-        """Everything but the spelling is as the dialect has it."""
-        told = self._told
-        self.head, self.ending, self.usage = told.head, told.ending, told.usage
-        self.pieces = told.pieces
-        self.started, self.done, self.error = told.started, told.done, told.error
-        self.finish = _finish(told.finish)
+        """Copy the state of the dialect's translator."""
+        inner = self._inner
+        self.head, self.ending, self.usage = inner.head, inner.ending, inner.usage
+        self.pieces = inner.pieces
+        self.started, self.done, self.error = inner.started, inner.done, inner.error
+        self.finish = _finish(inner.finish)
 
     def feed(self, data: bytes) -> bytes:
         """Translate one read."""
         if self.error is not None:
             return b""
-        out = self._told.feed(data)
+        out = self._inner.feed(data)
         self._follow()
-        if _SIGN not in out:
+        if _KEY not in out:
             return out
         shown: list[bytes] = []
         try:
@@ -63,50 +63,50 @@ class FunctionStream(Translator):
         return b"".join(shown)
 
     def ended(self) -> bool:
-        """Whether the stream is whole, now that the engine's reply is over."""
-        whole = self._told.ended()
+        """The connection closed. Returns whether the stream is complete."""
+        whole = self._inner.ended()
         self._follow()
         return whole
 
     def close(self) -> bytes:
         """Events held back."""
-        return self._told.close()
+        return self._inner.close()
 
 
 def _add(out: bytes, shown: list[bytes]) -> None:
-    """Add what each event becomes to `shown`, one by one. Raises ApiError."""
+    """Convert each event, adding to `shown`. Raises ApiError."""
     for event in out.split(END)[:-1]:
-        if _SIGN in event:
+        if _KEY in event:
             shown.append(_event(event))
         else:
             shown.append(event + END)
 
 
 def _event(event: bytes) -> bytes:
-    """One event; nothing of one that tells of a further call only. Raises ApiError."""
+    """Convert one event; empty if it only carries a second call. Raises ApiError."""
     chunk = _read(payload_of(event))
     for choice in chunk["choices"]:
-        _respell(choice, choice.get("delta") or {})
+        _convert(choice, choice.get("delta") or {})
     chunk["choices"] = [c for c in chunk["choices"] if c.get("delta") or c.get("finish_reason")]
     return encoded(chunk) if chunk["choices"] else b""
 
 
 def _read(payload: bytes) -> dict[str, Any]:
-    """All of a chunk or reply, whose calls have the right types. Raises ApiError."""
+    """Decode a chunk or response after checking its types. Raises ApiError."""
     read_chunk(payload)
     chunk: dict[str, Any] = _any.decode(payload)
     return chunk
 
 
-def _respell(choice: dict[str, Any], said: dict[str, Any]) -> None:
-    """Put the first call, or a piece of it, in the place of the calls."""
+def _convert(choice: dict[str, Any], message: dict[str, Any]) -> None:
+    """Replace `tool_calls` by the first call, or a piece of it."""
     choice["finish_reason"] = _finish(choice.get("finish_reason"))
-    for piece in said.pop("tool_calls", None) or ():
+    for piece in message.pop("tool_calls", None) or ():
         if not piece.get("index"):
-            told = piece.get("function") or {}
-            said["function_call"] = {name: text for name, text in told.items() if text is not None}
+            function = piece.get("function") or {}
+            message["function_call"] = {k: v for k, v in function.items() if v is not None}
             return
 
 
-def _finish(told: Any) -> Any:
-    return "function_call" if told == "tool_calls" else told
+def _finish(reason: Any) -> Any:
+    return "function_call" if reason == "tool_calls" else reason

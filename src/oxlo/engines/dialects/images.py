@@ -1,9 +1,9 @@
-"""Images, on which engines agree: the request rebuilt; the media process reads the reply."""
+"""Images, the same in all dialects: build the request; the media process reads the response."""
 
 import msgspec
 
 from oxlo.engines.dialect import Decided, Dialect, EngineCall, Translator
-from oxlo.engines.dialects.drawn import ImageEvents
+from oxlo.engines.dialects.image_events import ImageEvents
 from oxlo.engines.parts import form
 from oxlo.wire.decode import unsupported
 from oxlo.wire.images import EditRequest, ImageRequest, size
@@ -29,7 +29,7 @@ class _Body(msgspec.Struct, omit_defaults=True, kw_only=True):
     stream: bool | None = None
     partial_images: int | None = None
     max_input_tokens: int | None = None
-    #: For engines that are not ours.
+    #: Only for engines that are not our own.
     response_format: str | None = None
     style: str | None = None
     background: str | None = None
@@ -40,12 +40,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 def generation(dialect: Dialect, request: ImageRequest, decided: Decided) -> EngineCall:
-    """The engine's request, rebuilt from an allow-list."""
+    """Build the engine's request from an allow-list."""
     return EngineCall(GENERATIONS, _encode(_body(dialect, request, decided)))
 
 
 def edit(dialect: Dialect, request: EditRequest, decided: Decided) -> EngineCall:
-    """The same as a form, with the image and perhaps a mask."""
+    """As `generation`, but as a form with the image and an optional mask."""
     body = _body(dialect, request, decided)
     body.strength = request.strength
     fields = msgspec.to_builtins(body)
@@ -62,7 +62,7 @@ def stream(dialect: Dialect, request: ImageRequest, decided: Decided) -> Transla
 
 
 def _text(value: object) -> str:
-    """As a form says it."""
+    """A value as a form field."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -87,7 +87,7 @@ def _body(dialect: Dialect, request: ImageRequest, decided: Decided) -> _Body:
     if dialect.measures:
         _check(request)
         return body
-    if not request.stream:  # others may give links, which are not ours to promise
+    if not request.stream:  # other servers may return URLs, which we cannot keep valid
         body.response_format = "b64_json"
     body.style, body.background = request.style, request.background
     body.moderation = request.moderation
@@ -95,6 +95,6 @@ def _body(dialect: Dialect, request: ImageRequest, decided: Decided) -> _Body:
 
 
 def _check(request: ImageRequest) -> None:
-    """What no engine of ours can do. Raises BadRequest."""
+    """Reject what our own engines do not support. Raises BadRequest."""
     if request.style is not None:
         raise unsupported("style", "describe the style in the prompt.")

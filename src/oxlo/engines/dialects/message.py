@@ -1,4 +1,4 @@
-"""The message of a whole reply, put together from what a stream would have told."""
+"""Accumulating deltas to the message of a whole response."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from oxlo.engines.dialects.shapes.deltas import CallDelta, Delta, FunctionDelta
 
 
 class Message:
-    """Deltas put together."""
+    """A message, accumulated from deltas."""
 
     def __init__(self) -> None:
         self.content = ""
@@ -17,7 +17,7 @@ class Message:
         self.calls: dict[int, dict[str, Any]] = {}
 
     def add(self, delta: Delta) -> None:
-        """Take in one delta."""
+        """Add one delta."""
         self.content += delta.content or ""
         self.refusal += delta.refusal or ""
         self.reasoning += delta.reasoning_content or ""
@@ -33,7 +33,7 @@ class Message:
         self.calls[piece.index]["function"]["arguments"] += function.arguments or ""
 
     def as_dict(self) -> dict[str, Any]:
-        """The message of a whole reply; beside calls or a refusal, no content is null."""
+        """The message as OpenAI sends it; empty content is null beside tool calls or a refusal."""
         instead = self.calls or self.refusal
         message: dict[str, Any] = {
             "role": "assistant",

@@ -1,8 +1,8 @@
-"""The dialect of OpenAI itself and of servers that speak exactly like it.
+"""The dialect of OpenAI and of servers that are exactly compatible.
 
-Each event is read, and leaves as the bytes that it came as, but for the model's name and for what
-the caller asked of usage. JSON has no unescaped quote inside a string, so `"model":"x"` in its
-bytes is always a key and its value, never something said.
+Events are decoded but forwarded as received, except for the model's name and `usage`. JSON has no
+unescaped quote inside a string, so the bytes `"model":"x"` are always a key and its value, never
+part of a text.
 """
 
 from collections.abc import Callable
@@ -13,23 +13,23 @@ from msgspec import UNSET
 
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Prompted, Translator, Usage
 from oxlo.engines.dialects import bodies, chat, failures, pictures
-from oxlo.engines.dialects.bodies import Words
-from oxlo.engines.dialects.chunks import Ways, read
+from oxlo.engines.dialects.bodies import RequestFields
+from oxlo.engines.dialects.chunks import Traits, read
 from oxlo.engines.dialects.events import encoded, event
-from oxlo.engines.dialects.shapes.openai import Choice, Chunk, Object, Said
+from oxlo.engines.dialects.shapes.openai import Choice, Chunk, Object, RawMessage
 from oxlo.engines.dialects.stream import Stream
 from oxlo.engines.dialects.tools import NO_TOOLS
-from oxlo.engines.dialects.usage import counted
+from oxlo.engines.dialects.usage import parsed
 from oxlo.errors import ApiError, EngineFailed
 from oxlo.wire.chat import ChatRequest
 from oxlo.wire.completions import CompletionRequest
 
 CHAT_PATH: Final = "/v1/chat/completions"
 COMPLETION_PATH: Final = "/v1/completions"
-WAYS: Final = Ways("upstream", tells_thoughts=False)
+TRAITS: Final = Traits("upstream", separates_reasoning=False)
 
-_CHAT: Final = Words(bodies.CHAT, bodies.SAMPLERS)
-_COMPLETION: Final = Words(bodies.COMPLETION, bodies.SAMPLERS)
+_CHAT: Final = RequestFields(bodies.CHAT, bodies.SAMPLERS)
+_COMPLETION: Final = RequestFields(bodies.COMPLETION, bodies.SAMPLERS)
 _UNSET: Final = UNSET
 _chunk: Final = msgspec.json.Decoder(Chunk)
 _any: Final = msgspec.json.Decoder(Object)
@@ -37,7 +37,7 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class OpenAI:
-    """Chat and completions, passed on as they are."""
+    """Chat and completions, passed through."""
 
     name = "openai"
     strict_context = True
@@ -46,20 +46,20 @@ class OpenAI:
     reads_openai_tokens = True
 
     def chat(self, request: ChatRequest, decided: Decided) -> EngineCall:
-        """The engine's request, rebuilt from an allow-list."""
+        """Build the engine's request from an allow-list."""
         body = bodies.encoded(bodies.chat(_CHAT, request, decided))
         return EngineCall(CHAT_PATH, pictures.spliced(body, decided))
 
     def chat_reply(self, body: bytes, request: ChatRequest, decided: Decided) -> Answer:
-        """A whole chat reply in OpenAI's shape. Raises ApiError."""
-        if _thinks(decided):
-            return chat.reply(body, request, decided, NO_TOOLS, WAYS)
+        """Translate a whole chat response. Raises ApiError."""
+        if _has_reasoning(decided):
+            return chat.reply(body, request, decided, NO_TOOLS, TRAITS)
         return _answer(body, decided)
 
     def chat_stream(self, request: ChatRequest, decided: Decided) -> Translator:
         """A translator for one chat stream."""
-        if _thinks(decided):
-            return chat.ChatStream(request, decided, NO_TOOLS, WAYS)
+        if _has_reasoning(decided):
+            return chat.ChatStream(request, decided, NO_TOOLS, TRAITS)
         return PassThrough(request.include_usage, decided)
 
     def completion(self, request: CompletionRequest, decided: Decided) -> EngineCall:
@@ -77,42 +77,42 @@ class OpenAI:
     def count(
         self, request: Prompted, decided: Decided
     ) -> tuple[EngineCall, Callable[[bytes], int]] | None:
-        """OpenAI's API cannot count before it answers; it refuses what is too long itself."""
+        """OpenAI's API cannot count tokens in advance; it rejects long prompts itself."""
         return None
 
     def error(self, status: int, body: bytes) -> ApiError:
-        """An engine's error reply as ours."""
+        """Translate an engine's error."""
         return failures.translate(status, body)
 
 
-def _thinks(decided: Decided) -> bool:
-    """Whether an answer has to be read for thoughts, and so cannot be passed on as it is."""
+def _has_reasoning(decided: Decided) -> bool:
+    """Whether reasoning must be separated from the text, so that it cannot be passed through."""
     return "reasoning" in decided.model.abilities
 
 
 def _answer(body: bytes, decided: Decided) -> Answer:
-    """The reply and what its receipt says. Raises ApiError."""
-    told = read(_chunk, body)
-    choices, usage = told.choices, told.usage
+    """The response, and the usage for its receipt. Raises ApiError."""
+    chunk = read(_chunk, body)
+    choices, usage = chunk.choices, chunk.usage
     if not choices:
         raise EngineFailed
-    shown = renamed(body, told.model, decided)
+    shown = renamed(body, chunk.model, decided)
     for choice in choices:
         if not _is_complete(choice):
             shown = _completed(shown)
             break
     finish = choices[0].finish_reason or "stop"
-    return Answer(shown, counted(usage) if usage else Usage(), finish)
+    return Answer(shown, parsed(usage) if usage else Usage(), finish)
 
 
 def _is_complete(choice: Choice) -> bool:
-    """Whether a whole reply's choice has the fields that OpenAI always sends."""
-    said = choice.message
-    return choice.logprobs is not _UNSET and (said is None or said.refusal is not _UNSET)
+    """Whether a choice has all fields that OpenAI always sends."""
+    message = choice.message
+    return choice.logprobs is not _UNSET and (message is None or message.refusal is not _UNSET)
 
 
 def _completed(body: bytes) -> bytes:
-    """The same reply with the fields that OpenAI always sends."""
+    """Add the missing fields that OpenAI always sends."""
     reply = _any.decode(body)
     for choice in reply["choices"]:
         choice.setdefault("logprobs", None)
@@ -121,12 +121,12 @@ def _completed(body: bytes) -> bytes:
     return _encode(reply)
 
 
-def renamed(data: bytes, told: str | None, decided: Decided) -> bytes:
-    """The same with the model's public name, whatever the engine calls it."""
-    if told is None or told == decided.model.id:
+def renamed(data: bytes, name: str | None, decided: Decided) -> bytes:
+    """Replace `name`, the engine's name of the model, by the public one."""
+    if name is None or name == decided.model.id:
         return data
     for key in (b'"model":', b'"model": '):
-        before, found, after = data.partition(key + _encode(told))
+        before, found, after = data.partition(key + _encode(name))
         if found:
             return b"%b%b%b%b" % (before, key, _encode(decided.model.id), after)
     return _encode(_any.decode(data) | {"model": decided.model.id})
@@ -136,7 +136,7 @@ _NULL_USAGE: Final = b',"usage":null}'
 
 
 class PassThrough(Stream):
-    """Passes a stream on: every event is read, and leaves as the bytes that it came as."""
+    """Forwards a stream: events are decoded, but sent as received."""
 
     __slots__ = ("_decided", "_last", "_wants_usage")
 
@@ -144,7 +144,7 @@ class PassThrough(Stream):
         super().__init__()
         self._wants_usage = wants_usage
         self._decided = decided
-        #: The event that told the usage.
+        #: The event with the usage.
         self._last = b""
 
     def _event(self, payload: bytes) -> bytes:
@@ -153,36 +153,36 @@ class PassThrough(Stream):
             self._note(choice)
         shown_as = renamed(payload, chunk.model, self._decided)
         if chunk.usage:
-            self.usage = counted(chunk.usage)
+            self.usage = parsed(chunk.usage)
             self._last = shown_as
-            return event(self._without_usage(shown_as, told=True)) if chunk.choices else b""
-        shown = event(self._without_usage(shown_as, told=chunk.usage is None))
-        words = _words(chunk.choices)
-        if words:
-            self._mould.make(payload, words, shown)
+            return event(self._with_usage(shown_as, reported=True)) if chunk.choices else b""
+        shown = event(self._with_usage(shown_as, reported=chunk.usage is None))
+        text = _text(chunk.choices)
+        if text:
+            self._template.learn(payload, text, shown)
         return shown
 
     def _note(self, choice: Choice) -> None:
-        said = choice.delta
+        delta = choice.delta
         if choice.finish_reason:
             self.finish = choice.finish_reason
             self.started = True
-        if choice.text or (said is not None and _has_content(said)):
+        if choice.text or (delta is not None and _has_content(delta)):
             self.started = True
             self.pieces += 1
 
-    def _without_usage(self, payload: bytes, *, told: bool) -> bytes:
-        """`"usage":null` where usage was asked for, and nothing of it where it was not."""
-        if told and not payload.endswith(_NULL_USAGE):
+    def _with_usage(self, payload: bytes, *, reported: bool) -> bytes:
+        """The event with `"usage":null` if the client asked for usage, and without it if not."""
+        if reported and not payload.endswith(_NULL_USAGE):
             payload = _stripped(payload)
-        elif told:
+        elif reported:
             if self._wants_usage:
                 return payload
             payload = payload[: -len(_NULL_USAGE)] + b"}"
         return payload[:-1] + _NULL_USAGE if self._wants_usage else payload
 
     def close(self) -> bytes:
-        """The usage chunk, when it was asked for: it comes last."""
+        """The usage chunk, if requested."""
         if not self._wants_usage or not self._last:
             return b""
         last = _any.decode(self._last)
@@ -190,18 +190,18 @@ class PassThrough(Stream):
 
 
 def _stripped(payload: bytes) -> bytes:
-    """A chunk without usage, wherever in it and however it was written."""
+    """The chunk without `usage`, however it is written."""
     chunk = _any.decode(payload)
     chunk.pop("usage", None)
     return _encode(chunk)
 
 
-def _has_content(said: Said) -> bool:
-    return bool(said.content or said.reasoning_content or said.refusal or said.tool_calls)
+def _has_content(delta: RawMessage) -> bool:
+    return bool(delta.content or delta.reasoning_content or delta.refusal or delta.tool_calls)
 
 
-def _words(choices: list[Choice]) -> str | None:
-    """The words of an event that has nothing else to tell."""
+def _text(choices: list[Choice]) -> str | None:
+    """The text of an event that carries nothing else."""
     if len(choices) != 1 or choices[0].finish_reason or choices[0].delta is None:
         return None
     return choices[0].delta.content

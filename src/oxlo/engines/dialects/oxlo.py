@@ -1,4 +1,4 @@
-"""The dialect of our own engines (`serving`): OpenAI's, and they measure what they take."""
+"""The dialect of our own engines (`serving`): OpenAI's, but they measure their input."""
 
 import msgspec
 
@@ -7,27 +7,27 @@ from oxlo.engines.dialects.openai import OpenAI
 from oxlo.engines.dialects.shapes.oxlo import Refused
 from oxlo.errors import ApiError, BadRequest, ContextLengthExceeded, UnsupportedAbility
 
-_told = msgspec.json.Decoder(Refused)
+_decoder = msgspec.json.Decoder(Refused)
 _KINDS = {kind.code: kind for kind in (ContextLengthExceeded, UnsupportedAbility)}
 _NAMED = ("message", "type", "param", "code")
 
 
 class Oxlo(OpenAI):
-    """OpenAI's words; the plan's caps travel along, and the engine keeps to them."""
+    """OpenAI's API; the plan's limits are sent along, and the engine enforces them."""
 
     name = "oxlo"
     measures = True
     watched = True
 
     def error(self, status: int, body: bytes) -> ApiError:
-        """What our engine refused, in its own words: code, parameter and numbers stay."""
+        """Keep our engine's own error: message, code, parameter and numbers."""
         refused = _refused(body) if status == BadRequest.status else None
         return refused or super().error(status, body)
 
 
 def _refused(body: bytes) -> BadRequest | None:
     try:
-        error = _told.decode(body).error
+        error = _decoder.decode(body).error
     except UNREADABLE:
         return None
     message, code, param = error.get("message"), error.get("code"), error.get("param")

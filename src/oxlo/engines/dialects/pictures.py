@@ -1,7 +1,7 @@
-"""Pictures of a chat on their way to an engine: in JSON, as the media process wrote them.
+"""Sending a chat's images to an engine: as JSON strings that the media process has written.
 
-A body is encoded with a mark where each picture's URL belongs, and cut there. The mark is a byte
-that no JSON can hold, so nothing that a caller says is ever taken for one.
+The body is encoded with a placeholder for each image's URL and then split there. The placeholder is
+a byte that JSON cannot contain, so no text of a client is ever taken for one.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from oxlo.engines.parts import FilePart, Parts
 from oxlo.wire.chat import ChatRequest
 from oxlo.wire.shapes.messages import Message, Part, Url
 
-_MARK = b"\0"
+_PLACEHOLDER = b"\0"
 _LIST = ord("[")
 _EMPTY = Raw(b'""')
 
@@ -26,7 +26,7 @@ _url = msgspec.json.Decoder(Url)
 
 
 def marked(request: ChatRequest) -> list[Message]:
-    """The messages with marks for pictures; as they came where there is none."""
+    """The messages with placeholders for images; unchanged if there are none."""
     if not request.media():
         return request.messages
     numbers = count()
@@ -34,18 +34,18 @@ def marked(request: ChatRequest) -> list[Message]:
 
 
 def left_out(request: ChatRequest) -> list[Message]:
-    """The messages without their pictures, which no text's cap counts (D18)."""
+    """The messages without their images, which do not count as prompt tokens (D18)."""
     if not request.media():
         return request.messages
     return [_replaced(message, lambda part: None) for message in request.messages]
 
 
 def spliced(body: bytes, decided: Decided) -> bytes | Parts:
-    """A body with its marks replaced by the call's files."""
+    """The body with its placeholders replaced by the request's files."""
     if not decided.files:
         return body
     pieces: list[bytes | FilePart] = []
-    for at, piece in enumerate(body.split(_MARK)):
+    for at, piece in enumerate(body.split(_PLACEHOLDER)):
         if at % 2:
             file = decided.files[int(piece)]
             pieces.append(FilePart(file.path, file.size))
@@ -55,10 +55,12 @@ def spliced(body: bytes, decided: Decided) -> bytes | Parts:
 
 
 def _mark(part: Part, numbers: Iterator[int]) -> Raw:
-    """A picture's part, its fields those that we know, with a mark for a URL."""
+    """An image part with only the known fields, and a placeholder for its URL."""
     assert isinstance(part.image_url, Raw)
     detail = _url.decode(part.image_url).detail
-    shown: dict[str, Raw | str] = {"url": Raw(b'"%b%d%b"' % (_MARK, next(numbers), _MARK))}
+    shown: dict[str, Raw | str] = {
+        "url": Raw(b'"%b%d%b"' % (_PLACEHOLDER, next(numbers), _PLACEHOLDER))
+    }
     if detail is not None:
         shown["detail"] = detail
     return Raw(_encode({"type": "image_url", "image_url": shown}))
@@ -72,6 +74,6 @@ def _replaced(message: Message, picture: Callable[[Part], Raw | None]) -> Messag
         picture(part) if part.type == "image_url" else raw
         for raw, part in zip(_raws.decode(content), _parts.decode(content), strict=True)
     ]
-    told = [raw for raw in kept if raw is not None]
-    said = Raw(_encode(told)) if told else _EMPTY
-    return msgspec.structs.replace(message, content=said)
+    parts = [raw for raw in kept if raw is not None]
+    replaced = Raw(_encode(parts)) if parts else _EMPTY
+    return msgspec.structs.replace(message, content=replaced)

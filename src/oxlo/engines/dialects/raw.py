@@ -1,15 +1,15 @@
-"""Replies that are bytes and no events: audio, sent as it is made."""
+"""Responses that are plain bytes: audio, sent while it is synthesised."""
 
 from oxlo.engines.dialect import Translator
 
 
-class Raw(Translator):
-    """Passes bytes on. A reply that breaks off is none: the exchange with the engine says so."""
+class Bytes(Translator):
+    """Forwards bytes. An incomplete response is noticed by the HTTP client."""
 
     __slots__ = ()
 
     def __init__(self, head: bytes) -> None:
-        """`head` holds the reply's header lines."""
+        """`head` has the response's header lines."""
         super().__init__()
         self.head = head
         self.ending = b""
@@ -20,7 +20,7 @@ class Raw(Translator):
         return data
 
     def ended(self) -> bool:
-        """Whether there was a reply at all."""
+        """Whether there was any data."""
         self.done = self.started
         self.finish = "stop"
         return self.done

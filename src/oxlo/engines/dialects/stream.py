@@ -1,27 +1,27 @@
-"""What all translators of streams share: reads become events, errors and the end are noticed."""
+"""The base of stream translators: splits reads into events, notices errors and the end."""
 
 from oxlo.engines.dialect import Translator
 from oxlo.engines.dialects.events import DONE, END, Cutter, payload_of
-from oxlo.engines.dialects.mould import Mould
+from oxlo.engines.dialects.template import EventTemplate
 from oxlo.errors import ApiError, EngineFailed
 
 
 class Stream(Translator):
-    """Turns an engine's stream into OpenAI's, event by event."""
+    """Translates an engine's stream event by event."""
 
-    __slots__ = ("_cutter", "_mould")
+    __slots__ = ("_cutter", "_template")
 
     def __init__(self) -> None:
         super().__init__()
         self._cutter = Cutter()
-        self._mould = Mould()
+        self._template = EventTemplate()
 
     def feed(self, data: bytes) -> bytes:
         """Translate one read."""
         if self.error is not None or self.done:
             return b""
         if not self._cutter.held and data.endswith(END):
-            shown = self._mould.cast(data, len(data) - len(END))
+            shown = self._template.apply(data, len(data) - len(END))
             if shown is not None:
                 self.pieces += 1
                 return shown
@@ -33,9 +33,9 @@ class Stream(Translator):
         return b"".join(out)
 
     def _read(self, data: bytes, out: list[bytes]) -> None:
-        """Add what each event becomes to `out`. Raises ApiError."""
+        """Translate each complete event, adding to `out`. Raises ApiError."""
         for event in self._cutter.cut(data):
-            shown = self._mould.cast(event, len(event))
+            shown = self._template.apply(event, len(event))
             if shown is None:
                 payload = payload_of(event)
                 if payload == DONE:
@@ -52,5 +52,5 @@ class Stream(Translator):
         self.done = True
 
     def _event(self, payload: bytes) -> bytes:
-        """What an event becomes for the client. Raises ApiError."""
+        """Translate one event. Raises ApiError."""
         raise NotImplementedError

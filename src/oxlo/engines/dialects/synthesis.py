@@ -1,4 +1,4 @@
-"""Speech, on which engines agree: the request rebuilt, the audio passed on as it comes."""
+"""Speech synthesis, the same in all dialects: build the request, forward the audio."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import msgspec
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import parameters
 from oxlo.engines.dialect import Answer, Decided, EngineCall, Translator
-from oxlo.engines.dialects.raw import Raw
+from oxlo.engines.dialects.raw import Bytes
 from oxlo.engines.dialects.typed import TypedEvents
 from oxlo.errors import EngineFailed
 from oxlo.wire.speech import MEDIA_TYPES, SpeechRequest
@@ -27,7 +27,7 @@ class _Body(msgspec.Struct, omit_defaults=True):
 
 
 def call(request: SpeechRequest, decided: Decided) -> EngineCall:
-    """The engine's request, rebuilt from an allow-list."""
+    """Build the engine's request from an allow-list."""
     model = decided.model
     body = _Body(
         model=decided.engine_model,
@@ -43,20 +43,20 @@ def call(request: SpeechRequest, decided: Decided) -> EngineCall:
 
 
 def stream(request: SpeechRequest, decided: Decided) -> Translator:
-    """A translator for one reply."""
+    """A translator for one response."""
     if request.sse:
         return TypedEvents("speech.audio.done")
     kind = MEDIA_TYPES[_format(request, decided.model)]
-    return Raw(f"content-type: {kind}\r\n".encode())
+    return Bytes(f"content-type: {kind}\r\n".encode())
 
 
 def reply(body: bytes, request: SpeechRequest, decided: Decided) -> Answer:
-    """No reply is whole before it is sent. Raises EngineFailed."""
+    """Always raises EngineFailed: speech is always streamed."""
     raise EngineFailed
 
 
 def _voice(request: SpeechRequest, model: Model) -> str | None:
-    """The engine's name of the voice that was asked for, or of the model's own."""
+    """The engine's name of the requested or default voice."""
     name: str | None = _chosen(request.voice_name, model, "voice")
     return next((v.id for v in model.voices if name in v.aliases), name)
 
@@ -66,5 +66,5 @@ def _format(request: SpeechRequest, model: Model) -> str:
 
 
 def _chosen(sent: Any, model: Model, name: str) -> Any:
-    """What the caller sent, or what the catalogue says that it is otherwise."""
+    """The client's value, or the model's default."""
     return parameters(model)[name].default if sent is None else sent

@@ -1,8 +1,8 @@
-"""Tool calls for models that cannot make them by themselves.
+"""Tool calls for models that do not support them.
 
-The platform describes the tools in the system message. Where a call is required, it constrains the
-answer by a JSON schema, so that even a very small model calls a tool and fits its parameters; where
-the model is free, a call is recognised by how the answer begins.
+The platform describes the tools in the system message. If a call is required, it constrains the
+answer by a JSON schema, so that even a very small model makes a valid call; otherwise a call is
+recognised by how the answer begins.
 """
 
 from typing import Any
@@ -15,15 +15,15 @@ from oxlo.wire.decode import too_deep
 from oxlo.wire.shapes.messages import Called, Message
 from oxlo.wire.tools import Function, Mode
 
-#: Calls in one answer, at most, when they may be parallel.
+#: Limit on parallel calls in one answer.
 MOST_CALLS = 4
-#: Bounds for what a schema leaves open: a small model may never close such a string by itself.
+#: Limits for unbounded strings and arrays: a small model may never end them by itself.
 MOST_CHARACTERS = 200
 MOST_ITEMS = 8
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What a request wants of its tools."""
+    """How a request wants its tools used."""
 
     mode: Mode
     functions: tuple[Function, ...] = ()
@@ -31,12 +31,12 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def forced(self) -> bool:
-        """Whether the answer has to be a call."""
+        """Whether the answer must be a tool call."""
         return self.mode in ("required", "named")
 
     @property
     def names(self) -> frozenset[str]:
-        """The functions' names."""
+        """Names of the functions."""
         return frozenset(f.name for f in self.functions)
 
 
@@ -44,7 +44,7 @@ NO_TOOLS = Plan("none")
 
 
 def plan(request: ChatRequest) -> Plan:
-    """What the request wants; only the named function counts where one is named."""
+    """The plan of a request; if it names a function, only that one."""
     offer = request.offer
     if offer.mode == "none":
         return NO_TOOLS
@@ -74,13 +74,13 @@ def _call_schema(function: Function) -> dict[str, Any]:
 
 
 def bounded(node: Any) -> Any:
-    """A schema whose strings and lists end: those that say no length get one."""
+    """The schema with limits on strings and arrays that have none."""
     if isinstance(node, list):
         return [bounded(item) for item in node]
     if not isinstance(node, dict):
         return node
     limits: dict[str, Any] = {}
-    if node.get("type") == "string" and not _STRING_ENDS & node.keys():
+    if node.get("type") == "string" and not _STRING_LIMITS & node.keys():
         limits["maxLength"] = MOST_CHARACTERS
     if node.get("type") == "array" and "maxItems" not in node:
         least = node.get("minItems")
@@ -90,7 +90,7 @@ def bounded(node: Any) -> Any:
     return {key: _bounded_value(key, value) for key, value in node.items()} | limits
 
 
-_STRING_ENDS = {"maxLength", "minLength", "enum", "const", "pattern", "format"}
+_STRING_LIMITS = {"maxLength", "minLength", "enum", "const", "pattern", "format"}
 
 
 def _bounded_value(key: str, value: Any) -> Any:
@@ -100,7 +100,7 @@ def _bounded_value(key: str, value: Any) -> Any:
 
 
 def instructions(tools: Plan) -> str:
-    """What the system message says of the tools."""
+    """The description of the tools for the system message."""
     listed = "\n".join(_described(f) for f in tools.functions)
     head = f"You can call these functions. Each line is one, as JSON:\n{listed}\n"
     if tools.forced and tools.parallel:
@@ -123,16 +123,16 @@ class _Part(msgspec.Struct):
     text: str | None = None
 
 
-_words = msgspec.json.Decoder(str | list[_Part] | None)
+_content = msgspec.json.Decoder(str | list[_Part] | None)
 
 
 def rendered(turns: list[Message], tools: Plan) -> Raw:
-    """Messages for a template that knows nothing of tools: calls and results become words.
+    """Messages for a chat template without tools: calls and results become text.
 
-    Raises BadRequest when they nest so deeply that they cannot be read here any more.
+    Raises BadRequest if they are nested too deeply.
     """
     try:
-        messages = [_in_words(turn) for turn in turns]
+        messages = [_as_text(turn) for turn in turns]
         if tools.mode != "none":
             _instruct(messages, instructions(tools))
         return Raw(msgspec.json.encode(messages))
@@ -140,14 +140,14 @@ def rendered(turns: list[Message], tools: Plan) -> Raw:
         raise too_deep("messages") from None
 
 
-def _in_words(turn: Message) -> dict[str, Any]:
+def _as_text(turn: Message) -> dict[str, Any]:
     if turn.role in ("tool", "function"):
         return {"role": "user", "content": f"The function returned: {_text(turn.content)}"}
     if turn.tool_calls:
-        said = [_text(turn.content), *(_call(call.function) for call in turn.tool_calls)]
-        return {"role": turn.role, "content": "\n".join(said).strip()}
-    said_as_it_came = turn.content if isinstance(turn.content, Raw) else None
-    return {"role": turn.role, "content": said_as_it_came}
+        lines = [_text(turn.content), *(_call(call.function) for call in turn.tool_calls)]
+        return {"role": turn.role, "content": "\n".join(lines).strip()}
+    unchanged = turn.content if isinstance(turn.content, Raw) else None
+    return {"role": turn.role, "content": unchanged}
 
 
 def _call(function: Called) -> str:
@@ -156,10 +156,10 @@ def _call(function: Called) -> str:
 
 
 def _text(content: Raw | UnsetType | None) -> str:
-    told = _words.decode(content) if isinstance(content, Raw) else None
-    if isinstance(told, list):
-        return "".join(part.text or "" for part in told)
-    return told or ""
+    decoded = _content.decode(content) if isinstance(content, Raw) else None
+    if isinstance(decoded, list):
+        return "".join(part.text or "" for part in decoded)
+    return decoded or ""
 
 
 def _instruct(messages: list[dict[str, Any]], text: str) -> None:

@@ -1,7 +1,7 @@
-"""Reads tool calls out of JSON text as it arrives, whatever its cuts.
+"""An incremental scanner for tool calls in JSON text.
 
-The text is `{"name": "f", "arguments": {...}}`, or a list of such objects: what the platform
-constrains a model to write. Arguments are passed on as they come; nothing waits for the end.
+The text is `{"name": "f", "arguments": {...}}` or a list of such objects, to which the platform
+constrains the model. Arguments are streamed; nothing waits for the end of a call.
 """
 
 import re
@@ -34,7 +34,7 @@ Event = Begin | Arguments
 
 
 class Scanner:
-    """Turns pieces of text into the beginnings and arguments of calls."""
+    """Turns pieces of text into events."""
 
     __slots__ = (
         "_buffer",
@@ -52,7 +52,7 @@ class Scanner:
         self.calls = 0
         self._buffer = ""
         self._in_arguments = False
-        #: Nothing of the arguments was seen yet.
+        #: No character of the arguments was seen yet.
         self._fresh = True
         self._scalar = False
         self._depth = 0
@@ -65,7 +65,7 @@ class Scanner:
         return self.calls > 0 and not self._in_arguments
 
     def feed(self, text: str) -> list[Event]:
-        """Take in a piece of text."""
+        """Scan a piece of text."""
         self._buffer += text
         events: list[Event] = []
         while self._step(events):
@@ -74,7 +74,7 @@ class Scanner:
 
     def _step(self, events: list[Event]) -> bool:
         if self._in_arguments:
-            return self._argue(events)
+            return self._scan_arguments(events)
         opening = _OPENING.match(self._buffer.lstrip("} \n\t\r"))
         if opening is None:
             return False
@@ -86,8 +86,8 @@ class Scanner:
         self._depth = 0
         return True
 
-    def _argue(self, events: list[Event]) -> bool:
-        """Pass on what belongs to the arguments; True when they have ended."""
+    def _scan_arguments(self, events: list[Event]) -> bool:
+        """Emit what belongs to the arguments; True if they have ended."""
         if self._fresh:
             self._buffer = self._buffer.lstrip()
         end = self._end_of_scalar() if self._is_scalar() else self._end()
@@ -98,7 +98,7 @@ class Scanner:
         return not self._in_arguments
 
     def _is_scalar(self) -> bool:
-        """Whether the arguments are a number or a word, which only what follows them ends."""
+        """Whether the arguments are a number or literal, which ends only at the next delimiter."""
         if self._fresh and self._buffer:
             self._scalar = self._buffer[0] not in '{["'
         return self._scalar
@@ -109,7 +109,7 @@ class Scanner:
         return found.start() if found else len(self._buffer)
 
     def _end(self) -> int:
-        """Where the arguments end in the buffer; its length when they go on."""
+        """Index at which the arguments end; the buffer's length if they continue."""
         at = 0
         while at < len(self._buffer):
             if self._escaped:
@@ -120,13 +120,13 @@ class Scanner:
             if found is None:
                 break
             at = found.end()
-            self._turn(found[0])
+            self._track(found[0])
             if self._depth == 0 and not self._quoted:
                 self._in_arguments = False
                 return at
         return len(self._buffer)
 
-    def _turn(self, character: str) -> None:
+    def _track(self, character: str) -> None:
         if self._quoted:
             self._quoted = character != '"'
             self._escaped = character == "\\"

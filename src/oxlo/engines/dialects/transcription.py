@@ -1,4 +1,4 @@
-"""Transcriptions and translations, on which engines agree: a form sent, text passed on."""
+"""Transcription and translation, the same in all dialects: send a form, forward the text."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ import msgspec
 from oxlo.engines.dialect import JSON, Answer, Decided, EngineCall, Translator
 from oxlo.engines.dialects.chunks import read
 from oxlo.engines.dialects.shapes.typed import TokenUsage
-from oxlo.engines.dialects.typed import TypedEvents, counted
+from oxlo.engines.dialects.typed import TypedEvents, parsed
 from oxlo.engines.parts import form
 from oxlo.wire.transcription import TranscriptionRequest, TranslationRequest
 
@@ -26,7 +26,7 @@ _reply = msgspec.json.Decoder(_Reply)
 
 
 def call(path: str, request: TranslationRequest, decided: Decided) -> EngineCall:
-    """The engine's request, rebuilt from an allow-list."""
+    """Build the engine's request from an allow-list."""
     kind, parts = form(_fields(request, decided), [("file", decided.files[0])])
     return EngineCall(path, parts, kind)
 
@@ -49,10 +49,10 @@ def _fields(request: TranslationRequest, decided: Decided) -> Iterator[tuple[str
 
 
 def reply(body: bytes, request: TranslationRequest, decided: Decided) -> Answer:
-    """The text as it was asked for. Raises EngineFailed when JSON makes no sense."""
+    """The response in the requested format. Raises EngineFailed if its JSON is malformed."""
     if request.response_format not in (None, "json", "verbose_json"):
-        return Answer(body, counted(None), "stop", TEXT)
-    return Answer(body, counted(read(_reply, body).usage), "stop", JSON)
+        return Answer(body, parsed(None), "stop", TEXT)
+    return Answer(body, parsed(read(_reply, body).usage), "stop", JSON)
 
 
 def stream(request: TranslationRequest, decided: Decided) -> Translator:

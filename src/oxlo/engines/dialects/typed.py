@@ -1,4 +1,4 @@
-"""Streams of events that say by their type what they are, as audio and images are sent."""
+"""Streams of events with a `type`, as OpenAI sends audio and images."""
 
 import msgspec
 
@@ -12,7 +12,7 @@ _typed = msgspec.json.Decoder(Typed)
 
 
 class TypedEvents(Stream):
-    """Passes events on; the last one is held until the receipt is written."""
+    """Forwards events; the last one is held until the receipt is written."""
 
     __slots__ = ("_held", "_last")
 
@@ -24,16 +24,16 @@ class TypedEvents(Stream):
         self._held = b""
 
     def _event(self, payload: bytes) -> bytes:
-        told = read(_typed, payload)
-        if told.type != self._last:
+        decoded = read(_typed, payload)
+        if decoded.type != self._last:
             self.started = True
             return event(payload)
-        self.hold(event(payload), told.usage)
+        self.hold(event(payload), decoded.usage)
         return b""
 
     def hold(self, shown: bytes, usage: TokenUsage | None) -> None:
-        """The last event is here, as the client will get it."""
-        self.usage = counted(usage)
+        """Hold the last event, already translated."""
+        self.usage = parsed(usage)
         self._held = shown
         self.finish = "stop"
         self.done = True
@@ -43,6 +43,6 @@ class TypedEvents(Stream):
         return self._held
 
 
-def counted(told: TokenUsage | None) -> Usage:
-    """As receipts hold it."""
-    return Usage(told.input_tokens or 0, told.output_tokens or 0) if told is not None else Usage()
+def parsed(raw: TokenUsage | None) -> Usage:
+    """Usage as an engine reported it; missing counts are 0."""
+    return Usage(raw.input_tokens or 0, raw.output_tokens or 0) if raw is not None else Usage()

@@ -6,7 +6,7 @@ import pytest
 from oxlo import catalogue
 from oxlo.engines.dialect import Decided
 from oxlo.engines.dialects import synthesis, transcription
-from oxlo.engines.dialects.raw import Raw
+from oxlo.engines.dialects.raw import Bytes
 from oxlo.engines.dialects.typed import TypedEvents
 from oxlo.engines.parts import FilePart, Parts
 from oxlo.errors import EngineFailed
@@ -126,7 +126,7 @@ def test_json_without_a_text_is_a_failure() -> None:
 
 def test_raw_bytes_are_passed_on() -> None:
     """The first ones are the start; the end of the reply is the end."""
-    raw = Raw(b"content-type: audio/mpeg\r\n")
+    raw = Bytes(b"content-type: audio/mpeg\r\n")
     assert (raw.feed(b""), raw.started) == (b"", False)
     assert (raw.feed(b"ID3"), raw.started) == (b"ID3", True)
     assert raw.ended()
@@ -135,7 +135,7 @@ def test_raw_bytes_are_passed_on() -> None:
 
 def test_no_bytes_are_no_reply() -> None:
     """Silence would have a header."""
-    assert not Raw(b"").ended()
+    assert not Bytes(b"").ended()
 
 
 def test_the_last_event_waits_for_the_receipt() -> None:

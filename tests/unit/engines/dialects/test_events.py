@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oxlo.engines.dialects.events import MOST_BYTES, Cutter, payloads
-from oxlo.engines.dialects.mould import Mould
+from oxlo.engines.dialects.template import EventTemplate
 from oxlo.errors import EngineFailed
 
 STREAM = (
@@ -57,16 +57,16 @@ def shown(words: str) -> bytes:
     return b'data: {"model":"m","delta":{"content":%b},"usage":null}\n\n' % told
 
 
-def mould() -> Mould:
+def mould() -> EventTemplate:
     """One that has seen an event."""
-    made = Mould()
-    made.make(payload("Hi"), "Hi", shown("Hi"))
+    made = EventTemplate()
+    made.learn(payload("Hi"), "Hi", shown("Hi"))
     return made
 
 
-def cast(made: Mould, event: bytes) -> bytes | None:
+def cast(made: EventTemplate, event: bytes) -> bytes | None:
     """What it makes of an event."""
-    return made.cast(event, len(event))
+    return made.apply(event, len(event))
 
 
 @given(st.text())
@@ -100,13 +100,13 @@ def test_other_bytes() -> None:
             assert cast(mould(), event[:at] + b"~" + event[at + 1 :]) is None
             assert cast(mould(), event[:at]) is None
     assert cast(mould(), event + b" ") is None
-    assert cast(Mould(), event) is None
+    assert cast(EventTemplate(), event) is None
 
 
 def test_overlap() -> None:
     """The bytes before and after the words do not share any."""
-    made = Mould()
-    made.make(b'{"delta":{"content":""}}', "", b'data: {"delta":{"content":""}}\n\n')
+    made = EventTemplate()
+    made.learn(b'{"delta":{"content":""}}', "", b'data: {"delta":{"content":""}}\n\n')
     assert cast(made, b'data: {"delta":{"content":"}}') is None
 
 
@@ -121,15 +121,15 @@ def test_overlap() -> None:
 )
 def test_not_made(told: bytes) -> None:
     """An event that is written in another way, or twice the same, makes no mould."""
-    made = Mould()
-    made.make(told, "a", shown("a"))
+    made = EventTemplate()
+    made.learn(told, "a", shown("a"))
     assert cast(made, b"data: " + told) is None
 
 
 def test_gives_up() -> None:
     """A stream whose events never are alike is not learnt from for ever."""
-    made = Mould()
+    made = EventTemplate()
     for number in range(50):
-        made.make(payload("a", obfuscation=number), "a", shown("a"))
+        made.learn(payload("a", obfuscation=number), "a", shown("a"))
     assert cast(made, b"data: " + payload("a", obfuscation=49)) is None
     assert cast(made, b"data: " + payload("b", obfuscation=15)) == shown("b")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from oxlo.engines.dialects.chunks import Ways
+from oxlo.engines.dialects.chunks import Traits
 
 BUILD = "xllamacpp-1.2"
 
@@ -20,4 +20,4 @@ BUILD = "xllamacpp-1.2"
 )
 def test_fingerprint(told: str | None, build: str, shown: str) -> None:
     """The engine's own word, if it knows its build; else its library's version."""
-    assert Ways("llamacpp").fingerprint(told, build) == shown
+    assert Traits("llamacpp").fingerprint(told, build) == shown

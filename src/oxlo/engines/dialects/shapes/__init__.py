@@ -1,5 +1,5 @@
-"""What engines are sent and what they say: msgspec Structs.
+"""Message types of engines, as msgspec Structs.
 
-They are modules of their own because the code that works on them is compiled, and a Struct that is
-compiled loses its options (docs/decisions/0005).
+They are separate modules because the code that uses them is compiled, and a compiled Struct loses
+its options (docs/decisions/0005).
 """

@@ -1,4 +1,4 @@
-"""What engines say in chats: what is not listed here never reaches a client."""
+"""Engines' chat responses; fields that are not listed here never reach a client."""
 
 from typing import Annotated
 
@@ -49,8 +49,8 @@ class Call(msgspec.Struct):
     function: Function | None = None
 
 
-class Said(msgspec.Struct):
-    """A delta of a stream, or the message of a whole reply."""
+class RawMessage(msgspec.Struct):
+    """A delta of a stream, or the message of a whole response."""
 
     content: str | None = None
     refusal: str | None = None
@@ -64,13 +64,13 @@ class Choice(msgspec.Struct):
 
     index: Index = 0
     finish_reason: str | None = None
-    delta: Said | None = None
-    message: Said | None = None
+    delta: RawMessage | None = None
+    message: RawMessage | None = None
     logprobs: Logprobs | None = None
 
 
 class Chunk(msgspec.Struct):
-    """A chunk of a stream, or a whole reply."""
+    """A chunk of a stream, or a whole response."""
 
     choices: list[Choice]
     id: str = ""

@@ -1,4 +1,4 @@
-"""What engines say in legacy completions, and their old log probabilities."""
+"""Engines' legacy completions, and the old format of log probabilities."""
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -28,7 +28,7 @@ class TextChunk(msgspec.Struct):
 
 
 class Legacy(msgspec.Struct):
-    """Log probabilities in the old shape."""
+    """The old format of log probabilities."""
 
     tokens: list[str] = []
     token_logprobs: list[float | None] = []

@@ -1,4 +1,4 @@
-"""What events of a chat's stream tell a client."""
+"""Deltas of a chat stream, as clients get them."""
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -23,7 +23,7 @@ class CallDelta(msgspec.Struct, omit_defaults=True):
 
 
 class Delta(msgspec.Struct, omit_defaults=True):
-    """What one event adds to a message."""
+    """The delta of one event."""
 
     role: str | UnsetType = UNSET
     content: str | UnsetType | None = UNSET

@@ -1,4 +1,4 @@
-"""How llama.cpp counts."""
+"""llama.cpp's responses to counting requests."""
 
 import msgspec
 
@@ -6,12 +6,12 @@ from oxlo.engines.dialects.shapes import usage
 
 
 class Count(msgspec.Struct):
-    """Tokens of a prompt."""
+    """Number of tokens of a prompt."""
 
     input_tokens: usage.Tokens
 
 
 class Tokens(msgspec.Struct):
-    """Tokens of a text, one by one."""
+    """The tokens of a text."""
 
     tokens: list[int]

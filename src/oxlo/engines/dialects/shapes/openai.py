@@ -1,4 +1,4 @@
-"""What is looked at of chunks and replies that are passed on as they came."""
+"""The fields that are read of chunks and responses that are otherwise forwarded unchanged."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from oxlo.engines.dialects.shapes.usage import RawUsage
 Object = dict[str, Any]
 
 
-class Said(msgspec.Struct, gc=False):
-    """A delta of a stream, or the message of a whole reply."""
+class RawMessage(msgspec.Struct, gc=False):
+    """A delta of a stream, or the message of a whole response."""
 
     content: str | None = None
     reasoning_content: str | None = None
@@ -25,14 +25,14 @@ class Choice(msgspec.Struct):
 
     index: Index = 0
     finish_reason: str | None = None
-    delta: Said | None = None
-    message: Said | None = None
+    delta: RawMessage | None = None
+    message: RawMessage | None = None
     text: str | None = None
     logprobs: Raw | UnsetType = UNSET
 
 
 class Chunk(msgspec.Struct):
-    """All that is looked at; a chunk or a whole reply."""
+    """A chunk or a whole response."""
 
     choices: list[Choice]
     model: str | None = None

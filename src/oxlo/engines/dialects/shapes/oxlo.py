@@ -1,4 +1,4 @@
-"""What engines of ours say when they refuse."""
+"""Error responses of our own engines."""
 
 from typing import Any
 
@@ -6,6 +6,6 @@ import msgspec
 
 
 class Refused(msgspec.Struct):
-    """An error as OpenAI writes it, with whatever it tells beside."""
+    """An error in OpenAI's shape, with additional fields."""
 
     error: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Events that say by their type what they are."""
+"""Events with a `type`."""
 
 import msgspec
 from msgspec import UNSET, Raw, UnsetType
@@ -7,21 +7,21 @@ from oxlo.engines.dialects.shapes.usage import Tokens
 
 
 class TokenUsage(msgspec.Struct):
-    """Tokens as newer endpoints tell them; usage in seconds has none."""
+    """Token usage of newer endpoints; both are missing if usage is in seconds."""
 
     input_tokens: Tokens | None = None
     output_tokens: Tokens | None = None
 
 
 class Typed(msgspec.Struct):
-    """All that is looked at."""
+    """The fields that are read."""
 
     type: str
     usage: TokenUsage | None = None
     error: Raw | UnsetType = UNSET
 
 
-class Drawn(Typed):
-    """The same of an image, or of what there is of it: base64 that nobody reads here."""
+class ImageEvent(Typed):
+    """An image or partial image; its base64 is not decoded here."""
 
     b64_json: Raw | UnsetType = UNSET

@@ -1,11 +1,11 @@
-"""Tokens, as engines tell them."""
+"""Token usage as engines report it."""
 
 from typing import Annotated, Final
 
 import msgspec
 from msgspec import Meta
 
-#: More than this of one call is nonsense, and more than a receipt holds.
+#: Larger counts are nonsense, and more than a receipt can store.
 _MOST: Final = (1 << 31) - 1
 
 Tokens = Annotated[int, Meta(ge=0, le=_MOST)]

@@ -1,4 +1,4 @@
-"""How vLLM counts."""
+"""vLLM's responses to counting requests."""
 
 import msgspec
 
@@ -6,6 +6,6 @@ from oxlo.engines.dialects.shapes import usage
 
 
 class Count(msgspec.Struct):
-    """Tokens of a prompt."""
+    """Number of tokens of a prompt."""
 
     count: usage.Tokens

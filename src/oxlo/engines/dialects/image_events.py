@@ -1,4 +1,4 @@
-"""Streams of images: each as it is so far, then the finished one."""
+"""Image streams: partial images, then the finished one."""
 
 from typing import Final
 
@@ -7,21 +7,21 @@ import msgspec
 from oxlo.engines.dialect import Dialect
 from oxlo.engines.dialects import failures
 from oxlo.engines.dialects.events import Cutter
-from oxlo.engines.dialects.shapes.typed import Drawn
+from oxlo.engines.dialects.shapes.typed import ImageEvent
 from oxlo.engines.dialects.typed import TypedEvents
 from oxlo.errors import ApiError, EngineFailed
 from oxlo.wire.decode import sent, unsupported
 
-#: Bytes of an event, at most: a PNG of 2048 x 2048 pixels of noise in base64 is half of it.
+#: Limit on one event, bytes: twice the base64 of a 2048 x 2048 PNG of noise.
 _MOST: Final = 32 << 20
 #: How base64 of a PNG, JPEG or WebP file begins.
 _FILES: Final = (b'"iVBORw0KGgo', b'"/9j/', b'"UklGR')
 
-_drawn: Final = msgspec.json.Decoder(Drawn)
+_image_event: Final = msgspec.json.Decoder(ImageEvent)
 
 
 class ImageEvents(TypedEvents):
-    """Passes an engine's images on under their names, as OpenAI sends them."""
+    """Forwards an engine's images as OpenAI's named events."""
 
     __slots__ = ("_dialect", "_partial")
 
@@ -33,39 +33,39 @@ class ImageEvents(TypedEvents):
         self._dialect = dialect
 
     def feed(self, data: bytes) -> bytes:
-        """Translate one read. A server that knows no such streams answers with a whole reply."""
+        """Translate one read. A server without image streams answers with a whole response."""
         if not self.started and not self._cutter.held and data.startswith(b"{"):
             self.error = unsupported("stream", "this model only sends finished images.")
             return b""
         return super().feed(data)
 
     def _event(self, payload: bytes) -> bytes:
-        told = self._told(payload)
-        if told.type not in (self._partial, self._last):
+        image = self._decoded(payload)
+        if image.type not in (self._partial, self._last):
             return b""
-        if not isinstance(told.b64_json, msgspec.Raw) or not _is_image(told.b64_json):
+        if not isinstance(image.b64_json, msgspec.Raw) or not _is_image(image.b64_json):
             raise EngineFailed
-        shown = b"event: %b\ndata: %b\n\n" % (told.type.encode(), payload)
-        if told.type == self._last:
-            self.hold(shown, told.usage)
+        shown = b"event: %b\ndata: %b\n\n" % (image.type.encode(), payload)
+        if image.type == self._last:
+            self.hold(shown, image.usage)
             return b""
         self.started = True
         return shown
 
-    def _told(self, payload: bytes) -> Drawn:
+    def _decoded(self, payload: bytes) -> ImageEvent:
         try:
-            told = _drawn.decode(payload)
+            image = _image_event.decode(payload)
         except failures.UNREADABLE:
             raise self._failure(payload) from None
-        if sent(told.error):
+        if sent(image.error):
             raise self._failure(payload)
-        return told
+        return image
 
     def _failure(self, payload: bytes) -> ApiError:
-        """What the engine says, which may be of the caller's making."""
+        """The engine's error, which the client may have caused."""
         return self._dialect.error(failures.status_of(payload), payload)
 
 
 def _is_image(base64: msgspec.Raw) -> bool:
-    """By its beginning: it is too much to be looked through here."""
+    """Checks only the first bytes, because images are large."""
     return bytes(memoryview(base64)[:12]).startswith(_FILES)

@@ -1,4 +1,4 @@
-"""How the text of an answer is read: as plain words, or as tool calls that stand in it."""
+"""Parsing the text of an answer: plain text, or tool calls written as JSON."""
 
 import secrets
 from typing import Protocol
@@ -8,39 +8,39 @@ from oxlo.engines.dialects.tools import Plan
 from oxlo.engines.dialects.toolscan import Begin, Event, Scanner
 
 
-class Speech(Protocol):
-    """The text of one choice, piece by piece."""
+class TextParser(Protocol):
+    """An incremental parser for the text of one choice."""
 
     @property
     def is_plain(self) -> bool:
-        """Whether text is passed on as it comes, from here to the end."""
+        """Whether text is passed through from here to the end."""
         ...
 
-    def say(self, text: str) -> list[Delta]:
-        """What a piece of the model's text adds."""
+    def feed(self, text: str) -> list[Delta]:
+        """Parse a piece of text."""
         ...
 
     def end(self, finish: str) -> tuple[list[Delta], str]:
-        """What was held back, and OpenAI's finish reason for the engine's."""
+        """The deltas held back, and the finish reason."""
         ...
 
 
-class Plain:
-    """Words."""
+class PlainText:
+    """Text without tool calls."""
 
     is_plain = True
 
-    def say(self, text: str) -> list[Delta]:
-        """Pass them on."""
+    def feed(self, text: str) -> list[Delta]:
+        """Pass the text through."""
         return [Delta(content=text)]
 
     def end(self, finish: str) -> tuple[list[Delta], str]:
-        """Nothing was held back."""
+        """Nothing is held back."""
         return [], finish
 
 
-class Forced:
-    """An answer that is constrained to be calls."""
+class ForcedCalls:
+    """An answer that is constrained to tool calls."""
 
     is_plain = False
 
@@ -48,17 +48,17 @@ class Forced:
         self._scanner = Scanner()
         self._finish = finish
 
-    def say(self, text: str) -> list[Delta]:
-        """The calls' pieces."""
+    def feed(self, text: str) -> list[Delta]:
+        """Parse pieces of tool calls."""
         return [Delta(tool_calls=[_piece(event)]) for event in self._scanner.feed(text)]
 
     def end(self, finish: str) -> tuple[list[Delta], str]:
-        """A complete call ends as such; one that was cut says so."""
+        """`length` if the last call is incomplete."""
         return [], self._finish if finish == "stop" and self._scanner.complete else "length"
 
 
-class Free:
-    """An answer that may be words or a call: held back only while it could be a call."""
+class OptionalCalls:
+    """An answer that may be text or tool calls; held back only while it may be a call."""
 
     is_plain = False
 
@@ -66,19 +66,19 @@ class Free:
         self._names = tools.names
         self._held: str | None = ""
 
-    def say(self, text: str) -> list[Delta]:
-        """Words at once; what begins like a call waits for its end."""
+    def feed(self, text: str) -> list[Delta]:
+        """Pass text through; hold back what begins like a tool call."""
         if self._held is None:
             return [Delta(content=text)]
         self._held += text
         start = self._held.lstrip()
-        if any(start.startswith(sign) or sign.startswith(start) for sign in _SIGNS):
+        if any(start.startswith(opening) or opening.startswith(start) for opening in _OPENINGS):
             return []
-        said, self._held = self._held, None
-        return [Delta(content=said)]
+        text, self._held = self._held, None
+        return [Delta(content=text)]
 
     def end(self, finish: str) -> tuple[list[Delta], str]:
-        """Calls of known tools, or the words that only looked like some."""
+        """The calls, if complete and of known tools; otherwise the text."""
         held, self._held = self._held or "", None
         events = _calls(held, self._names)
         if events:
@@ -86,11 +86,11 @@ class Free:
         return ([Delta(content=held)] if held else []), finish
 
 
-_SIGNS = ("{", "[{", "<tool_call>", "```json")
+_OPENINGS = ("{", "[{", "<tool_call>", "```json")
 
 
 def _calls(text: str, names: frozenset[str]) -> list[Event]:
-    """The complete calls that a text consists of; none if it is anything else."""
+    """The tool calls, if the text is nothing but complete calls of known tools; otherwise none."""
     for mark in ("<tool_call>", "</tool_call>", "```json", "```"):
         text = text.replace(mark, "")
     scanner = Scanner()
@@ -101,12 +101,12 @@ def _calls(text: str, names: frozenset[str]) -> list[Event]:
 
 def _piece(event: Event) -> CallDelta:
     if isinstance(event, Begin):
-        return begun(event.index, None, event.name, "")
+        return first_piece(event.index, None, event.name, "")
     return CallDelta(index=event.index, function=FunctionDelta(arguments=event.text))
 
 
-def begun(index: int, id_: str | None, name: str, arguments: str) -> CallDelta:
-    """The first piece of a call; one that has no id yet gets one."""
+def first_piece(index: int, id_: str | None, name: str, arguments: str) -> CallDelta:
+    """The first piece of a tool call, with a new id if it has none."""
     return CallDelta(
         index=index,
         id=id_ or f"call_{secrets.token_hex(12)}",
