@@ -59,8 +59,8 @@ def facts(rows: Sequence[Row], plans: Plans) -> list[tuple[str, list[str]]]:
         ("Context", [words.count(row.context or None, "") for row in rows]),
         ("Abilities", [_abilities(row.model) for row in rows]),
         (
-            "Weights, billions",
-            [f"{row.model.billions:g}" if row.model.billions else "" for row in rows],
+            "Weights",
+            [words.parameters(row.model.billions) if row.model.billions else "" for row in rows],
         ),
         ("Made by", [row.model.owned_by for row in rows]),
         ("Licence", [row.model.licence for row in rows]),

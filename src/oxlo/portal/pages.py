@@ -106,6 +106,7 @@ def wants_part(request: Request) -> bool:
 _FILTERS = {
     "count": words.count,
     "money": words.money,
+    "parameters": words.parameters,
     "span": words.span,
     "ms": words.milliseconds,
     "moment": words.moment,

@@ -25,6 +25,11 @@ def money(dollars: float | None, nothing: str = "on request") -> str:
     return "$" + (f"{dollars:,.0f}" if whole else f"{dollars:,.2f}").replace(",", THIN)
 
 
+def parameters(billions: float) -> str:
+    """How many numbers a model has: 135 million, 7.6 billion."""
+    return f"{billions:g} billion" if billions >= 1 else f"{billions * 1000:g} million"
+
+
 def span(seconds: float) -> str:
     """A length of time in its two largest units: 5 h 12 min, 40 s."""
     left = max(0, int(seconds))

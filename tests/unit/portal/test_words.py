@@ -22,3 +22,12 @@ NOW = 1795748400.0
 def test_moments_in_lists(at: float, written: str) -> None:
     """How long ago within a day; then the day and the minute; of another year the day."""
     assert words.stamp(at, NOW) == written
+
+
+@pytest.mark.parametrize(
+    ("billions", "written"),
+    [(0.0038, "3.8 million"), (0.135, "135 million"), (1.0, "1 billion"), (7.6, "7.6 billion")],
+)
+def test_parameters(billions: float, written: str) -> None:
+    """Millions below a billion."""
+    assert words.parameters(billions) == written

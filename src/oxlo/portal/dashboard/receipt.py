@@ -45,14 +45,16 @@ def phases_of(call: Call) -> list[Phase]:
     """The steps of a call that has ended; those that it has not reached are left out."""
     if call.outcome == RUNNING or not call.total_ms:
         return []
-    first = call.first_ms or call.total_ms
-    steps = [
-        Phase("Queue", min(call.queue_ms, call.total_ms)),
-        Phase("First token" if call.first_ms else "Engine", max(0.0, first - call.queue_ms)),
+    queued = Phase("Queue", min(call.queue_ms, call.total_ms))
+    if not (call.stream and call.first_ms):  # what comes whole has no first part
+        return [queued, Phase("Engine", max(0.0, call.total_ms - call.queue_ms))]
+    return [
+        queued,
+        Phase(
+            "First token" if call.tokens_out else "First part", max(0.0, call.first_ms - queued.ms)
+        ),
+        Phase("Generation", max(0.0, call.total_ms - call.first_ms)),
     ]
-    if call.first_ms:
-        steps.append(Phase("Generation", max(0.0, call.total_ms - call.first_ms)))
-    return steps
 
 
 async def _key_name(db: AsyncConnection, call: Call) -> str:
