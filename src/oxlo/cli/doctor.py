@@ -14,10 +14,11 @@ import msgspec
 import typer
 
 from oxlo import catalogue, plans
-from oxlo.cli import checks, lock, servable, services
+from oxlo.cli import checks, lock, servable, services, text
 from oxlo.cli.failing import words
 from oxlo.cli.finding import Finding, wrong
 from oxlo.cli.libraries import lacking
+from oxlo.cli.options import AsJson
 from oxlo.errors import ModelNotFound
 from oxlo.fleet import registry
 from oxlo.fleet.assign import assign
@@ -28,8 +29,12 @@ from oxlo.settings import Settings, SettingsError, misspelt
 from oxlo.weights import Stock
 
 
-def doctor() -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Check this machine and this installation; exit code 1 if something blocks a start."""
+    if as_json:
+        found = list(findings())
+        typer.echo(text.json(found))
+        raise typer.Exit(1 if any(finding.blocks for finding in found) else 0)
     blocked = False
     for finding in findings():
         typer.echo(str(finding))

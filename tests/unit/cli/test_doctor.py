@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import json
 import re
 import socket
 import sqlite3
@@ -111,6 +112,16 @@ def test_bad_settings(settings: Settings, name: str, value: str, told: str) -> N
     assert code == 1
     assert lines[-1].startswith("!!  settings: ")
     assert told in lines[-1]
+
+
+def test_findings_for_programs() -> None:
+    """The same findings as JSON, with the same exit code."""
+    result = CliRunner().invoke(cli.app, ["doctor", "--json"], env={"OXLO_PORT": "x"})
+    assert result.exit_code == 1
+    python, settings = json.loads(result.output)
+    assert python["ok"]
+    assert settings["name"] == "settings"
+    assert settings["blocks"]
 
 
 def test_no_engine_no_engine_check(settings: Settings) -> None:
