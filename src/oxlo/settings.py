@@ -3,25 +3,27 @@
 import contextlib
 import difflib
 import hashlib
-import ipaddress
-import math
 import os
-import re
 import secrets
 import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, get_origin
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from oxlo import values
 from oxlo.errors import OperatorError
 from oxlo.places import Places
 
 _PORT_MAX = 65535
-#: An e-mail address, or a page.
-_CONTACT = re.compile(r"[^@\s:]+@[^@\s:]+|https://[^\s]+")
+#: Lists whose every item has a form.
+_EACH = {
+    "trusted_proxies": values.check_network,
+    "security_contact": values.check_contact,
+    "stripe_prices": values.check_price,
+}
 
 
 class SettingsError(OperatorError):
@@ -212,13 +214,7 @@ class Settings(Places):
             for f in fields(cls)
             if source.get(f"OXLO_{f.name.upper()}", "") != ""
         }
-        if not 1 <= given.get("port", 1) <= _PORT_MAX:
-            raise SettingsError(f"OXLO_PORT={given['port']}: takes 1 to {_PORT_MAX}")
-        for network in given.get("trusted_proxies", ()):
-            _check_network(network)
-        for contact in given.get("security_contact", ()):
-            _check_contact(contact)
-        _check_stripe(given)
+        _check(given)
         return cls(**given)
 
     def secret(self, name: str) -> str:
@@ -343,64 +339,23 @@ def environment(own: Mapping[str, str], *, foreign: bool = False) -> dict[str, s
 
 def _parse(name: str, text: str, kind: Any) -> Any:
     try:
-        return _convert(text.strip(), kind)
+        return values.parse(text, kind)
     except ValueError as error:
         raise SettingsError(f"{name}={text!r}: {error}") from None
 
 
-def _convert(text: str, kind: Any) -> Any:
-    if kind in (int, float):
-        return _number(text, kind)
-    if get_origin(kind) is Literal:
-        return _one_of(text, kind.__args__)
-    if kind is bool:
-        return _one_of(text.lower(), ("0", "1", "false", "true", "no", "yes")) in (
-            "1",
-            "true",
-            "yes",
-        )
-    if kind == tuple[str, ...]:
-        return tuple(part.strip() for part in text.split(",") if part.strip())
-    if kind in (Path, Path | None):
-        return Path(text).expanduser()
-    return kind(text)
-
-
-def _check_stripe(given: Mapping[str, Any]) -> None:
-    for pair in given.get("stripe_prices", ()):
-        plan, _, price = pair.partition("=")
-        if not plan or not price:
-            raise SettingsError(f"OXLO_STRIPE_PRICES: {pair!r} is not PLAN=PRICE_ID")
+def _check(given: Mapping[str, Any]) -> None:
+    """Values may have the right type and be wrong all the same."""
+    if not 1 <= given.get("port", 1) <= _PORT_MAX:
+        raise SettingsError(f"OXLO_PORT={given['port']}: takes 1 to {_PORT_MAX}")
+    for name, check in _EACH.items():
+        try:
+            for text in given.get(name, ()):
+                check(text)
+        except ValueError as error:
+            raise SettingsError(f"OXLO_{name.upper()}: {error}") from None
     if given.get("stripe_key") and not given.get("stripe_webhook_secret"):
         raise SettingsError("OXLO_STRIPE_KEY needs OXLO_STRIPE_WEBHOOK_SECRET: payments come by it")
-
-
-def _check_contact(text: str) -> None:
-    if not _CONTACT.fullmatch(text):
-        raise SettingsError(
-            f"OXLO_SECURITY_CONTACT: {text!r} is no e-mail address and does not begin with https://"
-        )
-
-
-def _check_network(text: str) -> None:
-    try:
-        ipaddress.ip_network(text, strict=False)
-    except ValueError as error:
-        raise SettingsError(f"OXLO_TRUSTED_PROXIES: {error}") from None
-
-
-def _number(text: str, kind: type[int] | type[float]) -> float:
-    with contextlib.suppress(ValueError):
-        number = kind(text)
-        if 0 <= number < math.inf:
-            return number
-    raise ValueError(f"takes a {'whole ' if kind is int else ''}number from 0 up")
-
-
-def _one_of(text: str, allowed: tuple[str, ...]) -> str:
-    if text not in allowed:
-        raise ValueError(f"takes one of {', '.join(allowed)}")
-    return text
 
 
 def _check_ours(folder: Path) -> None:
