@@ -23,7 +23,7 @@ from oxlo.errors import ModelNotFound
 from oxlo.fleet import registry
 from oxlo.fleet.assign import assign
 from oxlo.fleet.local import memory_mb
-from oxlo.fleet.starter import chosen, wished
+from oxlo.fleet.starter import chosen, wanted
 from oxlo.hardware import machine
 from oxlo.settings import Settings, SettingsError, misspelt
 from oxlo.weights import Stock
@@ -52,7 +52,7 @@ def findings() -> Iterator[Finding]:
         plans.load(settings.plans_file)
         known = catalogue.load(settings.catalogue_dir)
         models = [known.resolve(name) for name in chosen(settings, known)]
-        wishes = wished(settings, known)
+        wishes = wanted(settings, known)
     except (SettingsError, msgspec.ValidationError, ModelNotFound, OSError) as mistake:
         yield wrong("settings", words(mistake))
         return

@@ -76,12 +76,12 @@ def _prepared(settings: Settings) -> _Prepared:
 
 def _fetch_weights(settings: Settings, known: Catalogue, models: tuple[str, ...]) -> None:
     from oxlo.fleet.assign import assign
-    from oxlo.fleet.starter import wished
+    from oxlo.fleet.starter import wanted
     from oxlo.hardware import gpus
 
     cards = gpus.here(settings.visible_gpus)
     resolved = [known.resolve(name) for name in models]
-    engines = assign(resolved, cards, wished(settings, known))
+    engines = assign(resolved, cards, wanted(settings, known))
     here = {engine.model.id: (engine.model, engine.variant) for engine in engines if engine.variant}
     meters = Meters()
     with meters.shown():

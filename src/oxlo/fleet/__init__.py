@@ -1,1 +1,1 @@
-"""Running engines: what is where, and whether it answers."""
+"""Running engines: placement, processes, health, routing."""

@@ -1,6 +1,6 @@
-"""Which variant of each model runs on this machine, and on which of its GPUs: pure.
+"""Choosing a variant and GPUs for each model on this machine. Pure.
 
-The packing is that of `oxlo fleet plan`, so that a machine holds what was planned for it.
+GPUs are packed as in `oxlo fleet plan`, so that a machine runs what was planned for it.
 """
 
 from collections import defaultdict
@@ -14,9 +14,9 @@ from oxlo.fleet.plan import plan
 from oxlo.hardware.cards import CARDS
 from oxlo.hardware.sizing import Gpu
 
-#: A card is of the largest kind that it has this much of: others of about its size have less.
+#: A GPU counts as a kind if it has this share of its memory: nominal sizes differ slightly.
 _ENOUGH = 0.95
-#: Keeps engines that ask for no card off all cards; and numbers as the driver counts.
+#: Hides all GPUs from engines that need none; and numbers GPUs as nvidia-smi does.
 _NO_CARD = {"CUDA_VISIBLE_DEVICES": ""}
 _ORDER = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
@@ -30,18 +30,18 @@ class Engine:
     #: `MODEL-NUMBER`, from 1.
     replica: str
     model: Model
-    #: None: nothing here runs it, for this reason.
+    #: None: nothing here can run it; `reason` says why.
     variant: Variant | None
     gpus: tuple[Gpu, ...] = ()
     reason: str = ""
 
     @property
     def on_cpu(self) -> bool:
-        """Whether it shares the machine's cores with others of its like."""
+        """Whether it shares the CPU cores with other engines."""
         return self.variant is not None and self.variant.hardware == "cpu"
 
     def environment(self, cards_here: int) -> dict[str, str]:
-        """What its process has to know about the machine's cards."""
+        """Environment variables that restrict its process to its GPUs."""
         if not cards_here:
             return {}
         if not self.gpus:
@@ -52,34 +52,33 @@ class Engine:
 def assign(
     models: Iterable[Model],
     gpus: Sequence[Gpu],
-    wishes: Mapping[str, int] | None = None,
+    wanted: Mapping[str, int] | None = None,
     least: Mapping[str, int] | None = None,
 ) -> list[Engine]:
-    """Every engine of the models. No card is over-committed: those that find no room on the cards
-    run on the CPU where the model can, and say why not where it cannot.
+    """All engines of the models. No GPU is over-committed: an engine that does not fit runs on the
+    CPU if its model can; otherwise it has no variant and a reason.
 
-    `wishes` say how many engines of a model are wanted, where its file is not to say so, and
-    `least` how many there are in any case.
+    `wanted` overrides the number of engines in a model's file; `least` is a lower bound for it.
     """
-    cards, wanted, floor = by_kind(gpus), wishes or {}, least or {}
+    cards, counts, floor = by_kind(gpus), wanted or {}, least or {}
     engines = [
         engine
         for model in models
-        for engine in _engines(model, cards, gpus, wanted.get(model.id), floor.get(model.id, 1))
+        for engine in _engines(model, cards, gpus, counts.get(model.id), floor.get(model.id, 1))
     ]
-    wanting = [engine for engine in engines if engine.variant and engine.variant.cards]
-    placed = _place(wanting, cards)
+    on_gpus = [engine for engine in engines if engine.variant and engine.variant.cards]
+    placed = _place(on_gpus, cards)
     return [placed.get(engine.replica, engine) for engine in engines]
 
 
 def on_its_own(model: Model, gpus: Sequence[Gpu]) -> Variant | None:
-    """How a model runs that has the machine to itself; None: it does not."""
+    """The variant of a model that has the whole machine; None if it cannot run here."""
     cards = by_kind(gpus)
     return choose(fitted(model, cards).variants, cards)
 
 
 def by_kind(gpus: Iterable[Gpu]) -> Cards:
-    """The cards, each as the largest kind of the catalogue that it can stand for."""
+    """The GPUs by kind, each as the largest kind of the catalogue that it can replace."""
     kinds: defaultdict[str, list[Gpu]] = defaultdict(list)
     for gpu in gpus:
         if kind := kind_of(gpu):
@@ -88,13 +87,13 @@ def by_kind(gpus: Iterable[Gpu]) -> Cards:
 
 
 def kind_of(gpu: Gpu) -> str | None:
-    """What counts is its memory: an H100 stands for an A100."""
+    """The kind by memory size: an H100 counts as an A100."""
     able = [kind for kind, card in CARDS.items() if gpu.memory_mb >= _ENOUGH * card.memory_mb]
     return max(able, key=lambda kind: CARDS[kind].memory_mb, default=None)
 
 
 def fitted(model: Model, cards: Iterable[str]) -> Model:
-    """The model with a variant for each kind of card here, made from that for a smaller kind."""
+    """The model with a variant for each kind of GPU here, derived from that for a smaller kind."""
     has = {variant.hardware: variant for variant in model.variants}
     made = []
     for kind in cards:
@@ -110,10 +109,10 @@ def _is_smaller(other: str, kind: str) -> bool:
 
 
 def choose(variants: Iterable[Variant], cards: Cards) -> Variant | None:
-    """The variant that is wanted here; None: there is none.
+    """The preferred variant on these GPUs; None if no variant can run here.
 
-    One that runs elsewhere comes first, then the one for the smallest cards that are here in
-    sufficient number, and the CPU last.
+    Remote ones come first, then those for the smallest GPUs of which there are enough, then the
+    CPU.
     """
     order: list[str] = ["remote", *CARDS, "cpu"]
     own = [v for v in variants if not v.overflow]
@@ -126,14 +125,14 @@ def _enough(variant: Variant, cards: Cards) -> bool:
 
 
 def _engines(
-    model: Model, cards: Cards, gpus: Sequence[Gpu], wish: int | None, least: int
+    model: Model, cards: Cards, gpus: Sequence[Gpu], wanted: int | None, least: int
 ) -> Iterator[Engine]:
     model = fitted(model, cards)
     variant = choose(model.variants, cards)
-    reason = "" if variant else _unable(model, gpus)
+    reason = "" if variant else _cannot_run(model, gpus)
     number = variant.args.get("replicas", 1) if variant else 1
-    if wish and variant and variant.hardware != "remote":
-        number = wish
+    if wanted and variant and variant.hardware != "remote":
+        number = wanted
     number = number if isinstance(number, int) else 1
     if variant and variant.hardware != "remote":
         number = max(number, least)
@@ -143,19 +142,19 @@ def _engines(
         yield Engine(f"{model.id}-overflow-{n}", model, beside)
 
 
-def _unable(model: Model, gpus: Sequence[Gpu]) -> str:
-    wanted = [f"{v.cards} x {v.hardware}" for v in model.variants if v.cards]
-    if not wanted:
+def _cannot_run(model: Model, gpus: Sequence[Gpu]) -> str:
+    needed = [f"{v.cards} x {v.hardware}" for v in model.variants if v.cards]
+    if not needed:
         return f"the model file of {model.id} has no variant"
     here = ", ".join(f"{gpu.name} with {gpu.memory_mb:,} MiB" for gpu in gpus)
-    return f"it runs on {' or '.join(wanted)}; here is {here or 'no GPU that nvidia-smi shows'}"
+    return f"it runs on {' or '.join(needed)}; here is {here or 'no GPU that nvidia-smi shows'}"
 
 
 def _place(engines: Iterable[Engine], cards: Cards) -> dict[str, Engine]:
-    """The engines, with the cards that the plan gives them."""
+    """The engines with the GPUs that the plan assigns to them."""
     waiting = {engine.replica: engine for engine in engines}
-    wishes = [msgspec.structs.replace(e.model, id=e.replica) for e in waiting.values()]
-    made = plan(wishes, {kind: len(gpus) for kind, gpus in cards.items()})
+    models = [msgspec.structs.replace(e.model, id=e.replica) for e in waiting.values()]
+    made = plan(models, {kind: len(gpus) for kind, gpus in cards.items()})
     placed = {
         p.model: _on(waiting[p.model], p.hardware, [cards[p.hardware][n] for n in p.cards])
         for p in made.placements

@@ -1,11 +1,10 @@
-"""When a replica is left alone for a while.
+"""A circuit breaker for each replica.
 
     CLOSED     three failures in a row open it
-    OPEN       no calls until `open_until`
-    HALF-OPEN  the back-off is over and calls are let through: a success closes it, a failure opens
-               it again, for twice as long
+    OPEN       no requests until `open_until`
+    HALF-OPEN  requests pass again: a success closes it, a failure opens it for twice as long
 
-Its owner knows what a failure is: a broken connection, a 5xx, a stall; never a user's 4xx.
+The owner decides what a failure is: a broken connection, a 5xx, a stall; never a client's 4xx.
 """
 
 from dataclasses import dataclass
@@ -21,13 +20,13 @@ class Breaker:
     """The breaker of one replica."""
 
     failures: int = 0
-    #: Until when calls keep away, in seconds of a clock that only grows.
+    #: No requests until then, in seconds of a monotonic clock.
     open_until: float = 0.0
-    #: Until when it wants no calls at all.
+    #: No requests until then, as the server itself has asked.
     left_until: float = 0.0
 
     def failed(self, now: float) -> None:
-        """A call failed. Those that fail while it is open were sent earlier: nothing is new."""
+        """Record a failure; while open, failures belong to earlier requests and change nothing."""
         if now < self.open_until:
             return
         self.failures += 1
@@ -36,10 +35,10 @@ class Breaker:
             self.open_until = now + min(_LONGEST, _FIRST * 2.0**doublings)
 
     def leave(self, until: float) -> None:
-        """It asked to be left alone, its quota being used up: that is no failure."""
+        """Send no requests until then: the server's quota is used up, which is not a failure."""
         self.left_until = max(self.left_until, until)
 
     def succeeded(self) -> None:
-        """A call was answered."""
+        """Record a success."""
         self.failures = 0
         self.open_until = 0.0

@@ -1,8 +1,7 @@
-"""What a process got of the machine's CPUs, and what it waited for them.
+"""CPU time that a process got, and time that it was runnable but waited for a CPU.
 
-A process that wants to compute and does not get to is slow, not hung: the time that it waited for
-a CPU is none of its own (`starved`). The kernel tells both for each thread; where it does not
-(macOS), nobody is ever starved.
+A process that is starved of CPU time is slow, not hung, so the time that it waited does not count
+against it. Linux reports both for each thread; on other systems nothing counts as starved.
 """
 
 import contextlib
@@ -10,31 +9,31 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-#: Part of the time that a process has to want a CPU for to be one that computes. One that hangs
-#: and still answers polls wants it for a few hundredths.
+#: A process counts as computing if it was runnable for this part of the time. One that hangs but
+#: still answers polls is runnable for a few percent.
 _COMPUTES = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class CpuTime:
-    """Seconds since its start, over all threads."""
+    """Seconds since the start, summed over all threads."""
 
     ran: float = 0.0
     waited: float = 0.0
 
     @classmethod
     def of(cls, pid: int) -> "CpuTime":
-        """Of a process and those that it started."""
+        """Measure a process and its descendants."""
         ran = waited = 0
         for thread in _threads(pid):
-            # One that ends while it is looked at counts for nothing.
+            # A thread may end while it is read.
             with contextlib.suppress(OSError, ValueError):
                 figures = (thread / "schedstat").read_bytes().split()
                 ran, waited = ran + int(figures[0]), waited + int(figures[1])
         return cls(ran / 1e9, waited / 1e9)
 
     def starved(self, before: "CpuTime", seconds: float) -> float:
-        """Of the `seconds` since `before`, those that it wanted to compute in and could not."""
+        """How many of the `seconds` since `before` it was starved of CPU time."""
         ran, waited = max(0.0, self.ran - before.ran), max(0.0, self.waited - before.waited)
         if ran + waited < _COMPUTES * seconds or not waited:
             return 0.0
@@ -42,17 +41,17 @@ class CpuTime:
 
 
 class Share:
-    """What a process, and those that it started, get of the CPUs while somebody looks."""
+    """Watches the CPU time of a process and its descendants."""
 
     def __init__(self, pid: int | None) -> None:
-        """`pid`: None when the process is not ours, and so never starved."""
+        """`pid`: None for a process that is not ours, which never counts as starved."""
         self._pid = pid
         self._before: tuple[float, CpuTime] | None = None
 
     def starved(self, now: float, *, look: bool) -> float:
-        """Seconds since the last look that it wanted to compute in and could not.
+        """Seconds since the last measurement that it was starved of CPU time.
 
-        `now` is of the monotonic clock. Only those in doubt are looked at: a hundred threads take
+        `now` is of the monotonic clock. Measure (`look`) only if in doubt: a hundred threads take
         milliseconds.
         """
         if not look or self._pid is None:
@@ -64,10 +63,10 @@ class Share:
 
 
 def _threads(pid: int) -> Iterator[Path]:
-    """Their folders."""
+    """The /proc directories of all threads."""
     try:
         threads = list(Path(f"/proc/{pid}/task").iterdir())
-    except OSError:  # gone, or no Linux
+    except OSError:  # it has ended, or this is not Linux
         return
     for thread in threads:
         yield thread

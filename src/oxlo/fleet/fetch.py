@@ -1,4 +1,4 @@
-"""One small HTTP exchange with an engine, for polls and warm-up; never for users' calls."""
+"""A minimal HTTP client for health polls and warm-up; never for clients' requests."""
 
 import asyncio
 import ssl
@@ -9,21 +9,21 @@ from urllib.parse import SplitResult, urlsplit
 import httptools
 import msgspec
 
-#: Bytes of a reply, head and all: nothing that is asked here takes more.
+#: Limit on a response with its head, bytes.
 LARGEST: Final = 32 << 20
 
 
 class NoAnswer(Exception):
-    """The engine did not answer in time."""
+    """The engine did not answer before the deadline."""
 
 
 class Refused(Exception):
-    """The engine could not be reached, or broke off."""
+    """The connection was refused, or broke."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """A request's body that is no JSON."""
+    """A request body other than JSON."""
 
     type: str
     data: bytes
@@ -31,7 +31,7 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A whole reply."""
+    """A whole response."""
 
     status: int
     body: bytes
@@ -43,7 +43,7 @@ class _Reader:
     def __init__(self) -> None:
         self.body = bytearray()
         self.headed = False
-        #: The reply says how long it is; else it ends with the connection.
+        #: Whether the response declares its length; otherwise it ends with the connection.
         self.framed = False
         self.complete = False
 
@@ -69,10 +69,10 @@ async def fetch(
     api_key: str = "",
     tls: ssl.SSLContext | None = None,
 ) -> Fetched:
-    """GET, or POST of `body` (as JSON, unless it is Content), over a connection of its own.
+    """GET, or POST if there is a `body` (sent as JSON unless it is Content), on a new connection.
 
-    `tls` says how an https address is checked; None: by its certificate and name.
-    Raises NoAnswer after `deadline` seconds, Refused when the exchange failed.
+    `tls` overrides how https is verified; the default checks certificate and host name.
+    Raises NoAnswer after `deadline` seconds, Refused if the exchange fails.
     """
     try:
         async with asyncio.timeout(deadline):

@@ -1,11 +1,10 @@
-"""Whether an engine is well, from what its polls said; pure.
+"""Judging an engine's health from its polls. Pure.
 
-Health is progress. An engine that works and moves is well, however slow it is and however long a
-poll takes: a long prompt may keep llama.cpp from answering polls for seconds. It is sick when it
-had work and did not move, or did not answer at all, for the whole of `stall` seconds, or when it
-refuses connections. Time in which it wanted a CPU and got none is not its own: on a machine with
-ten times too much to do, a batch takes ten times as long, and a hang that spins is seen as much
-later.
+Health is progress. An engine that makes progress is healthy, however slow it is and however long a
+poll takes: a long prompt may keep llama.cpp from answering polls for seconds. It is sick if for
+`stall` seconds it had work without progress or did not answer at all, or if it refuses
+connections. Time in which it was starved of CPU does not count: on a machine with ten times too
+much load, a batch takes ten times as long, and a spinning hang is detected as much later.
 """
 
 from dataclasses import dataclass, replace
@@ -13,26 +12,26 @@ from typing import Literal
 
 from oxlo.engines.probe import Progress
 
-#: Refused connections in a row; one may be a full backlog.
+#: Refused polls in a row that count as sick; a single one may be a full backlog.
 _REFUSALS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One poll. `silent`: the engine lives but did not answer in time."""
+    """One poll. `silent`: the process is alive but did not answer in time."""
 
     at: float
     outcome: Literal["answered", "silent", "refused"]
     progress: Progress | None = None
-    #: What a refusal said.
+    #: The error of a refused poll.
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """What the samples so far amount to; times are of a monotonic clock, in seconds."""
+    """The state after all samples so far; times are of a monotonic clock, in seconds."""
 
-    #: When it last moved, or had nothing to do.
+    #: When it last made progress, or had nothing to do.
     moved_at: float
     answered_at: float
     sampled_at: float
@@ -40,17 +39,17 @@ class Health:
     work: float = -1.0
     refusals: int = 0
     detail: str = ""
-    #: Seconds that it waited for a CPU, since it last answered and since it last moved.
+    #: Seconds of CPU starvation since the last answer, and since the last progress.
     starved_silent: float = 0.0
     starved_still: float = 0.0
 
     @classmethod
     def fresh(cls, now: float) -> "Health":
-        """Of an engine that was just seen to answer."""
+        """The state of an engine that has just answered."""
         return cls(moved_at=now, answered_at=now, sampled_at=now)
 
     def after(self, sample: Sample) -> "Health":
-        """With one more sample."""
+        """The state after one more sample."""
         return replace(self, sampled_at=sample.at)._with(sample)
 
     def _with(self, sample: Sample) -> "Health":
@@ -62,7 +61,7 @@ class Health:
         return seen._moved(sample.at, sample.progress)
 
     def starved(self, seconds: float) -> "Health":
-        """When it waited for a CPU for so many of the latest seconds."""
+        """The state after `seconds` of CPU starvation."""
         return replace(
             self,
             starved_silent=self.starved_silent + seconds,
@@ -71,7 +70,7 @@ class Health:
 
     @property
     def moves(self) -> bool:
-        """Whether its latest sample showed that it is well."""
+        """Whether the latest sample showed progress, or nothing to do."""
         return self.moved_at == self.sampled_at
 
     def _moved(self, at: float, progress: Progress | None) -> "Health":
@@ -82,7 +81,7 @@ class Health:
         return replace(self, moved_at=at, busy=progress.busy, work=progress.work, starved_still=0.0)
 
     def sickness(self, now: float, stall: float) -> str:
-        """Why the engine is sick; "" while it is well."""
+        """Why the engine is sick; "" if it is healthy."""
         if self.refusals >= _REFUSALS:
             return f"refused {self.refusals} polls in a row: {self.detail}"
         silent, still = now - self.answered_at, now - self.moved_at
@@ -95,5 +94,5 @@ class Health:
 
 
 def _waited(starved: float) -> str:
-    """What to add of an engine that waited for a CPU for a second or more."""
+    """A note about starvation, if it was a second or more."""
     return f", {starved:.0f} s of them waiting for a CPU" if starved >= 1 else ""

@@ -1,9 +1,9 @@
-"""One replica's whole life: started, warmed, watched, restarted, drained, stopped.
+"""The life cycle of one replica: start, warm-up, health checks, restart, drain, stop.
 
     STARTING -> WARMING -> READY -> SICK -> STARTING (the next generation) ...
     any -> DRAINING -> STOPPED
 
-It knows nothing of who holds it: the local fleet here, an actor of a cluster elsewhere.
+It does not depend on its owner: the local fleet here, a cluster actor elsewhere.
 """
 
 import asyncio
@@ -31,23 +31,23 @@ from oxlo.fleet.warm import Warmth, WarmUpFailed, warm
 log = structlog.get_logger("oxlo.fleet")
 T = TypeVar("T")
 
-#: Deadline of warming, seconds, and how often it is looked whether the engine gets a CPU.
+#: Timeout of warm-up, and interval of checks for CPU starvation, seconds.
 _WARM_SECONDS = 300.0
 _LOOK_SECONDS = 5.0
-#: Seconds between two looks at the log of an engine that starts: operators see how far it is.
+#: Interval at which the progress of a start is reported, seconds.
 _TELL_SECONDS = 1.0
 _LONGEST_LINE = 200
 _POLL_DEADLINE = 5.0
-#: Gateways read the list twice a second: none sends a call to a DRAINING replica after this.
+#: After this, no gateway sends requests to a DRAINING replica: they read the list twice a second.
 _NOTICE_SECONDS = 1.0
 
 
 class EngineDown(Exception):
-    """The engine does not serve; the message says why."""
+    """The engine cannot serve; the message says why."""
 
 
 class EngineHost:
-    """Keeps one engine running, and tells each change of its replica to `changed`."""
+    """Keeps one engine running, and reports each change of its replica."""
 
     def __init__(
         self,
@@ -61,8 +61,8 @@ class EngineHost:
         cards: tuple[int, ...] = (),
         turns: Turns | None = None,
     ) -> None:
-        """`stall` is in seconds, `generation` that of the first start; engines on the same `cards`
-        start in `turns`.
+        """`changed` gets each new state; `stall` is the health timeout in seconds; `generation` is
+        that of the first start; engines on the same `cards` start in `turns`.
         """
         self._launch = launch
         self._cards = cards
@@ -96,12 +96,12 @@ class EngineHost:
         )
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Start in the background."""
         log.info("engine.launch", replica=self.replica.id, **self._launch.arguments)
         self._task = asyncio.create_task(self._run())
 
     async def stop(self, drain: float) -> None:
-        """Let running calls finish for at most `drain` seconds, then end the process."""
+        """Wait at most `drain` seconds for running requests, then stop the process."""
         serves = self.serves
         self._enter(ReplicaState.DRAINING, "shutting down")
         await self._leave()
@@ -112,23 +112,23 @@ class EngineHost:
         self._enter(ReplicaState.STOPPED, "shut down")
 
     def report_to(self, changed: Callable[[Replica], None]) -> None:
-        """Tell changes to somebody else from now on."""
+        """Report changes to another callback from now on."""
         self._changed = changed
 
     def succeed(self, generation: int, changed: Callable[[Replica], None]) -> None:
-        """Take the place of a host whose engine this one's replaces, and tell so."""
+        """Replace another host: take its next generation and callback, and report the state."""
         self.replica = msgspec.structs.replace(self.replica, generation=generation)
         self.report_to(changed)
         changed(self.replica)
 
     @property
     def serves(self) -> bool:
-        """Whether it is ready."""
+        """Whether it is READY."""
         return self.replica.state is ReplicaState.READY
 
     @property
     def pid(self) -> int | None:
-        """The engine's process, when there is one."""
+        """The engine's process id, if it is running here."""
         return self._process.pid if self._process else None
 
     def _enter(self, state: ReplicaState, reason: str, **fields: object) -> None:
@@ -139,7 +139,7 @@ class EngineHost:
         self._changed(self.replica)
 
     async def _leave(self) -> None:
-        """End the watch, leaving the process as it is."""
+        """Stop watching, without stopping the process."""
         if self._task:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -166,7 +166,7 @@ class EngineHost:
             )
 
     async def _live(self) -> None:
-        """One life, up to its failure. Raises EngineDown and what an exchange raises."""
+        """One start, until it fails. Raises EngineDown and the errors of `fetch`."""
         if self._turns.taken(self._cards):
             self._enter(ReplicaState.STARTING, "waits for another engine to start on its card")
         async with self._turns.on(self._cards):
@@ -190,7 +190,7 @@ class EngineHost:
         return address
 
     async def _tell_progress(self, process: EngineProcess) -> None:
-        """Pass on what an engine that starts last said: a big one loads for many minutes."""
+        """Report the last log line of a starting engine: a large one loads for many minutes."""
         told = ""
         while True:
             await asyncio.sleep(_TELL_SECONDS)
@@ -215,7 +215,7 @@ class EngineHost:
         )
 
     async def _warmed(self, address: str) -> Warmth:
-        """What warming told; the engine has its deadline in time that it could compute in."""
+        """Warm up; time in which the engine was starved of CPU does not count as waiting."""
         warming = asyncio.ensure_future(self._or_exit(warm(self._launch, address)))
         got, left = Share(self.pid), _WARM_SECONDS
         try:
@@ -239,7 +239,7 @@ class EngineHost:
                 raise EngineDown(sickness)
 
     async def _sample(self, address: str) -> Sample:
-        """One poll. Raises EngineDown when the answer itself says that it cannot serve."""
+        """One health poll. Raises EngineDown if the engine rejects our key."""
         try:
             progress = await self._progress(address)
         except NoAnswer:
@@ -258,22 +258,22 @@ class EngineHost:
         return self._probe.progress(reply.body) if self._probe.progress else None
 
     async def _idle(self) -> None:
-        """Return when the engine has nothing left to do."""
+        """Wait until the engine has no requests left."""
         await asyncio.sleep(_NOTICE_SECONDS)
-        while await self._busy():  # noqa: ASYNC110 - the engine tells only when asked
+        while await self._busy():  # noqa: ASYNC110 - engines can only be polled
             await asyncio.sleep(_NOTICE_SECONDS / 4)
 
     async def _busy(self) -> bool:
         try:
             progress = await self._progress(self.replica.address)
         except NoAnswer:
-            return True  # too busy to say
+            return True  # too busy to answer
         except (Refused, EngineDown):
             return False
         return bool(progress and progress.busy)
 
     async def _or_exit(self, work: Awaitable[T]) -> T:
-        """The result of `work`. Raises EngineDown as soon as the process ends."""
+        """The result of `work`. Raises EngineDown as soon as the process exits."""
         if self._process is None:
             return await work
         working = asyncio.ensure_future(work)
@@ -294,7 +294,7 @@ class EngineHost:
             raise EngineDown(f"did not {what} within {seconds:g} s") from None
 
     async def _refusal(self, refused: Refused) -> str:
-        """A dying engine refuses a moment before it is gone; how it ended says more."""
+        """The reason for a refusal: if the engine is just exiting, its exit status says more."""
         if self._process is None:
             return str(refused)
         try:
@@ -304,7 +304,7 @@ class EngineHost:
         return await self._last_words()
 
     async def _last_words(self) -> str:
-        """Why the process ended, as exactly as it or its log says."""
+        """Why the process exited, from its status, its own report and its log."""
         assert self._process
         status = await self._process.exited()
         ended = f"killed by signal {-status}" if status < 0 else f"ended with status {status}"
@@ -313,5 +313,5 @@ class EngineHost:
 
     async def _end_process(self) -> None:
         if self._process:
-            await self._process.stop()  # when this is cancelled, the process is still ours to end
+            await self._process.stop()  # if this is cancelled, the process remains to be stopped
             self._process = None

@@ -1,4 +1,4 @@
-"""The local fleet: every engine of this machine, and the list that gateways read."""
+"""The local fleet: all engines of this machine, and the replica list for gateways."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from oxlo.fleet.backoff import Backoff
 from oxlo.fleet.host import EngineHost
 from oxlo.fleet.orders import CannotRestart
 from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
-from oxlo.fleet.starter import least, wished
+from oxlo.fleet.starter import least, wanted
 from oxlo.fleet.turns import Turns
 from oxlo.hardware import machine
 from oxlo.hardware.sizing import Machine
@@ -26,16 +26,16 @@ from oxlo.weights import Stock, WeightsError
 
 log = structlog.get_logger("oxlo.fleet")
 
-#: Seconds that an engine which was replaced gets for what it has under way: nobody waits for it.
+#: How long a replaced engine may take for its running requests, seconds.
 _PATIENCE = 900.0
 Launcher = Callable[[Engine, Settings, Machine], Launch]
 
-#: States in which it is known whether a new engine serves.
+#: States that settle whether a new engine works.
 _SETTLED = (ReplicaState.READY, ReplicaState.SICK, ReplicaState.STOPPED)
 
 
 class LocalFleet:
-    """Hosts for the chosen models; `run` serves until `stop` is called."""
+    """Hosts for the chosen models; `run` returns after `stop`."""
 
     def __init__(
         self,
@@ -45,26 +45,26 @@ class LocalFleet:
         here: Machine | None = None,
         launcher: Launcher | None = None,
     ) -> None:
-        """`here` is what the engines share; None: this machine. `launcher`: instead of `launch`."""
+        """`here` is what the engines share (None: this machine); `launcher` overrides `launch`."""
         self._launch = launcher or launch
         self._catalogue = catalogue
         self._models = [catalogue.resolve(model_id) for model_id in model_ids]
         self._settings = settings
         self._here = here or machine.here(settings.visible_gpus)
         self._logs = settings.logs_dir
-        #: What each engine on the CPU gets.
+        #: The part of the machine for each CPU engine.
         self._part = self._here
         self._replicas: dict[str, Replica] = {}
         self._generations: dict[str, int] = {}
         self._engines: dict[str, Engine] = {}
-        #: Engines that could not be started as things were.
+        #: Engines that cannot be launched yet.
         self._waiting: dict[str, Engine] = {}
         self._turns = Turns()
-        #: One order at a time: two new engines beside the old ones would take too much memory.
+        #: One restart at a time: two new engines beside the old ones might not fit in memory.
         self._restarting = asyncio.Lock()
         self._successors: list[EngineHost] = []
         self._stopping = asyncio.Event()
-        #: Engines of each model that have to be ready, whatever is replaced.
+        #: Minimum of ready engines by model, also during replacement.
         self._least: dict[str, int] = {}
         self._watch = minimum.Watch({})
         self._changes = asyncio.Event()
@@ -72,11 +72,11 @@ class LocalFleet:
 
     @property
     def replicas(self) -> tuple[Replica, ...]:
-        """As last written."""
+        """The list as last written."""
         return tuple(self._replicas.values())
 
     async def run(self) -> None:
-        """Start every engine, keep them running, and stop them all in the end."""
+        """Start all engines, keep them running, and finally stop them."""
         self._prepare()
         self._publish()
         for host in self.hosts.values():
@@ -92,17 +92,17 @@ class LocalFleet:
             await asyncio.gather(*(host.stop(drain) for host in hosts))
 
     def stop(self) -> None:
-        """Ask `run` to end."""
+        """Make `run` return."""
         self._stopping.set()
 
     def _prepare(self) -> None:
         self._settings.prepare()
         before = {r.id: r for r in registry.read(self._settings.replicas_file).replicas}
-        wishes = wished(self._settings, self._catalogue)
-        wanted = least(self._settings, self._catalogue)
-        self._least = {model.id: wanted.get(model.id, 1) for model in self._models}
+        counts = wanted(self._settings, self._catalogue)
+        minimum_counts = least(self._settings, self._catalogue)
+        self._least = {model.id: minimum_counts.get(model.id, 1) for model in self._models}
         self._watch = minimum.Watch(self._least)
-        engines = assign(self._models, self._here.gpus, wishes, self._least)
+        engines = assign(self._models, self._here.gpus, counts, self._least)
         self._part = self._here.shared(sum(engine.on_cpu for engine in engines))
         for engine in engines:
             earlier = before.get(engine.replica)
@@ -113,7 +113,7 @@ class LocalFleet:
                 self._cannot(engine, str(reason))
 
     async def _look_again(self) -> None:
-        """Start the engines that could not be, once they can: their weights may be fetched."""
+        """Retry engines that could not be launched: their weights may have been fetched since."""
         backoff = Backoff()
         while waiting := [e for e in self._waiting.values() if e.variant]:
             await asyncio.sleep(backoff.failed(0.0))
@@ -128,17 +128,17 @@ class LocalFleet:
                     self._add(engine, ready).start()
 
     async def restart(self, model: str, told: Callable[[Replica], None]) -> None:
-        """Put a new engine in the place of each of a model's, one after the other.
+        """Replace a model's engines one after the other, without a gap.
 
-        A new one is started beside the old one and warmed; then gateways are told of it, and the
-        old one ends when it has nothing left to do and as many others are ready as have to be.
-        Raises CannotRestart: the old one goes on.
+        The new engine is started and warmed up beside the old one, then published; the old one
+        drains and stops once enough others are ready. `told` gets the states of the new engines.
+        Raises CannotRestart; the old engine then stays.
         """
         names = [name for name, engine in self._engines.items() if engine.model.id == model]
         if not names:
             raise CannotRestart(f"no engine of {model!r} runs here")
         async with self._restarting:
-            # Those that do not serve come first: the others may have to wait for them.
+            # Engines that do not serve come first: the others may have to wait for them.
             for name in sorted(names, key=lambda name: self.hosts[name].serves):
                 await self._replace(name, told)
 
@@ -160,7 +160,7 @@ class LocalFleet:
         await old.stop(_PATIENCE)
 
     async def _enough_beside(self, name: str, model: str, new: EngineHost) -> None:
-        """Return when the old one is not needed. Raises CannotRestart when that takes too long."""
+        """Wait until the old engine is not needed. Raises CannotRestart after a timeout."""
         try:
             async with asyncio.timeout(_PATIENCE):
                 while not new.serves or self._ready_beside(name, model) + 1 < self._least[model]:
@@ -179,9 +179,9 @@ class LocalFleet:
     async def _started(
         self, name: str, ready: Launch, told: Callable[[Replica], None]
     ) -> EngineHost:
-        """A new engine that is ready, among the successors still.
+        """A new engine that is ready and listed in `_successors`.
 
-        Raises CannotRestart when it fails before.
+        Raises CannotRestart if it fails first.
         """
         settled: asyncio.Future[Replica] = asyncio.get_running_loop().create_future()
 
@@ -224,7 +224,7 @@ class LocalFleet:
         )
 
     def _cannot(self, engine: Engine, reason: str) -> None:
-        """Say why an engine is not started; once, as long as it is the same."""
+        """Report why an engine cannot be launched; once, until the reason changes."""
         self._waiting[engine.replica] = engine
         known = self._replicas.get(engine.replica)
         if known is None or known.reason != reason:
@@ -244,7 +244,7 @@ class LocalFleet:
 
 
 def launch(engine: Engine, settings: Settings, part: Machine) -> Launch:
-    """One engine, with its part of the machine. Raises CannotLaunch."""
+    """Decide the launch of one engine on its part of the machine. Raises CannotLaunch."""
     model, variant = engine.model, engine.variant
     if variant is None:
         raise CannotLaunch(engine.reason)
@@ -259,14 +259,14 @@ def launch(engine: Engine, settings: Settings, part: Machine) -> Launch:
 
 
 def memory_mb(engine: Engine, settings: Settings, part: Machine) -> int:
-    """What an engine takes of this machine's memory: as its variant says, where it cannot start."""
+    """Memory of an engine on this machine; as its variant declares, if it cannot be launched."""
     if engine.variant is None or not engine.on_cpu:
         return 0
-    said = engine.variant.memory_mb or 0
+    declared = engine.variant.memory_mb or 0
     try:
-        return launch(engine, settings, part).memory_mb or said
+        return launch(engine, settings, part).memory_mb or declared
     except CannotLaunch:
-        return said
+        return declared
 
 
 def _stopped(engine: Engine, generation: int, reason: str) -> Replica:

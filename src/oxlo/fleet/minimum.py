@@ -1,4 +1,4 @@
-"""How many engines of each model have to be ready, and which models have fewer."""
+"""The minimum number of ready engines of each model, and warnings if there are fewer."""
 
 from collections.abc import Iterable, Mapping
 
@@ -10,7 +10,7 @@ log = structlog.get_logger("oxlo.fleet")
 
 
 def ready(replicas: Iterable[Replica], model: str, but: str = "") -> int:
-    """Engines of a model that take calls, `but` one; what only helps out is not counted."""
+    """Number of ready engines of a model, except `but`; overflow servers do not count."""
     return sum(
         r.model == model and r.id != but and not r.overflow and r.state is ReplicaState.READY
         for r in replicas
@@ -18,15 +18,15 @@ def ready(replicas: Iterable[Replica], model: str, but: str = "") -> int:
 
 
 class Watch:
-    """Says in the log when a model falls below its minimum, and when it is there again."""
+    """Logs when a model falls below its minimum, and when it recovers."""
 
     def __init__(self, least: Mapping[str, int]) -> None:
         self._least = least
-        #: Models that had as many as they have to when last looked at, or had too few.
+        #: Whether each model had enough at the last check.
         self._enough: dict[str, bool] = {}
 
     def look(self, replicas: Iterable[Replica]) -> None:
-        """Compare; a model that is started for the first time is not below anything yet."""
+        """Check all models; one that has never had enough is still starting."""
         listed = tuple(replicas)
         for model, least in self._least.items():
             found = ready(listed, model)

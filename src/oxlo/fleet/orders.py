@@ -1,4 +1,4 @@
-"""Orders to a fleet that runs, over its private socket: a line of JSON in, lines of JSON out."""
+"""Commands to a running fleet over its private socket: one line of JSON in, lines of JSON out."""
 
 import asyncio
 import contextlib
@@ -13,27 +13,27 @@ from oxlo.fleet.registry import Replica
 
 
 class CannotRestart(Exception):
-    """A model's engines were not all replaced; the message says why."""
+    """Not all engines of a model were replaced; the message says why."""
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What is wanted: new engines for a model."""
+    """Replace the engines of the model `restart`."""
 
     restart: str
 
 
 class Told(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What has happened: to a new engine, or to the order."""
+    """Progress: a state change of a new engine, or the failure of the order."""
 
     replica: str = ""
     state: str = ""
     reason: str = ""
-    #: Why the order was not carried out to its end.
+    #: Why the order failed.
     error: str = ""
 
 
 class Fleet(Protocol):
-    """Who carries orders out."""
+    """What executes orders."""
 
     async def restart(self, model: str, told: Callable[[Replica], None]) -> None:
         """Replace a model's engines. Raises CannotRestart."""
@@ -41,7 +41,7 @@ class Fleet(Protocol):
 
 @contextlib.asynccontextmanager
 async def taken(fleet: Fleet, path: Path) -> AsyncIterator[None]:
-    """Take orders on the socket `path`, which only this user can open, until the end."""
+    """Accept orders on the socket `path`, which only this user can open."""
 
     async def carry_out(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer), contextlib.suppress(ConnectionError):
@@ -80,7 +80,7 @@ async def _carry_out(fleet: Fleet, line: bytes, writer: asyncio.StreamWriter) ->
 
 
 async def give(order: Order, path: Path) -> AsyncIterator[Told]:
-    """Give an order; what happens, until it is carried out. Raises OSError: no fleet is there."""
+    """Send an order and yield its progress. Raises OSError if no fleet is running."""
     reader, writer = await asyncio.open_unix_connection(str(path))
     with contextlib.closing(writer):
         writer.write(msgspec.json.encode(order) + b"\n")

@@ -1,51 +1,51 @@
-"""What calls to a model have taken lately: from that, the work of the next one is predicted.
+"""Predicting the work of a request from recent ones to the same model.
 
-Work is counted in tokens of prompt. An answered token takes an engine's slot as long as many of
-those do; how many is learnt from the streams that were answered. How long an answer will be is
-learnt too, for each account: what callers allow says little about it.
+The unit of work is one prompt token. A completion token occupies a slot as long as many prompt
+tokens; the ratio is learned from streams. The length of an answer is learned for each account,
+because `max_tokens` says little about it.
 """
 
 from typing import Final
 
-#: Weight of the newest observation.
+#: Weight of the newest observation (exponential moving average).
 _NEWEST: Final = 0.1
-#: Before anything is known: tokens of an answer, and prompt tokens that are worth one of them.
+#: Initial values: tokens of an answer, and prompt tokens per completion token.
 _ANSWER: Final = 128.0
 _RATIO: Final = 16.0
 _LEAST_RATIO: Final = 1.0
 _MOST_RATIO: Final = 500.0
-#: Accounts that are remembered.
+#: Number of accounts to remember.
 _REMEMBERED: Final = 1024
-#: Bytes of text in a token, about.
+#: Approximate bytes of text per token.
 TOKEN_BYTES: Final = 4
 
 
 class Pace:
-    """The figures of one model."""
+    """The averages of one model."""
 
     __slots__ = ("_answers", "_read", "_reading", "_writing", "_written", "answer")
 
     def __init__(self) -> None:
-        #: Tokens of an answer, on average.
+        #: Mean tokens of an answer.
         self.answer = _ANSWER
         self._answers: dict[str, float] = {}
-        #: Tokens and seconds: of prompts that were read, of answers that were written.
+        #: Decayed sums of prompt tokens and their seconds, completion tokens and their seconds.
         self._read = self._reading = self._written = self._writing = 0.0
 
     @property
     def ratio(self) -> float:
-        """Prompt tokens that are read in the time in which one is answered."""
+        """Prompt tokens that are processed in the time of one completion token."""
         if not (self._written and self._reading):
             return _RATIO
         ratio = (self._writing / self._written) / (self._reading / self._read)
         return min(_MOST_RATIO, max(_LEAST_RATIO, ratio))
 
     def predict(self, account: str, most: int) -> float:
-        """The work of an answer of at most `most` tokens, in tokens of prompt."""
+        """Predicted work of an answer of at most `most` tokens, in prompt tokens."""
         return min(float(most), self._answers.get(account, self.answer)) * self.ratio
 
     def answered(self, account: str, tokens: int) -> None:
-        """An answer had so many tokens."""
+        """Record the length of an answer."""
         answers = self._answers
         self.answer += (tokens - self.answer) * _NEWEST
         before = answers.pop(account, self.answer)
@@ -54,10 +54,12 @@ class Pace:
             del answers[next(iter(answers))]
 
     def timed(self, read: int, reading: float, written: int, writing: float) -> None:
-        """A stream took so many seconds for so many tokens of its prompt, and of its answer."""
+        """Record a stream: prompt tokens and their seconds, completion tokens and theirs."""
         if read > 0 and reading > 0 and written > 1 and writing > 0:
             keep = 1 - _NEWEST
             self._read = self._read * keep + read
             self._reading = self._reading * keep + reading
-            self._written = self._written * keep + written - 1  # the first came with the reading
+            self._written = (
+                self._written * keep + written - 1
+            )  # the first token belongs to the prompt phase
             self._writing = self._writing * keep + writing

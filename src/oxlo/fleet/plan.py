@@ -1,9 +1,9 @@
-"""Which models fit on which GPUs at the same time, each loaded for good: pure.
+"""Packing models on GPUs so that all stay loaded. Pure.
 
-Models that fit on one card share cards, the smallest first and on the smallest kind of card that
-they run on. A model that spans several cards gets cards that are still empty. Both are packed in
-ascending order and nothing is moved afterwards, so that one card more, of whatever kind, never
-makes a plan hold fewer models: docs/fleet-plan.md has the proof.
+Models that fit on one GPU share GPUs, smallest model first, on the smallest kind of GPU that they
+run on. A model that spans several GPUs gets empty ones. Both are packed in ascending order and
+nothing is moved afterwards, so that an additional GPU of any kind never makes a plan hold fewer
+models: docs/fleet-plan.md has the proof.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,27 +15,27 @@ from oxlo.hardware.cards import CARDS
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """A model on its cards."""
+    """A model on its GPUs."""
 
     model: str
     hardware: str
-    #: Numbers of the cards among those of their kind, from 0.
+    #: Indices of the GPUs among those of their kind, from 0.
     cards: tuple[int, ...]
-    #: On each of them, in MiB.
+    #: On each GPU, in MiB.
     memory_mb: int
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is where, and why the rest is not anywhere."""
+    """The placements, and why the other models have none."""
 
     placements: tuple[Placement, ...]
-    #: Reasons by model.
+    #: The reason for each model without a placement.
     unplaced: dict[str, str]
 
 
 def plan(models: Iterable[Model], gpus: Mapping[str, int]) -> Plan:
-    """Place as many of the models as fit on so many GPUs of each kind, by its name in `CARDS`."""
+    """Place as many models as fit; `gpus` is the number of GPUs of each kind in `CARDS`."""
     waiting = {model.id: model for model in models}
     empty = {kind: list(range(gpus.get(kind, 0))) for kind in CARDS}
     placements: list[Placement] = []
@@ -51,11 +51,11 @@ def plan(models: Iterable[Model], gpus: Mapping[str, int]) -> Plan:
 
 
 def _share(models: Iterable[Model], kind: str, cards: list[int]) -> Iterator[Placement]:
-    """Models of one card, the smallest first, each card filled before the next is begun."""
+    """Place models of one GPU, smallest first, filling each GPU before the next."""
     whole = CARDS[kind].memory_mb
     rest, room = iter(cards), 0
     card: int | None = None
-    for _, need, model in _wishes(models, kind, spanning=False):
+    for _, need, model in _needs(models, kind, spanning=False):
         if need > room:
             card, room = next(rest, None), whole
         if card is None:
@@ -65,17 +65,17 @@ def _share(models: Iterable[Model], kind: str, cards: list[int]) -> Iterator[Pla
 
 
 def _span(models: Iterable[Model], kind: str, cards: list[int]) -> Iterator[Placement]:
-    """Models of several cards, those with the fewest first."""
+    """Place models of several GPUs, those with the fewest first."""
     first = 0
-    for count, need, model in _wishes(models, kind, spanning=True):
+    for count, need, model in _needs(models, kind, spanning=True):
         if first + count > len(cards):
             return
         yield Placement(model, kind, tuple(cards[first : first + count]), need)
         first += count
 
 
-def _wishes(models: Iterable[Model], kind: str, *, spanning: bool) -> list[tuple[int, int, str]]:
-    """How many cards of a kind each model wants, how much of each, and which model: ascending."""
+def _needs(models: Iterable[Model], kind: str, *, spanning: bool) -> list[tuple[int, int, str]]:
+    """For each model the number of GPUs, MiB on each, and its id; in ascending order."""
     return sorted(
         min((variant.cards, need(variant), model.id) for variant in able)
         for model in models
@@ -88,7 +88,7 @@ def _is_for(variant: Variant, kind: str) -> bool:
 
 
 def need(variant: Variant) -> int:
-    """MiB of each card; a variant that does not say takes all of it."""
+    """MiB on each GPU; all of it if the variant does not say."""
     return variant.memory_mb or CARDS[variant.hardware].memory_mb
 
 

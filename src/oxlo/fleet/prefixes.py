@@ -1,4 +1,4 @@
-"""Which beginnings of prompts a replica's cache probably holds."""
+"""Estimating which prompt prefixes are in a replica's cache."""
 
 from collections import OrderedDict
 
@@ -6,30 +6,30 @@ from oxlo.wire.marks import length
 
 
 class Prefixes:
-    """Marks of the prompts that a replica was sent; those used longest ago are forgotten first.
+    """Marks of the prompts sent to a replica, evicted least recently used first.
 
-    It is a guess, as good as the gateway's knowledge of what the replica was sent: a wrong one
-    costs the time to read a prompt again.
+    This is an estimate, because other gateways send requests, too. A wrong one costs the time
+    to process a prompt again.
     """
 
     __slots__ = ("_held", "_limit", "size")
 
     def __init__(self, limit: int) -> None:
-        """Bytes of prompts that the replica's cache has room for."""
+        """`limit` is the capacity of the replica's cache, in bytes of prompts."""
         self._limit = limit
         self._held: OrderedDict[int, int] = OrderedDict()
-        #: Bytes of prompts that it holds.
+        #: Bytes of prompts that it probably holds.
         self.size = 0
 
     def covered(self, marks: list[int]) -> int:
-        """Bytes of a prompt's beginning that it holds."""
+        """Length in bytes of the longest cached prefix of a prompt."""
         for index in range(len(marks) - 1, -1, -1):
             if marks[index] in self._held:
                 return length(marks[index])
         return 0
 
     def note(self, marks: list[int]) -> None:
-        """The replica was sent this prompt. Its beginning is forgotten last: it may be shared."""
+        """Record a prompt. Its beginning is evicted last, because other prompts may share it."""
         held = self._held
         for index in range(len(marks) - 1, -1, -1):
             mark = marks[index]

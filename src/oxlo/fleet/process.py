@@ -1,4 +1,4 @@
-"""One engine's process: started, listened to, logged and stopped."""
+"""One engine's process: starting, reading its events and log, stopping."""
 
 import asyncio
 import contextlib
@@ -17,12 +17,12 @@ from oxlo.settings import environment
 from oxlo.telemetry.logfile import LogFile
 
 _LOG_BYTES = 1_000_000
-#: Lines kept to explain a failure: the cause may stand above long traces of what followed.
+#: Log lines kept to explain a failure: the cause may precede long tracebacks.
 _TAIL = 200
 
 
 class Event(msgspec.Struct):
-    """What an engine says on stdout, one JSON line each."""
+    """An event that an engine writes to stdout as one line of JSON."""
 
     event: str
     address: str = ""
@@ -30,29 +30,29 @@ class Event(msgspec.Struct):
 
 
 class EngineProcess:
-    """A child that dies with us: it watches its stdin, whose other end only we hold.
+    """A child process that exits with us, because it watches its stdin.
 
-    It leads a process group, which is killed when the child is gone: what it started dies with it.
+    It leads a process group that is killed after it exits, so that its own children die, too.
     """
 
     def __init__(
         self, process: asyncio.subprocess.Process, log: logging.Handler, patience: float
     ) -> None:
-        """`log` gets its lines; `patience`: seconds that it has to end before it is killed."""
+        """`log` gets its log lines; `patience` is the time from SIGTERM to SIGKILL, in seconds."""
         self._process = process
         self._patience = patience
         self._leads = True
         self._log = log
         self._listening: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._pumps = [asyncio.create_task(pump) for pump in (self._stdout(), self._stderr())]
-        #: The newest lines of its log.
+        #: The last lines of its log.
         self.tail: deque[str] = deque(maxlen=_TAIL)
-        #: What it said itself about its failure.
+        #: The reason that it reported for its failure.
         self.failure = ""
 
     @classmethod
     async def start(cls, launch: Launch, log: logging.Handler) -> "EngineProcess":
-        """Spawn it in a session of its own: a Ctrl-C in our terminal is for us to handle."""
+        """Spawn it in a new session, so that Ctrl-C in our terminal does not reach it."""
         process = await asyncio.create_subprocess_exec(
             *launch.argv,
             stdin=asyncio.subprocess.PIPE,
@@ -73,11 +73,11 @@ class EngineProcess:
 
     @property
     def last_line(self) -> str:
-        """The newest line of its log."""
+        """The last line of its log."""
         return self.tail[-1].strip() if self.tail else ""
 
     async def listening(self) -> str | None:
-        """The address that it announced; None when it ended before."""
+        """Wait for its address; None if it exits before."""
         exited = asyncio.ensure_future(self.exited())
         ways: set[asyncio.Future[Any]] = {exited, self._listening}
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -85,14 +85,14 @@ class EngineProcess:
         return self._listening.result() if self._listening.done() else None
 
     async def exited(self) -> int:
-        """Its exit status, once it has ended and everything that it said was read."""
+        """Wait until it has exited and all its output is read; returns its exit status."""
         await asyncio.wait(self._pumps)
         status = await self._process.wait()
         self._kill_group()
         return status
 
     async def stop(self) -> None:
-        """SIGTERM, then SIGKILL; returns when it is gone and its log is closed."""
+        """SIGTERM, then SIGKILL; returns when it has exited and its log is closed."""
         if self._process.returncode is None:
             self._process.terminate()
         try:
@@ -107,19 +107,21 @@ class EngineProcess:
 
     def _kill_group(self) -> None:
         if self._leads:
-            self._leads = False  # once: the number may become another group's
-            with contextlib.suppress(ProcessLookupError, PermissionError):  # mostly it was alone
+            self._leads = False  # only once: the process id may be reused
+            with contextlib.suppress(
+                ProcessLookupError, PermissionError
+            ):  # usually it has no children
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     async def _stdout(self) -> None:
         assert self._process.stdout
         async for line in lines(self._process.stdout):
             try:
-                self._heard(msgspec.json.decode(line, type=Event))
+                self._handle(msgspec.json.decode(line, type=Event))
             except msgspec.DecodeError:
                 self._write(line)
 
-    def _heard(self, event: Event) -> None:
+    def _handle(self, event: Event) -> None:
         if event.event == "listening" and not self._listening.done():
             self._listening.set_result(event.address)
         elif event.event == "failed":
@@ -136,12 +138,12 @@ class EngineProcess:
 
 
 def log_file(path: Path) -> LogFile:
-    """A file for an engine's log, at most 2 MB with its predecessor."""
+    """A log file for an engine, at most 2 MB with its predecessor."""
     return LogFile(path, max_bytes=_LOG_BYTES, before=1)
 
 
 async def lines(stream: asyncio.StreamReader) -> AsyncIterator[str]:
-    """Lines of any length: StreamReader's own would fail on one above 64 KB."""
+    """Lines of any length: StreamReader's own method fails above 64 KB."""
     held = b""
     while data := await stream.read(65536):
         *lines, held = (held + data).split(b"\n")

@@ -1,4 +1,4 @@
-"""The list of replicas: the fleet writes it, gateways read it."""
+"""The list of replicas, written by the fleet and read by gateways."""
 
 import os
 from enum import StrEnum
@@ -8,12 +8,12 @@ import msgspec
 
 
 class ReplicaState(StrEnum):
-    """Where a replica is in its life; only READY ones are given new calls."""
+    """The state of a replica; only READY ones get new requests."""
 
     STARTING = "starting"  #: the process is up, or being started
     WARMING = "warming"  #: it answers, and real warm-up requests are running
     READY = "ready"
-    DRAINING = "draining"  #: finishes what it has, takes nothing new
+    DRAINING = "draining"  #: finishes its requests, gets no new ones
     SICK = "sick"  #: had work and made no progress, or its process died; being restarted
     STOPPED = "stopped"
 
@@ -25,27 +25,27 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str
     #: Engine kind: llamacpp, upstream, ...
     kind: str
-    #: How it speaks: llamacpp, vllm or openai.
+    #: Its API dialect: llamacpp, vllm, openai or oxlo.
     dialect: str
     #: Base URL whose paths are `/v1/...`: `http://127.0.0.1:40123` (no trailing slash, no `/v1`).
     address: str
-    #: The model's name there.
+    #: The model's name at the engine.
     engine_model: str
     slots: int
-    #: Tokens of context in one slot.
+    #: Context length of one slot, tokens.
     context_length: int
     state: ReplicaState
     #: Why it is in this state, for operators.
     reason: str = ""
-    #: Rises with each start of the replica's process: a higher one replaces a lower one.
+    #: Increases with each start of the replica's process.
     generation: int = 1
-    #: Tokens of prompts that its cache holds; 0: nobody has said.
+    #: Capacity of its prompt cache in tokens; 0: unknown.
     cache_tokens: int = 0
-    #: Which build of its program it is; "": it says so itself.
+    #: Build of the engine's program; "": the engine reports it.
     build: str = ""
-    #: Above 0: it gets calls only while no replica of a lower number has a slot and works.
+    #: Above 0: it gets requests only while no healthy replica with a lower number has a free slot.
     overflow: int = 0
-    #: Bearer token that the engine asks for.
+    #: Bearer token that the engine requires.
     api_key: str = ""
     #: When the state was entered, unix seconds.
     since: float = 0.0
@@ -55,16 +55,16 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ReplicaList(msgspec.Struct, frozen=True):
-    """What the replicas file holds."""
+    """The contents of the replicas file."""
 
     written: float
     replicas: tuple[Replica, ...]
-    #: Engines that have to be ready, by model.
+    #: Minimum number of ready engines, by model.
     minimum: dict[str, int] = {}
 
 
 def write(path: Path, replicas: ReplicaList) -> None:
-    """Replace the file in one step; it holds engine keys, so only its owner reads it."""
+    """Replace the file atomically; only its owner can read it, because it has the engines' keys."""
     draft = path.with_suffix(f".{os.getpid()}.tmp")
     draft.touch(mode=0o600)
     draft.write_bytes(msgspec.json.encode(replicas))
@@ -72,7 +72,7 @@ def write(path: Path, replicas: ReplicaList) -> None:
 
 
 def read(path: Path) -> ReplicaList:
-    """The list as last written; an absent file is an empty list."""
+    """Read the list; it is empty if there is no file."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=ReplicaList)
     except FileNotFoundError:

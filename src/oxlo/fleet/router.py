@@ -1,15 +1,15 @@
-"""Which replica a call goes to: a pure function of their load and of what their caches hold.
+"""Choosing a replica for a request, by load and by prompt cache. Pure.
 
-    overflow  servers elsewhere that stand by get a call only when nobody else has a free slot
-    share     a replica that has more than its share of the work is passed over, unless at most
-              half of its slots are taken: so one prompt that everybody sends makes no hot spot
-    soonest   of the others, the one where the prompt is read first: what it has to do before,
-              and what of the prompt is not in its cache
-    place     what nobody's cache holds yet goes where the cache holds less than its share, if that
-              costs no more than to read it once; where several are as good, to the one that its
-              hash names: gateways agree without talking
+    overflow  overflow servers get a request only if no other replica has a free slot
+    share     a replica with more than its share of the work is skipped, unless at most half of its
+              slots are in use: a prompt that everybody sends does not create a hot spot
+    soonest   of the others, take the one that finishes the prompt first, given its queued work and
+              the part of the prompt that it has not cached
+    place     a prompt that no replica has cached goes to one whose cache holds less than its share,
+              if that costs no more than processing the prompt once; among equals, rendezvous
+              hashing decides, so that gateways agree without communicating
 
-Work is what `Pace` predicts, in tokens of prompt.
+Work is what `Pace` predicts, in prompt tokens.
 """
 
 from collections.abc import Sequence
@@ -20,28 +20,28 @@ from oxlo.fleet.pace import TOKEN_BYTES
 from oxlo.fleet.prefixes import Prefixes
 from oxlo.wire.marks import length
 
-#: Times the mean work per slot that a replica may have before it gets one more call.
+#: A replica may have this multiple of the mean work per slot.
 SHARE: Final = 1.25
-#: Tokens of prompt that are not worth a difference; and the same in bytes.
+#: Differences below this many prompt tokens are ignored; and the same in bytes.
 AS_GOOD: Final = 64.0
 _ALIKE: Final = 256
 
 
 class Demand:
-    """What a call asks of a replica."""
+    """The predicted work of a request."""
 
     __slots__ = ("answer", "marks", "prompt")
 
     def __init__(self, marks: list[int], prompt: float, answer: float) -> None:
-        #: Of its prompt (`wire/marks.py`); empty: nothing of it is kept between calls.
+        #: Prefix marks of its prompt (`wire/marks.py`); empty: nothing of it is cached.
         self.marks = marks
-        #: Predicted work, in tokens of prompt.
+        #: Predicted work, in prompt tokens.
         self.prompt = prompt
         self.answer = answer
 
     @property
     def work(self) -> float:
-        """In all, where nothing is cached."""
+        """Total work if nothing is cached."""
         return self.prompt + self.answer
 
 
@@ -50,37 +50,37 @@ class Candidate(Protocol):
 
     @property
     def id(self) -> str:
-        """Its name."""
+        """The replica's id."""
         ...
 
     @property
     def slots(self) -> int:
-        """Calls that it serves at once."""
+        """Number of concurrent requests."""
         ...
 
     @property
     def in_use(self) -> int:
-        """Slots that are taken."""
+        """Slots in use."""
         ...
 
     @property
     def overflow(self) -> int:
-        """Above 0: it gets calls only while none of a lower number has a free slot and works."""
+        """Above 0: used only while no healthy replica with a lower number has a free slot."""
         ...
 
     @property
     def work(self) -> float:
-        """What the calls in them were predicted to take."""
+        """Predicted work of its running requests."""
         ...
 
     @property
     def prefixes(self) -> Prefixes:
-        """What its cache probably holds."""
+        """The prompts that it has probably cached."""
         ...
 
     @property
     def broken_until(self) -> float:
-        """Until when its breaker keeps calls away, by the clock of `now`."""
+        """When its circuit breaker lets requests pass again, by the clock of `now`."""
         ...
 
 
@@ -88,12 +88,12 @@ C = TypeVar("C", bound=Candidate)
 
 
 def choose(candidates: Sequence[C], demand: Demand, now: float) -> C | None:
-    """The replica for a call; None: no free slot.
+    """The replica for a request; None if no slot is free.
 
-    A broken replica is chosen only when all are: then a true error at once is better than a wait
-    for nothing.
+    A replica with an open breaker is chosen only if all are open: then an immediate error is better
+    than waiting.
     """
-    if len(candidates) == 1:  # most models have one replica: nothing is to be weighed
+    if len(candidates) == 1:  # the common case
         only = candidates[0]
         return only if only.in_use < only.slots else None
     usable = [c for c in candidates if c.broken_until <= now] or candidates
@@ -110,13 +110,13 @@ def choose(candidates: Sequence[C], demand: Demand, now: float) -> C | None:
 
 
 def uncached(candidate: Candidate, demand: Demand) -> float:
-    """The work of a call at a replica."""
+    """The work of a request at a replica, without the cached part of its prompt."""
     covered = candidate.prefixes.covered(demand.marks) / TOKEN_BYTES if demand.marks else 0.0
     return max(0.0, demand.prompt - covered) + demand.answer
 
 
 def _within_share(free: list[C], usable: Sequence[C], demand: Demand) -> list[C]:
-    """Those that have not more than their share; never empty: not all are above the mean."""
+    """Replicas with at most their share of the work; never empty."""
     work, slots = 0.0, 0
     for candidate in usable:
         work += candidate.work
@@ -142,7 +142,7 @@ def _soonest(near: list[C], demand: Demand) -> C:
 
 
 def _place(able: list[tuple[float, C]], demand: Demand, covered: int) -> C:
-    """Where a beginning that nobody holds is to be kept."""
+    """The replica to cache a prompt that no replica has cached."""
     new = [mark for mark in demand.marks if length(mark) > covered + _ALIKE] or demand.marks
     added = max(0, length(demand.marks[-1]) - covered)
     share = (sum(c.prefixes.size for _, c in able) + added) / len(able)
@@ -157,5 +157,5 @@ def _load(candidate: Candidate) -> float:
 
 
 def _affinity(mark: int, replica: str) -> bytes:
-    """Rendezvous hash: when a replica comes or goes, only its own prompts move."""
+    """Rendezvous hash: if a replica is added or removed, only its own prompts move."""
     return blake2b(f"{mark} {replica}".encode(), digest_size=8).digest()

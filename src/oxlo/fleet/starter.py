@@ -1,4 +1,4 @@
-"""Which models an installation serves when nobody says which."""
+"""The models that an installation serves, and how many engines of each."""
 
 from oxlo import catalogue
 from oxlo.catalogue import Catalogue
@@ -21,32 +21,32 @@ STARTER: dict[str, tuple[str, ...]] = {
 
 
 def chosen(settings: Settings, known: Catalogue) -> tuple[str, ...]:
-    """Ids of the models to serve: those named, else the starter set; and the operator's remotes.
+    """Ids of the models to serve: those named or the starter set, and the operator's remote ones.
 
-    Raises ModelNotFound for a name that the catalogue lacks.
+    Raises ModelNotFound for an unknown name.
     """
     named = settings.models or STARTER[settings.starter]
     ids = [known.resolve(name).id for name in named]
     return tuple(dict.fromkeys([*ids, *_remotes(settings)]))
 
 
-def wished(settings: Settings, known: Catalogue) -> dict[str, int]:
-    """How many engines of which models `OXLO_REPLICAS` asks for.
+def wanted(settings: Settings, known: Catalogue) -> dict[str, int]:
+    """Number of engines by model, as `OXLO_REPLICAS` sets it.
 
-    Raises ModelNotFound for a name that the catalogue lacks, SettingsError for no number.
+    Raises ModelNotFound for an unknown name, SettingsError for an invalid number.
     """
-    return dict(_wish(text, known, "OXLO_REPLICAS") for text in settings.replicas)
+    return dict(_count(text, known, "OXLO_REPLICAS") for text in settings.replicas)
 
 
 def least(settings: Settings, known: Catalogue) -> dict[str, int]:
-    """How many engines of which models have to be ready, as `OXLO_MIN_REPLICAS` says.
+    """Minimum of ready engines by model, as `OXLO_MIN_REPLICAS` sets it.
 
-    Raises as `wished` does.
+    Raises as `wanted` does.
     """
-    return dict(_wish(text, known, "OXLO_MIN_REPLICAS") for text in settings.min_replicas)
+    return dict(_count(text, known, "OXLO_MIN_REPLICAS") for text in settings.min_replicas)
 
 
-def _wish(text: str, known: Catalogue, setting: str) -> tuple[str, int]:
+def _count(text: str, known: Catalogue, setting: str) -> tuple[str, int]:
     name, _, number = text.rpartition("=")
     if not name or not number.isdecimal() or not int(number):
         raise SettingsError(f"{setting}={text!r}: takes MODEL=NUMBER, from 1 up")

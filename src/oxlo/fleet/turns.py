@@ -1,7 +1,7 @@
-"""Engines that share a card are started one after another.
+"""Starting engines that share a GPU one after another.
 
-While it loads, an engine measures how much of its card is free and takes what a neighbour claims
-meanwhile for its own: two that start together both find no room (seen with vLLM on one H100).
+While it loads, an engine measures the free memory of its GPU and counts what another one allocates
+meanwhile as its own: two that start together both run out of memory (seen with vLLM on an H100).
 """
 
 import asyncio
@@ -11,18 +11,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 
 class Turns:
-    """Who may start now; engines on other cards, or on none, never wait."""
+    """A lock for each GPU; engines on other GPUs, or on none, never wait."""
 
     def __init__(self) -> None:
         self._cards: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def taken(self, cards: Iterable[int]) -> bool:
-        """Whether another engine is being started on one of these cards."""
+        """Whether another engine is starting on one of these GPUs."""
         return any(self._cards[card].locked() for card in cards)
 
     @asynccontextmanager
     async def on(self, cards: Iterable[int]) -> AsyncIterator[None]:
-        """A turn on all of these cards, taken in one order so that no two wait for each other."""
+        """Hold all of these GPUs; locked in a fixed order, so that there is no deadlock."""
         async with AsyncExitStack() as held:
             for card in sorted(cards):
                 await held.enter_async_context(self._cards[card])

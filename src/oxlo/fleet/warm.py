@@ -1,4 +1,4 @@
-"""Warm-up: real requests, so that the first caller is not the one who waits."""
+"""Warm-up: real requests, so that the first client does not pay for initialisation."""
 
 import io
 import random
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from oxlo.engines.base import Launch
 from oxlo.fleet.fetch import Content, fetch
 
-#: Seconds for one warm-up request; the first may have to page the weights in from a disk.
+#: Timeout of one request, seconds; the first may read the weights from disk.
 _DEADLINE = 120.0
-#: Samples a second of the recording that listeners are warmed with.
+#: Sample rate of the test recording, Hz.
 _RATE = 16_000
-#: Any byte as an 8-bit sample near the middle.
+#: Maps random bytes to quiet 8-bit samples.
 _QUIET = bytes(116 + value % 25 for value in range(256))
-#: How often what takes milliseconds is asked.
-_FLEETING = 20
+#: Repetitions of requests that take only milliseconds.
+_REPEATS = 20
 _CHAT = "/v1/chat/completions"
 _SCHEMA = {
     "type": "object",
@@ -47,9 +47,9 @@ class Warmth:
 
 
 async def warm(launch: Launch, address: str) -> Warmth:
-    """Send each kind of request that the model serves.
+    """Send a request for each ability of the model.
 
-    Raises WarmUpFailed, or NoAnswer or Refused from the exchange.
+    Raises WarmUpFailed; NoAnswer or Refused if the connection fails.
     """
     times = []
     for path, body in requests(launch):
@@ -57,24 +57,24 @@ async def warm(launch: Launch, address: str) -> Warmth:
         reply = await fetch(address, path, body=body, api_key=launch.api_key, deadline=_DEADLINE)
         times.append((time.perf_counter() - start) * 1000)
         if reply.status != 200:
-            told = reply.body[:200].decode(errors="replace")
-            raise WarmUpFailed(f"a warm-up request got status {reply.status}: {told}")
+            text = reply.body[:200].decode(errors="replace")
+            raise WarmUpFailed(f"a warm-up request got status {reply.status}: {text}")
     return Warmth(times[0], statistics.median(times[1:] or times))
 
 
 def requests(launch: Launch) -> Iterator[tuple[str, object]]:
-    """Paths and bodies, few and short; the first one twice, so that its warm time is seen."""
+    """Paths and bodies of a few short requests; the first twice, to measure it warm."""
     abilities = launch.abilities or frozenset({"chat"})
-    wanted = [
+    all_requests = [
         request
         for ability, kinds in _WARM_UPS.items()
         if ability in abilities
         for request in kinds(launch)
     ]
-    yield wanted[0]
+    yield all_requests[0]
     if launch.kind == "upstream":
-        return  # somebody else's engine, warm already: this only proves address, key and name
-    yield from wanted
+        return  # already warm elsewhere: one request verifies address, key and model name
+    yield from all_requests
 
 
 def _chats(launch: Launch) -> Iterator[tuple[str, object]]:
@@ -95,11 +95,11 @@ def _completions(launch: Launch) -> Iterator[tuple[str, object]]:
 
 def _embeddings(launch: Launch) -> Iterator[tuple[str, object]]:
     path, model = "/v1/embeddings", launch.engine_model
-    # Memory for longer texts is taken when the first one comes.
+    # The first long text allocates memory for all later ones.
     yield path, {"model": model, "input": "Hello there. " * (launch.context_length // 8)}
     yield path, {"model": model, "input": ["Hello there.", "Hi."], "encoding_format": "base64"}
-    # A call takes so little that the interpreter's own warm-up is seen in it.
-    for _ in range(_FLEETING):
+    # Requests are so short that even the interpreter's own warm-up is noticeable.
+    for _ in range(_REPEATS):
         yield path, {"model": model, "input": "Hi."}
 
 
@@ -114,14 +114,14 @@ def _edits(launch: Launch) -> Iterator[tuple[str, object]]:
 
 def _drawing(launch: Launch) -> dict[str, object]:
     body: dict[str, object] = {"model": launch.engine_model, "prompt": "A red circle.", "n": 1}
-    # A server that speaks like OpenAI may know nothing of steps: then it takes its own number.
+    # An OpenAI-compatible server may not know the number of steps.
     return body | ({} if launch.dialect == "openai" else {"num_inference_steps": 2})
 
 
 def _pictures(launch: Launch) -> Iterator[tuple[str, object]]:
     picture = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{_PICTURE}"}}
-    said = [{"type": "text", "text": "What is it?"}, picture]
-    yield _CHAT, _chat(launch) | {"messages": [{"role": "user", "content": said}]}
+    content = [{"type": "text", "text": "What is it?"}, picture]
+    yield _CHAT, _chat(launch) | {"messages": [{"role": "user", "content": content}]}
 
 
 def _transcriptions(launch: Launch) -> Iterator[tuple[str, object]]:
@@ -136,7 +136,7 @@ def _translations(launch: Launch) -> Iterator[tuple[str, object]]:
 
 def _speech(launch: Launch) -> Iterator[tuple[str, object]]:
     body: dict[str, object] = {"model": launch.engine_model, "input": "Hello."}
-    # Ours have a voice that they begin with; OpenAI's own servers want one named.
+    # Our engines have a default voice; OpenAI requires one.
     if launch.dialect == "openai":
         yield "/v1/audio/speech", body | {"voice": "alloy"}
         return
@@ -145,7 +145,7 @@ def _speech(launch: Launch) -> Iterator[tuple[str, object]]:
 
 
 def _recording(launch: Launch, **fields: str) -> Content:
-    """A second of quiet noise: in silence, models hear things, at length."""
+    """A second of quiet noise: in pure silence, models hallucinate long texts."""
     made = io.BytesIO()
     with wave.open(made, "wb") as out:
         out.setparams((1, 1, _RATE, _RATE, "NONE", ""))
@@ -168,13 +168,13 @@ def _form(fields: Mapping[str, str], name: str, filename: str, file: bytes) -> C
 
 
 def _chat(launch: Launch) -> dict[str, object]:
-    # OpenAI's newer models refuse max_tokens; llama.cpp and older vLLM know nothing else.
+    # OpenAI's newer models reject max_tokens; llama.cpp and older vLLM only know that.
     limit = "max_completion_tokens" if launch.dialect == "openai" else "max_tokens"
     messages = [{"role": "user", "content": "Say hi."}]
     return {"model": launch.engine_model, "messages": messages, limit: 16}
 
 
-#: What each ability is warmed with.
+#: Warm-up requests by ability.
 _WARM_UPS: dict[str, Callable[[Launch], Iterator[tuple[str, object]]]] = {
     "chat": _chats,
     "json": _schemas,

@@ -1,1 +1,1 @@
-"""The machine that engines run on: its cores, memory and cards, and how they are shared."""
+"""The machine that engines run on: its cores, memory and GPUs, and how engines share them."""

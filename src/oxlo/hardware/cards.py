@@ -1,4 +1,4 @@
-"""The kinds of GPU that the catalogue knows."""
+"""The kinds of GPU for which the catalogue has variants."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 class Card:
     """One kind of GPU."""
 
-    #: MiB, as its driver shows it; where a kind comes with more or less, that which is meant here.
+    #: MiB, as its driver reports it; of the usual size, if there are several.
     memory_mb: int
 
 

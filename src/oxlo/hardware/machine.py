@@ -1,4 +1,4 @@
-"""What this machine, or the container around us, allows."""
+"""The resources of this machine, or of the container in which we run."""
 
 import math
 import os
@@ -26,7 +26,7 @@ def _cores() -> int:
 
 
 def _quota(cgroup: Path) -> int:
-    """Cores of a container's CPU quota; a container's affinity still shows every core."""
+    """Cores of a container's CPU quota, which its CPU affinity does not show."""
     quota, _, period = _read(cgroup / "cpu.max").partition(" ")
     return max(1, math.floor(int(quota) / int(period))) if quota.isdigit() else 2**16
 
@@ -43,5 +43,5 @@ def _limit(cgroup: Path) -> int:
 def _read(path: Path) -> str:
     try:
         return path.read_text().strip()
-    except OSError:  # no cgroups here
+    except OSError:  # no cgroups
         return ""

@@ -1,86 +1,87 @@
-"""How much of the machine one engine gets; pure, so that `oxlo doctor` can explain it."""
+"""Sizing an engine to its part of the machine. Pure, so that `oxlo doctor` can explain it."""
 
 from dataclasses import dataclass, replace
 
-#: Context per slot when nobody says more: long chats fit, and a slot's memory stays small.
+#: Default context per slot: enough for long chats at little memory.
 DEFAULT_CONTEXT = 8192
 _LEAST_CONTEXT = 1024
-#: llama.cpp refuses a call for more choices than it has slots, and an API call may ask for five.
+#: llama.cpp refuses a request for more choices than it has slots; the API allows five.
 _MOST_CHOICES = 5
-#: Share of an engine's memory for its context; the rest is for weights and scratch space.
+#: Share of an engine's memory for its KV cache; the rest is for weights and scratch buffers.
 _CONTEXT_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One card."""
+    """One GPU."""
 
-    #: Its number on this machine, in the order of the bus.
+    #: Its index on this machine, in PCI bus order.
     index: int
-    #: As its driver calls it: `NVIDIA L40S`.
+    #: Its driver's name for it: `NVIDIA L40S`.
     name: str
     memory_mb: int
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What one engine may count on."""
+    """The resources that one engine may use."""
 
     cores: int
     memory_mb: int
-    #: The cards that are there; for one engine, those that it was given.
+    #: All GPUs; for one engine, those assigned to it.
     gpus: tuple[Gpu, ...] = ()
 
     def shared(self, engines: int) -> "Machine":
-        """An equal part for each of `engines`: threads beyond the cores only slow each other."""
+        """An equal part for each of `engines`: more threads than cores only slow them down."""
         parts = max(1, engines)
         return replace(self, cores=max(1, self.cores // parts), memory_mb=self.memory_mb // parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """What was decided; 0 in a wish means: decide."""
+    """Threads, slots and context length; 0: not decided."""
 
     threads: int = 0
     slots: int = 0
     context: int = 0
 
 
-def decide(wish: Size, machine: Machine, longest: int, bytes_per_token: int) -> Size:
-    """Fill what `wish` leaves open.
+def decide(configured: Size, machine: Machine, longest: int, bytes_per_token: int) -> Size:
+    """Fill in what `configured` leaves at 0.
 
-    `longest` is the model's context in tokens, `bytes_per_token` what one token of context takes
-    (0: unknown). Wishes stand even where memory looks short: the operator may know better.
+    `longest` is the model's context length in tokens, `bytes_per_token` the size of its KV cache
+    (0: unknown). Configured values stand even if memory looks short: the operator may know better.
     """
     size = Size(
-        threads=wish.threads or _threads(machine.cores),
-        slots=wish.slots or min(8, max(_MOST_CHOICES, 2 * machine.cores)),
-        context=min(wish.context, longest) if wish.context else min(DEFAULT_CONTEXT, longest),
+        threads=configured.threads or _threads(machine.cores),
+        slots=configured.slots or min(8, max(_MOST_CHOICES, 2 * machine.cores)),
+        context=min(configured.context, longest)
+        if configured.context
+        else min(DEFAULT_CONTEXT, longest),
     )
     room = int(machine.memory_mb * 2**20 * _CONTEXT_SHARE)
-    return _fit(size, wish, room // bytes_per_token) if bytes_per_token else size
+    return _fit(size, configured, room // bytes_per_token) if bytes_per_token else size
 
 
 def contexts(slots: int) -> int:
-    """Contexts that an engine holds: one to a slot, and enough for the choices of one call."""
+    """llama.cpp's slots: one for each of ours, and enough for the choices of one request."""
     return max(slots, _MOST_CHOICES)
 
 
 def _threads(cores: int) -> int:
-    """All cores of a small machine; of a larger one, all but the one that the rest needs.
+    """All cores of a small machine; on a larger one, one is left for other processes.
 
-    llama.cpp's threads wait for each other by spinning: one that another program keeps off its
-    core holds up all of them.
+    llama.cpp's threads spin while they wait for each other, so one that is preempted delays all.
     """
     return cores - 1 if cores >= 4 else cores
 
 
-def _fit(size: Size, wish: Size, tokens: int) -> Size:
-    """Fewer slots first, then a shorter context: one long chat is worth more than two cut ones."""
+def _fit(size: Size, configured: Size, tokens: int) -> Size:
+    """Reduce slots first, then context: one long chat is worth more than two truncated ones."""
     while contexts(size.slots) * size.context > tokens:
-        if size.slots > _MOST_CHOICES and not wish.slots:
+        if size.slots > _MOST_CHOICES and not configured.slots:
             size = replace(size, slots=size.slots - 1)
-        elif size.context > _LEAST_CONTEXT and not wish.context:
+        elif size.context > _LEAST_CONTEXT and not configured.context:
             size = replace(size, context=max(_LEAST_CONTEXT, size.context // 2))
         else:
             break

@@ -7,7 +7,7 @@ from tests import models, remote
 
 from oxlo.catalogue import Catalogue, Model
 from oxlo.errors import ModelNotFound
-from oxlo.fleet.starter import STARTER, chosen, least, wished
+from oxlo.fleet.starter import STARTER, chosen, least, wanted
 from oxlo.settings import Settings, SettingsError
 
 
@@ -40,10 +40,10 @@ def test_unknown_name(tmp_path: Path) -> None:
 def test_wishes_for_engines(tmp_path: Path) -> None:
     """OXLO_REPLICAS names models and numbers; what is no number is told."""
     wish = Settings(home=tmp_path, replicas=("Other=3",))
-    assert wished(wish, KNOWN) == {"other": 3}
+    assert wanted(wish, KNOWN) == {"other": 3}
     for wrong in ("other", "other=", "other=0", "other=many"):
         with pytest.raises(SettingsError, match="takes MODEL=NUMBER"):
-            wished(Settings(home=tmp_path, replicas=(wrong,)), KNOWN)
+            wanted(Settings(home=tmp_path, replicas=(wrong,)), KNOWN)
 
 
 def test_least_engines(tmp_path: Path) -> None:
