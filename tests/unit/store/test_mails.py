@@ -28,3 +28,10 @@ async def test_failed_mail_is_tried_later_and_given_up(database: Database) -> No
         assert tries == len(mails.WAITS) + 1
         assert (await mails.latest(db))[0].error == "refused"
         assert await mails.delete_old(db, NOW + mails.KEPT) == 1
+
+
+async def test_a_wrong_clock_holds_no_mail_back(database: Database) -> None:
+    """One that was written by a clock a day ahead is sent as soon as the clock is right."""
+    async with database.write() as db:
+        mail = await mails.post(db, "a@b.example", "Hello", "text", now=NOW + 86_400)
+        assert await mails.due(db, NOW) == [mail]
