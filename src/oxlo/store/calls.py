@@ -50,6 +50,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     tried: str = ""
 
 
+#: What an outcome leaves as it is: it only estimates when the call was admitted, and does not know
+#: that its account was deleted meanwhile.
+_KEPT = frozenset(("id", "admitted_at", "account_id", "key_id"))
+
+
 async def save(db: AsyncConnection, batch: Sequence[Call]) -> None:
     """Write calls, each id at most once in a batch; saving again changes nothing.
 
@@ -62,8 +67,7 @@ async def save(db: AsyncConnection, batch: Sequence[Call]) -> None:
         await db.execute(first.on_conflict_do_nothing(index_elements=["id"]), running)
     if ended:
         insert = upsert.insert(db, calls)
-        # The moment of admission is kept: an outcome that stands alone only estimates it.
-        news = {c.name: c for c in insert.excluded if c.name not in ("id", "admitted_at")}
+        news = {c.name: c for c in insert.excluded if c.name not in _KEPT}
         await db.execute(insert.on_conflict_do_update(index_elements=["id"], set_=news), ended)
 
 

@@ -13,7 +13,7 @@ from oxlo.control.context import Control
 from oxlo.control.drain import Drain
 from oxlo.control.figures import Figures
 from oxlo.control.segments import Segment
-from oxlo.store import accounts, calls, keys, positions
+from oxlo.store import accounts, calls, keys, leaving, positions
 from oxlo.store.calls import Call
 from oxlo.testing import journal
 
@@ -53,6 +53,22 @@ async def test_a_number_without_end_holds_nobody_up(control: Control) -> None:
     call = await _call(control, "req_1")
     assert call is not None
     assert (call.tokens_in, call.day_left) == (2**31 - 1, 2**31 - 1)
+
+
+async def test_a_call_that_outlives_its_account(control: Control) -> None:
+    """What an account still did when it was deleted is kept, and names nobody."""
+    async with control.database.write() as db:
+        ann = await accounts.create(db, "ann", plans.load()["free"], now=journal.AT)
+    call = journal.admitted("req_1", account=ann.id)
+    journal.append(_segment(control), journal.lines(call))
+    await control.drain.run()
+    async with control.database.write() as db:
+        await leaving.delete_account(db, ann)
+    journal.append(_segment(control), journal.lines(journal.ended(call, journal.AT + 2)))
+    await control.drain.run()
+    kept = await _call(control, "req_1")
+    assert kept is not None
+    assert (kept.account_id, kept.key_id, kept.outcome) == ("deleted", "deleted", "answered")
 
 
 async def test_restart_goes_on_where_sql_is(control: Control) -> None:

@@ -17,6 +17,7 @@ from oxlo.portal import totp
 from oxlo.portal.dashboard import csvs, keyform
 from oxlo.settings import Settings
 from oxlo.store import calls, identity, keys, leaving, sessions
+from oxlo.testing import journal
 
 DAY = 86400
 
@@ -487,6 +488,9 @@ async def test_delete_account(portal: Portal) -> None:
     somebody = await portal.newcomer()
     secret = await _key(somebody)
     await portal.called()
+    latest = journal.settled("req_2", account=(await portal.account()).id)
+    folder = portal.control.settings.journal_dir
+    journal.append(folder / "gw-000001.jsonl", journal.lines(latest))
     path, page = "/dashboard/settings/delete", "/dashboard/settings"
     assert (await somebody.send(path, page=page, password="wrong")).status_code == 400
     reply = await somebody.send(path, page=page, password=PASSWORD)
@@ -495,9 +499,8 @@ async def test_delete_account(portal: Portal) -> None:
     assert await _caller(portal, secret) is None
     async with portal.database.read() as db:
         assert await identity.by_email(db, EMAIL) is None
-        call = await calls.find(db, "req_1")
-    assert call is not None
-    assert call.account_id == leaving.NOBODY
+        found = [await calls.find(db, name) for name in ("req_1", "req_2")]
+    assert [call and call.account_id for call in found] == [leaving.NOBODY] * 2
     await portal.newcomer()
 
 

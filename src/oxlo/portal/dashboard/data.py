@@ -61,6 +61,7 @@ async def delete(request: Request, form: FormData) -> Response:
         await _check_meant(request, text(form, "password"))
     except Problem as problem:
         return await settings.respond(request, problem)
+    await desk.live.drain()  # what was done just now is to name nobody either
     async with desk.site.database.write() as db:
         await leaving.delete_account(db, account)
         await audit.write(db, "account.deleted", actor=account.id, target=account.id, now=desk.now)
