@@ -1,1 +1,1 @@
-"""OpenAI's shapes at the edge: one file per endpoint."""
+"""Requests and responses of the public API: one module per endpoint."""

@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: a request, and what makes it valid."""
+"""POST /v1/chat/completions: decoding and validating requests."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -21,7 +21,7 @@ from oxlo.wire.tools import NO_OFFER, Offer, read_tools
 MAX_METADATA = 16
 
 _SOUND = "no model here answers in sound."
-#: Fields that OpenAI has and we do not: to ignore them would change what the answer means.
+#: OpenAI's fields that are refused, because ignoring them would change the answer.
 _REFUSED = {"web_search_options": "no model here searches the web."}
 #: Fields of other endpoints.
 _ELSEWHERE = {
@@ -34,7 +34,7 @@ _decoder: Final[Decoder[ChatFields]] = Decoder(ChatFields, _REFUSED, elsewhere=_
 
 
 class ChatRequest(Generation):
-    """One chat request. What messages say and `tools` are the bytes that they came as."""
+    """A chat request. Message contents and `tools` stay undecoded bytes."""
 
     __slots__ = (
         "message_count",
@@ -47,26 +47,26 @@ class ChatRequest(Generation):
     )
 
     def __init__(self, given: dict[str, Any]) -> None:
-        """`given` are its fields by name. Raises BadRequest naming one that is wrong."""
+        """`given` are the fields by name. Raises BadRequest that names an invalid one."""
         super().__init__(given, _CHECKS)
         self.messages: list[Message] = given["messages"]
-        #: What the messages hold.
+        #: Summary of the messages.
         self.summary: Summary = summarise(self.messages)
         if "function" in self.summary.unusual:
             self.messages = given["messages"] = functions.respelled(self.messages)
             self.summary = summarise(self.messages)
         self.message_count = self.summary.count
-        #: Upper bound of the prompt's bytes, tools included.
+        #: Upper bound of the prompt's size in bytes, including tools.
         self.text_bytes = self.summary.text_bytes
-        #: Whether tools are called functions, also in the answer.
+        #: Whether the request uses OpenAI's legacy `functions`, so that the response must, too.
         self.old_spelling = "functions" in given or "function_call" in given
         if self.old_spelling:
             functions.respell(given)
-        #: What is said of tools.
+        #: The tools and `tool_choice`.
         self.offer: Offer = NO_OFFER
         if "tools" in given or "tool_choice" in given:
             self._take_tools(given)
-        #: The caller's wish for the answer's length; the two names are one field (D4).
+        #: Requested limit on output tokens; both names are the same field (D4).
         self.output_limit = _least(given.get("max_tokens"), given.get("max_completion_tokens"))
         if "top_logprobs" in given and given.get("logprobs") is not True:
             raise invalid("top_logprobs", "allowed only with 'logprobs': true.")
@@ -77,11 +77,11 @@ class ChatRequest(Generation):
             self.text_bytes += memoryview(given["tools"]).nbytes
 
     def media(self) -> tuple[Medium, ...]:
-        """The pictures that it shows."""
+        """The images in its messages."""
         return self.summary.pictures
 
     def turns(self) -> Iterator[bytes]:
-        """What the prompt says, tools first, as templates have it."""
+        """The parts of the prompt, tools first, as in chat templates."""
         tools = self.given.get("tools")
         if tools is not None:
             yield bytes(tools)
@@ -89,7 +89,7 @@ class ChatRequest(Generation):
 
     @property
     def alternatives(self) -> int | None:
-        """Alternatives wanted beside each token's log probability; None: it is not wanted."""
+        """Number of `top_logprobs`; None if log probabilities are not requested."""
         if self.given.get("logprobs") is not True:
             return None
         wanted: int = self.given.get("top_logprobs", 0)
@@ -97,7 +97,7 @@ class ChatRequest(Generation):
 
     @property
     def has_tools(self) -> bool:
-        """Whether tools were offered."""
+        """Whether the request has tools."""
         return bool(self.offer.functions)
 
 
@@ -108,8 +108,9 @@ def _least(wish: int | None, other: int | None) -> int | None:
 
 
 def decode(body: bytes) -> tuple[ChatRequest, tuple[str, ...]]:
-    """A valid request, whatever the model, and the names of fields that are ignored: those that
-    nobody knows, and `store` where it is wanted. Raises BadRequest.
+    """Decode a request, and name the fields that are ignored: unknown ones, and `store` if true.
+
+    Raises BadRequest.
     """
     fields, ignored = _decoder.decode(body)
     if fields.store:

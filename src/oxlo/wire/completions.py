@@ -1,4 +1,4 @@
-"""POST /v1/completions, the legacy endpoint: a request, and what makes it valid."""
+"""POST /v1/completions, the legacy endpoint: decoding and validating requests."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -20,37 +20,37 @@ _decoder: Final[Decoder[CompletionFields]] = Decoder(CompletionFields, elsewhere
 
 
 class CompletionRequest(Generation):
-    """One completion request."""
+    """A completion request."""
 
     __slots__ = ("message_count", "output_limit", "prompts", "text_bytes")
 
     def __init__(self, given: dict[str, Any]) -> None:
-        """`given` are its fields by name. Raises BadRequest naming one that is wrong."""
+        """`given` are the fields by name. Raises BadRequest that names an invalid one."""
         super().__init__(given, _CHECKS)
-        #: Every prompt: text or token ids.
+        #: All prompts: text or token ids.
         self.prompts = _prompts(given["prompt"])
         self.message_count = len(self.prompts)
-        #: Upper bound of the longest prompt, in tokens of text.
+        #: Upper bound of the longest prompt's size in tokens.
         self.text_bytes = max(map(_size, self.prompts))
-        #: The caller's wish for each answer's length.
+        #: Requested limit on output tokens of each answer.
         self.output_limit: int | None = given.get("max_tokens")
         if given.get("best_of", self.n) != self.n:
             raise invalid("best_of", "every answer is returned here: it must equal 'n'.")
 
     def turns(self) -> Iterator[bytes]:
-        """What the first prompt says."""
+        """The first prompt."""
         first = self.prompts[0]
         yield first.encode() if isinstance(first, str) else msgspec.json.encode(first)
 
 
 def decode(body: bytes) -> tuple[CompletionRequest, tuple[str, ...]]:
-    """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
+    """Decode a request, and name its unknown fields. Raises BadRequest."""
     fields, unknown = _decoder.decode(body)
     return CompletionRequest(given(fields)), unknown
 
 
 def _prompts(prompt: str | list[Any]) -> list[str | list[int]]:
-    """All prompts. Raises BadRequest where they are mixed, too many or empty."""
+    """All prompts as a list. Raises BadRequest if they are mixed, too many or empty."""
     if isinstance(prompt, str):
         prompts: list[str | list[int]] = [prompt]
     elif len({type(item) for item in prompt}) != 1:
@@ -82,5 +82,5 @@ _CHECKS: Final[dict[str, Check]] = CHECKS | {"logprobs": _check_logprobs, "suffi
 
 
 def validate(request: CompletionRequest, model: Model) -> None:
-    """Check a request against its model. Raises BadRequest."""
+    """Validate a request for a model. Raises BadRequest."""
     check_given(request.given, model)

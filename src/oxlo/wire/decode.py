@@ -1,4 +1,4 @@
-"""From a request's bytes to its fields: one place that words what is wrong with them."""
+"""Decoding request bodies, and wording the errors about them."""
 
 import re
 import types
@@ -19,14 +19,14 @@ _MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$(.*)`)?
 _WHERE = re.compile(r" - at `\$(.*)`$")
 _NAME = re.compile(r"[^A-Za-z0-9_.\-]")
 _NULL = ", got `null`"
-#: A field that has a value of its own where none was sent, and was sent null.
+#: A field with a default that was sent as null.
 _NULL_FIELD = re.compile(_NULL + r" - at `\$\.\w+`$")
 _CHOICE = "Invalid enum value "
-#: How msgspec writes any value of an object in a path; items of lists have their number.
+#: msgspec's notation for any value of an object in a path; list items have their index.
 _EACH = "[...]"
 _INDEX = re.compile(r"\[\d+\]")
 _TOOL = '{"type": "function", "function": {"name": "...", "parameters": {...}}}'
-#: Fields that are often sent in another shape.
+#: Examples for fields that are often sent in a wrong shape.
 _EXAMPLES = {
     "messages": '[{"role": "user", "content": "Hello"}]',
     "messages[]": '{"role": "user", "content": "Hello"}',
@@ -41,10 +41,10 @@ _EXAMPLES = {
     "tools[].type": _TOOL,
     "tools[].function": _TOOL,
 }
-#: msgspec's names of types, as people know them from JSON.
+#: msgspec's names of types, in JSON's terms.
 _TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _TYPE = re.compile(r"\b(?:str|int|float|bool)\b")
-#: Unknown fields named in a reply, at most.
+#: Limit on unknown fields named in a response header.
 _NAMED = 16
 
 
@@ -62,10 +62,10 @@ class Decoder(Generic[T]):
         elsewhere: Mapping[str, str] | None = None,
         form: bool = False,
     ) -> None:
-        """`refused` are fields that `kind` has not and that may not be ignored: name to reason.
+        """`refused` are unsupported fields that must not be ignored: name to reason.
 
-        `elsewhere` says of fields of other endpoints what to do with them; it is said where a
-        required field is missing. The values of a `form` are texts, whatever they stand for.
+        `elsewhere` explains fields of other endpoints, for errors about a missing required field.
+        The values of a `form` are strings, whatever their type.
         """
         self._strict = msgspec.json.Decoder(_refusing_unknown(kind), strict=not form)
         self._lenient = msgspec.json.Decoder(kind, strict=not form)
@@ -75,7 +75,7 @@ class Decoder(Generic[T]):
         self._known = frozenset(kind.__struct_encode_fields__)
 
     def decode(self, body: bytes) -> tuple[T, tuple[str, ...]]:
-        """The request and the names of fields that we do not know. Raises BadRequest."""
+        """The request, and the names of unknown fields. Raises BadRequest."""
         check_text(body)
         try:
             return self._strict.decode(body), ()
@@ -91,7 +91,7 @@ class Decoder(Generic[T]):
         return self._decode_leniently(body)
 
     def _without_nulls(self, body: bytes) -> bytes:
-        """The same body: null is the same as nothing."""
+        """The body without fields that are null, which mean absent."""
         try:
             fields = self._all.decode(body)
         except msgspec.DecodeError as broken:  # further on than where the null was met
@@ -101,7 +101,7 @@ class Decoder(Generic[T]):
         return msgspec.json.encode({name: raw for name, raw in fields.items() if sent(raw)})
 
     def _decode_leniently(self, body: bytes) -> tuple[T, tuple[str, ...]]:
-        """The strict pass stops at the first unknown field: what follows may be anything."""
+        """Decode again, because the strict pass stops at the first unknown field."""
         try:
             request = self._lenient.decode(body)
         except msgspec.ValidationError as error:
@@ -115,7 +115,7 @@ class Decoder(Generic[T]):
         return request, self._unknown(body)
 
     def _misplaced(self, body: bytes, error: BadRequest) -> BadRequest:
-        """The error, or a better one where the body was meant for another endpoint."""
+        """The error, or a better one if the body was meant for another endpoint."""
         param = error.param or ""
         if error.error_code != "missing_required_parameter" or param not in self._known:
             return error
@@ -128,7 +128,7 @@ class Decoder(Generic[T]):
         return required(param, self._elsewhere[named[0]]) if named else error
 
     def _unknown(self, body: bytes) -> tuple[str, ...]:
-        """The names of the fields that we do not know, fit for a header."""
+        """Names of unknown fields, safe for a header."""
         unknown = [item for item in self._all.decode(body).items() if item[0] not in self._known]
         for name, value in unknown:
             if name in self._refused and sent(value):
@@ -137,18 +137,18 @@ class Decoder(Generic[T]):
 
 
 def _refusing_unknown(kind: type[T]) -> type[T]:
-    """The same type, refusing fields that it does not know."""
+    """The type, but refusing unknown fields."""
     strict: type[T] = types.new_class(kind.__name__, (kind,), {"forbid_unknown_fields": True})
     return strict
 
 
 def sent(raw: msgspec.Raw | UnsetType) -> TypeGuard[msgspec.Raw]:
-    """Whether an undecoded field is there; null is absent."""
+    """Whether an undecoded field was sent; null means absent."""
     return isinstance(raw, msgspec.Raw) and bytes(raw) != b"null"
 
 
 def check_text(body: bytes) -> None:
-    """Refuse what is not UTF-8 anywhere, also in parts that are passed on undecoded."""
+    """Refuse invalid UTF-8, also in parts that are forwarded undecoded."""
     if body.isascii():
         return
     try:
@@ -160,7 +160,7 @@ def check_text(body: bytes) -> None:
 
 
 def too_deep(param: str | None = None) -> BadRequest:
-    """The body is JSON that no program should have to read."""
+    """The error for JSON that is nested too deeply."""
     return BadRequest(
         f"{param or 'The body'} is nested too deeply. Send flatter JSON.",
         param=param,
@@ -169,7 +169,7 @@ def too_deep(param: str | None = None) -> BadRequest:
 
 
 def refused(error: msgspec.ValidationError, kind: Any, prefix: str = "") -> BadRequest:
-    """A field of `kind` has a wrong type or value: name it, and say what it takes."""
+    """The error for a wrong type or value in `kind`: names the field and what it takes."""
     text = str(error)
     missing = _MISSING.match(text)
     if missing:
@@ -188,7 +188,7 @@ def refused(error: msgspec.ValidationError, kind: Any, prefix: str = "") -> BadR
 
 
 def _reason(text: str, kind: Any, path: str) -> str:
-    """msgspec's words as a client knows the types; a choice names what there is to choose from."""
+    """msgspec's message in JSON's terms; for a choice, with the allowed values."""
     choices = options(kind, path) if text.startswith(_CHOICE) else ()
     if choices:
         one_of = "one of " if len(choices) > 1 else ""
@@ -200,29 +200,29 @@ def _reason(text: str, kind: Any, path: str) -> str:
 
 
 def _param(prefix: str, path: str) -> str:
-    """`$.messages[0].role` as people write it; of an object's values, the object."""
+    """The field's path without `$.`; for values of an object, the object's."""
     return (prefix + path.removesuffix(_EACH).replace(_EACH, "[]")).lstrip(".")
 
 
 def _example(param: str) -> str:
-    """What a field that is often sent in another shape looks like."""
+    """An example, for fields that are often sent in a wrong shape."""
     like = _EXAMPLES.get(_INDEX.sub("[]", param))
     return f" For example: {like}" if like else ""
 
 
 def required(param: str, why: str = "") -> BadRequest:
-    """A field that is not there and has to be; `why` is another sentence."""
+    """The error for a missing field; `why` is an additional sentence."""
     words = f"You must provide '{param}'.{_example(param)} {why}".rstrip()
     return BadRequest(words, param=param, code="missing_required_parameter")
 
 
 def invalid(param: str, message: str) -> BadRequest:
-    """A value that has the right type and is wrong all the same."""
+    """The error for an invalid value of the right type."""
     return BadRequest(f"Invalid value for '{param}': {message}", param=param, code="invalid_value")
 
 
 def unsupported(param: str, why: str) -> BadRequest:
-    """A field that OpenAI has and we do not."""
+    """The error for a field of OpenAI's that is not supported."""
     return BadRequest(
         f"'{param}' is not supported: {why}", param=param, code="unsupported_parameter"
     )

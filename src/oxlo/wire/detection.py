@@ -1,4 +1,4 @@
-"""POST /v1/detect: what may be asked of a picture."""
+"""POST /v1/detect: decoding and validating requests."""
 
 import msgspec
 
@@ -10,17 +10,17 @@ from oxlo.wire.request import Whole
 
 
 class DetectRequest(msgspec.Struct, Whole, kw_only=True):
-    """A picture whose things are to be found."""
+    """A detection request."""
 
     #: A URL, a data URI, base64, or `oxlo-file:N`.
     image: str
-    #: As the docs have it, for clients that name none.
+    #: Empty: a ready model.
     model: str = "yolo11x.pt"
     confidence: float | None = None
-    #: The same, as some clients spell it.
+    #: Another spelling of the same, used by some clients.
     confidence_threshold: float | None = None
     iou_threshold: float | None = None
-    #: Names and numbers, as a list or with commas between them.
+    #: Names or numbers, as a list or separated by commas.
     classes: str | int | list[str | int] | None = None
     max_detections: int | None = None
     image_size: int | None = None
@@ -28,18 +28,18 @@ class DetectRequest(msgspec.Struct, Whole, kw_only=True):
 
     @property
     def text_bytes(self) -> int:
-        """There is no text."""
+        """There is no prompt."""
         return 0
 
     @property
     def wanted(self) -> list[str]:
-        """The classes to look for; none: all."""
+        """The classes to report; empty: all."""
         given = "" if self.classes is None else self.classes
         names = ",".join(map(str, given if isinstance(given, list) else [given])).split(",")
         return [name.strip() for name in names if name.strip()]
 
     def media(self) -> tuple[Medium, ...]:
-        """The picture."""
+        """The image."""
         return (Medium(source=self.image, kind="image", param="image"),)
 
 
@@ -48,12 +48,12 @@ _form: Decoder[DetectRequest] = Decoder(DetectRequest, form=True)
 
 
 def decode(body: bytes) -> tuple[DetectRequest, tuple[str, ...]]:
-    """A request, and the names of unknown fields. Raises BadRequest."""
+    """Decode a request, and name its unknown fields. Raises BadRequest."""
     return _one_spelling(*_json.decode(body))
 
 
 def decode_form(body: bytes) -> tuple[DetectRequest, tuple[str, ...]]:
-    """As `decode`, for the fields of a form, which are texts."""
+    """As `decode`, for form fields, which are strings."""
     return _one_spelling(*_form.decode(body))
 
 
@@ -66,5 +66,5 @@ def _one_spelling(
 
 
 def validate(request: DetectRequest, model: Model) -> None:
-    """Check a request against its model. Raises BadRequest."""
+    """Validate a request for a model. Raises BadRequest."""
     check_ranges(request, model)

@@ -1,4 +1,4 @@
-"""POST /v1/embeddings: the request, and what makes it valid."""
+"""POST /v1/embeddings: decoding and validating requests."""
 
 from typing import Literal, cast
 
@@ -11,15 +11,15 @@ from oxlo.wire.ranges import check_ranges
 from oxlo.wire.request import Whole
 from oxlo.wire.shapes.completions import Token
 
-#: OpenAI's own bound; the plan's input cap holds for each item (D17).
+#: OpenAI's limit on items; the plan's input limit applies to each item (D17).
 MAX_ITEMS = 2048
 
 
 class EmbeddingRequest(msgspec.Struct, Whole, kw_only=True):
-    """Texts, or what a tokenizer made of them, to be placed in a model's space."""
+    """An embedding request: texts, or token ids."""
 
     input: str | list[str | Token | list[Token]]
-    #: As the docs have it, for clients that name none.
+    #: Empty: a ready model.
     model: str = "bge-large"
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None
@@ -27,7 +27,7 @@ class EmbeddingRequest(msgspec.Struct, Whole, kw_only=True):
 
     @property
     def prompts(self) -> list[str | list[int]]:
-        """The texts, or the token ids of each text, always as a list."""
+        """The texts or lists of token ids, always as a list."""
         given = self.input
         if isinstance(given, str):
             return [given]
@@ -37,7 +37,7 @@ class EmbeddingRequest(msgspec.Struct, Whole, kw_only=True):
 
     @property
     def text_bytes(self) -> int:
-        """The longest item: the cap holds for each."""
+        """Size of the longest item, because the limit applies to each."""
         return max(map(_size, self.prompts))
 
 
@@ -45,9 +45,9 @@ def _size(item: str | list[int]) -> int:
     return len(item.encode()) if isinstance(item, str) else len(item)
 
 
-#: Vectors of two models have nothing in common: no other model may stand in.
+#: Vectors of different models are not comparable, so there is no fallback.
 _REFUSED = {"models": "vectors of another model cannot be compared with those of the first."}
-#: How others call what is embedded.
+#: Other APIs' names of `input`.
 _ELSEWHERE = dict.fromkeys(
     ("inputs", "text", "texts", "prompt", "content"), "What is embedded is called 'input' here."
 )
@@ -55,14 +55,14 @@ _decoder: Decoder[EmbeddingRequest] = Decoder(EmbeddingRequest, _REFUSED, elsewh
 
 
 def decode(body: bytes) -> tuple[EmbeddingRequest, tuple[str, ...]]:
-    """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
+    """Decode a request, and name its unknown fields. Raises BadRequest."""
     request, unknown = _decoder.decode(body)
     check_items(request)
     return request, unknown
 
 
 def check_items(request: EmbeddingRequest) -> None:
-    """Check what is to be embedded. Raises BadRequest."""
+    """Validate the input. Raises BadRequest."""
     if isinstance(request.input, list):
         _check_list(request.input)
     if not all(request.prompts):
@@ -77,7 +77,7 @@ def _check_list(given: list[str | int | list[int]]) -> None:
 
 
 def validate(request: EmbeddingRequest, model: Model) -> None:
-    """Check a request against its model. Raises BadRequest."""
+    """Validate a request for a model. Raises BadRequest."""
     if request.dimensions is not None and "dimensions" not in parameters(model):
         raise unsupported("dimensions", f"{model.id} has one size of vectors.")
     check_ranges(request, model)

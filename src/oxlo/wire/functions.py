@@ -27,7 +27,7 @@ _NOTHING_SAID = Raw(b'""')
 
 
 def respell(given: dict[str, Any]) -> None:
-    """Put `tools` and `tool_choice` in the place of the two. Raises BadRequest naming one."""
+    """Replace both fields by `tools` and `tool_choice`. Raises BadRequest."""
     functions, call = given.pop("functions", None), given.pop("function_call", None)
     old = "functions" if functions is not None else "function_call"
     if "tools" in given or "tool_choice" in given:
@@ -56,7 +56,7 @@ def _names(raw: Raw) -> list[str]:
 
 
 def _chosen(raw: Raw, names: list[str]) -> Raw:
-    """The same choice of a tool."""
+    """The equivalent `tool_choice`."""
     try:
         choice: _Choice = _choice.decode(raw)
     except msgspec.ValidationError:
@@ -73,7 +73,7 @@ def _chosen(raw: Raw, names: list[str]) -> Raw:
 
 
 def respelled(messages: list[Message]) -> list[Message]:
-    """The same turns, in which functions were called as tools: each result is its last call's."""
+    """The messages with tool calls; each result belongs to the last call of its function."""
     ids: dict[str, str] = {}
     return [_turn(message, f"call_{index}", ids) for index, message in enumerate(messages)]
 

@@ -1,4 +1,4 @@
-"""The fields of a request that were sent: all that is made of it goes by these few."""
+"""Which fields of a request were sent."""
 
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ _values: Final = astuple
 
 
 def given(fields: Struct) -> dict[str, Any]:
-    """Their values by name; null is absent."""
+    """Values by name; null means absent."""
     names, found = fields.__struct_fields__, {}
     for index, value in enumerate(_values(fields)):
         if value is None or value is _UNSET or (type(value) is _RAW and not sent(value)):

@@ -1,4 +1,4 @@
-"""POST /v1/images/generations and /v1/images/edits: what may be asked, and how."""
+"""POST /v1/images/generations and /v1/images/edits: decoding and validating requests."""
 
 from typing import Literal, Protocol
 
@@ -13,20 +13,20 @@ from oxlo.wire.ranges import check_ranges
 from oxlo.wire.request import Whole
 from oxlo.wire.sizes import Size, sizes
 
-#: Characters of a prompt, as at OpenAI; the plan's cap in tokens holds beside it.
+#: OpenAI's limit on prompts, in characters; the plan's limit in tokens applies, too.
 LONGEST_PROMPT = 32_000
 
 OutputFormat = Literal["png", "jpeg", "webp"]
-#: OpenAI's of today, and those that its retired models had.
+#: OpenAI's current values, and those of its retired models.
 Quality = Literal["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"]
 ResponseFormat = Literal["url", "b64_json"]
 
 
 class ImageRequest(msgspec.Struct, Whole, kw_only=True):
-    """Images to be made from words."""
+    """An image generation request."""
 
     prompt: str
-    #: Empty: a model that is ready.
+    #: Empty: a ready model.
     model: str = ""
     n: int | None = None
     size: str | None = None
@@ -38,58 +38,58 @@ class ImageRequest(msgspec.Struct, Whole, kw_only=True):
     negative_prompt: str | None = None
     response_format: ResponseFormat | None = None
     output_format: OutputFormat | None = None
-    #: Quality of jpeg and webp, in percent.
+    #: Quality of jpeg and webp, 0 to 100.
     output_compression: int | None = None
     quality: Quality | None = None
-    #: Of OpenAI's retired models: engines that are not ours may know it.
+    #: For OpenAI's retired models; only upstream servers may support it.
     style: Literal["vivid", "natural"] | None = None
     background: Literal["auto", "opaque", "transparent"] | None = None
     moderation: Literal["auto", "low"] | None = None
     user: str | None = None
     stream: bool | None = None
-    #: Pictures of it under way that a stream shows before it is finished.
+    #: Number of previews in a stream.
     partial_images: int | None = None
 
     @property
     def sse(self) -> bool:
-        """Its pieces are events."""
+        """Streams are server-sent events."""
         return True
 
     @property
     def text_bytes(self) -> int:
-        """The prompt, or what is to be left out of the image: the cap holds for each."""
+        """Size of the prompt or negative prompt: the limit applies to each."""
         return max(len(self.prompt.encode()), len((self.negative_prompt or "").encode()))
 
     @property
     def count(self) -> int:
-        """How many images are made."""
+        """Number of images."""
         return self.n or 1
 
     @property
     def wants_url(self) -> bool:
-        """Whether the images are kept, and the reply has links to them."""
+        """Whether the response has URLs, so that the images are stored."""
         return self.response_format != "b64_json"
 
     @property
     def wants_base64(self) -> bool:
-        """Whether the images are in the reply."""
+        """Whether the response has base64."""
         return self.response_format != "url"
 
     @property
     def sized(self) -> bool:
-        """Whether a size is asked for."""
+        """Whether a size was requested."""
         return bool(self.width or self.height or self.size not in (None, "", "auto"))
 
 
 class EditRequest(ImageRequest, kw_only=True):
-    """Images to be made from an image and words."""
+    """An image edit request."""
 
     #: A URL, a data URI, base64, or `oxlo-file:N`.
     image: str | list[str]
-    #: What is to be drawn anew, as an image of the same size: transparent, or white.
+    #: An image of the same size whose transparent or white part is redrawn.
     mask: str | None = None
     strength: float | None = None
-    #: As in OpenAI's API.
+    #: Accepted for compatibility.
     input_fidelity: Literal["low", "high"] | None = None
 
     def media(self) -> tuple[Medium, ...]:
@@ -107,7 +107,7 @@ _form: Decoder[EditRequest] = Decoder(EditRequest, form=True)
 
 
 def decode(body: bytes) -> tuple[ImageRequest, tuple[str, ...]]:
-    """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
+    """Decode a request, and name its unknown fields. Raises BadRequest."""
     request, unknown = _image.decode(body)
     _check(request)
     return request, unknown
@@ -119,7 +119,7 @@ def decode_edit(body: bytes) -> tuple[EditRequest, tuple[str, ...]]:
 
 
 def decode_form(body: bytes) -> tuple[EditRequest, tuple[str, ...]]:
-    """As `decode`, for the fields of a form, which are texts."""
+    """As `decode`, for form fields, which are strings."""
     return _checked(*_form.decode(body))
 
 
@@ -153,7 +153,7 @@ class _Streamed(Protocol):
 
 
 def check_stream(request: _Streamed) -> None:
-    """What holds of streams. Raises BadRequest."""
+    """Validate the streaming fields. Raises BadRequest."""
     if request.partial_images and not request.stream:
         raise invalid(
             "partial_images", "partial images are only sent in a stream. Set stream to true."
@@ -170,7 +170,7 @@ class _Compressed(Protocol):
 
 
 def check_compression(request: _Compressed) -> None:
-    """A PNG loses nothing. Raises BadRequest."""
+    """Validate `output_compression`; PNG is lossless. Raises BadRequest."""
     compression = request.output_compression
     if compression is not None and compression < 100 and request.output_format in (None, "png"):
         raise BadRequest(
@@ -182,7 +182,7 @@ def check_compression(request: _Compressed) -> None:
 
 
 def validate(request: ImageRequest, model: Model) -> None:
-    """Check a request against its model. Raises BadRequest."""
+    """Validate a request for a model. Raises BadRequest."""
     check_ranges(request, model)
     size(request, model)
 
@@ -191,7 +191,7 @@ _sizes = PerModel(sizes)
 
 
 def size(request: ImageRequest, model: Model) -> Size | None:
-    """The size to draw; None where an edit keeps its image's. Raises BadRequest."""
+    """The size to draw; None if an edit keeps its image's. Raises BadRequest."""
     if isinstance(request, EditRequest) and not request.sized:
         return None
     return _sizes.of(model).choose(request.size, request.width, request.height)

@@ -1,4 +1,4 @@
-"""The languages that Whisper models know, by code; names as OpenAI's replies spell them."""
+"""The languages of Whisper models by code, with OpenAI's names."""
 
 LANGUAGES = {
     "af": "afrikaans", "am": "amharic", "ar": "arabic", "as": "assamese", "az": "azerbaijani",
@@ -22,12 +22,12 @@ LANGUAGES = {
     "tr": "turkish", "tt": "tatar", "uk": "ukrainian", "ur": "urdu", "uz": "uzbek",
     "vi": "vietnamese", "yi": "yiddish", "yo": "yoruba", "yue": "cantonese", "zh": "chinese",
 }  # fmt: skip
-#: ISO 639-1 has another code for Javanese than the models do.
+#: The models use another code for Javanese than ISO 639-1.
 _ISO = {"jv": "jw"}
 
 
 def code(given: str) -> str | None:
-    """The models' code for a language given as one; None: there is none."""
+    """The models' code for a language; None if it is unknown."""
     folded = given.strip().lower()
     folded = _ISO.get(folded, folded)
     return folded if folded in LANGUAGES else None

@@ -1,4 +1,4 @@
-"""What is wrong with a body that is no JSON: where, and in the cases that people meet, why."""
+"""Explaining invalid JSON: where it is invalid and, for common mistakes, why."""
 
 import codecs
 import re
@@ -9,14 +9,14 @@ import msgspec
 from oxlo.errors import BadRequest
 
 _PLACE: Final = re.compile(r" \(byte (\d+)\)$")
-#: Half of a character outside the first plane, in JSON's spelling: `\ud83d` without its other half.
+#: A lone surrogate in JSON's notation: `\ud83d` without its other half.
 _HALF: Final = re.compile(
     rb"(?<!\\)(?:\\\\)*(\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2})"
 )
-#: What the parser says of one: it looks for the other half in what follows.
+#: The parser's messages about one.
 _HALVED: Final = ("surrogate", "hex escape", "truncated")
-#: How it goes on where it goes wrong, and what to write instead.
+#: Common mistakes, and what to write instead.
 _SLIPS: Final = (
     (re.compile(rb"[-+]?(NaN|nan|Infinity|inf)\b"), "JSON has neither NaN nor Infinity."),
     (re.compile(rb"True|False|None|undefined"), "JSON writes true, false and null."),
@@ -31,7 +31,7 @@ _SLIPS: Final = (
 
 
 def malformed(body: bytes, error: msgspec.DecodeError) -> BadRequest:
-    """The body is not JSON, or is not there."""
+    """The error for a body that is empty or not JSON."""
     return BadRequest(_words(body, str(error)), code="bad_json")
 
 
@@ -63,6 +63,6 @@ def _reason(body: bytes, text: str) -> str:
 
 
 def _near(body: bytes, at: int) -> str:
-    """A little of the body around a place, without breaking a line."""
+    """An excerpt of the body around a position, on one line."""
     piece = body[max(at - 16, 0) : at + 16].decode(errors="ignore")
     return "".join(c if c.isprintable() else " " for c in piece)

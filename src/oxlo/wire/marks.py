@@ -1,25 +1,25 @@
-"""Marks of a prompt: one number for each of its beginnings, so that prompts which share one meet.
+"""Marks: hashes of a prompt's prefixes, by which prompts that share a prefix are recognised.
 
-A mark stands at the end of a turn, and after each kilobyte of a long one; where it stands depends
-on nothing that comes after it. Its high bits are the bytes before it, its low ones their hash.
+There is a mark at the end of each part and after every kilobyte of a long one; its position depends
+only on what precedes it. Its high bits are the prefix's length in bytes, its low bits their hash.
 """
 
 from collections.abc import Iterable
 from typing import Final
 from zlib import crc32
 
-#: Bytes between two marks of a long turn; beyond the first part of a prompt, they are rarer.
+#: Bytes between marks within a long part; larger beyond the beginning of a prompt.
 STEP: Final = 1024
 _FIRST_PART: Final = 32_768
 _RARER: Final = 8_192
-#: Turns that end sooner after a mark get none: a shared beginning that short is worth nothing.
+#: A part that ends sooner after a mark gets none: so short a prefix is not worth caching.
 LEAST: Final = 256
-#: What follows after so many bytes tells nothing more.
+#: Bytes of a prompt to consider.
 _ENOUGH: Final = 1 << 20
 
 
 def marks(turns: Iterable[bytes]) -> list[int]:
-    """The marks of what is said turn after turn, shortest beginning first; at least one."""
+    """The marks of a prompt's parts, shortest prefix first; at least one."""
     found: list[int] = []
     size = marked = crc = 0
     for turn in turns:
@@ -38,5 +38,5 @@ def marks(turns: Iterable[bytes]) -> list[int]:
 
 
 def length(mark: int) -> int:
-    """Bytes of the beginning that a mark stands for."""
+    """Length in bytes of a mark's prefix."""
     return mark >> 32

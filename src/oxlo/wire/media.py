@@ -1,4 +1,4 @@
-"""What a call carries beside text: what the caller names, and the files that are made of it."""
+"""Media in requests, and the protocol between the gateway and the media process."""
 
 from typing import Literal
 
@@ -6,71 +6,71 @@ import msgspec
 
 Kind = Literal["image", "audio"]
 
-#: Headers of the media process: the call's folder and the body's file where it has one, both
-#: percent-encoded, and the fields of a JSON body that may be files.
+#: Headers: the request's folder and the body's file, if any, both percent-encoded; and the fields
+#: of a JSON body that may be files.
 FOLDER = "x-oxlo-folder"
 SPOOLED = "x-oxlo-spool"
 JSON_FIELDS = "x-oxlo-fields"
-#: A header too: what is to become of the images of an engine's reply (`Keep`, as JSON).
+#: Header: how to store the images of an engine's response (`Keep`, as JSON).
 KEEP = "x-oxlo-keep"
 
-#: Stands in a request for what was sent along as its Nth file.
+#: Placeholder in a request for its Nth file.
 FILE = "oxlo-file:"
 
 
 class Medium(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture or recording that a request names: a URL, a data URI, base64, or `oxlo-file:N`."""
+    """An image or recording in a request: a URL, a data URI, base64, or `oxlo-file:N`."""
 
     source: str
     kind: Kind
-    #: The field that names it, for errors.
+    #: The request's field, for errors.
     param: str
-    #: Whether its file has to hold a data URI, for engines that take pictures in JSON.
+    #: Whether to write the file as a data URI, for engines that take images in JSON.
     data_uri: bool = False
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A file of a call, in the gateway's spool for as long as the call lasts."""
+    """A file of a request, in the gateway's spool while the request lasts."""
 
     path: str
     #: Bytes.
     size: int
-    #: Its media type, by its first bytes once it was inspected.
+    #: Media type; once inspected, by its content.
     type: str
-    #: As the caller named it; "" for what came without a name.
+    #: The client's file name; "" if there is none.
     name: str = ""
-    #: Pixels, of pictures that were inspected.
+    #: Size in pixels, of inspected images.
     width: int | None = None
     height: int | None = None
 
 
 class Unpacked(msgspec.Struct, frozen=True):
-    """A body as its endpoint reads it, small, and the files that were in it."""
+    """The small JSON body for the endpoint, and the files extracted from it."""
 
     files: tuple[File, ...]
-    #: UNSET: there was no file in it, and it stays as it came.
+    #: UNSET: there was no file, so the body is unchanged.
     body: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
 
 
 class Inspect(msgspec.Struct, frozen=True):
-    """Media to be made into files; `files` are those that `oxlo-file:N` means."""
+    """Media to fetch or decode to files; `files` are the targets of `oxlo-file:N`."""
 
     media: tuple[Medium, ...]
     files: tuple[File, ...] = ()
 
 
 class Inspected(msgspec.Struct, frozen=True):
-    """A file for each medium, in their order."""
+    """A file for each medium, in order."""
 
     files: tuple[File, ...]
 
 
 class Keep(msgspec.Struct, frozen=True):
-    """What a caller wants of made images."""
+    """How to return generated images."""
 
-    #: How many there have to be.
+    #: Expected number of images.
     count: int
-    #: Links to them, and themselves in base64.
+    #: Whether to return URLs, and base64.
     url: bool
     base64: bool
 
@@ -86,7 +86,7 @@ class Kept(msgspec.Struct, frozen=True):
     output_tokens: int
 
     def framed(self) -> bytes:
-        """As it travels."""
+        """Serialised."""
         return b"%d %d\n%b" % (self.input_tokens, self.output_tokens, self.reply)
 
 

@@ -1,4 +1,4 @@
-"""The messages of a chat: their fields are read; what they say is passed on as it came."""
+"""Chat messages: fields are decoded, contents are forwarded as received."""
 
 from collections.abc import Iterable, Iterator
 from typing import Final
@@ -21,7 +21,7 @@ _REFUSAL: Final = frozenset({"refusal"})
 
 
 class Summary:
-    """What admission needs to know about messages."""
+    """What admission needs to know about the messages."""
 
     __slots__ = ("count", "kinds", "pictures", "text_bytes", "unusual")
 
@@ -34,14 +34,14 @@ class Summary:
         pictures: tuple[Medium, ...] = (),
     ) -> None:
         self.count = count
-        #: Upper bound of the prompt's bytes of text; pictures are none (D18).
+        #: Upper bound of the prompt's text in bytes; images do not count (D18).
         self.text_bytes = text_bytes
-        #: Kinds of the parts, where messages have parts; `refusal` also where it stands alone.
+        #: Kinds of content parts; `refusal` also if it stands alone.
         self.kinds = kinds
-        #: What not every model's template knows: `developer` (the role), `tool` (calls, results),
-        #: `function` (the same in OpenAI's old spelling).
+        #: Features that not every chat template knows: `developer` (role), `tool` (calls, results),
+        #: `function` (their legacy format).
         self.unusual = unusual
-        #: In the order in which they are shown.
+        #: Images, in order.
         self.pictures = pictures
 
 
@@ -51,7 +51,7 @@ _url = msgspec.json.Decoder(Url)
 
 
 def turns(messages: Iterable[Message]) -> Iterator[bytes]:
-    """What is said turn after turn, as bytes that are alike where the prompt is."""
+    """The messages as bytes; equal prompts give equal bytes."""
     for message in messages:
         content = message.content
         if isinstance(content, Raw) and not message.tool_calls:
@@ -61,7 +61,7 @@ def turns(messages: Iterable[Message]) -> Iterator[bytes]:
 
 
 def summarise(messages: list[Message]) -> Summary:
-    """Check messages and sum them up. Raises BadRequest naming the message."""
+    """Validate and summarise messages. Raises BadRequest that names the message."""
     if not messages:
         raise invalid("messages", "give at least one message.")
     kinds = unusual = _NOTHING
@@ -88,7 +88,7 @@ def summarise(messages: list[Message]) -> Summary:
     return Summary(len(messages), size, kinds, unusual, tuple(pictures))
 
 
-#: How a JSON value begins that is a string, a list, or null.
+#: First bytes of a JSON string, array, and null.
 _STRING: Final = 0x22
 _LIST: Final = 0x5B
 _OBJECT: Final = 0x7B
@@ -97,7 +97,7 @@ _NOT_SAID: Final = memoryview(b"null")
 
 
 def _parts_of(message: Message, index: int) -> list[Part]:
-    """The parts of what is not a string; none, where nothing has to be said. Raises BadRequest."""
+    """The content parts; empty if there is no content and none is required. Raises BadRequest."""
     content, where = message.content, f"messages[{index}].content"
     first = memoryview(content)[0] if isinstance(content, Raw) else _NULL
     if first == _LIST and isinstance(content, Raw):
@@ -111,7 +111,7 @@ def _parts_of(message: Message, index: int) -> list[Part]:
 
 
 def _kind(first: int) -> str:
-    """What a JSON value is that is neither text nor list nor null, by how it begins."""
+    """The type of another JSON value, by its first byte."""
     if first == _OBJECT:
         return "object"
     return "boolean" if first in b"tf" else "number"
@@ -141,7 +141,7 @@ def _read_parts(content: Raw, where: str) -> list[Part]:
     return parts
 
 
-#: Kinds of parts of other APIs, as msgspec quotes them, and what they are here.
+#: Kinds of parts in other APIs, as msgspec quotes them, and ours.
 _RESPELT: Final = {
     "'input_text'": "'text'",
     "'output_text'": "'text'",
@@ -176,7 +176,7 @@ def _check_refusals(parts: list[Part], message: Message, where: str) -> None:
 
 
 def _pictures(parts: list[Part], message: Message, where: str) -> list[Medium]:
-    """The pictures that a message shows. Raises BadRequest."""
+    """The images of a message. Raises BadRequest."""
     shown: list[Medium] = []
     for index, part in enumerate(parts):
         if part.type != "image_url" or not sent(part.image_url):

@@ -1,4 +1,4 @@
-"""What a field may be chosen from: looked up when a choice was wrong, to say so."""
+"""Looking up the allowed values of a field, for errors."""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ _STEP = re.compile(r"\.(\w+)|\[")
 
 
 def options(kind: Any, path: str) -> tuple[str, ...]:
-    """The choices at `path` (`.response_format.type`, `[...].role`) of a type; maybe none."""
+    """The allowed values at `path` (`.response_format.type`, `[...].role`), if they are limited."""
     kinds = [inspect.type_info(kind)]
     for step in _STEP.finditer(path):
         kinds = [child for kind in kinds for child in _children(kind, step[1])]
@@ -22,7 +22,7 @@ def options(kind: Any, path: str) -> tuple[str, ...]:
 
 
 def is_plain(kind: Any, path: str) -> bool:
-    """Whether the field at `path` (`.size`) is one of the body itself, and no object or list."""
+    """Whether `path` (`.size`) is a top-level field that is not an object or list."""
     found = _children(inspect.type_info(kind), path.removeprefix("."))
     return bool(found) and all(
         isinstance(each, _PLAIN) for kind in found for each in _alternatives(kind)
@@ -30,7 +30,7 @@ def is_plain(kind: Any, path: str) -> bool:
 
 
 def _children(kind: inspect.Type, name: str | None) -> list[inspect.Type]:
-    """What a field of this name, or an item where there is none, can be."""
+    """The types of a field, or of items if `name` is None."""
     found: list[inspect.Type] = []
     for each in _alternatives(kind):
         if isinstance(each, inspect.StructType):

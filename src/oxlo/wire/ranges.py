@@ -1,4 +1,4 @@
-"""The ranges of numbers, from the catalogue: what `/parameters` publishes is what is applied."""
+"""Validating numbers by the ranges that the catalogue defines and `/parameters` publishes."""
 
 from typing import Any, Final
 
@@ -9,22 +9,22 @@ from oxlo.catalogue.parameters import PerModel, parameters
 from oxlo.wire.decode import invalid
 from oxlo.wire.given import given
 
-#: (least, most); None is no bound.
+#: (minimum, maximum); None: unbounded.
 Range = tuple[float | None, float | None]
 
-#: More than the plan or the model allows is lowered, not refused (D4).
+#: Values above the plan's or model's limit are lowered, not refused (D4).
 CLAMPED = frozenset({"max_tokens", "max_completion_tokens"})
-#: Any whole number will do, as at OpenAI; the published range is where seeds differ.
+#: As in OpenAI's API, any integer is accepted; seeds differ only within the published range.
 ANY = frozenset({"seed"})
 
 
 def check_ranges(fields: Struct, model: Model) -> None:
-    """Check each number that was sent. Raises BadRequest naming the field and its range."""
+    """Validate all numbers that were sent. Raises BadRequest that names a field and its range."""
     check_given(given(fields), model)
 
 
 def check_given(given: dict[str, Any], model: Model) -> None:
-    """The same, of the fields that were given."""
+    """As `check_ranges`, for fields by name."""
     ranges = _ranges.of(model)
     for name, value in given.items():
         bounds = ranges.get(name)

@@ -1,4 +1,4 @@
-"""GET /v1/requests and /v1/requests/{id}: receipts, as they are answered and described."""
+"""GET /v1/requests and /v1/requests/{id}: the shape of receipts."""
 
 from typing import Literal
 
@@ -6,19 +6,19 @@ import msgspec
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens, for information: they cost nothing."""
+    """Token counts, for information only: they cost nothing."""
 
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     cached_tokens: int
-    #: Who counted: the engine, or the gateway the pieces of an answer that did not end (about a
-    #: token each), with the prompt where it had been counted before. None: nobody, nothing.
+    #: `engine`; or `gateway`, for the pieces of an incomplete stream (about a token each) and a
+    #: prompt counted in advance; None if nothing was counted.
     source: Literal["engine", "pieces"] | None
 
 
 class Timings(msgspec.Struct, frozen=True, kw_only=True):
-    """Milliseconds from admission; None for what was not reached."""
+    """Milliseconds from admission; None for stages that were not reached."""
 
     queue_ms: float | None
     first_token_ms: float | None
@@ -26,15 +26,15 @@ class Timings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DayLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """The UTC day the call belongs to; `remaining` is None without a limit."""
+    """The UTC day of the call; `remaining` is None without a limit."""
 
     remaining: int | None
-    #: As `2026-11-24T00:00:00Z`.
+    #: ISO 8601, as `2026-11-24T00:00:00Z`.
     resets_at: str
 
 
 class MinuteLimit(msgspec.Struct, frozen=True, kw_only=True):
-    """The UTC minute the call belongs to; it may count here and not in the day."""
+    """The UTC minute of the call, in which it may count without counting in the day."""
 
     remaining: int | None
     resets_at: str
@@ -49,7 +49,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Refund(msgspec.Struct, frozen=True, kw_only=True):
-    """A counted call that an operator gave back, as requests of a later moment."""
+    """A counted call that an operator refunded later."""
 
     id: str
     requests: int
@@ -58,10 +58,10 @@ class Refund(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):
-    """A model that the caller named and that did not answer."""
+    """A model of the client's list that did not answer."""
 
     model: str
-    #: The code of the error that it would have ended with.
+    #: The code of its error.
     error: str
 
 
@@ -77,14 +77,14 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str
     stream: bool
     plan: str
-    #: HTTP status that was sent, 499 when nobody was there to read it; None while it runs.
+    #: HTTP status; 499 if the client had disconnected; None while it runs.
     status: int | None
     outcome: str
     counted: bool
     reason: str
     error: str | None
     replica: str | None
-    #: Models that came before `model` in the caller's chain, in the order of its tries.
+    #: Models that were tried before `model`, in order.
     tried: tuple[Tried, ...]
     usage: Usage
     finish_reason: str | None

@@ -1,4 +1,4 @@
-"""What the gateway needs to know of a request, whatever its endpoint."""
+"""The interface of decoded requests that the gateway uses, for all endpoints."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -11,62 +11,62 @@ class Request(Protocol):
 
     @property
     def model(self) -> str:
-        """The model's name, as the caller spelt it."""
+        """The model's name as sent."""
 
     @property
     def stream(self) -> bool | None:
-        """Whether the reply is sent while it is made."""
+        """Whether the response is streamed."""
 
     @property
     def sse(self) -> bool:
-        """Whether that is done as server-sent events."""
+        """Whether streams are server-sent events."""
 
     @property
     def output_limit(self) -> int | None:
-        """The caller's wish for the answer's length, in tokens."""
+        """Requested limit on output tokens."""
 
     @property
     def message_count(self) -> int:
-        """How many messages or prompts there are, for what a template adds to each."""
+        """Number of messages or prompts, each of which a chat template adds tokens to."""
 
     @property
     def text_bytes(self) -> int:
-        """Upper bound of what is capped, in bytes: no text has more tokens."""
+        """Size in bytes of the text that the input limit applies to; no text has more tokens."""
 
     def turns(self) -> Iterable[bytes]:
-        """What the prompt says, turn after turn: calls that begin alike share an engine's cache."""
+        """The parts of the prompt; requests with equal beginnings share an engine's cache."""
 
     def media(self) -> tuple[Medium, ...]:
-        """The pictures and recordings that it names."""
+        """Its images and recordings."""
 
 
 class Whole:
-    """What requests share whose answer has no length to wish for and comes in one piece."""
+    """Defaults for requests without token limits and streams."""
 
     @property
     def stream(self) -> bool | None:
-        """It is not sent while it is made."""
+        """Not streamed."""
         return None
 
     @property
     def sse(self) -> bool:
-        """There are no events."""
+        """Never."""
         return False
 
     @property
     def output_limit(self) -> int | None:
-        """There are no tokens to answer with."""
+        """None: there are no output tokens."""
         return None
 
     @property
     def message_count(self) -> int:
-        """One text at a time: no template adds to it."""
+        """1: there is no chat template."""
         return 1
 
     def turns(self) -> Iterable[bytes]:
-        """Nothing of it is kept between calls."""
+        """Empty: nothing is cached."""
         return ()
 
     def media(self) -> tuple[Medium, ...]:
-        """It is text alone."""
+        """Empty: text only."""
         return ()

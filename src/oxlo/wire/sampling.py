@@ -1,4 +1,4 @@
-"""What chats and completions have in common, and what makes it valid."""
+"""Fields that chats and completions share, and their validation."""
 
 import re
 from collections.abc import Callable
@@ -8,32 +8,32 @@ from oxlo.wire.decode import invalid
 from oxlo.wire.media import Medium
 
 MAX_STOPS = 4
-#: Models named beside the first.
+#: Limit on fallback models.
 MAX_MODELS = 8
-#: What engines are sent for a penalty of 0, as they divide by it.
+#: Sent instead of a penalty of 0, by which engines would divide.
 _LEAST_PENALTY: Final = 0.001
 _TOKEN_ID = re.compile(r"[0-9]{1,9}")
 
-#: Looks at the value of one field. Raises BadRequest.
+#: Validates the value of one field. Raises BadRequest.
 Check = Callable[[Any], None]
 
 
 class Generation:
-    """A request for text: what was given, and what can be read off it."""
+    """A request for generated text."""
 
     __slots__ = ("given", "include_usage", "model", "models", "n", "sse", "stream")
 
     def __init__(self, given: dict[str, Any], checks: dict[str, Check]) -> None:
-        """Read the fields that both have. Raises BadRequest naming one that is wrong."""
+        """Read the shared fields. Raises BadRequest that names an invalid one."""
         self.given = given
         self.model: str = given["model"]
-        #: Who may answer when `model` cannot, in the caller's order.
+        #: Fallback models, in order.
         self.models: list[str] | None = given.get("models")
         self.n: int = given.get("n") or 1
         self.stream: bool = given.get("stream", False)
-        #: A stream of it is one of server-sent events.
+        #: Streams are server-sent events.
         self.sse = True
-        #: Whether the stream's usage chunk was asked for.
+        #: Whether the usage chunk of the stream was requested.
         self.include_usage = False
         options = given.get("stream_options")
         if options is not None:
@@ -51,7 +51,7 @@ class Generation:
                 check(value)
 
     def media(self) -> tuple[Medium, ...]:
-        """The pictures that it shows: none."""
+        """Empty: text only."""
         return ()
 
 
@@ -76,7 +76,7 @@ def _check_models(models: list[str]) -> None:
         raise invalid("models", "a model's name may not be empty.")
 
 
-#: By field: what holds for both.
+#: Validation of shared fields.
 CHECKS: Final[dict[str, Check]] = {
     "stop": _check_stop,
     "logit_bias": _check_bias,

@@ -1,4 +1,4 @@
-"""Sizes of images: which a model draws, and what becomes of the one that was asked for."""
+"""Image sizes: which ones a model supports, and choosing one for a request."""
 
 import re
 
@@ -9,38 +9,38 @@ from oxlo.catalogue.parameters import parameters
 from oxlo.wire.decode import invalid
 
 _SIZE = re.compile(r"(\d{1,5})\s*[xX]\s*(\d{1,5})")
-#: How OpenAI's clients ask for a model's own size.
+#: OpenAI's values for the model's own size.
 _OWN = ("", "auto")
 
 Size = tuple[int, int]
 
 
 class Side(msgspec.Struct, frozen=True):
-    """What one side may measure, in pixels."""
+    """The allowed lengths of one side, in pixels."""
 
     least: int = 8
     most: int = 2048
     step: int = 8
 
     def nearest(self, wish: int, name: str) -> int:
-        """The next length that can be drawn. Raises BadRequest outside the range."""
+        """The nearest allowed length. Raises BadRequest outside the range."""
         if not self.least <= wish <= self.most:
             raise invalid(name, f"expected {self.least} to {self.most} pixels, got {wish}.")
         return max(self.least, min(self.most, (wish + self.step // 2) // self.step * self.step))
 
 
 class Sizes(msgspec.Struct, frozen=True):
-    """The sizes that a model draws."""
+    """The sizes that a model supports."""
 
-    #: Width and height where none is asked for.
+    #: Default width and height.
     own: Size
-    #: The only ones, where a model was made for few; empty: whatever the sides allow.
+    #: If not empty, the only supported sizes; otherwise all that the sides allow.
     only: tuple[Size, ...] = ()
     width: Side = Side()
     height: Side = Side()
 
     def choose(self, size: str | None, width: int | None, height: int | None) -> Size:
-        """The size to draw: the one asked for, on a model's grid. Raises BadRequest."""
+        """The requested size, rounded to the model's grid, or the default. Raises BadRequest."""
         wish = self._wish(size, width, height)
         names = ("size", "size") if _given(size) else ("width", "height")
         if not self.only:
@@ -51,7 +51,7 @@ class Sizes(msgspec.Struct, frozen=True):
         return wish
 
     def like(self, given: Size) -> Size:
-        """The size that suits an image: its own where that can be drawn, else the nearest shape."""
+        """The size for editing an image: its own if supported, else the closest aspect ratio."""
         if self.only:
             return min(self.only, key=lambda size: abs(size[0] / size[1] - given[0] / given[1]))
         scale = min(1.0, self.width.most / given[0], self.height.most / given[1])
@@ -80,12 +80,12 @@ def parse(text: str) -> Size:
 
 
 def spelt(size: Size) -> str:
-    """As the API writes it."""
+    """The inverse of `parse`."""
     return f"{size[0]}x{size[1]}"
 
 
 def sizes(model: Model) -> Sizes:
-    """The sizes of a model, from its parameters."""
+    """The sizes of a model, from its catalogue parameters."""
     known = parameters(model)
     only = tuple(map(parse, known["size"].choices))
     return Sizes(
