@@ -80,6 +80,8 @@ class Batcher:
 
     def vectors(self, job: Job, rows: Rows) -> Vectors:
         """The vectors of `rows`, in their order. Raises Cancelled or RunFailed."""
+        if len(rows) == 1 and self._begin():
+            return self._one(job, rows)
         call = _Call(job, rows)
         self._enter(call)
         if call.news is not None:
@@ -90,6 +92,24 @@ class Batcher:
         if call.vectors is None or call.failed:
             raise RunFailed
         return call.vectors
+
+    def _begin(self) -> bool:
+        """Whether nobody runs texts; then the caller does, and has to hand over."""
+        with self._lock:
+            began = not self._running
+            self._running = True
+        return began
+
+    def _one(self, job: Job, rows: Rows) -> Vectors:
+        """A run of one text, with nobody to share it."""
+        try:
+            vectors = self._encode(rows)
+        finally:
+            with self._lock:
+                self._hand_over()
+        self._moved()
+        job.check()
+        return vectors
 
     def _enter(self, call: _Call) -> None:
         with self._lock:
@@ -105,7 +125,9 @@ class Batcher:
             while not call.over:
                 self._run()
         finally:
-            self._hand_over(call)
+            with self._lock:
+                self._forget(call)
+                self._hand_over()
 
     def _run(self) -> None:
         with self._lock:
@@ -152,13 +174,11 @@ class Batcher:
             self._asleep.remove(call)
             call.wake()
 
-    def _hand_over(self, call: _Call) -> None:
+    def _hand_over(self) -> None:
         """Let another lead, if there is one; it may be over, and hands over in its turn."""
-        with self._lock:
-            self._forget(call)
-            if not self._asleep:
-                self._running = False
-                return
-            heir = self._asleep.popleft()
-            heir.leads = True
-            heir.wake()
+        if not self._asleep:
+            self._running = False
+            return
+        heir = self._asleep.popleft()
+        heir.leads = True
+        heir.wake()

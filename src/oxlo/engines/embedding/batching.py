@@ -39,8 +39,6 @@ def choose(left: Sequence[Sequence[int]], costs: Costs) -> list[Piece]:
     first all come to their end.
     """
     longest = left[0][-1]
-    if len(left) == len(left[0]) == 1:
-        return [Piece(0, 0, longest)]
     chosen: list[Piece] = []
     padding = 0
     for piece in merge(*map(_pieces, range(len(left)), left, repeat(longest)), key=_shortness):

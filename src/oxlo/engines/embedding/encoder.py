@@ -12,10 +12,11 @@ from onnxruntime.capi.onnxruntime_pybind11_state import EPFail, Fail, RuntimeExc
 from oxlo.engines.embedding.config import Pooling
 
 Vectors = npt.NDArray[np.float32]
-_Ids = npt.NDArray[np.integer[Any]]
+_Input = npt.NDArray[Any]
+_Kind = type[np.number[Any]]
 
 #: What a model may read ids as.
-_KINDS = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+_KINDS: dict[str, _Kind] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
 #: Instead of a length of nothing.
 _TINY = np.finfo(np.float32).tiny
@@ -39,13 +40,12 @@ class Encoder:
 
     def vectors(self, rows: Sequence[Sequence[int]]) -> Vectors:
         """(texts, numbers of a vector), in the order of `rows`. Raises RunFailed."""
-        ids, mask = _padded(rows)
-        fed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
-        fed = {name: fed[name].astype(kind, copy=False) for name, kind in self._inputs.items()}
-        vectors = self._pooled(self._run(fed), mask)
+        batch = _Batch(rows)
+        fed = {name: _INPUTS[name](batch, kind) for name, kind in self._inputs.items()}
+        vectors = self._pooled(self._run(fed), batch)
         return unit(vectors) if self._normalize else vectors
 
-    def _run(self, fed: dict[str, _Ids]) -> Vectors:
+    def _run(self, fed: dict[str, _Input]) -> Vectors:
         try:
             (told,) = self._session.run([self._output], fed)
         except (EPFail, Fail, RuntimeException, MemoryError) as error:
@@ -53,27 +53,54 @@ class Encoder:
             raise RunFailed from error
         return np.asarray(told, np.float32)
 
-    def _pooled(self, told: Vectors, mask: _Ids) -> Vectors:
+    def _pooled(self, told: Vectors, batch: "_Batch") -> Vectors:
         if told.ndim == 2:
             return told  # the model pools itself
         if self._pooling == "cls":
             return told[:, 0]
-        summed = np.einsum("tpn,tp->tn", told, mask.astype(np.float32))
+        mask = batch.mask(np.float32)
+        summed = np.einsum("tpn,tp->tn", told, mask)
         return np.asarray(summed / mask.sum(1, keepdims=True), np.float32)
 
 
-def _padded(rows: Sequence[Sequence[int]]) -> tuple[_Ids, _Ids]:
-    """Token ids, and where they are; padding is masked, so its ids do not matter."""
-    longest = max(map(len, rows))
-    if len(rows) * longest == sum(map(len, rows)):  # nothing to pad
-        ids = np.array(rows, np.int64)
-        return ids, np.ones_like(ids)
-    shape = len(rows), longest
-    ids, mask = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
-    for number, row in enumerate(rows):
-        ids[number, : len(row)] = row
-        mask[number, : len(row)] = 1
-    return ids, mask
+class _Batch:
+    """Texts of a run, padded to the longest. Padding is masked, so its ids do not matter."""
+
+    def __init__(self, rows: Sequence[Sequence[int]]) -> None:
+        lengths = [len(row) for row in rows]
+        self._rows = rows
+        self._shape = len(rows), max(lengths)
+        self._even = min(lengths) == max(lengths)
+
+    def ids(self, kind: _Kind) -> _Input:
+        """(texts, tokens)."""
+        if self._even:
+            return np.array(self._rows, kind)
+        ids = self.zeros(kind)
+        for number, row in enumerate(self._rows):
+            ids[number, : len(row)] = row
+        return ids
+
+    def mask(self, kind: _Kind) -> _Input:
+        """1 where a token is."""
+        if self._even:
+            return np.ones(self._shape, kind)
+        mask = self.zeros(kind)
+        for number, row in enumerate(self._rows):
+            mask[number, : len(row)] = 1
+        return mask
+
+    def zeros(self, kind: _Kind) -> _Input:
+        """The types of all tokens: each text is a first one."""
+        return np.zeros(self._shape, kind)
+
+
+#: What models may ask for.
+_INPUTS = {
+    "input_ids": _Batch.ids,
+    "attention_mask": _Batch.mask,
+    "token_type_ids": _Batch.zeros,
+}
 
 
 def unit(vectors: Vectors) -> Vectors:
