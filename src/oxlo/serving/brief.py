@@ -42,8 +42,8 @@ class Desk:
         self._here: list[BriefProtocol] = []
 
     def read(self, data: bytes) -> bytes | None:
-        """The body of the short request that `data` is; None for anything else."""
-        if not data.startswith(self._line):
+        """The body of the short request that `data` is; None for anything else, or beside work."""
+        if self._workers.busy or not data.startswith(self._line):
             return None
         head, _, body = data.partition(b"\r\n\r\n")
         line, *lines = head.split(b"\r\n")
