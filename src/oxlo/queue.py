@@ -1,15 +1,15 @@
-"""Who is next when every slot of a model is taken; pure, with the clock passed in.
+"""The queue of a model whose slots are all in use. Pure; the clock is passed in.
 
-    priority   a higher plan goes first
-    fairness   inside a priority, accounts share by predicted work, not by number of calls: each
-               call gets a tag, the work that its account was given before it (start-time fair
+    priority   higher plans go first
+    fairness   within a priority, accounts share by predicted work, not by number of requests: each
+               request is tagged with the work that its account has received before (start-time fair
                queueing), and the lowest tag goes first
-    age        a call of priority p is due after (4 - p) x 10 seconds; while any call is due, of any
-               four slots one at least goes to the one that has been due longest
+    aging      a request of priority p is due after (4 - p) x 10 seconds; while any is due, at least
+               one of four slots goes to the one that has been due the longest
 
-So nobody starves: a call with k calls due before it is served within 4 x (k + 1) slots of its own
-moment, whatever arrives. And nobody gains by waiting in numbers: the other three of four slots keep
-to priority and fairness, however many calls are due.
+So there is no starvation: a request with k others due before it is served within 4 x (k + 1) slots
+of becoming due, whatever arrives. And sending many requests gains nothing: the other three of four
+slots keep to priority and fairness, however many are due.
 """
 
 import math
@@ -20,16 +20,16 @@ from typing import Generic, TypeVar
 from oxlo.errors import QueueFull
 from oxlo.plans import Priority
 
-#: Seconds for each priority that a call stands below "more than dedicated".
+#: Seconds of waiting per step of priority until a request is due.
 DUE_STEP = 10.0
-#: Seconds after which age alone brings a call forward, by priority.
+#: Seconds until a request is due, by priority.
 DUE_AFTER = tuple((max(Priority) + 1 - priority) * DUE_STEP for priority in Priority)
-#: One slot of so many goes to the call that has been due longest.
+#: One of this many slots goes to the request that has been due the longest.
 DUE_SHARE = 4
 
 _NEWEST = 0.2
 _LONGEST_WAIT = 60
-#: Accounts in a level above which those that are level with newcomers are forgotten.
+#: Above this many accounts in a level, those without an advantage or debt are dropped.
 _REMEMBERED = 1_024
 
 _tag = attrgetter("tag")
@@ -39,7 +39,7 @@ Item = TypeVar("Item", bound=Hashable)
 
 
 class Waiting(Generic[Item]):
-    """A call that waits for a slot."""
+    """A request that waits for a slot."""
 
     __slots__ = ("account", "cost", "enqueued_at", "item", "priority", "tag", "wait_limit")
 
@@ -60,31 +60,31 @@ class Waiting(Generic[Item]):
         self.enqueued_at = enqueued_at
         self.wait_limit = wait_limit
         self.item = item
-        #: Work that the account was given before this call; the queue sets it.
+        #: Work that the account has received before; set by the queue.
         self.tag = 0.0
 
     @property
     def due_at(self) -> float:
-        """When age alone brings it forward."""
+        """When it becomes due."""
         return self.enqueued_at + DUE_AFTER[self.priority]
 
     @property
     def ends_at(self) -> float:
-        """When it stops waiting."""
+        """When its wait times out."""
         return self.enqueued_at + self.wait_limit
 
 
 class _Level(Generic[Item]):
-    """The calls of one priority, in order of arrival, and what their accounts were given.
+    """The requests of one priority in order of arrival, and the work of their accounts.
 
-    Choosing is a scan: the queue is bounded, so this costs microseconds, and only while a model
-    is saturated; in return, anyone may leave at any time without a trace.
+    Choosing is a linear scan. The queue is bounded, so this takes microseconds, and only while a
+    model is saturated; in return, removal at any time is trivial.
     """
 
     def __init__(self) -> None:
         self.calls: dict[Item, Waiting[Item]] = {}
         self._given: dict[str, float] = {}
-        #: Tag of the call that was served last: a newcomer starts level with it.
+        #: Tag of the request served last, at which new accounts start.
         self._served = 0.0
 
     def push(self, waiting: Waiting[Item]) -> None:
@@ -96,7 +96,7 @@ class _Level(Generic[Item]):
         return next(iter(self.calls.values()))
 
     def fairest(self) -> Waiting[Item]:
-        """The call whose account was given least, and the time that this makes it for newcomers."""
+        """The request whose account has received the least work, and the new virtual time."""
         fairest = min(self.calls.values(), key=_tag)
         self._served = fairest.tag
         if len(self._given) > _REMEMBERED:
@@ -108,36 +108,36 @@ class _Level(Generic[Item]):
 
     def remove(self, item: Item) -> None:
         del self.calls[item]
-        if not self.calls:  # nobody waits, so nobody is ahead
+        if not self.calls:  # the queue is empty, so no account has an advantage
             self._given.clear()
             self._served = 0.0
 
 
 class ModelQueue(Generic[Item]):
-    """The calls that wait for one model."""
+    """The waiting requests of one model."""
 
     def __init__(self, limit: int) -> None:
-        """At most `limit` calls wait."""
+        """At most `limit` requests may wait."""
         self._limit = limit
         self._levels: list[_Level[Item]] = [_Level() for _ in Priority]
         self._size = 0
         self._slots_since_due = 0
         self._served_at: float | None = None
-        #: Mean time between two slots.
+        #: Mean seconds between free slots.
         self._slot_seconds = 1.0
 
     def __len__(self) -> int:
         return self._size
 
     def push(self, waiting: Waiting[Item]) -> None:
-        """Let a call wait. Raises QueueFull, with the time that those here will take."""
+        """Add a request. Raises QueueFull, with an estimate of when to retry."""
         if self._size >= self._limit:
             raise QueueFull(retry_after=self.retry_after())
         self._levels[waiting.priority].push(waiting)
         self._size += 1
 
     def pop(self, now: float) -> Item | None:
-        """The call that a free slot goes to; None when nobody waits."""
+        """Remove and return the next request; None if the queue is empty."""
         waiting = self._next(now)
         if waiting is None:
             return None
@@ -147,7 +147,7 @@ class ModelQueue(Generic[Item]):
         return waiting.item
 
     def serve(self, item: Item, now: float) -> None:
-        """A call was given a slot by somebody else's choice. Harmless when it did not wait."""
+        """Record that a request got a slot elsewhere. Does nothing if it is not queued."""
         for level in self._levels:
             if item in level.calls:
                 level.remove(item)
@@ -155,21 +155,21 @@ class ModelQueue(Generic[Item]):
                 self._measure(now)
 
     def remove(self, item: Item) -> None:
-        """A call no longer waits. Harmless when it was served."""
+        """Remove a request. Does nothing if it is not queued."""
         for level in self._levels:
             if item in level.calls:
                 level.remove(item)
                 self._left()
 
     def expire(self, now: float) -> list[Item]:
-        """Take out the calls whose wait is over."""
+        """Remove and return the requests whose wait has timed out."""
         over = [waiting.item for waiting in self if waiting.ends_at <= now]
         for item in over:
             self.remove(item)
         return over
 
     def place(self, item: Item, now: float) -> int:
-        """In how many slots it is this call's turn, if nobody else came; 1 is next."""
+        """The position of a request if no others arrive; 1 is next."""
         above = 0
         for level in reversed(self._levels):
             if item in level.calls:
@@ -178,20 +178,20 @@ class ModelQueue(Generic[Item]):
         raise KeyError(item)
 
     def expected_wait(self, item: Item, now: float) -> float:
-        """Seconds until it is this call's turn, at the pace of the latest slots."""
+        """Estimated wait of a request in seconds, at the recent rate of free slots."""
         return self.place(item, now) * self._slot_seconds
 
     def outlook(self, priority: Priority) -> tuple[int, float]:
-        """The place and the wait, in seconds, of a call that came now and gained by no fairness."""
+        """Position and estimated wait (seconds) of a request that would arrive now."""
         place = 1 + sum(len(level.calls) for level in self._levels[priority:])
         return place, place * self._slot_seconds
 
     def retry_after(self) -> int:
-        """Whole seconds until those who wait now are served, at the pace of the latest slots."""
+        """Whole seconds until all waiting requests are served, at the recent rate of free slots."""
         return min(_LONGEST_WAIT, max(1, math.ceil(self._size * self._slot_seconds)))
 
     def __iter__(self) -> Iterator[Waiting[Item]]:
-        """All who wait, lowest priority first."""
+        """All waiting requests, lowest priority first."""
         for level in self._levels:
             yield from level.calls.values()
 
@@ -203,12 +203,12 @@ class ModelQueue(Generic[Item]):
         self._slots_since_due += 1
         is_due = due.due_at <= now
         chosen = due if is_due and self._slots_since_due >= DUE_SHARE else busy[-1].fairest()
-        if is_due and chosen is due:  # by age, or because it was its turn anyway
+        if is_due and chosen is due:  # whether by aging or by regular order
             self._slots_since_due = 0
         return chosen
 
     def _due_place(self, waiting: Waiting[Item], now: float) -> int:
-        """The place that age alone gives, which is last of all until the call is due."""
+        """The position by aging alone; the last one until the request is due."""
         if waiting.due_at > now:
             return self._size
         return DUE_SHARE * (1 + sum(other.due_at < waiting.due_at for other in self))

@@ -1,1 +1,1 @@
-"""What the Starlette applications of control and of the media process stand on."""
+"""Shared by the Starlette applications of control and the media process."""

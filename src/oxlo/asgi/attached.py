@@ -1,4 +1,4 @@
-"""Parts that a web application carries: given to it once, found again behind each request."""
+"""Typed dependencies of a web application, available in each request."""
 
 from typing import Self
 
@@ -7,23 +7,23 @@ from starlette.requests import Request
 
 
 class Attached:
-    """A record of parts; an application carries one of each kind."""
+    """A set of dependencies; an application has one of each class."""
 
     __slots__ = ()
 
     @classmethod
     def of(cls, request: Request) -> Self:
-        """The parts behind the application that a request came to."""
+        """The dependencies of a request's application."""
         return cls.carried(request.app)
 
     @classmethod
     def carried(cls, app: Starlette) -> Self:
-        """The parts that an application was given."""
+        """The dependencies of an application."""
         parts = getattr(app.state, cls.__name__)
         assert isinstance(parts, cls)
         return parts
 
     def attach(self, app: Starlette) -> Starlette:
-        """Give an application these parts, in the place of others of their kind."""
+        """Attach dependencies, replacing those of the same class."""
         setattr(app.state, type(self).__name__, self)
         return app

@@ -1,4 +1,4 @@
-"""A web server on a unix socket that only this user can reach."""
+"""A web server on a unix socket that only this user can open."""
 
 import asyncio
 import socket
@@ -13,11 +13,11 @@ _BACKLOG = 512
 
 
 class SocketInUse(OSError):
-    """Another process already serves on the socket."""
+    """Another process is serving on the socket."""
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: two servers share one process here."""
+    """uvicorn without signal handlers, because two servers share one process."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -25,22 +25,22 @@ class _Server(uvicorn.Server):
 
 
 def bind(path: Path) -> socket.socket:
-    """A listening socket at `path`, mode 0600; a dead process's is replaced.
+    """A listening socket at `path`, mode 0600; replaces the socket of a dead process.
 
-    Raises SocketInUse when somebody answers there.
+    Raises SocketInUse if a process answers there.
     """
     if path.exists():
         _remove_dead(path)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(str(path))
-    path.chmod(0o600)  # before it listens, so nobody else gets in between
+    path.chmod(0o600)  # before it listens, so that no other user can connect
     listener.listen(_BACKLOG)
     listener.settimeout(0)
     return listener
 
 
 async def serve(app: ASGIApp, listener: socket.socket, stop: asyncio.Event) -> None:
-    """Serve until `stop`; running requests get two seconds to finish."""
+    """Serve until `stop`; running requests have two seconds to finish."""
     config = uvicorn.Config(
         app,
         http="httptools",

@@ -1,1 +1,1 @@
-"""The media process: whatever has to be parsed, decoded, fetched or looked into for a gateway."""
+"""The media process: parses, decodes, fetches and inspects media for gateways."""

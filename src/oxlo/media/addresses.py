@@ -1,4 +1,4 @@
-"""Which addresses a client may have us fetch from: public ones, and those the operator allows."""
+"""Which addresses clients' URLs may lead to: public ones, and those that the operator allows."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -11,16 +11,16 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 LONGEST_URL = 8 * 1024
 PORTS = (80, 443)
-#: IPv6 that carries an IPv4 address in its last four bytes (NAT64, RFC 6052 and 8215).
+#: IPv6 prefixes with an IPv4 address in the last four bytes (NAT64, RFC 6052 and 8215).
 _NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 
 
 class NotAllowed(OSError):
-    """We do not fetch from there; the message says why."""
+    """The address is not allowed; the message says why."""
 
 
 class Allowed(NamedTuple):
-    """One entry of the operator's list."""
+    """One entry of the operator's allow-list."""
 
     #: A host name in lower case, or "" for a network.
     host: str
@@ -30,14 +30,14 @@ class Allowed(NamedTuple):
 
 
 class Policy:
-    """The rule, and the operator's exceptions to it."""
+    """Public addresses, and the operator's exceptions."""
 
     def __init__(self, allowed: Iterable[str] = ()) -> None:
-        """`allowed` are hosts, addresses and networks, each with `:port` or without."""
+        """`allowed` are hosts, addresses and networks, each with an optional `:port`."""
         self._allowed = [_allowed(entry) for entry in allowed]
 
     def check_url(self, url: URL) -> None:
-        """Refuse what can be refused before a name is looked up. Raises NotAllowed."""
+        """Check a URL before its host is resolved. Raises NotAllowed."""
         if url.scheme not in ("http", "https") or not url.host:
             raise NotAllowed("only http and https URLs are fetched")
         if url.user or url.password:
@@ -47,7 +47,7 @@ class Policy:
             raise NotAllowed(f"nothing is fetched from port {url.port}, only from 80 and 443")
 
     def check(self, host: str, port: int, address: str) -> None:
-        """Whether to connect to `address`, which `host` was found to be. Raises NotAllowed."""
+        """Check an address to which `host` was resolved. Raises NotAllowed."""
         ip = ipaddress.ip_address(address.partition("%")[0])
         if any(_allows(entry, host, port, ip) for entry in self._allowed):
             return
@@ -56,7 +56,7 @@ class Policy:
 
 
 def is_public(ip: Address) -> bool:
-    """Whether an address belongs to the internet at large, whatever it is written as."""
+    """Whether an address is public, also if it is an IPv4 address embedded in IPv6."""
     if isinstance(ip, ipaddress.IPv6Address):
         inner = _embedded(ip)
         if inner is not None:
@@ -67,7 +67,7 @@ def is_public(ip: Address) -> bool:
 
 
 def _embedded(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that an IPv6 one stands for."""
+    """The IPv4 address that is embedded in an IPv6 address."""
     if any(ip in network for network in _NAT64):
         return ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
     if int(ip) >> 32 == 0 and int(ip) > 1:  # IPv4-compatible, long deprecated

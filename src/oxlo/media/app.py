@@ -1,4 +1,4 @@
-"""What a gateway asks of the media process, over its private socket."""
+"""The HTTP application of the media process, which gateways call over its private socket."""
 
 import asyncio
 import shutil
@@ -33,7 +33,7 @@ from oxlo.wire.media import (
 
 T = TypeVar("T")
 
-#: A form is read in pieces of this size, and given up between them once nobody waits.
+#: Forms are read in pieces of this size; between them, disconnects are noticed.
 PIECE = 1 << 18
 
 _inspect = msgspec.json.Decoder(Inspect)
@@ -41,7 +41,7 @@ _keep = msgspec.json.Decoder(Keep)
 
 
 class Media:
-    """The application's parts."""
+    """What the handlers need."""
 
     def __init__(self, workers: Workers, inspector: Inspector, keeper: Keeper) -> None:
         self._workers = workers
@@ -49,7 +49,7 @@ class Media:
         self._keeper = keeper
 
     def application(self) -> ASGIApp:
-        """The ASGI application: errors have OpenAI's shape, as at an engine."""
+        """The ASGI application; errors have OpenAI's shape, as an engine's."""
         routes = [
             Route("/unpack", self._unpack, methods=["POST"]),
             Route("/inspect", self._inspect, methods=["POST"]),
@@ -58,7 +58,7 @@ class Media:
         return application(Engine(routes, self._workers))
 
     async def _unpack(self, request: Request) -> Response:
-        """A form or a large JSON body, in the request or in a file, as fields and files."""
+        """POST /unpack: split a form or large JSON body into fields and files."""
         body = await request.body()
 
         async def unpacked(files: Files) -> Unpacked:
@@ -69,7 +69,7 @@ class Media:
         return await _within(request, unpacked)
 
     async def _inspect(self, request: Request) -> Response:
-        """Media as files that an engine can take."""
+        """POST /inspect: turn media into files that an engine accepts."""
         asked = _inspect.decode(await request.body())
 
         async def inspected(files: Files) -> Inspected:
@@ -81,7 +81,7 @@ class Media:
         return await _within(request, inspected)
 
     async def _keep(self, request: Request) -> Response:
-        """An engine's reply about images, as the caller wants it."""
+        """POST /keep: store an engine's images, and write the client's response."""
         body, asked = await request.body(), _keep.decode(request.headers[KEEP])
         kept = await self._workers.run(request, lambda job: self._keeper.keep(body, asked, job))
         return Response(kept.framed())
@@ -98,7 +98,7 @@ class Media:
 
 
 async def _within(request: Request, work: Callable[[Files], Awaitable[msgspec.Struct]]) -> Response:
-    """Work in the call's folder, and leave nothing there for a gateway that has hung up."""
+    """Run `work` in the request's folder, and clean up if the gateway disconnects."""
     files = Files(Path(unquote(request.headers[FOLDER])))
     try:
         made = await work(files)
@@ -109,7 +109,7 @@ async def _within(request: Request, work: Callable[[Files], Awaitable[msgspec.St
 
 
 async def _unless_gone(request: Request, work: Coroutine[None, None, T]) -> T:
-    """The result of `work`, given up when nobody waits any more. Raises Cancelled."""
+    """The result of `work`. Raises Cancelled if the gateway disconnects."""
     working, leaving = asyncio.create_task(work), asyncio.create_task(_until_gone(request))
     try:
         await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)

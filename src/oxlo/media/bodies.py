@@ -1,4 +1,4 @@
-"""Large JSON bodies: what is encoded in their fields becomes files, the rest stays as it came."""
+"""Moving base64 in the fields of large JSON bodies to files."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from oxlo.wire.decode import check_text, too_deep
 from oxlo.wire.malformed import malformed
 from oxlo.wire.media import Unpacked
 
-#: Shorter texts stay where they are: URLs, and pictures of a few pixels.
+#: Shorter strings stay in place: URLs, and images of a few pixels.
 SHORTEST = 8 * 1024
 
 _raw = msgspec.json.Decoder(msgspec.Raw)
@@ -24,7 +24,7 @@ _OBJECT, _LIST, _STRING = b'{["'
 def unpack(body: bytes, fields: Iterable[str], files: Files) -> Unpacked:
     """Take files out of `fields`, such as `messages[].content[].image_url.url`.
 
-    A field that is not there, or is something else, is left to whoever reads the request.
+    A field that is missing or of another type is left for the request's validation.
     Raises BadRequest for what is not JSON, and for broken base64.
     """
     check_text(body)
@@ -45,7 +45,7 @@ def _steps(field: str) -> tuple[str, ...]:
 
 
 def _without(raw: msgspec.Raw, steps: tuple[str, ...], where: str, files: Files) -> msgspec.Raw:
-    """The same value, its texts at the end of `steps` replaced."""
+    """The value with the strings at the end of `steps` replaced."""
     first = memoryview(raw)[0]
     if not steps:
         return _replaced(raw, where, files) if first == _STRING else raw

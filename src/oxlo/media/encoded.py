@@ -1,4 +1,4 @@
-"""Base64, with or without the head of a data URI."""
+"""Base64, with or without the prefix of a data URI."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def decoded(text: str, param: str) -> tuple[bytes, str]:
-    """The bytes, and the media type that the text names, or "". Raises BadRequest."""
+    """The bytes, and the media type of a data URI or "". Raises BadRequest."""
     kind, data = _split(text, param)
     try:
         content = base64.b64decode(_SPACE.sub("", data), validate=True)

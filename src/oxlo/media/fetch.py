@@ -1,8 +1,7 @@
-"""Fetches what a client's URL names, without becoming the client's way into our network.
+"""Fetching clients' URLs without server-side request forgery.
 
-Each address is checked at the moment when a socket is made for it, so that a name cannot mean one
-address when it is checked and another when it is connected to. Redirects are followed by hand: each
-is a URL of its own.
+Each address is checked when the socket is created, so that a name cannot resolve to one address for
+the check and to another for the connection. Redirects are followed manually and checked again.
 """
 
 import asyncio
@@ -33,36 +32,36 @@ _HEADERS: LooseHeaders = {
 
 
 class _Failed(Exception):
-    """It cannot be had; the message says why."""
+    """The fetch failed; the message says why."""
 
 
 class Allowance:
-    """Bytes that the URLs of one call may bring, all together."""
+    """The limit on bytes fetched for one request, over all its URLs."""
 
     def __init__(self, megabytes: int) -> None:
         self._megabytes = megabytes
         self._left = megabytes << 20
 
     def take(self, size: int) -> None:
-        """Use some of it up. Raises _Failed when it is used up."""
+        """Consume some bytes. Raises _Failed if the limit is exceeded."""
         self._left -= size
         if self._left < 0:
             raise _Failed(f"a call may fetch {self._megabytes} MB, and this is more")
 
 
 class Fetcher:
-    """Fetches by one policy."""
+    """Fetches URLs that a policy allows."""
 
     def __init__(
         self, policy: Policy, seconds: float, resolver: AbstractResolver | None = None
     ) -> None:
-        """`seconds` are for one URL, its redirects included."""
+        """`seconds` is the timeout for one URL, including redirects."""
         self._policy = policy
         self._seconds = seconds
         self._resolver = resolver
 
     async def fetch(self, medium: Medium, files: Files, allowance: Allowance) -> File:
-        """The file behind a URL. Raises BadRequest."""
+        """Fetch a URL to a file. Raises BadRequest."""
         with files.create() as file:
             try:
                 async with asyncio.timeout(self._seconds):
@@ -75,7 +74,7 @@ class Fetcher:
         return File(path=file.name, size=size, type="", name=url.name[-200:])
 
     async def _follow(self, source: str, file: IO[bytes], allowance: Allowance) -> URL:
-        """Write what the URL, or the last one that it leads to, answers; returns that URL."""
+        """Follow redirects and write the final response; returns its URL."""
         url = _parsed(source)
         for _ in range(MAX_REDIRECTS + 1):
             self._policy.check_url(url)
@@ -86,7 +85,7 @@ class Fetcher:
         raise _Failed(f"it redirects more than {MAX_REDIRECTS} times")
 
     async def _hop(self, url: URL, file: IO[bytes], allowance: Allowance) -> str:
-        """One request; returns where it is redirected to, or ""."""
+        """Send one request; returns the redirect's target, or ""."""
         refused: list[NotAllowed] = []
         try:
             async with self._session(url, refused) as session:
@@ -94,7 +93,7 @@ class Fetcher:
                 async with asking as reply:
                     return await _answered(reply, file, allowance)
         except aiohttp.ClientConnectorError:
-            if refused:  # why no address was left to connect to
+            if refused:  # every address was refused
                 raise refused[0] from None
             raise
 
@@ -121,7 +120,7 @@ class Fetcher:
 
 
 async def _answered(reply: aiohttp.ClientResponse, file: IO[bytes], allowance: Allowance) -> str:
-    """Where it is redirected to; else "", its body written to `file`."""
+    """The redirect's target; otherwise "", with the body written to `file`."""
     location = reply.headers.get("location", "")
     if reply.status in _REDIRECTS and location:
         return location
@@ -134,20 +133,20 @@ async def _answered(reply: aiohttp.ClientResponse, file: IO[bytes], allowance: A
 
 
 def _parsed(source: str) -> URL:
-    """A URL as it was written, so that signatures hold; what no URL may hold is escaped."""
+    """Parse a URL unchanged, so that signatures stay valid, but escape invalid characters."""
     if len(source) > LONGEST_URL:
         raise _Failed(f"a URL has at most {LONGEST_URL} characters")
     clean = source.isascii() and source.isprintable() and " " not in source
     try:
         url = URL(source, encoded=clean)
-        _ = url.port  # looked at only now
+        _ = url.port  # validated on access
     except ValueError:
         raise _Failed(_NOT_VALID) from None
     return url
 
 
 def _why(error: Exception) -> str:
-    """An error in words for the client, which say nothing of our network."""
+    """The error as told to the client, without details of our network."""
     if isinstance(error, NotAllowed | _Failed):
         return str(error)
     if isinstance(error, aiohttp.InvalidURL):

@@ -1,4 +1,4 @@
-"""The files of one call, in the folder that the gateway made for it."""
+"""The files of one request, in the folder that the gateway made for it."""
 
 import tempfile
 from pathlib import Path
@@ -8,23 +8,23 @@ from oxlo.wire.media import FILE, File
 
 
 class Files:
-    """Files in the order in which they were found; a request names them by their number."""
+    """Files in order; a request refers to them by number."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.listed: list[File] = []
 
     def create(self) -> IO[bytes]:
-        """A new file to write to; the gateway removes it, with the folder."""
+        """Create a file; the gateway removes the folder."""
         return tempfile.NamedTemporaryFile(dir=self.folder, delete=False)
 
     def store(self, content: bytes, kind: str) -> str:
-        """Keep bytes of a media type; returns what stands for them in a request."""
+        """Write bytes to a file; returns its placeholder for the request."""
         with self.create() as file:
             file.write(content)
         return self.add(File(path=file.name, size=len(content), type=kind))
 
     def add(self, file: File) -> str:
-        """Take up a file; returns what stands for it in a request."""
+        """Add a file; returns its placeholder for the request."""
         self.listed.append(file)
         return f"{FILE}{len(self.listed) - 1}"

@@ -1,4 +1,4 @@
-"""Forms: multipart/form-data in, fields as JSON and files out."""
+"""Parsing multipart/form-data to fields and files."""
 
 from collections.abc import Iterable
 from pathlib import PurePath
@@ -14,7 +14,7 @@ from oxlo.wire.decode import invalid
 from oxlo.wire.media import File, Unpacked
 
 MAX_PARTS = 200
-#: Bytes of a field that is text: what is larger is a file, or a mistake.
+#: Limit on text fields, bytes: larger ones are files, or mistakes.
 MAX_FIELD = 1 << 20
 _NO_BOUNDARY = (
     "The content type of the form names no boundary. Leave that header to your HTTP client: it "
@@ -23,7 +23,7 @@ _NO_BOUNDARY = (
 
 
 def unpack(content_type: str, pieces: Iterable[bytes], files: Files) -> Unpacked:
-    """Read a form that comes in pieces. Raises BadRequest."""
+    """Parse a form incrementally. Raises BadRequest."""
     boundary = parse_options_header(content_type)[1].get(b"boundary")
     if not boundary:
         raise BadRequest(_NO_BOUNDARY, code="bad_form")
@@ -44,7 +44,7 @@ def _unreadable(reason: str) -> BadRequest:
 
 
 class _Form:
-    """What was found so far, and the part that is being read."""
+    """The fields so far, and the current part."""
 
     def __init__(self, files: Files) -> None:
         self._files = files
@@ -60,7 +60,7 @@ class _Form:
         self._file: IO[bytes] | None = None
 
     def read(self, boundary: bytes, pieces: Iterable[bytes]) -> None:
-        """Read all of it. Raises BadRequest and FormParserError."""
+        """Parse the whole form. Raises BadRequest or FormParserError."""
         parser = MultipartParser(
             boundary,
             {
@@ -79,14 +79,14 @@ class _Form:
         parser.finalize()
 
     def fields(self) -> dict[str, str | list[str]]:
-        """Values by name: a list where a name ends in [] or comes again."""
+        """Values by name; a list if the name ends in [] or repeats."""
         return {
             name: values if name in self._lists or len(values) > 1 else values[0]
             for name, values in self._values.items()
         }
 
     def close(self) -> None:
-        """Close what a form that broke off has left open."""
+        """Close a file that an incomplete form has left open."""
         if self._file is not None:
             self._file.close()
 

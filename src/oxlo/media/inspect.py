@@ -1,4 +1,4 @@
-"""From what a request names to files that were looked into."""
+"""Turning a request's media into inspected files."""
 
 import asyncio
 import base64
@@ -15,29 +15,29 @@ from oxlo.media.files import Files
 from oxlo.wire.decode import invalid
 from oxlo.wire.media import FILE, File, Inspect, Medium
 
-#: Media of one request.
+#: Limit on media in one request.
 MOST = 50
-#: URLs of one request that are fetched at the same time.
+#: Concurrent fetches for one request.
 AT_ONCE = 8
-#: Kinds that llama.cpp cannot read.
+#: Image types that llama.cpp cannot read.
 _UNREAD = ("image/webp",)
-#: Base64 of this many bytes has no padding in its middle.
+#: A multiple of 3, so that encoded blocks have no padding.
 PIECE = 3 << 16
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 class Inspector:
-    """Fetches and looks into media, within the operator's bounds."""
+    """Fetches and inspects media, within the operator's limits."""
 
     def __init__(self, fetcher: Fetcher, megabytes: int, megapixels: int) -> None:
-        """`megabytes`: what the URLs of one call may bring, 0: none is fetched."""
+        """`megabytes` is the limit on fetched data for one request; 0: nothing is fetched."""
         self._fetcher = fetcher
         self._megabytes = megabytes
         self._megapixels = megapixels
 
     async def fetched(self, asked: Inspect, files: Files) -> list[File | None]:
-        """The files of those media that are URLs. Raises BadRequest."""
+        """Fetch all media that are URLs. Raises BadRequest."""
         _check_count(asked)
         allowance, lanes = Allowance(self._megabytes), asyncio.Semaphore(AT_ONCE)
 
@@ -53,11 +53,11 @@ class Inspector:
         try:
             return await asyncio.gather(*tasks)
         finally:
-            for task in tasks:  # one that cannot be had is enough to refuse the call
+            for task in tasks:  # one failure refuses the request
                 task.cancel()
 
     def examined(self, medium: Medium, file: File, files: Files) -> File:
-        """A file with its true type, as the engine needs it. Raises BadRequest."""
+        """Inspect a file, and convert it if the engine needs that. Raises BadRequest."""
         if medium.kind == "audio":
             return msgspec.structs.replace(file, type=_recording(file.path, medium.param))
         kind, width, height = pictures.examine(file.path, medium.param, self._megapixels)
@@ -73,7 +73,7 @@ def _check_count(asked: Inspect) -> None:
 
 
 def named(medium: Medium, asked: Inspect, files: Files) -> File:
-    """The file of a medium that is no URL. Raises BadRequest."""
+    """The file of a medium that is not a URL. Raises BadRequest."""
     number = medium.source.removeprefix(FILE)
     if number != medium.source and number.isdecimal() and int(number) < len(asked.files):
         return asked.files[int(number)]
@@ -98,7 +98,7 @@ def _as_png(file: File, files: Files) -> File:
 
 
 def _as_data_uri(file: File, files: Files) -> File:
-    """The same picture as the text that engines take in JSON."""
+    """Write the image as the data URI that engines take in JSON."""
     with files.create() as out:
         out.write(f"data:{file.type};base64,".encode())
         for piece in _pieces(file.path):

@@ -1,4 +1,4 @@
-"""What becomes of made images: kept where a link is wanted, and the reply as it was asked for."""
+"""Storing generated images, and writing the response that the client wants."""
 
 import base64
 import binascii
@@ -38,7 +38,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Keeper:
-    """Keeps images, for as long as links to them hold."""
+    """Stores images until their links expire."""
 
     def __init__(
         self, objects: Objects, signer: Signer, hours: int, clock: Callable[[], float] = time.time
@@ -49,10 +49,9 @@ class Keeper:
         self._clock = clock
 
     def keep(self, body: bytes, asked: Keep, job: Job) -> Kept:
-        """An engine's reply as the caller wants it.
+        """Convert an engine's response to the client's.
 
-        Raises EngineFailed when it has not the images that were asked for, InternalError when they
-        cannot be kept.
+        Raises EngineFailed if images are missing, InternalError if they cannot be stored.
         """
         try:
             told, reply = _reply.decode(body), _fields.decode(body)
@@ -69,7 +68,7 @@ class Keeper:
         return Kept(whole, usage.input_tokens, usage.output_tokens)
 
     def _shown(self, image: dict[str, msgspec.Raw], asked: Keep) -> dict[str, object]:
-        """One image of the reply: the engine's fields, and a link beside or instead of base64."""
+        """One image of the response: the engine's fields, with a URL, base64 or both."""
         encoded = image.pop("b64_json", msgspec.Raw(b'""'))
         data, ending = _file(encoded)
         image.pop("url", None)
@@ -86,7 +85,7 @@ class Keeper:
 
 
 def _file(encoded: msgspec.Raw) -> tuple[bytes, str]:
-    """An image file, and the ending of its name. Raises EngineFailed."""
+    """The decoded image and its file extension. Raises EngineFailed."""
     try:
         data = base64.b64decode(_text.decode(encoded), validate=True)
         return data, _ENDINGS[sniff.picture(data[: sniff.HEAD])]

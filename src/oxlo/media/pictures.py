@@ -1,4 +1,4 @@
-"""Looks into pictures: whole, of a kind that models read, and not too many pixels."""
+"""Inspecting images: complete, of a supported type, and not too large."""
 
 import struct
 import zlib
@@ -11,20 +11,20 @@ from oxlo.media import sniff
 from oxlo.wire.decode import invalid
 
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
-#: What Pillow raises for pictures that are broken.
+#: What Pillow raises for damaged images.
 _BROKEN = (OSError, SyntaxError, ValueError, struct.error, zlib.error, EOFError, IndexError)
 
-#: Ours is the only bound, and it is checked before a pixel is decoded.
+#: Our own limit applies instead; it is checked before decoding.
 Image.MAX_IMAGE_PIXELS = None
 
 
 def ready() -> None:
-    """Load what reads each kind; otherwise the first caller's picture would wait for it."""
+    """Load Pillow's decoders now, so that the first image does not wait for them."""
     Image.init()
 
 
 def examine(path: str, param: str, megapixels: int) -> tuple[str, int, int]:
-    """Type, width and height of the picture in a file. Raises BadRequest."""
+    """Inspect an image file: its type, width and height. Raises BadRequest."""
     with Path(path).open("rb") as file:
         kind = sniff.picture(file.read(sniff.HEAD))
     if not kind:
@@ -40,10 +40,10 @@ def examine(path: str, param: str, megapixels: int) -> tuple[str, int, int]:
 
 
 def write_png(path: str, out: IO[bytes]) -> None:
-    """Write a picture that was examined, its first frame, as a PNG."""
+    """Convert the first frame of an inspected image to PNG."""
     with Image.open(path, formats=_FORMATS) as image:
         whole = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    whole.save(out, "PNG", compress_level=1)  # it lies on this machine, and not for long
+    whole.save(out, "PNG", compress_level=1)  # a short-lived local file
 
 
 def _bounded(path: str, param: str, megapixels: float) -> tuple[int, int]:
@@ -57,7 +57,7 @@ def _bounded(path: str, param: str, megapixels: float) -> tuple[int, int]:
 
 
 def _decode(path: str) -> None:
-    """Decode the first frame; a JPEG at an eighth of its size, which reads all of it as well."""
+    """Decode the first frame; a JPEG at an eighth of its size, which also reads the whole file."""
     with Image.open(path, formats=_FORMATS) as image:
         image.draft("RGB", (image.width // 8, image.height // 8))
         image.load()

@@ -1,4 +1,4 @@
-"""The media process: one socket, and threads for what takes time."""
+"""The media process: one socket, and a thread pool for blocking work."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
-    """Serve until `stop`. Raises CannotKeep, or SocketInUse when another one serves already."""
+    """Serve until `stop`. Raises CannotKeep, or SocketInUse if another process already serves."""
     settings.prepare()
     keeper = Keeper(
         Objects.open(settings.objects_location),

@@ -1,6 +1,6 @@
-"""What a file is, by its first bytes: names and declared types may say anything."""
+"""Detecting media types by content, because names and declared types may be wrong."""
 
-#: So many of the first bytes are looked at.
+#: Number of bytes that are needed.
 HEAD = 64
 
 _PICTURES = {
@@ -20,14 +20,14 @@ RECORDINGS = "wav, mp3, m4a, mp4, webm, ogg or flac"
 
 
 def picture(head: bytes) -> str:
-    """The media type of a picture; "" for anything else."""
+    """The media type of an image; "" for anything else."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     return _by_magic(head, _PICTURES)
 
 
 def recording(head: bytes) -> str:
-    """The media type of a recording, or of a film with sound; "" for anything else."""
+    """The media type of audio or video; "" for anything else."""
     if head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE":
         return "audio/wav"
     if head[4:8] == b"ftyp":
@@ -42,7 +42,7 @@ def _by_magic(head: bytes, known: dict[bytes, str]) -> str:
 
 
 def _is_mpeg(second: int, third: int) -> bool:
-    """The head of a frame of MP3, MP2 or AAC: sync bits, and no value that is reserved."""
+    """Whether this is a frame header of MP3, MP2 or AAC: sync bits, and no reserved values."""
     if second & 0xF6 == 0xF0:  # ADTS
         return True
     version, layer = second >> 3 & 3, second >> 1 & 3

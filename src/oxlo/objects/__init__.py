@@ -1,1 +1,1 @@
-"""Files that outlive a call: in a folder or a cloud store, reached by links that expire."""
+"""Stored files, in a folder or cloud bucket, with links that expire."""

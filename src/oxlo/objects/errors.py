@@ -1,7 +1,7 @@
-"""What can go wrong with kept files."""
+"""Errors of the object store."""
 
 from oxlo.errors import OperatorError
 
 
 class CannotKeep(OperatorError):
-    """The store cannot be used; the message tells the operator why."""
+    """The store cannot be used; the message says why."""

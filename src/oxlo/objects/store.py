@@ -1,4 +1,4 @@
-"""Where files are kept: a folder, or a bucket of S3, Google or Azure, behind one API."""
+"""Storing files in a folder, or in a bucket of S3, Google or Azure."""
 
 import re
 import secrets
@@ -17,13 +17,13 @@ from oxlo.objects.errors import CannotKeep
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
-#: Types of the files that are kept, by the ending of their names.
+#: Media types by file extension.
 TYPES: Final = {"png": "image/png", "jpeg": "image/jpeg", "webp": "image/webp"}
 _NAME = re.compile(rf"[0-9a-f]{{32}}\.({'|'.join(TYPES)})")
-#: Of all objects in the store, those that are ours.
+#: Matches the names of our own objects.
 _PREFIX = "images"
-#: A call waits for its images to be kept: a store that is slower than this has failed. Plain HTTP
-#: is spoken where the operator's own endpoint says so.
+#: Requests wait while their images are stored, so timeouts are short. Plain HTTP is used only if
+#: the operator's endpoint says so.
 _CLIENT: "ClientConfig" = {"connect_timeout": "5s", "timeout": "30s", "allow_http": True}
 _RETRY: "RetryConfig" = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 _PIECE = 1 << 18
@@ -32,16 +32,16 @@ _DELETED_AT_ONCE = 500
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A kept file, read while it is sent."""
+    """A stored file, read while it is sent."""
 
     type: str
-    #: Bytes.
+    #: Size in bytes.
     size: int
     pieces: AsyncIterator[bytes]
 
 
 class Objects:
-    """Kept files, by names that nobody can guess."""
+    """Stored files, under random names."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -50,8 +50,8 @@ class Objects:
     def open(cls, location: str) -> "Objects":
         """The store at a URL (`s3://bucket/prefix`, `gs://`, `az://`) or in a local folder.
 
-        Credentials are those of the environment, as the clouds' own tools read them. Nothing is
-        asked of a cloud yet. Raises CannotKeep.
+        Credentials come from the environment, as for the clouds' own tools. This does not connect
+        yet. Raises CannotKeep.
         """
         try:
             if "://" in location:
@@ -63,7 +63,7 @@ class Objects:
             raise CannotKeep(f"OXLO_OBJECTS={location}: {_reason(error)}") from None
 
     def put(self, data: bytes, ending: str) -> str:
-        """Keep a file with one of the endings of `TYPES`; its name. Raises CannotKeep."""
+        """Store a file with an extension of `TYPES`; returns its name. Raises CannotKeep."""
         name = f"{secrets.token_hex(16)}.{ending}"
         try:
             obstore.put(self._store, _key(name), data)
@@ -72,7 +72,7 @@ class Objects:
         return name
 
     async def get(self, name: str) -> Found | None:
-        """A file by its name; None when there is none. Raises CannotKeep."""
+        """Open a file by name; None if it does not exist. Raises CannotKeep."""
         ours = _NAME.fullmatch(name)
         if ours is None:
             return None
@@ -85,7 +85,7 @@ class Objects:
         return Found(TYPES[ours[1]], result.meta["size"], _pieces(result))
 
     async def delete_before(self, moment: float) -> int:
-        """Delete what was kept before `moment` in unix seconds; how many. Raises CannotKeep."""
+        """Delete files stored before `moment`, unix seconds; returns how many. Raises CannotKeep."""
         before, deleted = datetime.fromtimestamp(moment, UTC), 0
         try:
             async for some in obstore.list(self._store, _PREFIX, chunk_size=_DELETED_AT_ONCE):
@@ -108,5 +108,5 @@ async def _pieces(result: "obstore.GetResult") -> AsyncIterator[bytes]:
 
 
 def _reason(error: Exception) -> str:
-    """The first line: what follows is for those who debug the library."""
+    """The first line; the rest is the library's debugging output."""
     return str(error).split("\n", 1)[0]

@@ -1,4 +1,4 @@
-"""Plans are data: what each allows, read from `plans.toml`."""
+"""Plans and their limits, read from `plans.toml`."""
 
 import math
 import tomllib
@@ -11,7 +11,7 @@ import msgspec
 
 
 class Priority(IntEnum):
-    """Queue priority; a higher number goes first."""
+    """Queue priority; higher numbers go first."""
 
     BEST_EFFORT = 0
     HIGH = 1
@@ -24,12 +24,12 @@ SHIPPED = Path(__file__).with_name("plans.toml")
 
 _PRIORITIES = {priority.name.lower(): priority for priority in Priority}
 
-#: A limit of nothing would be a mistake: no limit is said by leaving it out.
+#: Limits are at least 1; no limit is expressed by leaving it out.
 Limit = Annotated[int, msgspec.Meta(ge=1)] | None
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One plan. `None` as a limit means that there is none."""
+    """One plan; a limit of None means unlimited."""
 
     id: str
     name: str
@@ -43,14 +43,14 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     max_body_mb: int = 25
     tiers: frozenset[str]
     queue: Literal["best_effort", "high", "highest", "dedicated"]
-    #: Days after sign-up in which `trial_tiers` are open as well.
+    #: Days after sign-up during which `trial_tiers` are available, too.
     trial_days: int = 0
     trial_tiers: frozenset[str] = frozenset()
-    #: Seconds a call over `concurrency` waits in its account's own line before 429.
+    #: Seconds that a request over `concurrency` waits in its account's queue before 429.
     concurrency_wait: float = 10.0
-    #: Seconds a call waits for a free engine slot before 503.
+    #: Seconds that a request waits for a free slot before 503.
     queue_wait: float = 60.0
-    #: Disconnects after the engine started that are refunded, per day (no free compute).
+    #: Refunds per day for clients that disconnect after the engine has started.
     abandoned_refunds: int = 10
 
     @property
@@ -60,11 +60,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def max_audio_seconds(self) -> int | None:
-        """The longest recording that is taken; None: any."""
+        """Limit on recordings, seconds; None: unlimited."""
         return None if self.max_audio_minutes is None else self.max_audio_minutes * 60
 
     def opens(self, tier: str, *, trial: bool = False) -> bool:
-        """Whether a model of this tier may be used, within the trial or after it."""
+        """Whether the plan includes a tier, during the trial or after it."""
         return tier in self.tiers or (trial and tier in self.trial_tiers)
 
 
@@ -77,14 +77,14 @@ class Plans(msgspec.Struct, frozen=True):
         return iter(self.plans)
 
     def __getitem__(self, plan_id: str) -> Plan:
-        """The plan with this id; KeyError names those that exist."""
+        """Look up a plan by id. Raises KeyError that names all plans."""
         for plan in self.plans:
             if plan.id == plan_id:
                 return plan
         raise KeyError(f"no plan {plan_id!r}; there are {', '.join(p.id for p in self.plans)}")
 
     def cheapest_opening(self, tier: str) -> Plan | None:
-        """The cheapest plan that opens a tier outside any trial."""
+        """The cheapest plan that includes a tier without a trial."""
         return next((plan for plan in self.plans if plan.opens(tier)), None)
 
 
@@ -93,16 +93,16 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load(path: Path | None = None) -> Plans:
-    """Read plans from `path`, or those that are shipped.
+    """Read plans from `path`, or the default plans.
 
-    Raises msgspec.ValidationError naming the file, the plan and the field.
+    Raises msgspec.ValidationError that names the file, the plan and the field.
     """
     source = path or SHIPPED
     return parse(source.read_text(), str(source))
 
 
 def parse(text: str, source: str) -> Plans:
-    """Plans from TOML; `source` is how errors call it. Raises msgspec.ValidationError."""
+    """Parse TOML; `source` names it in errors. Raises msgspec.ValidationError."""
     try:
         file = msgspec.convert(tomllib.loads(text), _File)
         plans = [_plan(plan_id, body) for plan_id, body in file.plan.items()]

@@ -1,7 +1,7 @@
-"""API keys: `sk_` and 43 url-safe characters, of which the last tell a forgery at a glance.
+"""API keys: `sk_` and 43 URL-safe characters that include an authentication tag.
 
-A key is 24 random bytes and 8 bytes of HMAC over them with the installation's secret. A gateway can
-therefore refuse invented keys by arithmetic alone: a flood of them costs no look-up.
+A key is 24 random bytes and 8 bytes of their HMAC with the installation's secret. So a gateway can
+reject invented keys by computation alone: a flood of them causes no lookups.
 """
 
 import base64
@@ -19,20 +19,20 @@ LENGTH: Final = 46
 
 
 def mint(secret: bytes) -> str:
-    """A new key."""
+    """Create a key."""
     random = secrets.token_bytes(_RANDOM_BYTES)
     return _spelt(random + _tag(random, secret))
 
 
 def genuine(key: str, secret: bytes) -> bool:
-    """Whether a key was minted with this secret; says nothing of whether it is still valid."""
+    """Whether a key was created with this secret; it may have expired or been revoked."""
     if len(key) != LENGTH or not key.startswith(PREFIX):
         return False
     try:
         raw = base64.b64decode(key[len(PREFIX) :] + "=", altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return False
-    # The last character has two bits to spare: only one of its four spellings is the key.
+    # The last character has two unused bits: only one of four spellings is canonical.
     one_spelling = _spelt(raw) == key
     return one_spelling and hmac.compare_digest(
         raw[_RANDOM_BYTES:], _tag(raw[:_RANDOM_BYTES], secret)
@@ -40,7 +40,7 @@ def genuine(key: str, secret: bytes) -> bool:
 
 
 def digest(key: str) -> str:
-    """What is stored instead of a key: its SHA-256 in hex."""
+    """The SHA-256 of a key in hex, which is stored instead of it."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 

@@ -1,7 +1,7 @@
-"""Plans that an operator edits while everything runs, and every version of them.
+"""Plans that an operator edits at runtime, and all their versions.
 
-`HOME/plans.toml` is what holds; `HOME/plans/0007.toml` are the versions. Processes look whether the
-file is another one, and go on with the plans that they have where it cannot be read.
+`HOME/plans.toml` is in force; `HOME/plans/0007.toml` are the versions. Processes poll whether the
+file was replaced; if it cannot be read, they keep the plans that they have.
 """
 
 import os
@@ -16,15 +16,15 @@ log = structlog.get_logger()
 
 
 class Watched:
-    """A file of plans that may be replaced at any moment."""
+    """A plans file that may be replaced at any time."""
 
     def __init__(self, path: Path | None) -> None:
-        """None: the plans that are shipped, which do not change."""
+        """None: the default plans, which never change."""
         self._path = path
         self._stamp = self._look()
 
     def changed(self) -> Plans | None:
-        """The plans, when the file was replaced since the last time and can be read."""
+        """The plans, if the file was replaced since the last call and is readable."""
         stamp = self._look()
         if stamp == self._stamp:
             return None
@@ -46,7 +46,7 @@ class Watched:
 
 
 def save(folder: Path, current: Path, text: str) -> int:
-    """Make a text the plans in force; its version. Raises msgspec.ValidationError, OSError."""
+    """Put plans in force; returns the version. Raises msgspec.ValidationError, OSError."""
     parse(text, "the new plans")
     folder.mkdir(exist_ok=True)
     version = max(versions(folder), default=0) + 1
@@ -59,7 +59,7 @@ def save(folder: Path, current: Path, text: str) -> int:
 
 
 def versions(folder: Path) -> list[int]:
-    """The versions there are, oldest first."""
+    """All versions, oldest first."""
     return sorted(int(path.stem) for path in folder.glob("[0-9]*.toml") if path.stem.isdigit())
 
 

@@ -1,4 +1,4 @@
-"""Files that the logs of other processes are written to."""
+"""Log files for the output of other processes."""
 
 from logging import LogRecord
 from logging.handlers import RotatingFileHandler
@@ -6,11 +6,11 @@ from pathlib import Path
 
 
 class LogFile(RotatingFileHandler):
-    """Lines in a file of bounded size; those that a full disk does not take are lost."""
+    """A log file of bounded size; lines that do not fit on a full disk are lost."""
 
     def __init__(self, path: Path, *, max_bytes: int, before: int) -> None:
-        """At most `max_bytes` a file, and `before` predecessors beside it."""
+        """`max_bytes` is the limit per file; `before` is the number of older files to keep."""
         super().__init__(path, maxBytes=max_bytes, backupCount=before, delay=True)
 
     def handleError(self, record: LogRecord) -> None:  # noqa: N802 - logging's name
-        """Nothing: whoever talks goes on, and a traceback for each line would hide all else."""
+        """Ignore errors: a traceback for each line would hide everything else."""

@@ -1,6 +1,6 @@
-"""Logs: one JSON object a line (or plain text on a terminal), the same for every library.
+"""Structured logging: one JSON object per line, or plain text on a terminal.
 
-Each line has `event`, a stable verb such as `control.ready`, and fields; never a key's secret.
+Each line has `event`, a stable name such as `control.ready`, and fields; never an API key.
 """
 
 import logging
@@ -13,14 +13,14 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from oxlo.settings import Settings
 
-#: The shape of an API key; the first characters, which the store shows as well, are kept.
+#: Matches API keys; their first characters, which the database shows, too, are kept.
 _SECRET = re.compile(r"\b(sk_[A-Za-z0-9_-]{4})[A-Za-z0-9_-]{12,}")
 
 
 def configure(process: str, settings: Settings, *, stream: TextIO | None = None) -> None:
-    """Send structlog and standard logging to `stream` (stderr), as lines of `process`.
+    """Send structlog and standard logging to `stream` (default stderr), tagged with `process`.
 
-    Called once, at the start of a process.
+    Call it once, at the start of a process.
     """
     out = stream or sys.stderr
     shared = _processors(process)
@@ -35,13 +35,13 @@ def configure(process: str, settings: Settings, *, stream: TextIO | None = None)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    # These tell of each step that they take; our own events say the same once.
+    # These libraries log every step; our own events are enough.
     for chatty in ("uvicorn.error", "alembic", "python_multipart"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
 def redact(text: str) -> str:
-    """The text with what looks like an API key cut to its first characters."""
+    """Truncate everything that looks like an API key to its first characters."""
     return _SECRET.sub(r"\1...", text)
 
 
@@ -66,7 +66,7 @@ def _formatter(shared: list[Processor], *, pretty: bool) -> logging.Formatter:
         render = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=shared,
-        # Redaction comes last: whatever a field held, no line leaves with a key in it.
+        # Last, so that no field can put a key into the log.
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
             *render,
