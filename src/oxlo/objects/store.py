@@ -85,7 +85,7 @@ class Objects:
         return Found(TYPES[ours[1]], result.meta["size"], _pieces(result))
 
     async def delete_before(self, moment: float) -> int:
-        """Delete files stored before `moment`, unix seconds; returns how many. Raises CannotKeep."""
+        """Delete files from before `moment`, unix seconds; returns how many. Raises CannotKeep."""
         before, deleted = datetime.fromtimestamp(moment, UTC), 0
         try:
             async for some in obstore.list(self._store, _PREFIX, chunk_size=_DELETED_AT_ONCE):
