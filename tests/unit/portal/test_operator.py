@@ -10,8 +10,8 @@ from tests.unit.portal.people import EMAIL, Portal, Somebody
 
 from oxlo.fleet import registry
 from oxlo.fleet.registry import ReplicaList, ReplicaState
-from oxlo.plans import SHIPPED, apikey
-from oxlo.store import audit, identity, keys, leaving
+from oxlo.plans import SHIPPED, apikey, load
+from oxlo.store import accounts, audit, identity, keys, leaving
 from oxlo.testing.replicas import replica
 
 PAGES = ("", "/accounts", "/models", "/plans", "/promos", "/audit", "/outbox")
@@ -74,6 +74,15 @@ async def test_overview_says_what_waits(portal: Portal, boss: Somebody) -> None:
     portal.clock.advance(60)
     page = (await boss.get("/operator")).text
     assert "1 model not ready: smollm2-135m." in page
+
+
+async def test_account_without_an_address(portal: Portal, boss: Somebody) -> None:
+    """One that the command line made has nothing to confirm."""
+    async with portal.database.write() as db:
+        await accounts.create(db, "nightly", load()["free"], now=portal.clock())
+    page = (await boss.get("/operator/accounts?q=nightly")).text
+    assert "Open" in page
+    assert "Not confirmed" not in page
 
 
 async def test_accounts_are_found(portal: Portal, boss: Somebody) -> None:
