@@ -8,6 +8,8 @@ from oxlo.errors import EngineFailed
 
 DONE: Final = b"[DONE]"
 END: Final = b"\n\n"
+#: A byte order mark, which a stream may begin with.
+_MARK: Final = b"\xef\xbb\xbf"
 #: Limit on one event, bytes: an engine that exceeds it is broken.
 MOST_BYTES: Final = 4 << 20
 #: A larger incomplete event is an image: its reads are collected and joined once.
@@ -63,8 +65,8 @@ def payload_of(event: bytes) -> bytes:
     """An event's data; empty if it has none, like a comment."""
     if event.startswith(b"data: {") and b"\n" not in event:
         return event[6:]
-    lines = [line[5:].strip() for line in event.split(b"\n") if line.startswith(b"data:")]
-    return b"\n".join(lines)
+    lines = event.removeprefix(_MARK).split(b"\n")
+    return b"\n".join(line[5:].strip() for line in lines if line.startswith(b"data:"))
 
 
 def payloads(events: list[bytes]) -> list[bytes]:

@@ -27,6 +27,12 @@ def test_cut_anywhere(stream: bytes) -> None:
         assert cutter.held == b"data: 4"
 
 
+def test_a_byte_order_mark() -> None:
+    """A stream may begin with one: its first event is read like any other."""
+    assert payloads(Cutter().cut(b"\xef\xbb\xbf" + STREAM)) == WHOLE
+    assert payloads([b'\xef\xbb\xbfdata: {"a":1}']) == [b'{"a":1}']
+
+
 def test_a_large_event() -> None:
     """An image comes in many reads, and is one event; so is what follows it."""
     image = b"data: " + b"A" * 300_000
