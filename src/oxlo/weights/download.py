@@ -1,4 +1,4 @@
-"""One file over HTTP: goes on where an earlier try stopped."""
+"""Downloading one file over HTTP, with resume."""
 
 import contextlib
 import http.client
@@ -16,14 +16,14 @@ from oxlo.weights.errors import SourceFailed, WrongHash
 from oxlo.weights.hub import PUBLIC, Hub
 from oxlo.weights.progress import Progress
 
-#: Tries in a row that brought no new byte, after which the server is given up.
+#: Give up after this many attempts in a row without progress.
 _FRUITLESS = 4
 _TIMEOUT = 30.0
 _TRY_LATER = (408, 425, 429, 500, 502, 503, 504)
 
 
 class _Unreachable(Exception):
-    """The network failed, not the disk: worth another try."""
+    """A network error, which is worth a retry."""
 
 
 @contextlib.contextmanager
@@ -37,7 +37,7 @@ def _network(host: str) -> Iterator[None]:
 
 
 class Download:
-    """One URL into one file; `.part` holds what has come so far, `.etag` which version it is."""
+    """One URL to one file; `.part` has the partial download, `.etag` its version."""
 
     def __init__(self, url: str, target: Path, progress: Progress, hub: Hub = PUBLIC) -> None:
         self._url = url
@@ -47,11 +47,11 @@ class Download:
         self._progress = progress
         self._part = target.with_name(f"{target.name}.part")
         self._etag = target.with_name(f"{target.name}.etag")
-        # Set once: reading the system's certificates takes tens of milliseconds.
+        # Created once, because reading the system's certificates takes tens of milliseconds.
         self._tls = ssl.create_default_context()
 
     def run(self, pause: Callable[[float], object] = time.sleep) -> Path:
-        """Fetch what is missing. Raises SourceFailed when the server gives no more."""
+        """Download what is missing. Raises SourceFailed if the server fails."""
         if self._target.exists():
             self._progress.advance(self._target.stat().st_size)
             return self._target
@@ -72,7 +72,7 @@ class Download:
         return self._part.stat().st_size if self._part.exists() else 0
 
     def _attempt(self) -> str | None:
-        """One request; None when the file is whole, else why it is not. Raises SourceFailed."""
+        """One request; None if the file is then complete, or else why not. Raises SourceFailed."""
         try:
             with _network(self._host):
                 reply = self._open()
@@ -95,9 +95,9 @@ class Download:
 
     def _receive(self, reply: Any) -> str | None:
         if reply.status != http.client.PARTIAL_CONTENT:
-            self._forget()  # the whole file comes, for the first time or because it changed
+            self._forget()  # a full response: the first one, or the file has changed
         etag = reply.headers.get("ETag", "")
-        if etag.startswith('"'):  # If-Range takes no weak ones
+        if etag.startswith('"'):  # If-Range requires a strong one
             self._etag.write_text(etag)
         length = reply.headers.get("Content-Length")
         expected = self._have() + int(length) if length else None
@@ -111,13 +111,13 @@ class Download:
 
     def _read(self, reply: Any) -> bytes:
         with _network(self._host):
-            return bytes(reply.read1(CHUNK))  # read() would lose what came before a cut
+            return bytes(reply.read1(CHUNK))  # read() would lose data before a disconnect
 
     def _refused(self, error: urllib.error.HTTPError) -> str | None:
         reason = f"{self._host} answered {error.code} for {urlsplit(self._url).path}"
         if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and self._have():
             if error.headers.get("Content-Range", "").endswith(f"/{self._have()}"):
-                return None  # whole already, only not renamed
+                return None  # complete, but not renamed yet
             self._forget()
         elif error.code not in _TRY_LATER:
             raise SourceFailed(reason)
@@ -130,9 +130,9 @@ class Download:
 
 
 def fetch_verified(url: str, target: Path, digest: str | None, progress: Progress) -> Path:
-    """Download to `target` and check its sha256 where one is known.
+    """Download to `target`, and verify its sha256 if known.
 
-    Raises SourceFailed; WrongHash when what came is not what was promised.
+    Raises SourceFailed; WrongHash if it is another file.
     """
     path = Download(url, target, progress).run()
     found = sha256(path) if digest else None

@@ -1,4 +1,4 @@
-"""Puts a weights file into the cache: the sources in order, each reason kept."""
+"""Fetching weights files into the cache, trying all sources in order."""
 
 import shutil
 import threading
@@ -17,9 +17,9 @@ from oxlo.weights.progress import Progress, Silent, Stoppable
 
 
 def present(file: WeightsFile, directory: Path, *, verify: bool = False) -> Path | None:
-    """The file's path when it is in the cache with the right hash, else None.
+    """The path of a cached file with the right hash, or None.
 
-    Takes milliseconds while size and time are those of the last check; `verify` reads it anyway.
+    Fast while size and modification time are unchanged; `verify` hashes it in any case.
     """
     return Slot(file, directory).present(verify=verify)
 
@@ -32,7 +32,7 @@ def fetch(
     hub: Hub = PUBLIC,
     verify: bool = False,
 ) -> Path:
-    """The file's path in the cache, fetched first where it is missing.
+    """The path of a file in the cache, fetching it if necessary.
 
     Raises NoSource, WrongHash (all sources hold another file), DiskFull, UnsafeFormat.
     """
@@ -49,7 +49,7 @@ def _fetch(file: WeightsFile, directory: Path, progress: Progress, hub: Hub) -> 
     if here := slot.present():
         return here
     with slot.locked():
-        # Another process may have fetched it while this one waited for the lock.
+        # Another process may have fetched it while we waited for the lock.
         return slot.present() or _Fetch(file, slot, Archives(directory), progress, hub).run()
 
 
@@ -61,9 +61,9 @@ def fetch_all(
     hub: Hub = PUBLIC,
     at_once: int = 4,
 ) -> list[Path]:
-    """Fetch several files in parallel; `progress` makes one for each.
+    """Fetch several files in parallel; `progress` creates one Progress per file.
 
-    The first that fails stops the others, whose downloads are kept; so does an interrupt.
+    The first failure, or an interrupt, stops the others; partial downloads are kept.
     """
     stop = threading.Event()
     with ThreadPoolExecutor(at_once, "weights") as pool:
@@ -82,7 +82,7 @@ def fetch_all(
 
 
 class _Fetch:
-    """One file that is missing."""
+    """The fetch of one missing file."""
 
     def __init__(
         self, file: WeightsFile, slot: Slot, archives: Archives, progress: Progress, hub: Hub
@@ -94,7 +94,7 @@ class _Fetch:
         self._hub = hub
 
     def run(self) -> Path:
-        """The first source that gives the file wins."""
+        """Try the sources in order."""
         failures: list[tuple[str, SourceFailed]] = []
         for source in self._file.sources:
             try:
@@ -109,7 +109,7 @@ class _Fetch:
         raise NoSource(self._file.name, failures)
 
     def _from(self, source: Source) -> Path:
-        """The file, verified, in the work folder. An interrupted download stays there."""
+        """Fetch from one source to the work folder, and verify; partial downloads stay there."""
         work = self._slot.workspace(f"{sources.title(source)} {source.path}")
         try:
             return self._twice(source, work)
@@ -118,7 +118,7 @@ class _Fetch:
             raise
 
     def _twice(self, source: Source, work: Path) -> Path:
-        """What is damaged is fetched once more, from zero."""
+        """Fetch a damaged file once more from the beginning."""
         try:
             return self._attempt(source, work)
         except Corrupt:
@@ -144,7 +144,7 @@ class _Fetch:
 
 
 def _put(pieces: Sequence[Piece], draft: Path) -> str:
-    """Make `draft` of the pieces; its sha256."""
+    """Join the pieces to `draft`; returns its sha256."""
     if len(pieces) == 1 and pieces[0].member is None:
         sources.adopt(pieces[0].path, draft)
         return sha256(draft)

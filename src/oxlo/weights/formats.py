@@ -1,4 +1,4 @@
-"""Refuses files that could run code when somebody loads them."""
+"""Refusing file formats that can run code when they are loaded."""
 
 import zipfile
 from pathlib import Path
@@ -10,13 +10,13 @@ _PROTOCOLS = range(2, 6)
 
 
 def check_name(name: str) -> None:
-    """Raise UnsafeFormat for an extension that means pickled Python objects."""
+    """Raise UnsafeFormat for file extensions of pickled Python objects."""
     if name.lower().endswith(_PICKLED):
         raise UnsafeFormat(name, "its extension means pickled Python objects")
 
 
 def check_content(path: Path) -> None:
-    """Raise UnsafeFormat for pickled objects under another extension."""
+    """Raise UnsafeFormat for pickles with other extensions."""
     if _is_pickle(path):
         raise UnsafeFormat(path.name, "it holds pickled Python objects")
     if zipfile.is_zipfile(path):
@@ -27,7 +27,7 @@ def check_content(path: Path) -> None:
 
 
 def _is_pickle(path: Path) -> bool:
-    """A pickle starts with its protocol and ends with STOP; raw numbers hardly ever do both."""
+    """Whether the bytes look like a pickle: a protocol at the start and STOP at the end."""
     with path.open("rb") as file:
         head = file.read(2)
         if len(head) < 2 or head[0] != 0x80 or head[1] not in _PROTOCOLS:

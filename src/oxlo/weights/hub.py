@@ -15,24 +15,24 @@ _CLOSED = (401, 403)
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """An address that speaks Hugging Face's API, and who asks."""
+    """A server with Hugging Face's API, and our token."""
 
     url: str = "https://huggingface.co"
-    #: For repositories that are not open to everybody.
+    #: Token for gated or private repositories.
     token: str = field(default="", repr=False)
 
     def file(self, repository: str, revision: str, path: str) -> str:
-        """The address of one file."""
+        """The URL of a file."""
         base = f"{self.url.rstrip('/')}/{repository}/resolve/{quote(revision, safe='')}"
         return f"{base}/{quote(path)}"
 
     def about(self, repository: str, revision: str) -> str:
-        """The address of what a repository holds."""
+        """The URL of a repository's metadata."""
         name = f"{repository}/revision/{quote(revision, safe='')}"
         return f"{self.url.rstrip('/')}/api/models/{name}?blobs=true"
 
     def request(self, url: str, headers: dict[str, str] | None = None) -> urllib.request.Request:
-        """A request that shows the token to the hub, and to nobody whom it sends us on to."""
+        """A request with the token, which is not sent to redirect targets."""
         if urlsplit(url).scheme not in ("http", "https"):
             raise SourceFailed(f"{url} is not an http address")
         known = {"User-Agent": f"oxlo/{__version__}", "Accept-Encoding": "identity"}
@@ -42,7 +42,7 @@ class Hub:
         return request
 
     def read(self, url: str, repository: str) -> bytes:
-        """A small reply. Raises SourceFailed, saying what to do."""
+        """Read a small response. Raises SourceFailed that says what to do."""
         try:
             with urllib.request.urlopen(self.request(url), timeout=_TIMEOUT) as reply:  # noqa: S310
                 return bytes(reply.read())
@@ -64,5 +64,5 @@ class Hub:
         return f"{self.url} answered {status} about {repository}"
 
 
-#: The one that is asked when nobody names another.
+#: The default hub.
 PUBLIC = Hub()

@@ -1,4 +1,4 @@
-"""npm archives as a source. They are data: packed to a file, never installed."""
+"""npm packages as a source: downloaded with `npm pack`, never installed."""
 
 import re
 import shutil
@@ -13,7 +13,7 @@ _SPEC = re.compile(r"(@[a-z0-9][a-z0-9._-]*/)?[a-z0-9][a-z0-9._-]*@[A-Za-z0-9.+-
 
 
 def gather(specs: Sequence[str], folders: Sequence[Path], progress: Progress) -> list[Path]:
-    """The archives of `specs` (each `name@version`), one in each folder. Raises SourceFailed."""
+    """Download the packages `specs` (`name@version`), one per folder. Raises SourceFailed."""
     npm = shutil.which("npm")
     if npm is None:
         raise SourceFailed("npm is not installed, and this source is an npm package")
@@ -31,7 +31,7 @@ def _one(npm: str, spec: str, work: Path, progress: Progress) -> Path:
 
 
 def _pack(npm: str, spec: str, archive: Path) -> None:
-    """Have npm write the archive into a folder of its own: it chooses the name."""
+    """Run `npm pack` in a new folder, because npm chooses the file name."""
     folder = archive.with_suffix(".pack")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

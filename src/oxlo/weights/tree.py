@@ -1,7 +1,7 @@
-"""Files of one model that belong into folders: `DIRECTORY/trees/<digest>/<name>`, links all.
+"""Models that are folders of files: `DIRECTORY/trees/<digest>/<name>`, as symbolic links.
 
-A pipeline of several networks is loaded from a folder. Its files are in the cache by their
-hashes like all others; here each has its name again.
+A diffusers pipeline, for example, is loaded from a folder. Its files are in the cache by sha256;
+here they have their names again.
 """
 
 import hashlib
@@ -15,17 +15,17 @@ from oxlo.weights.cache import Slot
 
 
 def is_tree(files: Sequence[WeightsFile]) -> bool:
-    """Whether the files are one folder: some have names with folders in them."""
+    """Whether any file name contains a folder."""
     return any("/" in file.name for file in files)
 
 
 def ready(
     files: Sequence[WeightsFile], directory: Path, *, folder: bool = False
 ) -> list[Path] | None:
-    """What an engine is given: each file's path, or the one folder of all; None if any lacks.
+    """The paths for an engine: all files, or their folder; None if a file is missing.
 
-    It is a `folder` where the engine takes nothing else, or where names have folders in them. It is
-    laid out here where `directory` has none yet. Raises OSError if that fails.
+    It is a folder if the engine requires a `folder`, or if names contain folders. It is created if
+    necessary. Raises OSError if that fails.
     """
     paths = [Slot(file, directory).present() for file in files]
     here = [path for path in paths if path is not None]
@@ -35,7 +35,7 @@ def ready(
 
 
 def lay_out(files: Sequence[WeightsFile], directory: Path) -> Path:
-    """The folder of the files, all of which are in the cache; made in one step if it is missing."""
+    """Create the folder of cached files atomically, if it does not exist yet."""
     folder = directory / "trees" / _digest(files)
     if folder.is_dir():
         return folder
@@ -44,13 +44,13 @@ def lay_out(files: Sequence[WeightsFile], directory: Path) -> Path:
         draft = Path(name) / "draft"
         for file in files:
             _link(draft / file.name, Slot(file, directory).path, folder / file.name)
-        # Somebody else may have been faster; then theirs is the same.
+        # Another process may have created the same folder.
         _move(draft, folder)
     return folder
 
 
 def _link(link: Path, target: Path, final: Path) -> None:
-    """A link that is right once the draft has its final place, and when the cache is moved."""
+    """A relative link that is valid at the final path, and survives moving the cache."""
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(os.path.relpath(target, final.parent))
 
@@ -64,6 +64,6 @@ def _move(draft: Path, folder: Path) -> None:
 
 
 def _digest(files: Sequence[WeightsFile]) -> str:
-    """Changes with any file's name or content."""
+    """A digest of all names and contents."""
     lines = sorted(f"{file.sha256} {file.name}\n" for file in files)
     return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,9 +1,8 @@
-"""Wheels as a source. They are data: never installed, never imported.
+"""Wheels as a source: they are data, never installed or imported.
 
-pip is asked where the archives are (its dry-run report names address and hash), so mirrors,
-credentials and find-links that the user set up for pip count here too. We then download them
-ourselves, because pip cannot resume. Where only pip gets through (a private certificate, a
-password in its configuration), pip downloads them.
+pip resolves the URLs (its dry-run report has URL and hash), so that the user's mirrors, credentials
+and find-links apply. We then download them ourselves, because pip cannot resume. If only pip gets
+through (a private certificate, a password in its configuration), pip downloads them.
 """
 
 import re
@@ -29,14 +28,14 @@ _DATA_ONLY = ("--no-deps", "--only-binary", ":all:")
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Where one wheel is."""
+    """The location of one wheel."""
 
     url: str
     sha256: str | None
 
     @property
     def name(self) -> str:
-        """The file's name, as the index gives it."""
+        """The file name in the package index."""
         return Path(unquote(urlsplit(self.url).path)).name
 
 
@@ -59,13 +58,13 @@ class _Wheel(msgspec.Struct):
 
 
 class _Report(msgspec.Struct):
-    """The part of pip's installation report that is read here."""
+    """The part of pip's installation report that we need."""
 
     install: list[_Wheel]
 
 
 def gather(specs: tuple[str, ...], folders: Sequence[Path], progress: Progress) -> list[Path]:
-    """The archives of `specs` (each `name==version`), one in each folder. Raises SourceFailed."""
+    """Download the wheels `specs` (`name==version`), one per folder. Raises SourceFailed."""
     return [
         _one(spec, archive, folder, progress)
         for spec, archive, folder in zip(specs, locate(specs), folders, strict=True)
@@ -84,7 +83,7 @@ def _one(spec: str, archive: Archive, work: Path, progress: Progress) -> Path:
 
 
 def locate(specs: tuple[str, ...]) -> list[Archive]:
-    """Ask pip where the archives are, without downloading them. Raises SourceFailed."""
+    """Resolve URLs with pip, without downloading. Raises SourceFailed."""
     for spec in specs:
         if not _SPEC.fullmatch(spec):
             raise SourceFailed(f"{spec!r} is not of the form name==version")
@@ -96,7 +95,7 @@ def locate(specs: tuple[str, ...]) -> list[Archive]:
 
 
 def _local(archive: Archive, progress: Progress) -> Path:
-    """A wheel of the user's own folder is read where it is."""
+    """A wheel in a local folder is used in place."""
     path = Path(urllib.request.url2pathname(urlsplit(archive.url).path))
     progress.advance(path.stat().st_size)
     return path
@@ -125,7 +124,7 @@ def _run(arguments: tuple[str, ...]) -> bytes:
 
 
 def _reason(stderr: str) -> str:
-    """pip's own words, without the warnings before them."""
+    """pip's error message, without preceding warnings."""
     errors = [line for line in stderr.splitlines() if line.startswith("ERROR:")]
     lines = errors or stderr.strip().splitlines()[-1:] or ["it gave no reason"]
     if "No module named pip" in stderr:

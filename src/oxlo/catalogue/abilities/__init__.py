@@ -1,4 +1,4 @@
-"""Request parameters by ability: one TOML file for each endpoint."""
+"""Request parameters by ability: one TOML file per endpoint."""
 
 import functools
 import tomllib
@@ -10,7 +10,7 @@ import msgspec
 
 from oxlo.catalogue.model import Parameter
 
-#: Whose parameters an ability brings; those that are missing here bring none.
+#: The file of each ability's parameters; other abilities have none.
 _FILES = {
     "chat": ("chat",),
     "completions": ("chat",),
@@ -22,7 +22,7 @@ _FILES = {
     "speech": ("speech",),
     "detection": ("detection",),
 }
-#: Parameters that mean nothing to a model without the ability.
+#: Parameters that only apply to models with an ability.
 _NEEDS = {
     "tools": "tools",
     "tool_choice": "tools",
@@ -35,12 +35,12 @@ _NEEDS = {
 
 
 def shared(abilities: Iterable[str]) -> Mapping[str, Parameter]:
-    """The parameters of all models with these abilities."""
+    """The parameters of models with these abilities."""
     return _parameters(frozenset(abilities))
 
 
 def said(abilities: Iterable[str]) -> Mapping[str, dict[str, Any]]:
-    """The same, as their files say it."""
+    """As `shared`, undecoded."""
     return _said(frozenset(abilities))
 
 
