@@ -107,7 +107,8 @@ class EngineHost:
         await self._leave()
         if serves and self._process and drain > 0:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle(), drain)
+                async with asyncio.timeout(drain):
+                    await self._idle()
         await self._end_process()
         self._enter(ReplicaState.STOPPED, "shut down")
 
@@ -289,7 +290,9 @@ class EngineHost:
 
     async def _within(self, seconds: float, work: Awaitable[T], what: str) -> T:
         try:
-            return await asyncio.wait_for(work, seconds)
+            # Not `wait_for`: before Python 3.12 it loses a cancellation that comes with the result.
+            async with asyncio.timeout(seconds):
+                return await work
         except TimeoutError:
             raise EngineDown(f"did not {what} within {seconds:g} s") from None
 
@@ -298,7 +301,8 @@ class EngineHost:
         if self._process is None:
             return str(refused)
         try:
-            await asyncio.wait_for(self._process.exited(), _NOTICE_SECONDS)
+            async with asyncio.timeout(_NOTICE_SECONDS):
+                await self._process.exited()
         except TimeoutError:
             return str(refused)
         return await self._last_words()

@@ -19,6 +19,10 @@ from oxlo.telemetry.logfile import LogFile
 _LOG_BYTES = 1_000_000
 #: Log lines kept to explain a failure: the cause may precede long tracebacks.
 _TAIL = 200
+#: Seconds in which what an ended engine has written is read.
+_LAST_WORDS = 1.0
+#: Seconds between two looks whether it has ended.
+_LOOK_SECONDS = 0.02
 
 
 class Event(msgspec.Struct):
@@ -96,14 +100,27 @@ class EngineProcess:
         if self._process.returncode is None:
             self._process.terminate()
         try:
-            await asyncio.wait_for(self._process.wait(), self._patience)
+            async with asyncio.timeout(self._patience):
+                await self._gone()
         except TimeoutError:
             self._process.kill()
-            await self._process.wait()
+            await self._gone()
         self._kill_group()
-        await asyncio.wait(self._pumps)
+        await asyncio.wait(self._pumps, timeout=_LAST_WORDS)
+        self._hang_up()
         self._listening.cancel()
         self._log.close()
+
+    def _hang_up(self) -> None:
+        """A process that has left the group may hold our pipes open for ever."""
+        for pump in self._pumps:
+            pump.cancel()
+        self._process._transport.close()  # type: ignore[attr-defined]
+
+    async def _gone(self) -> None:
+        """Return when it has ended: its own `wait` may also wait for whoever holds its pipes."""
+        while self._process.returncode is None:  # noqa: ASYNC110 - nobody tells only this
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def _kill_group(self) -> None:
         if self._leads:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +29,8 @@ class ControlDouble:
         #: What accounts used of their day and minute, as their records say; and who was asked for.
         self.counted: dict[str, tuple[int, int]] = {}
         self.countings: list[str] = []
+        #: The time of what is counted.
+        self.clock: Callable[[], float] = time.time
         #: What was relayed to the public socket.
         self.relayed: list[Request] = []
         #: Look-ups wait for this: clear it to keep callers in suspense.
@@ -103,7 +106,7 @@ class ControlDouble:
             minute=int(asked["minute"]),
             minute_used=minute,
             refunds=0,
-            as_of=time.time(),
+            as_of=self.clock(),
         )
 
     async def _public(self, request: Request, reply: Reply) -> None:

@@ -1,6 +1,8 @@
 """A host under observation: tests wait for what it tells, never for a time."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -53,6 +55,16 @@ class WatchedHost:
         return await self.until(
             lambda r: r.state is ReplicaState.READY and r.generation == generation
         )
+
+    async def end(self) -> None:
+        """Stop the host. Its engine is killed, and TimeoutError raised, after 100 s."""
+        try:
+            async with asyncio.timeout(100):
+                await self.host.stop(drain=0)
+        except TimeoutError:
+            if self.host.pid:
+                os.killpg(self.host.pid, signal.SIGKILL)
+            raise
 
     async def sick(self) -> Replica:
         """The replica when it first became sick."""

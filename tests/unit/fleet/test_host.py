@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.ports import free_port
 
 from oxlo.engines.base import Launch
 from oxlo.fleet.fetch import Refused, fetch
@@ -47,7 +48,13 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
 
     yield begin
     for watched in started:
-        await watched.host.stop(drain=0)
+        await watched.end()
+
+
+async def busy(address: str) -> None:
+    """Return when an engine has a call under way."""
+    while b"requests_processing 1" not in (await fetch(address, "/metrics", deadline=60)).body:
+        await asyncio.sleep(0)
 
 
 async def test_starts_warms_serves_stops(start: Start) -> None:
@@ -76,7 +83,7 @@ async def test_stalled_engine_is_restarted(start: Start) -> None:
     """Work outstanding and no progress: the process is replaced."""
     watched = start(LAUNCH, stall=0.5)
     ready = await watched.ready()
-    await fetch(ready.address, "/_script", body={"silent": True}, deadline=5)
+    await fetch(ready.address, "/_script", body={"silent": True}, deadline=60)
     call = asyncio.ensure_future(
         fetch(ready.address, "/v1/chat/completions", body={"messages": []}, deadline=60)
     )
@@ -84,6 +91,42 @@ async def test_stalled_engine_is_restarted(start: Start) -> None:
     await watched.ready(generation=2)
     with pytest.raises(Refused):
         await call
+
+
+async def test_stopped_as_it_comes_up(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop in the very turn in which the engine tells its address ends the watch."""
+    watched = start(REMOTE)
+    stops: list[asyncio.Task[None]] = []
+
+    async def address() -> str:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(lambda: stops.append(loop.create_task(watched.host.stop(drain=0))))
+        return "http://127.0.0.1:1"
+
+    monkeypatch.setattr(watched.host, "_address", address)
+    await watched.until(lambda r: r.state is ReplicaState.STOPPED)
+    await asyncio.gather(*stops)
+
+
+async def test_strays_hold_nothing_up(start: Start) -> None:
+    """A process that left the engine's group, and holds its pipes, keeps no stop waiting."""
+    stray = "import os; os.setsid(); import time; time.sleep(600)"
+    parent = f"""
+import subprocess, sys, time
+child = subprocess.Popen([sys.executable, "-c", {stray!r}])
+while os.getpgid(child.pid) == os.getpgid(0):
+    time.sleep(0.01)
+print(child.pid, flush=True)
+time.sleep(600)
+"""
+    argv = (sys.executable, "-c", "import os" + parent)
+    watched = start(msgspec.structs.replace(LAUNCH, argv=argv))
+    told = await watched.until(lambda r: r.reason.removeprefix("being started: ").isdigit())
+    try:
+        async with asyncio.timeout(60):
+            await watched.host.stop(drain=0)
+    finally:
+        os.kill(int(told.reason.removeprefix("being started: ")), signal.SIGKILL)
 
 
 async def test_start_that_fails_is_explained(start: Start) -> None:
@@ -105,16 +148,15 @@ async def test_drain_waits_for_calls(start: Start) -> None:
     watched = start(LAUNCH)
     ready = await watched.ready()
     script = {"text": "a b c", "middle_gate": "go", "after": 1}
-    await fetch(ready.address, "/_script", body=script, deadline=5)
+    await fetch(ready.address, "/_script", body=script, deadline=60)
     ask = {"messages": [], "stream": True}
     call = asyncio.ensure_future(
         fetch(ready.address, "/v1/chat/completions", body=ask, deadline=60)
     )
-    while b"requests_processing 1" not in (await fetch(ready.address, "/metrics", deadline=5)).body:
-        await asyncio.sleep(0)
+    await busy(ready.address)
     stop = asyncio.ensure_future(watched.host.stop(drain=30))
     await watched.until(lambda r: r.state is ReplicaState.DRAINING)
-    await fetch(ready.address, "/_gate/go", body={}, deadline=5)
+    await fetch(ready.address, "/_gate/go", body={}, deadline=60)
     assert (await call).body.endswith(b"data: [DONE]\n\n")
     await stop
 
@@ -147,12 +189,11 @@ async def test_drain_has_a_limit(start: Start) -> None:
     """A call that never ends does not keep the fleet alive."""
     watched = start(LAUNCH)
     ready = await watched.ready()
-    await fetch(ready.address, "/_script", body={"silent": True}, deadline=5)
+    await fetch(ready.address, "/_script", body={"silent": True}, deadline=60)
     call = asyncio.ensure_future(
         fetch(ready.address, "/v1/chat/completions", body={"messages": []}, deadline=60)
     )
-    while b"requests_processing 1" not in (await fetch(ready.address, "/metrics", deadline=5)).body:
-        await asyncio.sleep(0)
+    await busy(ready.address)
     await watched.host.stop(drain=0.1)
     assert watched.host.replica.state is ReplicaState.STOPPED
     with pytest.raises(Refused):
@@ -161,7 +202,7 @@ async def test_drain_has_a_limit(start: Start) -> None:
 
 async def test_upstream_is_not_restarted(start: Start) -> None:
     """A remote server that fails is sick, and ready again when it answers: same generation."""
-    async with EngineDouble("llamacpp") as double:
+    async with EngineDouble("llamacpp", port=free_port()) as double:
         watched = start(msgspec.structs.replace(REMOTE, address=double.address))
         await watched.ready()
     sick = await watched.sick()
