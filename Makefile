@@ -41,7 +41,7 @@ test-built: $(VENV)/.dev $(VENV)/.built  ## The tests of the hot path, on the pa
 	  tests/scenario/test_serve.py tests/scenario/test_journal_killed.py
 
 test-all: $(VENV)/.dev $(NODE)/node_modules/.stamp  ## Run the slow tests too
-	$(SRC) $(PYTEST)
+	$(SRC) $(PYTEST) -o faulthandler_timeout=1500
 
 torch: $(VENV)/.torch  ## Set up torch too: for models that make images, and their tests
 

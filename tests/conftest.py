@@ -1,11 +1,11 @@
 """Fixtures that several kinds of tests share."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from tests import postgres
+from tests import logs, postgres
 from tests.valkeys import GivenValkey, ValkeyServer
 
 import oxlo
@@ -14,6 +14,15 @@ from oxlo.catalogue import Source, WeightsFile
 
 # Processes that tests start run the same Oxlo as the tests: from src/, or as it was built.
 os.environ["PYTHONPATH"] = str(Path(oxlo.__file__).parent.parent)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """What fails shows the logs of what it ran on."""
+    report = yield
+    if report.failed:
+        report.sections += logs.ends()
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE
 
 from oxlo.valkey.address import Address
 
@@ -56,7 +57,7 @@ class ValkeyServer:
         command = [binary(), *(word for k, v in options.items() for word in (f"--{k}", v))]
         with (self.folder / "valkey.log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
-        ends = time.monotonic() + 20
+        ends = time.monotonic() + PATIENCE
         while not self.socket.exists():
             assert self.process.poll() is None, (self.folder / "valkey.log").read_text()
             assert time.monotonic() < ends

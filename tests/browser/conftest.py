@@ -13,6 +13,7 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.scenario.served import Platform
+from tests.waiting import PATIENCE, clear_of_midnight
 
 from oxlo.control import context, public
 from oxlo.fleet import registry
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
             if CHROMIUM is None:
                 item.add_marker(pytest.mark.skip(reason=_WITHOUT))
+
+
+@pytest.fixture(autouse=True)
+def one_day() -> None:
+    """What is counted by the day is not counted over midnight."""
+    clear_of_midnight()
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +106,8 @@ class Installation(threading.Thread):
         database = Database(settings.database)
         await migrate.prepare(database)
         app = public.app(context.build(settings, database))
-        self._server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        quick = {"log_level": "error", "lifespan": "off", "timeout_graceful_shutdown": 2}
+        self._server = uvicorn.Server(uvicorn.Config(app, **quick))
         self.ready.set()
         await self._server.serve(sockets=[self._listener])
         await database.close()
@@ -107,7 +115,8 @@ class Installation(threading.Thread):
     def stop(self) -> None:
         """End it."""
         self._server.should_exit = True
-        self.join()
+        self.join(PATIENCE)
+        assert not self.is_alive(), "it still serves"
 
 
 Double = TypeVar("Double", bound=AbstractAsyncContextManager[Any])
@@ -125,12 +134,13 @@ def beside(double: Double) -> Iterator[Double]:
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
     thread.start()
-    assert ready.wait(30)
+    assert ready.wait(PATIENCE)
     try:
         yield double
     finally:
         loop.call_soon_threadsafe(ended.set)
-        thread.join()
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "it still serves"
         loop.close()
 
 
@@ -139,7 +149,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the installation is."""
     installation = Installation(tmp_path_factory.mktemp("site"))
     installation.start()
-    assert installation.ready.wait(30)
+    assert installation.ready.wait(PATIENCE)
     yield installation.address
     installation.stop()
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 from tests.browser.conftest import WORDS, Installation, beside
+from tests.waiting import PATIENCE
 
 from oxlo.testing.stripe import StripeDouble
 
@@ -32,7 +33,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, stripe: StripeDouble) -> Iter
         stripe_api=stripe.address,
     )
     installation.start()
-    assert installation.ready.wait(30)
+    assert installation.ready.wait(PATIENCE)
     yield installation.address
     installation.stop()
 

@@ -3,8 +3,6 @@
 import contextlib
 import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +11,10 @@ from pathlib import Path
 
 import openai
 import pytest
+from tests import logs, processes
 from tests.contract.strict import StrictOpenAI
+from tests.ports import free_port
+from tests.waiting import clear_of_midnight
 
 
 @dataclass
@@ -38,10 +39,10 @@ class Served:
         return self.cli("keys", "create", "--account", account, "--quiet")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@pytest.fixture(autouse=True)
+def one_day() -> None:
+    """What is counted by the day is not counted over midnight."""
+    clear_of_midnight()
 
 
 @pytest.fixture(scope="session")
@@ -58,14 +59,11 @@ def serving(home: Path, weights: Path, **settings: str) -> Iterator[Served]:
     own = {"OXLO_HOME": str(home), "OXLO_PORT": str(free_port()), "OXLO_LLAMACPP_THREADS": "1"}
     environ = os.environ | own | settings
     command = [sys.executable, "-m", "oxlo", "serve"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            base_url, key = _read_start(process)
-            _lift_limits(home, environ)
-            yield Served(base_url, key, home)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
+    started = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True)
+    with logs.shown(home), processes.ending(started) as process:
+        base_url, key = _read_start(process)
+        _lift_limits(home, environ)
+        yield Served(base_url, key, home)
 
 
 def _read_start(process: "subprocess.Popen[str]") -> tuple[str, str]:

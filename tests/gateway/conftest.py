@@ -4,12 +4,13 @@ import asyncio
 import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 from oxlo import catalogue, plans
 from oxlo.fleet import registry
@@ -18,6 +19,7 @@ from oxlo.gateway.gateway import Gateway
 from oxlo.gateway.http import Connection as Incoming
 from oxlo.gateway.http import protocols
 from oxlo.ledger.records import Record
+from oxlo.ledger.shared import SharedLedger
 from oxlo.media import process as media
 from oxlo.settings import Settings
 from oxlo.testing.control import ControlDouble
@@ -169,7 +171,7 @@ class Platform:
     ) -> Answer:
         client = self.client(key)
         await client.send(method, path, body, headers)
-        return await asyncio.wait_for(client.answer(), 20)
+        return await asyncio.wait_for(client.answer(), PATIENCE)
 
     async def chat(self, key: str | None = None, **fields: object) -> Answer:
         return await self.call("POST", "/v1/chat/completions", chat(**fields), key=key)
@@ -210,6 +212,10 @@ def stop_the_clock(platform: Platform) -> float:
     """Let it be the middle of a minute for good: a test that counts must not straddle two."""
     noon = time.time() // 86_400 * 86_400 + 43_230.0
     platform.gateway.wall = lambda: noon
+    platform.control.clock = lambda: noon - 1.0  # counted before what ends now
+    ledger = platform.gateway.ledger
+    if isinstance(ledger, SharedLedger):
+        ledger.wording.clock = lambda: noon
     return noon
 
 
@@ -235,7 +241,7 @@ Start = Callable[..., Awaitable[Platform]]
 @pytest.fixture
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Start a platform; `dialect` is the engine's, other fields are Settings'."""
-    async with asyncio.timeout(60), _Stack() as stack:
+    async with AsyncExitStack() as stack:
 
         async def begin(dialect: str = "openai", **fields: Any) -> Platform:
             return await _begin(stack, tmp_path, dialect, fields)
@@ -287,32 +293,21 @@ async def mute(platform: Platform, answers: dict[str, bytes]) -> Mute:
     return double
 
 
-class _Stack(asyncio.TaskGroup):
-    """Ends what a test has started."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.ends: list[Callable[[], Awaitable[object]]] = []
-
-    async def __aexit__(self, *details: Any) -> None:
-        for end in reversed(self.ends):
-            await end()
-        await super().__aexit__(*details)
-
-
-async def _begin(stack: _Stack, home: Path, dialect: str, fields: dict[str, Any]) -> Platform:
+async def _begin(
+    stack: AsyncExitStack, home: Path, dialect: str, fields: dict[str, Any]
+) -> Platform:
     settings = Settings(**{"home": home} | fields)
     settings.prepare()
     _write_models(settings.catalogue_dir)
     loop = asyncio.get_running_loop()
-    engine = await EngineDouble(dialect).__aenter__()
-    stack.ends.append(lambda: engine.__aexit__(None, None, None))
+    engine = await stack.enter_async_context(EngineDouble(dialect))
     for socket in (settings.control_private_socket, settings.control_socket):
         socket.unlink(missing_ok=True)
-    control = await ControlDouble(
-        settings.control_private_socket, settings.control_socket, settings.signing_secret()
-    ).__aenter__()
-    stack.ends.append(lambda: control.__aexit__(None, None, None))
+    control = await stack.enter_async_context(
+        ControlDouble(
+            settings.control_private_socket, settings.control_socket, settings.signing_secret()
+        )
+    )
     gateway = Gateway(settings, catalogue.load(settings.catalogue_dir), plans.load(), loop)
     gateway.recover()
     listener = await loop.create_server(protocols(gateway.server), "127.0.0.1", 0)
@@ -320,7 +315,7 @@ async def _begin(stack: _Stack, home: Path, dialect: str, fields: dict[str, Any]
     platform.replicas(engine)
 
     platform.end = _once(_end_of(platform, listener))
-    stack.ends.append(platform.end)
+    stack.push_async_callback(platform.end)
     return platform
 
 
@@ -331,7 +326,8 @@ def _once(end: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         nonlocal ended
         if not ended:
             ended = True
-            await end()
+            async with asyncio.timeout(2 * PATIENCE):  # whatever state a test has left it in
+                await end()
 
     return run
 

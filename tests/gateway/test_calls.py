@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.gateway.conftest import Start, chat
+from tests.gateway.conftest import Start, chat, stop_the_clock
 from tests.waiting import until
 
 from oxlo.gateway import attempt
@@ -316,10 +316,12 @@ async def test_not_deployed(start: Start) -> None:
 async def test_restart_keeps_counts(start: Start) -> None:
     """A new gateway on the same home knows today's counts."""
     platform = await start()
+    stop_the_clock(platform)
     key = platform.control.mint("free", "acct_f")
     await platform.chat(key=key)
     await platform.end()
     again = await start()
+    stop_the_clock(again)
     key = again.control.mint("free", "acct_f")
     limits = (await again.call("GET", "/v1/limits", key=key)).json()
     assert limits["day"]["used"] == 1

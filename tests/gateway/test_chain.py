@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 import pytest
-from tests.gateway.conftest import Answer, Platform, Start, chat, replica
+from tests.gateway.conftest import Answer, Platform, Start, chat, replica, stop_the_clock
 from tests.waiting import until
 
 from oxlo.fleet import registry
@@ -74,6 +74,7 @@ async def test_counted_once(start: Start) -> None:
     """However many models are tried, it is one request of the day and the minute."""
     platform = await start()
     key = platform.control.mint("premium", "acct_p")
+    stop_the_clock(platform)
     async with EngineDouble("openai") as other:
         both(platform, other)
         platform.engine.default = Script(status=500)

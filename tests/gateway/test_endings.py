@@ -111,13 +111,14 @@ async def test_a_byte_a_second(start: Start) -> None:
     await client.send("POST", "/v1/chat/completions", chat(stream=True))
     connection = platform.connection
     await until(lambda: connection._paused_writing)
-    begun = platform.gateway.clock()
-    for second in range(int(platform.gateway.settings.write_timeout)):
+    patience = int(platform.gateway.settings.write_timeout)
+    begun = connection.deadline - patience
+    for second in range(patience):
         await client.reader.readexactly(1)
         platform.gateway.server.sweep(begun + second)
     assert platform.engine.outstanding == 1
     assert (await platform.chat()).status == 200
-    platform.gateway.server.sweep(begun + platform.gateway.settings.write_timeout + 1)
+    platform.gateway.server.sweep(begun + patience + 1)
     await platform.engine.until(lambda e: e.outstanding == 0)
     assert platform.engine.cancelled == 1
     await until(lambda: not platform.gateway.calls)

@@ -3,7 +3,7 @@
 import gzip
 
 import pytest
-from tests.gateway.conftest import Platform, Start, chat, replica
+from tests.gateway.conftest import Platform, Start, chat, replica, stop_the_clock
 from tests.waiting import until
 
 from oxlo.fleet.registry import ReplicaState
@@ -225,6 +225,7 @@ async def test_readiness_of_some(start: Start) -> None:
 async def test_failing_engine_is_not_ready(start: Start) -> None:
     """An engine that only fails is no reason to send traffic here, whatever the fleet says."""
     platform = await start()
+    stop_the_clock(platform)  # it is left alone for a second only
     platform.engine.default = Script(status=500)
     for _ in range(3):
         assert (await platform.chat()).status == 502

@@ -10,7 +10,7 @@ import pytest
 import structlog.testing
 from tests.gateway.conftest import Answer, Platform, Start, chat, replica, stop_the_clock
 from tests.valkeys import ValkeyServer
-from tests.waiting import until
+from tests.waiting import clear_of_midnight, until
 
 from oxlo import catalogue, plans
 from oxlo.fleet import registry
@@ -57,8 +57,8 @@ async def join(platform: Platform, name: str = "g2") -> Platform:
 
 
 async def begin(start: Start, server: ValkeyServer, **fields: object) -> Platform:
-    """A gateway that is connected."""
-    platform = await start(valkey_url=server.url, **fields)
+    """A gateway that is connected, and has the patience of a busy machine."""
+    platform = await start(**{"valkey_url": server.url, "valkey_timeout": 10.0} | fields)
     await platform.gateway.connect()
     return platform
 
@@ -67,13 +67,6 @@ def ledger(platform: Platform) -> SharedLedger:
     found = platform.gateway.ledger
     assert isinstance(found, SharedLedger)
     return found
-
-
-async def middle_of_a_minute() -> None:
-    """A test that counts must not straddle two."""
-    left = 60 - time.time() % 60
-    if left < 5:
-        await asyncio.sleep(left)
 
 
 async def beat(platform: Platform) -> None:
@@ -93,8 +86,9 @@ async def test_two_gateways_are_exact(start: Start, server: ValkeyServer) -> Non
     """Forty calls at two gateways at once: the minute's five are answered, and not one more."""
     first = await begin(start, server)
     second = await join(first)
+    stop_the_clock(first)
+    stop_the_clock(second)
     key = first.control.mint("free", "acct_f")
-    await middle_of_a_minute()
     answers = [await asyncio.gather(first.chat(key=key), second.chat(key=key)) for _ in range(10)]
     statuses = [answer.status for pair in answers for answer in pair]
     assert statuses.count(200) == 5
@@ -108,8 +102,9 @@ async def test_line_is_shared(start: Start, server: ValkeyServer) -> None:
     """Over its concurrency an account waits in one line, whichever gateway its calls came to."""
     first = await begin(start, server)
     second = await join(first)
+    stop_the_clock(first)
+    stop_the_clock(second)
     key = first.control.mint("free", "acct_f")
-    await middle_of_a_minute()
     first.engine.default = Script(gate="go")
     calls = [asyncio.create_task(first.chat(key=key))]
     await first.engine.until(lambda e: e.outstanding == 1)
@@ -128,7 +123,7 @@ async def test_flushed_day_is_counted_again(start: Start, server: ValkeyServer) 
     platform = await begin(start, server)
     key = platform.control.mint("free", "acct_f")
     platform.control.counted["acct_f"] = (58, 0)
-    await middle_of_a_minute()
+    stop_the_clock(platform)
     answers = await asyncio.gather(*(platform.chat(key=key) for _ in range(4)))
     assert [answer.status for answer in answers].count(200) == 2
     assert platform.control.countings == ["acct_f"]  # all who asked shared one answer
@@ -142,7 +137,7 @@ async def test_flushed_while_running(start: Start, server: ValkeyServer) -> None
     """A call that runs while Valkey is flushed is counted once when it ends."""
     platform = await begin(start, server)
     key = platform.control.mint("free", "acct_f")
-    await middle_of_a_minute()
+    stop_the_clock(platform)
     platform.engine.next.append(Script(gate="go"))
     running = asyncio.create_task(platform.chat(key=key))
     await platform.engine.until(lambda e: e.outstanding == 1)
@@ -163,6 +158,7 @@ async def test_forgotten_scripts_are_loaded_again(start: Start, server: ValkeySe
 async def test_closed_without_valkey(start: Start, server: ValkeyServer) -> None:
     """`closed`: no call is admitted, and the client is told when to come back."""
     platform = await begin(start, server)
+    stop_the_clock(platform)
     key = platform.control.mint("free", "acct_f")
     assert (await platform.chat(key=key)).status == 200
     server.kill()
@@ -181,7 +177,7 @@ async def test_open_without_valkey(start: Start, server: ValkeyServer) -> None:
     """`open`: the gateway counts on from what it knew, and tells Valkey when it is back."""
     platform = await begin(start, server, limits_when_store_is_down="open")
     key = platform.control.mint("free", "acct_f")
-    await middle_of_a_minute()
+    stop_the_clock(platform)
     for _ in range(2):
         assert (await platform.chat(key=key)).status == 200
     server.kill()
@@ -197,13 +193,18 @@ async def test_open_without_valkey(start: Start, server: ValkeyServer) -> None:
 
 async def test_slow_valkey_times_out(start: Start, server: ValkeyServer) -> None:
     """A Valkey that does not answer costs a call its time-out; what it did late is undone."""
-    platform = await begin(start, server, valkey_timeout=0.3)
+    platform = await begin(start, server)
     key = platform.control.mint("free", "acct_f")
-    await middle_of_a_minute()
+    stop_the_clock(platform)
     assert (await platform.chat(key=key)).status == 200
+    client = ledger(platform).client
+    assert client._wire
+    client._wire._timeout = client._timeout = 0.3
+    client._wire._check()  # ends the wait that has begun with the old one
     server.stop()
     refused = await platform.chat(key=key)
     assert (refused.status, refused.code) == (503, "limits_unavailable")
+    client._timeout = 10.0
     server.resume()
     await until(
         lambda: ledger(platform).client.connected and not ledger(platform).endings.unsettled
@@ -213,6 +214,7 @@ async def test_slow_valkey_times_out(start: Start, server: ValkeyServer) -> None
 
 async def test_dead_gateway_frees_its_leases(start: Start, server: ValkeyServer) -> None:
     """What a gateway held when it died is free, and given back, after one lease time."""
+    clear_of_midnight()
     platform = await begin(start, server)
     plan = plans.load()["free"]
     loop = asyncio.get_running_loop()
@@ -539,7 +541,7 @@ async def test_refused_takes_no_slot(start: Start, server: ValkeyServer) -> None
     """A call that its account's limits refuse has no slot, nor one that waits for a lease."""
     platform = await begin(start, server)
     key = platform.control.mint("free", "acct_f")
-    await middle_of_a_minute()
+    stop_the_clock(platform)
     platform.engine.next.append(Script(gate="go"))
     running = asyncio.create_task(platform.chat(key=key))
     await platform.engine.until(lambda e: e.outstanding == 1)
@@ -562,7 +564,8 @@ def slots(platform: Platform) -> SharedSlots:
 
 async def test_left_before_admission(start: Start, server: ValkeyServer) -> None:
     """A client that leaves before Valkey has answered leaves no lease and no slot behind."""
-    platform = await begin(start, server, valkey_timeout=10.0)
+    platform = await begin(start, server)
+    stop_the_clock(platform)
     key = platform.control.mint("free", "acct_f")
     assert (await platform.chat(key=key)).status == 200
     await until(lambda: not ledger(platform).endings.unsettled)

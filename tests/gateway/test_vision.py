@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import os
+import random
 import sys
 import zlib
 from collections.abc import Awaitable, Callable
@@ -12,18 +13,19 @@ import msgspec
 import pytest
 from PIL import Image
 from tests.gateway.conftest import Answer, Platform, Start, StartMedia
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 from oxlo.ledger.records import Settled
 from oxlo.testing.engine import Script
 from oxlo.testing.http import Connection, Reply, Request
 
 PATH = "/v1/chat/completions"
+NOISE = random.Random(1)
 
 
 def drawn(side: int = 40, form: str = "PNG") -> bytes:
     out = io.BytesIO()
-    Image.frombytes("RGB", (side, side), os.urandom(side * side * 3)).save(out, form)
+    Image.frombytes("RGB", (side, side), NOISE.randbytes(side * side * 3)).save(out, form)
     return out.getvalue()
 
 
@@ -196,7 +198,7 @@ async def test_hanging_up_while_fetching(begin: Begin) -> None:
     await client.send("POST", PATH, shown(pictures.url))
     await until(lambda: bool(pictures.requests))
     client.leave()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await pictures.left.wait()
     await platform.swept()
     (settled,) = [r for r in platform.records() if isinstance(r, Settled)]

@@ -5,6 +5,13 @@ from pathlib import Path
 
 import pytest
 from tests.scenario.served import Platform
+from tests.waiting import clear_of_midnight
+
+
+@pytest.fixture(autouse=True)
+def one_day() -> None:
+    """What is counted by the day is not counted over midnight."""
+    clear_of_midnight()
 
 
 @pytest.fixture

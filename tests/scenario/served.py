@@ -7,7 +7,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,24 +15,20 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tests import logs
+from tests.ports import free_port
+from tests.waiting import PATIENCE
+
 from oxlo.engines.probe import PROBES
 from oxlo.fleet import registry
 from oxlo.fleet.fetch import fetch
 from oxlo.settings import Settings
 
-#: Long enough for anything that should happen at all on a busy machine.
-PATIENCE = 60.0
-#: The same for a start, in which several engines may load at once.
+#: Long enough for a start, in which several engines may load at once.
 START_PATIENCE = 180.0
 #: A base model's favourite: it goes on counting until it is cut.
 COUNTING = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,"
 MODEL = "smollm2-135m"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(done: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
@@ -64,11 +59,12 @@ def descendants(ancestor: int) -> dict[int, str]:
         ["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
     )
     rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
-    found: dict[int, str] = {ancestor: ""}
-    for pid, parent, args in rows:  # a child is listed after its parent, or found next time
-        if int(parent) in found:
-            found[int(pid)] = args
-    del found[ancestor]
+    found: dict[int, str] = {}
+    parents = {ancestor}
+    while parents:  # by generations: numbers begin anew, so a child may be listed first
+        children = {int(pid): args for pid, parent, args in rows if int(parent) in parents}
+        found |= children
+        parents = set(children)
     return found
 
 
@@ -82,6 +78,8 @@ class Platform:
         self._said: dict[str, str] = {"stdout": "", "stderr": ""}
         self._readers: list[threading.Thread] = []
         self.process: subprocess.Popen[str] | None = None
+        self._logs = contextlib.ExitStack()
+        self._logs.enter_context(logs.shown(home))
         home.mkdir(exist_ok=True)
         (home / "weights").symlink_to(weights)
 
@@ -133,11 +131,17 @@ class Platform:
         return status
 
     def close(self) -> None:
-        """Leave nothing running."""
-        if self.process and self.process.poll() is None:
-            self.process.terminate()
+        """Leave nothing running: its processes end with it, however it ends."""
+        self._logs.close()
         if self.process:
-            self.ended()
+            try:
+                if self.process.poll() is None:
+                    self.process.terminate()
+                self.ended()
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.ended()
+                raise
 
     def between(self, first: str, last: str) -> str:
         """The printed text between two lines, as somebody would copy it."""

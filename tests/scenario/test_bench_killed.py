@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.processes import ending
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 #: Starts a shell that has a child, as `Process` starts all that benches measure, and stays.
@@ -26,11 +28,11 @@ def test_nobody_outlives_a_killed_bench(tmp_path: Path) -> None:
     """SIGKILL of a bench ends what it started, and their children."""
     command = [sys.executable, "-c", BENCH, str(tmp_path / "log")]
     pipe = subprocess.PIPE
-    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe) as bench:
+    with ending(subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe)) as bench:
         assert bench.stdout is not None
         left = [os.pidfd_open(int(pid)) for pid in bench.stdout.readline().split()]
         assert len(left) == 2
         bench.kill()
     for fd in left:
-        assert select.select([fd], [], [], 10)[0], "it still runs"
+        assert select.select([fd], [], [], PATIENCE)[0], "it still runs"
         os.close(fd)

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from tests.scenario.engines import SUBJECTS, Asked, Subject
 from tests.scenario.served import is_alive
+from tests.waiting import PATIENCE
 
 from oxlo.engines.probe import PROBES, Progress
 from oxlo.fleet.fetch import Fetched, fetch
@@ -33,7 +34,7 @@ async def engine(
     home = tmp_path_factory.mktemp("engine")
     watched = WatchedHost(subject.launch(home), home)
     yield watched
-    await watched.host.stop(drain=0)
+    await watched.end()
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ async def progress(replica: Replica) -> Progress:
     """What the fleet judges health by."""
     probe = PROBES[replica.dialect]
     assert probe.progress
-    reply = await fetch(replica.address, probe.path, api_key=replica.api_key, deadline=10)
+    reply = await fetch(replica.address, probe.path, api_key=replica.api_key, deadline=PATIENCE)
     return probe.progress(reply.body)
 
 
@@ -79,7 +80,9 @@ async def test_ready_is_warm(engine: WatchedHost, subject: Subject) -> None:
     reply = await ask(ready, subject.short)
     assert reply.status == 200
     assert subject.short.holds in reply.body
-    assert (await fetch(ready.address, subject.short.path, body={}, deadline=10)).status == 401
+    assert (
+        await fetch(ready.address, subject.short.path, body={}, deadline=PATIENCE)
+    ).status == 401
 
 
 async def test_work_shows_and_who_leaves_is_not_worked_for(

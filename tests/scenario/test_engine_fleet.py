@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from tests import remote
+from tests.waiting import PATIENCE
 
 from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica, ReplicaState
@@ -56,7 +57,7 @@ async def begin(settings: Settings) -> AsyncIterator[Begin]:
 
 async def listed(settings: Settings, state: ReplicaState) -> Replica:
     """The replica in the file, as gateways see it: they poll it too."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             replicas = registry.read(settings.replicas_file).replicas
             if replicas and replicas[0].state is state:

@@ -13,6 +13,7 @@ import pytest_asyncio
 from openai import AsyncOpenAI, AsyncStream
 from openai.types.chat import ChatCompletionChunk
 from tests import models
+from tests.waiting import PATIENCE
 
 from oxlo.catalogue import Model, Variant
 from oxlo.engines.base import EngineSpec, Launch
@@ -63,7 +64,7 @@ async def engine(
     """One engine for several tests."""
     watched = WatchedHost(launch, tmp_path_factory.mktemp("logs"))
     yield watched
-    await watched.host.stop(drain=0)
+    await watched.end()
 
 
 def client(replica: Replica) -> AsyncOpenAI:
@@ -91,7 +92,7 @@ async def test_warm_and_named(engine: WatchedHost) -> None:
     async with client(ready) as sdk:
         models = [model.id async for model in sdk.models.list()]
     assert models == [MODEL.id]
-    assert (await fetch(ready.address, "/v1/models", deadline=5)).status == 401
+    assert (await fetch(ready.address, "/v1/models", deadline=PATIENCE)).status == 401
 
 
 async def test_disconnect_frees_the_slot(engine: WatchedHost) -> None:
@@ -101,13 +102,13 @@ async def test_disconnect_frees_the_slot(engine: WatchedHost) -> None:
         stream = await counting(sdk)
         assert await busy_slots(ready) == 1
         await stream.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while await busy_slots(ready):
             await asyncio.sleep(0.02)
 
 
 async def busy_slots(replica: Replica) -> int:
-    reply = await fetch(replica.address, "/slots", api_key=replica.api_key, deadline=10)
+    reply = await fetch(replica.address, "/slots", api_key=replica.api_key, deadline=PATIENCE)
     return sum(slot["is_processing"] for slot in msgspec.json.decode(reply.body))
 
 
@@ -144,7 +145,7 @@ async def test_embeddings(smollm2: Path, tmp_path: Path) -> None:
             texts = ["The cat sits outside.", "word " * 400, "The cat sits outside."]
             reply = await sdk.embeddings.create(model=MODEL.id, input=texts)
     finally:
-        await watched.host.stop(drain=0)
+        await watched.end()
     first, long, same = (item.embedding for item in reply.data)
     assert abs(sum(x * x for x in first) - 1) < 1e-4
     assert sum(x * y for x, y in zip(first, same, strict=True)) > 0.999
@@ -160,17 +161,17 @@ async def test_no_engine_outlives_its_parent(launch: Launch, tmp_path: Path) -> 
     assert parent.stdout
     parent.stdin.write(msgspec.json.encode(launch) + b"\n")
     address = (await parent.stdout.readline()).decode().strip()
-    assert (await fetch(address, "/health", deadline=10)).status == 200
+    assert (await fetch(address, "/health", deadline=PATIENCE)).status == 200
     parent.kill()
     await parent.wait()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while await answers(address):
             await asyncio.sleep(0.05)
 
 
 async def answers(address: str) -> bool:
     try:
-        await fetch(address, "/health", deadline=10)
+        await fetch(address, "/health", deadline=PATIENCE)
     except Refused:
         return False
     return True

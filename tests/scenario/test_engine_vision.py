@@ -45,7 +45,7 @@ async def sdk(smollm2: Path, tmp_path: Path) -> AsyncIterator[AsyncOpenAI]:
     url = f"{ready.address}/v1"
     async with AsyncOpenAI(base_url=url, api_key=ready.api_key, max_retries=0) as client:
         yield client
-    await watched.host.stop(drain=0)
+    await watched.end()
 
 
 def square(colour: str) -> str:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.processes import ending
 
 from oxlo.ledger.recovery import decode, recover
 from oxlo.ledger.segment import segments
@@ -57,7 +58,7 @@ AT = 1_795_392_000.0
 def killed(folder: Path, after: int) -> list[tuple[str, str]]:
     """What the writer had told of when it was killed, `after` lines having been read."""
     command = [sys.executable, "-c", WRITER, str(folder), str(AT)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as writer:
+    with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as writer:
         assert writer.stdout is not None
         told = [writer.stdout.readline() for _ in range(after)]
         writer.kill()

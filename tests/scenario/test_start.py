@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 from tests import remote
-from tests.scenario.served import MODEL, Platform, command, free_port, until
+from tests.ports import free_port
+from tests.scenario.served import MODEL, Platform, command, until
 
 pytestmark = pytest.mark.engine
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.ports import free_port
 from tests.valkeys import ValkeyServer
 from typer.testing import CliRunner
 
@@ -47,9 +48,7 @@ NOW = 1800000000.0
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return Settings(home=tmp_path / "home", port=free.getsockname()[1])
+    return Settings(home=tmp_path / "home", port=free_port())
 
 
 def run(settings: Settings, **environ: str) -> tuple[int, list[str]]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.valkeys import ValkeyServer
+from tests.waiting import PATIENCE
 
 from oxlo.cli import gateways, valkey
 from oxlo.cli.failing import CommandError
@@ -50,5 +51,5 @@ def test_orphan_ends_first(tmp_path: Path) -> None:
     server = ValkeyServer(tmp_path).start()
     valkey.end_orphan(server.socket)
     assert server.process is not None
-    assert server.process.wait(10) == 0
+    assert server.process.wait(PATIENCE) == 0
     valkey.end_orphan(server.socket)  # where there is none, nothing is done

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE
 
 from oxlo.cli import supervisor
 from oxlo.cli.supervisor import Child, LogLine, StartFailed, Supervisor
@@ -82,7 +83,7 @@ async def test_no_wait_for_a_restart_at_the_end(
     _, running = stage.begin(stage.child("gateway", "exit 1"))
     await stage.until(lambda: stage.events("gateway") == ["child_died"])
     stage.stop.set()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, PATIENCE)
 
 
 async def test_grandchild_holds_nothing_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +96,7 @@ async def test_grandchild_holds_nothing_up(stage: Stage, monkeypatch: pytest.Mon
     os.kill(child, signal.SIGKILL)
     await stage.until(lambda: len(stage.told) == 3)
     stage.stop.set()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, PATIENCE)
     for pid in (orphan, int(stage.told[2][1].event.split()[1])):
         os.kill(pid, signal.SIGKILL)
 
@@ -140,7 +141,7 @@ async def test_hurry(stage: Stage) -> None:
     await stage.until(lambda: bool(stage.told))
     stage.stop.set()
     keeping.hurry()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, PATIENCE)
 
 
 async def test_json_lines_are_read(stage: Stage) -> None:

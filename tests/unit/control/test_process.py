@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from tests.waiting import PATIENCE
 
 from oxlo.control import process, unixhttp
 from oxlo.settings import Settings, SettingsError
@@ -13,7 +14,7 @@ from oxlo.testing import journal
 
 
 async def _ready(settings: Settings) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             try:
                 await unixhttp.get(settings.control_socket, "/healthz")

@@ -55,6 +55,6 @@ async def test_double_agrees() -> None:
     for dialect in ("llamacpp", "vllm"):
         async with EngineDouble(dialect) as double:
             ask = {"messages": [], "stream": True}
-            await fetch(double.address, "/v1/chat/completions", body=ask, deadline=5)
-            reply = await fetch(double.address, "/metrics", deadline=5)
+            await fetch(double.address, "/v1/chat/completions", body=ask, deadline=60)
+            reply = await fetch(double.address, "/metrics", deadline=60)
         assert read(dialect, reply.body) == Progress(busy=0, work=3.0)

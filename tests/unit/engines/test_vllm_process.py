@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests import models
+from tests.waiting import PATIENCE
 
 from oxlo.catalogue import Variant
 from oxlo.engines.base import EngineSpec, Launch
@@ -72,7 +73,7 @@ async def start(planned: Plans, tmp_path: Path) -> AsyncIterator[Callable[..., W
 
     yield begin
     for watched in started:
-        await watched.host.stop(drain=0)
+        await watched.end()
 
 
 Start = Callable[..., WatchedHost]
@@ -93,7 +94,7 @@ def parent_of(pid: int) -> int:
 
 async def gone(pid: int) -> None:
     """Return when the process has ended: dead, or dead and not yet reaped by init."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while is_running(pid):
             await asyncio.sleep(0.02)
 
@@ -113,9 +114,9 @@ async def test_ready_once_it_was_warmed(start: Start) -> None:
     ready = await start().ready()
     assert (ready.dialect, ready.engine_model, ready.slots) == ("vllm", "m", 2)
     assert ready.first_ms
-    listed = await fetch(ready.address, "/v1/models", api_key=ready.api_key, deadline=5)
+    listed = await fetch(ready.address, "/v1/models", api_key=ready.api_key, deadline=PATIENCE)
     assert b'"m"' in listed.body
-    assert (await fetch(ready.address, "/v1/models", deadline=5)).status == 401
+    assert (await fetch(ready.address, "/v1/models", deadline=PATIENCE)).status == 401
 
 
 @linux
@@ -154,7 +155,7 @@ async def test_stopped_with_its_workers(start: Start, tmp_path: Path) -> None:
     watched = start()
     await watched.ready()
     left = worker(tmp_path / "m-1.log")
-    await watched.host.stop(drain=0)
+    await watched.end()
     assert watched.host.replica.state is ReplicaState.STOPPED
     await gone(left)
 
@@ -177,7 +178,7 @@ async def test_stalled_engine_is_restarted(start: Start) -> None:
     watched = start(stall=0.5)
     ready = await watched.ready()
     key = ready.api_key
-    await fetch(ready.address, "/_script", body={"silent": True}, api_key=key, deadline=5)
+    await fetch(ready.address, "/_script", body={"silent": True}, api_key=key, deadline=PATIENCE)
     body = {"model": "m", "messages": []}
     call = fetch(ready.address, "/v1/chat/completions", body=body, api_key=key, deadline=60)
     asking = asyncio.ensure_future(call)

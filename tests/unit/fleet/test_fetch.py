@@ -11,8 +11,8 @@ from oxlo.testing.engine import Canned, EngineDouble, Script
 async def test_get_and_post() -> None:
     """Status and whole body come back; the key is sent as a bearer token."""
     async with EngineDouble("openai", api_key="k1") as double:
-        models = await fetch(double.address, "/v1/models", api_key="k1", deadline=5)
-        refused = await fetch(double.address, "/v1/models", api_key="k2", deadline=5)
+        models = await fetch(double.address, "/v1/models", api_key="k1", deadline=60)
+        refused = await fetch(double.address, "/v1/models", api_key="k2", deadline=60)
     assert (models.status, refused.status) == (200, 401)
     assert b'"double"' in models.body
 
@@ -21,7 +21,7 @@ async def test_stream_is_read_to_its_end() -> None:
     """A chunked stream is one body here."""
     async with EngineDouble("llamacpp") as double:
         body = {"messages": [], "stream": True}
-        reply = await fetch(double.address, "/v1/chat/completions", body=body, deadline=5)
+        reply = await fetch(double.address, "/v1/chat/completions", body=body, deadline=60)
     assert reply.body.endswith(b"data: [DONE]\n\n")
 
 
@@ -38,7 +38,7 @@ async def test_cut_connection_is_refused() -> None:
     async with EngineDouble() as double:
         double.default = Script(cut=True)
         with pytest.raises(Refused):
-            await fetch(double.address, "/v1/completions", body={"stream": True}, deadline=5)
+            await fetch(double.address, "/v1/completions", body={"stream": True}, deadline=60)
 
 
 async def test_reply_without_end_is_refused() -> None:
@@ -54,7 +54,7 @@ async def test_garbage_is_refused() -> None:
     async with EngineDouble() as double:
         double.default = Script(garbage="SSH-2.0\r\n")
         with pytest.raises(Refused):
-            await fetch(double.address, "/v1/completions", body={}, deadline=5)
+            await fetch(double.address, "/v1/completions", body={}, deadline=60)
 
 
 async def test_nobody_listens() -> None:
@@ -62,7 +62,7 @@ async def test_nobody_listens() -> None:
     async with EngineDouble() as double:
         address = double.address
     with pytest.raises(Refused):
-        await fetch(address, "/", deadline=5)
+        await fetch(address, "/", deadline=60)
 
 
 async def test_body_ends_with_the_connection() -> None:
@@ -70,7 +70,7 @@ async def test_body_ends_with_the_connection() -> None:
     server = await asyncio.start_server(_unframed, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with server:
-        reply = await fetch(f"http://127.0.0.1:{port}", "/", deadline=5)
+        reply = await fetch(f"http://127.0.0.1:{port}", "/", deadline=60)
     assert reply.body == b"to the end"
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from tests import models
+from tests.waiting import PATIENCE
 
 from oxlo.catalogue import Catalogue, Model, Source, Variant, WeightsFile
 from oxlo.engines.base import Launch
@@ -54,7 +55,7 @@ async def running(known: Model, settings: Settings) -> AsyncIterator[LocalFleet]
 
 async def listed(settings: Settings, condition: Callable[[Replica], bool]) -> Replica:
     """The replica in the file, as gateways see it: they poll it too."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             for replica in registry.read(settings.replicas_file).replicas:
                 if condition(replica):

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE
 
 from oxlo.gateway.body import Body, Budget
 from oxlo.gateway.exchange import Exchange
@@ -73,7 +74,7 @@ class Served:
         """Send bytes, then read until the server closes."""
         reader, writer = await self.connect()
         writer.write(data)
-        return await asyncio.wait_for(reader.read(), 5)
+        return await asyncio.wait_for(reader.read(), PATIENCE)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.unit.gateway.conftest import Served
 from tests.unit.gateway.test_http import Socket, post
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 from oxlo.gateway.body import Body, Budget
 from oxlo.gateway.http import Connection
@@ -30,7 +30,7 @@ async def test_thousands_behind_one(served: Served) -> None:
     await until(lambda: served.echo.bodies)
     served.echo.hold = False
     served.echo.opened[0].reply(200, b"", b"first")
-    said = await asyncio.wait_for(reader.read(), 10)
+    said = await asyncio.wait_for(reader.read(), PATIENCE)
     assert answers(said) == 3002
     assert said.endswith(b"/a|last")
 
@@ -126,7 +126,7 @@ async def test_large_body_behind_a_reply(served: Served) -> None:
     await until(lambda: connection._pending)
     served.echo.hold = False
     served.echo.opened[0].reply(200, b"", b"first")
-    said = await asyncio.wait_for(reader.read(), 5)
+    said = await asyncio.wait_for(reader.read(), PATIENCE)
     assert said.startswith(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nfirstHTTP/1.1 200 OK\r\n")
     assert said.endswith(body)
 
@@ -145,7 +145,7 @@ async def test_crash_behind_a_reply(served: Served, target: bytes) -> None:
     writer.write(post(b"slow", b"") + post(b"x", b"", target))
     await until(lambda: served.echo.bodies)
     served.echo.opened[0].reply(200, b"", b"first")
-    said = await asyncio.wait_for(reader.read(), 5)
+    said = await asyncio.wait_for(reader.read(), PATIENCE)
     assert said.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"HTTP/1.1 500" in said
     assert b"a bug" not in said
@@ -177,7 +177,7 @@ async def test_flawed_head_waits_its_turn(served: Served) -> None:
     writer.write(post(b"slow", b"") + b"GET /f HTTP/1.1\r\nhost: x\r\n" + flood + b"\r\n")
     await until(lambda: served.echo.bodies)
     served.echo.opened[0].reply(200, b"", b"first")
-    said = await asyncio.wait_for(reader.read(), 5)
+    said = await asyncio.wait_for(reader.read(), PATIENCE)
     assert said.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"HTTP/1.1 431" in said
     assert len(served.echo.opened) == 1
@@ -200,7 +200,7 @@ async def test_upgrade_arrives_in_pieces(served: Served) -> None:
         writer.write(bytes([byte]))
         await writer.drain()
         await asyncio.sleep(0)
-    said = await asyncio.wait_for(reader.read(), 5)
+    said = await asyncio.wait_for(reader.read(), PATIENCE)
     assert answers(said) == 3
 
 
@@ -218,7 +218,7 @@ async def test_malformed_behind_waiting_requests(served: Served) -> None:
     writer.write(post(b"slow", b"") + GET + b"\x00nonsense\r\n\r\n")
     await until(lambda: served.echo.bodies)
     served.echo.opened[0].reply(200, b"", b"first")
-    said = await asyncio.wait_for(reader.read(), 5)
+    said = await asyncio.wait_for(reader.read(), PATIENCE)
     assert said.startswith(b"HTTP/1.1 200 OK\r\n")
     assert b"HTTP/1.1 400" not in said
 
@@ -245,10 +245,10 @@ async def test_crowds_cost_the_idle(served: Served) -> None:
     served.clock.now += 1  # type: ignore[attr-defined]
     for _ in range(2):
         await served.connect()
-    assert await asyncio.wait_for(first.read(), 5) == b""
+    assert await asyncio.wait_for(first.read(), PATIENCE) == b""
     assert (len(served.server.connections), served.server.crowded) == (3, 1)
     served.echo.opened[0].reply(200, b"", b"done")
-    assert b"done" in await asyncio.wait_for(busy.readuntil(b"done"), 5)
+    assert b"done" in await asyncio.wait_for(busy.readuntil(b"done"), PATIENCE)
 
 
 async def test_crowds_of_calls_are_told(served: Served) -> None:

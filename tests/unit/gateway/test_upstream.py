@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE
 
 from oxlo.engines.dialect import EngineCall
 from oxlo.engines.parts import FilePart, Parts, form
@@ -27,7 +28,7 @@ async def posted(engine: EngineDouble, call: EngineCall) -> tuple[int, bytes]:
     upstream = Upstream(engine.address, asyncio.get_running_loop())
     answered: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
     upstream.post(call, Collect(lambda status, body: answered.set_result((status, body))))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         reply = await answered
     upstream.close()
     return reply

@@ -229,7 +229,7 @@ class SharedMachine(Machine):
 def test_memory_is_as_the_model() -> None:
     """In memory."""
     run = Machine.TestCase
-    run.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+    run.settings = settings(max_examples=100, stateful_step_count=40)
     run().runTest()
 
 
@@ -237,7 +237,7 @@ def test_valkey_is_as_the_model(valkey: ValkeyServer) -> None:
     """In Valkey."""
     SharedMachine.server = valkey
     run = SharedMachine.TestCase
-    run.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+    run.settings = settings(max_examples=100, stateful_step_count=40)
     run().runTest()
 
 

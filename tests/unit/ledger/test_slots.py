@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.valkeys import ValkeyServer
 from tests.waiting import until
@@ -208,9 +208,7 @@ arrivals = st.lists(
 
 
 @given(arrivals=arrivals, paces=st.lists(st.sampled_from([0.0, 4.0, 30.0]), min_size=14))
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40)
 def test_order_is_the_queues(
     valkey: ValkeyServer,
     arrivals: list[tuple[Priority, str, int, float]],

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.waiting import PATIENCE
 
 from oxlo.serving.memory import outgrown
 from oxlo.serving.work import Workers
@@ -39,7 +40,7 @@ async def test_an_engine_that_has_grown_ends() -> None:
         await asyncio.sleep(0.001)
     assert not ended.done()
     workers.busy -= 1
-    assert await asyncio.wait_for(ended, 10) > 1
+    assert await asyncio.wait_for(ended, PATIENCE) > 1
 
 
 @pytest.mark.parametrize("limit", [0, 1 << 20])

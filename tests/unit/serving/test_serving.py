@@ -4,10 +4,11 @@ import asyncio
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 
 import pytest
+from tests.processes import ending
+from tests.waiting import PATIENCE
 
 from oxlo.fleet.fetch import fetch
 
@@ -74,19 +75,17 @@ def said(process: Process) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Where the engine listens."""
-    with run(b"good\n") as process:
+    with ending(run(b"good\n")) as process:
         yield said(process)["address"]
-        process.terminate()
-        process.communicate()
 
 
 async def ask(address: str, what: str, key: str = "secret") -> tuple[int, dict[str, object]]:
-    reply = await fetch(address, "/ask", body={"do": what}, api_key=key, deadline=10)
+    reply = await fetch(address, "/ask", body={"do": what}, api_key=key, deadline=PATIENCE)
     return reply.status, json.loads(reply.body)
 
 
 async def busy(address: str) -> int:
-    reply = await fetch(address, "/metrics", api_key="secret", deadline=10)
+    reply = await fetch(address, "/metrics", api_key="secret", deadline=PATIENCE)
     return int(reply.body.split()[1])
 
 
@@ -130,28 +129,25 @@ async def test_who_hangs_up_is_not_worked_for(address: str) -> None:
 
 def test_what_cannot_load_says_why() -> None:
     """One line on stdout, and a status that is no success."""
-    with run(b"bad\n") as process:
+    with ending(run(b"bad\n")) as process:
         assert said(process) == {"event": "failed", "reason": "the weights are missing"}
-        assert process.wait(10) == 1
+        assert process.wait(PATIENCE) == 1
 
 
 def test_it_dies_with_its_parent() -> None:
     """When the other end of its stdin is gone."""
-    with run(b"good\n") as process:
+    with ending(run(b"good\n")) as process:
         assert said(process)["event"] == "listening"
         assert process.stdin is not None
         process.stdin.close()
-        killer = threading.Timer(20, process.kill)
-        killer.start()
-        assert process.wait() == 0
-        killer.cancel()
+        assert process.wait(PATIENCE) == 0
 
 
 async def test_one_that_keeps_too_much_memory_ends() -> None:
     """Not before its call was answered; the fleet reads why, and starts it anew."""
-    with run(b"small\n") as process:
+    with ending(run(b"small\n")) as process:
         assert (await ask(said(process)["address"], "work"))[0] == 200
         told = await asyncio.to_thread(said, process)
         assert told["event"] == "failed"
         assert "over its 1 MB" in told["reason"]
-        assert await asyncio.to_thread(process.wait, 30) == 0
+        assert await asyncio.to_thread(process.wait, PATIENCE) == 0

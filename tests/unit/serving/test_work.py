@@ -5,6 +5,7 @@ import threading
 
 import pytest
 from starlette.requests import Request
+from tests.waiting import PATIENCE
 
 from oxlo.errors import BadRequest
 from oxlo.serving.work import Cancelled, Job, Tell, Workers
@@ -31,7 +32,7 @@ async def test_what_is_told_comes_before_the_work_is_done() -> None:
 
     def work(job: Job, tell: Tell) -> None:
         tell(b"first")
-        gate.wait(10)
+        gate.wait(PATIENCE)
         tell(b"second")
         raise BadRequest("no")
 
@@ -51,7 +52,7 @@ async def test_who_stops_listening_is_told_nothing_more() -> None:
     def work(job: Job, tell: Tell) -> None:
         try:
             tell(b"first")
-            gate.wait(10)
+            gate.wait(PATIENCE)
             job.step()
         except Cancelled:
             ended.set()

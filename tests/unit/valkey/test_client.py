@@ -7,7 +7,7 @@ from typing import Any
 import hiredis
 import pytest
 from tests.valkeys import ValkeyServer
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 from oxlo.valkey.address import Address
 from oxlo.valkey.client import Client, Lost
@@ -23,7 +23,7 @@ async def connect(valkey: ValkeyServer) -> AsyncIterator[Connect]:
 
     def make(**given: Any) -> Client:
         address = given.pop("address", valkey.address)
-        made.append(Client(address, asyncio.get_running_loop(), **given))
+        made.append(Client(address, asyncio.get_running_loop(), timeout=PATIENCE, **given))
         return made[-1]
 
     yield make

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oxlo.engines.dialects import DIALECTS
@@ -190,10 +190,8 @@ FIELDS = st.sampled_from(
         },
     ]
 )
-quietly = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@quietly
 @given(
     NAMES, FIELDS, st.lists(JSON | CHUNK | st.binary(max_size=20), max_size=4), st.integers(0, 9)
 )
@@ -207,7 +205,6 @@ def test_any_stream(talk: Any, name: str, fields: Any, said: list[Any], size: in
         msgspec.json.decode(event.removeprefix(b"data: "))
 
 
-@quietly
 @given(NAMES, FIELDS, JSON | CHUNK, st.booleans())
 def test_any_reply(talk: Any, name: str, fields: Any, said: Any, legacy: bool) -> None:
     """Any reply is an answer or one of our errors."""
@@ -220,7 +217,6 @@ def test_any_reply(talk: Any, name: str, fields: Any, said: Any, legacy: bool) -
     assert answer.finish
 
 
-@quietly
 @given(NAMES, st.lists(JSON | CHUNK, max_size=3))
 def test_any_legacy_stream(talk: Any, name: str, said: list[Any]) -> None:
     """The same for legacy completions."""
@@ -229,7 +225,6 @@ def test_any_legacy_stream(talk: Any, name: str, said: list[Any]) -> None:
     assert stream.done or isinstance(stream.error, ApiError)
 
 
-@quietly
 @given(NAMES, st.sampled_from([400, 404, 413, 422, 429, 500, 503]), JSON | st.binary(max_size=30))
 def test_any_error(name: str, status: int, said: Any) -> None:
     """Any words of a failing engine become one of our errors."""

@@ -15,7 +15,9 @@ import openai
 import pytest
 from openai.types import ImagesResponse
 from PIL import Image, ImageChops, ImageStat
+from tests.processes import ending
 from tests.unit.engines.diffusion.test_kind import MODEL
+from tests.waiting import PATIENCE
 
 from oxlo.engines.diffusion.config import Config
 from oxlo.engines.launching import child
@@ -52,8 +54,10 @@ class Engine:
     def end(self) -> None:
         """End it, as when its fleet is gone."""
         self.sdk.close()
-        with self.process:
-            self.process.communicate()
+        with ending(self.process):
+            assert self.process.stdin
+            self.process.stdin.close()
+            self.process.wait(PATIENCE)
 
     def generate(self, **fields: Any) -> ImagesResponse:
         """One call; what OpenAI does not know of travels in the body all the same."""
@@ -74,7 +78,7 @@ class Engine:
     async def progress(self) -> tuple[int, float]:
         """Calls under way, and steps done."""
         probe = PROBES["oxlo"]
-        reply = await fetch(self.said.address, probe.path, api_key="secret", deadline=30)
+        reply = await fetch(self.said.address, probe.path, api_key="secret", deadline=PATIENCE)
         assert probe.progress
         told = probe.progress(reply.body)
         return told.busy, told.work

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from tests.waiting import PATIENCE
 
 from oxlo.engines.embedding.batcher import Batcher, Rows
 from oxlo.engines.embedding.batching import Costs
@@ -32,7 +33,7 @@ class Gated:
 
     def began(self) -> None:
         """Wait until a run is under way."""
-        assert self._began.acquire(timeout=10)
+        assert self._began.acquire(timeout=PATIENCE)
 
     def let(self, runs: int = 1) -> None:
         self._through.release(runs)
@@ -48,7 +49,7 @@ class Gated:
     def _encode(self, rows: Rows) -> Vectors:
         self.runs.append([list(row) for row in rows])
         self._began.release()
-        assert self._through.acquire(timeout=10)
+        assert self._through.acquire(timeout=PATIENCE)
         if self.failing:
             raise RunFailed
         return np.array([[row[0], len(row)] for row in rows], np.float32)
@@ -68,7 +69,7 @@ def gated() -> Iterator[Gated]:
 def test_who_comes_alone_runs_at_once(gated: Gated) -> None:
     """One call, one run, the vectors in the order of its texts."""
     gated.let(2)
-    told = gated.ask([1], [2, 2, 2], [3, 3]).result(10)
+    told = gated.ask([1], [2, 2, 2], [3, 3]).result(PATIENCE)
     assert told.tolist() == [[1, 1], [2, 3], [3, 2]]
     assert len(gated.runs) == 1
     assert gated.workers.steps == 1
@@ -81,8 +82,8 @@ def test_those_who_wait_share_a_run(gated: Gated) -> None:
     others = [gated.ask([number]) for number in range(2, 9)]
     gated.asleep(7)
     gated.let(2)
-    assert [told.result(10).tolist() for told in others] == [[[n, 1]] for n in range(2, 9)]
-    assert first.result(10).tolist() == [[1, 1]]
+    assert [told.result(PATIENCE).tolist() for told in others] == [[[n, 1]] for n in range(2, 9)]
+    assert first.result(PATIENCE).tolist() == [[1, 1]]
     assert [len(run) for run in gated.runs] == [1, 7]
 
 
@@ -93,10 +94,10 @@ def test_a_large_call_does_not_shut_out_a_small_one(gated: Gated) -> None:
     small = gated.ask([99])
     gated.asleep(1)
     gated.let(3)
-    assert small.result(10).tolist() == [[99, 1]]
+    assert small.result(PATIENCE).tolist() == [[99, 1]]
     assert not large.done()
     gated.let(100)
-    assert large.result(10)[:, 0].tolist() == list(range(1, 21))
+    assert large.result(PATIENCE)[:, 0].tolist() == list(range(1, 21))
 
 
 def test_who_has_gone_is_not_run(gated: Gated) -> None:
@@ -110,10 +111,10 @@ def test_who_has_gone_is_not_run(gated: Gated) -> None:
     last = gated.ask([3])
     gated.asleep(2)
     gated.let(2)
-    assert last.result(10).tolist() == [[3, 1]]
-    assert first.result(10).tolist() == [[1, 1]]
+    assert last.result(PATIENCE).tolist() == [[3, 1]]
+    assert first.result(PATIENCE).tolist() == [[1, 1]]
     with pytest.raises(Cancelled):
-        gone.result(10)
+        gone.result(PATIENCE)
     assert gated.runs == [[[1]], [[3]]]
 
 
@@ -126,9 +127,9 @@ def test_a_leader_that_goes_leaves_the_lead(gated: Gated) -> None:
     gated.asleep(1)
     job.cancelled = True
     gated.let(2)
-    assert other.result(10).tolist() == [[2, 1]]
+    assert other.result(PATIENCE).tolist() == [[2, 1]]
     with pytest.raises(Cancelled):
-        gone.result(10)
+        gone.result(PATIENCE)
 
 
 def test_a_failed_run_fails_those_in_it(gated: Gated) -> None:
@@ -140,15 +141,15 @@ def test_a_failed_run_fails_those_in_it(gated: Gated) -> None:
     gated.failing = True
     gated.let(1)
     with pytest.raises(RunFailed):
-        first.result(10)
+        first.result(PATIENCE)
     gated.began()
     gated.let(1)
     for other in others:
         with pytest.raises(RunFailed):
-            other.result(10)
+            other.result(PATIENCE)
     gated.failing = False
     gated.let(1)
-    assert gated.ask([4]).result(10).tolist() == [[4, 1]]
+    assert gated.ask([4]).result(PATIENCE).tolist() == [[4, 1]]
 
 
 def test_many_threads_all_come_to_their_end(gated: Gated) -> None:
@@ -156,5 +157,5 @@ def test_many_threads_all_come_to_their_end(gated: Gated) -> None:
     gated.let(10_000)
     asked = {n: gated.ask(*[[n] * length for length in range(1, n % 7 + 2)]) for n in range(300)}
     for number, told in asked.items():
-        assert told.result(10)[:, 0].tolist() == [number] * (number % 7 + 1)
+        assert told.result(PATIENCE)[:, 0].tolist() == [number] * (number % 7 + 1)
     assert not gated.batcher._running
