@@ -275,11 +275,20 @@ async def test_sessions_run_out(portal: Portal) -> None:
     assert not await somebody.is_in()
 
 
+async def test_no_mail_is_promised_where_none_is_sent(portal: Portal) -> None:
+    """The link is made, and it is said who has it."""
+    somebody = await portal.newcomer()
+    reply = await somebody.send("/verify/send", page="/dashboard/settings")
+    page = (await somebody.get(reply.headers["location"])).text
+    assert "the operator passes it on" in page
+    assert "on its way" not in page
+
+
 async def test_reset_by_mail(portal: Portal) -> None:
     """A new password by a link that works once; every session before it ends."""
     old = await portal.newcomer()
     somebody = portal.somebody()
-    assert "a link is on its way" in (await somebody.send("/forgot", email=EMAIL)).text
+    assert "a link was made" in (await somebody.send("/forgot", email=EMAIL)).text
     link = await portal.link("Set a new password")
     token = link.partition("token=")[2]
     page = await somebody.get(link)

@@ -25,6 +25,7 @@ from oxlo.store.errors import AccountExists, InvalidAccount, PromoRefused
 _DONE = {
     "saved": ("ok", "Saved."),
     "mailed": ("ok", "A link is on its way to your address."),
+    "made": ("ok", "A link was made. No e-mail is sent here: the operator passes it on."),
     "password": ("ok", "Your password is changed. You are signed out everywhere else."),
     "totp-off": ("ok", "You are no longer asked for a code."),
     "others": ("ok", "You are signed out everywhere else."),

@@ -170,7 +170,8 @@ async def send_verify(request: Request, _form: FormData) -> Response:
     async with desk.site.database.write() as db:
         if not (await brakes.take(db, limits.MAILS, who, now=desk.now)).wait:
             await signup.ask_to_verify(db, desk, account)
-    return guard.back("/dashboard/settings?done=mailed")
+    done = "mailed" if desk.settings.smtp_url else "made"
+    return guard.back(f"/dashboard/settings?done={done}")
 
 
 async def _peeked(db: AsyncConnection, desk: Desk, token: str) -> Account:
