@@ -98,7 +98,10 @@ def test_images_are_made_and_changed(
     page.click("#send")
     page.locator(".result .receipt.known").nth(1).wait_for(timeout=WAIT)
     page.click("#show-code")
-    assert "client.images.edit(" in page.locator("#code pre:visible").inner_text()
+    shell = page.locator("#code pre:visible").inner_text()
+    assert shell.startswith("curl -N http")
+    assert "/images/edits" in shell
+    assert "-F 'stream=true'" in shell
 
 
 def test_things_are_boxed(page: Page, coffee: Path) -> None:
