@@ -1,4 +1,4 @@
-"""Accounts: who may call, and under which plan."""
+"""Accounts and their plans."""
 
 import secrets
 from typing import Any
@@ -15,33 +15,33 @@ from oxlo.store.schema import accounts
 
 DAY = 86400
 NAME_MAX = 80
-#: What mail servers take.
+#: Limit of mail servers.
 EMAIL_MAX = 254
 OPERATOR = "operator"
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One account; moments are unix seconds."""
+    """One account; timestamps are unix seconds."""
 
     id: str
     name: str
     email: str | None = None
-    #: user or operator.
+    #: `user` or `operator`.
     role: str = "user"
     plan: str
     trial_until: float | None = None
     created_at: float
-    #: Set by the portal; an account without one has keys only.
+    #: Set by the portal; an account without one only has API keys.
     password_hash: str | None = None
     disabled_at: float | None = None
-    #: When its owner proved that the e-mail address is theirs.
+    #: When the e-mail address was verified.
     verified_at: float | None = None
-    #: What the secret of one-time codes is derived from; in force once `totp_at` is set.
+    #: From which the TOTP secret is derived; active once `totp_at` is set.
     totp_nonce: str | None = None
     totp_at: float | None = None
-    #: The last half minute whose code was used: a code works once.
+    #: Time step of the last code used: each code works once.
     totp_step: int | None = None
-    #: When `plan` gives way to `plan_after`; None: it stays.
+    #: When `plan` changes to `plan_after`; None: never.
     plan_until: float | None = None
     plan_after: str | None = None
 
@@ -55,7 +55,7 @@ async def create(
     email: str | None = None,
     role: str = "user",
 ) -> Account:
-    """Make an account; its trial, where the plan has one, starts now.
+    """Create an account; its trial, if the plan has one, starts now.
 
     Raises AccountExists or InvalidAccount.
     """
@@ -73,7 +73,7 @@ async def create(
 
 
 async def find(db: AsyncConnection, name: str) -> Account:
-    """The account with this name or id. Raises AccountNotFound."""
+    """Find an account by name or id. Raises AccountNotFound."""
     query = select(accounts).where((accounts.c.name == name) | (accounts.c.id == name))
     row = (await db.execute(query.order_by(accounts.c.id != name).limit(1))).mappings().first()
     if row is None:
@@ -82,7 +82,7 @@ async def find(db: AsyncConnection, name: str) -> Account:
 
 
 async def free_name(db: AsyncConnection, wanted: str) -> str:
-    """The name, or one that begins like it, where another account has it."""
+    """The name, or a variation of it if it is taken."""
     taken = select(accounts.c.name).where(accounts.c.name == wanted)
     if (await db.execute(taken)).first() is None:
         return wanted
@@ -96,9 +96,9 @@ async def everyone(db: AsyncConnection) -> list[Account]:
 
 
 async def set_plan(db: AsyncConnection, account: Account, plan: Plan) -> Account:
-    """Put the account on another plan, from its next call on; a running trial stays.
+    """Change the plan, effective from the next call; a running trial continues.
 
-    What was to happen to its plan at some moment is called off.
+    A scheduled change of plan is cancelled.
     """
     chosen: dict[str, Any] = {"plan": plan.id, "plan_until": None, "plan_after": None}
     await db.execute(update(accounts).where(accounts.c.id == account.id).values(chosen))
@@ -109,9 +109,9 @@ async def set_plan(db: AsyncConnection, account: Account, plan: Plan) -> Account
 async def ensure_operator(
     db: AsyncConnection, plan: Plan, *, signing: bytes, now: float
 ) -> tuple[Account, str | None]:
-    """The operator's account, made with its first key where there is none.
+    """The operator's account, created with a first key if there is none.
 
-    The key's secret is returned only when it was just made. Raises AccountExists when another
+    The key's secret is returned only if it was just created. Raises AccountExists if another
     account has the operator's name.
     """
     operator = accounts.c.role == "operator"
@@ -134,7 +134,7 @@ async def _insert(db: AsyncConnection, account: Account) -> None:
 
 
 def checked_name(name: str) -> str:
-    """A name as it is kept. Raises InvalidAccount."""
+    """Normalise a name. Raises InvalidAccount."""
     name = name.strip()
     if not name or len(name) > NAME_MAX or not name.isprintable():
         raise InvalidAccount(f"a name has 1 to {NAME_MAX} printable characters, not {name[:100]!r}")
@@ -142,7 +142,7 @@ def checked_name(name: str) -> str:
 
 
 def checked_email(email: str) -> str:
-    """An e-mail address as it is kept: nobody tells two people apart by case.
+    """Normalise an e-mail address; case is ignored.
 
     Raises InvalidAccount.
     """
@@ -155,13 +155,13 @@ def checked_email(email: str) -> str:
 
 
 async def plan_ends(db: AsyncConnection, now: float) -> bool:
-    """Whether the time of some account's plan is over."""
+    """Whether any temporary plan has ended."""
     query = select(accounts.c.id).where(accounts.c.plan_until <= now).limit(1)
     return (await db.execute(query)).first() is not None
 
 
 async def end_plans(db: AsyncConnection, now: float) -> int:
-    """Put accounts whose plan was for a time on the plan that comes after it; how many."""
+    """Move accounts whose temporary plan has ended to their next plan; returns the number."""
     over = accounts.c.plan_until <= now
     after = {"plan": accounts.c.plan_after, "plan_until": None, "plan_after": None}
     ended = int((await db.execute(update(accounts).where(over).values(after))).rowcount)

@@ -1,4 +1,4 @@
-"""The audit log: who did what to whom. Written in the transaction of the deed."""
+"""The audit log, written in the transaction of each action."""
 
 import secrets
 from typing import Any
@@ -9,22 +9,22 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.store.schema import audit
 
-#: What anybody can add entries of, as often as they like; the rest is kept for ever.
+#: Actions that anybody can cause at will, which are deleted after a while; others stay for ever.
 _PASSING = ("login", "login.failed")
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One deed; `at` in unix seconds."""
+    """One action; `at` is in unix seconds."""
 
     id: str
     at: float
-    #: The id of the account that did it; `cli`, or `oxlo` for what happens by itself.
+    #: Account id of the actor; or `cli`, or `oxlo` for automatic actions.
     actor: str
-    #: As `login.failed` or `account.plan`.
+    #: Like `login.failed` or `account.plan`.
     action: str
-    #: The id of what it was done to.
+    #: Id of the object.
     target: str
-    #: More in words; never a secret.
+    #: Details; never secrets.
     detail: str = ""
     #: The client's address.
     address: str = ""
@@ -61,7 +61,7 @@ async def latest(
     before: float | None = None,
     limit: int,
 ) -> list[Entry]:
-    """The newest entries; of one account or key, or of actions that begin so."""
+    """The newest entries, optionally of one object or with a prefix of actions."""
     query = select(audit)
     if about:
         query = query.where(or_(audit.c.target == about, audit.c.actor == about))
@@ -75,6 +75,6 @@ async def latest(
 
 
 async def delete_logins_before(db: AsyncConnection, moment: float) -> int:
-    """Delete who logged in, and failed to, before a moment in unix seconds; how many entries."""
+    """Delete log-in entries before a time (unix seconds); returns the number."""
     old = (audit.c.at < moment, audit.c.action.in_(_PASSING))
     return int((await db.execute(delete(audit).where(*old))).rowcount)

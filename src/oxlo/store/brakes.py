@@ -1,4 +1,4 @@
-"""Brakes: who fails, or signs up, too often waits longer each time."""
+"""Throttling of log-ins and sign-ups, with delays that double."""
 
 import msgspec
 from sqlalchemy import case, delete, select, update
@@ -7,49 +7,49 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from oxlo.store import upsert
 from oxlo.store.schema import brakes
 
-#: Seconds after the last event in which everything is forgotten, at the latest.
+#: Seconds after the last event when a counter is deleted, at the latest.
 MEMORY = 86400.0
 _LONGEST_EXPONENT = 30
-#: Seconds by which the clocks of hosts may differ: what was counted later than that was counted
-#: before a clock was set back, and nobody is kept waiting for that.
+#: Tolerated clock difference between hosts, seconds. Events further in the future were counted
+#: before a clock was set back, and are ignored.
 _SKEW = 60.0
 
 
 class Brake(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule: `free` events, then a wait that doubles with each further one, in seconds."""
+    """A rule: `free` events, then a delay in seconds that doubles with each further one."""
 
     kind: str
     free: int
     wait: float
     longest: float
-    #: Seconds without an event after which counting begins anew.
+    #: Seconds without events after which the counter is reset.
     window: float
 
     def name(self, what: str) -> str:
-        """The counter of this rule for an address, an e-mail, or both."""
+        """The counter's name for an address, an e-mail, or both."""
         return f"{self.kind}:{what}"
 
     def delay(self, count: int) -> float:
-        """Seconds to wait after `count` events."""
+        """Delay in seconds after `count` events."""
         over = count - self.free
         return min(self.longest, self.wait * 2 ** min(over, _LONGEST_EXPONENT)) if over >= 0 else 0
 
 
 class Turn(msgspec.Struct, frozen=True, kw_only=True):
-    """An event that was counted before it happened; or, where `wait` is not 0, was not."""
+    """The result of `take`: the event was counted, or must wait."""
 
     name: str
-    #: Seconds until its turn.
+    #: Seconds to wait; 0: it was counted.
     wait: float = 0.0
-    #: When the next one may come, in unix seconds.
+    #: When the next one is allowed, unix seconds.
     until: float = 0.0
 
 
 async def take(db: AsyncConnection, brake: Brake, what: str, *, now: float) -> Turn:
-    """Count an event, unless it has to wait.
+    """Count an event, unless it must wait.
 
-    Counting comes first, in one statement: of a thousand at the same moment no more get their turn
-    than one after another would.
+    This is one statement, before the event is processed: of a thousand concurrent ones, no more
+    pass than sequentially.
     """
     name, begins_anew = brake.name(what), brakes.c.last_at <= now - brake.window
     comes = (brakes.c.until <= now) | (brakes.c.last_at > now + _SKEW)
@@ -71,7 +71,7 @@ async def take(db: AsyncConnection, brake: Brake, what: str, *, now: float) -> T
 
 
 async def undo(db: AsyncConnection, *turns: Turn, now: float) -> None:
-    """Events that went well are not held against anybody; those that came after them are."""
+    """Remove a successful event from the counter, but not later ones."""
     for turn in turns:
         until = case((brakes.c.until == turn.until, now), else_=brakes.c.until)
         less = {"count": brakes.c.count - 1, "until": until}
@@ -80,11 +80,11 @@ async def undo(db: AsyncConnection, *turns: Turn, now: float) -> None:
 
 
 async def release(db: AsyncConnection, *names: str) -> None:
-    """Forget counters: whoever they counted has proved who they are."""
+    """Reset counters after a successful authentication."""
     await db.execute(delete(brakes).where(brakes.c.name.in_(names)))
 
 
 async def delete_old(db: AsyncConnection, now: float) -> int:
-    """Delete counters that hold nobody back; how many."""
+    """Delete counters without a delay; returns the number."""
     old = (brakes.c.last_at <= now - MEMORY, brakes.c.until <= now)
     return int((await db.execute(delete(brakes).where(*old))).rowcount)

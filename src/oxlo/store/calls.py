@@ -1,4 +1,4 @@
-"""Calls: one row each, the source of receipts and usage."""
+"""Calls: one row each, for receipts and usage."""
 
 from collections.abc import Sequence
 
@@ -9,12 +9,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from oxlo.store import upsert
 from oxlo.store.schema import calls
 
-#: A call that was admitted and has not ended.
+#: The outcome of a call that has not ended.
 RUNNING = "running"
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One call; moments are unix seconds, durations milliseconds."""
+    """One call; timestamps are unix seconds, durations milliseconds."""
 
     id: str
     account_id: str
@@ -25,7 +25,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool
     admitted_at: float
     settled_at: float | None = None
-    #: UTC day and minute it belongs to: unix seconds // 86400 and // 60.
+    #: UTC day and minute: unix seconds // 86400 and // 60.
     day: int
     minute: int
     #: HTTP status; None while it runs.
@@ -43,22 +43,22 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     queue_ms: float = 0.0
     first_ms: float = 0.0
     total_ms: float = 0.0
-    #: What was left after it; None: no limit, or not known yet.
+    #: Remaining requests after it; None: unlimited, or not known yet.
     day_left: int | None = None
     minute_left: int | None = None
-    #: Models of the caller's chain that did not answer, and why, as `ledger/records.py` has it.
+    #: Fallback models that did not answer, and why, as in `ledger/records.py`.
     tried: str = ""
 
 
-#: What an outcome leaves as it is: it only estimates when the call was admitted, and does not know
-#: that its account was deleted meanwhile.
+#: Columns that an outcome does not overwrite: it only estimates the time of admission, and does
+#: not know that the account was deleted meanwhile.
 _KEPT = frozenset(("id", "admitted_at", "account_id", "key_id"))
 
 
 async def save(db: AsyncConnection, batch: Sequence[Call]) -> None:
-    """Write calls, each id at most once in a batch; saving again changes nothing.
+    """Upsert calls, each id at most once per batch; idempotent.
 
-    A running call never overwrites what is there: its line may be read after its outcome's.
+    A running call never overwrites a row, because its record may be read after its outcome's.
     """
     running = [msgspec.structs.asdict(call) for call in batch if call.outcome == RUNNING]
     ended = [msgspec.structs.asdict(call) for call in batch if call.outcome != RUNNING]
@@ -72,13 +72,13 @@ async def save(db: AsyncConnection, batch: Sequence[Call]) -> None:
 
 
 async def find(db: AsyncConnection, call_id: str) -> Call | None:
-    """The call with this request id."""
+    """Find a call by request id."""
     row = (await db.execute(select(calls).where(calls.c.id == call_id))).mappings().first()
     return None if row is None else msgspec.convert(row, Call)
 
 
 async def counted_on(db: AsyncConnection, account_id: str, day: int) -> int:
-    """How many of an account's calls counted on a UTC day (unix seconds // 86400)."""
+    """Number of an account's calls that counted on a UTC day (unix seconds // 86400)."""
     mine = (calls.c.account_id == account_id, calls.c.admitted_at >= day * 86400)
     query = (
         select(func.count()).select_from(calls).where(*mine, calls.c.day == day, calls.c.counted)
@@ -87,7 +87,7 @@ async def counted_on(db: AsyncConnection, account_id: str, day: int) -> int:
 
 
 async def refunded_on(db: AsyncConnection, account_id: str, day: int) -> int:
-    """How many abandoned calls an account was refunded on a UTC day."""
+    """Number of an account's refunds for disconnects on a UTC day."""
     begin = day * 86400
     query = (
         select(func.count())
@@ -100,7 +100,7 @@ async def refunded_on(db: AsyncConnection, account_id: str, day: int) -> int:
 
 
 async def counted_in(db: AsyncConnection, account_id: str, minute: int) -> int:
-    """How many of an account's calls count in a UTC minute (unix seconds // 60)."""
+    """Number of an account's calls that count in a UTC minute (unix seconds // 60)."""
     mine = (calls.c.account_id == account_id, calls.c.admitted_at >= minute * 60)
     query = select(func.count()).select_from(calls)
     query = query.where(*mine, calls.c.minute == minute, calls.c.minute_counted)
@@ -108,6 +108,6 @@ async def counted_in(db: AsyncConnection, account_id: str, minute: int) -> int:
 
 
 async def delete_before(db: AsyncConnection, moment: float, *, limit: int) -> int:
-    """Delete at most `limit` calls admitted before a moment; the number deleted."""
+    """Delete at most `limit` calls admitted before a time; returns the number."""
     old = select(calls.c.id).where(calls.c.admitted_at < moment).limit(limit)
     return int((await db.execute(delete(calls).where(calls.c.id.in_(old)))).rowcount)

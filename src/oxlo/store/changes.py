@@ -1,4 +1,4 @@
-"""The change counter: how gateways learn that accounts or keys are not what they cached."""
+"""The change counter, by which gateways know that cached accounts or keys are outdated."""
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,10 +9,10 @@ _NAME = "changes"
 
 
 async def count(db: AsyncConnection) -> int:
-    """The counter; it only rises."""
+    """The current value; it only increases."""
     return int((await db.execute(select(meta.c.value).where(meta.c.name == _NAME))).scalar_one())
 
 
 async def note(db: AsyncConnection) -> None:
-    """Raise the counter: part of every transaction that writes accounts or keys."""
+    """Increment the counter, in every transaction that writes accounts or keys."""
     await db.execute(update(meta).where(meta.c.name == _NAME).values(value=meta.c.value + 1))

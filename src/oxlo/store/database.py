@@ -1,4 +1,4 @@
-"""The engine and its transactions, for SQLite and PostgreSQL alike."""
+"""Connections and transactions, for SQLite and PostgreSQL."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from oxlo.store.errors import DatabaseUnavailable
 
-#: Seconds that a writer waits for another one before the call fails.
+#: SQLite's busy timeout, seconds.
 BUSY_SECONDS = 10
-#: Execution option: the transaction is going to write.
+#: Execution option that marks write transactions.
 _WRITES = "oxlo_writes"
 
 
@@ -22,10 +22,10 @@ class Database:
     """One database. `read()` and `write()` each give a connection inside a transaction."""
 
     def __init__(self, url: str, *, foreign_keys: bool = True) -> None:
-        """Prepare an engine; nothing is opened yet. Raises DatabaseUnavailable on a bad URL."""
+        """Create the engine without connecting. Raises DatabaseUnavailable for an invalid URL."""
         self.url = _driver_url(url)
         self.engine = _engine(self.url, foreign_keys=foreign_keys)
-        #: Whether the latest transaction found the database.
+        #: Whether the last transaction could connect.
         self.up = True
 
     @property
@@ -35,14 +35,14 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """One consistent view. Raises DatabaseUnavailable."""
+        """A read transaction with a consistent snapshot. Raises DatabaseUnavailable."""
         with self._watched():
             async with self.engine.begin() as connection:
                 yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
-        """All of the block or none of it. Raises DatabaseUnavailable."""
+        """A write transaction, committed at the end of the block. Raises DatabaseUnavailable."""
         with self._watched():
             async with self.engine.execution_options(**{_WRITES: True}).begin() as connection:
                 yield connection
@@ -83,7 +83,7 @@ def _engine(url: str, *, foreign_keys: bool) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(dbapi_connection: Any, _record: Any) -> None:
-        # The driver would begin transactions late and end them around DDL: we say when.
+        # The driver would begin transactions late and commit around DDL; we control both ourselves.
         dbapi_connection.isolation_level = None
         cursor = dbapi_connection.cursor()
         for pragma in pragmas:
@@ -92,8 +92,8 @@ def _engine(url: str, *, foreign_keys: bool) -> AsyncEngine:
 
     @event.listens_for(engine.sync_engine, "begin")
     def begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later fails at once when another one wrote in
-        # between, however long the busy timeout: writers take their turn at the start.
+        # A transaction that reads before it writes fails immediately if another one wrote in
+        # between, despite the busy timeout; so write transactions lock at the start.
         writes = connection.get_execution_options().get(_WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -113,11 +113,11 @@ def _translated() -> Iterator[None]:
 
 
 def _is_outage(error: DBAPIError) -> bool:
-    # asyncpg's refusals at the door (no such role, too many clients) have no class of their own.
+    # asyncpg's connection errors (no such role, too many clients) have no common class.
     return isinstance(error, (OperationalError, InterfaceError)) or type(error) is DBAPIError
 
 
 def _cause(error: DBAPIError) -> str:
     said = " ".join(str(error.orig).split())
-    # SQLite's own words for a disk that has no room to read the journal of a write.
+    # SQLite's message if the disk is too full to recover the journal.
     return f"{said}: is the disk full?" if said == "disk I/O error" else said

@@ -18,7 +18,7 @@ from oxlo.errors import OperatorError
 
 
 class StoreError(OperatorError):
-    """The store could not do what it was asked."""
+    """An operation on the store failed."""
 
 
 class DatabaseUnavailable(StoreError):
@@ -26,7 +26,7 @@ class DatabaseUnavailable(StoreError):
 
 
 class SchemaMismatch(StoreError):
-    """The database's schema is not the one that this program was written for."""
+    """The database schema is not the one that this program requires."""
 
 
 class AccountExists(StoreError):

@@ -1,4 +1,4 @@
-"""Grants: requests that an operator gave an account, beyond its plan; entries, never changed."""
+"""Grants: additional requests that operators give accounts; append-only."""
 
 import secrets
 
@@ -18,15 +18,15 @@ _MOST = 1_000_000
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests given to an account for one UTC day."""
+    """Additional requests of an account for one UTC day."""
 
     id: str
     account_id: str
-    #: UTC day it holds for: unix seconds // 86400.
+    #: UTC day: unix seconds // 86400.
     day: int
     requests: int
     reason: str
-    #: The call that is refunded; None: a gift.
+    #: The refunded call; None: not a refund.
     request_id: str | None = None
     created_at: float
 
@@ -34,7 +34,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 async def give(
     db: AsyncConnection, account_id: str, requests: int, reason: str, *, day: int, now: float
 ) -> Grant:
-    """Raise an account's allowance of a UTC day. Raises InvalidGrant."""
+    """Grant requests for a UTC day. Raises InvalidGrant."""
     if not 1 <= requests <= _MOST:
         raise InvalidGrant(f"grant 1 to {_MOST:,} requests, not {requests:,}")
     if day < now // DAY:
@@ -43,7 +43,7 @@ async def give(
 
 
 async def refund(db: AsyncConnection, call_id: str, reason: str, *, now: float) -> Grant:
-    """Give back one counted call, as a request of today. Raises CallNotFound or InvalidGrant."""
+    """Refund a counted call, as a request of today. Raises CallNotFound or InvalidGrant."""
     call = await calls.find(db, call_id)
     if call is None:
         raise CallNotFound(f"there is no call {call_id!r}; its id is the response's x-request-id")
@@ -53,7 +53,7 @@ async def refund(db: AsyncConnection, call_id: str, reason: str, *, now: float) 
 
 
 async def between(db: AsyncConnection, account_id: str, first: int, end: int) -> list[Grant]:
-    """An account's grants of the UTC days from `first` on, before `end`; oldest first."""
+    """An account's grants of the UTC days [first, end), oldest first."""
     query = select(grants).where(
         grants.c.account_id == account_id, grants.c.day >= first, grants.c.day < end
     )
@@ -62,14 +62,14 @@ async def between(db: AsyncConnection, account_id: str, first: int, end: int) ->
 
 
 async def of_call(db: AsyncConnection, call_id: str) -> Grant | None:
-    """The refund of a call, if it got one."""
+    """The refund of a call, if any."""
     query = select(grants).where(grants.c.request_id == call_id)
     row = (await db.execute(query)).mappings().first()
     return None if row is None else msgspec.convert(row, Grant)
 
 
 async def by_day(db: AsyncConnection, account_id: str, first: int) -> tuple[tuple[int, int], ...]:
-    """What an account was given for each UTC day from `first` on."""
+    """An account's granted requests by UTC day, from `first` on."""
     query = (
         select(grants.c.day, func.sum(grants.c.requests))
         .where(grants.c.account_id == account_id, grants.c.day >= first)
@@ -109,7 +109,7 @@ async def _add(
         await db.execute(insert(grants).values(msgspec.structs.asdict(grant)))
     except IntegrityError:
         raise InvalidGrant(f"call {request_id} was refunded already") from None
-    await changes.note(db)  # gateways ask again, and learn of it
+    await changes.note(db)  # makes gateways reload the account
     return grant
 
 

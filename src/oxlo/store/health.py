@@ -1,4 +1,4 @@
-"""How the models have been answering: figures of all accounts' calls, without saying whose."""
+"""Health statistics of models, over all accounts' calls."""
 
 import msgspec
 from sqlalchemy import ColumnElement, case, func, select
@@ -9,35 +9,35 @@ from oxlo.store.calls import RUNNING
 from oxlo.store.percentiles import Spread
 from oxlo.store.schema import calls
 
-#: Calls after a start that its first one is compared with.
+#: Number of calls with which the first one after a start is compared.
 LATER = 20
 _ENGINE_ENDS = ("answered", "failed", "timed_out", "lost")
 _FAULTS = ("failed", "timed_out", "lost")
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """One model's calls of a period: those that an engine was to answer."""
+    """One model's calls of a period that reached the engine."""
 
     requests: int
-    #: Calls that ended by a fault of ours: the engine failed, was silent, or the gateway died.
+    #: Calls that failed because of the platform: engine errors, timeouts, gateway crashes.
     errors: int
-    #: To the first token, over streams; None without any.
+    #: Time to first token of streams; None without streams.
     first_ms: Spread | None
-    #: To the end of the answer; None where none was answered.
+    #: Total duration; None without answers.
     total_ms: Spread | None
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
-    """What users saw of a replica's start: its first answer beside the next ones."""
+    """The first answer after a replica's start, compared with later ones."""
 
-    #: Milliseconds to the first token of the first stream.
+    #: Time to first token of the first stream, milliseconds.
     first_ms: float
-    #: The median of the next ones; None before there are any.
+    #: The median of later ones; None if there are none yet.
     later_ms: float | None
 
 
 async def since(db: AsyncConnection, begin: float) -> dict[str, Health]:
-    """Each model's health over the calls admitted from `begin` (unix seconds) on."""
+    """Health by model, over calls admitted since `begin` (unix seconds)."""
     model, since_then = calls.c.model, calls.c.admitted_at >= begin
     streams = (calls.c.stream, calls.c.first_ms > 0)
     first = await percentiles.spreads(db, model, calls.c.first_ms, since_then, *streams)
@@ -59,7 +59,7 @@ async def since(db: AsyncConnection, begin: float) -> dict[str, Health]:
 
 
 async def start(db: AsyncConnection, replica: str, ready_at: float) -> Start | None:
-    """How fast a replica answered its first stream after `ready_at`; None before it had one."""
+    """A replica's first stream after `ready_at`; None if there was none yet."""
     query = (
         select(calls.c.first_ms - calls.c.queue_ms)
         .where(

@@ -1,4 +1,4 @@
-"""An account's calls, newest first, page by page."""
+"""An account's calls, newest first, with pagination."""
 
 from collections.abc import Iterator
 
@@ -12,24 +12,24 @@ from oxlo.store.schema import calls
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which calls are wanted; None: any."""
+    """A filter of calls; None: any."""
 
     model: str | None = None
     outcome: str | None = None
     counted: bool | None = None
     key: str | None = None
-    #: UTC day that they belong to: unix seconds // 86400.
+    #: UTC day: unix seconds // 86400.
     day: int | None = None
     endpoint: str | None = None
     status: int | None = None
-    #: A part of its id.
+    #: Substring of the id.
     named: str | None = None
-    #: Admitted at this unix second, or later.
+    #: Admitted since, unix seconds.
     since: float | None = None
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Some calls, newest first, and whether there are older ones."""
+    """One page of calls, newest first, and whether there are more."""
 
     calls: tuple[Call, ...]
     more: bool
@@ -43,9 +43,9 @@ async def page(
     after: str | None = None,
     only: Filter | None = None,
 ) -> Page:
-    """At most `limit` calls of an account, those before the call `after` in time where it is given.
+    """At most `limit` calls of an account, older than the call `after` if given.
 
-    Raises CallNotFound when the account has no such call (any more).
+    Raises CallNotFound if the account has no call `after`.
     """
     query = select(calls).where(calls.c.account_id == account_id, *_wanted(only or Filter()))
     if after is not None:
@@ -57,7 +57,7 @@ async def page(
 
 
 class Kinds(msgspec.Struct, frozen=True):
-    """What an account's calls can be told apart by; each sorted."""
+    """The values that an account's calls can be filtered by, sorted."""
 
     models: tuple[str, ...]
     endpoints: tuple[str, ...]
@@ -65,7 +65,7 @@ class Kinds(msgspec.Struct, frozen=True):
 
 
 async def kinds(db: AsyncConnection, account_id: str) -> Kinds:
-    """The models, endpoints and statuses of an account's calls."""
+    """The models, endpoints and statuses that occur in an account's calls."""
     query = select(calls.c.model, calls.c.endpoint, calls.c.status).distinct()
     rows = (await db.execute(query.where(calls.c.account_id == account_id))).all()
     return Kinds(
@@ -97,7 +97,7 @@ def _wanted(only: Filter) -> Iterator[ColumnElement[bool]]:
 
 
 async def _older(db: AsyncConnection, account_id: str, call_id: str) -> ColumnElement[bool]:
-    """Two calls may be of the same moment: ids decide then, so that no page skips one."""
+    """Pagination condition; ids break ties between equal times, so that no page skips a call."""
     mark = calls.c.admitted_at, calls.c.id
     query = select(*mark).where(calls.c.id == call_id, calls.c.account_id == account_id)
     row = (await db.execute(query)).first()

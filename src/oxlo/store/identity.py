@@ -1,4 +1,4 @@
-"""How the owner of an account proves it: password, e-mail address, one-time codes, providers."""
+"""Authentication data of accounts: password, e-mail address, TOTP, external providers."""
 
 from typing import Any
 
@@ -12,18 +12,18 @@ from oxlo.store.accounts import Account, checked_email, checked_name
 from oxlo.store.errors import AccountExists, AccountNotFound
 from oxlo.store.schema import accounts, identities
 
-#: Half minutes by which the clocks of hosts may differ: a code of a later one was used while the
-#: clock was wrong.
+#: Tolerated clock difference in TOTP time steps: a code of a later step was used while a clock was
+#: wrong.
 _STEPS_AHEAD = 10
 
 
 async def by_email(db: AsyncConnection, email: str) -> Account | None:
-    """The account of an e-mail address."""
+    """Find an account by e-mail address."""
     return await _one(db, accounts.c.email == checked_email(email))
 
 
 async def by_id(db: AsyncConnection, account_id: str) -> Account:
-    """The account of an id. Raises AccountNotFound."""
+    """Find an account by id. Raises AccountNotFound."""
     account = await _one(db, accounts.c.id == account_id)
     if account is None:
         raise AccountNotFound(f"there is no account {account_id!r}")
@@ -31,7 +31,7 @@ async def by_id(db: AsyncConnection, account_id: str) -> Account:
 
 
 async def by_provider(db: AsyncConnection, provider: str, subject: str) -> Account | None:
-    """The account that logs in with an account elsewhere."""
+    """Find an account by its login at an external provider."""
     mine = (identities.c.provider == provider, identities.c.subject == subject)
     return await _one(db, accounts.c.id.in_(select(identities.c.account_id).where(*mine)))
 
@@ -42,27 +42,27 @@ async def _one(db: AsyncConnection, where: Any) -> Account | None:
 
 
 async def set_password(db: AsyncConnection, account: Account, hashed: str | None) -> None:
-    """Keep a password's hash; None: the account has no password."""
+    """Set the password hash; None removes the password."""
     await _set(db, account, password_hash=hashed)
 
 
 async def verify(db: AsyncConnection, account: Account, *, now: float) -> None:
-    """The account's address is its owner's."""
+    """Mark the e-mail address as verified."""
     await _set(db, account, verified_at=now)
 
 
 async def rename(db: AsyncConnection, account: Account, name: str) -> None:
-    """Give it another name. Raises AccountExists, InvalidAccount."""
+    """Rename the account. Raises AccountExists, InvalidAccount."""
     name = checked_name(name)
     try:
         await _set(db, account, name=name)
     except IntegrityError:
         raise AccountExists(f"The name {name!r} is taken.") from None
-    await changes.note(db)  # gateways tell callers their account's name
+    await changes.note(db)  # gateways report the account's name
 
 
 async def set_email(db: AsyncConnection, account: Account, email: str) -> str:
-    """Give it another address, which is not proved yet. Raises AccountExists, InvalidAccount."""
+    """Change the address, which is then unverified. Raises AccountExists, InvalidAccount."""
     checked = checked_email(email)
     try:
         await _set(db, account, email=checked, verified_at=None)
@@ -72,25 +72,25 @@ async def set_email(db: AsyncConnection, account: Account, email: str) -> str:
 
 
 async def offer_totp(db: AsyncConnection, account: Account, nonce: str) -> None:
-    """Begin to set up one-time codes: nothing is asked for before the first one was right."""
+    """Start the setup of TOTP; it is required only after `confirm_totp`."""
     await _set(db, account, totp_nonce=nonce, totp_at=None, totp_step=None)
 
 
 async def confirm_totp(db: AsyncConnection, account: Account, *, now: float) -> None:
-    """From now on a one-time code is asked for."""
+    """Activate TOTP."""
     await _set(db, account, totp_at=now)
 
 
 async def end_totp(db: AsyncConnection, account: Account) -> None:
-    """No one-time code any more, and nothing that stands for one."""
+    """Deactivate TOTP, and delete the recovery codes."""
     await _set(db, account, totp_nonce=None, totp_at=None, totp_step=None)
     await recovery.forget(db, account.id)
 
 
 async def use_step(db: AsyncConnection, account: Account, step: int) -> bool:
-    """Use up the code of a half minute; False where it, or a later one, was used before.
+    """Use the code of a time step; False if that or a later one was used before.
 
-    One that is minutes away yet was used while the clock was wrong: it locks nobody out.
+    A step that is minutes in the future was used while a clock was wrong, and is ignored.
     """
     used = accounts.c.totp_step
     free = used.is_(None) | (used < step) | (used > step + _STEPS_AHEAD)
@@ -99,20 +99,20 @@ async def use_step(db: AsyncConnection, account: Account, step: int) -> bool:
 
 
 async def close(db: AsyncConnection, account: Account, *, now: float) -> None:
-    """Close the account: its keys are refused from now on, and its sessions end."""
+    """Close the account: its keys are rejected, and its sessions end."""
     await _set(db, account, disabled_at=now)
     await sessions.end_all(db, account.id)
     await changes.note(db)
 
 
 async def reopen(db: AsyncConnection, account: Account) -> None:
-    """Open a closed account again, with the keys that it had."""
+    """Reopen a closed account with its keys."""
     await _set(db, account, disabled_at=None)
     await changes.note(db)
 
 
 async def set_role(db: AsyncConnection, account: Account, role: str) -> None:
-    """Make it `user` or `operator`."""
+    """Set the role: `user` or `operator`."""
     await _set(db, account, role=role)
     await changes.note(db)
 
@@ -120,19 +120,19 @@ async def set_role(db: AsyncConnection, account: Account, role: str) -> None:
 async def link(
     db: AsyncConnection, account: Account, provider: str, subject: str, *, now: float
 ) -> None:
-    """Let an account elsewhere log in to this one."""
+    """Link a login at an external provider."""
     row = {"provider": provider, "subject": subject, "account_id": account.id, "created_at": now}
     await db.execute(insert(identities).values(row))
 
 
 async def linked(db: AsyncConnection, account_id: str) -> list[str]:
-    """The providers by which an account can log in."""
+    """The linked providers."""
     query = select(identities.c.provider).where(identities.c.account_id == account_id)
     return [row.provider for row in await db.execute(query.order_by(identities.c.provider))]
 
 
 async def unlink(db: AsyncConnection, account_id: str, provider: str) -> None:
-    """End the login by a provider."""
+    """Unlink a provider."""
     mine = (identities.c.account_id == account_id, identities.c.provider == provider)
     await db.execute(delete(identities).where(*mine))
 

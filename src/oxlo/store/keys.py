@@ -1,4 +1,4 @@
-"""API keys: made here, shown once, kept as SHA-256 only."""
+"""API keys: created here, shown once, stored as SHA-256."""
 
 import secrets
 from collections.abc import Mapping
@@ -15,16 +15,16 @@ from oxlo.store import changes, grants
 from oxlo.store.errors import InvalidScope, KeyNotFound
 from oxlo.store.schema import accounts, keys, sessions
 
-#: Characters of a key that are kept readable, so that its owner can tell it from others.
+#: Characters of a key that are stored readably, so that its owner can recognise it.
 SHOWN = 10
-#: Seconds that a key of a page holds.
+#: Lifetime of a hidden key, seconds.
 HIDDEN_LIFE = 3600.0
-#: Seconds after which such a key is forgotten: until then receipts can say whose it was.
+#: Seconds until a hidden key is deleted; until then receipts can show it.
 _HIDDEN_KEPT = 90.0 * DAY
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """What a key may be used for; an empty set narrows nothing."""
+    """Restrictions of a key; an empty set means no restriction."""
 
     models: frozenset[str] = frozenset()
     endpoints: frozenset[str] = frozenset()
@@ -32,7 +32,7 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """One key, without its secret; moments are unix seconds."""
+    """One key, without its secret; timestamps are unix seconds."""
 
     id: str
     account_id: str
@@ -47,8 +47,8 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     endpoints: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     last_used_at: float | None = None
-    #: Made by a page for its own calls, and shown to nobody: `name` is the session's id, with
-    #: which it ends.
+    #: Created for the portal's own calls, and never shown; `name` is the session's id, with which
+    #: it ends.
     hidden: bool = False
 
     def state(self, now: float) -> str:
@@ -69,9 +69,9 @@ async def issue(
     scope: Scope | None = None,
     hidden: bool = False,
 ) -> tuple[Key, str]:
-    """Make a key for an account; the second item is its secret, which is kept nowhere.
+    """Create a key for an account; the second item is its secret, which is not stored.
 
-    `signing` is the installation's secret, by which gateways tell keys from inventions.
+    `signing` is the installation's secret, with which gateways recognise genuine keys.
     """
     secret = apikey.mint(signing)
     scope = scope or Scope()
@@ -102,9 +102,9 @@ async def issue_hidden(
     signing: bytes,
     now: float,
 ) -> tuple[Key, str]:
-    """Make a key for the calls of a page: it holds for an hour, or until its session ends.
+    """Create a key for a portal session: valid for an hour, or until the session ends.
 
-    A session has one: the key that it had before is revoked.
+    A session has only one: its previous key is revoked.
     """
     mine = (keys.c.account_id == account_id) & keys.c.hidden
     await db.execute(delete(keys).where(mine, keys.c.expires_at <= now - _HIDDEN_KEPT))
@@ -123,14 +123,14 @@ async def issue_hidden(
 
 
 async def of_account(db: AsyncConnection, account_id: str) -> list[Key]:
-    """An account's keys, oldest first, revoked ones included."""
+    """An account's keys, oldest first, including revoked ones."""
     query = select(keys).where(keys.c.account_id == account_id)
     rows = (await db.execute(query.order_by(keys.c.created_at, keys.c.id))).mappings()
     return [msgspec.convert(row, Key) for row in rows]
 
 
 async def revoke(db: AsyncConnection, key_id: str, *, now: float) -> Key:
-    """End a key for good; a second time changes nothing. Raises KeyNotFound."""
+    """Revoke a key; idempotent. Raises KeyNotFound."""
     row = (await db.execute(select(keys).where(keys.c.id == key_id))).mappings().first()
     if row is None:
         raise KeyNotFound(f"there is no key {key_id!r}; `oxlo keys list --account NAME` shows ids")
@@ -143,7 +143,7 @@ async def revoke(db: AsyncConnection, key_id: str, *, now: float) -> Key:
 
 
 async def expire(db: AsyncConnection, key: Key, *, at: float, now: float) -> Key:
-    """Let a key end at a moment, never later than it would have; at once: revoke it."""
+    """Let a key expire at a time, never later than before. Revoke it to end it at once."""
     if at <= now:
         return await revoke(db, key.id, now=now)
     ends = at if key.expires_at is None else min(at, key.expires_at)
@@ -153,12 +153,12 @@ async def expire(db: AsyncConnection, key: Key, *, at: float, now: float) -> Key
 
 
 async def rename(db: AsyncConnection, key: Key, name: str) -> None:
-    """Give a key another label; gateways do not know it."""
+    """Rename a key; gateways do not need to know."""
     await db.execute(update(keys).where(keys.c.id == key.id).values(name=name))
 
 
 async def caller(db: AsyncConnection, sha256: str, *, now: float) -> Caller | None:
-    """Who calls with the key of this hash; None where nobody may."""
+    """The caller of a key by its hash; None if it is unknown, revoked or expired."""
     in_session = exists().where(sessions.c.id == keys.c.name)
     query = (
         select(keys, accounts.c.name.label("account_name"), accounts.c.plan, accounts.c.role)
@@ -175,9 +175,9 @@ async def caller(db: AsyncConnection, sha256: str, *, now: float) -> Caller | No
 
 
 async def touch(db: AsyncConnection, used: Mapping[str, float]) -> None:
-    """Remember when keys were last used: {key id: unix seconds}.
+    """Record when keys were last used: {key id: unix seconds}.
 
-    The change counter stays: gateways do not cache this, and would ask again all the time.
+    This does not raise the change counter, because gateways do not cache it.
     """
     later = keys.c.last_used_at.is_(None) | (keys.c.last_used_at < bindparam("used_at"))
     statement = (update(keys).where(keys.c.id == bindparam("key_id"), later)).values(
@@ -189,7 +189,7 @@ async def touch(db: AsyncConnection, used: Mapping[str, float]) -> None:
 
 
 def origin(text: str) -> str:
-    """An origin as browsers send it: scheme, host and port only. Raises InvalidScope."""
+    """Normalise an origin to scheme, host and port. Raises InvalidScope."""
     parts = urlsplit(text.strip().rstrip("/"))
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or parts.query:
         raise InvalidScope(f"{text!r} is not an origin such as https://app.example.com")

@@ -1,4 +1,4 @@
-"""Latency: how fast an account's calls were answered, by hour or by day."""
+"""Latency of an account's calls, by hour or day."""
 
 from typing import Literal
 
@@ -15,20 +15,20 @@ Step = Literal["hour", "day"]
 
 
 class Moment(msgspec.Struct, frozen=True, kw_only=True):
-    """The answered calls of one hour or day, which begins at a unix second."""
+    """The answered calls of one hour or day; `begin` is in unix seconds."""
 
     at: int
     requests: int
-    #: To the first token, over streams; None without any.
+    #: Time to first token of streams; None without streams.
     first_ms: Spread | None
-    #: To the end of the answer.
+    #: Total duration.
     total_ms: Spread
 
 
 async def by_time(
     db: AsyncConnection, account_id: str, begin: float, end: float, step: Step, model: str = ""
 ) -> list[Moment]:
-    """Hours or days of [begin, end) with an answered call, oldest first; "": of every model."""
+    """Hours or days of [begin, end) with answered calls, oldest first; model "": all."""
     mine = _mine(account_id, begin, end, model)
     at, first, total = GROUPS[step], calls.c.first_ms, calls.c.total_ms
     streams = await percentiles.spreads(db, at, first, *mine, calls.c.stream, first > 0)

@@ -1,4 +1,4 @@
-"""Deleting an account: its data goes, its receipts stay without a name."""
+"""Deleting accounts: data is erased, receipts are anonymised."""
 
 from sqlalchemy import delete, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +21,7 @@ from oxlo.store.schema import (
     tokens,
 )
 
-#: Whose receipts they are once their account is gone.
+#: Account id of anonymised receipts.
 NOBODY = "deleted"
 
 _OWNED = (
@@ -39,7 +39,7 @@ _OWNED = (
 
 
 async def delete_account(db: AsyncConnection, account: Account) -> None:
-    """Erase an account. Receipts and audit entries stay, and name nobody."""
+    """Erase an account. Receipts and audit entries stay, anonymised."""
     for table in _OWNED:
         await db.execute(delete(table).where(table.c.account_id == account.id))
     anonymous = {"account_id": NOBODY, "key_id": NOBODY}

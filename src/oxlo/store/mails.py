@@ -1,4 +1,4 @@
-"""Mails to send, written in the transaction that they tell of, and sent after it."""
+"""The outbox: mails are written in the transaction that causes them, and sent later."""
 
 import secrets
 
@@ -8,14 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.store.schema import mails
 
-#: Seconds that mails are kept, sent or not: what they link to has expired by then.
+#: Seconds until mails are deleted, sent or not: their links have expired by then.
 KEPT = 7 * 86400.0
-#: Seconds between two tries; after the last the mail is given up.
+#: Delays between attempts, seconds; after the last one the mail is given up.
 WAITS = (10.0, 60.0, 300.0, 1800.0, 7200.0)
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
-    """One mail; moments are unix seconds."""
+    """One mail; timestamps are unix seconds."""
 
     id: str
     at: float
@@ -23,14 +23,14 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     subject: str
     body: str
     tries: int = 0
-    #: When it is to be sent; None: sent, or given up.
+    #: Next attempt; None: sent, or given up.
     next_at: float | None = None
     sent_at: float | None = None
     error: str = ""
 
 
 async def post(db: AsyncConnection, recipient: str, subject: str, body: str, *, now: float) -> Mail:
-    """Leave a mail to be sent."""
+    """Queue a mail."""
     mail = Mail(
         id=f"mail_{secrets.token_hex(8)}",
         at=now,
@@ -44,9 +44,9 @@ async def post(db: AsyncConnection, recipient: str, subject: str, body: str, *, 
 
 
 async def due(db: AsyncConnection, now: float, *, limit: int = 20) -> list[Mail]:
-    """Mails whose turn it is, the longest waiting first.
+    """Mails to send now, the longest waiting first.
 
-    One that would wait for longer than any does was written before the clock was set back.
+    This includes mails scheduled too far in the future, before a clock was set back.
     """
     is_due = (mails.c.next_at <= now) | (mails.c.next_at > now + WAITS[-1])
     query = select(mails).where(is_due).order_by(mails.c.next_at).limit(limit)
@@ -54,18 +54,18 @@ async def due(db: AsyncConnection, now: float, *, limit: int = 20) -> list[Mail]
 
 
 async def sent(db: AsyncConnection, mail: Mail, *, now: float) -> None:
-    """A mail is on its way: its text, which may hold a link, is not kept."""
+    """Mark a mail as sent, and delete its text, which may contain a link."""
     done = {"sent_at": now, "next_at": None, "body": "", "error": "", "tries": mail.tries + 1}
     await db.execute(update(mails).where(mails.c.id == mail.id).values(done))
 
 
 async def keep(db: AsyncConnection, mail: Mail) -> None:
-    """Leave a mail to the operator: it is not sent later, when nobody waits for it any more."""
+    """Leave a mail in the outbox for the operator, without sending it later."""
     await db.execute(update(mails).where(mails.c.id == mail.id).values(next_at=None))
 
 
 async def failed(db: AsyncConnection, mail: Mail, error: str, *, now: float) -> None:
-    """A mail could not be sent: later, or never."""
+    """Record a failed attempt: schedule the next one, or give up."""
     tries = mail.tries + 1
     next_at = now + WAITS[tries - 1] if tries <= len(WAITS) else None
     values = {"tries": tries, "next_at": next_at, "error": error}
@@ -79,10 +79,10 @@ async def latest(db: AsyncConnection, *, limit: int = 50) -> list[Mail]:
 
 
 async def delete_old(db: AsyncConnection, now: float) -> int:
-    """Delete mails of last week; how many."""
+    """Delete old mails; returns the number."""
     return int((await db.execute(delete(mails).where(mails.c.at <= now - KEPT))).rowcount)
 
 
 async def forget(db: AsyncConnection, recipient: str) -> None:
-    """Delete the mails to an address: its owner has left."""
+    """Delete all mails to the address of a deleted account."""
     await db.execute(delete(mails).where(mails.c.recipient == recipient))

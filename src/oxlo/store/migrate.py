@@ -1,7 +1,7 @@
-"""Schema revisions: which one a database is at, and bringing it to this program's.
+"""Schema migrations.
 
-SQLite is one program's own file: it is backed up and migrated at the start. PostgreSQL is shared
-by many: only `oxlo migrate` changes it, and programs refuse to start on another schema.
+SQLite belongs to one installation: it is backed up and migrated at the start. PostgreSQL may be
+shared: only `oxlo migrate` changes it, and programs refuse to start with another schema.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from oxlo.store.database import Database
 from oxlo.store.errors import DatabaseUnavailable, SchemaMismatch
 
-#: Advisory lock of PostgreSQL that migrations hold; any number that nobody else uses.
+#: PostgreSQL advisory lock of migrations; an arbitrary number.
 _LOCK = 0x6F786C6F
-#: How long a migration waits for a table that running programs use, before it gives up.
+#: Lock timeout for tables that running programs use.
 _LOCK_TIMEOUT = "4s"
 
 
 class Step(Enum):
-    """What has to happen to a database before a program may use it."""
+    """What to do with a database before a program uses it."""
 
     NOTHING = "nothing"
     MIGRATE = "migrate"
@@ -38,7 +38,7 @@ class Step(Enum):
 
 
 def step(dialect: str, current: str | None, known: list[str]) -> Step:
-    """Decide from the database's revision and the known ones, newest first."""
+    """Decide from the database's revision and the known revisions, newest first."""
     if current == known[0]:
         return Step.NOTHING
     if current is not None and current not in known:
@@ -52,7 +52,7 @@ def revisions() -> list[str]:
 
 
 async def current(database: Database) -> str | None:
-    """The database's revision; None for an empty one, which SQLite makes here."""
+    """The database's revision; None if it is empty. Creates a SQLite file."""
     if database.dialect == "sqlite":
         _make_file(sqlite_file(database))
     async with database.read() as db:
@@ -60,9 +60,9 @@ async def current(database: Database) -> str | None:
 
 
 async def prepare(database: Database) -> None:
-    """Make the database fit for this program, at a program's start.
+    """Check or migrate the database when a program starts.
 
-    Raises SchemaMismatch where that is not for a program to do, DatabaseUnavailable.
+    Raises SchemaMismatch if an operator must migrate it, DatabaseUnavailable.
     """
     known = revisions()
     revision = await current(database)
@@ -79,7 +79,7 @@ async def prepare(database: Database) -> None:
 
 
 async def upgrade(database: Database, target: str = "head") -> tuple[str | None, str | None]:
-    """Bring the schema to `target`; (revision before, revision after).
+    """Migrate the schema to `target`; returns (revision before, revision after).
 
     SQLite is first copied to `FILE.<revision>.bak` beside it. Raises SchemaMismatch.
     """
@@ -89,7 +89,7 @@ async def upgrade(database: Database, target: str = "head") -> tuple[str | None,
         raise SchemaMismatch(_newer(before, known))
     if before not in (None, known[0]) and database.dialect == "sqlite":
         await asyncio.to_thread(_back_up, sqlite_file(database), str(before))
-    # Batch changes of SQLite rebuild tables, and dropping the old one must not cascade.
+    # SQLite's batch changes rebuild tables; dropping the old one must not cascade.
     plain = Database(database.url, foreign_keys=False)
     try:
         async with plain.write() as db:
@@ -101,7 +101,7 @@ async def upgrade(database: Database, target: str = "head") -> tuple[str | None,
 
 
 async def _take_turn(db: AsyncConnection) -> None:
-    """One migration at a time: SQLite's write transaction is a lock already."""
+    """Lock against concurrent migrations; SQLite's write transaction is a lock already."""
     if db.dialect.name == "postgresql":
         await db.execute(select(func.set_config("lock_timeout", _LOCK_TIMEOUT, true())))
         await db.execute(select(func.pg_advisory_xact_lock(_LOCK)))
@@ -131,19 +131,19 @@ def _newer(revision: str | None, known: list[str]) -> str:
 
 
 def sqlite_file(database: Database) -> Path:
-    """Where a SQLite database is kept."""
+    """The path of a SQLite database."""
     return Path(make_url(database.url).database or "")
 
 
 def _make_file(file: Path) -> None:
     try:
-        file.touch(mode=0o600)  # hashes of keys: for its owner only
+        file.touch(mode=0o600)  # it has key hashes: readable by its owner only
     except OSError as error:
         raise DatabaseUnavailable(f"{file}: {error.strerror}") from error
 
 
 def _back_up(file: Path, revision: str) -> None:
-    """Copy a database that may be in use; the copy appears whole or not at all."""
+    """Copy a database that may be in use, atomically."""
     draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     draft.unlink(missing_ok=True)
     with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(draft)) as copy:

@@ -1,4 +1,4 @@
-"""Who pays for which plan, what was invoiced, which events came; and who waits for a plan."""
+"""Subscriptions, invoices, processed payment events, and requests for plans."""
 
 import msgspec
 from sqlalchemy import delete, select, update
@@ -11,7 +11,7 @@ from oxlo.store.upsert import insert
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account pays for, as the provider last said; moments are unix seconds."""
+    """A subscription as last reported by the provider; timestamps are unix seconds."""
 
     account_id: str
     #: Ids at the provider.
@@ -19,15 +19,15 @@ class Subscription(msgspec.Struct, frozen=True, kw_only=True):
     subscription: str
     item: str
     plan: str
-    #: In the provider's words.
+    #: The provider's status.
     status: str
     paid_until: float | None = None
-    #: When it ends; None: it goes on.
+    #: When it ends; None: it renews.
     ends_at: float | None = None
 
 
 class Invoice(msgspec.Struct, frozen=True, kw_only=True):
-    """One invoice; `cents` are hundredths of the currency."""
+    """One invoice; `cents` is in hundredths of the currency."""
 
     id: str
     account_id: str
@@ -40,7 +40,7 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """A plan that an account asked for and nobody has decided on."""
+    """A pending request of an account for a plan."""
 
     account_id: str
     plan: str
@@ -48,20 +48,20 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def of_account(db: AsyncConnection, account_id: str) -> Subscription | None:
-    """What an account pays for, or did last."""
+    """The current or last subscription of an account."""
     query = select(subscriptions).where(subscriptions.c.account_id == account_id)
     row = (await db.execute(query)).mappings().first()
     return None if row is None else msgspec.convert(row, Subscription)
 
 
 async def account_of(db: AsyncConnection, customer: str) -> str:
-    """The account of one of the provider's customers; "" where there is none."""
+    """The account of a customer at the provider; "" if unknown."""
     query = select(subscriptions.c.account_id).where(subscriptions.c.customer == customer)
     return str((await db.execute(query)).scalar() or "")
 
 
 async def keep(db: AsyncConnection, now: Subscription) -> None:
-    """Remember a subscription as it is now."""
+    """Insert or update a subscription."""
     row = msgspec.structs.asdict(now)
     statement = insert(db, subscriptions).values(row)
     await db.execute(statement.on_conflict_do_update(index_elements=["account_id"], set_=row))
@@ -70,7 +70,7 @@ async def keep(db: AsyncConnection, now: Subscription) -> None:
 async def put(
     db: AsyncConnection, account: Account, plan: str, until: float | None, after: str
 ) -> None:
-    """Put an account on a plan, from its next call on; `until`: then `after` follows."""
+    """Set an account's plan, effective from the next call; at `until` it changes to `after`."""
     follows = after if until is not None else None
     chosen = {"plan": plan, "plan_until": until, "plan_after": follows}
     if chosen == {name: getattr(account, name) for name in chosen}:
@@ -80,14 +80,14 @@ async def put(
 
 
 async def keep_invoice(db: AsyncConnection, invoice: Invoice) -> None:
-    """Remember an invoice as it is now."""
+    """Insert or update an invoice."""
     row = msgspec.structs.asdict(invoice)
     statement = insert(db, invoices).values(row)
     await db.execute(statement.on_conflict_do_update(index_elements=["id"], set_=row))
 
 
 async def invoices_of(db: AsyncConnection, account_id: str, *, limit: int) -> list[Invoice]:
-    """An account's invoices, newest first; drafts are none yet."""
+    """An account's invoices, newest first, without drafts."""
     query = select(invoices).where(invoices.c.account_id == account_id)
     query = query.where(invoices.c.status != "draft").order_by(invoices.c.created_at.desc())
     rows = (await db.execute(query.limit(limit))).mappings()
@@ -95,20 +95,20 @@ async def invoices_of(db: AsyncConnection, account_id: str, *, limit: int) -> li
 
 
 async def is_known(db: AsyncConnection, event: str) -> bool:
-    """Whether an event was handled."""
+    """Whether an event was processed."""
     query = select(billing_events.c.id).where(billing_events.c.id == event)
     return (await db.execute(query)).first() is not None
 
 
 async def note_event(db: AsyncConnection, event: str, kind: str, *, now: float) -> bool:
-    """Remember that an event was handled; False: it was before."""
+    """Record a processed event; False if it was processed before."""
     row = {"id": event, "type": kind, "received_at": now}
     statement = insert(db, billing_events).values(row).on_conflict_do_nothing()
     return (await db.execute(statement)).rowcount == 1
 
 
 async def wish(db: AsyncConnection, account_id: str, plan: str, *, now: float) -> None:
-    """An account asks for a plan; it asks for one at a time."""
+    """Record an account's request for a plan, replacing an earlier one."""
     row = {"account_id": account_id, "plan": plan, "asked_at": now}
     statement = insert(db, plan_wishes).values(row)
     changed = {"plan": plan, "asked_at": now}
@@ -116,20 +116,20 @@ async def wish(db: AsyncConnection, account_id: str, plan: str, *, now: float) -
 
 
 async def wish_of(db: AsyncConnection, account_id: str) -> Wish | None:
-    """What an account asks for."""
+    """The pending request of an account."""
     query = select(plan_wishes).where(plan_wishes.c.account_id == account_id)
     row = (await db.execute(query)).mappings().first()
     return None if row is None else msgspec.convert(row, Wish)
 
 
 async def wishes(db: AsyncConnection) -> list[Wish]:
-    """What is asked for, the longest waiting first."""
+    """All pending requests, oldest first."""
     query = select(plan_wishes).order_by(plan_wishes.c.asked_at, plan_wishes.c.account_id)
     return [msgspec.convert(row, Wish) for row in (await db.execute(query)).mappings()]
 
 
 async def drop_wish(db: AsyncConnection, account_id: str, plan: str = "") -> bool:
-    """It is decided, or taken back; False: it is no more, or for another plan than `plan`."""
+    """Delete a request, decided or withdrawn; False if it is gone, or for another plan."""
     mine = plan_wishes.c.account_id == account_id
     mine = mine & (plan_wishes.c.plan == plan) if plan else mine
     return (await db.execute(delete(plan_wishes).where(mine))).rowcount == 1

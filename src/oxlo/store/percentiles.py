@@ -1,6 +1,6 @@
 """Medians and 95th percentiles of calls, by nearest rank.
 
-Spelt with windows, which both databases have; SQLite knows no percentiles.
+Computed with window functions, because SQLite has no percentile functions.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.store.schema import calls
 
-#: They are those of at most so many of the newest calls, so that asking stays cheap.
+#: Only this many of the newest calls are considered, to bound the cost.
 SAMPLE = 50_000
 _WANTED = (50, 95)
 
 
 class Spread(msgspec.Struct, frozen=True):
-    """The median and the 95th percentile, milliseconds."""
+    """Median and 95th percentile, milliseconds."""
 
     p50: float
     p95: float
@@ -30,7 +30,7 @@ async def spreads(
     value: ColumnElement[float],
     *only: ColumnElement[bool],
 ) -> dict[Any, Spread]:
-    """The spread of `value` over answered calls that meet all of `only`, by `group`."""
+    """The spread of `value` over answered calls that match all of `only`, grouped by `group`."""
     rows = await db.execute(_query(group, value, only))
     return {key: Spread(round(float(p50), 1), round(float(p95), 1)) for key, p50, p95 in rows}
 

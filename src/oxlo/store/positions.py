@@ -1,4 +1,4 @@
-"""How far the journal has been drained, by segment."""
+"""Positions up to which journal segments have been drained."""
 
 from collections.abc import Collection
 
@@ -10,13 +10,13 @@ from oxlo.store.schema import journal_positions as positions
 
 
 async def every(db: AsyncConnection) -> dict[str, int]:
-    """Segment file name to the byte up to which it is in SQL."""
+    """Byte positions by segment file name."""
     rows = await db.execute(select(positions.c.segment, positions.c.position))
     return {row.segment: row.position for row in rows}
 
 
 async def move(db: AsyncConnection, segment: str, *, old: int, new: int) -> bool:
-    """Move a segment's position; False when another drain moved it first: then roll back."""
+    """Advance a position; False if another process did so first, which requires a rollback."""
     first = upsert.insert(db, positions).values(segment=segment, position=0)
     await db.execute(first.on_conflict_do_nothing())
     where = (positions.c.segment == segment, positions.c.position == old)
@@ -25,6 +25,6 @@ async def move(db: AsyncConnection, segment: str, *, old: int, new: int) -> bool
 
 
 async def forget(db: AsyncConnection, segments: Collection[str]) -> None:
-    """Drop the positions of segments that are gone."""
+    """Delete the positions of deleted segments."""
     if segments:
         await db.execute(delete(positions).where(positions.c.segment.in_(segments)))

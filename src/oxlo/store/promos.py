@@ -1,4 +1,4 @@
-"""Promo codes: more days of trial, or a plan for a time."""
+"""Promo codes: additional trial days, or a temporary plan."""
 
 import re
 
@@ -18,35 +18,35 @@ _LONGEST_DAYS = 3660
 
 
 class Promo(msgspec.Struct, frozen=True, kw_only=True):
-    """One code; moments are unix seconds."""
+    """One code; timestamps are unix seconds."""
 
     code: str
-    #: Days of trial that it adds.
+    #: Additional trial days.
     trial_days: int = 0
-    #: A plan, and for how many days.
+    #: A plan, and its number of days.
     plan: str | None = None
     plan_days: int = 0
-    #: How many accounts may use it; None: any number.
+    #: Limit on uses; None: unlimited.
     most_uses: int | None = None
     uses: int = 0
     created_at: float
     expires_at: float | None = None
-    #: Set when the operator ended it.
+    #: Set when the operator ends it.
     ended_at: float | None = None
 
     def holds(self, now: float) -> bool:
-        """Whether it can still be used by somebody."""
+        """Whether it can still be used."""
         in_time = self.ended_at is None and (self.expires_at is None or now < self.expires_at)
         return in_time and (self.most_uses is None or self.uses < self.most_uses)
 
 
 def spelt(code: str) -> str:
-    """A code as it is kept: people type it in any case."""
+    """Normalise a code; case is ignored."""
     return code.strip().upper()
 
 
 async def create(db: AsyncConnection, promo: Promo) -> Promo:
-    """Add a code. Raises PromoRefused when it cannot be one, or is there already."""
+    """Create a code. Raises PromoRefused if it is invalid or exists already."""
     promo = msgspec.structs.replace(promo, code=spelt(promo.code))
     _check(promo)
     try:
@@ -75,13 +75,13 @@ async def everyone(db: AsyncConnection) -> list[Promo]:
 
 
 async def end(db: AsyncConnection, code: str, *, now: float) -> None:
-    """End a code; what it gave stays."""
+    """End a code; its past uses stay valid."""
     mine = (promos.c.code == spelt(code), promos.c.ended_at.is_(None))
     await db.execute(update(promos).where(*mine).values(ended_at=now))
 
 
 async def find(db: AsyncConnection, code: str, *, now: float) -> Promo:
-    """The code, if it can be used. Raises PromoRefused."""
+    """Find a usable code. Raises PromoRefused."""
     query = select(promos).where(promos.c.code == spelt(code))
     row = (await db.execute(query)).mappings().first()
     promo = None if row is None else msgspec.convert(row, Promo)
@@ -92,7 +92,7 @@ async def find(db: AsyncConnection, code: str, *, now: float) -> Promo:
 
 
 async def redeem(db: AsyncConnection, account: Account, code: str, *, now: float) -> Promo:
-    """Give an account what a code promises, once. Raises PromoRefused."""
+    """Apply a code to an account, once. Raises PromoRefused."""
     promo = await find(db, code, now=now)
     await _count(db, promo)
     use = {"code": promo.code, "account_id": account.id, "at": now}
@@ -108,7 +108,7 @@ async def redeem(db: AsyncConnection, account: Account, code: str, *, now: float
 
 
 async def _count(db: AsyncConnection, promo: Promo) -> None:
-    """One more use, never more than allowed: two at once take turns at the row."""
+    """Count a use within the limit, atomically."""
     free = promos.c.most_uses.is_(None) | (promos.c.uses < promos.c.most_uses)
     counted = update(promos).where(promos.c.code == promo.code, free)
     if (await db.execute(counted.values(uses=promos.c.uses + 1))).rowcount != 1:
@@ -128,7 +128,7 @@ def _given(account: Account, promo: Promo, now: float) -> dict[str, object]:
 
 
 def words(promo: Promo, plan: Plan | None) -> str:
-    """What a code gives, for whoever uses it."""
+    """What a code gives, as a sentence for its user."""
     parts = []
     if promo.trial_days:
         parts.append(f"{promo.trial_days} more days of trial")

@@ -1,4 +1,4 @@
-"""How often each model was ready, by the hour: control looks once a minute and adds it up."""
+"""Uptime of models: control checks readiness once a minute and counts by hour."""
 
 from collections.abc import Mapping
 
@@ -9,28 +9,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from oxlo.store import upsert
 from oxlo.store.schema import readiness
 
-#: Looks that follow an earlier one sooner than this add nothing: several controls count once.
+#: Checks within this many seconds of another count once, if several controls run.
 APART = 30.0
 _HOUR = 3600
 _HOURS = 24
 
 
 class Looks(msgspec.Struct, frozen=True):
-    """How often a model was looked at, and was ready."""
+    """Number of checks, and of those that found the model ready."""
 
     checks: int
     ready: int
 
     @property
     def uptime(self) -> float:
-        """The share of looks that found it ready."""
+        """The share of checks that found it ready."""
         return self.ready / self.checks
 
 
 async def note(db: AsyncConnection, ready: Mapping[str, bool], now: float) -> None:
-    """Add one look at each model; the first one counts when it finds the model ready.
+    """Count one check of each model; counting starts when a model is first ready.
 
-    Before, it was never offered: what is being set up is not down.
+    Before, it is being set up, which is not downtime.
     """
     known = set(await db.scalars(select(readiness.c.model).distinct()))
     rows = [
@@ -55,7 +55,7 @@ async def note(db: AsyncConnection, ready: Mapping[str, bool], now: float) -> No
 
 
 async def by_day(db: AsyncConnection, first: int) -> dict[str, dict[int, Looks]]:
-    """Each model's looks by UTC day (unix seconds // 86400), from `first` on."""
+    """Checks by model and UTC day (unix seconds // 86400), from `first` on."""
     day = (readiness.c.hour // _HOURS).label("day")
     query = (
         select(readiness.c.model, day, func.sum(readiness.c.checks), func.sum(readiness.c.ready))
@@ -70,6 +70,6 @@ async def by_day(db: AsyncConnection, first: int) -> dict[str, dict[int, Looks]]
 
 
 async def delete_before(db: AsyncConnection, moment: float) -> int:
-    """Forget the hours before a moment; how many rows."""
+    """Delete hours before a time; returns the number of rows."""
     old = readiness.c.hour < int(moment // _HOUR)
     return int((await db.execute(delete(readiness).where(old))).rowcount)

@@ -1,4 +1,4 @@
-"""The tables. Moments are unix seconds, UTC: the same number in both databases.
+"""The tables. Timestamps are unix seconds in both databases.
 
 A change here needs a migration in `migrations/versions`; a test compares the two.
 """
@@ -65,8 +65,8 @@ keys = Table(
     Column("hidden", Boolean, nullable=False, server_default=false()),
 )
 
-# One row per call: the receipts. No foreign keys: a receipt outlives its key, and a record of an
-# account that was deleted meanwhile must not stop the drain.
+# One row per call, for receipts. No foreign keys: receipts outlive keys, and the record of a
+# deleted account must not stop the drain.
 calls = Table(
     "calls",
     metadata,
@@ -98,10 +98,10 @@ calls = Table(
     Column("minute_left", Integer),
     Column("tried", String, nullable=False, server_default=""),
     Index(None, "account_id", "admitted_at"),
-    Index(None, "admitted_at"),  # retention deletes by age, over all accounts
+    Index(None, "admitted_at"),  # for deletion by age
 )
 
-# Requests that an operator gave an account, beyond its plan. No foreign keys, as above.
+# Additional requests granted by operators. No foreign keys, as above.
 grants = Table(
     "grants",
     metadata,
@@ -110,12 +110,12 @@ grants = Table(
     Column("day", Integer, nullable=False),
     Column("requests", Integer, nullable=False),
     Column("reason", String, nullable=False),
-    Column("request_id", String, unique=True),  # a call is refunded once
+    Column("request_id", String, unique=True),  # a call can be refunded once
     Column("created_at", Double, nullable=False),
     Index(None, "account_id", "day"),
 )
 
-#: How often each model was looked at, by the hour (unix seconds // 3600), and was ready.
+#: Readiness checks of models by hour (unix seconds // 3600), and how many were positive.
 readiness = Table(
     "readiness",
     metadata,
@@ -126,7 +126,7 @@ readiness = Table(
     Column("checked_at", Double, nullable=False),
 )
 
-#: How far each journal segment has been drained.
+#: Position up to which each journal segment has been drained.
 journal_positions = Table(
     "journal_positions",
     metadata,
@@ -134,7 +134,7 @@ journal_positions = Table(
     Column("position", BigInteger, nullable=False),
 )
 
-#: Numbers of the installation; `changes` rises with every write to accounts and keys.
+#: Counters; `changes` increases with every write to accounts and keys.
 meta = Table(
     "meta",
     metadata,
@@ -142,7 +142,7 @@ meta = Table(
     Column("value", BigInteger, nullable=False),
 )
 
-#: Who is logged in where. A cookie holds the token, this its hash.
+#: Login sessions. The cookie has the token, this table its hash.
 sessions = Table(
     "sessions",
     metadata,
@@ -156,7 +156,7 @@ sessions = Table(
     Column("agent", String, nullable=False),
 )
 
-#: Links that work once: to confirm an address, to set a password.
+#: Single-use links: to verify an address, to set a password.
 tokens = Table(
     "tokens",
     metadata,
@@ -169,7 +169,7 @@ tokens = Table(
     Column("used_at", Double),
 )
 
-#: Accounts at other providers that may log in here.
+#: Linked logins at external providers.
 identities = Table(
     "identities",
     metadata,
@@ -179,7 +179,7 @@ identities = Table(
     Column("created_at", Double, nullable=False),
 )
 
-#: What logs in instead of a one-time code, hashed; each works once.
+#: Hashed single-use recovery codes for TOTP.
 recovery_codes = Table(
     "recovery_codes",
     metadata,
@@ -189,7 +189,7 @@ recovery_codes = Table(
     Column("used_at", Double),
 )
 
-#: Failures and sign-ups by address and e-mail, for as long as they slow somebody down.
+#: Throttling counters of failed log-ins and sign-ups.
 brakes = Table(
     "brakes",
     metadata,
@@ -199,7 +199,7 @@ brakes = Table(
     Column("until", Double, nullable=False),
 )
 
-# No foreign keys: what was done outlives who did it.
+# No foreign keys: audit entries outlive accounts.
 audit = Table(
     "audit",
     metadata,
@@ -234,7 +234,7 @@ promo_uses = Table(
     Column("at", Double, nullable=False),
 )
 
-#: Mails to send; without a mail server the operator reads them here.
+#: The outbox; without a mail server the operator reads mails here.
 mails = Table(
     "mails",
     metadata,
@@ -250,7 +250,7 @@ mails = Table(
     Index(None, "next_at"),
 )
 
-#: What each account pays for at the payment provider, as it last said.
+#: Subscriptions as last reported by the payment provider.
 subscriptions = Table(
     "subscriptions",
     metadata,
@@ -264,7 +264,7 @@ subscriptions = Table(
     Column("ends_at", Double),
 )
 
-# No foreign key: an invoice may be told of before the subscription that it is for.
+# No foreign key: an invoice may be reported before its subscription.
 invoices = Table(
     "invoices",
     metadata,
@@ -279,7 +279,7 @@ invoices = Table(
     Index(None, "account_id", "created_at"),
 )
 
-#: Events of the payment provider that were handled: each counts once.
+#: Processed events of the payment provider.
 billing_events = Table(
     "billing_events",
     metadata,
@@ -288,7 +288,7 @@ billing_events = Table(
     Column("received_at", Double, nullable=False),
 )
 
-#: Plans that accounts ask an operator for.
+#: Pending requests of accounts for plans.
 plan_wishes = Table(
     "plan_wishes",
     metadata,

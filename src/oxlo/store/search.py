@@ -1,4 +1,4 @@
-"""Accounts as operators look for them."""
+"""Searching accounts, for operators."""
 
 from collections.abc import Collection
 from typing import Any
@@ -13,9 +13,9 @@ from oxlo.store.schema import calls, keys, promos
 
 
 async def accounts(db: AsyncConnection, text: str, *, begin: int, limit: int) -> list[Account]:
-    """Accounts whose name, address or id has the text in it, newest first.
+    """Accounts whose name, e-mail address or id contains the text, newest first.
 
-    The id of one of their calls or keys, or a key's beginning, finds them, too.
+    A request id, a key id, or the beginning of a key also finds its account.
     """
     query = select(table)
     if text:
@@ -27,7 +27,7 @@ async def accounts(db: AsyncConnection, text: str, *, begin: int, limit: int) ->
 
 
 def _owners(text: str) -> CompoundSelect[Any]:
-    """Whose call or key this is."""
+    """The account ids of a call or key."""
     key = or_(keys.c.id == text, keys.c.prefix == text)
     return union(
         select(calls.c.account_id).where(calls.c.id == text),
@@ -36,24 +36,24 @@ def _owners(text: str) -> CompoundSelect[Any]:
 
 
 async def number(db: AsyncConnection) -> int:
-    """How many accounts there are."""
+    """The number of accounts."""
     return int((await db.execute(select(func.count()).select_from(table))).scalar_one())
 
 
 async def by_plan(db: AsyncConnection) -> dict[str, int]:
-    """How many accounts each plan has."""
+    """The number of accounts by plan."""
     query = select(table.c.plan, func.count()).group_by(table.c.plan)
     return {plan: int(count) for plan, count in await db.execute(query)}
 
 
 async def plans_to_come(db: AsyncConnection) -> set[str]:
-    """Plans that accounts will be on: after a plan for a time, or by a promo code."""
+    """Plans that are scheduled for accounts, or given by promo codes."""
     after = select(table.c.plan_after).where(table.c.plan_after.is_not(None))
     coded = select(promos.c.plan).where(promos.c.plan.is_not(None), promos.c.ended_at.is_(None))
     return {str(row[0]) for query in (after, coded) for row in await db.execute(query.distinct())}
 
 
 async def names(db: AsyncConnection, ids: Collection[str]) -> dict[str, str]:
-    """The names of those ids that are accounts."""
+    """Account names by id."""
     query = select(table.c.id, table.c.name).where(table.c.id.in_(list(ids)))
     return {row.id: row.name for row in await db.execute(query)}

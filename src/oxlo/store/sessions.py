@@ -1,4 +1,4 @@
-"""Sessions: who is logged in where. A cookie holds the token; here is its SHA-256 only."""
+"""Login sessions. The cookie has the token; only its SHA-256 is stored."""
 
 import secrets
 
@@ -11,16 +11,16 @@ from oxlo.store.accounts import Account
 from oxlo.store.schema import accounts, sessions
 from oxlo.store.tokens import digest
 
-#: Seconds after which a session ends however much it is used, and when nobody comes.
+#: Absolute and idle timeouts of sessions, seconds.
 LIFE = 30 * 86400.0
 IDLE = 14 * 86400.0
-#: A session's last use is written at most this often, in seconds.
+#: Minimum interval between updates of the last use, seconds.
 _TOUCH = 60.0
 _AGENT_MAX = 200
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True):
-    """One login; moments are unix seconds."""
+    """One session; timestamps are unix seconds."""
 
     id: str
     account_id: str
@@ -28,7 +28,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
     created_at: float
     seen_at: float
     expires_at: float
-    #: The client's address and its User-Agent, as they were last seen.
+    #: Last seen client address and User-Agent.
     address: str
     agent: str
 
@@ -36,7 +36,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 async def begin(
     db: AsyncConnection, account_id: str, *, address: str, agent: str, now: float
 ) -> tuple[Session, str]:
-    """Log an account in; the second item is the cookie's token, which is kept nowhere."""
+    """Start a session; the second item is the cookie's token, which is not stored."""
     secret = secrets.token_urlsafe(32)
     session = Session(
         id=f"ses_{secrets.token_hex(8)}",
@@ -53,7 +53,7 @@ async def begin(
 
 
 async def find(db: AsyncConnection, secret: str, *, now: float) -> tuple[Session, Account] | None:
-    """The session of a cookie and whose it is; None where it has ended."""
+    """The session of a cookie and its account; None if it has ended."""
     query = select(sessions).where(sessions.c.sha256 == digest(secret))
     row = (await db.execute(query)).mappings().first()
     if row is None:
@@ -68,18 +68,18 @@ async def find(db: AsyncConnection, secret: str, *, now: float) -> tuple[Session
 
 
 def is_stale(session: Session, now: float) -> bool:
-    """Whether its last use should be written anew."""
+    """Whether the last use should be updated."""
     return now - session.seen_at >= _TOUCH
 
 
 async def touch(db: AsyncConnection, session: Session, *, address: str, now: float) -> None:
-    """Remember that it was used, and from where."""
+    """Update last use, address and User-Agent."""
     mine = sessions.c.id == session.id
     await db.execute(update(sessions).where(mine).values(seen_at=now, address=address))
 
 
 async def of_account(db: AsyncConnection, account_id: str, *, now: float) -> list[Session]:
-    """An account's sessions that still hold, the last used first."""
+    """An account's active sessions, most recently used first."""
     query = select(sessions).where(
         sessions.c.account_id == account_id,
         sessions.c.expires_at > now,
@@ -90,13 +90,13 @@ async def of_account(db: AsyncConnection, account_id: str, *, now: float) -> lis
 
 
 async def end(db: AsyncConnection, session_id: str) -> None:
-    """Log out one session. Keys that pages made in it end with it: gateways are told."""
+    """End a session, and revoke its hidden keys."""
     await db.execute(delete(sessions).where(sessions.c.id == session_id))
     await changes.note(db)
 
 
 async def end_all(db: AsyncConnection, account_id: str, *, but: str = "") -> int:
-    """Log out an account everywhere, but for the session `but`; how many ended."""
+    """End all sessions of an account except `but`; returns the number."""
     others = (sessions.c.account_id == account_id, sessions.c.id != but)
     ended = int((await db.execute(delete(sessions).where(*others))).rowcount)
     await changes.note(db)
@@ -104,6 +104,6 @@ async def end_all(db: AsyncConnection, account_id: str, *, but: str = "") -> int
 
 
 async def delete_expired(db: AsyncConnection, now: float) -> int:
-    """Delete sessions that have ended; how many."""
+    """Delete ended sessions; returns the number."""
     over = (sessions.c.expires_at <= now) | (sessions.c.seen_at <= now - IDLE)
     return int((await db.execute(delete(sessions).where(over))).rowcount)

@@ -1,4 +1,4 @@
-"""How an account stands to its limits, from SQL: exact once the journals are drained."""
+"""An account's usage of its limits, from SQL; exact once the journals are drained."""
 
 import msgspec
 from sqlalchemy import ColumnElement, case, func, select
@@ -13,19 +13,19 @@ _HOUR = 3600
 
 
 class Used(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account used; a running call is charged until it ends."""
+    """An account's usage; running calls count until they end."""
 
     day: int
     minute: int
     running: int
-    #: Charged calls that came in within the last hour.
+    #: Counted calls of the last hour.
     last_hour: int
-    #: Requests that an operator granted for today.
+    #: Additional requests granted for today.
     granted: int
 
 
 async def used(db: AsyncConnection, account_id: str, *, now: float) -> Used:
-    """What is charged to the day and the minute of a moment, in unix seconds."""
+    """Usage of the day and minute of a time, unix seconds."""
     running = calls.c.outcome == RUNNING
     today, minute = calls.c.day == day_of(now), calls.c.minute == minute_of(now)
     charged = calls.c.counted | running

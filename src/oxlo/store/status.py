@@ -1,4 +1,4 @@
-"""How the platform is doing: from the fleet's list, the calls, and a look each minute.
+"""The platform's status, from the replica list, the calls and the readiness checks.
 
 board = Board(database, settings.replicas_file, clock)
 status = await board.read()       # at most ten seconds old
@@ -25,21 +25,21 @@ Overall = Literal["operational", "degraded", "down", "empty"]
 
 
 class Day(msgspec.Struct, frozen=True, kw_only=True):
-    """One UTC day of a model: how often it was looked at, and the share that found it ready."""
+    """One UTC day of a model: number of checks, and the share that found it ready."""
 
-    #: As `2026-11-26`.
+    #: Like `2026-11-26`.
     day: str
     checks: int
     uptime: float
 
 
 class Warmth(msgspec.Struct, frozen=True, kw_only=True):
-    """The first request after the latest start beside later ones, milliseconds."""
+    """The first request after the latest start, and later ones, milliseconds."""
 
-    #: The warm-up's first request, and the median of its others: nobody waited for these.
+    #: The first warm-up request, and the median of the others; not client requests.
     warm_up_first_ms: float | None
     warm_up_later_ms: float | None
-    #: What users saw: time to the first token of the first stream, and the median of the next 20.
+    #: Client requests: time to first token of the first stream, and the median of the next 20.
     first_ms: float | None
     later_ms: float | None
 
@@ -54,24 +54,24 @@ class LastDay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One model that is served here."""
+    """One served model."""
 
     id: str
     state: State
-    #: Since when it is in this state; None: not known.
+    #: Since when it is in this state; None: unknown.
     since: str | None
     replicas: int
     replicas_ready: int
-    #: Those that have to be ready, whatever is replaced.
+    #: Minimum number of ready replicas.
     replicas_minimum: int
     warmth: Warmth
     last_24h: LastDay
-    #: Oldest first; days without any look are left out.
+    #: Oldest first, without days that have no checks.
     days: tuple[Day, ...]
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """How the platform is doing."""
+    """The platform's status."""
 
     object: str = "status"
     state: Overall
@@ -80,7 +80,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Board:
-    """The status, read again when it is older than `MOST_AGE` seconds."""
+    """The status, cached for `MOST_AGE` seconds."""
 
     MOST_AGE = 10.0
     DAYS = 90
@@ -94,7 +94,7 @@ class Board:
         self._status: Status
 
     async def read(self) -> Status:
-        """The status as it was within the last seconds. Raises DatabaseUnavailable."""
+        """The cached or current status. Raises DatabaseUnavailable."""
         async with self._one_at_a_time:
             now = self._clock()
             if not 0 <= now - self._read_at < self.MOST_AGE:
@@ -103,14 +103,14 @@ class Board:
             return self._status
 
     async def look(self) -> None:
-        """Note which models are ready now: a job does this once a minute."""
+        """Record a readiness check; a job does this once a minute."""
         by_model, _ = await self._by_model()
         ready = {model: _state(replicas) == "ready" for model, replicas in by_model.items()}
         async with self._database.write() as db:
             await readiness.note(db, ready, self._clock())
 
     async def _by_model(self) -> tuple[dict[str, list[Replica]], dict[str, int]]:
-        """The replicas of each model, and how many of them have to be ready."""
+        """Replicas by model, and minimum numbers of ready ones."""
         listed = await asyncio.to_thread(registry.read, self._replicas)
         by_model: dict[str, list[Replica]] = {}
         for replica in listed.replicas:
@@ -169,14 +169,14 @@ def _state(replicas: Iterable[Replica]) -> State:
 
 
 def _since(replicas: Iterable[Replica], state: State) -> str | None:
-    """A model is ready since its first replica is; else since the last of them changed."""
+    """Since when: if ready, since its first ready replica; otherwise since the last change."""
     ready = [r.since for r in replicas if r.state is ReplicaState.READY]
     moment = min(ready) if state == "ready" else max(r.since for r in replicas)
     return iso(moment) if moment else None
 
 
 def _newest(replicas: Iterable[Replica]) -> Replica | None:
-    """The replica that was the last to get ready."""
+    """The replica that became ready last."""
     ready = [replica for replica in replicas if replica.state is ReplicaState.READY]
     return max(ready, key=lambda replica: replica.since, default=None)
 

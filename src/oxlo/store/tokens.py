@@ -1,4 +1,4 @@
-"""Links that work once: their tokens are made here, shown once, and kept as SHA-256 only."""
+"""Single-use links; their tokens are stored as SHA-256."""
 
 import hashlib
 import secrets
@@ -13,17 +13,17 @@ from oxlo.store.schema import tokens
 
 Purpose = Literal["verify", "reset", "welcome"]
 
-#: Seconds that a link holds.
+#: Lifetime of a link, seconds.
 LIVES: dict[Purpose, float] = {"verify": 3 * 86400, "reset": 3600, "welcome": 7 * 86400}
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """One link; moments are unix seconds."""
+    """One link; timestamps are unix seconds."""
 
     sha256: str
     account_id: str
     purpose: Purpose
-    #: The address that it was sent to, which it proves.
+    #: The address that it was sent to, and verifies.
     email: str | None = None
     created_at: float
     expires_at: float
@@ -31,7 +31,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def digest(secret: str) -> str:
-    """What is stored instead of a token: 256 random bits cannot be searched for."""
+    """The SHA-256 that is stored instead of a token; 256 random bits need no slow hash."""
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -43,7 +43,7 @@ async def issue(
     now: float,
     email: str | None = None,
 ) -> str:
-    """The secret of a new link; those of the same purpose that the account had end with it."""
+    """Create a link, and invalidate earlier ones of the same purpose; returns the secret."""
     mine = (tokens.c.account_id == account_id, tokens.c.purpose == purpose)
     await db.execute(delete(tokens).where(*mine))
     secret = secrets.token_urlsafe(32)
@@ -60,12 +60,12 @@ async def issue(
 
 
 async def welcome(db: AsyncConnection, account_id: str, base_url: str, *, now: float) -> str:
-    """A link to set an account's password with, for whoever the operator gives it to."""
+    """Create a link for setting an account's password, for the operator to pass on."""
     return f"{base_url}/welcome?token={await issue(db, account_id, 'welcome', now=now)}"
 
 
 async def peek(db: AsyncConnection, secret: str, *purposes: Purpose, now: float) -> Token:
-    """The link, if it could be used now; it stays usable. Raises TokenSpent."""
+    """Look up a valid link without using it. Raises TokenSpent."""
     query = select(tokens).where(tokens.c.sha256 == digest(secret), tokens.c.purpose.in_(purposes))
     row = (await db.execute(query)).mappings().first()
     if row is None or row["used_at"] is not None or row["expires_at"] <= now:
@@ -74,7 +74,7 @@ async def peek(db: AsyncConnection, secret: str, *purposes: Purpose, now: float)
 
 
 async def use(db: AsyncConnection, secret: str, *purposes: Purpose, now: float) -> Token:
-    """Use up the link: of two at once, one wins. Raises TokenSpent."""
+    """Use a link, atomically. Raises TokenSpent."""
     token = await peek(db, secret, *purposes, now=now)
     unused = (tokens.c.sha256 == token.sha256, tokens.c.used_at.is_(None))
     if (await db.execute(update(tokens).where(*unused).values(used_at=now))).rowcount != 1:
@@ -83,7 +83,7 @@ async def use(db: AsyncConnection, secret: str, *purposes: Purpose, now: float) 
 
 
 async def forget(db: AsyncConnection, account_id: str, *purposes: Purpose) -> None:
-    """End an account's links; all of them where no purpose is named."""
+    """Invalidate an account's links; all of them if no purpose is given."""
     query = delete(tokens).where(tokens.c.account_id == account_id)
     await db.execute(query.where(tokens.c.purpose.in_(purposes)) if purposes else query)
 

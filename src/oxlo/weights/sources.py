@@ -1,4 +1,4 @@
-"""From one source of a weights file to the pieces that it is joined from."""
+"""Fetching the pieces of a weights file from one source."""
 
 import shutil
 from pathlib import Path
@@ -11,12 +11,12 @@ from oxlo.weights.hub import Hub
 from oxlo.weights.pieces import Piece
 from oxlo.weights.progress import Progress
 
-#: Weights that come with this package.
+#: Weights in this package.
 SHIPPED = Path(__file__).with_name("shipped")
 
 
 def title(source: Source) -> str:
-    """The source in a few words, for messages."""
+    """A short name of the source, for messages."""
     if source.hub:
         return f"hub {source.hub}@{source.revision or 'main'}"
     if source.wheel:
@@ -29,9 +29,9 @@ def title(source: Source) -> str:
 def gather(
     source: Source, work: Path, archives: list[Path], progress: Progress, hub: Hub
 ) -> list[Piece]:
-    """Fetch the pieces, in order, archives into a folder each.
+    """Fetch the pieces in order, each archive into its own folder.
 
-    Raises SourceFailed, saying why this source has none.
+    Raises SourceFailed that says why.
     """
     if source.hub:
         return _hub(source.hub, source, work, progress, hub)
@@ -74,9 +74,9 @@ def _folder(folder: Path, paths: tuple[str, ...], progress: Progress) -> list[Pi
 
 
 def adopt(path: Path, target: Path) -> None:
-    """Make `target` the same file, copied only where it has to be."""
+    """Make `target` the same file by a hard link, or by copying if necessary."""
     target.unlink(missing_ok=True)
     try:
         target.hardlink_to(path)
-    except OSError:  # another file system, or one without hard links
+    except OSError:  # another file system, or no support for hard links
         shutil.copyfile(path, target)

@@ -1,4 +1,4 @@
-"""What of a model's weights is here, and fetching what is not."""
+"""Locating a model's weights, and fetching what is missing."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -14,17 +14,17 @@ from oxlo.weights.hub import Hub
 from oxlo.weights.pins import Pin
 from oxlo.weights.progress import Progress, Silent
 
-#: What engines need of a repository whose variant does not say: never pickles, never code.
+#: Files to fetch of a repository by default: never pickles, never code.
 _USUAL = {
     "vllm": ("*.safetensors", "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja"),
     "diffusers": ("model_index.json", "*/*.json", "*/*.txt", "*/*.model", "*/*.safetensors"),
 }
-#: Engines that are given a folder; the others get files.
+#: Engines that take a folder; others take files.
 _BY_FOLDER = frozenset(_USUAL)
 
 
 class Missing(WeightsError):
-    """Weights are not here; the message says how to get them."""
+    """Weights are missing; the message says how to get them."""
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,14 @@ class Stock:
 
     @classmethod
     def of(cls, settings: Settings) -> "Stock":
-        """As the settings have it."""
+        """The stock of these settings."""
         hub = Hub(settings.hub_url, settings.secret("HF_TOKEN"))
         return cls(settings.weights_dir, settings.pins_dir, settings.supplied_dir, hub)
 
     def locate(self, model: Model, variant: Variant) -> list[Path]:
-        """What an engine is given: its weights, in the order of the model's file. Raises Missing.
+        """The paths for an engine, in the order of the model file. Raises Missing.
 
-        For an engine that takes a folder, and where files have folders in their names, it is one.
+        It is one folder if the engine takes a folder, or if file names contain folders.
         """
         if variant.hardware == "remote":
             return []
@@ -81,7 +81,7 @@ class Stock:
         variant: Variant,
         pin_of: Callable[[Repository, Path], Pin | None],
     ) -> tuple[WeightsFile, ...] | None:
-        """The files of a variant's repositories; None where one is not pinned."""
+        """The files of a variant's repositories; None if one is not pinned."""
         files: dict[str, WeightsFile] = {}
         for need in needs(model, variant):
             pin = pin_of(need.repository, self.pins)
@@ -93,33 +93,33 @@ class Stock:
         return tuple(files.values())
 
     def present(self, file: WeightsFile) -> Path | None:
-        """Where a file is, if it is here."""
+        """The path of a file, if it is here."""
         return fetching.present(file, self.weights)
 
     def pinned(self, repository: Repository) -> str | None:
-        """The commit of a repository that is kept to; None: nobody has asked the hub yet."""
+        """The pinned commit of a repository; None if it is not pinned yet."""
         pin = pins.kept(repository, self.pins)
         return pin.revision if pin else None
 
     def known(self, model: Model, variant: Variant) -> tuple[WeightsFile, ...]:
-        """The files of a variant, without asking a hub: none where nobody has asked it yet."""
+        """The files of a variant as far as pinned, without asking a hub."""
         if not needs(model, variant):
             return model.weights
         return self._entries(model, variant, pins.kept) or ()
 
     def size(self, model: Model, variant: Variant) -> int | None:
-        """Bytes of a variant's weights; None where nobody has asked the hub yet."""
+        """Size of a variant's weights in bytes; None if they are not pinned yet."""
         return sum(file.size for file in self.known(model, variant)) or None
 
     def pin(self, repository: Repository) -> Pin:
-        """Read from the hub what a repository holds, and keep it. Raises SourceFailed."""
+        """Read a repository from the hub, and store the pin. Raises SourceFailed."""
         pins.keep(pins.read(repository, self.hub), self.pins)
         pin = pins.kept(repository, self.pins)
         assert pin is not None
         return pin
 
     def files(self, model: Model, variant: Variant) -> tuple[WeightsFile, ...]:
-        """The files of a variant that can be fetched; a hub is asked where nobody asked it yet."""
+        """All files of a variant, pinning its repositories first if necessary."""
         if variant.hardware == "remote":
             return ()
         if not needs(model, variant):
@@ -136,27 +136,29 @@ class Stock:
         variants: Iterable[tuple[Model, Variant]],
         progress: Callable[[], Progress] = Silent,
     ) -> list[Path]:
-        """Fetch what is not here, all in parallel; the paths of all files. Raises WeightsError."""
+        """Fetch missing files in parallel; returns the paths of all. Raises WeightsError."""
         chosen = list(variants)
         files = [file for model, variant in chosen for file in self.files(model, variant)]
         paths = fetching.fetch_all(files, self.weights, progress, hub=self.hub)
         for model, variant in chosen:
             if not model.supplied:
-                self.locate(model, variant)  # lays out folders: a cache may be read-only later
+                self.locate(
+                    model, variant
+                )  # creates folders now, because the cache may be read-only later
         return paths
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What is needed of one repository."""
+    """The files that are needed of one repository."""
 
     repository: Repository
-    #: What its one file is called here; "": as it is there.
+    #: Local name of its only file; "": unchanged.
     name: str = ""
 
 
 def needs(model: Model, variant: Variant) -> list[Need]:
-    """The repositories of a variant; none: its weights are known file by file, or elsewhere."""
+    """The repositories of a variant; empty if its weights are listed file by file, or elsewhere."""
     own = model.repository(variant)
     if own is None or variant.hardware == "remote":
         return []
@@ -168,7 +170,7 @@ def needs(model: Model, variant: Variant) -> list[Need]:
 
 
 def repositories(models: Iterable[Model]) -> list[Repository]:
-    """Every repository of the models, once, with all files that any of them needs of it."""
+    """All repositories of the models, each once, with all files that any model needs."""
     files: dict[tuple[str, str | None], dict[str, None]] = {}
     for repository in (need.repository for m in models for v in m.variants for need in needs(m, v)):
         known = files.setdefault((repository.hub, repository.revision), {})
