@@ -12,6 +12,7 @@ from pathlib import Path
 import openai
 import pytest
 from tests import logs, processes
+from tests.certain import certain
 from tests.contract.strict import StrictOpenAI
 from tests.ports import free_port
 from tests.waiting import clear_of_midnight
@@ -56,6 +57,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Iterator[
 def serving(home: Path, weights: Path, **settings: str) -> Iterator[Served]:
     """`oxlo serve` on a new home, until the end; llama.cpp's threads would wait by spinning."""
     (home / "weights").symlink_to(weights)
+    certain(home)
     own = {"OXLO_HOME": str(home), "OXLO_PORT": str(free_port()), "OXLO_LLAMACPP_THREADS": "1"}
     environ = os.environ | own | settings
     command = [sys.executable, "-m", "oxlo", "serve"]

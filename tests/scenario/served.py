@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import logs
+from tests.certain import certain
 from tests.ports import free_port
 from tests.waiting import PATIENCE
 
@@ -82,6 +83,7 @@ class Platform:
         self._logs.enter_context(logs.shown(home))
         home.mkdir(exist_ok=True)
         (home / "weights").symlink_to(weights)
+        certain(home)
 
     @property
     def out(self) -> str:

@@ -21,7 +21,7 @@ _TOOL = {
         "description": "Notes a number.",
         "parameters": {
             "type": "object",
-            "properties": {"number": {"type": "integer"}},
+            "properties": {"number": {"type": "integer", "minimum": 0, "maximum": 99}},
             "required": ["number"],
         },
     },
