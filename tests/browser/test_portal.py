@@ -30,7 +30,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Iterato
 def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
     """A browser of its own; what it complains of fails the test."""
     complaints: list[str] = []
-    context = chromium.new_context(base_url=f"http://127.0.0.1:{platform.port}")
+    there = {"base_url": f"http://127.0.0.1:{platform.port}", "timezone_id": "Asia/Tokyo"}
+    context = chromium.new_context(**there)
     page = context.new_page()
     page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -52,6 +53,9 @@ def test_newcomer(platform: Platform, page: Page) -> None:
     page.locator("#calls tbody tr").first.click()
     page.wait_for_url(f"**/dashboard/requests/{call}")
     assert "it counts as one request" in page.locator(".lead").inner_text()
+    utc, here = (page.locator("time").first.get_attribute("title") or "").split("\n")
+    assert utc.endswith("UTC")
+    assert here.endswith("GMT+9")
     page.goto("/dashboard/usage?by=model")
     assert MODEL in page.locator("table").inner_text()
     page.goto("/dashboard/api-keys")
@@ -120,19 +124,6 @@ def test_codes_and_recovery(page: Page) -> None:
     page.get_by_label("Recovery code").fill(code)
     page.get_by_role("button", name="Log in with it").click()
     page.wait_for_url("**/dashboard*")
-
-
-def test_moments_are_told_in_the_readers_zone(chromium: Browser, platform: Platform) -> None:
-    """Beside UTC, in which pages are written."""
-    there = {"base_url": f"http://127.0.0.1:{platform.port}", "timezone_id": "Asia/Tokyo"}
-    with chromium.new_context(**there) as context:
-        page = context.new_page()
-        sign_up(page, "kei@example.com")
-        page.goto("/dashboard/settings")
-        title = page.locator("time").first.get_attribute("title") or ""
-    utc, here = title.split("\n")
-    assert utc.endswith("UTC")
-    assert here.endswith("GMT+9")
 
 
 def test_leaving_says_nothing(page: Page) -> None:
