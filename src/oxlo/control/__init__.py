@@ -1,1 +1,1 @@
-"""Everything that is not inference: receipts, usage, metrics, jobs."""
+"""The control process, for everything but inference: receipts, usage, metrics, jobs."""

@@ -1,4 +1,4 @@
-"""What control's two applications and its jobs share."""
+"""Dependencies shared by control's two applications and its jobs."""
 
 import shutil
 import time
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from oxlo.asgi.attached import Attached
 from oxlo.control.drain import Drain
 from oxlo.control.figures import Figures
-from oxlo.control.patience import Patient
 from oxlo.control.traces import Traces
+from oxlo.control.trusted_clock import TrustedClock
 from oxlo.objects.links import Signer
 from oxlo.objects.store import Objects
 from oxlo.settings import Settings
@@ -19,7 +19,7 @@ from oxlo.store.status import Board
 
 @dataclass(frozen=True, slots=True)
 class Control(Attached):
-    """The parts of one control process."""
+    """The dependencies of one control process."""
 
     settings: Settings
     database: Database
@@ -29,9 +29,9 @@ class Control(Attached):
     signer: Signer
     status: Board
     traces: Traces
-    #: Now, in unix seconds; and as far as it is believed, for what cannot be undone.
+    #: Unix seconds. Irreversible work uses `trusted_clock`, which does not follow a jump at once.
     clock: Callable[[], float]
-    believed: Callable[[], float]
+    trusted_clock: Callable[[], float]
 
 
 def build(
@@ -41,9 +41,9 @@ def build(
     clock: Callable[[], float] = time.time,
     steady: Callable[[], float] = time.monotonic,
 ) -> Control:
-    """Put a control's parts together; nothing runs yet. Raises CannotKeep or SettingsError.
+    """Create the dependencies; starts nothing. Raises CannotKeep or SettingsError.
 
-    `steady` counts seconds as they pass, whatever the clock is set to.
+    `steady` is a monotonic clock, in seconds.
     """
     metrics = Figures()
     metrics.database_up.set_function(lambda: database.up)
@@ -51,12 +51,12 @@ def build(
     traces = Traces.of(settings)
     site = "" if database.dialect == "sqlite" else settings.site
     drain = Drain(
-        settings.journal_dir, database, metrics, clock=clock, drained=traces.tell, site=site
+        settings.journal_dir, database, metrics, clock=clock, drained=traces.export, site=site
     )
     objects = Objects.open(settings.objects_location)
     signer = Signer(settings.base_url, settings.signing_secret())
     status = Board(database, settings.replicas_file, clock)
-    believed = Patient(clock, steady)
+    trusted_clock = TrustedClock(clock, steady)
     return Control(
-        settings, database, drain, metrics, objects, signer, status, traces, clock, believed
+        settings, database, drain, metrics, objects, signer, status, traces, clock, trusted_clock
     )

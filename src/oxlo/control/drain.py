@@ -1,7 +1,7 @@
-"""Drains the gateways' journals into SQL, each record exactly once.
+"""Moves the gateways' journals to SQL, each record exactly once.
 
-Rows and the position behind them are written in one transaction: after a crash the drain goes on
-where SQL is, not where it believed to be.
+Rows and the journal position are written in one transaction, so that after a crash the drain
+resumes exactly behind the last row.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class Drain:
-    """Moves records from a journal folder to a database; one at a time."""
+    """Moves records from a journal folder to a database; only one run at a time."""
 
     def __init__(
         self,
@@ -35,10 +35,10 @@ class Drain:
         drained: Callable[[Sequence[CallRecord]], None] = lambda records: None,
         site: str = "",
     ) -> None:
-        """`drained` is told of the records that were just written to SQL.
+        """`drained` is called with the records that were just written to SQL.
 
-        `site` is told apart in a database that several hosts share: their gateways have the same
-        names, and so their segments.
+        `site` identifies this host in a database that several hosts share, because their gateways,
+        and so their segments, have the same names.
         """
         self._site = f"{site}/" if site else ""
         self._folder = folder
@@ -47,11 +47,11 @@ class Drain:
         self._clock = clock
         self._drained = drained
         self._one_at_a_time = asyncio.Lock()
-        # What SQL holds, kept so that an idle drain costs no query; None: ask again.
+        # A cache of the positions in SQL, so that an idle run costs no query; None: read again.
         self._positions: dict[str, int] | None = None
 
     async def run(self) -> int:
-        """Drain all that is there; the number of records. Raises DatabaseUnavailable."""
+        """Drain everything; returns the number of records. Raises DatabaseUnavailable."""
         async with self._one_at_a_time:
             listed = await asyncio.to_thread(segments.listed, self._folder)
             known = await self._known(listed)
@@ -72,7 +72,7 @@ class Drain:
                 name[ours:]: at for name, at in every.items() if name.startswith(self._site)
             }
         for segment in listed:
-            # Shorter than what was read of it: the journal was wiped and began anew.
+            # Shorter than the position: the journal was deleted and started again.
             if segment.size < self._positions.get(segment.name, 0):
                 await self._forget({segment.name}, self._positions)
         return self._positions
@@ -90,7 +90,7 @@ class Drain:
         return drained
 
     async def _write(self, segment: Segment, position: int, parsed: Parsed) -> bool:
-        """Rows and position in one transaction; False when another control was there first."""
+        """Write rows and position in one transaction; False if another process was first."""
         async with self._database.write() as db:
             new = position + parsed.used
             if not await positions.move(db, self._site + segment.name, old=position, new=new):
@@ -108,7 +108,7 @@ class Drain:
             log.error("journal.garbage_skipped", segment=segment.name, position=position + start)
 
     async def _clear(self, listed: Sequence[Segment], known: dict[str, int]) -> None:
-        """Delete segments that nobody needs, and forget positions of those that are gone."""
+        """Delete finished segments, and the positions of segments that no longer exist."""
         done = finished(listed, known, today=int(self._clock() // _DAY))
         for segment in done:
             await asyncio.to_thread(segment.path.unlink, missing_ok=True)
@@ -125,14 +125,14 @@ class Drain:
 
 
 def lag(segment: Segment, known: Mapping[str, int]) -> int:
-    """Bytes of the segment that are not in SQL."""
+    """Bytes of the segment that are not in SQL yet."""
     return max(0, segment.size - known.get(segment.name, 0))
 
 
 def finished(listed: Sequence[Segment], known: Mapping[str, int], *, today: int) -> list[Segment]:
-    """Segments that can go: drained, not their gateway's newest, last written before today.
+    """Segments to delete: drained, not their gateway's newest, last written before today.
 
-    Those of today hold the day's counts, should a newer segment be lost.
+    Today's segments are kept because they hold the day's counts, if a newer one is lost.
     """
     newest = segments.newest(listed)
     return [

@@ -1,10 +1,10 @@
-"""What control measures of itself."""
+"""Metrics of the control process itself."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, ProcessCollector
 
 
 class Figures:
-    """Counters and gauges, in a registry of their own."""
+    """Counters and gauges, in a separate registry."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""From journal records to calls: one per request id, whatever the order they come in."""
+"""Merging journal records to calls, one per request id, in any order."""
 
 from collections.abc import Iterable
 
@@ -7,12 +7,12 @@ from oxlo.ledger.records import Admitted, Refused, Settled
 from oxlo.store.calls import Call
 
 _NAME_MAX = 200
-#: What a column of whole numbers holds.
+#: Maximum of an SQL integer column.
 _NUMBER_MAX = (1 << 31) - 1
 
 
 def calls(records: Iterable[CallRecord]) -> list[Call]:
-    """Each call as its last record left it; an admission never replaces an outcome."""
+    """The latest state of each call; an admission never replaces an outcome."""
     admitted: dict[str, Admitted] = {}
     ended: dict[str, Settled | Refused] = {}
     for record in records:
@@ -109,14 +109,14 @@ def _left(count: int) -> int | None:
     return None if count < 0 else _held(count)
 
 
-# One row that cannot be written would hold up all that follow.
+# The rest makes every row valid: one that SQL refuses would block all that follow.
 
 
 def _held(count: int) -> int:
-    # Tokens are what an engine says.
+    # Token counts come from engines, which are not trusted.
     return min(count, _NUMBER_MAX)
 
 
 def _clean(name: str) -> str:
-    # The name of an unknown model is whatever a caller sent; PostgreSQL takes no NUL.
+    # The name of an unknown model is any text that a client sent; PostgreSQL rejects NUL.
     return name[:_NAME_MAX].replace("\0", "\ufffd")

@@ -1,4 +1,4 @@
-"""What control does by the clock: drain the journals, send mails, end plans, delete what is old."""
+"""Periodic jobs: drain the journals, send mails, end plans, delete old data."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -18,7 +18,7 @@ LOOK_SECONDS = 60.0
 MAIL_SECONDS = 1.0
 PLANS_SECONDS = 10.0
 RETRY_SECONDS = 5.0
-#: Rows deleted in one transaction: a long one would keep other writers waiting.
+#: Rows deleted in one transaction: a long one would block other writers.
 _BATCH = 2000
 _HOUR = 3600
 _DAY = 24 * _HOUR
@@ -31,15 +31,17 @@ log = structlog.get_logger()
 async def repeat(
     control: Control, name: str, job: Job, seconds: float, stop: asyncio.Event
 ) -> None:
-    """Run a job, wait, and run it again until `stop`; after a failure the wait is longer."""
+    """Run a job every `seconds` until `stop`; the wait after a failure is longer."""
     while not stop.is_set():
         done = await attempt(control, name, job)
         await _pause(stop, seconds if done else max(seconds, RETRY_SECONDS))
 
 
 async def attempt(control: Control, name: str, job: Job) -> bool:
-    """Run a job once; a failure is logged and counted, never raised: False."""
-    errors = control.metrics.job_errors.labels(name)  # from the start 0, so that a rise is one
+    """Run a job once; a failure is logged and counted, and returns False."""
+    errors = control.metrics.job_errors.labels(
+        name
+    )  # created at 0, so that Prometheus sees the first increase
     try:
         await job()
     except (StoreError, CannotKeep) as error:
@@ -53,14 +55,14 @@ async def attempt(control: Control, name: str, job: Job) -> bool:
 
 
 async def adopt_orphans(control: Control) -> int:
-    """End the calls of gateways that run no more; how many."""
+    """End open calls of gateways that no longer run; returns their number."""
     folder = control.settings.journal_dir
     return await asyncio.to_thread(orphans.adopt, folder, control.clock())
 
 
 async def delete_old_receipts(control: Control) -> int:
-    """Delete receipts older than `settings.receipts_days`; the number deleted."""
-    before = control.believed() - control.settings.receipts_days * _DAY
+    """Delete receipts older than `settings.receipts_days`; returns their number."""
+    before = control.trusted_clock() - control.settings.receipts_days * _DAY
     total = 0
     while True:
         async with control.database.write() as db:
@@ -71,37 +73,37 @@ async def delete_old_receipts(control: Control) -> int:
 
 
 async def delete_old_logins(control: Control) -> int:
-    """Forget log-ins, and failed ones, longer ago than receipts are kept; how many entries."""
-    before = control.believed() - control.settings.receipts_days * _DAY
+    """Delete entries of logins, failed ones included, as old as old receipts; their number."""
+    before = control.trusted_clock() - control.settings.receipts_days * _DAY
     async with control.database.write() as db:
         return await audit.delete_logins_before(db, before)
 
 
-async def delete_old_looks(control: Control) -> int:
-    """Forget how ready the models were longer ago than receipts are kept; how many rows."""
-    before = control.believed() - control.settings.receipts_days * _DAY
+async def delete_old_samples(control: Control) -> int:
+    """Delete samples of the models' readiness as old as old receipts; returns their number."""
+    before = control.trusted_clock() - control.settings.receipts_days * _DAY
     async with control.database.write() as db:
         return await readiness.delete_before(db, before)
 
 
 async def delete_old_objects(control: Control) -> int:
-    """Delete images older than `settings.objects_hours`, whose links no longer hold; how many."""
-    before = control.believed() - control.settings.objects_hours * _HOUR
+    """Delete images older than `settings.objects_hours`; returns their number."""
+    before = control.trusted_clock() - control.settings.objects_hours * _HOUR
     return await control.objects.delete_before(before)
 
 
 async def end_plans(control: Control) -> int:
-    """Put accounts whose plan was for a time on the one that comes after it; how many."""
+    """Move accounts whose plan has expired to its successor; returns their number."""
     async with control.database.read() as db:
-        if not await accounts.plan_ends(db, control.believed()):
+        if not await accounts.plan_ends(db, control.trusted_clock()):
             return 0
     async with control.database.write() as db:
-        return await accounts.end_plans(db, control.believed())
+        return await accounts.end_plans(db, control.trusted_clock())
 
 
 async def tidy_portal(control: Control) -> int:
-    """Delete sessions, links, counters and mails that are over; how many."""
-    now, deleted = control.believed(), 0
+    """Delete expired sessions, links, counters and mails; returns their number."""
+    now, deleted = control.trusted_clock(), 0
     for part in (sessions.delete_expired, tokens.delete_expired, brakes.delete_old):
         async with control.database.write() as db:
             deleted += await part(db, now)

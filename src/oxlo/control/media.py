@@ -1,4 +1,4 @@
-"""GET /media/{name}: a kept image, for whoever has a link that holds."""
+"""`GET /media/{name}`: a stored image, for anybody with a valid signed link."""
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -10,11 +10,11 @@ from oxlo.objects.store import Found
 
 
 async def endpoint(request: Request) -> Response:
-    """The file as it was made. Raises Forbidden for forged and expired links, NotFound."""
+    """Stream the file. Raises Forbidden for forged and expired links, NotFound, Overloaded."""
     control, name = Control.of(request), request.path_params["name"]
-    asked = request.query_params
-    expires, now = asked.get("expires", ""), control.clock()
-    if not control.signer.allows(name, expires, asked.get("signature", ""), now):
+    query = request.query_params
+    expires, now = query.get("expires", ""), control.clock()
+    if not control.signer.allows(name, expires, query.get("signature", ""), now):
         raise Forbidden(
             "This link is not valid, or has expired.",
             code="link_expired",
@@ -22,7 +22,7 @@ async def endpoint(request: Request) -> Response:
     found = await _found(control, name)
     headers = {
         "content-length": str(found.size),
-        # Links are made to be shown elsewhere.
+        # Clients may embed the image in their own pages.
         "cross-origin-resource-policy": "cross-origin",
         "cache-control": f"private, max-age={int(expires) - int(now)}, immutable",
         "x-content-type-options": "nosniff",

@@ -1,4 +1,4 @@
-"""`GET /metrics`: the figures of every process, in Prometheus' format."""
+"""`GET /metrics`: the metrics of every process, in Prometheus' format."""
 
 import asyncio
 import hmac
@@ -20,14 +20,14 @@ from oxlo.errors import Forbidden
 from oxlo.fleet import registry
 from oxlo.fleet.registry import ReplicaList
 
-#: Set by the gateway for peers on loopback without a proxy between.
+#: Set by the gateway for peers on loopback without a proxy in between.
 LOCAL_HEADER = "x-oxlo-local"
 
 log = structlog.get_logger()
 
 
 class _Others(Collector):
-    """The figures of gateways and replicas, as they were just read."""
+    """The metrics of gateways and replicas, as just read."""
 
     def __init__(self, gateways: list[GatewaySnapshot], replicas: ReplicaList) -> None:
         self._gateways = gateways
@@ -41,7 +41,7 @@ class _Others(Collector):
 
 
 async def endpoint(request: Request) -> Response:
-    """Answer with all metrics, where the reader may see them."""
+    """Answer with all metrics. Raises Forbidden."""
     control = Control.of(request)
     if not allowed(request, control.settings.metrics_token):
         raise Forbidden(
@@ -49,16 +49,16 @@ async def endpoint(request: Request) -> Response:
             "after the operator has set OXLO_METRICS_TOKEN.",
             code="metrics_denied",
         )
-    found = await gateways(control)
+    gateway_snapshots = await gateways(control)
     replicas = await asyncio.to_thread(registry.read, control.settings.replicas_file)
     others = CollectorRegistry()
-    others.register(_Others(found, replicas))
+    others.register(_Others(gateway_snapshots, replicas))
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(_Both(control, others)), headers={"content-type": content_type})
 
 
 def allowed(request: Request, token: str) -> bool:
-    """Whether the peer is local, as the gateway says, or sent the operator's token."""
+    """Whether the gateway marked the peer as local, or it sent the operator's token."""
     if request.headers.get(LOCAL_HEADER) == "1":
         return True
     sent = request.headers.get("authorization", "")
@@ -66,7 +66,7 @@ def allowed(request: Request, token: str) -> bool:
 
 
 class _Both(Collector):
-    """Control's own registry, then the others'."""
+    """Control's own metrics, followed by those of the other processes."""
 
     def __init__(self, control: Control, others: CollectorRegistry) -> None:
         self._registries = (control.metrics.registry, others)
@@ -77,7 +77,7 @@ class _Both(Collector):
 
 
 async def gateways(control: Control) -> list[GatewaySnapshot]:
-    """What the gateways of this machine say, but for those that do not answer."""
+    """Snapshots of this machine's gateways, except those that do not answer."""
     sockets = await asyncio.to_thread(_sockets, control.settings.run_dir)
     answers = await asyncio.gather(*(_snapshot(control, socket) for socket in sockets))
     return [answer for answer in answers if answer is not None]

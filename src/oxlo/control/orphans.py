@@ -1,7 +1,7 @@
-"""Journals of gateways that run no more: the calls that they left open are ended.
+"""Ending the open calls in journals of gateways that no longer run.
 
-A gateway that is started again does this itself (ledger/recovery.py). One that is not, because
-there are fewer workers now or its host got another name, would leave calls that never end.
+A restarted gateway does this itself (ledger/recovery.py). One that is not restarted, because there
+are fewer workers now or its host was renamed, would leave calls that never end.
 """
 
 import contextlib
@@ -18,21 +18,21 @@ from oxlo.ledger import recovery
 
 log = structlog.get_logger()
 
-#: Seconds after the last line of a gateway before anybody else touches its journal: until then it
-#: may be on its way back.
+#: Seconds after the last line of a gateway before its journal is adopted: until then the gateway
+#: may still be restarting.
 PATIENCE = 60.0
 
 
 def adopt(folder: Path, now: float) -> int:
-    """End the open calls of gateways that are gone, in their own journals; how many calls.
+    """Append an outcome to the journals for each open call; returns the number of calls.
 
-    The drain then moves them to SQL. Nothing is done while a gateway holds its journal's lock.
+    The drain then moves them to SQL. Skips journals that are locked by a running gateway.
     """
     ended = 0
     for segment in _newest(folder):
         if segment.written + PATIENCE < now:
-            with _lock(folder / f"{segment.gateway}.lock") as ours:
-                if ours:
+            with _lock(folder / f"{segment.gateway}.lock") as locked:
+                if locked:
                     ended += _end(folder, segment, now)
     return ended
 
@@ -45,10 +45,10 @@ def _newest(folder: Path) -> list[segments.Segment]:
 
 @contextlib.contextmanager
 def _lock(path: Path) -> Iterator[bool]:
-    """Hold a gateway's lock, as it would; False: it runs."""
+    """Try to take a gateway's lock; yields False if the gateway runs."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:  # written by hand, or by a version without locks
+    except FileNotFoundError:  # written by a version without locks, or by hand
         yield False
         return
     try:
@@ -62,19 +62,19 @@ def _lock(path: Path) -> Iterator[bool]:
 
 
 def _end(folder: Path, segment: segments.Segment, now: float) -> int:
-    """Append an outcome for each open call, as the gateway would at its next start."""
+    """Append outcomes as the gateway would at its next start; returns their number."""
     lost = recovery.recover(folder, segment.gateway, now).lost
     if lost:
         with segment.path.open("ab") as file:
-            if not _whole(segment.path):
+            if not _is_complete(segment.path):
                 file.write(b"\n")
             file.write(msgspec.json.Encoder().encode_lines(lost))
         log.warning("journal.adopted", gateway=segment.gateway, lost=len(lost))
     return len(lost)
 
 
-def _whole(path: Path) -> bool:
-    """Whether the last line was written to its end."""
+def _is_complete(path: Path) -> bool:
+    """Whether the last line is complete."""
     with path.open("rb") as file:
         file.seek(0, os.SEEK_END)
         if not file.tell():

@@ -1,4 +1,4 @@
-"""The private application, for gateways: whose key is this, and has anything changed?"""
+"""The private application, for gateways: key look-ups, the change counter, usage counts."""
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -27,7 +27,7 @@ async def _changes(request: Request) -> Response:
 
 
 async def _counted(request: Request) -> Response:
-    """What an account used, for a Valkey that does not know: the journals are drained first."""
+    """Usage of an account, to seed Valkey's counters; drains the journals first."""
     control = Control.of(request)
     account, query = request.path_params["account"], request.query_params
     try:

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop`, then drain once more.
 
-    Raises SchemaMismatch, DatabaseUnavailable, CannotKeep, SettingsError or SocketInUse when it
+    Raises SchemaMismatch, DatabaseUnavailable, CannotKeep, SettingsError or SocketInUse if it
     cannot start.
     """
     settings.prepare()
@@ -65,25 +65,25 @@ def _bind(settings: Settings) -> tuple[socket.socket, socket.socket]:
 async def _work(
     control: Control, listeners: tuple[socket.socket, socket.socket], stop: asyncio.Event
 ) -> None:
-    """Run both servers and the jobs; one that dies ends them all."""
+    """Run both servers and the jobs; if one fails, all end."""
     applications = (public.app(control), private.app(control))
-    every = _jobs(control)
+    periodic = _jobs(control)
     async with asyncio.TaskGroup() as tasks:
         for application, listener in zip(applications, listeners, strict=True):
             tasks.create_task(unixserver.serve(application, listener, stop))
-        for name, job, seconds in every:
+        for name, job, seconds in periodic:
             tasks.create_task(jobs.repeat(control, name, job, seconds, stop))
 
 
 def _jobs(control: Control) -> tuple[tuple[str, Job, float], ...]:
-    """Each job's name, what it does, and every how many seconds."""
+    """Each job: its name, the function, and the interval in seconds."""
     mailer = Mailer(control.settings, control.database)
     return (
         ("drain", control.drain.run, jobs.DRAIN_SECONDS),
         ("adopt", partial(jobs.adopt_orphans, control), jobs.ADOPT_SECONDS),
         ("retention", partial(jobs.delete_old_receipts, control), jobs.RETENTION_SECONDS),
         ("objects", partial(jobs.delete_old_objects, control), jobs.RETENTION_SECONDS),
-        ("looks", partial(jobs.delete_old_looks, control), jobs.RETENTION_SECONDS),
+        ("looks", partial(jobs.delete_old_samples, control), jobs.RETENTION_SECONDS),
         ("logins", partial(jobs.delete_old_logins, control), jobs.RETENTION_SECONDS),
         ("status", control.status.look, jobs.LOOK_SECONDS),
         ("mail", partial(_send_mails, control, mailer), jobs.MAIL_SECONDS),

@@ -1,4 +1,4 @@
-"""The public application: what a gateway relays because it is not inference."""
+"""The public application: requests that gateways relay because they are not inference."""
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from oxlo.control import lending, media, metrics, replies, requests, status, usage
+from oxlo.control import live, media, metrics, replies, requests, status, usage
 from oxlo.control.context import Control
 from oxlo.objects import links
 from oxlo.portal import desk, site
@@ -38,5 +38,5 @@ def app(control: Control) -> Starlette:
     )
     here = site.build(control.settings, control.database, control.status, clock=control.clock)
     here.attach(made)
-    desk.build(here, lending.live(control)).attach(made)
+    desk.build(here, live.build(control)).attach(made)
     return control.attach(made)

@@ -1,4 +1,4 @@
-"""Receipts: what a call was, whether it counted, and why."""
+"""Receipts of calls: what happened, whether the call counted, and why."""
 
 from typing import Literal
 
@@ -16,8 +16,8 @@ from oxlo.wire.receipts import (
     Usage,
 )
 
-#: What happened, by outcome; whether it counted is said after it.
-_STORIES = {
+#: The first half of a reason, by outcome; whether the call counted follows.
+_SENTENCES = {
     "answered": "The call was answered",
     "failed": "The model's engine failed",
     "abandoned": "The client disconnected after the engine had started",
@@ -30,7 +30,7 @@ _STORIES = {
 
 
 def receipt(call: Call, grant: Grant | None = None) -> Receipt:
-    """The receipt of a call, and of its refund where there was one."""
+    """The receipt of a call, and of its refund if any."""
     return Receipt(
         id=call.id,
         object="request.receipt",
@@ -56,18 +56,18 @@ def receipt(call: Call, grant: Grant | None = None) -> Receipt:
     )
 
 
-def tried(told: str) -> tuple[Tried, ...]:
-    """The models that a record says were tried: `big=queue_full, other=...`."""
-    pairs = (each.rpartition("=") for each in told.split(", ") if each)
+def tried(text: str) -> tuple[Tried, ...]:
+    """Parse a record's list of tried models: `big=queue_full, other=...`."""
+    pairs = (each.rpartition("=") for each in text.split(", ") if each)
     return tuple(Tried(model=model, error=error) for model, _, error in pairs)
 
 
 def reason(call: Call) -> str:
-    """One sentence: what happened, and whether it counts."""
+    """One sentence: what happened, and whether the call counts."""
     if call.outcome == RUNNING:
         return "The call is still running: one request is reserved for it until it ends."
-    story = _STORIES.get(call.outcome, f"The call ended as {call.outcome}")
-    return f"{story}{_detail(call)}: {_verdict(call)}."
+    sentence = _SENTENCES.get(call.outcome, f"The call ended as {call.outcome}")
+    return f"{sentence}{_detail(call)}: {_verdict(call)}."
 
 
 def _detail(call: Call) -> str:
@@ -101,7 +101,7 @@ def _usage(call: Call) -> Usage:
 
 
 def _source(call: Call) -> Literal["engine", "pieces"] | None:
-    """Engines tell usage with the end of an answer: without one, its pieces were counted."""
+    """Engines report usage at the end of a response; without it the gateway counted pieces."""
     if not call.tokens_in + call.tokens_out:
         return None
     return "engine" if call.outcome == "answered" else "pieces"

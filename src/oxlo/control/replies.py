@@ -1,4 +1,4 @@
-"""Control's replies: JSON, also when something goes wrong; pages for browsers."""
+"""Control's responses: JSON, also for errors; error pages for browsers."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -20,19 +20,19 @@ log = structlog.get_logger()
 
 
 def json(value: Any, status: int = 200) -> Response:
-    """A value of ours as JSON."""
+    """A JSON response."""
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
 def error(problem: ApiError) -> Response:
-    """An error in OpenAI's shape."""
+    """An error response in OpenAI's shape."""
     headers = {} if problem.retry_after is None else {"retry-after": str(problem.retry_after)}
     headers |= {"allow": ", ".join(problem.allow)} if problem.allow else {}
     return Response(problem.body(), problem.status, headers, media_type="application/json")
 
 
 def answer(request: Request, problem: ApiError) -> Response:
-    """An error as whoever asks can read it: a page for a browser, JSON for everybody else."""
+    """An error response: a page for browsers outside /v1/, JSON otherwise."""
     if wants_page(request) and not request.url.path.startswith("/v1/"):
         return problems.page(request, problem)
     return error(problem)
@@ -60,7 +60,7 @@ async def _no_database(request: Request, problem: Exception) -> Response:
 
 
 async def _unforeseen(request: Request, problem: Exception) -> Response:
-    # The server logs the stack itself, on the line that follows.
+    # uvicorn logs the traceback, on the following line.
     log.error("request.failed", error=type(problem).__name__, **_where(request))
     return answer(request, InternalError())
 
@@ -69,7 +69,7 @@ def _where(request: Request) -> dict[str, str]:
     return {"path": request.url.path, "request_id": request.headers.get("x-request-id", "")}
 
 
-#: Handlers for an application, by what was raised.
+#: Starlette's exception handlers, by exception class.
 HANDLERS: dict[Any, Handler] = {
     ApiError: _api_error,
     HTTPException: _http_error,

@@ -1,6 +1,6 @@
-"""`GET /v1/requests/{id}`: the receipt of a call, as soon as its caller has the answer.
+"""`GET /v1/requests/{id}`: the receipt of a call, available as soon as its response is.
 
-`GET /v1/requests` lists an account's calls, newest first.
+`GET /v1/requests` lists an account's receipts, newest first.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ from oxlo.store.history import Filter
 from oxlo.wire.receipts import Receipt, ReceiptList
 
 DEFAULT_LIMIT = 20
-MOST = 100
-_YES_NO = {"true": True, "false": False}
+MAX_LIMIT = 100
+_BOOLEANS = {"true": True, "false": False}
 
-#: Set by the gateway, which drops it from what clients send.
+#: Set by the gateway, which drops the header from clients' requests.
 ACCOUNT_HEADER = "x-oxlo-account"
 
 log = structlog.get_logger()
 
 
 async def endpoint(request: Request) -> Response:
-    """Answer with the receipt, to the account that made the call and to nobody else."""
-    account = asking(request)
+    """Answer with the receipt, only to the account that made the call. Raises NotFound."""
+    account = authenticated(request)
     control = Control.of(request)
     call = await find(control, request.path_params["id"])
     if call is None or call.account_id != account:
@@ -41,8 +41,8 @@ async def endpoint(request: Request) -> Response:
 
 
 async def listing(request: Request) -> Response:
-    """Answer with the receipts of the account that asks. Raises BadRequest."""
-    account, query = asking(request), request.query_params
+    """Answer with a page of the account's receipts. Raises BadRequest."""
+    account, query = authenticated(request), request.query_params
     control, limit = Control.of(request), _limit(query.get("limit"))
     only = Filter(
         model=query.get("model"),
@@ -56,44 +56,44 @@ async def listing(request: Request) -> Response:
             page = await history.page(db, account, limit=limit, after=query.get("after"), only=only)
     except CallNotFound:
         raise BadRequest("'after' takes the id of one of your calls.", param="after") from None
-    return replies.json(_listed([receipts.receipt(call) for call in page.calls], more=page.more))
+    return replies.json(_page([receipts.receipt(call) for call in page.calls], more=page.more))
 
 
-def asking(request: Request) -> str:
-    """The account that a gateway says is asking. Raises InvalidApiKey where it says none."""
+def authenticated(request: Request) -> str:
+    """The account that the gateway authenticated. Raises InvalidApiKey if there is none."""
     account = request.headers.get(ACCOUNT_HEADER)
     if not account:
         raise InvalidApiKey
     return account
 
 
-def _limit(given: str | None) -> int:
-    if given is None:
+def _limit(text: str | None) -> int:
+    if text is None:
         return DEFAULT_LIMIT
-    if not given.isascii() or not given.isdigit() or not 1 <= int(given[:9]) <= MOST:
-        raise BadRequest(f"'limit' takes a number from 1 to {MOST}.", param="limit")
-    return int(given)
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MAX_LIMIT:
+        raise BadRequest(f"'limit' takes a number from 1 to {MAX_LIMIT}.", param="limit")
+    return int(text)
 
 
 def _counted(query: Mapping[str, str]) -> bool | None:
-    given = query.get("counted")
-    if given is not None and given not in _YES_NO:
+    text = query.get("counted")
+    if text is not None and text not in _BOOLEANS:
         raise BadRequest("'counted' takes true or false.", param="counted")
-    return None if given is None else _YES_NO[given]
+    return None if text is None else _BOOLEANS[text]
 
 
-def _listed(shown: list[Receipt], *, more: bool) -> ReceiptList:
+def _page(data: list[Receipt], *, more: bool) -> ReceiptList:
     return ReceiptList(
         object="list",
-        data=shown,
-        first_id=shown[0].id if shown else None,
-        last_id=shown[-1].id if shown else None,
+        data=data,
+        first_id=data[0].id if data else None,
+        last_id=data[-1].id if data else None,
         has_more=more,
     )
 
 
 async def _refund(control: Control, call: Call) -> Grant | None:
-    """The call's refund; a receipt that came from the journals does without."""
+    """The call's refund; None also while the database is unavailable."""
     try:
         async with control.database.read() as db:
             return await grants.of_call(db, call.id)
@@ -102,27 +102,27 @@ async def _refund(control: Control, call: Call) -> Grant | None:
 
 
 async def find(control: Control, call_id: str) -> Call | None:
-    """The call: from SQL, after draining the journals where SQL may be behind.
+    """Find a call in SQL, after draining the journals if SQL may be behind.
 
-    Without SQL the journals alone are read: they hold the last days.
+    While SQL is unavailable, the journals are searched; they hold the last days.
     """
     try:
-        call = await _stored(control, call_id)
+        call = await _find_in_database(control, call_id)
         if call is not None and call.outcome != RUNNING:
             return call
         await control.drain.run()
-        return await _stored(control, call_id)
+        return await _find_in_database(control, call_id)
     except DatabaseUnavailable as error:
         log.warning("receipt.from_journal", request_id=call_id, error=str(error))
-        return await _journalled(control, call_id)
+        return await _find_in_journals(control, call_id)
 
 
-async def _stored(control: Control, call_id: str) -> Call | None:
+async def _find_in_database(control: Control, call_id: str) -> Call | None:
     async with control.database.read() as db:
         return await calls.find(db, call_id)
 
 
-async def _journalled(control: Control, call_id: str) -> Call | None:
+async def _find_in_journals(control: Control, call_id: str) -> Call | None:
     folder = control.settings.journal_dir
     records = await asyncio.to_thread(segments.search, folder, call_id.encode())
     return next((call for call in fold.calls(records) if call.id == call_id), None)

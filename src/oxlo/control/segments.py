@@ -1,4 +1,4 @@
-"""Journal segments: their names, and the records in their bytes. Nothing here knows SQL."""
+"""Journal segments: listing, reading and parsing them, without SQL."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -8,9 +8,9 @@ import msgspec
 
 from oxlo.ledger.records import Admitted, Record, Refused, Settled, Snapshot
 
-#: Bytes read at a time: about 5,000 records.
+#: Bytes per read: about 5,000 records.
 CHUNK = 1 << 20
-#: A record of one call; snapshots are for gateways only.
+#: A record of one call. Snapshots are excluded, because only gateways use them.
 CallRecord = Admitted | Settled | Refused
 
 _decoder = msgspec.json.Decoder(Record)
@@ -18,53 +18,53 @@ _decoder = msgspec.json.Decoder(Record)
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One file of a gateway's journal, as it was when the folder was listed."""
+    """One file of a gateway's journal, as of the listing of the folder."""
 
     path: Path
     gateway: str
     number: int
     size: int
-    #: When it was last written, unix seconds.
+    #: Modification time, unix seconds.
     written: float
 
     @property
     def name(self) -> str:
-        """The file's name, which no other segment has."""
+        """The file's name, unique in the folder."""
         return self.path.name
 
 
 @dataclass(slots=True)
 class Parsed:
-    """The complete lines at the start of some bytes."""
+    """The complete lines at the start of a chunk."""
 
     records: list[CallRecord] = field(default_factory=list)
-    #: Bytes that were understood, or given up: the next read starts after them.
+    #: Bytes parsed or skipped: the next read starts after them.
     used: int = 0
-    #: Where lines that are not records start.
+    #: Offsets of lines that are not records.
     garbage: list[int] = field(default_factory=list)
 
 
 def listed(folder: Path) -> list[Segment]:
-    """The segments in the folder, by gateway and number."""
+    """The segments in the folder, sorted by gateway and number."""
     found = (_segment(path) for path in folder.glob("*-*.jsonl"))
     return sorted((s for s in found if s), key=lambda s: (s.gateway, s.number))
 
 
 def newest(segments: Iterable[Segment]) -> frozenset[str]:
-    """The names of each gateway's newest segment, which it still writes."""
+    """The name of each gateway's newest segment, which is still being written."""
     ordered = sorted(segments, key=lambda s: s.number)
     return frozenset({s.gateway: s.name for s in ordered}.values())
 
 
 def read(path: Path, position: int) -> bytes:
-    """About `CHUNK` bytes from `position`, to the end of a line where there is one."""
+    """About `CHUNK` bytes from `position`, up to the end of a line if there is one."""
     with path.open("rb") as file:
         file.seek(position)
         return file.read(CHUNK) + file.readline()
 
 
 def parse(chunk: bytes) -> Parsed:
-    """The records in `chunk`; a last line without its end is left for later."""
+    """Parse the records in `chunk`; an incomplete last line is left for the next read."""
     parsed = Parsed()
     for start, line in _lines(chunk):
         try:
@@ -79,7 +79,7 @@ def parse(chunk: bytes) -> Parsed:
 
 
 def search(folder: Path, text: bytes) -> list[CallRecord]:
-    """The records whose lines hold `text`, over all segments: for when SQL cannot be asked."""
+    """The records whose lines contain `text`, over all segments, for when SQL is unavailable."""
     lines = bytearray()
     for segment in listed(folder):
         with segment.path.open("rb") as file:

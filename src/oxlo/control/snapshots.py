@@ -1,4 +1,4 @@
-"""Gateways' figures as Prometheus metrics. Nothing here does I/O."""
+"""Converting gateways' snapshots to Prometheus metrics, without I/O."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -17,20 +17,20 @@ Labels = Mapping[str, str]
 
 
 class Buckets(msgspec.Struct, frozen=True):
-    """One histogram: cumulative counts by upper bound, the last one `+Inf`."""
+    """A histogram: cumulative counts by upper bound, the last one `+Inf`."""
 
     buckets: tuple[tuple[str | float, float], ...]
     sum: float
     count: float
 
     def bounds(self) -> list[tuple[str, float]]:
-        """The buckets as Prometheus names them, `+Inf` included."""
+        """The buckets with Prometheus' labels, `+Inf` included."""
         named = [(_bound(le), count) for le, count in self.buckets]
         return named if named and named[-1][0] == "+Inf" else [*named, ("+Inf", self.count)]
 
 
 class GatewaySnapshot(msgspec.Struct, frozen=True):
-    """What a gateway's admin socket answers to `GET /snapshot`."""
+    """The response of a gateway's admin socket to `GET /snapshot`."""
 
     gateway: str
     started: float
@@ -40,12 +40,12 @@ class GatewaySnapshot(msgspec.Struct, frozen=True):
 
 
 def decode(body: bytes) -> GatewaySnapshot:
-    """A snapshot from its JSON. Raises msgspec.DecodeError."""
+    """Decode a snapshot. Raises msgspec.DecodeError."""
     return msgspec.json.decode(body, type=GatewaySnapshot)
 
 
 def families(snapshots: Iterable[GatewaySnapshot]) -> Iterator[Metric]:
-    """All gateways' metrics, one family a name, each sample labelled with its gateway."""
+    """All gateways' metrics: one family per name, each sample labelled with its gateway."""
     known = list(snapshots)
     started = GaugeMetricFamily(
         "oxlo_gateway_start_time_seconds", "When the gateway started.", labels=["gateway"]
@@ -59,7 +59,7 @@ def families(snapshots: Iterable[GatewaySnapshot]) -> Iterator[Metric]:
 
 
 def replica_states(replicas: ReplicaList) -> Metric:
-    """Each replica's state: 1 for the one it is in, 0 for the others."""
+    """Each replica's state: 1 for its current state, 0 for the others."""
     labels = ["replica", "model", "kind", "state"]
     family = GaugeMetricFamily("oxlo_replica_state", "Which state a replica is in.", labels=labels)
     for replica in replicas.replicas:
@@ -70,7 +70,7 @@ def replica_states(replicas: ReplicaList) -> Metric:
 
 
 def replicas_wanted(replicas: ReplicaList) -> Iterator[Metric]:
-    """How many of each model's replicas are ready, and how many have to be."""
+    """The number of ready replicas of each model, and the required minimum."""
     ready = GaugeMetricFamily("oxlo_replicas_ready", "Replicas that take calls.", labels=["model"])
     least = GaugeMetricFamily(
         "oxlo_replicas_minimum", "Replicas that have to be ready.", labels=["model"]
@@ -84,7 +84,7 @@ def replicas_wanted(replicas: ReplicaList) -> Iterator[Metric]:
 
 
 def replica_warmth(replicas: ReplicaList) -> Metric:
-    """What a replica's first warm-up request took, and the later ones: callers get the latter."""
+    """Durations of each replica's first and later warm-up requests; clients see the latter."""
     labels = ["replica", "model", "request"]
     family = GaugeMetricFamily(
         "oxlo_replica_warm_up_seconds", "The first warm-up request, and the later.", labels=labels
@@ -100,24 +100,24 @@ def _plain(
     kind: type[CounterMetricFamily] | type[GaugeMetricFamily],
     figures: Iterable[tuple[str, Iterable[tuple[str, dict[str, str], float]]]],
 ) -> Iterator[Metric]:
-    # The families' own `add_metric` wants the same labels for every sample of a name; gateways of
-    # two versions need not agree, so samples are added one by one.
-    found: dict[str, Metric] = {}
+    # `add_metric` requires the same labels for all samples of a name; gateways of two versions may
+    # differ, so samples are added one by one.
+    by_name: dict[str, Metric] = {}
     for gateway, rows in figures:
         for name, labels, value in rows:
-            family = found.setdefault(name, kind(name, _help(name)))
+            family = by_name.setdefault(name, kind(name, _help(name)))
             suffix = "_total" if kind is CounterMetricFamily else ""
             family.add_sample(family.name + suffix, {"gateway": gateway, **labels}, value)
-    yield from found.values()
+    yield from by_name.values()
 
 
 def _histograms(snapshots: Iterable[GatewaySnapshot]) -> Iterator[Metric]:
-    found: dict[str, Metric] = {}
+    by_name: dict[str, Metric] = {}
     for snapshot in snapshots:
         for name, labels, histogram in snapshot.histograms:
-            family = found.setdefault(name, HistogramMetricFamily(name, _help(name)))
+            family = by_name.setdefault(name, HistogramMetricFamily(name, _help(name)))
             _add(family, {"gateway": snapshot.gateway, **labels}, histogram)
-    yield from found.values()
+    yield from by_name.values()
 
 
 def _add(family: Metric, labels: Labels, histogram: Buckets) -> None:
@@ -135,7 +135,7 @@ def _bound(le: str | float) -> str:
     return le if isinstance(le, str) else ("+Inf" if le == float("inf") else str(float(le)))
 
 
-#: Prometheus shows these beside the names that gateways send.
+#: Help texts of the metrics in gateways' snapshots.
 _HELP = {
     "oxlo_requests_total": "Calls that ended, by model, plan, endpoint, outcome and status.",
     "oxlo_fallbacks_total": "Calls that another model of their caller's choice took over, by code.",

@@ -1,8 +1,8 @@
-"""From journal records to spans, with OpenTelemetry's names for generative AI. No I/O, no prompts.
+"""Converting journal records to spans, by OpenTelemetry's conventions for generative AI. No I/O.
 
 call chat      the request, from its arrival to its end
-├── queue      from the queue's door to a slot
-└── chat MODEL the engine's part
+├── queue      from entering the queue to getting a slot
+└── chat MODEL the request to the engine
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,34 +16,34 @@ from oxlo.ledger.records import Admitted, Refused, Settled
 Value = str | bool | int | float | tuple[str, ...]
 Kind = Literal["server", "internal", "client"]
 
-#: What OpenTelemetry calls the operation, by endpoint; others are called as the endpoint is.
+#: OpenTelemetry's operation names, by endpoint; the default is the endpoint's own name.
 _OPERATIONS = {"completions": "text_completion", "image_edits": "images"}
 _SECOND = 1_000_000_000
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
-    """One span; moments are nanoseconds since 1970."""
+    """A span; `start` and `end` are unix nanoseconds."""
 
     name: str
     kind: Kind
     start: int
     end: int
     attributes: dict[str, Value]
-    #: What went wrong; "": nothing.
+    #: The error code, or "".
     error: str = ""
     children: tuple["Span", ...] = ()
 
 
 class Trace(msgspec.Struct, frozen=True, kw_only=True):
-    """One call."""
+    """The trace of one call."""
 
-    #: The caller's W3C `traceparent`, or "".
+    #: The client's W3C `traceparent`, or "".
     parent: str
     root: Span
 
 
 def traces(records: Iterable[CallRecord]) -> Iterator[Trace]:
-    """A trace for each call that ended among the records."""
+    """A trace for each call whose end is among the records."""
     admitted: dict[str, Admitted] = {}
     for record in records:
         if isinstance(record, Admitted):
@@ -70,11 +70,11 @@ def _refused(record: Refused) -> Span:
 def _settled(record: Settled, admitted: Admitted | None) -> Span:
     end = _ns(record.at)
     start = end - _ms(record.total_ms)
-    at_work = _within(_ns(admitted.at) if admitted else start + _ms(record.queue_ms), start, end)
-    queued = max(start, at_work - _ms(record.queue_ms))
-    children = [Span(name="queue", kind="internal", start=queued, end=at_work, attributes={})]
+    started = _clamp(_ns(admitted.at) if admitted else start + _ms(record.queue_ms), start, end)
+    queued = max(start, started - _ms(record.queue_ms))
+    children = [Span(name="queue", kind="internal", start=queued, end=started, attributes={})]
     if record.replica:
-        children.append(_engine(record, at_work, end))
+        children.append(_engine(record, started, end))
     attributes = _call(record) | {
         "oxlo.outcome": record.outcome,
         "oxlo.counted": record.counted,
@@ -93,7 +93,7 @@ def _settled(record: Settled, admitted: Admitted | None) -> Span:
 
 
 def _call(record: Settled | Refused) -> dict[str, Value]:
-    """What is known of every call."""
+    """Attributes of every call."""
     return {
         "oxlo.request_id": record.id,
         "oxlo.account": record.account,
@@ -135,7 +135,7 @@ def _operation(record: Settled | Refused) -> str:
 
 
 def _ns(seconds: float) -> int:
-    """To the microsecond, which is all that a float of today's seconds holds."""
+    """Unix seconds to nanoseconds, rounded to microseconds, the precision of the float."""
     return round(seconds * 1_000_000) * 1_000
 
 
@@ -143,5 +143,5 @@ def _ms(milliseconds: float) -> int:
     return int(milliseconds * 1_000_000)
 
 
-def _within(moment: int, start: int, end: int) -> int:
-    return min(max(moment, start), end)
+def _clamp(time: int, start: int, end: int) -> int:
+    return min(max(time, start), end)

@@ -1,4 +1,4 @@
-"""`GET /status.json`: how the platform is doing, for everybody; a page shows the same."""
+"""`GET /status.json`: the public status of the platform, as on the status page."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -9,7 +9,7 @@ from oxlo.store.status import Board
 
 
 async def endpoint(request: Request) -> Response:
-    """Answer anybody: it says nothing of accounts, machines or prompts."""
+    """Answer without authentication: the status holds no accounts, machines or prompts."""
     reply = replies.json(await Control.of(request).status.read())
     reply.headers["cache-control"] = f"public, max-age={Board.MOST_AGE:.0f}"
     reply.headers["access-control-allow-origin"] = "*"

@@ -1,6 +1,6 @@
-"""Sends what the journals tell as traces, over OTLP/HTTP, where an address is set.
+"""Exporting calls as traces over OTLP/HTTP, if an endpoint is configured.
 
-Calls are traced by control from the records that it drains: a gateway spends nothing on it.
+Control makes the traces from drained journal records, so that they cost gateways nothing.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ _PATH = "/v1/traces"
 
 
 class Traces:
-    """Takes records; without an address it does nothing with them."""
+    """Exports records as traces; does nothing without an endpoint."""
 
     def __init__(self, provider: "TracerProvider | None") -> None:
         self._provider = provider
 
     @classmethod
     def of(cls, settings: Settings) -> "Traces":
-        """Raises SettingsError where an address is set and the extra `otel` is not installed."""
+        """Create from settings. Raises SettingsError if the extra `otel` is needed and missing."""
         if not settings.otlp_endpoint:
             return cls(None)
         try:
@@ -37,8 +37,8 @@ class Traces:
                 "OXLO_OTLP_ENDPOINT needs the extra otel: pip install 'oxlo[otel]'"
             ) from None
 
-    def tell(self, records: Iterable[CallRecord]) -> None:
-        """Make spans of the calls that ended; a thread of the SDK's sends them in batches."""
+    def export(self, records: Iterable[CallRecord]) -> None:
+        """Queue spans of ended calls; a thread of the SDK sends them in batches."""
         if self._provider is None:
             return
         tracer = self._provider.get_tracer("oxlo", __version__)
@@ -46,7 +46,7 @@ class Traces:
             _record(tracer, trace.root, _parent(trace.parent))
 
     async def close(self) -> None:
-        """Send what is left."""
+        """Send queued spans and stop."""
         if self._provider is not None:
             await asyncio.to_thread(self._provider.shutdown)
 
@@ -61,14 +61,14 @@ def _provider(settings: Settings) -> "TracerProvider":
     address = address if address.endswith(_PATH) else address + _PATH
     exporter = OTLPSpanExporter(endpoint=address, headers=_headers(settings.otlp_headers))
     resource = Resource.create({"service.name": "oxlo", "service.version": __version__})
-    # It would end with the interpreter; control ends it itself, and once.
+    # Control shuts the provider down itself; `atexit` would do it a second time.
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(exporter))
     return provider
 
 
 def _headers(pairs: Iterable[str]) -> dict[str, str]:
-    """`name=value` pairs. Raises SettingsError without showing a value, which may be a secret."""
+    """Parse `name=value` pairs. Raises SettingsError, without values, which may be secrets."""
     headers = {}
     for pair in pairs:
         name, separator, value = pair.partition("=")
@@ -89,7 +89,7 @@ def _parent(traceparent: str) -> "Context":
 def _record(tracer: Any, span: Span, context: "Context") -> None:
     from opentelemetry import trace
 
-    made = tracer.start_span(
+    exported = tracer.start_span(
         span.name,
         context,
         kind=trace.SpanKind[span.kind.upper()],
@@ -97,8 +97,8 @@ def _record(tracer: Any, span: Span, context: "Context") -> None:
         start_time=span.start,
     )
     if span.error:
-        made.set_attribute("error.type", span.error)
-        made.set_status(trace.StatusCode.ERROR)
+        exported.set_attribute("error.type", span.error)
+        exported.set_status(trace.StatusCode.ERROR)
     for child in span.children:
-        _record(tracer, child, trace.set_span_in_context(made, context))
-    made.end(span.end)
+        _record(tracer, child, trace.set_span_in_context(exported, context))
+    exported.end(span.end)

@@ -1,17 +1,17 @@
-"""One GET over a unix socket: how control asks a gateway on this machine."""
+"""An HTTP GET over a unix socket, for reading from gateways on this machine."""
 
 import asyncio
 from pathlib import Path
 
 import httptools
 
-#: Seconds for a whole exchange with a process on this machine.
+#: Timeout of a whole request, in seconds.
 TIMEOUT = 2.0
 _CHUNK = 1 << 16
 
 
 class UnixHttpError(Exception):
-    """The process behind the socket did not answer, or not with 200."""
+    """The request failed, or its status was not 200."""
 
 
 class _Reply:
@@ -27,7 +27,7 @@ class _Reply:
 
 
 async def get(socket: Path, target: str) -> bytes:
-    """The body that `GET target` answers. Raises UnixHttpError."""
+    """GET `target`; returns the response's body. Raises UnixHttpError."""
     try:
         async with asyncio.timeout(TIMEOUT):
             return await _exchange(socket, target)

@@ -1,4 +1,4 @@
-"""`GET /v1/usage`: what an account called, added up. It costs nothing and shows no prompt."""
+"""`GET /v1/usage`: an account's aggregated usage. The request is free and not counted."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,70 +11,71 @@ from starlette.responses import Response
 
 from oxlo.control import replies
 from oxlo.control.context import Control
-from oxlo.control.requests import asking
+from oxlo.control.requests import authenticated
 from oxlo.errors import BadRequest
 from oxlo.ledger.windows import DAY, iso
 from oxlo.store import grants, usage
 from oxlo.store.grants import Grant
 from oxlo.store.usage import BY, By, Group, Sums
 
-#: The last days are shown when nobody says which.
+#: Length of the default period.
 DEFAULT_DAYS = 30
-#: Rows of a reply: the hours of three months.
-_MOST_HOURS_DAYS = 92
+#: The longest period that may be grouped by hour: it bounds the rows of a response.
+_MAX_DAYS_BY_HOUR = 92
 _TIMES = ("day", "hour")
 
 
 class Period(msgspec.Struct, frozen=True):
-    """From a moment to another, the second not included; unix seconds."""
+    """A half-open period, in unix seconds; `end` is excluded."""
 
     begin: float
     end: float
 
 
 async def endpoint(request: Request) -> Response:
-    """Answer for the account that asks, and for no other. Raises BadRequest."""
-    account = asking(request)
+    """Answer with the authenticated account's usage. Raises BadRequest."""
+    account = authenticated(request)
     control = Control.of(request)
-    asked = period(request.query_params, control.clock())
+    window = period(request.query_params, control.clock())
     by = grouping(request.query_params.get("by", "day"))
-    if "hour" in by and asked.end - asked.begin > _MOST_HOURS_DAYS * DAY:
-        raise BadRequest(f"By hour, ask for at most {_MOST_HOURS_DAYS} days.", param="from")
+    if "hour" in by and window.end - window.begin > _MAX_DAYS_BY_HOUR * DAY:
+        raise BadRequest(f"By hour, ask for at most {_MAX_DAYS_BY_HOUR} days.", param="from")
     await control.drain.run()
     async with control.database.read() as db:
-        groups = await usage.added_up(db, account, asked.begin, asked.end, by)
-        (total,) = await usage.added_up(db, account, asked.begin, asked.end, ())
-        days = int(asked.begin // DAY), math.ceil(asked.end / DAY)
-        given = await grants.between(db, account, *days)
-    return replies.json(_shown(asked, by, groups, total.sums) | {"grants": _given(given)})
+        groups = await usage.added_up(db, account, window.begin, window.end, by)
+        (total,) = await usage.added_up(db, account, window.begin, window.end, ())
+        days = int(window.begin // DAY), math.ceil(window.end / DAY)
+        granted = await grants.between(db, account, *days)
+    return replies.json(_shown(window, by, groups, total.sums) | {"grants": _grants(granted)})
 
 
 def period(query: Mapping[str, str], now: float) -> Period:
-    """The period that a query asks for; without one the last 30 UTC days, today included."""
+    """Parse the period of a query; defaults to the last 30 UTC days, today included."""
     tomorrow = (now // DAY + 1) * DAY
-    end = _moment(query, "to", tomorrow)
-    begin = _moment(query, "from", end - DEFAULT_DAYS * DAY)
+    end = _timestamp(query, "to", tomorrow)
+    begin = _timestamp(query, "from", end - DEFAULT_DAYS * DAY)
     if begin >= end:
         raise BadRequest("'from' has to be before 'to'.", param="from")
     return Period(begin, end)
 
 
-def _moment(query: Mapping[str, str], name: str, default: float) -> float:
-    given = query.get(name)
-    if given is None:
+def _timestamp(query: Mapping[str, str], name: str, default: float) -> float:
+    text = query.get(name)
+    if text is None:
         return default
     try:
-        moment = datetime.fromisoformat(given)
+        timestamp = datetime.fromisoformat(text)
     except ValueError:
         raise BadRequest(
             f"'{name}' takes a date such as 2026-11-24, or a moment such as 2026-11-24T12:00:00Z.",
             param=name,
         ) from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    aware = timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)
+    return aware.timestamp()
 
 
 def grouping(text: str) -> tuple[By, ...]:
-    """The names in a comma-separated list. Raises BadRequest."""
+    """Parse a comma-separated list of dimensions. Raises BadRequest."""
     names = [name.strip() for name in text.split(",")]
     chosen = tuple(name for name in BY if name in names)
     if len(chosen) != len(names):
@@ -83,20 +84,20 @@ def grouping(text: str) -> tuple[By, ...]:
 
 
 def _shown(
-    asked: Period, by: Sequence[By], groups: Sequence[Group], total: Sums
+    window: Period, by: Sequence[By], groups: Sequence[Group], total: Sums
 ) -> dict[str, object]:
     return {
         "object": "usage",
-        "from": iso(asked.begin),
-        "to": iso(asked.end),
+        "from": iso(window.begin),
+        "to": iso(window.end),
         "by": list(by),
         "data": [_row(by, group) for group in groups],
         "total": total,
     }
 
 
-def _given(given: Sequence[Grant]) -> list[dict[str, Any]]:
-    """What an operator gave the account in these days, and why."""
+def _grants(granted: Sequence[Grant]) -> list[dict[str, Any]]:
+    """Grants by an operator in the period, with their reasons."""
     return [
         {
             "id": grant.id,
@@ -106,7 +107,7 @@ def _given(given: Sequence[Grant]) -> list[dict[str, Any]]:
             "request": grant.request_id,
             "created": iso(grant.created_at),
         }
-        for grant in given
+        for grant in granted
     ]
 
 

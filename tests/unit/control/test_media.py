@@ -68,6 +68,6 @@ async def test_images_are_kept_for_so_long(control: Control) -> None:
     """As many hours as the setting says, counted from the file's time."""
     name = control.objects.put(PNG, "png")
     old = time.time() + 3_600 * control.settings.objects_hours
-    assert await jobs.delete_old_objects(replace(control, believed=lambda: old - 60)) == 0
-    assert await jobs.delete_old_objects(replace(control, believed=lambda: old + 60)) == 1
+    assert await jobs.delete_old_objects(replace(control, trusted_clock=lambda: old - 60)) == 0
+    assert await jobs.delete_old_objects(replace(control, trusted_clock=lambda: old + 60)) == 1
     assert await control.objects.get(name) is None

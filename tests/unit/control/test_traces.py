@@ -91,7 +91,7 @@ async def test_unsampled_callers(collector: Collector) -> None:
     """A caller that does not record its trace is not recorded here either."""
     traces = Traces.of(Settings(otlp_endpoint=f"{collector.address}/v1/traces"))
     dark = msgspec.structs.replace(journal.settled("req_1"), trace=f"00-{TRACE}-{SPAN}-00")
-    traces.tell([dark, journal.refused("req_2")])
+    traces.export([dark, journal.refused("req_2")])
     await traces.close()
     (span,) = collector.spans.values()
     assert span.trace_id.hex() != TRACE  # type: ignore[attr-defined]
@@ -100,7 +100,7 @@ async def test_unsampled_callers(collector: Collector) -> None:
 async def test_nobody_listens() -> None:
     """Without an address nothing is made; with a dead one nothing is held up."""
     off = Traces.of(Settings())
-    off.tell([journal.settled("req_1")])
+    off.export([journal.settled("req_1")])
     await off.close()
     with pytest.raises(SettingsError, match="name=value"):
         Traces.of(Settings(otlp_endpoint="http://127.0.0.1:9", otlp_headers=("secret",)))

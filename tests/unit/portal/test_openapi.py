@@ -158,7 +158,7 @@ def test_parameters_are_those_that_are_checked() -> None:
     """Ranges and choices of the query are the ones that its readers have."""
     found = {p.name: p.schema for op in OPERATIONS for p in op.parameters}
     limit = found["limit"]
-    assert (limit["maximum"], limit["default"]) == (requests.MOST, requests.DEFAULT_LIMIT)
+    assert (limit["maximum"], limit["default"]) == (requests.MAX_LIMIT, requests.DEFAULT_LIMIT)
     assert grouping(",".join(found["by"]["items"]["enum"]))
     (key,) = (p.schema["pattern"] for p in HEADERS if p.name == "Idempotency-Key")
     for length, fine in ((1, True), (KEY_MAX, True), (KEY_MAX + 1, False), (0, False)):

@@ -1,6 +1,6 @@
-"""Clocks that jump, and what is believed of them."""
+"""The trusted clock, when the system clock jumps."""
 
-from oxlo.control.patience import PATIENCE, Patient
+from oxlo.control.trusted_clock import CONFIRM_AFTER, TrustedClock
 from oxlo.testing.clock import FakeClock
 
 DAY = 86_400.0
@@ -11,7 +11,7 @@ class Machine:
 
     def __init__(self) -> None:
         self.clock, self.steady = FakeClock(), FakeClock(5.0)
-        self.patient = Patient(self.clock, self.steady)
+        self.trusted = TrustedClock(self.clock, self.steady)
 
     def passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -19,31 +19,31 @@ class Machine:
 
     @property
     def behind(self) -> float:
-        """By how much less than the clock is believed."""
-        return self.clock() - self.patient()
+        """How far the trusted clock is behind the clock, in seconds."""
+        return self.clock() - self.trusted()
 
 
-def test_time_that_passes_is_believed() -> None:
-    """However seldom anybody looks, and a clock that is a little fast as well."""
+def test_time_that_passes_is_trusted() -> None:
+    """Also if it is read seldom, and if the clock is a little fast."""
     machine = Machine()
     machine.passes(90 * DAY)
     machine.clock.advance(2.0)
     assert machine.behind == 0.0
 
 
-def test_a_jump_ahead_is_believed_late() -> None:
+def test_a_jump_ahead_is_trusted_after_an_hour() -> None:
     """A clock that was wrong for less than an hour changes nothing; one that stays is right."""
     machine = Machine()
     for _ in range(2):
         machine.clock.advance(30 * DAY)
         assert machine.behind == 30 * DAY
-        machine.passes(PATIENCE - 1)
+        machine.passes(CONFIRM_AFTER - 1)
         assert machine.behind == 30 * DAY
         machine.clock.advance(-30 * DAY)
         assert machine.behind == 0.0
     machine.clock.advance(30 * DAY)
     assert machine.behind == 30 * DAY
-    machine.passes(PATIENCE)
+    machine.passes(CONFIRM_AFTER)
     assert machine.behind == 0.0
 
 

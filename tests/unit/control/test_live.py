@@ -1,6 +1,6 @@
 """What control lends to pages."""
 
-from oxlo.control.lending import summed
+from oxlo.control.live import summed
 from oxlo.control.snapshots import GatewaySnapshot
 from oxlo.portal.live import Load
 

@@ -1,4 +1,4 @@
-"""What control lends to the pages: draining, and what gateways and receipts say."""
+"""Control's functions for the portal's pages: draining, gateways' metrics, receipts' reasons."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,8 +9,8 @@ from oxlo.control.snapshots import GatewaySnapshot
 from oxlo.portal.live import Gateways, Live, Load
 
 
-def live(control: Control) -> Live:
-    """The functions of this process for its pages."""
+def build(control: Control) -> Live:
+    """The functions that the pages use."""
 
     async def gateways() -> Gateways:
         return summed(await metrics.gateways(control))
@@ -19,7 +19,7 @@ def live(control: Control) -> Live:
 
 
 def summed(snapshots: Iterable[GatewaySnapshot]) -> Gateways:
-    """All gateways' figures of replicas, queues and calls, added up."""
+    """The sums of all gateways' metrics of replicas, queues and calls."""
     known = list(snapshots)
     queues = {model: count for (model, _), count in _added(known, "oxlo_queue_length").items()}
     running = _added(known, "oxlo_calls_running").total()
@@ -37,7 +37,7 @@ def _loads(snapshots: Sequence[GatewaySnapshot]) -> tuple[Load, ...]:
 
 
 def _added(snapshots: Iterable[GatewaySnapshot], name: str) -> Counter[tuple[str, str]]:
-    """A gauge over all gateways, by model and replica."""
+    """A gauge summed over all gateways, by model and replica."""
     total: Counter[tuple[str, str]] = Counter()
     for each in snapshots:
         for place, count in _gauge(each, name):
