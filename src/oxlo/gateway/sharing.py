@@ -46,8 +46,8 @@ class Sharing(Placing):
         """What a call wants: to be asked for with its reservation, or when it is placed."""
         level, clock = call.priority, self._clocks.clock()
 
-        def told(what: str, replica: str) -> None:
-            self._told(call, group, what, replica)
+        def then(outcome: str, replica: str) -> None:
+            self._on_outcome(call, group, outcome, replica)
 
         return self._slots.prepare(
             call.id,
@@ -58,7 +58,7 @@ class Sharing(Placing):
             due_ms=int(DUE_AFTER[level] * 1000),
             limit=self._queue_limit if call.may_wait else 0,
             replicas=_in_order(group, call.demand, clock, call.avoid),
-            told=told,
+            then=then,
         )
 
     def place(self, call: ActiveCall, group: Group) -> None:
@@ -70,9 +70,9 @@ class Sharing(Placing):
 
     def _ask(self, call: ActiveCall, group: Group) -> None:
         asked = self._slots.asked.get(call.id)
-        if asked is not None and asked.said is not None:  # it came with the reservation
-            said, asked.said = asked.said, None
-            asked.replied(said)
+        if asked is not None and asked.reply is not None:  # it came with the reservation
+            reply, asked.reply = asked.reply, None
+            asked.replied(reply)
         else:
             self._slots.send(self.prepare(call, group))
 
@@ -97,12 +97,12 @@ class Sharing(Placing):
         asked = self._slots.asked.get(call.id)
         return asked.place if asked is not None and self.shared else 0
 
-    def _told(self, call: ActiveCall, group: Group, what: str, replica: str) -> None:
-        if what == "taken":
+    def _on_outcome(self, call: ActiveCall, group: Group, outcome: str, replica: str) -> None:
+        if outcome == "taken":
             self._taken(call, group, replica)
-        elif what == "full":
+        elif outcome == "full":
             call.full()
-        elif what == "down":
+        elif outcome == "down":
             self._given(call)
             super().place(call, group)
         else:

@@ -1,1 +1,1 @@
-"""Exact limits: reserve, renew, settle, refund, and the journal behind them."""
+"""Exact limits: reserve, renew, settle and refund, and the journal that makes them durable."""

@@ -1,4 +1,4 @@
-"""One account as the ledger holds it: what it used, who holds its leases, who waits for one."""
+"""One account in the in-memory ledger: its usage, its leases and its waiting queue."""
 
 from oxlo.ledger import refusals
 from oxlo.ledger.base import AccountCounts, Ready, Reservation, Waiter
@@ -7,12 +7,12 @@ from oxlo.plans import Plan
 
 
 class Lease(Reservation):
-    """A reservation that knows its account."""
+    """A reservation with a reference to its account."""
 
     __slots__ = ("holder",)
 
     def __init__(self, account: "Account", plan: Plan, now: float, expires: float) -> None:
-        # Not through `super`: this is done for every call.
+        # Does not call `super().__init__`: this runs for every call.
         self.account = account.name
         self.plan = plan
         self.day = account.day
@@ -24,7 +24,7 @@ class Lease(Reservation):
 
 
 class Place(Waiter):
-    """A place in an account's line."""
+    """A position in an account's queue."""
 
     __slots__ = ("deadline", "holder", "plan", "ready")
 
@@ -35,12 +35,12 @@ class Place(Waiter):
         self.ready = ready
 
     def cancel(self) -> None:
-        """Leave the line; `ready` is not called. Harmless after it was."""
+        """Leave the queue without calling `ready`. No effect once `ready` was called."""
         self.holder.line.pop(self, None)
 
 
 class Account(Counts):
-    """One account: what it used, who holds its leases and who waits for one."""
+    """One account: its usage, the leases it holds and the calls that wait for one."""
 
     __slots__ = ("call_seconds", "leases", "line", "name", "serving")
 
@@ -56,14 +56,14 @@ class Account(Counts):
         super().__init__(day, minute, day_used, minute_used, refunds)
         self.name = name
         self.leases: set[Lease] = set()
-        #: First come, first served; a dict, because anyone in it may leave at any time.
+        #: FIFO; a dict, because a waiter can leave from any position.
         self.line: dict[Place, None] = {}
         self.serving = False
-        #: Mean time that a lease is held, for truthful waits.
+        #: Mean time a lease is held, to estimate waiting times.
         self.call_seconds = 1.0
 
     def follow(self, day: int, minute: int) -> bool:
-        """As `Counts` says; calls under way stay charged to the windows that they are in."""
+        """See `Counts.follow`; calls in progress stay charged to their original windows."""
         reached_day, reached_minute = self.day, self.minute
         if not super().follow(day, minute):
             return False
@@ -73,7 +73,7 @@ class Account(Counts):
         return True
 
     def check(self, plan: Plan, now: float) -> None:
-        """Raises DailyLimitExceeded or MinuteLimitExceeded when the open window is used up."""
+        """Raise DailyLimitExceeded or MinuteLimitExceeded if the current window is used up."""
         per_day, per_minute = plan.requests_per_day, plan.requests_per_minute
         if per_day is not None and self.day_used >= per_day:
             raise refusals.day_used_up(plan, self.day, now)
@@ -81,15 +81,15 @@ class Account(Counts):
             raise refusals.minute_used_up(plan, self.minute, now)
 
     def has_lease(self, plan: Plan) -> bool:
-        """Whether the plan allows one more call at this moment."""
+        """Whether the plan's concurrency allows one more call right now."""
         return plan.concurrency is None or len(self.leases) < plan.concurrency
 
     def idle(self, day: int) -> bool:
-        """Whether its windows have passed and it holds nothing."""
+        """Whether its windows have passed and it holds no leases."""
         return self.day < day and not self.leases and not self.line
 
     def settled_counts(self) -> AccountCounts:
-        """What was used, without the calls under way: whether those count is not known yet."""
+        """Usage without calls in progress, because it is not known yet whether those count."""
         day_used, minute_used = self.day_used, self.minute_used
         for lease in self.leases:
             day_used -= lease.day == self.day

@@ -1,4 +1,4 @@
-"""A call between a gateway and the Valkey that keeps its limits: asked for, and admitted."""
+"""Admission requests to the Valkey that holds the limits, and the resulting reservations."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from oxlo.plans import Plan
 
 
 class Charged(Reservation):
-    """A reservation in Valkey."""
+    """A reservation recorded in Valkey."""
 
     __slots__ = ("call", "charge", "refund")
 
@@ -25,7 +25,7 @@ class Charged(Reservation):
         expires: float,
     ) -> None:
         """`charge` is `DAY MINUTE EPOCH`."""
-        # Not through `super`: this is done for every call.
+        # Does not call `super().__init__`: this runs for every call.
         self.account = account
         self.plan = plan
         self.day = day
@@ -35,12 +35,12 @@ class Charged(Reservation):
         self.settled = False
         self.call = call
         self.charge = charge
-        #: Whether it uses up one of the day's refunds.
+        #: Whether it consumes one of the day's refunds.
         self.refund = False
 
 
 class Asking(Waiter):
-    """A call that was not answered yet."""
+    """A pending request for admission."""
 
     __slots__ = (
         "account", "asked_at", "call", "deadline", "inner", "ledger", "over", "plan", "ready",
@@ -64,59 +64,59 @@ class Asking(Waiter):
         self.ready = ready
         self.asked_at = now
         self.deadline = now + plan.concurrency_wait
-        #: Whether it stands in the account's line.
+        #: Whether it is in the account's queue.
         self.standing = False
         self.over = False
-        #: The slot that is asked for in the same step, until that is answered.
+        #: The slot requested in the same step, until Valkey has replied.
         self.slot = slot
-        #: Its place in the line of the ledger in memory, while Valkey is away.
+        #: Its position in the in-memory ledger's queue while Valkey is unreachable.
         self.inner: Waiter | None = None
 
     def cancel(self) -> None:
-        """Leave the line, or give back what was reserved meanwhile."""
+        """Leave the queue, or give back a reservation made in the meantime."""
         if self.inner is not None:
             self.inner.cancel()
         if not self.over:
             self.over = True
             self.ledger.forsake(self)
 
-    def replied(self, said: Any) -> None:
-        """Valkey has answered, or will not."""
+    def replied(self, reply: Any) -> None:
+        """Handle Valkey's reply; not a list if there was none."""
         if not self.over:
-            self.ledger.answered(self, said)
-        elif self.slot is not None and isinstance(said, list) and len(said) > 10:
-            self.slot.replied(said[10:])  # it was given after all: it goes back
+            self.ledger.answered(self, reply)
+        elif self.slot is not None and isinstance(reply, list) and len(reply) > 10:
+            self.slot.replied(reply[10:])  # the slot was granted after all: release it
 
     def end(self, got: Reservation | ApiError) -> None:
-        """Tell who waits."""
+        """Deliver the result to the waiting caller."""
         self.over = True
         self.ledger.over(self)
         self.ready(got)
 
 
 class AskedLedger(Ledger):
-    """A ledger that asks elsewhere: what its calls tell it. `SharedLedger` (`ledger/shared.py`)."""
+    """A ledger backed by a remote store, as its pending requests see it; see `SharedLedger`."""
 
     def ask(self, asking: Asking) -> None:
-        """Ask for a call, again where it was asked for before; `answered` follows."""
+        """Send the request, for the first time or again; `answered` is called with the reply."""
         raise NotImplementedError
 
-    def answered(self, asking: Asking, said: Any) -> None:
-        """What was said about a call; no list: nothing was."""
+    def answered(self, asking: Asking, reply: Any) -> None:
+        """Handle the reply to a request; `reply` is not a list if there was none."""
         raise NotImplementedError
 
     def admitted(self, asking: Asking, charge: bytes) -> None:
-        """A call has its lease, and was charged so: `DAY MINUTE EPOCH`."""
+        """Admit a call that got its lease; `charge` is `DAY MINUTE EPOCH`."""
         raise NotImplementedError
 
     def waited_in_vain(self, asking: Asking) -> None:
-        """A call stood in line for as long as its plan allows."""
+        """Refuse a call that waited in the queue for as long as its plan allows."""
         raise NotImplementedError
 
     def forsake(self, asking: Asking) -> None:
-        """A call waits no longer; what it was given meanwhile is given back."""
+        """Drop a call that no longer waits, and give back anything granted in the meantime."""
         raise NotImplementedError
 
     def over(self, asking: Asking) -> None:
-        """A call has its answer."""
+        """Forget a request that has its result."""
         raise NotImplementedError

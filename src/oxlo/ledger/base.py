@@ -1,9 +1,9 @@
-"""What a gateway knows of a ledger, wherever the counts are kept.
+"""The ledger interface of a gateway, independent of where the counts are stored.
 
-reserve ──> Reservation                          at once, where everything is in this process
+reserve ──> Reservation                          at once, if everything is in this process
    │
-   └──────> Waiter ──> ready(Reservation)        the answer is on its way, or a lease was freed
-                  └──> ready(ApiError)           a window is used up, or the wait is over
+   └──────> Waiter ──> ready(Reservation)        the reply arrived, or a lease was freed
+                  └──> ready(ApiError)           a window is used up, or the wait timed out
 """
 
 from abc import ABC, abstractmethod
@@ -20,46 +20,46 @@ if TYPE_CHECKING:
 
 #: (account, day, counted on it, minute, counted in it, abandoned refunds), as in a Snapshot.
 AccountCounts = tuple[str, int, int, int, int, int]
-#: How an account stands: its day, its minute, and the leases in use.
+#: An account's day window, minute window, and number of leases in use.
 Standing = tuple[Window, Window, int]
 Ready = Callable[["Reservation | ApiError"], None]
 
 
 class AlreadySettledError(Exception):
-    """A reservation was settled twice: its owner lost track of it."""
+    """A reservation was settled twice, which is a bug in the code that owns it."""
 
 
 class Reservation:
-    """What one admitted call holds: a request of a day and a minute, and a lease."""
+    """An admitted call's charge: one request of a day and a minute, and a lease."""
 
     __slots__ = ("account", "day", "expires", "minute", "plan", "settled", "since")
 
     def __init__(
         self, account: str, plan: Plan, day: int, minute: int, now: float, expires: float
     ) -> None:
-        #: The account that is charged.
+        #: The account charged.
         self.account = account
         self.plan = plan
         self.day = day
         self.minute = minute
         self.since = now
-        #: Unix seconds at which the lease ends unless its owner renews it.
+        #: Unix seconds at which the lease expires unless renewed.
         self.expires = expires
         self.settled = False
 
 
 class Waiter:
-    """Somebody who was not answered at once."""
+    """A pending reservation."""
 
     __slots__ = ()
 
     def cancel(self) -> None:
-        """Wait no longer; `ready` is not called. Harmless after it was."""
+        """Stop waiting without calling `ready`. No effect once `ready` was called."""
         raise NotImplementedError
 
 
 class Ledger(ABC):
-    """Day, minute and concurrency of every account. `now` is always in unix seconds."""
+    """Daily, per-minute and concurrency limits of all accounts. `now` is always in unix seconds."""
 
     @abstractmethod
     def reserve(
@@ -71,70 +71,70 @@ class Ledger(ABC):
         ready: Ready,
         slot: "Asked | None" = None,
     ) -> Reservation | Waiter:
-        """Charge the day and the minute and take a lease: all of them or none.
+        """Charge the day and the minute and take a lease, atomically.
 
-        Where slots are shared, `slot` is the one that the call wants next: once it is admitted it
-        has that as well, or stands in the model's line, in the same step.
-        `call` is the call's id. A Waiter's `ready` is called once, later. An account whose leases
-        are all taken waits in its own line, for at most `plan.concurrency_wait`. Raises
-        DailyLimitExceeded, MinuteLimitExceeded, ConcurrencyExceeded (its line is full) or
+        `call` is the call's id. If slots are shared between gateways, `slot` is the one the call
+        needs next: on admission it is taken, or the call joins the model's queue, in the same step.
+        A Waiter's `ready` is called once, later. If all of an account's leases are taken, the call
+        waits in the account's queue for at most `plan.concurrency_wait`. Raises
+        DailyLimitExceeded, MinuteLimitExceeded, ConcurrencyExceeded (the queue is full) or
         LimitsUnavailable.
         """
 
     @abstractmethod
     def renew(self, reservations: Iterable[Reservation], now: float) -> None:
-        """Their owner lives: their leases go on."""
+        """Renew the leases of calls still in progress."""
 
     @abstractmethod
     def settle(
         self, reservation: Reservation, *, counted: bool, minute_counted: bool, now: float
     ) -> None:
-        """End a call: give back what does not count, free its lease, serve the line.
+        """Settle a call: refund what does not count, free its lease, serve the queue.
 
-        Raises AlreadySettledError the second time.
+        Raises AlreadySettledError if called twice.
         """
 
     @abstractmethod
     def may_refund_abandoned(self, reservation: Reservation, now: float) -> bool:
-        """Whether a call that its client left may be refunded; uses up one of the day's refunds."""
+        """Whether an abandoned call may be refunded; if so, uses up one of the day's refunds."""
 
     @abstractmethod
     def limits(self, account: str, plan: Plan, now: float) -> Standing:
-        """How an account stands, as far as this gateway knows."""
+        """The account's standing, as last known to this gateway."""
 
     @abstractmethod
     def look(
-        self, account: str, plan: Plan, now: float, told: Callable[[Standing | ApiError], None]
+        self, account: str, plan: Plan, now: float, then: Callable[[Standing | ApiError], None]
     ) -> None:
-        """Tell how an account stands now; `told` is called at once or later, once."""
+        """Fetch the account's current standing; `then` is called once, immediately or later."""
 
     @abstractmethod
     def tick(self, now: float) -> None:
-        """Twice a second: whatever depends on the passing of time."""
+        """Handle everything time-dependent; called twice a second."""
 
-    #: Called with the counter of changes to accounts and keys, where another gateway tells of one.
+    #: Called with the change counter when another gateway announces a change to accounts or keys.
     on_change: Callable[[int], None] | None
 
     @abstractmethod
     def announce(self, counter: int) -> None:
-        """Tell other gateways, if there are any, that accounts or keys have changed."""
+        """Notify other gateways, if any, that accounts or keys have changed."""
 
     @abstractmethod
     def health(self) -> tuple[bool, int]:
-        """Whether the counts can be asked for, and how often that failed."""
+        """Whether the counts are reachable, and how often they were not."""
 
     @abstractmethod
     async def open(self) -> None:
-        """Get ready; called once, before the first call."""
+        """Prepare for use; called once, before the first call."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Finish what is pending; called once, after the last call."""
+        """Finish pending work; called once, after the last call."""
 
     @abstractmethod
     def snapshot(self, now: float) -> tuple[AccountCounts, ...]:
-        """Counts that only this gateway has, without the calls under way."""
+        """Counts that exist only in this gateway, without calls in progress."""
 
     @abstractmethod
     def restore(self, counts: Iterable[AccountCounts], ended: Iterable[Settled]) -> None:
-        """Take over what an earlier run left: its counts, and the calls that it may still hold."""
+        """Restore the counts of an earlier run, and settle calls that it may have left open."""

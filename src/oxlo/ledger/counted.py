@@ -1,16 +1,16 @@
-"""What an account used, as the records of its calls say: control tells it to gateways."""
+"""An account's usage according to its receipts, as control reports it to gateways."""
 
 import msgspec
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
-    """What an account used of a UTC day and of a minute."""
+    """An account's usage of a UTC day and a minute."""
 
     day: int
     day_used: int
     minute: int
     minute_used: int
-    #: Abandoned calls that were refunded on the day.
+    #: Abandoned calls refunded on that day.
     refunds: int
-    #: Unix seconds: calls that ended later may be missing.
+    #: Unix seconds; calls that ended later may be missing.
     as_of: float

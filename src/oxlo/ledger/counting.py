@@ -1,4 +1,4 @@
-"""Accounts that Valkey knows nothing of: they are counted from the records of their calls."""
+"""Initial counts for accounts unknown to Valkey, taken from their receipts."""
 
 from collections.abc import Callable
 
@@ -6,23 +6,23 @@ from oxlo.errors import ApiError
 from oxlo.ledger.counted import Counted
 from oxlo.ledger.windows import day_of, minute_of
 
-#: Asks for an account's counts on a day and in a minute, and tells them later, once.
+#: Fetches an account's counts for a day and a minute, and passes them to a callback once.
 Count = Callable[[str, int, int, Callable[[Counted | ApiError], None]], None]
 Done = Callable[[ApiError | None], None]
 
 
 class Counting:
-    """Has accounts counted, each once however many calls wait for it."""
+    """Fetches missing counts, once per account however many calls wait for them."""
 
     def __init__(self, count: Count, begin: Callable[[str, Counted, Done], None]) -> None:
-        """`begin` tells Valkey what was counted."""
+        """`begin` stores the fetched counts in Valkey."""
         self._count = count
         self._begin = begin
-        #: Who waits, by account.
+        #: Waiting callbacks, by account.
         self._waiting: dict[str, list[Done]] = {}
 
     def ask(self, account: str, now_ms: int, then: Done) -> None:
-        """Call `then` once the account is counted, or with why it cannot be."""
+        """Call `then` once the account is counted, or with the error if it cannot be."""
         waiting = self._waiting.setdefault(account, [])
         waiting.append(then)
         if len(waiting) > 1:
@@ -32,11 +32,11 @@ class Counting:
             for each in self._waiting.pop(account, []):
                 each(error)
 
-        def told(counted: Counted | ApiError) -> None:
+        def on_counted(counted: Counted | ApiError) -> None:
             if isinstance(counted, ApiError):
                 done(counted)
             else:
                 self._begin(account, counted, done)
 
         now = now_ms / 1000
-        self._count(account, day_of(now), minute_of(now), told)
+        self._count(account, day_of(now), minute_of(now), on_counted)

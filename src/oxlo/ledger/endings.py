@@ -1,7 +1,7 @@
-"""Settlements on their way to Valkey: each is kept until it is confirmed.
+"""Settlements on their way to Valkey, each kept until confirmed.
 
-What was sent into a connection that broke is sent again over the next one, and what Valkey did not
-take, with the next tick: settling twice does nothing.
+Settlements lost with a broken connection are sent again over the next one, and those that Valkey
+rejected are retried with the next tick. Settling is idempotent.
 """
 
 from collections.abc import Callable
@@ -15,33 +15,34 @@ from oxlo.ledger.wording import Wording
 if TYPE_CHECKING:
     from oxlo.valkey.client import Client
 
-#: Settlements kept while Valkey is away; the oldest go first, and end with their leases.
+#: Settlements kept while Valkey is unreachable; the oldest are dropped first, and their leases
+#: expire.
 _MOST: Final = 100_000
 
 
 class Ending:
-    """A settlement on its way."""
+    """A settlement waiting for confirmation."""
 
-    __slots__ = ("call", "endings", "words")
+    __slots__ = ("call", "endings", "payload")
 
-    def __init__(self, endings: "Endings", call: str, words: bytes) -> None:
+    def __init__(self, endings: "Endings", call: str, payload: bytes) -> None:
         self.endings = endings
         self.call = call
-        self.words = words
+        self.payload = payload
 
-    def replied(self, said: Any) -> None:
-        """Confirmed, or to be sent again."""
-        if isinstance(said, int):
+    def replied(self, reply: Any) -> None:
+        """Handle Valkey's reply: confirm, or schedule a retry."""
+        if isinstance(reply, int):
             self.endings.confirmed(self)
-        elif isinstance(said, hiredis.ReplyError):
-            self.endings.refused(self, said)
+        elif isinstance(reply, hiredis.ReplyError):
+            self.endings.refused(self, reply)
 
 
 class Endings:
     """The settlements that Valkey has not confirmed."""
 
     def __init__(self, client: "Client", wording: Wording, failed: Callable[[Any], None]) -> None:
-        """`failed` is told of what Valkey refuses."""
+        """`failed` is called for each settlement that Valkey rejects."""
         self._client = client
         self._wording = wording
         self._failed = failed
@@ -60,11 +61,11 @@ class Endings:
         now: float = 0.0,
         slot: Asked | None = None,
     ) -> None:
-        """Tell Valkey in this turn of the loop, or when it is back.
+        """Send a settlement in this turn of the event loop, or once Valkey is reachable again.
 
-        Without a `charge`, whatever was done for the call is undone.
+        Without a `charge`, everything done for the call is undone.
         """
-        words = self._wording.settle(
+        payload = self._wording.settle(
             call,
             account,
             charge,
@@ -74,29 +75,29 @@ class Endings:
             now=now,
             slot=slot,
         )
-        ending = self.unsettled[call] = Ending(self, call, words)
+        ending = self.unsettled[call] = Ending(self, call, payload)
         if len(self.unsettled) > _MOST:
             del self.unsettled[next(iter(self.unsettled))]
         if self._client.connected:
-            self._client.send(words, ending.replied)
+            self._client.send(payload, ending.replied)
 
     def send_all(self) -> None:
-        """Valkey is back: tell it everything that it has not confirmed."""
+        """Send all unconfirmed settlements after a reconnection."""
         self._refused.clear()
         for ending in list(self.unsettled.values()):
-            self._client.send(ending.words, ending.replied)
+            self._client.send(ending.payload, ending.replied)
 
     def tick(self) -> None:
-        """Twice a second: what was not taken is tried again."""
+        """Retry rejected settlements; called twice a second."""
         again, self._refused = self._refused, []
         for ending in again:
-            self._client.send(ending.words, ending.replied)
+            self._client.send(ending.payload, ending.replied)
 
     def confirmed(self, ending: Ending) -> None:
-        """Valkey has carried it out."""
+        """Drop a settlement that Valkey has applied."""
         self.unsettled.pop(ending.call, None)
 
     def refused(self, ending: Ending, why: hiredis.ReplyError) -> None:
-        """Valkey did not take it."""
+        """Keep a settlement that Valkey rejected, to retry it."""
         self._failed(why)
         self._refused.append(ending)

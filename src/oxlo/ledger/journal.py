@@ -1,8 +1,8 @@
-"""A gateway's journal: what it admitted and how each call ended, on disk before anyone is told.
+"""A gateway's journal: each admission and outcome is on disk before anyone is told.
 
-Records of one turn of the event loop are written together, by one system call; then each record's
-`then` runs, which sends the bytes that the record covers. The page cache outlives the process, so
-`kill -9` loses nothing and no fsync is waited for.
+Records of one turn of the event loop are written by a single system call; then each record's `then`
+callback runs, which sends the response bytes that depend on the record. The page cache outlives the
+process, so `kill -9` loses nothing and no fsync is needed.
 """
 
 import fcntl
@@ -24,11 +24,11 @@ _encode_lines: Final = msgspec.json.Encoder().encode_lines
 
 
 class JournalInUseError(OperatorError):
-    """Another gateway writes a journal of this name: give this one another name."""
+    """Another gateway uses a journal of the same name; each gateway needs a different name."""
 
 
 class Journal:
-    """Appends records to the segments of one gateway, in the order of their events."""
+    """Appends records to one gateway's journal segments, in the order of their events."""
 
     def __init__(
         self,
@@ -41,11 +41,11 @@ class Journal:
         segment_bytes: int = 64 << 20,
         buffer_bytes: int = 16 << 20,
     ) -> None:
-        """Lock the name; the first append makes the first segment, or `begin` before it.
+        """Lock the name; the first segment is created by `begin` or else by the first append.
 
         `schedule` runs a function in the next turn of the event loop (`loop.call_soon`); `snapshot`
-        gives the counts that a segment starts with; `buffer_bytes` bounds what is kept in memory
-        while the disk takes nothing. Raises JournalInUseError.
+        returns the counts that a segment starts with; `buffer_bytes` limits memory use while the
+        disk accepts no writes. Raises JournalInUseError.
         """
         self._directory = directory
         self._name = name
@@ -58,10 +58,10 @@ class Journal:
         self._segment: Segment | None = None
         self._records: list[Record] = []
         self._thens: list[Callable[[], None]] = []
-        #: Encoded lines that the disk has not taken.
+        #: Encoded lines not yet written to disk.
         self._left = bytearray()
         self._scheduled = False
-        #: Whether a record was dropped since the segment began: its counts are wrong from there.
+        #: Whether a record was dropped since the segment began, which makes its counts wrong.
         self._gap = False
         #: Whether the last write failed.
         self.failing = False
@@ -70,19 +70,19 @@ class Journal:
 
     @property
     def writable(self) -> bool:
-        """Whether calls may be admitted: no, when writing fails and the operator chose `stop`."""
+        """Whether calls may be admitted: not if writing fails and the operator chose `stop`."""
         return not self.failing or self._on_full == "continue"
 
     def begin(self) -> None:
-        """Make the first segment now, so that no call waits while it is made."""
+        """Create the first segment now, so that no call waits for it."""
         if self._segment is None:
             self._begin()
             self.flush()
 
     def append(self, record: Record, then: Callable[[], None]) -> None:
-        """Write a record in this turn of the loop, then call `then`.
+        """Write a record in this turn of the event loop, then call `then`.
 
-        `then` runs even if the disk takes nothing: the record is kept and written when it does.
+        `then` runs even if the write fails: the record stays buffered and is written later.
         """
         if self._segment is None:
             self._begin()
@@ -93,7 +93,7 @@ class Journal:
             self._schedule(self.flush)
 
     def flush(self) -> None:
-        """Write what is pending and run its `then`s, in order."""
+        """Write pending records and run their `then` callbacks, in order."""
         self._scheduled = False
         lines = self._encode()
         if self.failing:
@@ -104,14 +104,14 @@ class Journal:
         self._run(thens)
 
     def retry(self) -> None:
-        """Try again to write, if writing fails; twice a second, so that a bad disk costs little."""
+        """Retry after a failed write; called twice a second, so a failing disk costs little."""
         if self.failing:
             self._keep(self._encode())
             lines, self._left = bytes(self._left), bytearray()
             self._write(lines)
 
     def close(self) -> None:
-        """Write what is pending and let go of the files and the name."""
+        """Write pending records, close the files and release the name."""
         while self._records or self._thens:
             self.flush()
         self.retry()
@@ -124,9 +124,9 @@ class Journal:
         self.closed = True
 
     def _begin(self) -> None:
-        """Start a segment with the counts as they are now.
+        """Start a segment with a snapshot of the current counts.
 
-        Nothing is pending at this moment: a segment is left only when all was written.
+        The buffer is empty at this point: a segment is left only after everything was written.
         """
         self._segment = Segment(next_path(self._directory, self._name))
         self._records.append(self._snapshot())
@@ -166,7 +166,7 @@ class Journal:
             self._gap = False
 
     def _keep(self, lines: bytes) -> None:
-        """Keep the buffer within bounds; the next segment's snapshot makes the counts right."""
+        """Limit the buffer's size; the next segment's snapshot makes up for dropped records."""
         self._left += lines
         if len(self._left) > self._buffer_bytes:
             cut = self._left.find(b"\n", len(self._left) - self._buffer_bytes) + 1
@@ -175,7 +175,7 @@ class Journal:
             del self._left[:cut]
 
     def _run(self, thens: list[Callable[[], None]]) -> None:
-        """Run all of them: one that raises is its caller's failure, not that of those behind it."""
+        """Run all callbacks; an exception in one must not stop those after it."""
         ran = 0
         try:
             for then in thens:

@@ -1,4 +1,4 @@
-"""The leases of one gateway's calls in Valkey: they end unless they are renewed."""
+"""Renewal of the leases that one gateway's calls hold in Valkey."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 
 
 class Leases:
-    """Renews leases of which a third is over, one step for each account."""
+    """Renews each lease after a third of its duration, in one step per account."""
 
     def __init__(
         self, client: "Client", wording: Wording, known: KnownAccounts, seconds: float
     ) -> None:
-        """A lease that nobody renews lasts for `seconds`."""
+        """A lease expires after `seconds` unless renewed."""
         self._client = client
         self._wording = wording
         self._known = known
         self._seconds = seconds
 
     def renew(self, reservations: Iterable[Reservation], now: float) -> None:
-        """Their owner lives; those that are not in Valkey go on without a word."""
+        """Renew the leases that are due; those that are not in Valkey are extended locally."""
         due: dict[str, list[Charged]] = {}
         for reservation in reservations:
             if not isinstance(reservation, Charged):
@@ -37,19 +37,19 @@ class Leases:
                 self._renew(account, held, now)
 
     def _is_due(self, reservation: Charged, now: float) -> bool:
-        """One that lasts longer than leases do was taken before the clock was set back."""
+        """Also true for leases that expire too late, taken before the clock was set back."""
         fresh = now + self._seconds * 2 / 3 <= reservation.expires <= now + self._seconds
         return not fresh or self._wording.clock is not None
 
     def _renew(self, account: str, held: list[Charged], now: float) -> None:
-        def replied(said: Any) -> None:
-            if isinstance(said, list):
-                self._known.heard(account, said)
+        def replied(reply: Any) -> None:
+            if isinstance(reply, list):
+                self._known.heard(account, reply)
             else:  # due again at once
                 for reservation in held:
                     reservation.expires = now
 
         for reservation in held:
             reservation.expires = now + self._seconds
-        words = self._wording.renew(account, [(each.call, each.charge) for each in held])
-        self._client.send(words, replied)
+        payload = self._wording.renew(account, [(each.call, each.charge) for each in held])
+        self._client.send(payload, replied)

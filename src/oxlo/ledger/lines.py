@@ -1,4 +1,4 @@
-"""Calls that Valkey has not answered yet; those of them that stand in an account's line."""
+"""Calls that wait for Valkey's reply or in an account's queue."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from oxlo.valkey.client import Client
 
 
 class Lines:
-    """The calls of this gateway that wait: for a reply, or for a lease."""
+    """The calls of this gateway that wait for a reply or for a lease."""
 
     def __init__(
         self, ledger: AskedLedger, client: Client, wording: Wording, known: KnownAccounts
@@ -22,12 +22,12 @@ class Lines:
         self.asking: dict[str, Asking] = {}
 
     def tick(self, now: float) -> None:
-        """End waits that are over; ask how the others stand, in case a message was lost."""
+        """Time out waiting calls, and poll the state of the others in case a message was lost."""
         lines: dict[str, list[Asking]] = {}
         for asking in list(self.asking.values()):
             if not asking.standing:
                 continue
-            # No wait is longer because the clock was set back.
+            # Setting the clock back must not prolong a wait.
             asking.deadline = min(asking.deadline, now + asking.plan.concurrency_wait)
             if asking.deadline <= now:
                 self._ledger.waited_in_vain(asking)
@@ -38,25 +38,25 @@ class Lines:
                 self._ask(account, waiting)
 
     def _ask(self, account: str, waiting: list[Asking]) -> None:
-        def replied(said: Any) -> None:
-            if not isinstance(said, list):
+        def replied(reply: Any) -> None:
+            if not isinstance(reply, list):
                 return
-            if said[0] == scripts.NOT_COUNTED:
+            if reply[0] == scripts.NOT_COUNTED:
                 found = [b"-"] * len(waiting)
             else:
-                self._known.heard(account, said)
-                found = said[10:]
+                self._known.heard(account, reply)
+                found = reply[10:]
             for asking, each in zip(waiting, found, strict=True):
                 self._stands(asking, each)
 
-        words = self._wording.line(account, [asking.call for asking in waiting])
-        self._client.send(words, replied)
+        payload = self._wording.line(account, [asking.call for asking in waiting])
+        self._client.send(payload, replied)
 
     def _stands(self, asking: Asking, found: bytes) -> None:
-        """How a call stands that we believe to be in line."""
+        """Handle the polled state of a call that is believed to be in the queue."""
         if asking.over or not found:
             return
-        if found == b"-":  # flushed: it stands in line again, or is admitted
+        if found == b"-":  # Valkey was flushed: the call joins the queue again, or is admitted
             asking.standing = False
             self._ledger.ask(asking)
         else:

@@ -1,6 +1,6 @@
-"""The ledger of one gateway: exact counts and leases, in memory.
+"""The in-memory ledger of a single gateway, with exact counts and leases.
 
-Nothing here awaits and one thread runs it, so each step is whole: no call sees half of another.
+Everything runs in one thread and nothing awaits, so each step is atomic.
 """
 
 from collections import deque
@@ -26,23 +26,23 @@ from oxlo.plans import Plan
 if TYPE_CHECKING:
     from oxlo.ledger.slots import Asked
 
-#: Accounts looked at in one tick, so that a tick stays short however many there are.
+#: Accounts examined per tick, so that a tick stays short regardless of their number.
 _SWEEP = 500
-#: Weight of the newest call in an account's mean call time.
+#: Weight of the newest call in an account's mean call duration.
 _NEWEST: Final = 0.2
 
 
 class MemoryLedger(Ledger):
-    """Day, minute and concurrency of every account, for one gateway."""
+    """Daily, per-minute and concurrency limits of every account, for one gateway."""
 
     def __init__(self, *, lease_seconds: float = 30.0) -> None:
         self.on_change = None
         self._lease_seconds = lease_seconds
         self._accounts: dict[str, Account] = {}
         self._lines: dict[Account, None] = {}
-        #: Every account's name, in the order in which ticks look at them.
+        #: Account names in the order in which ticks examine them.
         self._round: deque[str] = deque()
-        #: No account starts before these: accounts with earlier windows have been forgotten.
+        #: The earliest windows of a new account, because accounts with earlier ones were forgotten.
         self._first_day = self._first_minute = 0
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class MemoryLedger(Ledger):
         ready: Ready,
         slot: "Asked | None" = None,
     ) -> Reservation | Waiter:
-        """As `Ledger` says; a Waiter stands in the account's line."""
+        """See `Ledger.reserve`; a Waiter is a position in the account's queue."""
         held = self._at(account, now)
         held.check(plan, now)
         if held.line or not held.has_lease(plan):
@@ -65,7 +65,7 @@ class MemoryLedger(Ledger):
         return self._charge(held, plan, now)
 
     def _stand(self, held: Account, plan: Plan, now: float, ready: Ready) -> Place:
-        """Let a call stand in line; `ready` is called from `settle` or `tick`."""
+        """Put a call in the queue; `ready` is called from `settle` or `tick`."""
         if len(held.line) >= refusals.line_limit(plan):
             raise self._too_many(held, plan)
         place = Place(held, plan, now + plan.concurrency_wait, ready)
@@ -74,7 +74,7 @@ class MemoryLedger(Ledger):
         return place
 
     def renew(self, reservations: Iterable[Reservation], now: float) -> None:
-        """The owner lives: its leases last for another `lease_seconds`."""
+        """Extend the leases of calls in progress by `lease_seconds`."""
         expires = now + self._lease_seconds
         for reservation in reservations:
             reservation.expires = expires
@@ -82,9 +82,9 @@ class MemoryLedger(Ledger):
     def settle(
         self, reservation: Reservation, *, counted: bool, minute_counted: bool, now: float
     ) -> None:
-        """End a call: give back what does not count, free its lease, serve the line.
+        """Settle a call: refund what does not count, free its lease, serve the queue.
 
-        Raises AlreadySettledError the second time.
+        Raises AlreadySettledError if called twice.
         """
         if reservation.settled:
             raise AlreadySettledError(reservation.account)
@@ -100,7 +100,7 @@ class MemoryLedger(Ledger):
             self._serve(held, now)
 
     def may_refund_abandoned(self, reservation: Reservation, now: float) -> bool:
-        """Whether a call that its client left may be refunded; uses up one of the day's refunds."""
+        """Whether an abandoned call may be refunded; if so, uses up one of the day's refunds."""
         assert isinstance(reservation, Lease)
         held = reservation.holder
         held.follow(day_of(now), minute_of(now))
@@ -110,19 +110,19 @@ class MemoryLedger(Ledger):
         return True
 
     def limits(self, account: str, plan: Plan, now: float) -> Standing:
-        """As `Ledger` says; here it is exact."""
+        """See `Ledger.limits`; the values are exact here."""
         held = self._at(account, now)
         day, minute = held.windows(plan.requests_per_day, plan.requests_per_minute, now)
         return day, minute, len(held.leases)
 
     def look(
-        self, account: str, plan: Plan, now: float, told: Callable[[Standing | ApiError], None]
+        self, account: str, plan: Plan, now: float, then: Callable[[Standing | ApiError], None]
     ) -> None:
-        """Tell it at once."""
-        told(self.limits(account, plan, now))
+        """Call `then` immediately."""
+        then(self.limits(account, plan, now))
 
     def tick(self, now: float) -> None:
-        """Twice a second: end waits that are over, drop dead leases, forget idle accounts."""
+        """Time out waiting calls, drop expired leases and idle accounts; called twice a second."""
         for held in list(self._lines):
             self._expire_leases(held, now)
             self._expire_waiters(held, now)
@@ -133,30 +133,30 @@ class MemoryLedger(Ledger):
             self._sweep(self._round.popleft(), now)
 
     def announce(self, counter: int) -> None:
-        """There is nobody else."""
+        """Do nothing: there are no other gateways."""
 
     def health(self) -> tuple[bool, int]:
-        """Memory does not fail."""
+        """Always healthy: memory does not fail."""
         return True, 0
 
     async def open(self) -> None:
-        """Nothing is needed."""
+        """Do nothing: no preparation is needed."""
 
     async def close(self) -> None:
-        """Nothing is pending."""
+        """Do nothing: no work is pending."""
 
     def snapshot(self, now: float) -> tuple[AccountCounts, ...]:
-        """The counts of every account without the calls under way, which a journal lists apart."""
+        """Every account's counts without calls in progress, which a journal lists separately."""
         day = day_of(now)
         return tuple(held.settled_counts() for held in self._accounts.values() if held.day >= day)
 
     def restore(self, counts: Iterable[AccountCounts], ended: Iterable[Settled] = ()) -> None:
-        """Take over the counts of an earlier run; what its calls held went with its memory."""
+        """Restore the counts of an earlier run; its leases were lost with its memory."""
         for name, day, day_used, minute, minute_used, refunds in counts:
             self._add(Account(name, day, minute, day_used, minute_used, refunds))
 
     def _at(self, name: str, now: float) -> Account:
-        """The account with the windows of this moment open."""
+        """The account, with the windows of `now` open."""
         day, minute = int(now // DAY), int(now // MINUTE)
         held = self._accounts.get(name)
         if held is None:
@@ -180,7 +180,7 @@ class MemoryLedger(Ledger):
         return reservation
 
     def _serve(self, held: Account, now: float) -> None:
-        """Give free leases to the line. One that settles at once is served by the outer loop."""
+        """Give free leases to the queue. The outer loop handles calls that settle immediately."""
         if held.serving:
             return
         held.serving = True
@@ -200,10 +200,10 @@ class MemoryLedger(Ledger):
         return self._charge(held, plan, now)
 
     def _expire_waiters(self, held: Account, now: float) -> None:
-        for waiter in held.line:  # no wait is longer because the clock was set back
+        for waiter in held.line:  # setting the clock back must not prolong a wait
             waiter.deadline = min(waiter.deadline, now + waiter.plan.concurrency_wait)
         for waiter in [w for w in held.line if w.deadline <= now]:
-            if waiter in held.line:  # an earlier one's `ready` may have cancelled it
+            if waiter in held.line:  # the `ready` of an earlier waiter may have cancelled it
                 del held.line[waiter]
                 waiter.ready(self._too_many(held, waiter.plan))
 

@@ -1,4 +1,4 @@
-"""Whether Valkey can be reached, and does what it is told."""
+"""Whether Valkey is reachable and executes commands."""
 
 from typing import Any
 
@@ -11,18 +11,19 @@ log = structlog.get_logger()
 
 
 class Reach:
-    """What became of our latest steps; each change is said once."""
+    """Tracks the outcome of the latest steps, and logs each change once."""
 
     def __init__(self, outage: Outage) -> None:
         self._outage = outage
         self._connected = True
-        #: Whether Valkey answered our latest step with an error: full, a replica, misconfigured.
+        #: Whether Valkey rejected the latest step, being full, a read-only replica or
+        #: misconfigured.
         self.refused = False
-        #: Steps that were not carried out.
+        #: Number of failed steps.
         self.failures = 0
 
     def changed(self, connected: bool) -> None:
-        """A connection was made, or is lost."""
+        """Record that a connection was made or lost."""
         if connected:
             self._outage.over()
         if connected == self._connected:
@@ -34,14 +35,14 @@ class Reach:
             log.error("limits.unshared", when_down=self._outage.when_down)
 
     def failed(self, why: Any) -> None:
-        """Valkey did not carry out a step."""
+        """Record that Valkey did not execute a step."""
         self.failures += 1
         if isinstance(why, hiredis.ReplyError) and not self.refused:
             self.refused = True
             log.error("limits.failed", error=str(why), then=self._outage.when_down)
 
     def taken(self) -> None:
-        """Valkey carries out steps again: it is as good as back."""
+        """Record that Valkey executes steps again, which ends an outage."""
         self.refused = False
         self._outage.over()
         log.info("limits.shared")

@@ -1,14 +1,14 @@
-"""What the journal holds: one line for each admission, outcome and refusal.
+"""The journal's records: one line for each admission, outcome and refusal.
 
-The lines are JSON arrays whose first item says which record it is: short to write, easy to read
-back, and a torn last line (the machine lost power) is simply not JSON.
+Lines are JSON arrays whose first item is the record's type. They are short to write and easy to
+read, and a truncated last line (after a power failure) is simply invalid JSON.
 """
 
 import msgspec
 
 
 class Admitted(msgspec.Struct, frozen=True, array_like=True, tag="admitted"):
-    """A call was admitted: one request is reserved in the windows named here."""
+    """A call was admitted: one request is reserved in the given windows."""
 
     id: str
     at: float
@@ -18,13 +18,13 @@ class Admitted(msgspec.Struct, frozen=True, array_like=True, tag="admitted"):
     model: str
     endpoint: str
     stream: bool
-    #: UTC day and minute that were charged: unix seconds // 86400 and // 60.
+    #: The UTC day and minute charged: unix seconds // 86400 and // 60.
     day: int
     minute: int
 
 
 class Settled(msgspec.Struct, frozen=True, array_like=True, tag="settled"):
-    """How an admitted call ended; it repeats the admission, so it stands alone."""
+    """An admitted call's outcome; it repeats the admission, so that it can be read alone."""
 
     id: str
     at: float
@@ -36,12 +36,12 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag="settled"):
     stream: bool
     day: int
     minute: int
-    #: HTTP status that the client was sent, or 499 when it had gone.
+    #: HTTP status sent to the client, or 499 if it had disconnected.
     status: int
-    #: answered, failed, abandoned (client gone after the engine started), cancelled (before),
-    #: timed_out, refused (after admission: queue full), lost (the gateway died).
+    #: answered, failed, abandoned (client disconnected after the engine started), cancelled
+    #: (before), timed_out, refused (after admission: queue full), lost (the gateway died).
     outcome: str
-    #: Whether it counts against the day; the minute is given back only when `minute_counted` is no.
+    #: Whether it counts against the day. The minute is refunded only if `minute_counted` is false.
     counted: bool
     minute_counted: bool
     #: Error code, or "".
@@ -54,17 +54,17 @@ class Settled(msgspec.Struct, frozen=True, array_like=True, tag="settled"):
     queue_ms: float
     first_ms: float
     total_ms: float
-    #: What was left after this call; -1: no limit.
+    #: Requests left after this call; -1: no limit.
     day_left: int
     minute_left: int
-    #: The caller's W3C `traceparent`, or "".
+    #: The client's W3C `traceparent`, or "".
     trace: str = ""
-    #: Models of the caller's chain that did not answer, and why: `big=queue_full, other=...`.
+    #: Models of the fallback chain that did not answer, and why: `big=queue_full, other=...`.
     tried: str = ""
 
 
 class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
-    """A call of a known account was refused before admission: nothing was reserved."""
+    """A call of a known account was refused before admission, so nothing was reserved."""
 
     id: str
     at: float
@@ -83,12 +83,12 @@ class Refused(msgspec.Struct, frozen=True, array_like=True, tag="refused"):
 
 
 class Snapshot(msgspec.Struct, frozen=True, array_like=True, tag="snapshot"):
-    """The counts at the start of a segment, so that a restart reads only the newest one."""
+    """The counts at the start of a segment, so that a restart reads only the newest segment."""
 
     at: float
     #: (account, day, requests counted on it, minute, requests counted in it, abandoned refunds).
     counts: tuple[tuple[str, int, int, int, int, int], ...]
-    #: Calls that were admitted earlier and have not been settled.
+    #: Calls admitted earlier and not settled yet.
     open: tuple[Admitted, ...]
 
 

@@ -1,7 +1,7 @@
-"""What a gateway knew when it died, read back from its journal.
+"""Recovery of a gateway's state from its journal after a crash.
 
-An `Admitted` charges its windows; a `Settled` of a call that is open replaces that charge by what
-counts. A call that is open at the end was lost: it is given back, and settled as such.
+An `Admitted` record charges its windows; the `Settled` record of the same call replaces that charge
+by what counts. A call still open at the end was lost: it is refunded and settled as such.
 """
 
 import math
@@ -16,7 +16,7 @@ from oxlo.ledger.records import Admitted, Record, Settled, Snapshot
 from oxlo.ledger.segment import segments
 from oxlo.ledger.windows import Counts, day_of, minute_of, renamed
 
-#: Seconds before the end of a gateway within which what it said may not have been heard.
+#: Settlements within this many seconds before the gateway's end may not have reached Valkey.
 RECENT = 120.0
 
 _decoder = msgspec.json.Decoder(Record)
@@ -24,28 +24,28 @@ _decoder = msgspec.json.Decoder(Record)
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What is taken over from the last run."""
+    """The state recovered from the last run."""
 
-    #: Counts without the lost calls; `MemoryLedger.restore` takes them.
+    #: Counts without the lost calls, for `MemoryLedger.restore`.
     counts: tuple[AccountCounts, ...] = ()
-    #: One outcome for each lost call, to be appended to the journal.
+    #: One outcome for each lost call, to append to the journal.
     lost: tuple[Settled, ...] = ()
-    #: Calls that ended just before: a ledger elsewhere may not have heard of it.
+    #: Calls that ended just before the crash; a remote ledger may not know of them.
     recent: tuple[Settled, ...] = ()
 
 
 class Replay:
-    """Counts and open calls, record by record."""
+    """Counts and open calls, replayed record by record."""
 
     def __init__(self, since: float = math.inf) -> None:
-        """Calls that ended after `since` (unix seconds) are kept as `recent`."""
+        """Calls that ended after `since` (unix seconds) are collected in `recent`."""
         self._since = since
         self.recent: list[Settled] = []
         self.counts: dict[str, Counts] = {}
         self.open: dict[str, Admitted] = {}
 
     def apply(self, record: Record) -> None:
-        """Take in the next record; refusals change nothing."""
+        """Apply the next record; refusals change nothing."""
         match record:
             case Snapshot():
                 self._restore(record)
@@ -56,14 +56,14 @@ class Replay:
                 self._settle(record, self.open.pop(record.id))
 
     def lose(self, now: float) -> list[Settled]:
-        """Give back every open call and say how it ended."""
+        """Refund every open call and return its outcome."""
         lost = [_lost(call, now) for call in self.open.values()]
         for record in lost:
             self.apply(record)
         return lost
 
     def totals(self) -> tuple[AccountCounts, ...]:
-        """The counts as a Snapshot holds them."""
+        """The counts in the format of a Snapshot."""
         return tuple(
             (name, c.day, c.day_used, c.minute, c.minute_used, c.refunds)
             for name, c in self.counts.items()
@@ -76,7 +76,7 @@ class Replay:
             for name, day, day_used, minute, minute_used, refunds in snapshot.counts
         }
         for call in snapshot.open:
-            counts = self._of(call)  # no call is charged to a window that was not reached
+            counts = self._of(call)  # a call is only ever charged to a window that was reached
             self._charge(_named(call, min(call.day, counts.day), min(call.minute, counts.minute)))
 
     def _charge(self, call: Admitted) -> None:
@@ -84,7 +84,7 @@ class Replay:
         self._of(call).charge(call.day, call.minute)
 
     def _follow(self, record: Admitted) -> None:
-        """Open the windows of a record's moment, as the ledger did then."""
+        """Open the windows at a record's time, as the ledger did."""
         counts = self._of(record)
         day, minute = counts.day, counts.minute
         if not counts.follow(day_of(record.at), minute_of(record.at)):
@@ -120,7 +120,7 @@ def _named(call: Admitted, day: int, minute: int) -> Admitted:
 
 
 def recover(directory: Path, name: str, now: float) -> Recovered:
-    """The counts and the lost calls of gateway `name`; nothing when it never ran."""
+    """Recover the counts and the lost calls of gateway `name`; empty if it never ran."""
     for path in segments(directory, name):
         replay = _replay(path, now - RECENT)
         if replay is not None:
@@ -131,7 +131,7 @@ def recover(directory: Path, name: str, now: float) -> Recovered:
 
 
 def _replay(path: Path, since: float) -> Replay | None:
-    """A segment replayed; None when it has no snapshot to start from (the machine lost power)."""
+    """Replay a segment; None if it lacks its snapshot (after a power failure)."""
     with path.open("rb") as file:
         records = decode(file)
         first = next(records, None)
@@ -145,7 +145,7 @@ def _replay(path: Path, since: float) -> Replay | None:
 
 
 def decode(lines: Iterable[bytes]) -> Iterator[Record]:
-    """The records in a journal's lines, without those that are torn."""
+    """The records in a journal's lines, skipping truncated ones."""
     for line in lines:
         try:
             yield _decoder.decode(line)

@@ -1,4 +1,4 @@
-"""What an account is told when a limit is reached: which one, how much of it, until when."""
+"""Errors for exceeded limits: which limit, how much was used, and when it resets."""
 
 import math
 
@@ -6,12 +6,12 @@ from oxlo.errors import ConcurrencyExceeded, DailyLimitExceeded, MinuteLimitExce
 from oxlo.ledger.windows import DAY, MINUTE, iso
 from oxlo.plans import Plan
 
-#: The longest wait that is advised for a lease: further off, an estimate says nothing.
+#: The longest retry delay suggested for a lease; estimates beyond it are unreliable.
 _LONGEST_WAIT = 60
 
 
 def day_used_up(plan: Plan, day: int, now: float) -> DailyLimitExceeded:
-    """The day's requests are used up."""
+    """The error for a used-up daily limit."""
     end = (day + 1) * DAY
     return DailyLimitExceeded(
         f"All {plan.requests_per_day} requests that the {plan.name} plan allows a day are used. "
@@ -25,7 +25,7 @@ def day_used_up(plan: Plan, day: int, now: float) -> DailyLimitExceeded:
 
 
 def minute_used_up(plan: Plan, minute: int, now: float) -> MinuteLimitExceeded:
-    """The minute's requests are used up."""
+    """The error for a used-up minute limit."""
     end = (minute + 1) * MINUTE
     return MinuteLimitExceeded(
         f"All {plan.requests_per_minute} requests that the {plan.name} plan allows a minute are "
@@ -39,14 +39,14 @@ def minute_used_up(plan: Plan, minute: int, now: float) -> MinuteLimitExceeded:
 
 
 def line_limit(plan: Plan) -> int:
-    """How many calls of an account may wait for one of its leases."""
+    """How many calls of an account may wait for a lease."""
     return (plan.concurrency or 0) * 2 + 8
 
 
 def all_leases_taken(plan: Plan, waiting: int, call_seconds: float) -> ConcurrencyExceeded:
-    """Every simultaneous request is under way, and the wait for one to end was in vain.
+    """The error for a call that waited in vain while all of its account's leases were taken.
 
-    `call_seconds` is how long the account's calls take: `concurrency` of them end in that time.
+    `call_seconds` is the account's mean call duration: `concurrency` leases are freed in that time.
     """
     wait = call_seconds * (waiting + 1) / (plan.concurrency or 1)
     return ConcurrencyExceeded(

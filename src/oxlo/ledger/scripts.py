@@ -1,4 +1,4 @@
-"""The ledger's Lua scripts, each with what they share before it."""
+"""The ledger's Lua scripts, each prefixed with their shared functions."""
 
 from pathlib import Path
 from typing import Final
@@ -17,7 +17,7 @@ def _script(name: str, shared: str = "account") -> Script:
 
 
 def _two_steps(first: str, then: str, both: bytes) -> Script:
-    """A step of an account and one of a model; `both` says in Lua how they follow each other."""
+    """Combine an account's step and a model's step in one script; `both` is Lua that runs them."""
     steps = (b"of_account", _text(first)), (b"of_model", _text(then, "model"))
     functions = b"".join(b"local function %b(KEYS, ARGV)\n%b\nend\n" % step for step in steps)
     return Script(functions + both)
@@ -34,8 +34,8 @@ TAKE: Final = _script("take", "model")
 FREE: Final = _script("free", "model")
 HOLD: Final = _script("hold", "model")
 
-#: A reservation, and once it is made a slot or a place in the model's line. The arguments are those
-#: of both, at one moment; what `take` answers stands behind what `reserve` does.
+#: A reservation and, if it succeeds, a slot or a place in the model's queue. Takes the arguments of
+#: both scripts for the same point in time; the reply of `take` follows that of `reserve`.
 ADMIT: Final = _two_steps(
     "reserve",
     "take",
@@ -48,8 +48,8 @@ end
 return said
 """,
 )
-#: A settlement, and whatever came of it the slot is free. The arguments are those of `settle` and
-#: the replica.
+#: A settlement; the slot is freed whatever its result. Takes the arguments of `settle` and the
+#: replica.
 FINISH: Final = _two_steps(
     "settle",
     "free",
@@ -62,7 +62,7 @@ return now
 
 ALL: Final = (RESERVE, SETTLE, RENEW, LINE, LOOK, BEGIN, TAKE, FREE, HOLD, ADMIT, FINISH)
 
-#: What a script answers first.
+#: The first item of a script's reply.
 ADMITTED: Final = 1
 WAITS: Final = 2
 DAY_USED: Final = 3

@@ -1,4 +1,4 @@
-"""One file of a journal: whole lines only, and under its name only once it has a beginning."""
+"""A journal file: complete lines only, and named only once it has a first line."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ def segments(directory: Path, name: str) -> list[Path]:
 
 
 def next_path(directory: Path, name: str) -> Path:
-    """The path of the segment that follows the newest one."""
+    """The path of the segment after the newest one."""
     newest = next(iter(segments(directory, name)), None)
     number = 1 + (_number(newest, name) if newest else 0)
     return directory / f"{name}-{number:0{_DIGITS}}.jsonl"
@@ -25,10 +25,10 @@ def _number(path: Path, name: str) -> int:
 
 
 class Segment:
-    """A file that is appended to.
+    """A file open for appending.
 
-    It is written as a draft and gets its name with its first whole write: a reader never finds a
-    segment without the snapshot that it starts with, however the writer died.
+    It is written as a draft and renamed after its first complete write, so that a reader never
+    finds a segment without its snapshot, however the writer died.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,9 +40,9 @@ class Segment:
         self._fd = -1
 
     def write(self, lines: bytes) -> None:
-        """Append whole lines; `size` tells how much of them the file then holds.
+        """Append complete lines; `size` is then the number of bytes in the file.
 
-        Raises OSError when that is not all; the next write first cuts off what was torn.
+        Raises OSError after a partial write; the next write first truncates the torn line.
         """
         if self._fd < 0:
             self._open()
@@ -55,7 +55,7 @@ class Segment:
             self._named = True
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         if self._fd >= 0:
             os.close(self._fd)
 
@@ -64,7 +64,7 @@ class Segment:
         self._fd = os.open(self._draft, flags, 0o600)
 
     def _append(self, lines: bytes) -> None:
-        """Write until all is written: a file takes less than all only when an error is near."""
+        """Write until everything is written; short writes only happen shortly before an error."""
         done, size = 0, len(lines)
         try:
             while done < size:

@@ -1,12 +1,12 @@
-"""The ledger that all gateways share: counts, leases and lines in Valkey, one Lua call a step.
+"""The ledger shared by all gateways: counts, leases and queues in Valkey, one Lua script per step.
 
     ASKED ── reserve.lua ──> Reservation, or a refusal
-      │                ├───> STANDING in the account's line ── message ──> Reservation or a refusal
-      │                └───> nobody has counted the account: control is asked, then ASKED again
-      └── Valkey is away ──> refused, or served from memory, as the operator chose
+      │                ├───> STANDING in the account's queue ── message ──> Reservation or refusal
+      │                └───> account unknown: its counts come from control, then ASKED again
+      └── Valkey is unreachable ──> refused, or served from memory, as configured
 
-A settlement is kept until Valkey has confirmed it, and sent again after each reconnection: settling
-twice does nothing. What Valkey never hears of, because the gateway died, ends with its lease.
+A settlement is kept until Valkey confirms it, and sent again after each reconnection; settling is
+idempotent. Reservations that Valkey cannot settle because the gateway died end with their lease.
 """
 
 import asyncio
@@ -47,13 +47,13 @@ from oxlo.valkey.script import command, unheard
 
 log = structlog.get_logger()
 
-#: Seconds after which a call in line is passed over unless its gateway has asked for it again.
+#: Seconds after which a queued call is skipped unless its gateway has polled for it.
 _ALIVE: Final = 5.0
 _CHANGES: Final = "oxlo:changes"
 
 
 class SharedLedger(AskedLedger):
-    """Day, minute and concurrency of every account, for all gateways of an installation."""
+    """Daily, per-minute and concurrency limits of every account, for all gateways."""
 
     def __init__(
         self,
@@ -68,10 +68,10 @@ class SharedLedger(AskedLedger):
         timeout: float = 1.0,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """Begin to connect; `gateway` is a name that no other gateway has.
+        """Start connecting; `gateway` is a name that no other gateway uses.
 
-        `count` asks for what an account used, `when_down` says what happens without Valkey. With a
-        `clock` (for tests) the time is passed to Valkey instead of asked of it.
+        `count` fetches an account's usage, `when_down` selects the behaviour without Valkey. With a
+        `clock` (for tests), Valkey uses the time passed to it instead of its own.
         """
         self._lease_seconds = lease_seconds
         self.wording = Wording(
@@ -80,9 +80,9 @@ class SharedLedger(AskedLedger):
         self.known = KnownAccounts()
         self._outage = Outage(when_down, lease_seconds, self.known.counts)
         self._counting = Counting(count, self._begin)
-        #: Told that accounts or keys changed, and to which counter.
+        #: Called with the change counter when accounts or keys have changed.
         self.on_change: Callable[[int], None] | None = None
-        #: The slots that the same gateway shares; messages for them come this way, too.
+        #: The slots that this gateway shares; their messages arrive on the same connection.
         self.slots: SharedSlots | None = None
         self._reach = Reach(self._outage)
         self.client = Client(
@@ -109,7 +109,7 @@ class SharedLedger(AskedLedger):
         ready: Ready,
         slot: Asked | None = None,
     ) -> Reservation | Waiter:
-        """As `Ledger` says; always a Waiter, but for times without Valkey."""
+        """See `Ledger.reserve`; always a Waiter, except while Valkey is unreachable."""
         if not self.client.connected:
             if slot is not None:
                 slot.end()
@@ -122,39 +122,39 @@ class SharedLedger(AskedLedger):
         return asking
 
     def ask(self, asking: Asking) -> None:
-        """Ask Valkey; `answered` follows."""
+        """Send the request to Valkey; `answered` is called with the reply."""
         if asking.slot is None:
-            words = self.wording.reserve(asking.call, asking.account, asking.plan)
+            payload = self.wording.reserve(asking.call, asking.account, asking.plan)
         else:
-            words = self.wording.admit(asking.call, asking.account, asking.plan, asking.slot)
-        self.client.send(words, asking.replied)
+            payload = self.wording.admit(asking.call, asking.account, asking.plan, asking.slot)
+        self.client.send(payload, asking.replied)
 
-    def answered(self, asking: Asking, said: Any) -> None:
-        """What reserve.lua says, and take.lua behind it."""
-        if not isinstance(said, list):
-            self._reach.failed(said)
+    def answered(self, asking: Asking, reply: Any) -> None:
+        """Handle the reply of reserve.lua, followed by that of take.lua."""
+        if not isinstance(reply, list):
+            self._reach.failed(reply)
             self.endings.end(asking.call, asking.account)
             self._leave_slot(asking)
             self._go_without(asking)
             return
         if self._reach.refused:
             self._reach.taken()
-        code = said[0]
+        code = reply[0]
         if code == scripts.NOT_COUNTED:
-            self._ask_again(asking, int(said[1]))
+            self._ask_again(asking, int(reply[1]))
             return
         slot = asking.slot
         if slot is not None:
             asking.slot = None
             slot.ahead = False
             if code == scripts.ADMITTED:
-                slot.said = said[10:]
+                slot.reply = reply[10:]
             else:
                 slot.end()
-        self._said(asking, code, self.known.heard(asking.account, said))
+        self._said(asking, code, self.known.heard(asking.account, reply))
 
     def _leave_slot(self, asking: Asking) -> None:
-        """Whether a slot was given is not known here: give it back."""
+        """Release a slot that may have been granted without our knowing."""
         slot, asking.slot = asking.slot, None
         if slot is not None:
             slot.release()
@@ -168,7 +168,7 @@ class SharedLedger(AskedLedger):
             asking.end(known.refusal(code, asking.plan, self.wording.now(asking.asked_at)))
 
     def admitted(self, asking: Asking, charge: bytes) -> None:
-        """A call has its lease, and was charged so: `DAY MINUTE EPOCH`."""
+        """Admit a call that got its lease; `charge` is `DAY MINUTE EPOCH`."""
         day, minute, epoch = charge.split()
         self._admit(asking, int(day), int(minute), epoch)
 
@@ -181,11 +181,11 @@ class SharedLedger(AskedLedger):
         )
 
     def over(self, asking: Asking) -> None:
-        """A call has its answer."""
+        """Forget a request that has its result."""
         self.lines.asking.pop(asking.call, None)
 
     def _ask_again(self, asking: Asking, now_ms: int) -> None:
-        """Once the account is counted; a function of its own, for a closure costs every call."""
+        """Ask again once the account is counted. Separate: a closure would slow down every call."""
 
         def counted(error: ApiError | None) -> None:
             if asking.over:
@@ -199,28 +199,28 @@ class SharedLedger(AskedLedger):
         self._counting.ask(asking.account, now_ms, counted)
 
     def forsake(self, asking: Asking) -> None:
-        """A call waits no longer; what it was given meanwhile is given back."""
+        """Drop a call that no longer waits, and give back anything granted in the meantime."""
         self.lines.asking.pop(asking.call, None)
         self.endings.end(asking.call, asking.account)
         if asking.slot is not None:
             asking.slot.release()
 
     def waited_in_vain(self, asking: Asking) -> None:
-        """A call stood in line for as long as its plan allows."""
+        """Refuse a call that waited in the queue for as long as its plan allows."""
         self.endings.end(asking.call, asking.account)
         known = self.known.of(asking.account)
         asking.end(known.refusal(scripts.LINE_FULL, asking.plan, asking.deadline))
 
-    # Ends.
+    # Settlements.
 
     def renew(self, reservations: Iterable[Reservation], now: float) -> None:
-        """As `Ledger` says."""
+        """See `Ledger.renew`."""
         self._leases.renew(reservations, now)
 
     def settle(
         self, reservation: Reservation, *, counted: bool, minute_counted: bool, now: float
     ) -> None:
-        """As `Ledger` says; Valkey is told in this turn of the loop, or when it is back."""
+        """See `Ledger.settle`; sent in this turn of the event loop, or once Valkey is reachable."""
         if isinstance(reservation, Lease):
             self._settle_local(reservation, counted, minute_counted, now)
             return
@@ -246,7 +246,7 @@ class SharedLedger(AskedLedger):
     def _give_back(
         self, reservation: Charged, counted: bool, minute_counted: bool, now: float
     ) -> None:
-        """What Valkey will say of the account is known already."""
+        """Apply the settlement to the cached counts in advance, as Valkey will."""
         known = self.known.of(reservation.account)
         known.give_back(
             reservation.day, reservation.minute, counted=counted, minute_counted=minute_counted
@@ -254,12 +254,12 @@ class SharedLedger(AskedLedger):
         known.ended(now - reservation.since)
 
     def _slot_of(self, reservation: Charged) -> Asked | None:
-        """The slot that a call has; one that waits for a slot leaves the line by itself."""
+        """The slot that a call holds; one that waits for a slot leaves the queue by itself."""
         slot = None if self.slots is None else self.slots.asked.get(reservation.call)
         return slot if slot is not None and slot.replica else None
 
     def _settle_local(self, lease: Lease, counted: bool, minute_counted: bool, now: float) -> None:
-        """End a call that was admitted from memory; what counts of it is charged to Valkey too."""
+        """Settle a call that was admitted from memory, and charge Valkey with what counts of it."""
         self._outage.settle(lease, counted=counted, minute_counted=minute_counted, now=now)
         if counted or minute_counted:
             self.endings.end(
@@ -272,7 +272,7 @@ class SharedLedger(AskedLedger):
             )
 
     def may_refund_abandoned(self, reservation: Reservation, now: float) -> bool:
-        """As `Ledger` says; two gateways at once may give one refund more."""
+        """See `Ledger.may_refund_abandoned`; two gateways at once may grant one refund too many."""
         if not isinstance(reservation, Charged):
             return self._outage.may_refund_abandoned(reservation, now)
         known = self.known.of(reservation.account)
@@ -283,58 +283,58 @@ class SharedLedger(AskedLedger):
         reservation.refund = True
         return True
 
-    # What is known.
+    # Cached state.
 
     def limits(self, account: str, plan: Plan, now: float) -> Standing:
-        """As of the last reply about the account; without limits when there was none yet."""
+        """The account's standing as of the last reply; without limits if there was none yet."""
         counted_here = self._outage.limits(account, plan, now)
         return counted_here or self.known.standing(account, plan, now)
 
     def look(
-        self, account: str, plan: Plan, now: float, told: Callable[[Standing | ApiError], None]
+        self, account: str, plan: Plan, now: float, then: Callable[[Standing | ApiError], None]
     ) -> None:
-        """Ask Valkey."""
+        """Fetch the account's standing from Valkey."""
         if not self.client.connected:
-            self._outage.look(account, plan, now, told)
+            self._outage.look(account, plan, now, then)
             return
 
         def again(error: ApiError | None) -> None:
             if error is None:
-                self.look(account, plan, now, told)
+                self.look(account, plan, now, then)
             else:
-                told(error)
+                then(error)
 
-        def replied(said: Any) -> None:
-            if not isinstance(said, list):
-                self._reach.failed(said)
-                told(LimitsUnavailable(retry_after=2))
-            elif said[0] == scripts.NOT_COUNTED:
-                self._counting.ask(account, int(said[1]), again)
+        def replied(reply: Any) -> None:
+            if not isinstance(reply, list):
+                self._reach.failed(reply)
+                then(LimitsUnavailable(retry_after=2))
+            elif reply[0] == scripts.NOT_COUNTED:
+                self._counting.ask(account, int(reply[1]), again)
             else:
-                self.known.heard(account, said)
-                told(self.limits(account, plan, now))
+                self.known.heard(account, reply)
+                then(self.limits(account, plan, now))
 
         self.client.send(self.wording.look(account), replied)
 
-    # Accounts that Valkey does not know.
+    # Accounts unknown to Valkey.
 
     def _begin(
         self, account: str, counted: Counted, done: Callable[[ApiError | None], None]
     ) -> None:
-        """Tell Valkey what an account used, unless somebody was first."""
+        """Store an account's usage in Valkey, unless another gateway was first."""
 
-        def replied(said: Any) -> None:
-            if isinstance(said, list):
-                self.known.heard(account, said)
+        def replied(reply: Any) -> None:
+            if isinstance(reply, list):
+                self.known.heard(account, reply)
                 done(None)
             else:
-                self._reach.failed(said)
+                self._reach.failed(reply)
                 done(LimitsUnavailable(retry_after=2))
 
         log.info("limits.counted", account=account, day_used=counted.day_used)
         self.client.send(self.wording.begin(account, counted), replied)
 
-    # Without Valkey.
+    # Outages.
 
     def _changed(self, connected: bool) -> None:
         if connected:
@@ -362,13 +362,13 @@ class SharedLedger(AskedLedger):
     # Messages and time.
 
     def announce(self, counter: int) -> None:
-        """Tell the other gateways that accounts or keys have changed."""
+        """Notify the other gateways that accounts or keys have changed."""
         if self.client.connected:
-            words = command(b"PUBLISH", _CHANGES.encode(), b"%d" % counter)
-            self.client.send(words, unheard)
+            payload = command(b"PUBLISH", _CHANGES.encode(), b"%d" % counter)
+            self.client.send(payload, unheard)
 
     def _message(self, channel: bytes, text: bytes) -> None:
-        """Something of accounts and keys, of slots, or of a call in line."""
+        """Dispatch a message about accounts and keys, slots, or a queued call."""
         if channel == _CHANGES.encode():
             if self.on_change is not None:
                 self.on_change(int(text))
@@ -379,41 +379,41 @@ class SharedLedger(AskedLedger):
             self._heard(text)
 
     def _heard(self, text: bytes) -> None:
-        """A lease came free for a call of ours, or a window is used up: `ACCOUNT CALL CODE ...`."""
+        """Handle a freed lease or a used-up window for a call of ours: `ACCOUNT CALL CODE ...`."""
         words = text.split()
         account, call = words[0].decode(), words[1].decode()
-        said = [word if place == 9 else int(word) for place, word in enumerate(words[2:], 2)]
-        known = self.known.heard(account, said)
+        reply = [word if place == 9 else int(word) for place, word in enumerate(words[2:], 2)]
+        known = self.known.heard(account, reply)
         asking = self.lines.asking.get(call)
         if asking is not None:
             self._said(asking, int(words[2]), known)
-        else:  # it left, or is of an earlier run: what it was given is given back
+        else:  # it has left, or belongs to an earlier run: give back what it was granted
             self.endings.end(call, account)
 
     def tick(self, now: float) -> None:
-        """Twice a second: whatever depends on the passing of time."""
+        """Handle everything time-dependent; called twice a second."""
         self._outage.tick(now)
         self.endings.tick()
         self.lines.tick(now)
 
     def health(self) -> tuple[bool, int]:
-        """As `Ledger` says."""
+        """See `Ledger.health`."""
         return self.client.connected and not self._reach.refused, self._reach.failures
 
     async def open(self) -> None:
-        """Wait a little for Valkey: a gateway that has just started refuses nobody for that."""
+        """Wait briefly for Valkey, so that a gateway that has just started refuses no calls."""
         await self.client.up()
 
     async def close(self) -> None:
-        """Tell Valkey what is pending, and hang up."""
+        """Send pending settlements and disconnect."""
         await self.client.close()
 
     def snapshot(self, now: float) -> tuple[AccountCounts, ...]:
-        """Nothing: the counts are in Valkey."""
+        """Empty: the counts are in Valkey."""
         return ()
 
     def restore(self, counts: Iterable[AccountCounts], ended: Iterable[Settled] = ()) -> None:
-        """Settle what an earlier run may not have told Valkey of."""
+        """Settle the calls that an earlier run may not have reported to Valkey."""
         for record in ended:
             self.endings.end(
                 record.id,

@@ -1,7 +1,7 @@
-"""Slots of replicas that several gateways share, and the line for them: in Valkey.
+"""Replica slots shared by several gateways, and the queue for them, in Valkey.
 
-A slot is a lease, as an account's are. Who waits for a model stands in one line of all gateways,
-in the order of `queue.py`; a slot that comes free is handed to the first by a message.
+A slot is a lease, like those of accounts. Calls of all gateways that wait for a model share one
+queue, in the order of `queue.py`; a freed slot is handed to the first of them by a message.
 """
 
 import asyncio
@@ -11,92 +11,100 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from oxlo.ledger import scripts
 from oxlo.valkey.script import bulk, unheard
 
-if TYPE_CHECKING:  # it needs the extra `valkey`, and gateways without Valkey load this module too
+if TYPE_CHECKING:  # needs the extra `valkey`; gateways without Valkey load this module too
     from oxlo.valkey.client import Client
 
-What = Literal["taken", "waits", "full", "down"]
-#: Called with what became of a call, and the replica whose slot it has.
-Told = Callable[[What, str], None]
-#: Replicas and their slots.
+SlotOutcome = Literal["taken", "waits", "full", "down"]
+#: Called with a request's outcome and the replica whose slot it got.
+OnSlot = Callable[[SlotOutcome, str], None]
+#: Replicas and their number of slots.
 Replicas = list[tuple[str, int]]
 
-#: Seconds after which a call in the line is passed over unless its gateway asked for it again.
+#: Seconds after which a queued call is skipped unless its gateway has polled for it.
 _ALIVE: Final = 5.0
 
 
 class Offer:
-    """The replicas of a model, as calls of one priority ask for them; written once."""
+    """The arguments that all calls for a model with one priority have in common, encoded once."""
 
     __slots__ = ("arguments", "head", "key", "limit", "replicas", "tail")
 
-    def __init__(self, key: bytes, limit: int, replicas: Replicas, words: Iterable[bytes]) -> None:
-        """`words` are take.lua's arguments before those that are a call's own."""
+    def __init__(
+        self, key: bytes, limit: int, replicas: Replicas, arguments: Iterable[bytes]
+    ) -> None:
+        """`arguments` are the arguments of take.lua before those of the individual call."""
         self.key = key
         self.limit = limit
         self.replicas = list(replicas)
-        #: How many arguments take.lua has.
+        #: The number of arguments of take.lua.
         self.arguments = 10 + 2 * len(replicas)
-        self.head = b"".join(map(bulk, words))
+        self.head = b"".join(map(bulk, arguments))
         self.tail = b"".join(bulk(name.encode()) + bulk(b"%d" % slots) for name, slots in replicas)
 
 
 class Asked:
-    """A call's slot: asked for, waited for, or taken."""
+    """A call's slot: requested, waited for, or taken."""
 
     __slots__ = (
-        "ahead", "call", "expires", "model", "offer", "over", "place", "replica", "said", "slots",
-        "told", "words",
+        "ahead", "call", "encoded", "expires", "model", "offer", "over", "place", "replica",
+        "reply", "slots", "then",
     )  # fmt: skip
 
     def __init__(
-        self, slots: "SharedSlots", call: str, model: str, offer: Offer, words: bytes, told: Told
+        self,
+        slots: "SharedSlots",
+        call: str,
+        model: str,
+        offer: Offer,
+        encoded: bytes,
+        then: OnSlot,
     ) -> None:
         self.slots = slots
         self.call = call
         self.model = model
         self.offer = offer
-        #: What take.lua is told of the call itself.
-        self.words = words
-        self.told = told
-        #: Whether it is asked for with the call's reservation, which is not answered yet; and what
-        #: take.lua said there.
+        #: The encoded arguments of take.lua that are specific to the call.
+        self.encoded = encoded
+        self.then = then
+        #: Whether it was sent with the call's reservation and awaits its reply; and the reply of
+        #: take.lua to that.
         self.ahead = False
-        self.said: list[Any] | None = None
-        #: The replica whose slot it has; "": none yet.
+        self.reply: list[Any] | None = None
+        #: The replica whose slot it holds; "": none yet.
         self.replica = ""
         self.expires = 0.0
-        #: In the line of all gateways, as Valkey said last; 1 is next, 0: it has not said.
+        #: Position in the shared queue as last reported by Valkey: 1 is next, 0 is unknown.
         self.place = 0
         self.over = False
 
-    def replied(self, said: Any) -> None:
-        """What take.lua says."""
+    def replied(self, reply: Any) -> None:
+        """Handle the reply of take.lua."""
         if self.over or self.replica:
-            if self.over and isinstance(said, list) and said[0] == b"taken":
-                self.replica = said[1].decode()  # it left before this came
+            if self.over and isinstance(reply, list) and reply[0] == b"taken":
+                self.replica = reply[1].decode()  # it had left before the reply arrived
                 self.slots.free(self)
             return
-        if not isinstance(said, list):
-            self.told("down", "")
-        elif said[0] == b"taken":
-            self.slots.taken(self, said[1].decode())
+        if not isinstance(reply, list):
+            self.then("down", "")
+        elif reply[0] == b"taken":
+            self.slots.taken(self, reply[1].decode())
         else:
-            self.told("waits" if said[0] == b"waits" else "full", "")
+            self.then("waits" if reply[0] == b"waits" else "full", "")
 
     def release(self) -> None:
-        """Give the slot back, or wait no longer."""
+        """Release the slot, or stop waiting."""
         if not self.over:
             self.over = True
             self.slots.free(self)
 
     def end(self) -> None:
-        """There is nothing to give back, or it is given back with the settlement."""
+        """Finish without releasing anything here: the settlement releases a slot that is held."""
         self.over = True
         self.slots.asked.pop(self.call, None)
 
 
 class SharedSlots:
-    """The slots that this gateway takes and waits for; `site` are those who share the engines."""
+    """The slots that this gateway holds and waits for; gateways with the same `site` share them."""
 
     def __init__(
         self,
@@ -117,13 +125,13 @@ class SharedSlots:
         self._alive = b"%d" % int(_ALIVE * 1000)
         self._clock = clock
         self.asked: dict[str, Asked] = {}
-        #: What calls ask for, by model and priority.
+        #: The common arguments, by model and priority.
         self._offers: dict[tuple[str, int], Offer] = {}
         self._frees: dict[str, bytes] = {}
 
     @property
     def up(self) -> bool:
-        """Whether Valkey can be asked."""
+        """Whether Valkey is reachable."""
         return self.client.connected
 
     def prepare(
@@ -137,19 +145,19 @@ class SharedSlots:
         due_ms: int,
         limit: int,
         replicas: Replicas,
-        told: Told,
+        then: OnSlot,
     ) -> Asked:
-        """A wish for a slot, at the first of `replicas` that has one: `send` asks for it.
+        """Prepare a request for the first free slot among `replicas`; `send` sends it.
 
         `level` is the plan's priority, `cost` the predicted work, `due_ms` the time until age
-        brings the call forward, `limit` how many may wait.
+        promotes the call, `limit` the maximum length of the queue.
         """
         offer = self._offer(model, level, due_ms, limit, replicas)
         name, who, work = call.encode(), account.encode(), b"%d" % max(1, int(cost))
-        words = b"$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
+        encoded = b"$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
             len(name), name, len(who), who, len(work), work,
         )  # fmt: skip
-        asked = self.asked[call] = Asked(self, call, model, offer, words, told)
+        asked = self.asked[call] = Asked(self, call, model, offer, encoded, then)
         return asked
 
     def _offer(self, model: str, level: int, due_ms: int, limit: int, replicas: Replicas) -> Offer:
@@ -161,46 +169,46 @@ class SharedSlots:
             and kept.limit == limit
         ):
             return kept
-        words = (
+        arguments = (
             self._time(), self._gateway, b"%d" % level, self._lease, self._alive, b"%d" % limit,
             b"%d" % due_ms,
         )  # fmt: skip
-        kept = self._offers[model, level] = Offer(self._key(model), limit, replicas, words)
+        kept = self._offers[model, level] = Offer(self._key(model), limit, replicas, arguments)
         return kept
 
     def send(self, asked: Asked) -> None:
-        """Ask for a slot; `told` follows."""
+        """Request a slot; `then` is called with the outcome."""
         offer = asked.offer
         start = scripts.TAKE.start(offer.key, offer.arguments)
-        words = b"%b%b%b%b" % (start, offer.head, asked.words, offer.tail)
-        self.client.send(words, asked.replied)
+        payload = b"%b%b%b%b" % (start, offer.head, asked.encoded, offer.tail)
+        self.client.send(payload, asked.replied)
 
     def taken(self, asked: Asked, replica: str) -> None:
-        """A slot is the call's."""
+        """Record that the call got a slot."""
         asked.replica = replica
         asked.expires = self._loop.time() + self._lease_seconds
-        asked.told("taken", replica)
+        asked.then("taken", replica)
 
     def free(self, asked: Asked) -> None:
-        """Give back what a call has or waits for."""
+        """Release the slot that a call holds or waits for."""
         self.asked.pop(asked.call, None)
         start = self._frees.get(asked.model)
         if start is None or self._clock is not None:
             start = scripts.FREE.start(self._key(asked.model), 3) + bulk(self._time())
             self._frees[asked.model] = start
-        words = start + bulk(asked.call.encode()) + bulk(asked.replica.encode())
-        if self.client.connected:  # else its lease ends by itself
-            self.client.send(words, unheard)
+        payload = start + bulk(asked.call.encode()) + bulk(asked.replica.encode())
+        if self.client.connected:  # otherwise its lease expires
+            self.client.send(payload, unheard)
 
     def message(self, text: bytes) -> None:
-        """A slot for a call of ours: `CALL REPLICA`."""
+        """Handle a slot granted to a call of ours: `CALL REPLICA`."""
         call, replica = text.decode().split(" ", 1)
         asked = self.asked.get(call)
         if asked is not None and not asked.replica:
             self.taken(asked, replica)
 
     def tick(self, replicas: Callable[[str], Replicas]) -> None:
-        """Twice a second: renew leases, and ask how those stand who wait."""
+        """Renew leases and poll the state of waiting calls; called twice a second."""
         if not self.client.connected:
             return
         soon = self._loop.time() + self._lease_seconds * 2 / 3
@@ -217,9 +225,9 @@ class SharedSlots:
     def _hold(
         self, model: str, replicas: Replicas, held: list[Asked], waiting: list[Asked]
     ) -> None:
-        def replied(said: Any) -> None:
-            if isinstance(said, list):
-                for asked, found in zip(waiting, said, strict=True):
+        def replied(reply: Any) -> None:
+            if isinstance(reply, list):
+                for asked, found in zip(waiting, reply, strict=True):
                     self._stands(asked, found)
 
         arguments = [self._time(), self._lease, self._alive, b"%d" % len(replicas)]
@@ -238,7 +246,7 @@ class SharedSlots:
             return
         if isinstance(found, int):
             asked.place = found + 1
-        elif found == b"-":  # Valkey was flushed: ask again
+        elif found == b"-":  # Valkey was flushed: request it again
             self.send(asked)
         else:
             self.taken(asked, found.decode())

@@ -1,4 +1,4 @@
-"""Fixed UTC windows: which one a moment is in, when it ends, and what an account used of it."""
+"""Fixed UTC windows: the current one, when it ends, and an account's usage of it."""
 
 import math
 from datetime import UTC, datetime
@@ -6,17 +6,17 @@ from typing import Final
 
 DAY: Final = 86_400
 MINUTE: Final = 60
-#: The name of a window that has passed and whose own name may come again.
+#: The name of a window that has passed but whose own name may recur.
 PASSED: Final = 0
 
 
 def day_of(now: float) -> int:
-    """The UTC day of a moment: days since 1970."""
+    """The UTC day of a timestamp, in days since 1970."""
     return int(now // DAY)
 
 
 def minute_of(now: float) -> int:
-    """The UTC minute of a moment: minutes since 1970."""
+    """The UTC minute of a timestamp, in minutes since 1970."""
     return int(now // MINUTE)
 
 
@@ -31,12 +31,12 @@ def minute_resets_in(now: float) -> int:
 
 
 def iso(at: float) -> str:
-    """A moment as clients read it: `2026-11-24T00:00:00Z`."""
+    """Format a timestamp for clients: `2026-11-24T00:00:00Z`."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Window:
-    """One limit as an account stands to it; a `limit` of None is no limit."""
+    """An account's usage of one limit; a `limit` of None means unlimited."""
 
     __slots__ = ("limit", "resets_in", "used")
 
@@ -48,17 +48,17 @@ class Window:
 
     @property
     def remaining(self) -> int | None:
-        """Requests left, never negative (a plan may shrink); None: no limit."""
+        """Requests left, never negative (a plan may be reduced); None: no limit."""
         return None if self.limit is None else max(0, self.limit - self.used)
 
     @property
     def left(self) -> int:
-        """As `remaining`, in the journal's spelling: -1 is no limit."""
+        """As `remaining`, in the journal's encoding: -1 means no limit."""
         return -1 if self.limit is None else max(0, self.limit - self.used)
 
 
 def tightest(day: Window, minute: Window) -> Window:
-    """The window with least left; of two alike the day, which lasts longer."""
+    """The window with the fewest requests left; on a tie the day, which lasts longer."""
     if minute.limit is None:
         return day
     if day.limit is None or minute.left < day.left:
@@ -67,18 +67,18 @@ def tightest(day: Window, minute: Window) -> Window:
 
 
 def renamed(charged: int, reached: int, now: int) -> int:
-    """The name of a window that was charged, after the one that was reached got another one."""
+    """The name of a charged window, after the current window was renamed."""
     if charged == reached:
         return now
     return charged if charged < now else PASSED
 
 
 class Counts:
-    """Requests that an account used of its current day and minute.
+    """An account's requests in its current day and minute.
 
-    Windows only move forward: a clock that is set back charges the window that was reached, so a
-    used window never opens again. Where that one lies further ahead than the next, it is the next
-    from then on: nobody is held in a window for longer because a clock was wrong.
+    Windows only move forward: after the clock was set back, the latest window reached is still
+    charged, so that a used window never reopens. If that window is further ahead than the next one,
+    it is renamed to the next one: a wrong clock must not prolong a window for anyone.
     """
 
     __slots__ = ("day", "day_used", "minute", "minute_used", "refunds")
@@ -90,11 +90,11 @@ class Counts:
         self.minute = minute
         self.day_used = day_used
         self.minute_used = minute_used
-        #: Abandoned calls that were refunded on this day.
+        #: Abandoned calls refunded on this day.
         self.refunds = refunds
 
     def advance(self, day: int, minute: int) -> None:
-        """Open the windows of a moment, if they are later than those that are open."""
+        """Open the windows at a timestamp, if they are later than the current ones."""
         if day > self.day:
             self.day = day
             self.day_used = self.refunds = 0
@@ -103,7 +103,7 @@ class Counts:
             self.minute_used = 0
 
     def follow(self, day: int, minute: int) -> bool:
-        """Open the windows of the present moment; whether one got another name: see above."""
+        """Open the windows of the present; returns whether a window was renamed (see the class)."""
         self.advance(day, minute)
         if self.day <= day + 1 and self.minute <= minute + 1:
             return False
@@ -118,7 +118,7 @@ class Counts:
         self.minute_used += minute == self.minute
 
     def give_back(self, day: int, minute: int, *, counted: bool, minute_counted: bool) -> None:
-        """Take back, of a charge of these windows, what does not count after all."""
+        """Refund the part of a charge to these windows that does not count."""
         if not counted and day == self.day:
             self.day_used -= 1
         if not minute_counted and minute == self.minute:
@@ -127,7 +127,7 @@ class Counts:
     def windows(
         self, day_limit: int | None, minute_limit: int | None, now: float
     ) -> tuple[Window, Window]:
-        """The day and the minute as they stand, against these limits, once advanced to `now`."""
+        """The day and minute windows under these limits; call `advance` first."""
         return (
             Window(day_limit, self.day_used, _until((self.day + 1) * DAY, now)),
             Window(minute_limit, self.minute_used, _until((self.minute + 1) * MINUTE, now)),
@@ -135,5 +135,5 @@ class Counts:
 
 
 def _until(end: float, now: float) -> int:
-    """Never 0: a window that is open ends later than now."""
+    """Seconds until the window ends, never 0: an open window ends later than now."""
     return math.ceil(end - now)

@@ -1,4 +1,4 @@
-"""Calls of the ledger's scripts as they are sent: what stays the same is written once."""
+"""Encoded calls of the ledger's scripts; the constant parts are encoded once."""
 
 import secrets
 from collections.abc import Callable, Iterable
@@ -11,16 +11,16 @@ from oxlo.plans import Plan
 from oxlo.valkey.script import bulk
 
 _NO_LIMIT: Final = b"-1"
-#: What settle.lua is told of what counts, by day, minute and refund as the bits of a number.
+#: The argument of settle.lua that says what counts: day, minute and refund as bits of a number.
 _FLAGS: Final = tuple(
     b"".join(bulk(b"%d" % (number >> bit & 1)) for bit in (2, 1, 0)) for number in range(8)
 )
-#: Accounts whose beginnings are kept.
+#: Accounts whose encoded prefixes are cached.
 _MOST_KEPT: Final = 100_000
 
 
 class Wording:
-    """What one gateway says to Valkey of accounts and their calls."""
+    """Encodes one gateway's commands about accounts and their calls."""
 
     def __init__(
         self,
@@ -30,19 +30,19 @@ class Wording:
         alive_seconds: float,
         clock: Callable[[], float] | None,
     ) -> None:
-        """With a `clock` (for tests) the time is passed to Valkey instead of asked of it."""
+        """With a `clock` (for tests), Valkey uses the time passed to it instead of its own."""
         self._gateway = gateway.encode()
         self._lease = b"%d" % int(lease_seconds * 1000)
         self._alive = b"%d" % int(alive_seconds * 1000)
         self.clock = clock
-        #: Beginnings of admissions, by account and model, for the plan and the replicas of then.
+        #: Prefixes of admissions by account and model, valid for one plan and set of replicas.
         self._admits: dict[tuple[str, str], tuple[Plan, Offer, bytes]] = {}
-        #: Beginnings of settlements, by account; and by account and model.
+        #: Prefixes of settlements, by account, and by account and model.
         self._ends: dict[str, bytes] = {}
         self._finishes: dict[tuple[str, str], bytes] = {}
 
     def now(self, otherwise: float) -> float:
-        """The time in tests, else the time that the caller knows."""
+        """The test clock's time, otherwise the time given by the caller."""
         return otherwise if self.clock is None else self.clock()
 
     def reserve(self, call: str, account: str, plan: Plan) -> bytes:
@@ -51,7 +51,7 @@ class Wording:
         return start + self._terms(plan) + bulk(call.encode())
 
     def admit(self, call: str, account: str, plan: Plan, slot: Asked) -> bytes:
-        """The same, and take a slot or stand in the model's line."""
+        """As `reserve`, and take a slot or join the model's queue."""
         offer, known = slot.offer, self._admits.get((account, slot.model))
         if known is not None and known[0] is plan and known[1] is offer and self.clock is None:
             start = known[2]
@@ -62,7 +62,7 @@ class Wording:
             self._admits[account, slot.model] = plan, offer, start
         name = call.encode()
         return b"%b$%d\r\n%b\r\n%b%b%b" % (
-            start, len(name), name, offer.head, slot.words, offer.tail,
+            start, len(name), name, offer.head, slot.encoded, offer.tail,
         )  # fmt: skip
 
     def _limit_kept(self) -> None:
@@ -72,7 +72,7 @@ class Wording:
             self._finishes.clear()
 
     def _terms(self, plan: Plan) -> bytes:
-        """All but the call of reserve.lua's arguments."""
+        """All arguments of reserve.lua except the call's id."""
         arguments = (
             self._time(),
             self._gateway,
@@ -97,7 +97,7 @@ class Wording:
         now: float,
         slot: Asked | None = None,
     ) -> bytes:
-        """End a call, and free its slot where one is named."""
+        """Settle a call, and free its slot if one is named."""
         name, ended = call.encode(), b"%d" % _exact(now)
         flags = _FLAGS[4 * counted + 2 * minute_counted + refund]
         if slot is None:
@@ -128,21 +128,21 @@ class Wording:
         return start
 
     def renew(self, account: str, held: Iterable[tuple[str, bytes]]) -> bytes:
-        """Let the leases of calls go on; for each its id and its charge."""
+        """Renew leases; for each call its id and its charge."""
         pairs = [word for call, charge in held for word in (call.encode(), charge)]
         return scripts.RENEW.call(_key(account), self._time(), self._lease, *pairs)
 
     def line(self, account: str, calls: Iterable[str]) -> bytes:
-        """Ask how calls in the account's line stand."""
+        """Poll the state of calls in the account's queue."""
         names = [call.encode() for call in calls]
         return scripts.LINE.call(_key(account), self._time(), self._alive, *names)
 
     def look(self, account: str) -> bytes:
-        """Ask how the account stands."""
+        """Fetch the account's standing."""
         return scripts.LOOK.call(_key(account), self._time())
 
     def begin(self, account: str, counted: Counted) -> bytes:
-        """Tell what the account used, unless somebody was first."""
+        """Store the account's usage, unless another gateway was first."""
         figures = (
             counted.day,
             counted.day_used,
@@ -159,7 +159,7 @@ class Wording:
 
 
 def _exact(at: float) -> int:
-    """A moment in microseconds: a call may end in the very ms in which it is counted."""
+    """A timestamp in microseconds, as a call may end in the millisecond in which it is counted."""
     return int(at * 1e6)
 
 

@@ -58,7 +58,7 @@ class Gateway:
             due_ms=int((max(Priority) + 1 - level) * DUE_STEP * 1000),
             limit=limit,
             replicas=replicas,
-            told=lambda what, replica: self.told.append((call, what, replica)),
+            then=lambda what, replica: self.told.append((call, what, replica)),
         )
         self.slots.send(asked)
         await self.quiet()
@@ -144,7 +144,7 @@ async def test_left_before_the_answer(gateways: list[Gateway]) -> None:
     first, second = gateways
     asked = first.slots.prepare(
         "c0", "m", level=1, account="a", cost=1.0, due_ms=1, limit=9, replicas=ONE,
-        told=lambda what, replica: first.told.append(("c0", what, replica)),
+        then=lambda what, replica: first.told.append(("c0", what, replica)),
     )  # fmt: skip
     first.slots.send(asked)
     await first.release(asked)
