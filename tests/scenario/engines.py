@@ -34,7 +34,7 @@ class Subject:
     model: str
     #: Answered in a moment.
     short: Asked
-    #: Takes so many steps at least (`Job.step`, `Workers.moved`), more than a test waits for.
+    #: Takes so many steps at least (`Job.step`, `Workers.progressed`), more than a test waits for.
     #: None: no call of it takes long.
     long: Asked | None
     steps: int

@@ -1,5 +1,5 @@
-"""What processes share whose work is done in threads: engines of ours, and the media process.
+"""HTTP serving shared by our own engines and the media process, whose work runs in threads.
 
-Configuration in, address out, HTTP between. An engine speaks OpenAI's API on a private port, so a
-gateway treats it like any other.
+A process reads its configuration from stdin, reports its address on stdout and serves HTTP. Engines
+speak OpenAI's API on a private port, so the gateway treats them like any other backend.
 """

@@ -1,4 +1,4 @@
-"""An engine's HTTP: its routes behind a key, errors in OpenAI's shape, health and progress."""
+"""An engine's HTTP application: routes behind an API key, OpenAI's errors, progress metrics."""
 
 import hmac
 from collections.abc import Sequence
@@ -11,27 +11,27 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from oxlo.errors import ApiError, InternalError, InvalidApiKey
-from oxlo.serving.brief import Brief
+from oxlo.serving.fast_path import FastPath
 from oxlo.serving.work import Cancelled, Workers
 
 
 @dataclass(frozen=True)
 class Engine:
-    """One loaded engine: what it answers, and what works for it."""
+    """A loaded engine: its routes and its thread pool."""
 
     routes: Sequence[Route]
     workers: Workers
-    #: Bearer token that callers have to show; "" for none.
+    #: Bearer token that clients must send; "" disables the check.
     api_key: str = ""
     port: int = 0
-    #: What it may take when it has nothing to do, in MB; 0: whatever it takes.
+    #: Memory limit when idle, in MB; 0: unlimited.
     memory_mb: int = 0
-    #: What of it is so short that a lone call need not take the way through the application.
-    brief: Brief | None = None
+    #: The route whose lone short requests bypass the application.
+    fast_path: FastPath | None = None
 
 
 def application(engine: Engine) -> ASGIApp:
-    """The ASGI application of an engine."""
+    """Build the ASGI application of an engine."""
 
     async def metrics(request: Request) -> Response:
         workers = engine.workers
@@ -42,16 +42,16 @@ def application(engine: Engine) -> ASGIApp:
     app = Starlette(
         routes=[*engine.routes, Route("/metrics", metrics)],
         exception_handlers={
-            ApiError: _refused,
+            ApiError: _api_error,
             Cancelled: _cancelled,
             Exception: _crashed,
         },
     )
-    return _Guard(app, f"Bearer {engine.api_key}".encode()) if engine.api_key else app
+    return _KeyCheck(app, f"Bearer {engine.api_key}".encode()) if engine.api_key else app
 
 
-class _Guard:
-    """Lets in whoever shows the key."""
+class _KeyCheck:
+    """Middleware that requires the API key."""
 
     def __init__(self, app: ASGIApp, expected: bytes) -> None:
         self._app = app
@@ -59,8 +59,8 @@ class _Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            shown = dict(scope["headers"]).get(b"authorization", b"")
-            if not hmac.compare_digest(shown, self._expected):
+            sent = dict(scope["headers"]).get(b"authorization", b"")
+            if not hmac.compare_digest(sent, self._expected):
                 await _reply(InvalidApiKey())(scope, receive, send)
                 return
         await self._app(scope, receive, send)
@@ -70,14 +70,14 @@ def _reply(error: ApiError) -> Response:
     return Response(error.body(), error.status, media_type="application/json")
 
 
-async def _refused(request: Request, error: Exception) -> Response:
+async def _api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
     return _reply(error)
 
 
 async def _cancelled(request: Request, error: Exception) -> Response:
-    return Response(status_code=499)  # nobody is there to read it
+    return Response(status_code=499)  # the client has disconnected
 
 
 async def _crashed(request: Request, error: Exception) -> Response:
-    return _reply(InternalError())  # its trace is in the engine's log
+    return _reply(InternalError())  # the traceback is in the engine's log

@@ -1,4 +1,4 @@
-"""What an engine's process tells its parent: one line of JSON on stdout for each event."""
+"""Events from an engine's process to its parent: one line of JSON each on stdout."""
 
 import os
 import sys
@@ -8,13 +8,13 @@ import msgspec
 
 
 def say(event: dict[str, str]) -> None:
-    """Tell the parent, in one line."""
+    """Send an event to the parent."""
     sys.stdout.buffer.write(msgspec.json.encode(event) + b"\n")
     sys.stdout.buffer.flush()
 
 
 def fail(reason: str) -> NoReturn:
-    """Tell the parent why there will be no engine, and end."""
+    """Report to the parent why the engine cannot start, and exit."""
     say({"event": "failed", "reason": reason})
     sys.stderr.flush()
     os._exit(1)

@@ -1,19 +1,19 @@
-"""Keeps an engine's process from opening connections, where the kernel can (Landlock, Linux 6.7).
+"""Outbound connections of an engine's process are blocked with Landlock (Linux 6.7 or later).
 
-Engines are sent everything that they need. One that is tricked into fetching something, an address
-inside of the operator's network for instance, gets no connection.
+Engines receive everything they need in requests. This prevents SSRF: an engine that is tricked into
+fetching a URL, for instance inside the operator's network, cannot connect.
 """
 
 import ctypes
 import os
 import sys
 
-#: Numbers of the system calls, on every processor, and of what is asked of them.
+#: System call numbers, the same on every architecture, and their flags.
 _CREATE_RULESET, _RESTRICT_SELF = 444, 446
 _VERSION_FLAG = 1
 _CONNECT_TCP = 1 << 1
 _PR_SET_NO_NEW_PRIVS = 38
-#: The first version that knows of connections.
+#: The first Landlock ABI version with network rules.
 _VERSION = 4
 
 
@@ -22,9 +22,9 @@ class _Ruleset(ctypes.Structure):
 
 
 def no_connections() -> bool:
-    """From now on this thread, and all that it starts, open no TCP connection; they accept them.
+    """Forbid this thread and its children to open TCP connections; accepting stays possible.
 
-    To be called before other threads are started. Returns whether the kernel agreed.
+    Call before starting other threads. Returns False if the kernel does not support it.
     """
     if sys.platform != "linux":
         return False

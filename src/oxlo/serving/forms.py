@@ -1,4 +1,4 @@
-"""Requests that come as a form: fields of text, and a file."""
+"""Multipart form requests: text fields and a file."""
 
 from collections.abc import Collection
 
@@ -8,27 +8,27 @@ from oxlo.wire.decode import invalid, required
 
 
 def fields(form: FormData, lists: Collection[str] = ()) -> dict[str, str | list[str]]:
-    """The text of a form; empty fields are left out, as nobody means them.
+    """Collect a form's text fields; empty ones count as absent.
 
-    `lists` may repeat, and be spelt with brackets after their names.
+    Fields named in `lists` may repeat, with or without `[]` after their names.
     """
-    found: dict[str, str | list[str]] = {}
+    values: dict[str, str | list[str]] = {}
     for key, value in form.multi_items():
         if not isinstance(value, str) or not value:
             continue
         name = key.removesuffix("[]")
         if name in lists:
-            found[name] = [*found.get(name, ()), value]
+            values[name] = [*values.get(name, ()), value]
         else:
-            found[name] = value
-    return found
+            values[name] = value
+    return values
 
 
 def file(form: FormData, name: str) -> UploadFile:
-    """The one file of a name. Raises BadRequest."""
-    given = [*form.getlist(name), *form.getlist(f"{name}[]")]
-    if not given:
+    """Return the only file named `name`. Raises BadRequest."""
+    files = [*form.getlist(name), *form.getlist(f"{name}[]")]
+    if not files:
         raise required(name)
-    if len(given) > 1 or not isinstance(given[0], UploadFile):
+    if len(files) > 1 or not isinstance(files[0], UploadFile):
         raise invalid(name, "expected one file.")
-    return given[0]
+    return files[0]

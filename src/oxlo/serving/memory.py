@@ -1,7 +1,7 @@
-"""An engine's memory: given back when there is nothing to do, and bounded for good.
+"""An engine's memory: released when idle, and bounded by a limit.
 
-Libraries that decode and compute leak now and then. An engine that has grown over its limit, and
-stays there with nothing to do, ends: the fleet starts it anew.
+Libraries for decoding and inference sometimes leak. An engine that is above its limit while idle
+exits, and the fleet restarts it.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from pathlib import Path
 
 from oxlo.serving.work import Workers
 
-#: Seconds between two looks.
-LOOK = 5.0
+#: Seconds between checks.
+INTERVAL = 5.0
 _STATM = Path("/proc/self/statm")
 _PAGE = 4096
 
 
-def give_back() -> None:
-    """Return to the system what nobody needs any more; glibc would keep it for later."""
+def release_memory() -> None:
+    """Return freed memory to the system; glibc would keep it otherwise."""
     gc.collect()
     libc = ctypes.CDLL(None)
     if hasattr(libc, "malloc_trim"):
@@ -26,21 +26,21 @@ def give_back() -> None:
 
 
 def resident_mb() -> int:
-    """What the process takes; 0 where the system does not say."""
+    """Return the process's resident memory in MB; 0 if the system does not report it."""
     return int(_STATM.read_text().split()[1]) * _PAGE >> 20 if _STATM.exists() else 0
 
 
-async def outgrown(workers: Workers, limit_mb: int, look: float = LOOK) -> int:
-    """Give memory back after work; return what the process takes once that is over the limit.
+async def watch_memory(workers: Workers, limit_mb: int, interval: float = INTERVAL) -> int:
+    """Release memory after work; return its use in MB once an idle process is above the limit.
 
-    A limit of 0 is none.
+    A limit of 0 means unlimited.
     """
     seen = workers.steps
     while True:
-        await asyncio.sleep(look)
+        await asyncio.sleep(interval)
         if workers.busy or workers.steps == seen:
             continue
         seen = workers.steps
-        give_back()
-        if limit_mb and (taken := resident_mb()) > limit_mb:
-            return taken
+        release_memory()
+        if limit_mb and (used := resident_mb()) > limit_mb:
+            return used

@@ -1,8 +1,7 @@
-"""The child process around an engine.
+"""The entry point of an engine's child process.
 
-It reads its configuration, one line of JSON, from stdin; says on stdout where it listens, in one
-line of JSON; and dies when stdin ends, so that no engine outlives its parent, however that died.
-Its log is on stderr.
+It reads its configuration from stdin and reports its address on stdout, each as one line of JSON.
+It exits when stdin closes, so no engine outlives its parent. It logs to stderr.
 """
 
 import asyncio
@@ -19,18 +18,18 @@ import uvicorn
 import uvloop
 
 from oxlo.serving.app import Engine, application
-from oxlo.serving.brief import BriefProtocol, Desk
+from oxlo.serving.buffering import BufferingProtocol
 from oxlo.serving.channel import fail, say
 from oxlo.serving.confine import no_connections
-from oxlo.serving.gathering import GatheringProtocol
-from oxlo.serving.memory import give_back, outgrown
+from oxlo.serving.fast_path import FastPathDispatcher, FastPathProtocol
+from oxlo.serving.memory import release_memory, watch_memory
 
-#: Seconds that running calls get at SIGTERM: the fleet has let them finish before.
+#: Seconds that running requests get at SIGTERM; the fleet has already drained the engine.
 _GRACE = 3
 
 
 class CannotLoad(Exception):
-    """The engine cannot work as it is configured; the message tells the operator what to do."""
+    """The engine cannot be loaded as configured; the message says how to fix it."""
 
 
 def main(load: Callable[[bytes], Engine]) -> None:
@@ -41,17 +40,17 @@ def main(load: Callable[[bytes], Engine]) -> None:
         engine = load(sys.stdin.buffer.readline())
     except CannotLoad as reason:
         fail(str(reason))
-    give_back()
+    release_memory()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(engine))
     sys.stdout.flush()
-    os._exit(0)  # native threads of the engines' libraries may not delay the end
+    os._exit(0)  # do not wait for native threads of the engine's libraries
 
 
 async def _serve(engine: Engine) -> None:
     listener = socket.create_server(("127.0.0.1", engine.port), backlog=1024)
-    # Inherited by its connections: a reply's head and body are not held back for each other.
+    # Inherited by accepted connections: small writes are sent without delay.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     port = listener.getsockname()[1]
     config = uvicorn.Config(
@@ -65,26 +64,26 @@ async def _serve(engine: Engine) -> None:
         access_log=False,
         lifespan="off",
         timeout_graceful_shutdown=_GRACE,
-        timeout_keep_alive=3600,  # gateways keep their connections
+        timeout_keep_alive=3600,  # gateways pool connections
     )
     say({"event": "listening", "address": f"http://127.0.0.1:{port}"})
     server = uvicorn.Server(config)
-    watch = asyncio.create_task(_end_when_outgrown(engine, server))
+    watch = asyncio.create_task(_stop_above_memory_limit(engine, server))
     await server.serve([listener])
     watch.cancel()
 
 
 def _protocol(engine: Engine) -> type[asyncio.Protocol]:
-    if engine.brief is None:
-        return GatheringProtocol
-    desk = Desk(engine.brief, engine.workers, engine.api_key)
-    return cast(type[asyncio.Protocol], partial(BriefProtocol, desk))
+    if engine.fast_path is None:
+        return BufferingProtocol
+    dispatcher = FastPathDispatcher(engine.fast_path, engine.workers, engine.api_key)
+    return cast(type[asyncio.Protocol], partial(FastPathProtocol, dispatcher))
 
 
-async def _end_when_outgrown(engine: Engine, server: uvicorn.Server) -> None:
-    taken = await outgrown(engine.workers, engine.memory_mb)
+async def _stop_above_memory_limit(engine: Engine, server: uvicorn.Server) -> None:
+    used = await watch_memory(engine.workers, engine.memory_mb)
     limit = engine.memory_mb
-    say({"event": "failed", "reason": f"started anew: it took {taken} MB, over its {limit} MB"})
+    say({"event": "failed", "reason": f"started anew: it took {used} MB, over its {limit} MB"})
     server.should_exit = True
 
 

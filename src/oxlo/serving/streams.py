@@ -1,4 +1,4 @@
-"""A reply that is sent while it is made."""
+"""Streaming responses."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,39 +7,39 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from oxlo.errors import ApiError
-from oxlo.serving.work import Cancelled, gone
+from oxlo.serving.work import Cancelled, disconnected
 
 EVENTS = "text/event-stream"
 
 
-async def reply(request: Request, pieces: AsyncIterator[bytes], media_type: str) -> Response:
-    """The pieces. What they raise before the first one is a reply with its own status.
+async def reply(request: Request, chunks: AsyncIterator[bytes], media_type: str) -> Response:
+    """Stream `chunks`; an error before the first chunk becomes a response with its own status.
 
-    The request's body has to be read before. Raises Cancelled when the caller has gone.
+    The request's body must have been read. Raises Cancelled if the client has disconnected.
     """
-    first = asyncio.ensure_future(anext(pieces, b""))
-    leaving = asyncio.ensure_future(gone(request))
-    await asyncio.wait({first, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    leaving.cancel()
+    first = asyncio.ensure_future(anext(chunks, b""))
+    disconnect = asyncio.ensure_future(disconnected(request))
+    await asyncio.wait({first, disconnect}, return_when=asyncio.FIRST_COMPLETED)
+    disconnect.cancel()
     if not first.done():
         first.cancel()
         raise Cancelled
-    everything = _all(first.result(), pieces)
+    body = _all(first.result(), chunks)
     return StreamingResponse(
-        _told(everything) if media_type == EVENTS else everything, media_type=media_type
+        _with_errors(body) if media_type == EVENTS else body, media_type=media_type
     )
 
 
 async def _all(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     yield first
-    async for piece in rest:
-        yield piece
+    async for chunk in rest:
+        yield chunk
 
 
-async def _told(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The same; what they raise is the last event."""
+async def _with_errors(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Append an ApiError raised by `chunks` as the last event."""
     try:
-        async for piece in pieces:
-            yield piece
+        async for chunk in chunks:
+            yield chunk
     except ApiError as error:
         yield b"data: %b\n\n" % error.body()

@@ -1,4 +1,4 @@
-"""An engine's work: bounded, counted, and given up when nobody waits for it any more."""
+"""A bounded thread pool for blocking work, with progress counters and cancellation."""
 
 import asyncio
 import contextlib
@@ -9,58 +9,58 @@ from typing import TypeVar
 from starlette.requests import Request
 
 T = TypeVar("T")
-#: Hands a piece of a reply over, from the thread that made it.
-Tell = Callable[[bytes], None]
+#: Sends one chunk of a response from a worker thread.
+Emit = Callable[[bytes], None]
 
 
 class Cancelled(Exception):
-    """Nobody waits for this work any more."""
+    """The client has disconnected, so the work is abandoned."""
 
 
 class Job:
-    """One call's work, as the code that does it sees it."""
+    """Progress and cancellation of one request's work, as seen by the code that does it."""
 
     def __init__(self, workers: "Workers") -> None:
         self._workers = workers
         self.cancelled = False
 
     def step(self) -> None:
-        """A step is done: that is progress. Raises Cancelled when the caller has gone."""
-        self._workers.moved()
+        """Record one step of progress. Raises Cancelled if the client has disconnected."""
+        self._workers.progressed()
         self.check()
 
     def check(self) -> None:
-        """Raise Cancelled when the caller has gone."""
+        """Raise Cancelled if the client has disconnected."""
         if self.cancelled:
             raise Cancelled
 
 
 class Workers:
-    """Threads for blocking work, as many as there are slots."""
+    """A thread pool for blocking work, with one thread per slot."""
 
     def __init__(self, slots: int) -> None:
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="work")
-        #: Calls under way or waiting for a thread, and steps done: what health is judged by.
+        #: Requests running or waiting for a thread, and steps done; health checks read both.
         self.busy = 0
         self.steps = 0
 
-    def moved(self) -> None:
-        """A step of somebody's work is done."""
+    def progressed(self) -> None:
+        """Record one step of progress."""
         self.steps += 1
 
     async def run(self, request: Request, work: Callable[[Job], T]) -> T:
-        """Do `work` in a thread; the request's body has to be read before. Raises Cancelled."""
+        """Run `work` in a thread. The request's body must have been read. Raises Cancelled."""
         job = Job(self)
         self.busy += 1
-        leaving = asyncio.create_task(_cancel_when_gone(request, job))
+        watcher = asyncio.create_task(_cancel_on_disconnect(request, job))
         try:
             return await self._in_thread(lambda: _begin(job, work))
         finally:
-            leaving.cancel()
+            watcher.cancel()
             self.busy -= 1
 
-    def at_once(self, work: Callable[[Job], T]) -> T:
-        """Do `work` right here, in the loop's own thread, which does nothing else meanwhile."""
+    def run_inline(self, work: Callable[[Job], T]) -> T:
+        """Run `work` in the event loop's own thread, blocking the loop."""
         self.busy += 1
         try:
             return _begin(Job(self), work)
@@ -68,36 +68,36 @@ class Workers:
             self.busy -= 1
 
     async def stream(self, work: Callable[[Job], Iterator[bytes]]) -> AsyncIterator[bytes]:
-        """The pieces of `work`, each made in a thread; closing the iterator cancels it."""
+        """Stream chunks of `work`, each computed in a thread; closing the iterator cancels it."""
         job = Job(self)
-        pieces = work(job)
+        chunks = work(job)
         self.busy += 1
         try:
-            while (piece := await self._in_thread(lambda: next(pieces, None))) is not None:
+            while (chunk := await self._in_thread(lambda: next(chunks, None))) is not None:
                 job.step()
-                yield piece
+                yield chunk
         finally:
             job.cancelled = True
             self.busy -= 1
 
-    async def told(self, work: Callable[[Job, Tell], None]) -> AsyncIterator[bytes]:
-        """What `work` tells while it is done in one thread; closing the iterator cancels it."""
-        job, pieces = Job(self), asyncio.Queue[bytes | None]()
+    async def push_stream(self, work: Callable[[Job, Emit], None]) -> AsyncIterator[bytes]:
+        """Stream the chunks `work` emits from a single thread; closing the iterator cancels it."""
+        job, chunks = Job(self), asyncio.Queue[bytes | None]()
         loop = asyncio.get_running_loop()
 
-        def tell(piece: bytes) -> None:
-            loop.call_soon_threadsafe(pieces.put_nowait, piece)
+        def emit(chunk: bytes) -> None:
+            loop.call_soon_threadsafe(chunks.put_nowait, chunk)
 
-        def done() -> None:
-            with contextlib.suppress(Cancelled):  # nobody listens any more
-                _begin(job, lambda job: work(job, tell))
+        def run() -> None:
+            with contextlib.suppress(Cancelled):  # the client is no longer reading
+                _begin(job, lambda job: work(job, emit))
 
         self.busy += 1
-        working = asyncio.ensure_future(self._in_thread(done))
-        working.add_done_callback(lambda _: pieces.put_nowait(None))
+        working = asyncio.ensure_future(self._in_thread(run))
+        working.add_done_callback(lambda _: chunks.put_nowait(None))
         try:
-            while (piece := await pieces.get()) is not None:
-                yield piece
+            while (chunk := await chunks.get()) is not None:
+                yield chunk
             await working
         finally:
             job.cancelled = True
@@ -108,19 +108,19 @@ class Workers:
 
 
 def _begin(job: Job, work: Callable[[Job], T]) -> T:
-    job.step()  # who left while waiting for a thread is not worked for
+    job.step()  # skip the work if the client left while it waited for a thread
     result = work(job)
     job.step()
     return result
 
 
-async def _cancel_when_gone(request: Request, job: Job) -> None:
-    await gone(request)
+async def _cancel_on_disconnect(request: Request, job: Job) -> None:
+    await disconnected(request)
     job.cancelled = True
 
 
-async def gone(request: Request) -> None:
-    """Return when the caller has left; the request's body has to be read before."""
-    with contextlib.suppress(RuntimeError):  # the body was a stream that ended with its client
+async def disconnected(request: Request) -> None:
+    """Wait until the client disconnects. The request's body must have been read."""
+    with contextlib.suppress(RuntimeError):  # a streamed body ended with its client
         while (await request.receive())["type"] != "http.disconnect":
             pass

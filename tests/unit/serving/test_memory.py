@@ -1,4 +1,4 @@
-"""Memory is given back, and an engine that keeps too much ends."""
+"""An idle engine releases memory, and stops above its limit."""
 
 import asyncio
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.waiting import PATIENCE
 
-from oxlo.serving.memory import outgrown
+from oxlo.serving.memory import watch_memory
 from oxlo.serving.work import Workers
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
@@ -24,18 +24,18 @@ print(resident_mb() - before)
 
 
 def test_memory_is_seen() -> None:
-    """In megabytes, as it is taken: in a process of its own, as this one may have some to spare."""
+    """In megabytes, measured in a fresh process, as this one may have freed memory to reuse."""
     run = subprocess.run([sys.executable, "-c", TAKES], capture_output=True, text=True, check=True)
     assert int(run.stdout) >= 60
 
 
 async def test_an_engine_that_has_grown_ends() -> None:
-    """After work, and as soon as it has nothing to do."""
+    """After work, as soon as it is idle."""
     workers = Workers(1)
-    ended = asyncio.create_task(outgrown(workers, 1, look=0.001))
+    ended = asyncio.create_task(watch_memory(workers, 1, interval=0.001))
     await asyncio.sleep(0)
     workers.busy += 1
-    workers.moved()
+    workers.progressed()
     for _ in range(20):
         await asyncio.sleep(0.001)
     assert not ended.done()
@@ -45,11 +45,11 @@ async def test_an_engine_that_has_grown_ends() -> None:
 
 @pytest.mark.parametrize("limit", [0, 1 << 20])
 async def test_an_engine_within_its_limit_goes_on(limit: int) -> None:
-    """As one does that has none."""
+    """So does one without a limit."""
     workers = Workers(1)
-    ended = asyncio.create_task(outgrown(workers, limit, look=0.001))
-    for _ in range(3):  # each look has to walk through all of this process' memory
-        workers.moved()
+    ended = asyncio.create_task(watch_memory(workers, limit, interval=0.001))
+    for _ in range(3):  # each check has to walk through all of this process' memory
+        workers.progressed()
         await asyncio.sleep(0.001)
     assert not ended.done()
     ended.cancel()

@@ -22,7 +22,7 @@ from oxlo.engines.diffusion.studio import Studio
 from oxlo.errors import ContextLengthExceeded
 from oxlo.serving import forms, streams
 from oxlo.serving.app import Engine
-from oxlo.serving.work import Job, Tell, Workers
+from oxlo.serving.work import Emit, Job, Workers
 from oxlo.wire.sizes import spelt
 
 #: Random seeds are below this, so that they fit a signed 32-bit integer.
@@ -60,8 +60,8 @@ class Images:
     ) -> Response:
         """Draw in a thread; `decided` runs there too, because it decodes uploads."""
         if params.stream:
-            events = self._workers.told(
-                lambda job, tell: self._stream(params, kind, decided(), job, tell)
+            events = self._workers.push_stream(
+                lambda job, emit: self._stream(params, kind, decided(), job, emit)
             )
             return await streams.reply(request, events, streams.EVENTS)
         body = await self._workers.run(request, lambda job: self._draw(params, decided(), job))
@@ -76,18 +76,18 @@ class Images:
         return reply.reply(int(time.time()), files, drawing.seeds, prompt, form)
 
     def _stream(
-        self, params: ImageParams, kind: Kind, drawing: Drawing, job: Job, tell: Tell
+        self, params: ImageParams, kind: Kind, drawing: Drawing, job: Job, emit: Emit
     ) -> None:
         """Stream one image: its previews, then the finished image."""
         prompt, index = self._counted(params), itertools.count()
 
         def preview(image: Image) -> None:
             file, form = _encoded(image, params), _format(params, drawing, image)
-            tell(reply.partial(kind, int(time.time()), file, next(index), form))
+            emit(reply.partial(kind, int(time.time()), file, next(index), form))
 
         [image] = self._studio.draw(drawing, job, preview)
         file, form = _encoded(image, params), _format(params, drawing, image)
-        tell(reply.completed(kind, int(time.time()), file, drawing.seeds[0], prompt, form))
+        emit(reply.completed(kind, int(time.time()), file, drawing.seeds[0], prompt, form))
 
     def _counted(self, params: ImageParams) -> PromptTokens:
         prompt, most = self._counter.count(params.prompt), params.max_input_tokens

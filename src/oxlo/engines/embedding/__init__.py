@@ -1,10 +1,10 @@
-"""The embedding engine: tokenizers in front, onnxruntime behind, batches across requests between.
+"""The embedding engine: tokenization, batching across requests, and onnxruntime.
 
-child     the process: loads, routes
-service   one request: read, embedded, written
-texts     items to token ids, within the model's length
-cl100k    token ids of OpenAI's clients to text
-batching  which waiting texts are run together (pure)
-batcher   who runs them
-encoder   a batch through the model: pooled, of unit length
+child     the process: loading and routes
+service   one request: decode, embed, encode
+texts     tokenization and length limits
+cl100k    decoding of token ids sent by OpenAI's clients
+batching  selection of the next batch (pure)
+batcher   execution of batches for concurrent requests
+encoder   inference, pooling and normalization of one batch
 """

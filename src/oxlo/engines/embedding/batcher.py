@@ -1,8 +1,8 @@
-"""Runs texts together, whosever they are.
+"""Continuous batching: texts of concurrent requests share runs of the model.
 
-A call that finds nobody running runs at once, in its own thread: who comes alone never waits. Calls
-that come meanwhile wait; at the end of each run the next one is chosen from all that is left, and a
-call that has everything hands over to one that waits.
+A request that finds the model idle runs it immediately in its own thread, so a lone request never
+waits. Requests that arrive meanwhile wait. After each run, the next batch is chosen from all
+pending texts; a request that is complete hands the lead over to a waiting one.
 """
 
 import contextlib
@@ -19,166 +19,168 @@ from oxlo.serving.work import Job
 Rows = Sequence[Sequence[int]]
 
 
-class _Call:
-    """One call's texts: those still to run, and what became of the others."""
+class _Request:
+    """A request's pending texts, and the vectors of the others."""
 
     def __init__(self, job: Job, rows: Rows) -> None:
         self.job = job
         self.rows = rows
-        #: Numbers of the texts still to run, the shortest first, and their lengths.
-        self.left = sorted(range(len(rows)), key=lambda number: len(rows[number]))
-        self.lengths = [len(rows[number]) for number in self.left]
+        #: Indices of the pending texts, shortest first, and their lengths.
+        self.pending = sorted(range(len(rows)), key=lambda index: len(rows[index]))
+        self.lengths = [len(rows[index]) for index in self.pending]
         self.missing = len(rows)
         self.vectors: Vectors | None = None
         self.failed = False
-        #: Whether it runs texts, its own and others'.
+        #: Whether its thread runs the batches, for all requests.
         self.leads = False
-        #: Where it waits: set when there is nothing left to wait for, or when it is to lead.
-        self.news: threading.Event | None = None
+        #: Set when the request is complete or has to take the lead.
+        self.wakeup: threading.Event | None = None
 
     @property
-    def over(self) -> bool:
+    def done(self) -> bool:
         return self.failed or self.job.cancelled or not self.missing
 
     def take(self, place: int) -> int:
-        """The number of a text, which is now under way."""
+        """Remove a text from the pending ones and return its index."""
         del self.lengths[place]
-        return self.left.pop(place)
+        return self.pending.pop(place)
 
     def wake(self) -> None:
-        """There is news for it."""
-        if self.news is not None:
-            self.news.set()
+        """Wake the waiting thread."""
+        if self.wakeup is not None:
+            self.wakeup.set()
 
-    def receive(self, number: int, vector: Vectors) -> None:
+    def receive(self, index: int, vector: Vectors) -> None:
         if self.vectors is None:
             self.vectors = np.empty((len(self.rows), len(vector)), np.float32)
-        self.vectors[number] = vector
+        self.vectors[index] = vector
         self.missing -= 1
 
 
-#: Texts of a run: a call, and the text's number in it.
-_Batch = list[tuple[_Call, int]]
+#: The texts of a run, as request and index of the text in it.
+_Batch = list[tuple[_Request, int]]
 
 
 class Batcher:
-    """One run at a time, of texts of any number of calls; for use from many threads."""
+    """Runs one batch at a time, for any number of concurrent requests; thread-safe."""
 
     def __init__(
-        self, encode: Callable[[Rows], Vectors], costs: Costs, moved: Callable[[], None]
+        self, encode: Callable[[Rows], Vectors], costs: Costs, on_run: Callable[[], None]
     ) -> None:
-        """`moved` is called after each run: that is progress."""
+        """`on_run` is called after each run, to record progress."""
         self._encode = encode
         self._costs = costs
-        self._moved = moved
+        self._on_run = on_run
         self._lock = threading.Lock()
-        #: Calls with texts still to run; the first is one that has waited longest for its turn.
-        self._waiting: deque[_Call] = deque()
-        #: Those that sleep until there is news for them.
-        self._asleep: deque[_Call] = deque()
+        #: Requests with pending texts, in round-robin order.
+        self._queue: deque[_Request] = deque()
+        #: Requests whose threads are blocked.
+        self._blocked: deque[_Request] = deque()
         self._running = False
 
     def vectors(self, job: Job, rows: Rows) -> Vectors:
-        """The vectors of `rows`, in their order. Raises Cancelled or RunFailed."""
-        if len(rows) == 1 and self._begin():
-            return self._one(job, rows)
-        call = _Call(job, rows)
-        self._enter(call)
-        if call.news is not None:
-            call.news.wait()
-        if call.leads:
-            self._lead(call)
+        """Return the vectors of `rows`, in order. Raises Cancelled or RunFailed."""
+        if len(rows) == 1 and self._acquire_lead():
+            return self._run_single(job, rows)
+        request = _Request(job, rows)
+        self._enqueue(request)
+        if request.wakeup is not None:
+            request.wakeup.wait()
+        if request.leads:
+            self._lead(request)
         job.check()
-        if call.vectors is None or call.failed:
+        if request.vectors is None or request.failed:
             raise RunFailed
-        return call.vectors
+        return request.vectors
 
-    def _begin(self) -> bool:
-        """Whether nobody runs texts; then the caller does, and has to hand over."""
+    def _acquire_lead(self) -> bool:
+        """Take the lead if the model is idle; the caller then has to hand it over."""
         with self._lock:
-            began = not self._running
+            idle = not self._running
             self._running = True
-        return began
+        return idle
 
-    def _one(self, job: Job, rows: Rows) -> Vectors:
-        """A run of one text, with nobody to share it."""
+    def _run_single(self, job: Job, rows: Rows) -> Vectors:
+        """Run one text without sharing, which skips the bookkeeping."""
         try:
             vectors = self._encode(rows)
         finally:
             with self._lock:
                 self._hand_over()
-        self._moved()
+        self._on_run()
         job.check()
         return vectors
 
-    def _enter(self, call: _Call) -> None:
+    def _enqueue(self, request: _Request) -> None:
         with self._lock:
-            self._waiting.append(call)
+            self._queue.append(request)
             if self._running:
-                call.news = threading.Event()
-                self._asleep.append(call)
+                request.wakeup = threading.Event()
+                self._blocked.append(request)
             else:
-                self._running = call.leads = True
+                self._running = request.leads = True
 
-    def _lead(self, call: _Call) -> None:
+    def _lead(self, request: _Request) -> None:
         try:
-            while not call.over:
+            while not request.done:
                 self._run()
         finally:
             with self._lock:
-                self._forget(call)
+                self._finish(request)
                 self._hand_over()
 
     def _run(self) -> None:
         with self._lock:
-            batch = self._next()
+            batch = self._next_batch()
         vectors = None
         try:
             if batch:
-                with contextlib.suppress(RunFailed):  # told to those whose texts were in it
-                    vectors = self._encode([call.rows[number] for call, number in batch])
+                with contextlib.suppress(RunFailed):  # _deliver fails the affected requests
+                    vectors = self._encode([request.rows[index] for request, index in batch])
         finally:
             self._deliver(batch, vectors)
-        self._moved()
+        self._on_run()
 
-    def _next(self) -> _Batch:
-        """The texts of the next run, taken; nobody's who has gone."""
-        for call in [call for call in self._waiting if call.over]:
-            self._forget(call)
-        if not self._waiting:
+    def _next_batch(self) -> _Batch:
+        """Take the texts of the next run, without those of cancelled requests."""
+        for request in [request for request in self._queue if request.done]:
+            self._finish(request)
+        if not self._queue:
             return []
-        calls = list(self._waiting)
-        pieces = choose([call.lengths for call in calls], self._costs)
-        # A call's texts come the longest first, so that taking one leaves the next in its place.
-        batch = [(calls[piece.call], calls[piece.call].take(piece.place)) for piece in pieces]
-        self._waiting.rotate(-1)
-        for call in [call for call in self._waiting if not call.left]:
-            self._waiting.remove(call)
+        requests = list(self._queue)
+        pieces = choose([request.lengths for request in requests], self._costs)
+        # Texts come longest first, so taking one does not shift the places of the next.
+        batch = [
+            (requests[piece.request], requests[piece.request].take(piece.place)) for piece in pieces
+        ]
+        self._queue.rotate(-1)
+        for request in [request for request in self._queue if not request.pending]:
+            self._queue.remove(request)
         return batch
 
     def _deliver(self, batch: _Batch, vectors: Vectors | None) -> None:
-        for place, (call, number) in enumerate(batch):
+        for place, (request, index) in enumerate(batch):
             if vectors is None:
-                call.failed = True
+                request.failed = True
             else:
-                call.receive(number, vectors[place])
+                request.receive(index, vectors[place])
         with self._lock:
-            for call in {call for call, _ in batch if call.over}:
-                self._forget(call)
+            for request in {request for request, _ in batch if request.done}:
+                self._finish(request)
 
-    def _forget(self, call: _Call) -> None:
-        """It is over: nothing of it is run any more, and it need not sleep."""
-        if call in self._waiting:
-            self._waiting.remove(call)
-        if call in self._asleep:
-            self._asleep.remove(call)
-            call.wake()
+    def _finish(self, request: _Request) -> None:
+        """Drop a request that is done, and wake its thread."""
+        if request in self._queue:
+            self._queue.remove(request)
+        if request in self._blocked:
+            self._blocked.remove(request)
+            request.wake()
 
     def _hand_over(self) -> None:
-        """Let another lead, if there is one; it may be over, and hands over in its turn."""
-        if not self._asleep:
+        """Pass the lead to a blocked request; if that is done, it passes it on."""
+        if not self._blocked:
             self._running = False
             return
-        heir = self._asleep.popleft()
-        heir.leads = True
-        heir.wake()
+        successor = self._blocked.popleft()
+        successor.leads = True
+        successor.wake()

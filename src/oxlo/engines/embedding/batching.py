@@ -1,8 +1,8 @@
-"""Which of the waiting texts are run together; pure.
+"""Selection of the texts that share a run; pure.
 
-A run costs about as much as some tokens more, whatever it holds, and each of its texts as much as
-the longest. So texts of about the same length share a run, whosever they are, until padding would
-cost more than a run of their own.
+A run has a fixed overhead, equal to that of some tokens, and each of its texts costs as much as the
+longest. So texts of similar length share a run, whichever request they belong to, until padding
+would cost more than a separate run.
 """
 
 from bisect import bisect_right
@@ -15,33 +15,34 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """What bounds a run, in tokens."""
+    """Limits of a run, in tokens."""
 
-    #: Of one run at most, padding included; a longer text has a run of its own.
+    #: Maximum size of a run, including padding; a longer text runs alone.
     batch: int
-    #: What a run costs beside its texts.
+    #: Fixed overhead of a run.
     run: int
 
 
 class Piece(NamedTuple):
-    """One text of one call: `calls[call]`, its `left[place]`."""
+    """A pending text: its request, its place among that request's texts, and its length."""
 
-    call: int
+    request: int
     place: int
     length: int
 
 
-def choose(left: Sequence[Sequence[int]], costs: Costs) -> list[Piece]:
-    """The next run, the longest text first.
+def choose(pending: Sequence[Sequence[int]], costs: Costs) -> list[Piece]:
+    """Choose the texts of the next run, longest first.
 
-    `left` has, for each waiting call, the lengths of its texts, the shortest first. The first
-    call's longest text is always among those chosen, so that calls which take turns at being the
-    first all come to their end.
+    `pending` has the lengths of each request's texts, shortest first. The first request's longest
+    text is always chosen, so rotating the requests guarantees progress for all of them.
     """
-    longest = left[0][-1]
+    longest = pending[0][-1]
     chosen: list[Piece] = []
     padding = 0
-    for piece in merge(*map(_pieces, range(len(left)), left, repeat(longest)), key=_shortness):
+    for piece in merge(
+        *map(_pieces, range(len(pending)), pending, repeat(longest)), key=_shortness
+    ):
         padding += longest - piece.length
         if chosen and (padding > costs.run or (len(chosen) + 1) * longest > costs.batch):
             break
@@ -49,10 +50,10 @@ def choose(left: Sequence[Sequence[int]], costs: Costs) -> list[Piece]:
     return chosen
 
 
-def _pieces(call: int, lengths: Sequence[int], longest: int) -> Iterator[Piece]:
-    """A call's texts of at most `longest` tokens, the longest first."""
+def _pieces(request: int, lengths: Sequence[int], longest: int) -> Iterator[Piece]:
+    """Iterate over a request's texts of at most `longest` tokens, longest first."""
     for place in range(bisect_right(lengths, longest) - 1, -1, -1):
-        yield Piece(call, place, lengths[place])
+        yield Piece(request, place, lengths[place])
 
 
 def _shortness(piece: Piece) -> int:

@@ -1,4 +1,4 @@
-"""The child process that is one embedding engine."""
+"""The child process of an embedding engine."""
 
 from pathlib import Path
 
@@ -18,44 +18,44 @@ from oxlo.engines.embedding.service import Embedding
 from oxlo.engines.embedding.texts import Texts
 from oxlo.engines.sessions import session
 from oxlo.serving.app import Engine
-from oxlo.serving.brief import Brief
+from oxlo.serving.fast_path import FastPath
 from oxlo.serving.process import main
 from oxlo.serving.work import Workers
 
 _PATH = "/v1/embeddings"
-#: Bytes of a request up to which its texts are short, and their run takes some milliseconds.
-_BRIEF = 512
+#: Maximum size in bytes of requests on the fast path; their inference takes a few milliseconds.
+_FAST_PATH_BYTES = 512
 
 
 def load(line: bytes) -> Engine:
-    """The engine that the configuration describes. Raises CannotLoad."""
+    """Load the engine described by a line of JSON. Raises CannotLoad."""
     config = msgspec.json.decode(line, type=Config)
     workers = Workers(config.slots)
-    made = embedding(config, workers)
+    model = embedding(config, workers)
 
     async def embed(request: Request) -> Response:
         body = await request.body()
-        reply = await workers.run(request, lambda job: made.answer(job, body))
+        reply = await workers.run(request, lambda job: model.answer(job, body))
         return Response(reply, media_type="application/json")
 
     routes = [Route(_PATH, embed, methods=["POST"])]
-    brief = Brief(_PATH, _BRIEF, made.answer)
-    return Engine(routes, workers, config.api_key, config.port, brief=brief)
+    fast_path = FastPath(_PATH, _FAST_PATH_BYTES, model.answer)
+    return Engine(routes, workers, config.api_key, config.port, fast_path=fast_path)
 
 
 def embedding(config: Config, workers: Workers) -> Embedding:
-    """The loaded model. Raises CannotLoad."""
-    opened = session(_written(config), config.threads, config.device)
-    normalize = config.normalize and not config.bert_heads  # that one does it itself
+    """Load the model. Raises CannotLoad."""
+    opened = session(_model_file(config), config.threads, config.device)
+    normalize = config.normalize and not config.bert_heads  # the fused model normalizes
     encoder = Encoder(opened, config.pooling, normalize=normalize)
     costs = Costs(config.batch_tokens, config.run_tokens)
     vocabulary = Cl100k(Path(config.token_ids)) if config.token_ids else None
     texts = Texts(Tokenizer.from_file(config.tokenizer), config.context, vocabulary)
-    return Embedding(config.name, texts, Batcher(encoder.vectors, costs, workers.moved))
+    return Embedding(config.name, texts, Batcher(encoder.vectors, costs, workers.progressed))
 
 
-def _written(config: Config) -> Path | bytes:
-    """The model as onnxruntime is to read it. Raises CannotLoad."""
+def _model_file(config: Config) -> Path | bytes:
+    """Return the model's path, or its fused version. Raises CannotLoad."""
     model = Path(config.model)
     if not config.bert_heads:
         return model

@@ -1,4 +1,4 @@
-"""cl100k_base, the vocabulary whose token ids clients of OpenAI send instead of texts."""
+"""cl100k_base, the vocabulary of the token ids that OpenAI's clients may send as input."""
 
 from array import array
 from base64 import b64decode
@@ -18,19 +18,19 @@ _SPECIAL = {
 
 
 class Cl100k:
-    """Token ids to text, from tiktoken's file of ranks: a line is a token in base64 and its id."""
+    """Decoder for tiktoken's rank file, whose lines hold a token in base64 and its id."""
 
     def __init__(self, path: Path) -> None:
         lines = [line.split() for line in path.read_bytes().splitlines()]
         tokens = [b64decode(token) for token, _ in lines]
         if [int(rank) for _, rank in lines] != list(range(len(lines))):
             raise ValueError(f"{path} does not list its tokens in order")
-        # One piece and its cuts: a hundred thousand objects would take ten times the memory.
+        # One buffer with offsets, because 100,000 bytes objects would take ten times the memory.
         self._bytes = b"".join(tokens)
         self._ends = array("I", accumulate(map(len, tokens), initial=0))
 
     def text(self, ids: Sequence[int]) -> str:
-        """The text; what is no UTF-8 becomes U+FFFD, as in tiktoken. Raises BadRequest."""
+        """Decode ids; invalid UTF-8 becomes U+FFFD, as in tiktoken. Raises BadRequest."""
         return b"".join(map(self._token, ids)).decode(errors="replace")
 
     def _token(self, number: int) -> bytes:

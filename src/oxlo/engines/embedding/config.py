@@ -1,4 +1,4 @@
-"""What an embedding engine is told by its parent."""
+"""Configuration that an embedding engine receives from its parent."""
 
 from typing import Literal
 
@@ -8,26 +8,26 @@ Pooling = Literal["mean", "cls"]
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """Every argument that is decided."""
+    """All arguments, with defaults resolved."""
 
-    #: Paths; without `token_ids` (OpenAI's cl100k ranks) callers have to send texts.
+    #: Paths; without `token_ids` (OpenAI's cl100k ranks) only texts are accepted.
     model: str
     tokenizer: str
     token_ids: str = ""
     #: The model's id.
     name: str
-    #: Most tokens of one text, those that the tokenizer adds included.
+    #: Maximum tokens per text, including special tokens.
     context: int
     pooling: Pooling
     normalize: bool
-    #: The model is a BERT with so many heads, to be written anew; 0: the file is run as it is.
+    #: Attention heads of a BERT that is to be fused; 0: the file runs unchanged.
     bert_heads: int
     device: Literal["cpu", "cuda"]
     threads: int
     slots: int
-    #: Tokens of one run, padding included.
+    #: Maximum tokens of one run, including padding.
     batch_tokens: int
-    #: What a run costs beside its tokens, in tokens: more padding than that is not worth sharing.
+    #: Fixed overhead of a run, in tokens; more padding than this is not worth sharing a run.
     run_tokens: int
     api_key: str
     port: int = 0

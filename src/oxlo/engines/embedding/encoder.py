@@ -1,4 +1,4 @@
-"""A batch of token ids through the model: one vector each."""
+"""Inference of one batch: token ids to vectors."""
 
 import logging
 from collections.abc import Sequence
@@ -13,89 +13,89 @@ from oxlo.engines.embedding.config import Pooling
 
 Vectors = npt.NDArray[np.float32]
 _Input = npt.NDArray[Any]
-_Kind = type[np.number[Any]]
+_DType = type[np.number[Any]]
 
-#: What a model may read ids as.
-_KINDS: dict[str, _Kind] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
+#: Supported types of input tensors.
+_DTYPES: dict[str, _DType] = {"tensor(int64)": np.int64, "tensor(int32)": np.int32}
 
-#: Instead of a length of nothing.
+#: Avoids division by zero for null vectors.
 _TINY = np.finfo(np.float32).tiny
 
 log = logging.getLogger(__name__)
 
 
 class RunFailed(Exception):
-    """The run failed; why is in the log."""
+    """Inference failed; the cause has been logged."""
 
 
 class Encoder:
-    """An encoder in ONNX, as sentence-transformers and its kin export them."""
+    """An ONNX encoder as exported by sentence-transformers."""
 
     def __init__(self, session: InferenceSession, pooling: Pooling, *, normalize: bool) -> None:
         self._session = session
         self._pooling = pooling
         self._normalize = normalize
-        self._inputs = {given.name: _KINDS[given.type] for given in session.get_inputs()}
+        self._inputs = {each.name: _DTYPES[each.type] for each in session.get_inputs()}
         self._output = session.get_outputs()[0].name
 
     def vectors(self, rows: Sequence[Sequence[int]]) -> Vectors:
-        """(texts, numbers of a vector), in the order of `rows`. Raises RunFailed."""
+        """Return an array (texts, dimensions) in the order of `rows`. Raises RunFailed."""
         batch = _Batch(rows)
-        fed = {name: _INPUTS[name](batch, kind) for name, kind in self._inputs.items()}
-        vectors = self._pooled(self._run(fed), batch)
-        return unit(vectors) if self._normalize else vectors
+        inputs = {name: _INPUTS[name](batch, dtype) for name, dtype in self._inputs.items()}
+        vectors = self._pool(self._run(inputs), batch)
+        return normalized(vectors) if self._normalize else vectors
 
-    def _run(self, fed: dict[str, _Input]) -> Vectors:
+    def _run(self, inputs: dict[str, _Input]) -> Vectors:
         try:
-            (told,) = self._session.run([self._output], fed)
+            (output,) = self._session.run([self._output], inputs)
         except (EPFail, Fail, RuntimeException, MemoryError) as error:
             log.exception("engine.run_failed")
             raise RunFailed from error
-        return np.asarray(told, np.float32)
+        return np.asarray(output, np.float32)
 
-    def _pooled(self, told: Vectors, batch: "_Batch") -> Vectors:
-        if told.ndim == 2:
-            return told  # the model pools itself
+    def _pool(self, output: Vectors, batch: "_Batch") -> Vectors:
+        if output.ndim == 2:
+            return output  # the model includes pooling
         if self._pooling == "cls":
-            return told[:, 0]
+            return output[:, 0]
         mask = batch.mask(np.float32)
-        summed = np.einsum("tpn,tp->tn", told, mask)
+        summed = np.einsum("tpn,tp->tn", output, mask)
         return np.asarray(summed / mask.sum(1, keepdims=True), np.float32)
 
 
 class _Batch:
-    """Texts of a run, padded to the longest. Padding is masked, so its ids do not matter."""
+    """Texts padded to the longest; padding is masked, so its ids do not matter."""
 
     def __init__(self, rows: Sequence[Sequence[int]]) -> None:
         lengths = [len(row) for row in rows]
         self._rows = rows
         self._shape = len(rows), max(lengths)
-        self._even = min(lengths) == max(lengths)
+        self._uniform = min(lengths) == max(lengths)
 
-    def ids(self, kind: _Kind) -> _Input:
-        """(texts, tokens)."""
-        if self._even:
-            return np.array(self._rows, kind)
-        ids = self.zeros(kind)
+    def ids(self, dtype: _DType) -> _Input:
+        """Token ids (texts, tokens)."""
+        if self._uniform:
+            return np.array(self._rows, dtype)
+        ids = self.zeros(dtype)
         for number, row in enumerate(self._rows):
             ids[number, : len(row)] = row
         return ids
 
-    def mask(self, kind: _Kind) -> _Input:
-        """1 where a token is."""
-        if self._even:
-            return np.ones(self._shape, kind)
-        mask = self.zeros(kind)
+    def mask(self, dtype: _DType) -> _Input:
+        """Attention mask: 1 for tokens, 0 for padding."""
+        if self._uniform:
+            return np.ones(self._shape, dtype)
+        mask = self.zeros(dtype)
         for number, row in enumerate(self._rows):
             mask[number, : len(row)] = 1
         return mask
 
-    def zeros(self, kind: _Kind) -> _Input:
-        """The types of all tokens: each text is a first one."""
-        return np.zeros(self._shape, kind)
+    def zeros(self, dtype: _DType) -> _Input:
+        """Token types, all 0, because each input is a single segment."""
+        return np.zeros(self._shape, dtype)
 
 
-#: What models may ask for.
+#: Supported inputs by name.
 _INPUTS = {
     "input_ids": _Batch.ids,
     "attention_mask": _Batch.mask,
@@ -103,7 +103,7 @@ _INPUTS = {
 }
 
 
-def unit(vectors: Vectors) -> Vectors:
-    """The same directions, of length 1."""
+def normalized(vectors: Vectors) -> Vectors:
+    """Scale vectors to unit length."""
     lengths = np.sqrt(np.einsum("tn,tn->t", vectors, vectors))
     return np.asarray(vectors / np.maximum(lengths, _TINY)[:, None], np.float32)

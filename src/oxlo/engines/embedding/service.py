@@ -1,4 +1,4 @@
-"""One embeddings request: read, embedded, written."""
+"""Handling of one embeddings request."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,24 +7,24 @@ import msgspec
 import numpy as np
 
 from oxlo.engines.embedding.batcher import Batcher
-from oxlo.engines.embedding.encoder import Vectors, unit
+from oxlo.engines.embedding.encoder import Vectors, normalized
 from oxlo.engines.embedding.texts import Texts
 from oxlo.serving.work import Job
 from oxlo.wire.decode import Decoder, invalid
 from oxlo.wire.embeddings import EmbeddingRequest, check_items
 
-#: A 32-bit float in [-1, 1] has no more to tell; as a 64-bit one it would be written in 20 digits.
+#: Enough for a 32-bit float in [-1, 1]; as a 64-bit float it would take 20 digits.
 _DECIMALS = 9
 
 
-class Asked(EmbeddingRequest):
-    """What the gateway sends: the caller's request, and the plan's cap on each item."""
+class EngineRequest(EmbeddingRequest):
+    """The client's request plus the plan's limit per item, as sent by the gateway."""
 
     max_input_tokens: int | None = None
 
 
 class _Item(msgspec.Struct, frozen=True):
-    #: Bytes are written in base64.
+    #: Bytes are encoded in base64.
     embedding: list[float] | bytes
     index: int
     object: str = "embedding"
@@ -42,40 +42,40 @@ class _Reply(msgspec.Struct, frozen=True):
     object: str = "list"
 
 
-_decoder: Decoder[Asked] = Decoder(Asked)
+_decoder: Decoder[EngineRequest] = Decoder(EngineRequest)
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True)
 class Embedding:
-    """A model that is ready."""
+    """A loaded model."""
 
     name: str
     texts: Texts
     batcher: Batcher
 
     def answer(self, job: Job, body: bytes) -> bytes:
-        """The reply to a request; blocks. Raises ApiError, Cancelled or RunFailed."""
-        asked, _ = _decoder.decode(body)
-        check_items(asked)
-        rows = self.texts.read(asked.prompts, asked.max_input_tokens)
-        vectors = _cut(self.batcher.vectors(job, rows), asked.dimensions)
+        """Answer a JSON request; blocks. Raises ApiError, Cancelled or RunFailed."""
+        request, _ = _decoder.decode(body)
+        check_items(request)
+        rows = self.texts.tokenize(request.prompts, request.max_input_tokens)
+        vectors = _truncate(self.batcher.vectors(job, rows), request.dimensions)
         tokens = sum(map(len, rows))
-        return _encode(_Reply(_items(vectors, asked), self.name, _Usage(tokens, tokens)))
+        return _encode(_Reply(_items(vectors, request), self.name, _Usage(tokens, tokens)))
 
 
-def _cut(vectors: Vectors, dimensions: int | None) -> Vectors:
-    """The first numbers only, for models that are trained so that these will do."""
+def _truncate(vectors: Vectors, dimensions: int | None) -> Vectors:
+    """Keep the first dimensions, for models trained with Matryoshka representations."""
     width = vectors.shape[1]
     if dimensions is None or dimensions == width:
         return vectors
     if not 0 < dimensions < width:
         raise invalid("dimensions", f"this model's vectors have {width} numbers.")
-    return unit(vectors[:, :dimensions])
+    return normalized(vectors[:, :dimensions])
 
 
-def _items(vectors: Vectors, asked: Asked) -> list[_Item]:
-    if asked.encoding_format == "base64":
+def _items(vectors: Vectors, request: EngineRequest) -> list[_Item]:
+    if request.encoding_format == "base64":
         rows: Sequence[bytes | list[float]] = [v.tobytes() for v in vectors.astype("<f4")]
     else:
         rows = np.round(vectors.astype(np.float64), _DECIMALS).tolist()

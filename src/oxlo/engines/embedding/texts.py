@@ -1,4 +1,4 @@
-"""From a request's items to the token ids that the model reads."""
+"""Tokenization of a request's input items."""
 
 from collections.abc import Sequence
 
@@ -12,17 +12,17 @@ Item = str | list[int]
 
 
 class Texts:
-    """The model's tokenizer, and the vocabulary of ids that are sent instead of texts."""
+    """The model's tokenizer, and the vocabulary of token ids that clients may send."""
 
     def __init__(self, tokenizer: Tokenizer, context: int, vocabulary: Cl100k | None) -> None:
-        tokenizer.no_truncation()  # what is too long is refused, not cut
+        tokenizer.no_truncation()  # texts that are too long are refused
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._context = context
         self._vocabulary = vocabulary
 
-    def read(self, items: Sequence[Item], cap: int | None) -> list[list[int]]:
-        """The token ids of each item; `cap` is the plan's. Raises BadRequest."""
+    def tokenize(self, items: Sequence[Item], cap: int | None) -> list[list[int]]:
+        """Return the token ids of each item; `cap` is the plan's limit. Raises BadRequest."""
         texts = [self._text(item) for item in items]
         rows = [encoding.ids for encoding in self._tokenizer.encode_batch_fast(texts)]
         allowed = min(self._context, cap or self._context)

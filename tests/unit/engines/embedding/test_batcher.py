@@ -1,4 +1,4 @@
-"""Runs that calls share, with an encoder that waits where a test wants it to."""
+"""Shared runs, with an encoder that blocks until the test releases it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -15,11 +15,11 @@ from oxlo.serving.work import Cancelled, Job, Workers
 
 
 class Gated:
-    """Gives each text its own first token and its length; each run waits to be let through."""
+    """An encoder of texts to their first token and length; each run waits for `let`."""
 
     def __init__(self) -> None:
         self.workers = Workers(1)
-        self.batcher = Batcher(self._encode, Costs(batch=40, run=4), self.workers.moved)
+        self.batcher = Batcher(self._encode, Costs(batch=40, run=4), self.workers.progressed)
         self.runs: list[list[list[int]]] = []
         self.failing = False
         self._began, self._through = threading.Semaphore(0), threading.Semaphore(0)
@@ -42,9 +42,9 @@ class Gated:
         while not condition():
             threading.Event().wait(0.001)
 
-    def asleep(self, calls: int) -> None:
-        """Wait until so many calls wait for another's run."""
-        self.until(lambda: len(self.batcher._asleep) == calls)
+    def blocked(self, calls: int) -> None:
+        """Wait until `calls` requests wait for another one's run."""
+        self.until(lambda: len(self.batcher._blocked) == calls)
 
     def _encode(self, rows: Rows) -> Vectors:
         self.runs.append([list(row) for row in rows])
@@ -66,8 +66,8 @@ def gated() -> Iterator[Gated]:
     made.close()
 
 
-def test_who_comes_alone_runs_at_once(gated: Gated) -> None:
-    """One call, one run, the vectors in the order of its texts."""
+def test_a_lone_request_runs_immediately(gated: Gated) -> None:
+    """In one run, with the vectors in the order of its texts."""
     gated.let(2)
     told = gated.ask([1], [2, 2, 2], [3, 3]).result(PATIENCE)
     assert told.tolist() == [[1, 1], [2, 3], [3, 2]]
@@ -75,24 +75,24 @@ def test_who_comes_alone_runs_at_once(gated: Gated) -> None:
     assert gated.workers.steps == 1
 
 
-def test_those_who_wait_share_a_run(gated: Gated) -> None:
-    """While one runs, others gather; the next run holds them all."""
+def test_waiting_requests_share_a_run(gated: Gated) -> None:
+    """The next run has the texts of all that arrived during the first."""
     first = gated.ask([1])
     gated.began()
     others = [gated.ask([number]) for number in range(2, 9)]
-    gated.asleep(7)
+    gated.blocked(7)
     gated.let(2)
     assert [told.result(PATIENCE).tolist() for told in others] == [[[n, 1]] for n in range(2, 9)]
     assert first.result(PATIENCE).tolist() == [[1, 1]]
     assert [len(run) for run in gated.runs] == [1, 7]
 
 
-def test_a_large_call_does_not_shut_out_a_small_one(gated: Gated) -> None:
-    """The small one waits for the run that is under way, and for no more."""
+def test_a_large_request_does_not_starve_a_small_one(gated: Gated) -> None:
+    """The small one waits only for the current run."""
     large = gated.ask(*[[number] * 20 for number in range(1, 21)])
     gated.began()
     small = gated.ask([99])
-    gated.asleep(1)
+    gated.blocked(1)
     gated.let(3)
     assert small.result(PATIENCE).tolist() == [[99, 1]]
     assert not large.done()
@@ -100,16 +100,16 @@ def test_a_large_call_does_not_shut_out_a_small_one(gated: Gated) -> None:
     assert large.result(PATIENCE)[:, 0].tolist() == list(range(1, 21))
 
 
-def test_who_has_gone_is_not_run(gated: Gated) -> None:
-    """Neither its waiting texts, nor does it hold up others."""
+def test_a_cancelled_request_is_not_run(gated: Gated) -> None:
+    """Its pending texts are dropped, and it does not delay others."""
     first = gated.ask([1])
     gated.began()
     job = gated.job()
     gone = gated.ask([2], job=job)
-    gated.asleep(1)
+    gated.blocked(1)
     job.cancelled = True
     last = gated.ask([3])
-    gated.asleep(2)
+    gated.blocked(2)
     gated.let(2)
     assert last.result(PATIENCE).tolist() == [[3, 1]]
     assert first.result(PATIENCE).tolist() == [[1, 1]]
@@ -118,13 +118,13 @@ def test_who_has_gone_is_not_run(gated: Gated) -> None:
     assert gated.runs == [[[1]], [[3]]]
 
 
-def test_a_leader_that_goes_leaves_the_lead(gated: Gated) -> None:
-    """Its run is finished, and another call runs the rest."""
+def test_a_cancelled_leader_hands_over(gated: Gated) -> None:
+    """Its current run finishes, and another request runs the rest."""
     job = gated.job()
     gone = gated.ask(*[[1] * 30] * 5, job=job)
     gated.began()
     other = gated.ask([2])
-    gated.asleep(1)
+    gated.blocked(1)
     job.cancelled = True
     gated.let(2)
     assert other.result(PATIENCE).tolist() == [[2, 1]]
@@ -132,12 +132,12 @@ def test_a_leader_that_goes_leaves_the_lead(gated: Gated) -> None:
         gone.result(PATIENCE)
 
 
-def test_a_failed_run_fails_those_in_it(gated: Gated) -> None:
-    """They are told, and the next call is served."""
+def test_a_failed_run_fails_its_requests(gated: Gated) -> None:
+    """The next request is served."""
     first = gated.ask([1])
     gated.began()
     others = [gated.ask([2]), gated.ask([3])]
-    gated.asleep(2)
+    gated.blocked(2)
     gated.failing = True
     gated.let(1)
     with pytest.raises(RunFailed):
@@ -152,8 +152,8 @@ def test_a_failed_run_fails_those_in_it(gated: Gated) -> None:
     assert gated.ask([4]).result(PATIENCE).tolist() == [[4, 1]]
 
 
-def test_many_threads_all_come_to_their_end(gated: Gated) -> None:
-    """Whoever leads, whoever sleeps: everybody has what is theirs."""
+def test_many_threads_all_complete(gated: Gated) -> None:
+    """Each request gets its own vectors, whichever thread runs them."""
     gated.let(10_000)
     asked = {n: gated.ask(*[[n] * length for length in range(1, n % 7 + 2)]) for n in range(300)}
     for number, told in asked.items():

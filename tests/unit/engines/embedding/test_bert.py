@@ -1,4 +1,4 @@
-"""A BERT that is written anew, beside the file as it is."""
+"""A fused BERT compared with the original."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from oxlo.serving.process import CannotLoad
 pytestmark = pytest.mark.engine
 
 _HEADS = 12
-#: Token ids of texts of any length, and nobody's words.
+#: Arbitrary token ids of several lengths.
 _ROWS = [[101, *range(1000, 1000 + length), 102] for length in (1, 7, 30, 254)]
 
 
@@ -28,24 +28,24 @@ def _vectors(
 
 @pytest.mark.parametrize("normalize", [True, False])
 @pytest.mark.parametrize("pooling", ["mean", "cls"])
-def test_vectors_are_the_files(minilm: list[Path], pooling: Pooling, normalize: bool) -> None:
-    """To the rounding of floats, padded as they are to the longest."""
+def test_vectors_match_the_original(minilm: list[Path], pooling: Pooling, normalize: bool) -> None:
+    """To within rounding, including padded rows."""
     written = _vectors(fused(minilm[0], _HEADS, pooling, normalize=normalize))
-    as_it_is = _vectors(minilm[0], pooling, normalize=normalize)
-    assert np.allclose(written, as_it_is, atol=1e-6 * np.abs(as_it_is).max())
+    original = _vectors(minilm[0], pooling, normalize=normalize)
+    assert np.allclose(written, original, atol=1e-6 * np.abs(original).max())
 
 
 def test_a_layer_is_seven_operations(minilm: list[Path]) -> None:
-    """Beside one for the embeddings, and two for the first token's vector."""
+    """Plus one for the embeddings, and two for pooling and normalization."""
     written = onnx.load_model_from_string(fused(minilm[0], _HEADS, "cls", normalize=True))
     assert len(written.graph.node) == 1 + 6 * 7 + 2
 
 
 @pytest.mark.parametrize(("name", "other_name"), [("attention", "mixing"), ("layer.", "block.")])
-def test_what_is_no_bert_says_so(
+def test_other_models_are_refused(
     minilm: list[Path], tmp_path: Path, name: str, other_name: str
 ) -> None:
-    """By what it lacks, and how it can be run."""
+    """The error names the missing weights."""
     other = onnx.load(minilm[0])
     for constant in other.graph.initializer:
         constant.name = constant.name.replace(name, other_name)

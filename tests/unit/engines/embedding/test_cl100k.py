@@ -1,4 +1,4 @@
-"""Token ids of OpenAI's clients."""
+"""Decoding of cl100k token ids."""
 
 import base64
 from pathlib import Path
@@ -21,14 +21,14 @@ from oxlo.errors import BadRequest
     ],
 )
 def test_ids_become_text(minilm: list[Path], ids: list[int], text: str) -> None:
-    """As tiktoken decodes them, what is cut off in mid-character included."""
+    """As tiktoken decodes them, including truncated characters."""
     assert Cl100k(minilm[2]).text(ids) == text
 
 
 @pytest.mark.engine
 @pytest.mark.parametrize("number", [-1, 100256, 100300, 10**30])
-def test_what_is_no_token_is_refused(minilm: list[Path], number: int) -> None:
-    """By its number."""
+def test_unknown_ids_are_refused(minilm: list[Path], number: int) -> None:
+    """The error names the id."""
     with pytest.raises(BadRequest, match=f"{number} is no token") as refused:
         Cl100k(minilm[2]).text([9906, number])
     assert refused.value.param == "input"

@@ -1,4 +1,4 @@
-"""Requests of embeddings, answered by the real small model."""
+"""Embeddings requests, answered by the real small model."""
 
 import base64
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def vectors(told: dict[str, Any]) -> npt.NDArray[np.float64]:
 
 
 def test_paraphrases_are_close(ask: Ask) -> None:
-    """What is meant alike lies nearer than what is not, and all vectors have unit length."""
+    """Similar meanings have similar vectors, and all vectors have unit length."""
     told = vectors(ask(TEXTS))
     assert told.shape == (3, 384)
     assert np.allclose(np.linalg.norm(told, axis=1), 1, atol=1e-6)
@@ -67,8 +67,8 @@ def test_paraphrases_are_close(ask: Ask) -> None:
     assert max(close[0, 1], close[1, 2]) < 0.2
 
 
-def test_a_batch_is_what_its_texts_are(ask: Ask) -> None:
-    """Order is kept, whatever the lengths, and company changes nothing."""
+def test_a_batch_equals_its_single_texts(ask: Ask) -> None:
+    """Order is kept at any lengths, and other texts do not change a vector."""
     texts = ["word " * count for count in (60, 1, 200, 3, 30, 2)] + TEXTS
     together = vectors(ask(texts))
     alone = np.concatenate([vectors(ask(text)) for text in texts])
@@ -83,19 +83,19 @@ def test_base64_is_the_same_numbers(ask: Ask) -> None:
 
 
 def test_token_ids_are_texts(ask: Ask) -> None:
-    """cl100k's, as LangChain sends them; a list of numbers is one text."""
+    """cl100k ids, as LangChain sends them; a list of numbers is one text."""
     text = vectors(ask("Hello world"))
     assert np.array_equal(vectors(ask([9906, 1917])), text)
     assert np.array_equal(vectors(ask([[9906, 1917], [9906]]))[:1], text)
 
 
-def test_usage_is_what_the_model_reads(ask: Ask) -> None:
-    """With the two tokens that begin and end each text."""
+def test_usage_counts_the_models_tokens(ask: Ask) -> None:
+    """Including the two special tokens of each text."""
     assert ask(["Hello world", "Hi"])["usage"] == {"prompt_tokens": 7, "total_tokens": 7}
 
 
 def test_indices_and_names(ask: Ask) -> None:
-    """The reply is OpenAI's."""
+    """The response has OpenAI's shape."""
     told = ask(["a", "b"])
     assert (told["object"], told["model"]) == ("list", "minilm-l6")
     assert [(item["object"], item["index"]) for item in told["data"]] == [
@@ -114,10 +114,10 @@ def test_the_largest_batch(ask: Ask) -> None:
     ("fields", "counted", "allowed"),
     [({}, 302, 256), ({"max_input_tokens": 100}, 302, 100), ({"max_input_tokens": 900}, 302, 256)],
 )
-def test_what_is_too_long_is_refused(
+def test_long_texts_are_refused(
     ask: Ask, fields: dict[str, object], counted: int, allowed: int
 ) -> None:
-    """By the smaller of the model's length and the plan's cap, with the numbers."""
+    """By the lower of the model's and the plan's limits, with both numbers."""
     with pytest.raises(ContextLengthExceeded, match=f"Item 1.* {counted} .* {allowed} ") as refused:
         ask(["short", "word " * 300], **fields)
     assert refused.value.extra == {"counted_tokens": counted, "allowed_tokens": allowed}
@@ -136,26 +136,26 @@ def test_what_is_too_long_is_refused(
     ],
 )
 def test_nonsense_is_refused(ask: Ask, given: object, fields: dict[str, object]) -> None:
-    """Also where no gateway stands before the engine."""
+    """The engine validates requests even without a gateway."""
     with pytest.raises(BadRequest):
         ask(given, **fields)
 
 
 def test_fewer_dimensions(ask: Ask) -> None:
-    """The first numbers, of unit length again."""
+    """The first dimensions, normalized again."""
     whole, cut = vectors(ask("Hello"))[0], vectors(ask("Hello", dimensions=64))[0]
     assert np.allclose(cut, whole[:64] / np.linalg.norm(whole[:64]), atol=1e-7)
 
 
 def test_without_a_vocabulary(minilm: list[Path]) -> None:
-    """Token ids are refused in words, never read as something else."""
+    """Token ids are refused with an explanation."""
     ask = asking(config(minilm[:2]))
     with pytest.raises(BadRequest, match="not token ids"):
         ask([9906, 1917])
 
 
 def test_pooling_and_length_are_the_models(minilm: list[Path]) -> None:
-    """The first token's vector differs from the mean; without normalizing, lengths are kept."""
+    """Pooling and normalization follow the configuration."""
     first = vectors(asking(config(minilm, pooling="cls"))("Hello world"))[0]
     long = vectors(asking(config(minilm, normalize=False))("Hello world"))[0]
     mean = vectors(asking(config(minilm))("Hello world"))[0]
@@ -173,7 +173,7 @@ def test_a_broken_model_says_so(minilm: list[Path], tmp_path: Path) -> None:
 
 
 def test_the_engine_has_one_route(minilm: list[Path]) -> None:
-    """What a gateway calls."""
+    """The one that the gateway calls."""
     engine = child.load(msgspec.json.encode(config(minilm)))
     assert [route.path for route in engine.routes if isinstance(route, Route)] == ["/v1/embeddings"]
     assert issubclass(ContextLengthExceeded, ApiError)

@@ -1,4 +1,4 @@
-"""Short requests that come alone: answered at once; whatever else comes, by the application."""
+"""Lone short requests are answered inline, all others by the application."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ from oxlo.errors import BadRequest
 from oxlo.gateway.sending import Receiver, Sending
 from oxlo.gateway.upstream import Connection, Upstream
 from oxlo.serving.app import Engine, application
-from oxlo.serving.brief import Brief, BriefProtocol, Desk
+from oxlo.serving.fast_path import FastPath, FastPathDispatcher, FastPathProtocol
 from oxlo.serving.work import Job, Workers
 
 KEY = "secret"
@@ -28,23 +28,23 @@ HEAD = (
 
 
 class Line(asyncio.Transport):
-    """A client's end of a connection: what it was told."""
+    """A transport that records what the client receives."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told = b""
+        self.received = b""
         self._more = asyncio.Event()
         self._closed = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.told += bytes(data)
+        self.received += bytes(data)
         self._more.set()
 
     def pause_reading(self) -> None:
-        """uvicorn reads on when it has answered."""
+        """Ignored: uvicorn resumes after its response."""
 
     def resume_reading(self) -> None:
-        """Nothing is lost here meanwhile."""
+        """Ignored: nothing was lost meanwhile."""
 
     def is_closing(self) -> bool:
         return self._closed
@@ -53,45 +53,47 @@ class Line(asyncio.Transport):
         self._closed = True
 
     async def replies(self, number: int) -> list[tuple[int, bytes]]:
-        """Status and body of each, once there are so many: each comes in one piece."""
-        while self.told.count(b"\r\n\r\n") < number:
+        """Wait for `number` responses and return their statuses and bodies."""
+        while self.received.count(b"\r\n\r\n") < number:
             self._more.clear()
             await self._more.wait()
-        pieces = self.told.split(b"HTTP/1.1 ")[1:]
+        pieces = self.received.split(b"HTTP/1.1 ")[1:]
         return [(int(piece[:3]), piece.rpartition(b"\r\n\r\n")[2]) for piece in pieces]
 
 
-def desk() -> Desk:
-    return Desk(Brief("/short", 64, lambda job, body: body), Workers(1), KEY)
+def dispatcher() -> FastPathDispatcher:
+    return FastPathDispatcher(FastPath("/short", 64, lambda job, body: body), Workers(1), KEY)
 
 
 class Served:
-    """An engine, without the sockets: its short calls say which thread worked for them."""
+    """An engine without sockets, whose responses name the thread that computed them."""
 
     def __init__(self) -> None:
         self.workers = Workers(4)
         self.fails: list[Exception] = []
-        #: Calls that the application saw.
-        self.common = 0
+        #: Requests that reached the application.
+        self.normal = 0
         engine = Engine(
             [Route("/short", self._short, methods=["POST"])],
             self.workers,
             KEY,
-            brief=Brief("/short", 64, self._answer),
+            fast_path=FastPath("/short", 64, self._answer),
         )
         self._config = uvicorn.Config(application(engine), lifespan="off", log_config=None)
         self._config.load()
-        self._desk = Desk(cast(Brief, engine.brief), self.workers, KEY)
+        self._dispatcher = FastPathDispatcher(cast(FastPath, engine.fast_path), self.workers, KEY)
 
-    def connect(self) -> tuple[BriefProtocol, Line]:
+    def connect(self) -> tuple[FastPathProtocol, Line]:
         state = ServerState()
-        protocol = BriefProtocol(self._desk, config=self._config, server_state=state, app_state={})
+        protocol = FastPathProtocol(
+            self._dispatcher, config=self._config, server_state=state, app_state={}
+        )
         line = Line()
         protocol.connection_made(line)
         return protocol, line
 
     async def _short(self, request: Request) -> Response:
-        self.common += 1
+        self.normal += 1
         body = await request.body()
         return Response(await self.workers.run(request, lambda job: self._answer(job, body)))
 
@@ -111,47 +113,47 @@ def short(body: bytes = b"Hi") -> bytes:
 
 
 async def test_a_short_request_alone(served: Served) -> None:
-    """The loop's own thread works for it, one after the other, and the application sees nothing."""
+    """It is answered in the event loop's thread, without the application."""
     protocol, line = served.connect()
     here = threading.get_ident()
     for number in (1, 2):
         protocol.data_received(short())
         assert (await line.replies(number))[-1] == (200, b"%d 2" % here)
-    assert (served.common, served.workers.busy, served.workers.steps) == (0, 0, 4)
+    assert (served.normal, served.workers.busy, served.workers.steps) == (0, 0, 4)
 
 
-async def test_those_of_one_turn(served: Served) -> None:
-    """They go to threads, where they may share a run."""
+async def test_concurrent_short_requests(served: Served) -> None:
+    """They go to the thread pool, where they may share a run."""
     connections = [served.connect() for _ in range(3)]
     for protocol, _ in connections:
         protocol.data_received(short())
-    told = [await line.replies(1) for _, line in connections]
-    assert {status for [(status, _)] in told} == {200}
-    assert not any(body.startswith(b"%d " % threading.get_ident()) for [(_, body)] in told)
-    assert served.common == 3
+    responses = [await line.replies(1) for _, line in connections]
+    assert {status for [(status, _)] in responses} == {200}
+    assert not any(body.startswith(b"%d " % threading.get_ident()) for [(_, body)] in responses)
+    assert served.normal == 3
 
 
 async def test_beside_other_work(served: Served) -> None:
-    """The loop stays free for the caller who is there already."""
+    """The event loop stays free for the request that is already running."""
     protocol, line = served.connect()
     served.workers.busy += 1
     protocol.data_received(short())
     await line.replies(1)
-    assert served.common == 1
+    assert served.normal == 1
 
 
-async def test_a_refusal_has_its_words(served: Served) -> None:
-    """As if there were no shortcut."""
+async def test_an_error_takes_the_normal_path(served: Served) -> None:
+    """Its response is the application's."""
     protocol, line = served.connect()
     served.fails.append(BadRequest("no"))
     protocol.data_received(short())
     [(status, body)] = await line.replies(1)
     assert (status, msgspec.json.decode(body)["error"]["message"]) == (400, "no")
-    assert (served.common, served.workers.busy) == (1, 0)
+    assert (served.normal, served.workers.busy) == (1, 0)
 
 
 async def test_a_crash_is_answered(served: Served) -> None:
-    """Its trace is in the log, twice; who waits is told."""
+    """The client gets status 500, and the traceback is logged."""
     protocol, line = served.connect()
     logged: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, what: logged.append(what))
@@ -163,53 +165,53 @@ async def test_a_crash_is_answered(served: Served) -> None:
 
 
 async def test_a_body_that_looks_like_a_request(served: Served) -> None:
-    """What is a part of another request is uvicorn's; the next one is short again."""
+    """The rest of a longer request is left to uvicorn; the next request is short again."""
     protocol, line = served.connect()
     protocol.data_received(b"%b200\r\n\r\n" % HEAD)
     protocol.data_received(b"%-200b" % short())
     [(status, body)] = await line.replies(1)
-    assert (status, body.split()[1], served.common) == (200, b"200", 1)
+    assert (status, body.split()[1], served.normal) == (200, b"200", 1)
     protocol.data_received(short())
     assert (await line.replies(2))[1][0] == 200
-    assert served.common == 1
+    assert served.normal == 1
 
 
-async def test_two_in_one_turn_keep_their_order(served: Served) -> None:
-    """The first is the application's, as the second is no reason to let it wait."""
+async def test_pipelined_requests_keep_their_order(served: Served) -> None:
+    """Both take the normal path."""
     protocol, line = served.connect()
     protocol.data_received(short(b"1"))
     protocol.data_received(short(b"22"))
-    told = await line.replies(2)
-    assert [body.split()[1] for _, body in told] == [b"1", b"2"]
-    assert served.common == 2
+    responses = await line.replies(2)
+    assert [body.split()[1] for _, body in responses] == [b"1", b"2"]
+    assert served.normal == 2
 
 
-async def test_who_has_gone_is_not_worked_for(served: Served) -> None:
-    """A client that hangs up in the same turn."""
+async def test_a_disconnected_client_causes_no_work(served: Served) -> None:
+    """It disconnects in the same event loop iteration."""
     protocol, line = served.connect()
     protocol.data_received(short())
     line.close()
     protocol.connection_lost(None)
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert (line.told, served.workers.steps, served.common) == (b"", 0, 0)
+    assert (line.received, served.workers.steps, served.normal) == (b"", 0, 0)
 
 
-class _Kept(Connection):
-    """A connection that keeps what it is to send."""
+class _Recording(Connection):
+    """A connection that records what it is given to send."""
 
     def start(self, sending: Sending) -> None:
         self.sent = sending.head + cast(bytes, sending.body)
 
 
-async def test_what_a_gateway_sends_is_short() -> None:
-    """Its lines, in its spelling."""
+async def test_the_gateways_requests_are_recognised() -> None:
+    """With the headers in the gateway's spelling."""
     loop = asyncio.get_running_loop()
     upstream = Upstream("http://127.0.0.1:40123", loop, f"authorization: Bearer {KEY}\r\n")
-    kept = _Kept(upstream)
-    upstream.put_back(kept)
+    recording = _Recording(upstream)
+    upstream.put_back(recording)
     upstream.post(EngineCall("/short", b"{}"), cast(Receiver, None))
-    assert desk().read(kept.sent) == b"{}"
+    assert dispatcher().parse(recording.sent) == b"{}"
 
 
 @pytest.mark.parametrize(
@@ -230,6 +232,6 @@ async def test_what_a_gateway_sends_is_short() -> None:
         short(b"x" * 65),
     ],
 )
-def test_anything_else_is_not(data: bytes) -> None:
-    """It says more, less or other than a gateway does of a short call."""
-    assert desk().read(data) is None
+def test_other_requests_are_not(data: bytes) -> None:
+    """They differ from a gateway's short request in the request line, headers or size."""
+    assert dispatcher().parse(data) is None
