@@ -1,4 +1,4 @@
-"""How accounts come to their plans: asked for and approved, or paid for."""
+"""How an account moves to a plan: requested and approved, or paid for."""
 
 from oxlo.billing.base import Provider
 from oxlo.billing.manual import Manual
@@ -8,5 +8,5 @@ from oxlo.store.database import Database
 
 
 def build(settings: Settings, database: Database) -> Provider:
-    """The provider in force: Stripe where there is a key for it."""
+    """Return the configured provider: Stripe if a secret key is set."""
     return Stripe(settings, database) if settings.stripe_key else Manual(database)

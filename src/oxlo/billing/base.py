@@ -1,4 +1,4 @@
-"""What a way of paying has to do."""
+"""The interface of a billing provider."""
 
 from typing import NamedTuple, Protocol
 
@@ -15,32 +15,35 @@ class BillingFailed(ApiError):
 
 
 class Step(NamedTuple):
-    """What comes next for whoever chose something: an address to go to, or what was done."""
+    """The outcome of choosing something: a URL to redirect to, or a code for what was done."""
 
     go: str = ""
     done: str = ""
 
 
 class Provider(Protocol):
-    """A way to get onto a plan."""
+    """Moves accounts to plans."""
 
-    #: Its name in settings, pages and logs.
+    #: Name in settings, pages and logs.
     name: str
 
     @property
     def hosts(self) -> str:
-        """Where its pages are, as sources of a content security policy; "": nowhere."""
+        """Origins of its pages, as sources for a Content-Security-Policy; "" if it has none."""
 
     async def choose(self, account: Account, plan: Plan, plans: Plans, *, now: float) -> Step:
-        """The account wants this plan. Doing it twice is as doing it once.
+        """Move the account to a plan, or start doing so. Idempotent.
 
-        Raises BillingFailed, or BadRequest for a plan that cannot be had this way.
+        Raises BillingFailed, or BadRequest if the plan cannot be had this way.
         """
 
     async def manage(self, account: Account) -> Step:
-        """Where cards, addresses and invoices are managed. Raises BillingFailed, BadRequest."""
+        """Open the page that manages cards, addresses and invoices.
+
+        Raises BillingFailed, BadRequest.
+        """
 
 
-def resting(plans: Plans) -> Plan:
+def free_plan(plans: Plans) -> Plan:
     """The plan of an account that pays nothing."""
     return next(iter(plans))

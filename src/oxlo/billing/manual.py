@@ -1,4 +1,4 @@
-"""Without a payment provider: a plan is asked for, and the operator approves it."""
+"""Billing without a payment provider: accounts request a plan, the operator approves it."""
 
 from oxlo.billing.base import Step
 from oxlo.errors import BadRequest
@@ -9,7 +9,7 @@ from oxlo.store.database import Database
 
 
 class Manual:
-    """Keeps what accounts ask for until an operator decides."""
+    """Stores plan requests until an operator decides."""
 
     name = "manual"
     hosts = ""
@@ -18,7 +18,7 @@ class Manual:
         self._database = database
 
     async def choose(self, account: Account, plan: Plan, plans: Plans, *, now: float) -> Step:
-        """Ask for a plan; another one replaces what was asked for, the own one takes it back."""
+        """Request a plan, replacing an earlier request; choosing the current plan withdraws it."""
         async with self._database.write() as db:
             if plan.id == account.plan:
                 await payments.drop_wish(db, account.id)
@@ -27,5 +27,5 @@ class Manual:
         return Step(done="asked")
 
     async def manage(self, account: Account) -> Step:
-        """There is nothing to manage."""
+        """Raise BadRequest: there is nothing to manage."""
         raise BadRequest("This installation takes no payments: the operator puts you on a plan.")

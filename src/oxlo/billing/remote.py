@@ -1,4 +1,4 @@
-"""Stripe's subscriptions and invoices as they are read here; and what they mean for an account."""
+"""Stripe's subscriptions and invoices, and their effect on an account's plan."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,7 +7,7 @@ import msgspec
 
 from oxlo.store.payments import Invoice, Subscription
 
-#: A payment that is late is Stripe's to collect: until it gives up, the plan goes on.
+#: Statuses that keep the plan. A late payment counts: Stripe retries it, then cancels.
 PAYING = frozenset({"active", "trialing", "past_due"})
 
 
@@ -26,7 +26,7 @@ class _Items(msgspec.Struct):
 
 
 class RemoteSubscription(msgspec.Struct):
-    """A subscription, as Stripe's API answers."""
+    """A subscription from Stripe's API."""
 
     id: str
     customer: str
@@ -35,22 +35,22 @@ class RemoteSubscription(msgspec.Struct):
     metadata: dict[str, str] = {}
     cancel_at: float | None = None
     cancel_at_period_end: bool = False
-    #: Before API version 2025-03-31; since then it is the item's.
+    #: On the subscription before API version 2025-03-31, on the item since.
     current_period_end: float | None = None
 
     @property
     def item(self) -> _Item:
-        """What is paid for: there is one item."""
+        """The subscription's only item."""
         return self.items.data[0]
 
     @property
     def paid_until(self) -> float | None:
-        """When the period ends, in unix seconds."""
+        """End of the paid period, in unix seconds."""
         return self.item.current_period_end or self.current_period_end
 
     @property
     def ends_at(self) -> float | None:
-        """When it ends, where it was cancelled."""
+        """When the subscription ends, if it was cancelled."""
         return self.cancel_at or (self.paid_until if self.cancel_at_period_end else None)
 
 
@@ -63,7 +63,7 @@ class _Parent(msgspec.Struct):
 
 
 class RemoteInvoice(msgspec.Struct):
-    """An invoice, as Stripe's API answers."""
+    """An invoice from Stripe's API."""
 
     id: str
     customer: str
@@ -77,30 +77,30 @@ class RemoteInvoice(msgspec.Struct):
 
     @property
     def account(self) -> str:
-        """The account that its subscription was made for; "" where it does not say."""
+        """Account that its subscription was created for; "" if the invoice does not name it."""
         details = self.parent and self.parent.subscription_details
         return ((details and details.metadata) or {}).get("account", "")
 
 
 class Effect(NamedTuple):
-    """What a subscription does to the account's plan; None leaves it as it is."""
+    """A subscription's effect on the account's plan; `plan` None leaves it unchanged."""
 
     plan: str | None
     until: float | None = None
 
 
-def subscription(found: Mapping[str, Any]) -> RemoteSubscription:
-    """Raises msgspec.ValidationError where it is not what Stripe documents."""
-    return msgspec.convert(found, RemoteSubscription)
+def subscription(data: Mapping[str, Any]) -> RemoteSubscription:
+    """Convert Stripe's JSON. Raises msgspec.ValidationError if it is not as documented."""
+    return msgspec.convert(data, RemoteSubscription)
 
 
-def invoice(found: Mapping[str, Any]) -> RemoteInvoice:
-    """Raises msgspec.ValidationError where it is not what Stripe documents."""
-    return msgspec.convert(found, RemoteInvoice)
+def invoice(data: Mapping[str, Any]) -> RemoteInvoice:
+    """Convert Stripe's JSON. Raises msgspec.ValidationError if it is not as documented."""
+    return msgspec.convert(data, RemoteInvoice)
 
 
-def kept(remote: RemoteSubscription, account: str, plan: str) -> Subscription:
-    """The row of a subscription."""
+def subscription_row(remote: RemoteSubscription, account: str, plan: str) -> Subscription:
+    """The database row of a subscription."""
     return Subscription(
         account_id=account,
         customer=remote.customer,
@@ -113,8 +113,8 @@ def kept(remote: RemoteSubscription, account: str, plan: str) -> Subscription:
     )
 
 
-def kept_invoice(remote: RemoteInvoice, account: str) -> Invoice:
-    """The row of an invoice."""
+def invoice_row(remote: RemoteInvoice, account: str) -> Invoice:
+    """The database row of an invoice."""
     return Invoice(
         id=remote.id,
         account_id=account,
@@ -127,15 +127,19 @@ def kept_invoice(remote: RemoteInvoice, account: str) -> Invoice:
     )
 
 
-def effect(now: Subscription, before: Subscription | None, resting: str, has: str) -> Effect:
-    """What becomes of an account on the plan `has` when its subscription is as it is now.
+def effect(
+    current: Subscription, previous: Subscription | None, free_plan: str, account_plan: str
+) -> Effect:
+    """Decide the plan of an account that is on `account_plan`, given its subscription.
 
-    A subscription that was replaced by another one says nothing any more; one that was never paid
-    has given nothing that could end.
+    A subscription that was replaced by another has no effect any more. One that was never paid has
+    granted nothing that could end.
     """
-    if now.status in PAYING:
-        return Effect(now.plan, now.ends_at)
-    replaced = before and before.subscription != now.subscription and before.status in PAYING
-    if replaced or now.status == "incomplete" or has != now.plan:
+    if current.status in PAYING:
+        return Effect(current.plan, current.ends_at)
+    replaced = (
+        previous and previous.subscription != current.subscription and previous.status in PAYING
+    )
+    if replaced or current.status == "incomplete" or account_plan != current.plan:
         return Effect(None)
-    return Effect(resting)
+    return Effect(free_plan)

@@ -1,7 +1,7 @@
-"""Stripe: checkout, changes with pro-rating, its customer portal, and its webhooks.
+"""Stripe: checkout, prorated plan changes, the customer portal and webhooks.
 
-An event only says that something happened: what holds now is asked of Stripe, so it does not
-matter in which order events come, or how often.
+An event only signals that something changed: the current state is then fetched from Stripe, so
+neither the order of events nor duplicates matter.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.billing import remote
-from oxlo.billing.base import BillingFailed, Step, resting
+from oxlo.billing.base import BillingFailed, Step, free_plan
 from oxlo.errors import BadRequest
 from oxlo.plans import Plan, Plans
 from oxlo.settings import Settings
@@ -26,9 +26,9 @@ from oxlo.store.payments import Subscription
 if TYPE_CHECKING:
     import stripe
 
-#: Seconds within which two presses of a button are one.
-_ONE_PRESS = 60
-_LONGEST_EVENT = 1 << 20
+#: Seconds within which a repeated submission opens the same checkout.
+_CHECKOUT_WINDOW = 60
+_MAX_EVENT_BYTES = 1 << 20
 
 log = structlog.get_logger()
 
@@ -48,68 +48,70 @@ def _library() -> Any:
 
 
 class Stripe:
-    """Plans are paid for at Stripe."""
+    """Plans are paid through Stripe."""
 
     name = "stripe"
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
-        #: Price ids by plan, and the other way round.
+        #: Price ids by plan, and plans by price id.
         self._prices = settings.stripe_price_ids
         self._plans = {price: plan for plan, price in self._prices.items()}
-        self._one = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
     @property
     def hosts(self) -> str:
-        """Where browsers are sent: a page with a form that leads there has to allow it."""
-        own = "https://checkout.stripe.com https://billing.stripe.com"
-        return f"{own} {self._settings.stripe_api}".strip()
+        """Origins that pages redirect to; the CSP of a page with a form has to allow them."""
+        portal_hosts = "https://checkout.stripe.com https://billing.stripe.com"
+        return f"{portal_hosts} {self._settings.stripe_api}".strip()
 
     async def choose(self, account: Account, plan: Plan, plans: Plans, *, now: float) -> Step:
-        """Checkout for a first plan; a change of one that is paid holds at once, pro-rated."""
+        """Open a checkout for a first plan; change a paid plan at once, prorated."""
         async with self._database.read() as db:
-            mine = await payments.of_account(db, account.id)
-        live = mine if mine and mine.status in remote.PAYING else None
+            subscription_ = await payments.of_account(db, account.id)
+        live = subscription_ if subscription_ and subscription_.status in remote.PAYING else None
         if live is None and plan.id == account.plan:
             return Step(done="kept")
-        if plan.id == resting(plans).id:
-            return await self._end(account, live, plans)
+        if plan.id == free_plan(plans).id:
+            return await self._cancel(account, live, plans)
         if plan.id not in self._prices:
             raise BadRequest(f"{plan.name} is not sold here. Ask the operator for it.")
         if live is None:
-            return Step(go=await self._checkout(account, plan, mine, now))
+            return Step(go=await self._checkout(account, plan, subscription_, now))
         return await self._change(account, live, plan, plans)
 
     async def manage(self, account: Account) -> Step:
-        """Stripe's own pages for cards, addresses, invoices and the end of a plan."""
+        """Open Stripe's customer portal: cards, addresses, invoices, cancellation."""
         async with self._database.read() as db:
-            mine = await payments.of_account(db, account.id)
-        if mine is None:
+            subscription_ = await payments.of_account(db, account.id)
+        if subscription_ is None:
             raise BadRequest("There is nothing to manage yet: you have not paid for a plan.")
-        page = {"customer": mine.customer, "return_url": self._page}
-        made = await self._ask(lambda v1: v1.billing_portal.sessions.create(page))
-        return Step(go=str(made["url"]))
+        page = {"customer": subscription_.customer, "return_url": self._page}
+        session = await self._request(lambda v1: v1.billing_portal.sessions.create(page))
+        return Step(go=str(session["url"]))
 
     async def receive(self, payload: bytes, signature: str, plans: Plans, *, now: float) -> None:
-        """Take an event of Stripe's; one that came before changes nothing.
+        """Process a webhook event; a duplicate changes nothing.
 
-        Raises ForgedEvent, or BillingFailed: then Stripe sends it again.
+        Raises ForgedEvent, or BillingFailed, after which Stripe sends the event again.
         """
-        event = self._checked(payload, signature)
-        async with self._one:  # what was asked for later is written later
+        event = self._verified(payload, signature)
+        async with (
+            self._lock
+        ):  # a later read of Stripe's state must not be overwritten by an earlier one
             async with self._database.read() as db:
                 if await payments.is_known(db, event["id"]):
                     return
-            write = await self._writer(event, plans)
+            write = await self._update_for(event, plans)
             async with self._database.write() as db:
                 if await payments.note_event(db, event["id"], event["type"], now=now):
                     await write(db)
         log.info("billing.event", event_id=event["id"], type=event["type"])
 
-    def _checked(self, payload: bytes, signature: str) -> dict[str, Any]:
+    def _verified(self, payload: bytes, signature: str) -> dict[str, Any]:
         stripe, secret = _library(), self._settings.stripe_webhook_secret
-        if not secret or len(payload) > _LONGEST_EVENT:
+        if not secret or len(payload) > _MAX_EVENT_BYTES:
             raise ForgedEvent
         try:
             event = stripe.Webhook.construct_event(payload, signature, secret)
@@ -117,76 +119,82 @@ class Stripe:
         except (ValueError, stripe.SignatureVerificationError):
             raise ForgedEvent from None
 
-    async def _writer(self, event: Mapping[str, Any], plans: Plans) -> "_Write":
-        """What an event makes us write: read from Stripe, before our database is held."""
-        kind, about = str(event["type"]), event["data"]["object"]
+    async def _update_for(self, event: Mapping[str, Any], plans: Plans) -> "_Write":
+        """Fetch an event's object from Stripe, before the database is locked for writing."""
+        kind, data = str(event["type"]), event["data"]["object"]
         if kind.startswith("customer.subscription."):
-            return await self._follow(about["id"], plans)
-        if kind == "checkout.session.completed" and about.get("subscription"):
-            return await self._follow(about["subscription"], plans)
-        if kind.startswith("invoice.") and about.get("id"):
-            return await self._invoice(about["id"])
-        return _Nothing()
+            return await self._subscription_update(data["id"], plans)
+        if kind == "checkout.session.completed" and data.get("subscription"):
+            return await self._subscription_update(data["subscription"], plans)
+        if kind.startswith("invoice.") and data.get("id"):
+            return await self._invoice_update(data["id"])
+        return _NoUpdate()
 
-    async def _follow(self, subscription: str, plans: Plans) -> "_Write":
-        found = await self._ask(lambda v1: v1.subscriptions.retrieve(subscription))
-        return _Subscribed(_read(remote.subscription, found), self._plans, resting(plans).id)
+    async def _subscription_update(self, subscription: str, plans: Plans) -> "_Write":
+        found = await self._request(lambda v1: v1.subscriptions.retrieve(subscription))
+        return _SubscriptionUpdate(
+            _read(remote.subscription, found), self._plans, free_plan(plans).id
+        )
 
-    async def _invoice(self, invoice: str) -> "_Write":
-        found = await self._ask(lambda v1: v1.invoices.retrieve(invoice))
-        return _Invoiced(_read(remote.invoice, found))
+    async def _invoice_update(self, invoice: str) -> "_Write":
+        found = await self._request(lambda v1: v1.invoices.retrieve(invoice))
+        return _InvoiceUpdate(_read(remote.invoice, found))
 
     async def _checkout(
-        self, account: Account, plan: Plan, mine: Subscription | None, now: float
+        self, account: Account, plan: Plan, subscription_: Subscription | None, now: float
     ) -> str:
-        label = {"account": account.id}
-        asked: dict[str, Any] = {
+        metadata = {"account": account.id}
+        params: dict[str, Any] = {
             "mode": "subscription",
             "line_items": [{"price": self._prices[plan.id], "quantity": 1}],
             "client_reference_id": account.id,
-            "metadata": label,
-            "subscription_data": {"metadata": label},
+            "metadata": metadata,
+            "subscription_data": {"metadata": metadata},
             "success_url": f"{self._page}?done=paid",
             "cancel_url": f"{self._page}?plan={plan.id}",
         }
-        if mine is not None:
-            asked["customer"] = mine.customer
+        if subscription_ is not None:
+            params["customer"] = subscription_.customer
         elif account.email:
-            asked["customer_email"] = account.email
-        once = f"checkout-{account.id}-{plan.id}-{len(asked)}-{int(now // _ONE_PRESS)}"
-        made = await self._ask(
-            lambda v1: v1.checkout.sessions.create(asked, {"idempotency_key": once})
+            params["customer_email"] = account.email
+        idempotency_key = (
+            f"checkout-{account.id}-{plan.id}-{len(params)}-{int(now // _CHECKOUT_WINDOW)}"
         )
-        return str(made["url"])
+        session = await self._request(
+            lambda v1: v1.checkout.sessions.create(params, {"idempotency_key": idempotency_key})
+        )
+        return str(session["url"])
 
     async def _change(self, account: Account, live: Subscription, plan: Plan, plans: Plans) -> Step:
-        asked: dict[str, Any] = {
+        params: dict[str, Any] = {
             "items": [{"id": live.item, "price": self._prices[plan.id]}],
             "proration_behavior": "always_invoice",
             "cancel_at_period_end": False,
         }
         if plan.id == live.plan and live.ends_at is None:
             return Step(done="kept")
-        await self._update(live, asked, plans)
+        await self._update(live, params, plans)
         return Step(done="resumed" if plan.id == live.plan else "changed")
 
-    async def _end(self, account: Account, live: Subscription | None, plans: Plans) -> Step:
-        """A cancelled plan runs to the end of what is paid."""
+    async def _cancel(self, account: Account, live: Subscription | None, plans: Plans) -> Step:
+        """Cancel a plan at the end of the paid period."""
         if live is None:
             raise BadRequest("You pay for no plan, so there is none to cancel. Ask the operator.")
         if live.ends_at is None:
             await self._update(live, {"cancel_at_period_end": True}, plans)
         return Step(done="ending")
 
-    async def _update(self, live: Subscription, asked: dict[str, Any], plans: Plans) -> None:
-        async with self._one:
-            found = await self._ask(lambda v1: v1.subscriptions.update(live.subscription, asked))
+    async def _update(self, live: Subscription, params: dict[str, Any], plans: Plans) -> None:
+        async with self._lock:
+            found = await self._request(
+                lambda v1: v1.subscriptions.update(live.subscription, params)
+            )
             changed = _read(remote.subscription, found)
             async with self._database.write() as db:
-                await _Subscribed(changed, self._plans, resting(plans).id)(db)
+                await _SubscriptionUpdate(changed, self._plans, free_plan(plans).id)(db)
 
-    async def _ask(self, question: Callable[[Any], "stripe.StripeObject"]) -> dict[str, Any]:
-        """Ask Stripe, in a thread: its library waits. Raises BillingFailed."""
+    async def _request(self, call: Callable[[Any], "stripe.StripeObject"]) -> dict[str, Any]:
+        """Call Stripe's blocking library in a thread. Raises BillingFailed."""
         stripe, settings = _library(), self._settings
         client = stripe.StripeClient(
             settings.stripe_key,
@@ -194,7 +202,7 @@ class Stripe:
             max_network_retries=2,
         )
         try:
-            found = await asyncio.to_thread(question, client.v1)
+            found = await asyncio.to_thread(call, client.v1)
         except stripe.StripeError as error:
             log.warning("billing.failed", error=type(error).__name__, code=error.code or "")
             raise BillingFailed from error
@@ -212,25 +220,25 @@ def _read(convert: Callable[[Mapping[str, Any]], Any], found: Mapping[str, Any])
         raise BillingFailed from error
 
 
-class _Nothing:
-    """An event that is none of our business."""
+class _NoUpdate:
+    """An event that needs no action."""
 
     async def __call__(self, db: AsyncConnection) -> None:
         """Write nothing."""
 
 
-class _Subscribed:
-    """A subscription as it is now."""
+class _SubscriptionUpdate:
+    """Writes the current state of a subscription."""
 
     def __init__(
-        self, found: remote.RemoteSubscription, plans: Mapping[str, str], resting_plan: str
+        self, found: remote.RemoteSubscription, plans: Mapping[str, str], free_plan_id: str
     ) -> None:
         self._found = found
         self._plans = plans
-        self._resting = resting_plan
+        self._free_plan = free_plan_id
 
     async def __call__(self, db: AsyncConnection) -> None:
-        """Keep it, and put its account on the plan that it pays for."""
+        """Save the subscription and update its account's plan."""
         found = self._found
         plan = self._plans.get(found.item.price.id)
         try:
@@ -242,26 +250,26 @@ class _Subscribed:
             log.error("billing.unknown_price", price=found.item.price.id, subscription=found.id)
             return
         before = await payments.of_account(db, account.id)
-        now = remote.kept(found, account.id, plan)
-        becomes = remote.effect(now, before, self._resting, account.plan)
+        now = remote.subscription_row(found, account.id, plan)
+        effect = remote.effect(now, before, self._free_plan, account.plan)
         if before is None or before.subscription == now.subscription or now.status in remote.PAYING:
             await payments.keep(db, now)
-        if becomes.plan is not None:
-            await payments.put(db, account, becomes.plan, becomes.until, self._resting)
+        if effect.plan is not None:
+            await payments.put(db, account, effect.plan, effect.until, self._free_plan)
 
 
-class _Invoiced:
-    """An invoice as it is now."""
+class _InvoiceUpdate:
+    """Writes the current state of an invoice."""
 
     def __init__(self, found: remote.RemoteInvoice) -> None:
         self._found = found
 
     async def __call__(self, db: AsyncConnection) -> None:
-        """Keep it, for the account that it is of."""
+        """Save the invoice for its account."""
         found = self._found
         account = found.account or await payments.account_of(db, found.customer)
         if account:
-            await payments.keep_invoice(db, remote.kept_invoice(found, account))
+            await payments.keep_invoice(db, remote.invoice_row(found, account))
 
 
-_Write = _Nothing | _Subscribed | _Invoiced
+_Write = _NoUpdate | _SubscriptionUpdate | _InvoiceUpdate

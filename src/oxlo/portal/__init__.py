@@ -1,1 +1,1 @@
-"""The web side: public pages, documentation, and what signed-in developers see."""
+"""The website: public pages, documentation, dashboard and operator console."""

@@ -1,4 +1,4 @@
-"""Static files, kept in memory under names that change with what they hold."""
+"""Static files, served from memory under names with a content hash."""
 
 import gzip
 import hashlib
@@ -14,7 +14,7 @@ from oxlo.errors import NotFound
 
 PATH = "/static/"
 FOLDER = Path(__file__).with_name("static")
-#: A year: another content has another name.
+#: A year: changed content gets a new name.
 CACHE = "public, max-age=31536000, immutable"
 
 _TYPES = {
@@ -23,26 +23,26 @@ _TYPES = {
     ".svg": "image/svg+xml",
     ".txt": "text/plain; charset=utf-8",
 }
-#: `from "./copy.js"` in a module of ours.
+#: `from "./copy.js"` in one of our modules.
 _IMPORT = re.compile(r"""(?<=["'])\./([\w.-]+\.js)(?=["'])""")
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """One file as it is served."""
+    """A file as it is served."""
 
-    #: Its public name: `site.3f2a9c1b.css`.
+    #: Public name with a hash: `site.3f2a9c1b.css`.
     name: str
     type: str
     body: bytes
-    packed: bytes
+    gzipped: bytes
 
 
 class Assets:
-    """The files of one folder, by the name they have there."""
+    """The files of a folder, by their name on disk."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        """Read all of them. Raises KeyError where a module imports one that is not there."""
+        """Read all files. Raises KeyError if a module imports a file that does not exist."""
         self._sources = {
             path.name: path.read_bytes()
             for path in sorted(folder.rglob("*"))
@@ -55,37 +55,37 @@ class Assets:
 
     def _add(self, name: str) -> Asset:
         if name not in self._known:
-            body = self._linked(name)
+            body = self._resolved(name)
             stem, suffix = Path(name).stem, Path(name).suffix
             digest = hashlib.sha256(body).hexdigest()[:10]
-            packed = gzip.compress(body, 9, mtime=0)
-            self._known[name] = Asset(f"{stem}.{digest}{suffix}", _TYPES[suffix], body, packed)
+            gzipped = gzip.compress(body, 9, mtime=0)
+            self._known[name] = Asset(f"{stem}.{digest}{suffix}", _TYPES[suffix], body, gzipped)
         return self._known[name]
 
-    def _linked(self, name: str) -> bytes:
-        """The file; modules that it imports are named as they are served."""
+    def _resolved(self, name: str) -> bytes:
+        """Content of a file, with imported modules renamed to their public names."""
         body = self._sources[name]
         if not name.endswith(".js") or ".min." in name:
             return body
-        text = _IMPORT.sub(lambda found: f"./{self._add(found[1]).name}", body.decode())
+        text = _IMPORT.sub(lambda match: f"./{self._add(match[1]).name}", body.decode())
         return text.encode()
 
     def url(self, name: str) -> str:
-        """Where a file is served; KeyError when there is none of that name."""
+        """URL of a file. Raises KeyError for an unknown name."""
         return PATH + self._known[name].name
 
     def served(self, name: str) -> Asset:
-        """The file of this public name. Raises NotFound."""
+        """The file with this public name. Raises NotFound."""
         try:
             return self._served[name]
         except KeyError:
             raise NotFound from None
 
     def reply(self, request: Request) -> Response:
-        """Answer `GET /static/{name}`. Raises NotFound."""
+        """Serve `GET /static/{name}`. Raises NotFound."""
         asset = self.served(request.path_params["name"])
-        packs = "gzip" in request.headers.get("accept-encoding", "")
+        accepts_gzip = "gzip" in request.headers.get("accept-encoding", "")
         headers = {"cache-control": CACHE, "vary": "accept-encoding"}
-        headers |= {"content-encoding": "gzip"} if packs else {}
-        body = asset.packed if packs else asset.body
+        headers |= {"content-encoding": "gzip"} if accepts_gzip else {}
+        body = asset.gzipped if accepts_gzip else asset.body
         return Response(body, headers=headers, media_type=asset.type)

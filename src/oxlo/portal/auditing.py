@@ -1,4 +1,4 @@
-"""What pages write into the audit log: moment and address are those of the request."""
+"""Audit log entries of pages, with the request's time and client address."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
@@ -8,21 +8,21 @@ from oxlo.portal.desk import Desk, address
 from oxlo.store import audit
 from oxlo.store.accounts import Account
 
-#: Characters of a detail: people write reasons.
-_LONGEST = 300
+#: Maximum characters of a detail, which may hold free text.
+_MAX_DETAIL = 300
 
 
 async def note(
     db: AsyncConnection, request: Request, action: str, target: str, detail: str = ""
 ) -> None:
-    """Write what whoever is signed in did to `target`."""
+    """Record what the signed-in account did to `target`."""
     await _write(db, request, action, guard.account(request).id, target, detail)
 
 
 async def note_own(
     db: AsyncConnection, request: Request, action: str, account: Account, detail: str = ""
 ) -> None:
-    """Write what an account did to itself, signed in or not."""
+    """Record what an account did to itself, signed in or not."""
     await _write(db, request, action, account.id, account.id, detail)
 
 
@@ -35,6 +35,6 @@ async def _write(
         actor=actor,
         target=target,
         now=Desk.of(request).now,
-        detail=detail[:_LONGEST],
+        detail=detail[:_MAX_DETAIL],
         address=address(request),
     )

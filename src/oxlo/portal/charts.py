@@ -2,7 +2,7 @@
 
 Positions are percentages, so a chart fits any width while its words keep their size. Colours come
 from the stylesheet by class: a style attribute would break the content security policy. Each chart
-is named for readers who do not see it, and belongs beside a table of the same figures.
+is labelled for screen readers, and belongs beside a table of the same figures.
 """
 
 import math
