@@ -69,8 +69,8 @@ class Stripe:
     async def choose(self, account: Account, plan: Plan, plans: Plans, *, now: float) -> Step:
         """Open a checkout for a first plan; change a paid plan at once, prorated."""
         async with self._database.read() as db:
-            subscription_ = await payments.of_account(db, account.id)
-        live = subscription_ if subscription_ and subscription_.status in remote.PAYING else None
+            subscription = await payments.of_account(db, account.id)
+        live = subscription if subscription and subscription.status in remote.PAYING else None
         if live is None and plan.id == account.plan:
             return Step(done="kept")
         if plan.id == free_plan(plans).id:
@@ -78,16 +78,16 @@ class Stripe:
         if plan.id not in self._prices:
             raise BadRequest(f"{plan.name} is not sold here. Ask the operator for it.")
         if live is None:
-            return Step(go=await self._checkout(account, plan, subscription_, now))
+            return Step(go=await self._checkout(account, plan, subscription, now))
         return await self._change(account, live, plan, plans)
 
     async def manage(self, account: Account) -> Step:
         """Open Stripe's customer portal: cards, addresses, invoices, cancellation."""
         async with self._database.read() as db:
-            subscription_ = await payments.of_account(db, account.id)
-        if subscription_ is None:
+            subscription = await payments.of_account(db, account.id)
+        if subscription is None:
             raise BadRequest("There is nothing to manage yet: you have not paid for a plan.")
-        page = {"customer": subscription_.customer, "return_url": self._page}
+        page = {"customer": subscription.customer, "return_url": self._page}
         session = await self._request(lambda v1: v1.billing_portal.sessions.create(page))
         return Step(go=str(session["url"]))
 
@@ -97,9 +97,8 @@ class Stripe:
         Raises ForgedEvent, or BillingFailed, after which Stripe sends the event again.
         """
         event = self._verified(payload, signature)
-        async with (
-            self._lock
-        ):  # a later read of Stripe's state must not be overwritten by an earlier one
+        # Otherwise an older state of Stripe's could overwrite a newer one.
+        async with self._lock:
             async with self._database.read() as db:
                 if await payments.is_known(db, event["id"]):
                     return
@@ -141,7 +140,7 @@ class Stripe:
         return _InvoiceUpdate(_read(remote.invoice, found))
 
     async def _checkout(
-        self, account: Account, plan: Plan, subscription_: Subscription | None, now: float
+        self, account: Account, plan: Plan, subscription: Subscription | None, now: float
     ) -> str:
         metadata = {"account": account.id}
         params: dict[str, Any] = {
@@ -153,8 +152,8 @@ class Stripe:
             "success_url": f"{self._page}?done=paid",
             "cancel_url": f"{self._page}?plan={plan.id}",
         }
-        if subscription_ is not None:
-            params["customer"] = subscription_.customer
+        if subscription is not None:
+            params["customer"] = subscription.customer
         elif account.email:
             params["customer_email"] = account.email
         idempotency_key = (

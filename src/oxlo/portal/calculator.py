@@ -65,16 +65,16 @@ def verdict(comparison: Comparison) -> tuple[str, str]:
     if comparison.saving > 0:
         return (
             "ok",
-            f"{plan.name} is cheaper: {_side_by_side(comparison)}, {words.money(comparison.saving)} less.",
+            f"{plan.name} is cheaper: {_both(comparison)}, {words.money(comparison.saving)} less.",
         )
-    text = f"Paying by the token is cheaper: {_side_by_side(comparison)}, {words.money(-comparison.saving)} less."
+    text = f"Paying by the token is cheaper: {_both(comparison)}, {words.money(-comparison.saving)} less."
     if cheapest.break_even is None:
         return "warn", f"{text} No prompt that {plan.name} takes is long enough to change that."
     from_ = words.count(cheapest.break_even)
     return "warn", f"{text} {plan.name} is cheaper from {from_} input tokens a call."
 
 
-def _side_by_side(comparison: Comparison) -> str:
+def _both(comparison: Comparison) -> str:
     assert comparison.plan is not None
     assert comparison.cheapest is not None
     plan = f"{comparison.plan.name} {words.money(comparison.plan.price_usd)} a month"

@@ -1,6 +1,6 @@
 """Charts as inline SVG: pure functions from numbers to marks.
 
-Positions are percentages, so a chart fits any width while its words keep their size. Colours come
+Positions are percentages, so a chart fits any width while its text keeps its size. Colours come
 from the stylesheet by class: a style attribute would break the content security policy. Each chart
 is labelled for screen readers, and belongs beside a table of the same figures.
 """
@@ -11,27 +11,28 @@ from typing import NamedTuple
 
 from markupsafe import Markup, escape
 
-#: Pixels.
+#: Height in pixels.
 HEIGHT = 176
 _TOP = 16
 _BOTTOM = 24
-#: Per cent of the width, right of lines: names of providers fit there.
+#: Percentage of the width right of the lines, where provider names fit.
 _MARGIN = 24.0
-#: Pixels of a chart on a phone, and of a letter below it.
+#: Width in pixels of a chart on a phone, and of a letter in its labels.
 _PHONE = 300
 _LETTER = 7
 
-#: Pixels from one bar with a name to the next, and the letters of a name that fit a phone.
+#: Pixels between the bars of a ranking, and the letters of a name that fit on a phone.
 _LINE = 40
 _NAME = 36
 
 _ROUND = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
-Write = Callable[[float], str]
+#: Formats a value.
+Formatter = Callable[[float], str]
 
 
 class Bar(NamedTuple):
-    """One bar: what it is called below, and what a pointer is told."""
+    """A bar with its label, and a tooltip that replaces the default one."""
 
     label: str
     value: float
@@ -39,55 +40,55 @@ class Bar(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line; its name stands at its end. None: a gap."""
+    """A line, named at its end; None values are gaps."""
 
     name: str
     values: Sequence[float | None]
 
 
 class Mark(NamedTuple):
-    """A vertical mark at a place of the x axis, 0 to 1, with its words."""
+    """A labelled vertical mark at a position on the x axis, 0 to 1."""
 
-    place: float
+    position: float
     text: str
 
 
-def whole(value: float) -> str:
-    """A count, with thin separators."""
+def format_count(value: float) -> str:
+    """Format a count with thin spaces between thousands."""
     return f"{value:,.0f}".replace(",", "\u202f")
 
 
-def bars(title: str, values: Sequence[Bar], *, write: Write = whole) -> Markup:
-    """Bars of counts from zero; the middle of the axis is a whole number, too."""
+def bars(title: str, values: Sequence[Bar], *, write: Formatter = format_count) -> Markup:
+    """Bars of counts from zero; the middle tick of the axis is a whole number too."""
     top = 2 * nice(math.ceil(max((bar.value for bar in values), default=0) / 2))
     step = 100 / max(len(values), 1)
-    drawn = [_grid(top, write)]
-    drawn += [_bar(bar, place * step, step, top, write) for place, bar in enumerate(values)]
-    drawn += _labels([(place * step + step / 2, bar.label) for place, bar in enumerate(values)])
-    return _svg(title, drawn)
+    parts = [_grid(top, write)]
+    parts += [_bar(bar, index * step, step, top, write) for index, bar in enumerate(values)]
+    parts += _labels([(index * step + step / 2, bar.label) for index, bar in enumerate(values)])
+    return _svg(title, parts)
 
 
-def _bar(bar: Bar, x: float, step: float, top: float, write: Write) -> str:
+def _bar(bar: Bar, x: float, step: float, top: float, write: Formatter) -> str:
     height = _plot() * bar.value / top
-    words = escape(bar.note or f"{bar.label}: {write(bar.value)}")
+    tooltip = escape(bar.note or f"{bar.label}: {write(bar.value)}")
     return (
         f'<rect class="bar" x="{x + step * 0.12:.2f}%" y="{HEIGHT - _BOTTOM - height:.1f}" '
-        f'width="{step * 0.76:.2f}%" height="{height:.1f}"><title>{words}</title></rect>'
+        f'width="{step * 0.76:.2f}%" height="{height:.1f}"><title>{tooltip}</title></rect>'
     )
 
 
-def ranking(title: str, values: Sequence[Bar], *, write: Write = whole) -> Markup:
-    """Bars from left to right, each below its name: for what has names and no order."""
+def ranking(title: str, values: Sequence[Bar], *, write: Formatter = format_count) -> Markup:
+    """Horizontal bars, each below its name: for values without an order in time."""
     top = max((bar.value for bar in values), default=0) or 1
-    drawn = [_ranked(bar, place * _LINE, top, write) for place, bar in enumerate(values)]
-    return _svg(title, drawn, height=_LINE * len(values), kind="ranking")
+    parts = [_ranked(bar, index * _LINE, top, write) for index, bar in enumerate(values)]
+    return _svg(title, parts, height=_LINE * len(values), kind="ranking")
 
 
-def _ranked(bar: Bar, y: int, top: float, write: Write) -> str:
+def _ranked(bar: Bar, y: int, top: float, write: Formatter) -> str:
     width, figure = 100 * bar.value / top, escape(write(bar.value))
-    words = escape(bar.note or f"{bar.label}: {figure}")
+    tooltip = escape(bar.note or f"{bar.label}: {figure}")
     return (
-        f'<g><title>{words}</title><text x="0" y="{y + 12}">{escape(_short(bar.label))}</text>'
+        f'<g><title>{tooltip}</title><text x="0" y="{y + 12}">{escape(_short(bar.label))}</text>'
         f'<text class="tick" x="100%" y="{y + 12}" text-anchor="end">{figure}</text>'
         f'<rect class="bar" x="0" y="{y + 18}" width="{max(width, 0.2):.2f}%" height="8"/></g>'
     )
@@ -99,55 +100,55 @@ def _short(label: str) -> str:
 
 def lines(
     title: str,
-    drawn: Sequence[Line],
+    series: Sequence[Line],
     labels: Sequence[str],
     *,
-    write: Write = whole,
+    write: Formatter = format_count,
     marks: Iterable[Mark] = (),
     margin: float = _MARGIN,
 ) -> Markup:
-    """Lines from zero, each named at its end; `labels` stand along the x axis.
+    """Lines from zero, each named at its end, with `labels` along the x axis.
 
-    `margin`: per cent of the width that names take, right of the lines.
+    `margin`: percentage of the width right of the lines that is reserved for names.
     """
-    known = [value for line in drawn for value in line.values if value is not None]
+    known = [value for line in series for value in line.values if value is not None]
     top = nice(max(known, default=0))
     width = 100 - margin
-    inner = "".join(_polyline(line, number, top) for number, line in enumerate(drawn))
+    inner = "".join(_polyline(line, number, top) for number, line in enumerate(series))
     parts = [_grid(top, write, width)]
     parts += [_mark(mark, width) for mark in marks]
     parts.append(
         f'<svg x="0" y="{_TOP}" width="{width:g}%" height="{_plot()}" viewBox="0 0 1000 1000" '
         f'preserveAspectRatio="none" overflow="visible">{inner}</svg>'
     )
-    parts += _ends(drawn, top, width)
+    parts += _ends(series, top, width)
     last = max(len(labels) - 1, 1)
-    parts += _labels([(place / last * width, label) for place, label in enumerate(labels)])
+    parts += _labels([(index / last * width, label) for index, label in enumerate(labels)])
     return _svg(title, parts)
 
 
 def _polyline(line: Line, number: int, top: float) -> str:
     last = max(len(line.values) - 1, 1)
     runs: list[list[str]] = [[]]
-    for place, value in enumerate(line.values):
+    for index, value in enumerate(line.values):
         if value is None:
             runs.append([])
         else:
-            runs[-1].append(f"{place / last * 1000:.1f},{1000 - value / top * 1000:.1f}")
+            runs[-1].append(f"{index / last * 1000:.1f},{1000 - value / top * 1000:.1f}")
     return "".join(_run(run, number) for run in runs if run)
 
 
 def _run(points: Sequence[str], number: int) -> str:
-    # A single point is a line of no length, which round ends make a dot.
+    # A line of zero length is drawn as a dot by its round caps.
     alone = len(points) == 1
-    drawn = " ".join([*points, *points] if alone else points)
-    return f'<polyline class="line line-{number}{" dot" * alone}" points="{drawn}"/>'
+    path = " ".join([*points, *points] if alone else points)
+    return f'<polyline class="line line-{number}{" dot" * alone}" points="{path}"/>'
 
 
-def _ends(drawn: Sequence[Line], top: float, width: float) -> list[str]:
-    """The names at the lines' ends, moved apart where they would overlap."""
+def _ends(series: Sequence[Line], top: float, width: float) -> list[str]:
+    """Names at the ends of the lines, moved apart if they would overlap."""
     ends = []
-    for number, line in enumerate(drawn):
+    for number, line in enumerate(series):
         known = [value for value in line.values if value is not None]
         if known:
             ends.append((HEIGHT - _BOTTOM - _plot() * known[-1] / top, number, line.name))
@@ -162,8 +163,8 @@ def _ends(drawn: Sequence[Line], top: float, width: float) -> list[str]:
 
 
 def _mark(mark: Mark, width: float) -> str:
-    x = mark.place * width
-    anchor = "end" if mark.place > 0.5 else "start"
+    x = mark.position * width
+    anchor = "end" if mark.position > 0.5 else "start"
     return (
         f'<line class="mark" x1="{x:.2f}%" x2="{x:.2f}%" y1="{_TOP}" y2="{HEIGHT - _BOTTOM}"/>'
         f'<text class="note" x="{x:.2f}%" dx="{-6 if anchor == "end" else 6}" y="{_TOP + 10}" '
@@ -172,7 +173,7 @@ def _mark(mark: Mark, width: float) -> str:
 
 
 def limit_bar(title: str, used: float, limit: float, forecast: float | None = None) -> Markup:
-    """A limit as one bar: filled so far, a mark for now, a faint one for the forecast."""
+    """A limit as one bar: the used part filled, a mark at its end, a faint one for the forecast."""
     share = _share(used, limit)
     state = "full" if share >= 100 else "near" if share >= 80 else "room"
     parts = [
@@ -188,19 +189,19 @@ def limit_bar(title: str, used: float, limit: float, forecast: float | None = No
     return _svg(title, parts, height=20, kind="limit")
 
 
-def _share(part: float, whole_: float) -> float:
-    return min(100.0, max(0.0, 100 * part / whole_)) if whole_ else 100.0
+def _share(part: float, total: float) -> float:
+    return min(100.0, max(0.0, 100 * part / total)) if total else 100.0
 
 
 class Phase(NamedTuple):
-    """One step of a call, in milliseconds."""
+    """A phase of a request, in milliseconds."""
 
     name: str
     ms: float
 
 
-def waterfall(title: str, phases: Sequence[Phase], *, write: Write) -> Markup:
-    """The steps of a call one after another, each on its own line with its name and time."""
+def waterfall(title: str, phases: Sequence[Phase], *, write: Formatter) -> Markup:
+    """The phases of a request in sequence, each on its own row with name and duration."""
     total = sum(phase.ms for phase in phases) or 1
     parts, start, row = [], 0.0, 28
     for number, phase in enumerate(phases):
@@ -218,18 +219,18 @@ def waterfall(title: str, phases: Sequence[Phase], *, write: Write) -> Markup:
 
 
 def strip(title: str, states: Sequence[tuple[str, str]]) -> Markup:
-    """A row of cells, one a day: (class, words); for uptime."""
+    """A row of cells, one per day, as (CSS class, tooltip); for uptime."""
     step = 100 / max(len(states), 1)
     cells = [
-        f'<rect class="cell {escape(state)}" x="{place * step:.2f}%" y="0" '
-        f'width="{step * 0.8:.2f}%" height="24"><title>{escape(words)}</title></rect>'
-        for place, (state, words) in enumerate(states)
+        f'<rect class="cell {escape(state)}" x="{index * step:.2f}%" y="0" '
+        f'width="{step * 0.8:.2f}%" height="24"><title>{escape(tooltip)}</title></rect>'
+        for index, (state, tooltip) in enumerate(states)
     ]
     return _svg(title, cells, height=24, kind="strip")
 
 
 def nice(highest: float) -> float:
-    """The end of an axis: a round number, at or above the highest value."""
+    """The end of an axis: a round number at or above the highest value."""
     if highest <= 0:
         return 1.0
     power = 10.0 ** math.floor(math.log10(highest))
@@ -240,8 +241,8 @@ def _plot() -> int:
     return HEIGHT - _TOP - _BOTTOM
 
 
-def _grid(top: float, write: Write, width: float = 100) -> str:
-    """Hairlines at nothing, half and all, their values left of them: bars begin at the edge."""
+def _grid(top: float, write: Formatter, width: float = 100) -> str:
+    """Grid lines at zero, half and the top, with tick labels at their left."""
     parts = []
     for share in (0.0, 0.5, 1.0):
         y = HEIGHT - _BOTTOM - _plot() * share
@@ -255,11 +256,11 @@ def _grid(top: float, write: Write, width: float = 100) -> str:
 
 
 def _labels(places: Sequence[tuple[float, str]]) -> list[str]:
-    """Words along the x axis: as many as fit a phone."""
+    """Labels along the x axis, thinned out to fit on a phone."""
     longest = max((len(label) for _, label in places), default=0)
-    fit = max(1, int(_PHONE / (_LETTER * longest + 12)))
-    every = max(1, math.ceil(len(places) / fit))
-    shown = [item for number, item in enumerate(places) if number % every == 0 and item[1]]
+    capacity = max(1, int(_PHONE / (_LETTER * longest + 12)))
+    stride = max(1, math.ceil(len(places) / capacity))
+    shown = [item for number, item in enumerate(places) if number % stride == 0 and item[1]]
     return [
         f'<text class="tick" x="{x:.2f}%" y="{HEIGHT - 8}" text-anchor="{_anchor(x)}">'
         f"{escape(label)}</text>"
@@ -272,7 +273,7 @@ def _anchor(x: float) -> str:
 
 
 def _svg(title: str, parts: Iterable[str], *, height: int = HEIGHT, kind: str = "plot") -> Markup:
-    return Markup(  # noqa: S704 -- every word in it was escaped above
+    return Markup(  # noqa: S704 -- all text in it was escaped above
         f'<svg class="chart {kind}" role="img" aria-label="{escape(title)}" width="100%" '
         f'height="{height}">{"".join(parts)}</svg>'
     )

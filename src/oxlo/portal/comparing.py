@@ -1,4 +1,4 @@
-"""`/models/compare`: a few models side by side; the address names them."""
+"""`/models/compare`: up to four models side by side, named in the query."""
 
 from collections.abc import Sequence
 
@@ -13,19 +13,19 @@ from oxlo.portal.listing import Row
 from oxlo.portal.site import Site
 
 PATH = "/models/compare"
-#: So many stand beside each other.
+#: Maximum number of columns.
 MOST = 4
 
 
 async def page(request: Request) -> Response:
-    """The table; a name that no model has is left out."""
+    """The comparison table; unknown models are left out."""
     site = Site.of(request)
     chosen = named(site.catalogue, request.query_params.getlist("id"))
     shown = listing.rows(chosen, models.current(site))
     shown.sort(key=lambda row: chosen.index(row.model))
     context = {
         "chosen": chosen,
-        "others": others(site.catalogue, chosen),
+        "others": addable(site.catalogue, chosen),
         "most": MOST,
         "states": [row.state for row in shown],
         "rows": facts(shown, site.plans),
@@ -33,10 +33,10 @@ async def page(request: Request) -> Response:
     return site.pages.respond(request, "compare.html", context)
 
 
-def named(known: Catalogue, asked: Sequence[str]) -> list[Model]:
-    """The first few models of these names, each once, in their order."""
+def named(known: Catalogue, names: Sequence[str]) -> list[Model]:
+    """The first few distinct models of these names, in the order given."""
     found: dict[str, Model] = {}
-    for name in asked[: 2 * MOST]:
+    for name in names[: 2 * MOST]:
         try:
             model = known.resolve(name)
         except ModelNotFound:
@@ -45,15 +45,15 @@ def named(known: Catalogue, asked: Sequence[str]) -> list[Model]:
     return list(found.values())[:MOST]
 
 
-def others(known: Catalogue, chosen: Sequence[Model]) -> list[Model]:
-    """What can be put beside them: by name."""
+def addable(known: Catalogue, chosen: Sequence[Model]) -> list[Model]:
+    """Models that can be added to the comparison, by name."""
     rest = [model for model in known if model not in chosen]
     return sorted(rest, key=lambda model: model.name.lower())
 
 
 def facts(rows: Sequence[Row], plans: Plans) -> list[tuple[str, list[str]]]:
-    """Each fact's name, and what it is for each model; what nobody has is left out."""
-    told: list[tuple[str, list[str]]] = [
+    """Each fact's name with its value for each model; facts without any value are left out."""
+    columns: list[tuple[str, list[str]]] = [
         ("Category", [listing.CATEGORIES[row.model.category] for row in rows]),
         ("Cheapest plan", [_plan(row.model, plans) for row in rows]),
         ("Context", [words.count(row.context or None, "") for row in rows]),
@@ -66,7 +66,7 @@ def facts(rows: Sequence[Row], plans: Plans) -> list[tuple[str, list[str]]]:
         ("Licence", [row.model.licence for row in rows]),
         ("Good for", [row.model.description for row in rows]),
     ]
-    known = [(name, values) for name, values in told if any(values)]
+    known = [(name, values) for name, values in columns if any(values)]
     return [(name, [value or words.DASH for value in values]) for name, values in known]
 
 

@@ -1,4 +1,4 @@
-"""By the token or by the request: which is cheaper for a piece of work. Pure, and honest."""
+"""Compares prices per token and per request for a workload. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -7,55 +7,55 @@ from oxlo.catalogue import Model
 from oxlo.plans import Plan, Plans
 from oxlo.portal.rates import Rate
 
-#: Days of a month.
+#: Days in a month.
 DAYS = 30
 
 
 class Work(NamedTuple):
-    """What is to be done, each day."""
+    """A daily workload."""
 
     calls: int
-    #: For each call.
+    #: Per request.
     tokens_in: int
     tokens_out: int
 
 
 class Offer(NamedTuple):
-    """What a provider would charge by the token."""
+    """The cost of the workload at a provider that charges by the token."""
 
     rate: Rate
     #: Dollars a month.
     monthly: float
-    #: Input tokens a call from which the plan is cheaper; 0: always. None: no call that the plan
-    #: takes is long enough.
+    #: Input tokens per request from which the plan is cheaper; 0: always; None: the plan accepts no
+    #: prompt that is long enough.
     break_even: int | None
 
 
 class Comparison(NamedTuple):
-    """A plan beside those who charge by the token, cheapest first."""
+    """A plan beside providers that charge by the token, cheapest first."""
 
     work: Work
     model: Model
-    #: None: no plan covers the work, for these reasons.
+    #: None: no plan covers the workload, for these reasons.
     plan: Plan | None
     reasons: tuple[str, ...]
     offers: tuple[Offer, ...]
 
     @property
     def cheapest(self) -> Offer | None:
-        """The cheapest of those who charge by the token."""
+        """The cheapest offer by the token."""
         return self.offers[0] if self.offers else None
 
     @property
     def saving(self) -> float:
-        """Dollars a month that the plan saves beside the cheapest; below 0: that it costs more."""
+        """Dollars a month saved by the plan compared with the cheapest offer; may be negative."""
         if self.plan is None or self.plan.price_usd is None or not self.offers:
             return 0.0
         return self.offers[0].monthly - self.plan.price_usd
 
 
 def compare(plans: Plans, rates: Iterable[Rate], model: Model, work: Work) -> Comparison:
-    """The cheapest plan that covers the work, beside each known rate for the model."""
+    """Compare the cheapest plan that covers the workload with each known rate for the model."""
     plan = covering(plans, model, work)
     offers = [
         Offer(rate, monthly(rate, work), break_even(rate, plan, work))
@@ -68,7 +68,7 @@ def compare(plans: Plans, rates: Iterable[Rate], model: Model, work: Work) -> Co
 
 
 def covering(plans: Plans, model: Model, work: Work) -> Plan | None:
-    """The cheapest plan with a price that opens the model and takes all of the work."""
+    """The cheapest priced plan that includes the model and covers the whole workload."""
     return next((p for p in plans if p.price_usd is not None and _covers(p, model, work)), None)
 
 
@@ -82,7 +82,7 @@ def _covers(plan: Plan, model: Model, work: Work) -> bool:
 
 
 def _reasons(plans: Plans, model: Model, work: Work) -> tuple[str, ...]:
-    """Why no plan with a price takes the work."""
+    """Why no priced plan covers the workload."""
     priced = [p for p in plans if p.price_usd is not None and p.opens(model.tier)]
     checks = (
         ("requests a day", work.calls, [p.requests_per_day for p in priced]),
@@ -90,14 +90,14 @@ def _reasons(plans: Plans, model: Model, work: Work) -> tuple[str, ...]:
         ("output tokens a call", work.tokens_out, [p.max_output_tokens for p in priced]),
     )
     return tuple(
-        f"{wanted:,} {what}; the most that a plan takes is {most:,}".replace(",", "\u202f")
-        for what, wanted, caps in checks
-        if (most := _most(caps)) is not None and wanted > most
+        f"{needed:,} {what}; the most that a plan takes is {most:,}".replace(",", "\u202f")
+        for what, needed, caps in checks
+        if (most := _highest_cap(caps)) is not None and needed > most
     )
 
 
-def _most(caps: Sequence[int | None]) -> int | None:
-    """The highest cap; None where one plan has none."""
+def _highest_cap(caps: Sequence[int | None]) -> int | None:
+    """The highest cap; None if a plan is uncapped."""
     known = [cap for cap in caps if cap is not None]
     return max(known) if known and len(known) == len(caps) else None
 
@@ -108,9 +108,9 @@ def monthly(rate: Rate, work: Work) -> float:
 
 
 def break_even(rate: Rate, plan: Plan | None, work: Work) -> int | None:
-    """Input tokens a call from which the plan is cheaper, with the same calls and answers."""
+    """Input tokens per request from which the plan is cheaper, all else being equal."""
     if plan is None or plan.price_usd is None or not work.calls or not rate.input:
         return None
-    spare = plan.price_usd / (work.calls * DAYS) - rate.call(0, work.tokens_out)
-    tokens = max(0, round(spare * 1_000_000 / rate.input))
+    budget = plan.price_usd / (work.calls * DAYS) - rate.call(0, work.tokens_out)
+    tokens = max(0, round(budget * 1_000_000 / rate.input))
     return None if plan.max_input_tokens and tokens > plan.max_input_tokens else tokens

@@ -1,4 +1,4 @@
-"""What pages behind a login stand on, beside the site's parts."""
+"""Everything that pages behind a login share, in addition to the site."""
 
 import hmac
 from dataclasses import dataclass, replace
@@ -23,23 +23,23 @@ from oxlo.store.sessions import Session
 
 @dataclass(frozen=True, slots=True)
 class Cookies:
-    """The cookies: under https browsers take them from this very host only."""
+    """The cookies' names; over HTTPS the `__Host-` prefix binds them to this host."""
 
     secure: bool
 
     @property
     def session(self) -> str:
-        """Who is signed in."""
+        """The login session."""
         return f"{self._prefix}oxlo_session"
 
     @property
     def visitor(self) -> str:
-        """What forms of somebody who is not signed in are bound to."""
+        """Binds the CSRF tokens of visitors who are not signed in."""
         return f"{self._prefix}oxlo_visitor"
 
     @property
     def handshake(self) -> str:
-        """A log-in at a provider that is under way."""
+        """State of a login at a provider."""
         return f"{self._prefix}oxlo_handshake"
 
     @property
@@ -47,52 +47,52 @@ class Cookies:
         return "__Host-" if self.secure else ""
 
     def set(self, reply: Response, name: str, value: str, age: int | None = None) -> None:
-        """Give a cookie to the browser, for `age` seconds; None: until it is closed."""
+        """Set a cookie for `age` seconds; None: until the browser is closed."""
         reply.set_cookie(name, value, age, secure=self.secure, httponly=True, samesite="lax")
 
     def delete(self, reply: Response, name: str) -> None:
-        """Take a cookie from the browser."""
+        """Delete a cookie."""
         reply.delete_cookie(name, secure=self.secure, httponly=True, samesite="lax")
 
 
 @dataclass(frozen=True, slots=True)
 class Desk(Attached):
-    """The parts of the portal, one for each application."""
+    """Services shared by the portal's pages, one instance per application."""
 
     site: Site
     live: Live
     cookies: Cookies
     passwords: Passwords
-    #: The installation's secret.
+    #: Secret of the installation, for HMACs.
     signing: bytes
     plans_file: Watched
-    #: Where people can log in with an account that they have.
+    #: Login providers.
     providers: tuple[Provider, ...]
-    #: How accounts come to their plans.
+    #: Moves accounts to plans.
     billing: Billing
 
     @property
     def settings(self) -> Settings:
-        """The installation's settings."""
+        """Settings of the installation."""
         return self.site.settings
 
     @property
     def now(self) -> float:
-        """Now, in unix seconds."""
+        """Current time in unix seconds."""
         return self.site.clock()
 
     def csrf(self, cookie: str) -> str:
-        """The token of forms for whoever holds this cookie."""
+        """CSRF token bound to a cookie's value."""
         return hmac.digest(self.signing, b"oxlo csrf\0" + cookie.encode(), "sha256").hex()
 
     @property
     def checks_addresses(self) -> bool:
-        """Whether people can be asked to prove their address: only where mails are sent."""
+        """Whether e-mail addresses have to be verified: only if mail can be sent."""
         return bool(self.settings.smtp_url)
 
 
 def build(site: Site, live: Live, passwords: Passwords | None = None) -> Desk:
-    """Put the parts together. Raises SettingsError."""
+    """Build the services. Raises SettingsError."""
     settings = site.settings
     return Desk(
         site=site,
@@ -107,7 +107,7 @@ def build(site: Site, live: Live, passwords: Passwords | None = None) -> Desk:
 
 
 def follow_plans(app: Starlette) -> None:
-    """Take over plans that were edited, here or by hand, before the next page is made."""
+    """Reload plans edited in the console or by hand, before the next page is rendered."""
     desk = Desk.carried(app)
     plans = desk.plans_file.changed()
     if plans is not None:
@@ -118,12 +118,12 @@ def follow_plans(app: Starlette) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request of somebody who is signed in."""
+    """A request's session and account."""
 
     session: Session
     account: Account
 
 
 def address(request: Request) -> str:
-    """The client's address, as the gateway says it: clients cannot set this header."""
+    """The client's IP address, from a header that the gateway sets and clients cannot."""
     return request.headers.get("x-forwarded-for", "")[:64]

@@ -1,1 +1,1 @@
-"""Pages of whoever is signed in: limits, keys, usage, settings."""
+"""Pages of the signed-in account: overview, keys, usage, requests, settings."""

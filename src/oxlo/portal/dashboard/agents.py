@@ -1,8 +1,8 @@
-"""Browsers by name, from what they say of themselves."""
+"""Browser names from User-Agent headers."""
 
 import re
 
-# Most name several: the first of these that stands there is meant.
+# Most User-Agents name several browsers: the first match in this order is the real one.
 _BROWSERS = (
     ("Edge", re.compile(r"Edg\w*/(\d+)")),
     ("Opera", re.compile(r"OPR/(\d+)")),
@@ -18,13 +18,13 @@ _SYSTEMS = (
     ("Mac OS X", "macOS"),
     ("Linux", "Linux"),
 )
-_LONGEST = 60
+_MAX_LENGTH = 60
 
 
 def named(agent: str) -> str:
-    """`Firefox 140 on Linux`; what it is not known by, as it stands."""
+    """Name a browser: `Firefox 140 on Linux`; an unknown User-Agent is returned as it is."""
     browser = next((f"{n} {m[1]}" for n, p in _BROWSERS if (m := p.search(agent))), "")
     system = next((name for mark, name in _SYSTEMS if mark in agent), "")
     if not browser:
-        return agent[:_LONGEST] or "unknown"
+        return agent[:_MAX_LENGTH] or "unknown"
     return f"{browser} on {system}" if system else browser

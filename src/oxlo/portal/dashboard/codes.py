@@ -1,4 +1,4 @@
-"""One-time codes in Settings, and the recovery codes that stand in for them."""
+"""Settings: one-time codes (TOTP) and recovery codes."""
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -17,7 +17,7 @@ _ON = "From now on, you are asked for a code when you log in."
 
 
 async def offer(request: Request, _form: FormData) -> Response:
-    """Show a secret to put into an authenticator."""
+    """Show a new TOTP secret."""
     desk, account = Desk.of(request), guard.account(request)
     if account.totp_at is None:
         async with desk.site.database.write() as db:
@@ -26,50 +26,50 @@ async def offer(request: Request, _form: FormData) -> Response:
 
 
 async def confirm(request: Request, form: FormData) -> Response:
-    """The first right code puts codes in force; recovery codes are shown, this once."""
+    """Enable one-time codes after a first valid code, and show the recovery codes once."""
     desk, account = Desk.of(request), guard.account(request)
-    right = account.totp_nonce and await login.is_code(desk, account, text(form, "code"))
-    if not right:
-        words = "This code is wrong. Check the clock of your device."
-        return await settings.respond(request, Problem("code", words))
-    made = recovery.made()
+    valid = account.totp_nonce and await login.is_code(desk, account, text(form, "code"))
+    if not valid:
+        message = "This code is wrong. Check the clock of your device."
+        return await settings.respond(request, Problem("code", message))
+    new_codes = recovery.new_codes()
     async with desk.site.database.write() as db:
         await identity.confirm_totp(db, account, now=desk.now)
-        await kept.renew(db, account.id, _digests(desk, account.id, made), now=desk.now)
+        await kept.renew(db, account.id, _digests(desk, account.id, new_codes), now=desk.now)
         await auditing.note_own(db, request, "totp.on", account)
     flash(request, "ok", _ON)
-    return await settings.respond(request, recovery_codes=made)
+    return await settings.respond(request, recovery_codes=new_codes)
 
 
 async def renew(request: Request, form: FormData) -> Response:
-    """New recovery codes, for the password; those before log in no more."""
+    """Replace the recovery codes, given the password."""
     desk, account = Desk.of(request), guard.account(request)
     try:
-        await settings.prove(request, text(form, "password"), "codes-password")
+        await settings.check_password(request, text(form, "password"), "codes-password")
     except Problem as problem:
         return await settings.respond(request, problem)
     if account.totp_at is None:
         return guard.back("/dashboard/settings#totp")
-    made = recovery.made()
+    new_codes = recovery.new_codes()
     async with desk.site.database.write() as db:
-        await kept.renew(db, account.id, _digests(desk, account.id, made), now=desk.now)
+        await kept.renew(db, account.id, _digests(desk, account.id, new_codes), now=desk.now)
         await auditing.note_own(db, request, "recovery.renewed", account)
-    return await settings.respond(request, recovery_codes=made)
+    return await settings.respond(request, recovery_codes=new_codes)
 
 
 async def end(request: Request, form: FormData) -> Response:
-    """No code any more, after one last one."""
+    """Disable one-time codes, given a last valid code."""
     desk, account = Desk.of(request), guard.account(request)
     try:
-        tried = await settings.begin_try(request, "code")
+        attempt = await settings.begin_attempt(request, "code")
     except Problem as problem:
         return await settings.respond(request, problem)
     code = text(form, "code")
     if account.totp_at is not None and not await login.is_second_factor(request, account, code):
-        words = "This code is wrong or was used already."
-        return await settings.respond(request, Problem("code", words))
+        message = "This code is wrong or was used already."
+        return await settings.respond(request, Problem("code", message))
     async with desk.site.database.write() as db:
-        await tried.went_well(db, now=desk.now)
+        await attempt.went_well(db, now=desk.now)
         await identity.end_totp(db, account)
         await auditing.note_own(db, request, "totp.off", account)
     return guard.back("/dashboard/settings?done=totp-off")

@@ -1,4 +1,4 @@
-"""CSV that spreadsheets open without running anything in it."""
+"""CSV downloads that are safe to open in spreadsheets."""
 
 import csv
 import io
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from starlette.responses import Response
 
-#: What makes a spreadsheet take a cell for a formula.
+#: First characters that make a spreadsheet treat a cell as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def reply(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
-    """A download."""
+    """A CSV file as a download."""
     return Response(
         text(header, rows),
         headers={
@@ -23,7 +23,7 @@ def reply(name: str, header: Sequence[str], rows: Iterable[Sequence[object]]) ->
 
 
 def text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows as CSV (RFC 4180)."""
+    """Format rows as CSV (RFC 4180)."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(header)
@@ -32,7 +32,7 @@ def text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def safe(cell: object) -> object:
-    """A cell as it stands; text that would be a formula is marked as text by an apostrophe."""
+    """Prefix text that a spreadsheet would treat as a formula with an apostrophe."""
     if isinstance(cell, str) and cell.startswith(_FORMULA):
         return f"'{cell}"
     return "" if cell is None else cell

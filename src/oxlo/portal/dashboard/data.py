@@ -1,4 +1,4 @@
-"""An account's data: taken along as JSON, and erased with the account."""
+"""Export and deletion of an account's data."""
 
 from typing import Any
 
@@ -18,20 +18,20 @@ from oxlo.store import accounts, audit, history, identity, keys, leaving, paymen
 from oxlo.store import sessions as stored
 from oxlo.store.accounts import OPERATOR, Account
 
-#: Requests and entries of the log that an export has at most.
+#: Maximum requests and log entries in an export.
 _EXPORTED = 100_000
 
 log = structlog.get_logger()
 
 
 async def export(request: Request) -> Response:
-    """Everything that is kept of the account, as JSON."""
+    """All stored data of the account, as JSON."""
     desk, account = Desk.of(request), guard.account(request)
     await desk.live.drain()
     async with desk.site.database.read() as db:
-        taken = await _taken(db, account, desk.now)
+        collected = await _collected(db, account, desk.now)
     return Response(
-        msgspec.json.format(msgspec.json.encode(taken)),
+        msgspec.json.format(msgspec.json.encode(collected)),
         headers={
             "content-disposition": 'attachment; filename="oxlo-account.json"',
             "cache-control": "no-store",
@@ -40,28 +40,28 @@ async def export(request: Request) -> Response:
     )
 
 
-async def _taken(db: AsyncConnection, account: Account, now: float) -> dict[str, Any]:
+async def _collected(db: AsyncConnection, account: Account, now: float) -> dict[str, Any]:
     logins = await stored.of_account(db, account.id, now=now)
-    made = (await history.page(db, account.id, limit=_EXPORTED)).calls
+    calls = (await history.page(db, account.id, limit=_EXPORTED)).calls
     return {
         "account": _without(account, "password_hash", "totp_nonce", "totp_step"),
         "keys": [_without(key, "sha256") for key in await keys.of_account(db, account.id)],
         "sessions": [_without(login, "sha256") for login in logins],
         "providers": await identity.linked(db, account.id),
         "log": await audit.latest(db, about=account.id, limit=_EXPORTED),
-        "requests": [requests.as_dict(call) for call in made],
+        "requests": [requests.as_dict(call) for call in calls],
     }
 
 
 async def delete(request: Request, form: FormData) -> Response:
-    """Erase the account. Asked once, with what is lost named beside the button."""
+    """Delete the account. The button states what is lost, so there is no second question."""
     desk, account = Desk.of(request), guard.account(request)
     try:
-        await _check_free(desk, account)
-        await _check_meant(request, text(form, "password"))
+        await _check_deletable(desk, account)
+        await _check_confirmed(request, text(form, "password"))
     except Problem as problem:
         return await settings.respond(request, problem)
-    await desk.live.drain()  # what was done just now is to name nobody either
+    await desk.live.drain()  # requests still in the journal have to be anonymised too
     async with desk.site.database.write() as db:
         await leaving.delete_account(db, account)
         await audit.write(db, "account.deleted", actor=account.id, target=account.id, now=desk.now)
@@ -70,19 +70,19 @@ async def delete(request: Request, form: FormData) -> Response:
     return await sessions.sign_out(request, guard.back("/login?done=deleted"))
 
 
-async def _check_meant(request: Request, typed: str) -> None:
-    """The password, or without one the address, so that no slip deletes an account."""
+async def _check_confirmed(request: Request, typed: str) -> None:
+    """Require the password, or the e-mail address of an account without one. Raises Problem."""
     account = guard.account(request)
     if account.password_hash is not None:
-        await settings.prove(request, typed, "delete")
+        await settings.check_password(request, typed, "delete")
     elif typed.strip().lower() != (account.email or account.name):
         raise Problem("delete", "Type your e-mail address to delete the account.")
 
 
-async def _check_free(desk: Desk, account: Account) -> None:
+async def _check_deletable(desk: Desk, account: Account) -> None:
     async with desk.site.database.read() as db:
-        paid = await payments.of_account(db, account.id)
-    if paid and paid.status in PAYING and paid.ends_at is None:
+        subscription = await payments.of_account(db, account.id)
+    if subscription and subscription.status in PAYING and subscription.ends_at is None:
         raise Problem("delete", "Cancel your plan in Billing first: you would keep paying.")
     if account.role != OPERATOR:
         return

@@ -1,4 +1,4 @@
-"""The filters of the list of requests, as the address has them. Pure."""
+"""Filters of the request list, as query parameters. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -13,12 +13,12 @@ OUTCOMES = (
     *("answered", "running", "refused", "failed", "abandoned", "cancelled", "timed_out"),
     *("replayed", "lost"),
 )
-_LONGEST = 200
-_DIGITS = 6
+_MAX_LENGTH = 200
+_MAX_DIGITS = 6
 
 
 class Filters(NamedTuple):
-    """What a reader asks for; an empty value asks for nothing."""
+    """Selected filters; an empty value selects everything."""
 
     q: str = ""
     model: str = ""
@@ -30,12 +30,12 @@ class Filters(NamedTuple):
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "Filters":
-        """Those of an address; a status or a period that cannot be asks for nothing."""
-        asked = cls(*(_word(query.get(name, "")) for name in cls._fields))
-        return asked._replace(status=_digits(asked.status), days=_digits(asked.days))
+        """Parse a query; an invalid status or period is ignored."""
+        filters = cls(*(_printable(query.get(name, "")) for name in cls._fields))
+        return filters._replace(status=_digits(filters.status), days=_digits(filters.days))
 
     def only(self, now: float) -> Filter:
-        """As the store takes them."""
+        """Convert to the store's filter."""
         return Filter(
             model=self.model or None,
             endpoint=self.endpoint or None,
@@ -47,46 +47,53 @@ class Filters(NamedTuple):
         )
 
     def query(self, **other: str) -> str:
-        """The same as the query of an address, without what asks for nothing."""
-        kept = self._asdict() | other
-        return urlencode({name: value for name, value in kept.items() if value})
+        """Encode as a query string without empty filters; `other` overrides single values."""
+        values = self._asdict() | other
+        return urlencode({name: value for name, value in values.items() if value})
 
     def address(self, path: str = PATH, **other: str) -> str:
-        """The page that shows them, or another path for the same."""
+        """URL of the filtered list, or of another path with the same filters."""
         query = self.query(**other)
         return f"{path}?{query}" if query else path
 
 
 class Choice(NamedTuple):
-    """A field of the form: its name, its label, what an empty one says, and values with words."""
+    """A select field: name, label, label of the empty option, and (value, label) options."""
 
     name: str
     label: str
-    every: str
+    empty: str
     options: list[tuple[str, str]]
 
 
-def choices(kinds: Kinds, mine: Iterable[Key]) -> list[Choice]:
-    """The fields to choose from, for an account with such calls and keys."""
-    shown = [(key.id, f"{key.name} ({key.prefix}…)") for key in mine if not key.hidden]
+def choices(kinds: Kinds, account_keys: Iterable[Key]) -> list[Choice]:
+    """The select fields for an account with these requests and keys."""
+    key_options = [
+        (key.id, f"{key.name} ({key.prefix}…)") for key in account_keys if not key.hidden
+    ]
     return [
-        Choice("model", "Model", "All", _same(kinds.models)),
-        Choice("endpoint", "Endpoint", "All", _same(kinds.endpoints)),
-        Choice("outcome", "Outcome", "All", [(one, one.replace("_", " ")) for one in OUTCOMES]),
-        Choice("status", "Status", "All", _same(kinds.statuses)),
-        Choice("key", "Key", "All", shown),
+        Choice("model", "Model", "All", _as_options(kinds.models)),
+        Choice("endpoint", "Endpoint", "All", _as_options(kinds.endpoints)),
+        Choice(
+            "outcome",
+            "Outcome",
+            "All",
+            [(outcome, outcome.replace("_", " ")) for outcome in OUTCOMES],
+        ),
+        Choice("status", "Status", "All", _as_options(kinds.statuses)),
+        Choice("key", "Key", "All", key_options),
         Choice("days", "Period", "Any", list(PERIODS.items())),
     ]
 
 
-def _same(values: Iterable[object]) -> list[tuple[str, str]]:
+def _as_options(values: Iterable[object]) -> list[tuple[str, str]]:
     return [(str(value), str(value)) for value in values]
 
 
-def _word(text: str) -> str:
-    """What can be looked for: databases take no control characters."""
-    return "".join(filter(str.isprintable, text.strip()[:_LONGEST]))
+def _printable(text: str) -> str:
+    """Strip control characters, which databases refuse."""
+    return "".join(filter(str.isprintable, text.strip()[:_MAX_LENGTH]))
 
 
 def _digits(text: str) -> str:
-    return text if text.isascii() and text.isdigit() and len(text) < _DIGITS else ""
+    return text if text.isascii() and text.isdigit() and len(text) < _MAX_DIGITS else ""

@@ -1,4 +1,4 @@
-"""The form that makes a key, or another one in its place. Pure."""
+"""The forms that create and rotate keys. Pure."""
 
 from starlette.datastructures import FormData
 
@@ -9,7 +9,7 @@ from oxlo.store import keys
 from oxlo.store.errors import InvalidScope
 from oxlo.store.keys import Scope
 
-#: Endpoints that a key can be narrowed to, as the gateway names them.
+#: Endpoints that a key can be restricted to, by the gateway's names.
 ENDPOINTS = (
     "chat",
     "completions",
@@ -22,8 +22,8 @@ ENDPOINTS = (
     "detect",
 )
 NAME_MAX = 60
-#: How long a key lives: days, and the words for them.
-LIVES = {
+#: Lifetimes of a key in days, with labels.
+LIFETIMES = {
     "": "Never",
     "1": "1 day",
     "7": "7 days",
@@ -31,42 +31,42 @@ LIVES = {
     "90": "90 days",
     "365": "1 year",
 }
-#: How long an old key goes on beside the one that replaces it: seconds, and the words for them.
+#: How long a rotated key keeps working, in seconds, with labels.
 OVERLAPS = {"0": "at once", "3600": "1 hour", "86400": "1 day", "604800": "7 days"}
 
 
 def name(form: FormData) -> str:
-    """What the key is called. Raises Problem."""
-    given = " ".join(text(form, "name").split()) or "key"
-    if len(given) > NAME_MAX or not given.isprintable():
+    """Name of the key. Raises Problem."""
+    value = " ".join(text(form, "name").split()) or "key"
+    if len(value) > NAME_MAX or not value.isprintable():
         raise Problem("name", f"A name has at most {NAME_MAX} printable characters.")
-    return given
+    return value
 
 
 def scope(form: FormData, known: Catalogue) -> Scope:
-    """What the key is narrowed to; what does not exist would lock its owner out. Raises Problem."""
+    """Restrictions of the key. Raises Problem for unknown models, endpoints or invalid origins."""
     chosen = [str(value) for value in form.getlist("endpoints")]
     if not set(chosen) <= set(ENDPOINTS):
         raise Problem("endpoints", f"Endpoints are {', '.join(ENDPOINTS)}.")
     return Scope(
-        models=frozenset(_model(known, part) for part in _parts(text(form, "models"))),
+        models=frozenset(_model(known, part) for part in _split(text(form, "models"))),
         endpoints=frozenset(chosen),
-        origins=frozenset(_origin(part) for part in _parts(text(form, "origins"))),
+        origins=frozenset(_origin(part) for part in _split(text(form, "origins"))),
     )
 
 
-def life(form: FormData) -> int | None:
-    """The days that the key lives; None: for ever. Raises Problem."""
-    given = text(form, "expires")
-    if given not in LIVES:
+def lifetime(form: FormData) -> int | None:
+    """Lifetime of the key in days; None: no expiry. Raises Problem."""
+    value = text(form, "expires")
+    if value not in LIFETIMES:
         raise Problem("expires", "Choose one from the list.")
-    return int(given) if given else None
+    return int(value) if value else None
 
 
 def overlap(form: FormData) -> int:
-    """The seconds that the old key goes on."""
-    given = text(form, "overlap")
-    return int(given) if given in OVERLAPS else 0
+    """Seconds for which the old key keeps working."""
+    value = text(form, "overlap")
+    return int(value) if value in OVERLAPS else 0
 
 
 def _model(known: Catalogue, name: str) -> str:
@@ -83,5 +83,5 @@ def _origin(part: str) -> str:
         raise Problem("origins", str(wrong)) from None
 
 
-def _parts(listed: str) -> list[str]:
+def _split(listed: str) -> list[str]:
     return listed.replace(",", " ").split()

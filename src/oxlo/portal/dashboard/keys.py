@@ -1,4 +1,4 @@
-"""Keys: made here and shown once; narrowed, replaced with an overlap, revoked within a second."""
+"""API keys: created and shown once, restricted, rotated, revoked within a second."""
 
 from typing import NamedTuple
 
@@ -24,11 +24,11 @@ from oxlo.store import keys, usage
 from oxlo.store.accounts import Account
 from oxlo.store.keys import Key, Scope
 
-#: An account has at most so many keys that work.
+#: Maximum active keys of an account.
 MOST = 100
-#: Days whose requests are shown beside each key.
+#: Days of usage shown beside each key.
 _USED_DAYS = 30
-#: Seconds that a key which has ended stays on the page.
+#: Seconds for which an expired or revoked key stays listed.
 _SHOWN_AFTER = 30 * DAY
 _DONE = {
     "revoked": "The key is revoked: calls with it get 401 from now on.",
@@ -38,8 +38,8 @@ _DONE = {
 log = structlog.get_logger()
 
 
-class Made(NamedTuple):
-    """A key that was just made: its secret is on this page and nowhere else."""
+class NewKey(NamedTuple):
+    """A new key with its secret, which is shown on this page only."""
 
     key: Key
     secret: str
@@ -47,47 +47,47 @@ class Made(NamedTuple):
 
 
 async def page(request: Request) -> Response:
-    """All keys, and the form for another one."""
+    """All keys, and the form for a new one."""
     if words := _DONE.get(request.query_params.get("done", "")):
         flash(request, "ok", words)
     return await _page(request)
 
 
 async def create(request: Request, form: FormData) -> Response:
-    """Make a key and show it."""
+    """Create a key and show it."""
     desk, account = Desk.of(request), guard.account(request)
     try:
-        _check_proved(desk, account)
+        _check_verified(desk, account)
         name, scope = keyform.name(form), keyform.scope(form, desk.site.catalogue)
-        days = keyform.life(form)
+        days = keyform.lifetime(form)
         async with desk.site.database.write() as db:
-            await _check_number(db, account, desk.now)
+            await _check_count(db, account, desk.now)
             await _check_pace(db, account, desk.now)
-            ends = desk.now + days * DAY if days else None
-            made = await _issued(db, request, name, ends, scope)
+            expires_at = desk.now + days * DAY if days else None
+            new = await _issue(db, request, name, expires_at, scope)
     except Problem as problem:
         return await _page(request, problem=problem, form=form)
-    return await _page(request, made=made)
+    return await _page(request, new=new)
 
 
 async def rotate(request: Request, form: FormData) -> Response:
-    """Make a key in the place of another, which goes on for the overlap."""
+    """Replace a key with a new one; the old one keeps working for the overlap."""
     desk, account = Desk.of(request), guard.account(request)
     overlap = keyform.overlap(form)
     try:
         async with desk.site.database.write() as db:
-            old = await _mine(db, request)
+            old = await _own_key(db, request)
             await _check_pace(db, account, desk.now)
-            made = await _issued(db, request, old.name, _end_like(old, desk.now), _scope_of(old))
+            new = await _issue(db, request, old.name, _same_lifetime(old, desk.now), _scope_of(old))
             ended = await keys.expire(db, old, at=desk.now + overlap, now=desk.now)
             await _note(db, request, "key.rotated", old)
     except Problem as problem:
         return await _page(request, problem=problem)
-    return await _page(request, made=made._replace(replaced=ended))
+    return await _page(request, new=new._replace(replaced=ended))
 
 
-def _end_like(old: Key, now: float) -> float | None:
-    """A key that takes another one's place lives as long as that one was to; None: for ever."""
+def _same_lifetime(old: Key, now: float) -> float | None:
+    """Expiry of a new key that gets the same lifetime as the old one; None: it never expires."""
     return None if old.expires_at is None else now + old.expires_at - old.created_at
 
 
@@ -100,27 +100,27 @@ def _scope_of(key: Key) -> Scope:
 
 
 async def revoke(request: Request, _form: FormData) -> Response:
-    """End a key for good."""
+    """Revoke a key."""
     desk = Desk.of(request)
     async with desk.site.database.write() as db:
-        key = await keys.revoke(db, (await _mine(db, request)).id, now=desk.now)
+        key = await keys.revoke(db, (await _own_key(db, request)).id, now=desk.now)
         await _note(db, request, "key.revoked", key)
     return guard.back("/dashboard/api-keys?done=revoked")
 
 
 async def rename(request: Request, form: FormData) -> Response:
-    """Give a key another name."""
+    """Rename a key."""
     try:
         name = keyform.name(form)
     except Problem as problem:
         return await _page(request, problem=problem)
     async with Desk.of(request).site.database.write() as db:
-        await keys.rename(db, await _mine(db, request), name)
+        await keys.rename(db, await _own_key(db, request), name)
     return guard.back("/dashboard/api-keys?done=renamed")
 
 
-async def _mine(db: AsyncConnection, request: Request) -> Key:
-    """The key that a form is about. Raises NotFound for those of others, too."""
+async def _own_key(db: AsyncConnection, request: Request) -> Key:
+    """The account's key that a form names. Raises NotFound, also for keys of other accounts."""
     account = guard.account(request)
     for key in await keys.of_account(db, account.id):
         if key.id == request.path_params["key"] and not key.hidden:
@@ -128,9 +128,9 @@ async def _mine(db: AsyncConnection, request: Request) -> Key:
     raise NotFound("This account has no such key.")
 
 
-async def _issued(
-    db: AsyncConnection, request: Request, name: str, ends: float | None, scope: Scope
-) -> Made:
+async def _issue(
+    db: AsyncConnection, request: Request, name: str, expires_at: float | None, scope: Scope
+) -> NewKey:
     desk, account = Desk.of(request), guard.account(request)
     key, secret = await keys.issue(
         db,
@@ -138,31 +138,31 @@ async def _issued(
         name=name,
         signing=desk.signing,
         now=desk.now,
-        expires_at=ends,
+        expires_at=expires_at,
         scope=scope,
     )
     await _note(db, request, "key.created", key)
     log.info("key.created", account=account.id, key=key.id)
-    return Made(key, secret)
+    return NewKey(key, secret)
 
 
 async def _note(db: AsyncConnection, request: Request, action: str, key: Key) -> None:
     await auditing.note(db, request, action, key.id, f"{key.name} ({key.prefix}...)")
 
 
-def _check_proved(desk: Desk, account: Account) -> None:
+def _check_verified(desk: Desk, account: Account) -> None:
     if desk.checks_addresses and account.verified_at is None:
         raise Problem("form", "Confirm your e-mail address first: open the link that we sent.")
 
 
-async def _check_number(db: AsyncConnection, account: Account, now: float) -> None:
-    working = [key for key in await keys.of_account(db, account.id) if key.state(now) == "active"]
-    if len(working) >= MOST:
+async def _check_count(db: AsyncConnection, account: Account, now: float) -> None:
+    active = [key for key in await keys.of_account(db, account.id) if key.state(now) == "active"]
+    if len(active) >= MOST:
         raise Problem("form", f"An account has at most {MOST} keys. Revoke one that is not used.")
 
 
 async def _check_pace(db: AsyncConnection, account: Account, now: float) -> None:
-    """Keys leave a row each, also when they are revoked at once."""
+    """Limit how fast keys are created: even revoked ones leave a row in the database."""
     try:
         await limits.take(db, limits.KEYS, account.id, "new keys", now=now)
     except Braked as braked:
@@ -170,7 +170,7 @@ async def _check_pace(db: AsyncConnection, account: Account, now: float) -> None
 
 
 def _is_shown(key: Key, now: float) -> bool:
-    """Keys that work, and those that ended not long ago."""
+    """Whether a key is active or ended recently."""
     ended = key.revoked_at if key.revoked_at is not None else key.expires_at
     return not key.hidden and (ended is None or ended > now - _SHOWN_AFTER)
 
@@ -178,56 +178,56 @@ def _is_shown(key: Key, now: float) -> bool:
 async def _page(
     request: Request,
     *,
-    made: Made | None = None,
+    new: NewKey | None = None,
     problem: Problem | None = None,
     form: FormData | None = None,
 ) -> Response:
     desk, account = Desk.of(request), guard.account(request)
     await desk.live.drain()
     async with desk.site.database.read() as db:
-        mine = _in_order(await keys.of_account(db, account.id), desk.now)
-        used = await _used(db, account, desk.now)
+        listed = _sorted(await keys.of_account(db, account.id), desk.now)
+        usage_by_key = await _usage_by_key(db, account, desk.now)
     model = overview.ready_model(desk, overview.plan_of(desk, account))
     context = {
-        "keys": mine,
-        "used": used,
+        "keys": listed,
+        "used": usage_by_key,
         "used_days": _USED_DAYS,
-        "made": made,
-        "panels": _panels(desk, made, model) if made and model else (),
+        "made": new,
+        "panels": _panels(desk, new, model) if new and model else (),
         "problem": problem,
         "form": Filled.of(form),
         "endpoints": keyform.ENDPOINTS,
         "models": sorted(model.id for model in desk.site.catalogue),
         "overlaps": keyform.OVERLAPS,
-        "lives": keyform.LIVES,
+        "lives": keyform.LIFETIMES,
     }
     status = 400 if problem else 200
     return guard.respond(request, "dashboard/keys.html", context, status=status)
 
 
-def _in_order(mine: list[Key], now: float) -> list[Key]:
-    """Those that work first, then the newest; those that ended long ago are not shown."""
+def _sorted(listed: list[Key], now: float) -> list[Key]:
+    """Active keys first, then by age; keys that ended long ago are left out."""
     order = {"active": 0, "expired": 1, "revoked": 2}
-    shown = [key for key in mine if _is_shown(key, now)]
+    shown = [key for key in listed if _is_shown(key, now)]
     return sorted(shown, key=lambda key: (order[key.state(now)], -key.created_at))
 
 
-async def _used(db: AsyncConnection, account: Account, now: float) -> dict[str, int]:
-    """Requests of the last days by key, today among them."""
+async def _usage_by_key(db: AsyncConnection, account: Account, now: float) -> dict[str, int]:
+    """Requests of the last days by key, including today."""
     groups = await usage.added_up(db, account.id, *bounds(_USED_DAYS, now), ("key",))
     return {group.key[0]: group.sums.requests for group in groups}
 
 
-def _panels(desk: Desk, made: Made, model: str) -> list[Panel]:
-    """The programs with the new key in them; not by way of the cache, which keeps what it sees."""
+def _panels(desk: Desk, new: NewKey, model: str) -> list[Panel]:
+    """Example programs with the new key, not cached so that no secret stays in memory."""
     base = f"{desk.settings.base_url}/v1"
-    blank = highlighting.panels("chat", desk.settings.base_url, model)
+    panels = highlighting.panels("chat", desk.settings.base_url, model)
     return [
         panel._replace(
             html=highlighting.colour.__wrapped__(
-                snippets.render("chat", language, base, made.secret, model).rstrip("\n"),
+                snippets.render("chat", language, base, new.secret, model).rstrip("\n"),
                 {"python": "python", "node": "javascript", "curl": "bash"}[language],
             )
         )
-        for language, panel in zip(snippets.LANGUAGES, blank, strict=True)
+        for language, panel in zip(snippets.LANGUAGES, panels, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Latency: medians and 95th percentiles of an account's calls, as lines, as a table and as CSV."""
+"""Latency: p50 and p95 of an account's requests, as charts, table and CSV."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -33,60 +33,60 @@ _COLUMNS = (
     ("Answer p95", "num"),
 )
 _HEADER = ("answered", "first_ms_p50", "first_ms_p95", "total_ms_p50", "total_ms_p95")
-#: Per cent of a chart, right of the lines: only `p50` and `p95` stand there.
+#: Percentage of a chart's width that the names `p50` and `p95` need.
 _NAMES = 10.0
 
 
-class Asked(NamedTuple):
-    """What the address asks for."""
+class Params(NamedTuple):
+    """Parameters of the page."""
 
     model: str
     step: Step
     days: str
-    #: Unix seconds, the second not included.
+    #: Unix seconds; `end` is exclusive.
     begin: float
     end: float
 
     def query(self, **other: str) -> str:
-        """The same as an address."""
-        kept = {"model": self.model, "by": self.step, "days": self.days} | other
-        return urlencode({name: value for name, value in kept.items() if value})
+        """Encode as a query string; `other` overrides single values."""
+        values = {"model": self.model, "by": self.step, "days": self.days} | other
+        return urlencode({name: value for name, value in values.items() if value})
 
 
 async def page(request: Request) -> Response:
-    """Lines, and their table."""
-    desk, account, asked = Desk.of(request), guard.account(request), _asked(request)
-    moments = await _moments(request, asked)
+    """Charts and their table."""
+    desk, account, params = Desk.of(request), guard.account(request), _params(request)
+    buckets = await _load(request, params)
     async with desk.site.database.read() as db:
         models = await usage.added_up(db, account.id, 0, desk.now + 1, ("model",))
     context: dict[str, Any] = {
-        "tabs": tabs(asked.step, asked.days, latency=True),
+        "tabs": tabs(params.step, params.days, latency=True),
         "periods": [
-            (f"{PATH}?{asked.query(days=days)}", name, days == asked.days)
+            (f"{PATH}?{params.query(days=days)}", name, days == params.days)
             for days, name in PERIODS.items()
         ],
-        "asked": asked,
+        "asked": params,
         "models": sorted({str(group.key[0]) for group in models}),
         "steps": STEPS,
-        "charts": _charts(asked, moments),
-        "columns": ((STEPS[asked.step], ""), *_COLUMNS[1:]),
-        "rows": [_row(asked, moment) for moment in reversed(moments)],
-        "csv": f"/dashboard/latency.csv?{asked.query()}",
+        "charts": _charts(params, buckets),
+        "columns": ((STEPS[params.step], ""), *_COLUMNS[1:]),
+        "rows": [_row(params, bucket) for bucket in reversed(buckets)],
+        "csv": f"/dashboard/latency.csv?{params.query()}",
     }
     return guard.respond(request, "dashboard/latency.html", context)
 
 
 async def download(request: Request) -> Response:
     """The table as CSV."""
-    asked = _asked(request)
+    params = _params(request)
     rows = [
-        [iso(one.at), one.requests, *_pair(one.first_ms), *_pair(one.total_ms)]
-        for one in await _moments(request, asked)
+        [iso(one.at), one.requests, *_p50_p95(one.first_ms), *_p50_p95(one.total_ms)]
+        for one in await _load(request, params)
     ]
-    return csvs.reply(f"latency-by-{asked.step}.csv", (asked.step, *_HEADER), rows)
+    return csvs.reply(f"latency-by-{params.step}.csv", (params.step, *_HEADER), rows)
 
 
-def _asked(request: Request) -> Asked:
+def _params(request: Request) -> Params:
     query = request.query_params
     days = query.get("days", "30")
     step = query.get("by", "hour" if days == "1" else "day")
@@ -95,56 +95,56 @@ def _asked(request: Request) -> Asked:
     if step == "hour" and int(days) > MOST_HOURLY:
         days = str(MOST_HOURLY)
     begin, end = bounds(int(days), Desk.of(request).now)
-    return Asked(query.get("model", "")[:200], step, days, begin, end)  # type: ignore[arg-type]
+    return Params(query.get("model", "")[:200], step, days, begin, end)  # type: ignore[arg-type]
 
 
-async def _moments(request: Request, asked: Asked) -> list[Moment]:
+async def _load(request: Request, params: Params) -> list[Moment]:
     desk, account = Desk.of(request), guard.account(request)
     await desk.live.drain()
     async with desk.site.database.read() as db:
         return await latency.by_time(
-            db, account.id, asked.begin, asked.end, asked.step, asked.model
+            db, account.id, params.begin, params.end, params.step, params.model
         )
 
 
-def _charts(asked: Asked, moments: Sequence[Moment]) -> list[tuple[str, object]]:
-    """Two, each on its own scale: the first token and the whole answer, where there are any."""
-    known = {moment.at: moment for moment in moments}
-    times = range(int(asked.begin), int(asked.end), _SECONDS[asked.step])
-    whose = asked.model or "every model"
-    span = f"{whose}, {PERIODS[asked.days].lower()} by {asked.step}, UTC"
-    named: list[tuple[str, Callable[[Moment], Spread | None]]] = [
-        (f"First token of streams, {span}", lambda moment: moment.first_ms),
-        (f"Whole answer, {span}", lambda moment: moment.total_ms),
+def _charts(params: Params, buckets: Sequence[Moment]) -> list[tuple[str, object]]:
+    """One chart each for the first token and the whole response, if there is data."""
+    known = {bucket.at: bucket for bucket in buckets}
+    times = range(int(params.begin), int(params.end), _SECONDS[params.step])
+    subject = params.model or "every model"
+    span = f"{subject}, {PERIODS[params.days].lower()} by {params.step}, UTC"
+    metrics: list[tuple[str, Callable[[Moment], Spread | None]]] = [
+        (f"First token of streams, {span}", lambda bucket: bucket.first_ms),
+        (f"Whole answer, {span}", lambda bucket: bucket.total_ms),
     ]
     return [
-        (title, _chart(asked, title, times, {at: of(one) for at, one in known.items()}))
-        for title, of in named
-        if any(of(one) for one in moments)
+        (title, _chart(params, title, times, {at: of(one) for at, one in known.items()}))
+        for title, of in metrics
+        if any(of(one) for one in buckets)
     ]
 
 
-def _chart(asked: Asked, title: str, times: range, known: Mapping[int, Spread | None]) -> object:
-    spreads = [known.get(at) for at in times]
+def _chart(params: Params, title: str, times: range, known: Mapping[int, Spread | None]) -> object:
+    percentiles = [known.get(at) for at in times]
     drawn = [
-        Line("p50", [one.p50 if one else None for one in spreads]),
-        Line("p95", [one.p95 if one else None for one in spreads]),
+        Line("p50", [one.p50 if one else None for one in percentiles]),
+        Line("p95", [one.p95 if one else None for one in percentiles]),
     ]
-    labels = [_label(asked, at) for at in times]
+    labels = [_label(params, at) for at in times]
     return charts.lines(title, drawn, labels, write=milliseconds, margin=_NAMES)
 
 
-def _label(asked: Asked, at: int) -> str:
-    moment = datetime.fromtimestamp(at, UTC)
-    if asked.step == "day":
-        return f"{moment:%b} {moment.day}"
-    return f"{moment:%H}:00" if asked.days == "1" else f"{moment:%b} {moment.day} {moment:%H}:00"
+def _label(params: Params, at: int) -> str:
+    start = datetime.fromtimestamp(at, UTC)
+    if params.step == "day":
+        return f"{start:%b} {start.day}"
+    return f"{start:%H}:00" if params.days == "1" else f"{start:%b} {start.day} {start:%H}:00"
 
 
-def _row(asked: Asked, moment: Moment) -> list[str]:
-    figures = (*_pair(moment.first_ms), *_pair(moment.total_ms))
-    return [_label(asked, moment.at), count(moment.requests), *map(milliseconds, figures)]
+def _row(params: Params, bucket: Moment) -> list[str]:
+    figures = (*_p50_p95(bucket.first_ms), *_p50_p95(bucket.total_ms))
+    return [_label(params, bucket.at), count(bucket.requests), *map(milliseconds, figures)]
 
 
-def _pair(spread: Spread | None) -> tuple[float | None, float | None]:
+def _p50_p95(spread: Spread | None) -> tuple[float | None, float | None]:
     return (spread.p50, spread.p95) if spread else (None, None)

@@ -1,4 +1,4 @@
-"""An account's limits in words: what is left, when it is back, and how long it will last. Pure."""
+"""An account's limits as text: what is left, when it resets, whether it will last. Pure."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -12,36 +12,36 @@ _HOUR = 3600
 
 
 class Limit(NamedTuple):
-    """One limit: the sentence says all of it, the numbers draw its bar."""
+    """A limit: a complete sentence, and the numbers for its bar."""
 
     sentence: str
     used: int
-    #: None: there is none.
+    #: None: unlimited.
     limit: int | None
-    #: Requests by the reset, at the pace of the last hour; None: no telling.
+    #: Projected requests by the reset, at the last hour's rate; None: unknown.
     forecast: float | None = None
-    #: When it runs out at that pace, in words; "" when it does not.
+    #: Sentence saying when the limit will be reached at that rate; "" if it will not.
     warning: str = ""
 
 
 def day(plan: Plan, used: Used, now: float) -> Limit:
-    """Today's requests."""
+    """Requests per day."""
     limit = None if plan.requests_per_day is None else plan.requests_per_day + used.granted
-    back = (day_of(now) + 1) * DAY
-    when = f"Resets in {span(day_resets_in(now))} (00:00 UTC)."
+    resets_at = (day_of(now) + 1) * DAY
+    reset_text = f"Resets in {span(day_resets_in(now))} (00:00 UTC)."
     if limit is None:
         return Limit(f"{_requests(used.day)} today, without a limit.", used.day, None)
     left = max(0, limit - used.day)
-    sentence = f"{count(left)} of {_requests(limit)} left today. {when}"
+    sentence = f"{count(left)} of {_requests(limit)} left today. {reset_text}"
     if used.granted:
         sentence += f" {count(used.granted)} of them were granted to you."
     pace = used.last_hour / _HOUR
-    forecast = used.day + pace * (back - now) if pace else None
-    return Limit(sentence, used.day, limit, forecast, _runs_out(left, pace, now, back))
+    forecast = used.day + pace * (resets_at - now) if pace else None
+    return Limit(sentence, used.day, limit, forecast, _runs_out(left, pace, now, resets_at))
 
 
 def minute(plan: Plan, used: Used, now: float) -> Limit:
-    """This minute's requests."""
+    """Requests per minute."""
     limit = plan.requests_per_minute
     if limit is None:
         sentence = f"{_requests(used.minute)} this minute, without a limit."
@@ -53,7 +53,7 @@ def minute(plan: Plan, used: Used, now: float) -> Limit:
 
 
 def concurrency(plan: Plan, used: Used) -> Limit:
-    """Requests at the same time."""
+    """Concurrent requests."""
     if plan.concurrency is None:
         return Limit(f"{_requests(used.running)} under way.", used.running, None)
     sentence = (
@@ -62,10 +62,10 @@ def concurrency(plan: Plan, used: Used) -> Limit:
     return Limit(sentence, used.running, plan.concurrency)
 
 
-def _runs_out(left: int, pace: float, now: float, back: float) -> str:
+def _runs_out(left: int, pace: float, now: float, resets_at: float) -> str:
     if not left:
         return "Today's requests are used up. Further calls are answered with 429 until the reset."
-    if not pace or now + left / pace >= back:
+    if not pace or now + left / pace >= resets_at:
         return ""
     at = datetime.fromtimestamp(now + left / pace, UTC).strftime("%H:%M UTC")
     return f"At this pace you run out at {at}."

@@ -1,4 +1,4 @@
-"""The dashboard's first page: what is left, what to do first, what was called last."""
+"""The dashboard's first page: remaining limits, first steps, recent requests."""
 
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ from oxlo.store.accounts import Account
 from oxlo.store.calls import Call
 from oxlo.store.usage import Group
 
-#: Days of the small chart, today included.
+#: Days in the chart, including today.
 _DAYS = 14
 _LATEST = 5
 _DONE = {
@@ -29,7 +29,7 @@ _DONE = {
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the page is made from."""
+    """Data of the page."""
 
     limits: tuple[Limit, ...]
     keys: int
@@ -38,7 +38,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def page(request: Request) -> Response:
-    """Overview."""
+    """The page."""
     desk, account = Desk.of(request), guard.account(request)
     plan = plan_of(desk, account)
     facts = await _facts(desk, account, plan)
@@ -51,7 +51,9 @@ async def page(request: Request) -> Response:
         "trial": trial(desk, account, plan),
         "facts": facts,
         "chart": _chart(facts.days, desk.now),
-        "rows": [[label, charts.whole(value)] for label, value, _ in _bars(facts.days, desk.now)],
+        "rows": [
+            [label, charts.format_count(value)] for label, value, _ in _bars(facts.days, desk.now)
+        ],
         "model": model,
         "panels": highlighting.panels("chat", desk.settings.base_url, model) if model else (),
         "reason": desk.live.reason,
@@ -61,7 +63,7 @@ async def page(request: Request) -> Response:
 
 
 async def live(request: Request) -> Response:
-    """The limits alone, as htmx asks for them."""
+    """The limits alone, polled by htmx."""
     desk, account = Desk.of(request), guard.account(request)
     plan = plan_of(desk, account)
     await desk.live.drain()
@@ -72,7 +74,7 @@ async def live(request: Request) -> Response:
 
 
 def plan_of(desk: Desk, account: Account) -> Plan:
-    """The account's plan; one that the operator has removed is the cheapest until it is mended."""
+    """The account's plan; the cheapest plan if the operator has removed the account's."""
     try:
         return desk.site.plans[account.plan]
     except KeyError:
@@ -80,7 +82,7 @@ def plan_of(desk: Desk, account: Account) -> Plan:
 
 
 def trial(desk: Desk, account: Account, plan: Plan) -> float | None:
-    """When the account's trial ends, where it opens more than the plan does."""
+    """When the account's trial ends, if the trial includes models that the plan does not."""
     until = account.trial_until or 0.0
     if until <= desk.now or all(plan.opens(model.tier) for model in desk.site.catalogue):
         return None
@@ -88,7 +90,7 @@ def trial(desk: Desk, account: Account, plan: Plan) -> float | None:
 
 
 def standing_of(plan: Plan, used: standing.Used, now: float) -> tuple[Limit, ...]:
-    """All limits that move."""
+    """The day, minute and concurrency limits."""
     return (
         limits.day(plan, used, now),
         limits.minute(plan, used, now),
@@ -97,9 +99,9 @@ def standing_of(plan: Plan, used: standing.Used, now: float) -> tuple[Limit, ...
 
 
 def ready_model(desk: Desk, plan: Plan) -> str:
-    """A model to begin with: one that chats and answers now, else one that is loading.
+    """A chat model for examples: preferably ready, and included in the plan.
 
-    One that the plan opens goes first: it answers after the trial, too.
+    A model outside the plan would stop working when the trial ends.
     """
     served = readiness.read(desk.settings.replicas_file)
     here = set(served.models)

@@ -1,4 +1,4 @@
-"""The receipt of one call: what happened, whether it counted and why, and where its time went."""
+"""The receipt of a request: outcome, whether it counted and why, and where its time went."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
@@ -14,7 +14,7 @@ from oxlo.store.calls import RUNNING, Call
 
 
 async def page(request: Request) -> Response:
-    """The receipt of a call of whoever is signed in, and of nobody else."""
+    """The receipt of one of the account's own requests."""
     desk, account = Desk.of(request), guard.account(request)
     call_id = request.path_params["id"]
     await desk.live.drain()
@@ -22,12 +22,12 @@ async def page(request: Request) -> Response:
         call = await calls.find(db, call_id)
         if call is None or call.account_id != account.id:
             raise NotFound(f"No request {call_id[:100]!r} of this account is known.")
-        context = await told(db, desk, call)
+        context = await receipt_context(db, desk, call)
     return guard.respond(request, "dashboard/receipt.html", context)
 
 
-async def told(db: AsyncConnection, desk: Desk, call: Call) -> dict[str, object]:
-    """What a page tells of a call, whoever looks at it."""
+async def receipt_context(db: AsyncConnection, desk: Desk, call: Call) -> dict[str, object]:
+    """Template context of a receipt, for its owner and for operators."""
     phases = phases_of(call)
     return {
         "call": call,
@@ -42,11 +42,11 @@ async def told(db: AsyncConnection, desk: Desk, call: Call) -> dict[str, object]
 
 
 def phases_of(call: Call) -> list[Phase]:
-    """The steps of a call that has ended; those that it has not reached are left out."""
+    """Phases of a finished request; phases that it did not reach are left out."""
     if call.outcome == RUNNING or not call.total_ms:
         return []
     queued = Phase("Queue", min(call.queue_ms, call.total_ms))
-    if not (call.stream and call.first_ms):  # what comes whole has no first part
+    if not (call.stream and call.first_ms):  # only streams have a first part
         return [queued, Phase("Engine", max(0.0, call.total_ms - call.queue_ms))]
     return [
         queued,
@@ -58,8 +58,8 @@ def phases_of(call: Call) -> list[Phase]:
 
 
 async def _key_name(db: AsyncConnection, call: Call) -> str:
-    mine = await keys.of_account(db, call.account_id)
-    found = next((key for key in mine if key.id == call.key_id), None)
-    if found is None:
+    account_keys = await keys.of_account(db, call.account_id)
+    key = next((key for key in account_keys if key.id == call.key_id), None)
+    if key is None:
         return call.key_id
-    return "the playground" if found.hidden else f"{found.name} ({found.prefix}…)"
+    return "the playground" if key.hidden else f"{key.name} ({key.prefix}…)"

@@ -1,4 +1,4 @@
-"""Requests: a live list with filters in the address. Operators see that of any account."""
+"""Requests: a live list with filters in the URL. Operators see it for any account."""
 
 import msgspec
 from starlette.requests import Request
@@ -16,7 +16,7 @@ from oxlo.store.calls import Call
 from oxlo.store.errors import CallNotFound
 
 ON_A_PAGE = 50
-_MOST_ROWS = 10_000
+_MAX_ROWS = 10_000
 _COLUMNS = (
     "id",
     "time",
@@ -36,54 +36,56 @@ _COLUMNS = (
 
 
 async def page(request: Request) -> Response:
-    """The list of whoever is signed in."""
+    """The account's own list."""
     return await respond(request, "dashboard/requests.html", guard.account(request))
 
 
 async def respond(request: Request, template: str, owner: Account, path: str = PATH) -> Response:
-    """An account's list, which is at `path`; asked for by htmx, the rows alone."""
+    """Render an account's list, which is served at `path`; for htmx the rows alone."""
     desk, filters = Desk.of(request), Filters.of(request.query_params)
-    found = await _found(request, owner, filters, ON_A_PAGE)
-    context = _listed(filters, found, request.query_params.get("after", ""), path)
+    result = await _load(request, owner, filters, ON_A_PAGE)
+    context = _list_context(filters, result, request.query_params.get("after", ""), path)
     context |= {"owner": owner, "reason": desk.live.reason}
     if request.headers.get("hx-target") == "list":
         return _rows(request, filters.address(path), context)
     async with desk.site.database.read() as db:
-        mine = await keys.of_account(db, owner.id)
+        account_keys = await keys.of_account(db, owner.id)
         kinds = await history.kinds(db, owner.id)
-    context["choices"] = choices(kinds, mine)
+    context["choices"] = choices(kinds, account_keys)
     return guard.respond(request, template, context)
 
 
 def _rows(request: Request, address: str, context: dict[str, object]) -> Response:
-    """The rows alone; what was asked for with the form is the page's address from then on."""
+    """The rows alone; submitting the filters also updates the browser's URL."""
     reply = guard.respond(request, "dashboard/list.html", context)
     if request.headers.get("hx-trigger") == "filters":
         reply.headers["hx-push-url"] = address
     return reply
 
 
-def _listed(filters: Filters, found: history.Page, after: str, path: str) -> dict[str, object]:
-    """The rows and what stands around them. An older page stays as it is; the newest moves."""
+def _list_context(
+    filters: Filters, result: history.Page, after: str, path: str
+) -> dict[str, object]:
+    """Template context. An older page is static; the newest one updates itself."""
     return {
-        "calls": found.calls,
+        "calls": result.calls,
         "filters": filters,
         "list_path": path,
         "here": "" if after else filters.address(path),
         "newest": filters.address(path) if after else "",
-        "older": filters.address(path, after=found.calls[-1].id) if found.more else "",
+        "older": filters.address(path, after=result.calls[-1].id) if result.more else "",
         "csv": filters.address(f"{PATH}.csv") if path == PATH else "",
     }
 
 
 async def download(request: Request) -> Response:
-    """The newest calls that the filters let through, as CSV."""
+    """The newest matching requests, as CSV."""
     filters = Filters.of(request.query_params)
-    found = await _found(request, guard.account(request), filters, _MOST_ROWS)
-    return csvs.reply("requests.csv", _COLUMNS, map(_cells, found.calls))
+    result = await _load(request, guard.account(request), filters, _MAX_ROWS)
+    return csvs.reply("requests.csv", _COLUMNS, map(_cells, result.calls))
 
 
-async def _found(request: Request, owner: Account, filters: Filters, limit: int) -> history.Page:
+async def _load(request: Request, owner: Account, filters: Filters, limit: int) -> history.Page:
     desk = Desk.of(request)
     after, only = request.query_params.get("after", "")[:200], filters.only(desk.now)
     await desk.live.drain()
@@ -114,7 +116,7 @@ def _cells(call: Call) -> list[object]:
 
 
 def as_dict(call: Call) -> dict[str, object]:
-    """A call as its owner may take it along."""
+    """A request for an account's data export."""
     fields: dict[str, object] = msgspec.structs.asdict(call)
     del fields["account_id"]
     return fields

@@ -1,4 +1,4 @@
-"""The addresses of whoever is signed in."""
+"""Routes of the dashboard."""
 
 from starlette.routing import BaseRoute
 
@@ -20,7 +20,7 @@ _SETTINGS = "/dashboard/settings"
 
 
 def routes() -> list[BaseRoute]:
-    """The table."""
+    """Routes for signed-in accounts."""
     return [
         account_page("/dashboard", overview.page),
         account_page("/dashboard/limits", overview.live),

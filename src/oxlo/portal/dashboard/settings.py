@@ -1,4 +1,4 @@
-"""Settings: name, address, password, sessions, providers, promo codes."""
+"""Settings: name, e-mail address, password, sessions, providers, promo codes."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -37,57 +37,57 @@ _WRONG = "This is not your password."
 
 
 async def page(request: Request) -> Response:
-    """All of it."""
+    """The settings page."""
     if done := _DONE.get(request.query_params.get("done", "")):
         flash(request, *done)
     return await respond(request)
 
 
 async def save_profile(request: Request, form: FormData) -> Response:
-    """Another name, another address. The old address is told, the new one has to be proved."""
+    """Change name or e-mail address; the old address is notified, the new one verified."""
     desk, account = Desk.of(request), guard.account(request)
     name, email = text(form, "name").strip(), text(form, "email").strip()
     try:
         if email.lower() != (account.email or ""):
-            await prove(request, text(form, "password"), "email-password")
+            await check_password(request, text(form, "password"), "email-password")
         async with desk.site.database.write() as db:
             if name != account.name:
                 await identity.rename(db, account, name)
             if email.lower() != (account.email or ""):
-                await _move(db, request, email)
+                await _change_email(db, request, email)
     except Problem as problem:
         return await respond(request, problem)
-    except InvalidAccount as wrong:
-        field = "name" if "name has" in str(wrong) else "email"
-        return await respond(request, Problem(field, str(wrong)))
-    except AccountExists as exists:
-        field = "name" if "name" in str(exists) else "email"
-        return await respond(request, Problem(field, str(exists)))
+    except InvalidAccount as error:
+        field = "name" if "name has" in str(error) else "email"
+        return await respond(request, Problem(field, str(error)))
+    except AccountExists as error:
+        field = "name" if "name" in str(error) else "email"
+        return await respond(request, Problem(field, str(error)))
     return guard.back("/dashboard/settings?done=saved")
 
 
-async def _move(db: AsyncConnection, request: Request, email: str) -> None:
+async def _change_email(db: AsyncConnection, request: Request, email: str) -> None:
     desk, account = Desk.of(request), guard.account(request)
     checked = await identity.set_email(db, account, email)
     letter = letters.address_changed(desk.settings.base_url, checked)
     await letters.tell(db, account, letter, now=desk.now)
-    await tokens.forget(db, account.id, "reset")  # a link in the old mailbox
+    await tokens.forget(db, account.id, "reset")  # such a link may still be in the old mailbox
     await signup.ask_to_verify(db, desk, msgspec.structs.replace(account, email=checked))
     await auditing.note_own(db, request, "email.changed", account)
 
 
 async def save_password(request: Request, form: FormData) -> Response:
-    """Another password; every other session ends."""
+    """Change the password and end all other sessions."""
     desk, visit = Desk.of(request), guard.visit(request)
     account, new = visit.account, text(form, "new")
     try:
         if account.password_hash is not None:
-            await prove(request, text(form, "password"), "password")
+            await check_password(request, text(form, "password"), "password")
         passwords.check(new, account.email or "")
     except Problem as problem:
         return await respond(request, problem)
-    except WeakPassword as weak:
-        return await respond(request, Problem("new", str(weak)))
+    except WeakPassword as error:
+        return await respond(request, Problem("new", str(error)))
     hashed = await desk.passwords.hash(new)
     async with desk.site.database.write() as db:
         await identity.set_password(db, account, hashed)
@@ -100,7 +100,7 @@ async def save_password(request: Request, form: FormData) -> Response:
 
 
 async def sign_out_others(request: Request, _form: FormData) -> Response:
-    """End every session but this one."""
+    """End all sessions except this one."""
     desk, visit = Desk.of(request), guard.visit(request)
     async with desk.site.database.write() as db:
         await stored.end_all(db, visit.account.id, but=visit.session.id)
@@ -108,7 +108,7 @@ async def sign_out_others(request: Request, _form: FormData) -> Response:
 
 
 async def unlink(request: Request, form: FormData) -> Response:
-    """End the login by a provider, where there is another way in."""
+    """Unlink a login provider, unless it is the only way to log in."""
     desk, account = Desk.of(request), guard.account(request)
     async with desk.site.database.write() as db:
         others = len(await identity.linked(db, account.id)) > 1
@@ -119,14 +119,14 @@ async def unlink(request: Request, form: FormData) -> Response:
 
 
 async def use_promo(request: Request, form: FormData) -> Response:
-    """Use a promo code."""
+    """Redeem a promo code."""
     desk, account = Desk.of(request), guard.account(request)
     try:
         async with desk.site.database.write() as db:
-            tried = await limits.take(db, limits.PROMO, account.id, "wrong codes", now=desk.now)
+            attempt = await limits.take(db, limits.PROMO, account.id, "wrong codes", now=desk.now)
         async with desk.site.database.write() as db:
             await promos.redeem(db, account, text(form, "promo"), now=desk.now)
-            await brakes.undo(db, tried, now=desk.now)
+            await brakes.undo(db, attempt, now=desk.now)
             code = promos.spelt(text(form, "promo"))
             await auditing.note_own(db, request, "promo.used", account, code)
     except (Braked, PromoRefused) as refused:
@@ -134,34 +134,34 @@ async def use_promo(request: Request, form: FormData) -> Response:
     return guard.back("/dashboard?done=promo")
 
 
-async def prove(request: Request, password: str, field: str) -> None:
-    """The password once more, with the brakes of a log-in. Raises Problem."""
+async def check_password(request: Request, password: str, field: str) -> None:
+    """Check the account's password, rate-limited like a login. Raises Problem."""
     desk, account = Desk.of(request), guard.account(request)
     if account.password_hash is None:
         return
-    tried = await begin_try(request, field)
+    attempt = await begin_attempt(request, field)
     if not await desk.passwords.matches(account.password_hash, password):
         raise Problem(field, _WRONG)
     async with desk.site.database.write() as db:
-        await tried.went_well(db, now=desk.now)
+        await attempt.went_well(db, now=desk.now)
 
 
-async def begin_try(request: Request, field: str) -> Login:
-    """A try to prove who one is, counted as a failure until it has gone well. Raises Problem."""
+async def begin_attempt(request: Request, field: str) -> Login:
+    """Start an authentication attempt, counted as failed until it succeeds. Raises Problem."""
     desk, account = Desk.of(request), guard.account(request)
-    tried = Login(account.email or account.id, address(request))
+    attempt = Login(account.email or account.id, address(request))
     try:
         async with desk.site.database.write() as db:
-            await tried.begin(db, now=desk.now)
+            await attempt.begin(db, now=desk.now)
     except Braked as braked:
         raise Problem(field, str(braked)) from None
-    return tried
+    return attempt
 
 
 async def respond(
     request: Request, problem: Problem | None = None, *, recovery_codes: Sequence[str] = ()
 ) -> Response:
-    """The page, with what is wrong on it; `recovery_codes` are new, and shown this once."""
+    """Render the page with a problem, or with new recovery codes, which are shown once."""
     desk, visit = Desk.of(request), guard.visit(request)
     async with desk.site.database.read() as db:
         account = await identity.by_id(db, visit.account.id)
@@ -185,7 +185,7 @@ async def respond(
 
 
 def _pairing(desk: Desk, account: Account) -> dict[str, Any]:
-    """The secret that an authenticator is shown, while it is not confirmed."""
+    """The TOTP secret for an authenticator, until it is confirmed."""
     if account.totp_nonce is None or account.totp_at is not None:
         return {"secret": "", "uri": "", "picture": ""}
     secret = totp.secret(desk.signing, account.totp_nonce)

@@ -40,7 +40,7 @@ async def one(request: Request) -> Response:
         owner = await _owner(db, account_id)
         if account_id != guard.account(request).id:
             await auditing.note(db, request, "receipt.viewed", account_id, call.id)
-        context = await receipt.told(db, desk, call)
+        context = await receipt.receipt_context(db, desk, call)
     context |= {"owner": owner, "list_path": address(account_id)}
     return guard.respond(request, "operator/receipt.html", context)
 

@@ -6,7 +6,7 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from oxlo.billing.base import Step, resting
+from oxlo.billing.base import Step, free_plan
 from oxlo.billing.remote import PAYING
 from oxlo.errors import BadRequest
 from oxlo.plans import Plan
@@ -102,7 +102,7 @@ async def _straight(request: Request, named: str) -> Step:
         return Step()
     try:
         plan = _plan(desk, named)
-        if plan.id == resting(desk.site.plans).id:
+        if plan.id == free_plan(desk.site.plans).id:
             return Step()
         return await desk.billing.choose(account, plan, desk.site.plans, now=desk.now)
     except BadRequest:
@@ -139,7 +139,7 @@ async def _page(request: Request, problem: str = "") -> Response:
         "standing": standing,
         "offers": [_offer(desk, other, plan, standing) for other in desk.site.plans],
         "chosen_plan": request.query_params.get("plan", ""),
-        "resting": resting(desk.site.plans),
+        "free_plan": free_plan(desk.site.plans),
         "provider": desk.billing.name,
         "wished": next((p for p in desk.site.plans if _is_wished(standing, p)), None),
         "problem": problem,
@@ -168,7 +168,7 @@ def _manual(other: Plan, mine: Plan, standing: Standing) -> str:
 
 
 def _paid(desk: Desk, other: Plan, mine: Plan, live: Subscription | None) -> tuple[str, str]:
-    free = other.id == resting(desk.site.plans).id
+    free = other.id == free_plan(desk.site.plans).id
     ending = live is not None and live.ends_at is not None
     if other.id == mine.id:
         return (f"Keep {other.name}" if ending and not free else ""), ""
