@@ -67,7 +67,8 @@ def verdict(comparison: Comparison) -> tuple[str, str]:
             "ok",
             f"{plan.name} is cheaper: {_both(comparison)}, {words.money(comparison.saving)} less.",
         )
-    text = f"Paying by the token is cheaper: {_both(comparison)}, {words.money(-comparison.saving)} less."
+    less = words.money(-comparison.saving)
+    text = f"Paying by the token is cheaper: {_both(comparison)}, {less} less."
     if cheapest.break_even is None:
         return "warn", f"{text} No prompt that {plan.name} takes is long enough to change that."
     from_ = words.count(cheapest.break_even)

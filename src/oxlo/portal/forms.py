@@ -1,4 +1,4 @@
-"""Forms: their fields as text, and what is wrong with one."""
+"""Form fields as text, and validation problems."""
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -6,13 +6,13 @@ from starlette.requests import Request
 
 from oxlo.errors import BadRequest, BodyTooLarge
 
-_FIELDS = 300
-#: Bytes of a form; the gateway would let through more.
-_LARGEST = 256 << 10
+_MAX_FIELDS = 300
+#: Maximum bytes of a form, lower than the gateway's limit.
+_MAX_BYTES = 256 << 10
 
 
 class Problem(ValueError):
-    """A field cannot be used as it was sent; `field` names it."""
+    """A field is invalid; `field` names it."""
 
     def __init__(self, field: str, message: str) -> None:
         self.field = field
@@ -20,29 +20,29 @@ class Problem(ValueError):
 
 
 class Filled(dict[str, str]):
-    """Words by the name of a field; "" for those that have none."""
+    """A mapping of field names to text; missing fields are ""."""
 
     def __missing__(self, name: str) -> str:
         return ""
 
     @classmethod
     def of(cls, form: FormData | None) -> "Filled":
-        """What was typed into a form, to be shown in it again."""
+        """The submitted values, to be shown in the form again."""
         return cls({name: text(form, name) for name in form} if form else {})
 
 
 async def fields(request: Request) -> FormData:
-    """The fields of a form, which has no files. Raises BadRequest, BodyTooLarge."""
+    """Parse a form without files. Raises BadRequest, BodyTooLarge."""
     length = request.headers.get("content-length", "")
-    if not length.isdigit() or int(length) > _LARGEST:
+    if not length.isdigit() or int(length) > _MAX_BYTES:
         raise BodyTooLarge("A form has at most 256 KB.")
     try:
-        return await request.form(max_files=0, max_fields=_FIELDS)
+        return await request.form(max_files=0, max_fields=_MAX_FIELDS)
     except HTTPException:
         raise BadRequest("This is not a form from these pages.") from None
 
 
-def text(form: FormData, name: str, *, longest: int = 1000) -> str:
-    """A field as text; "" where it is missing or a file."""
+def text(form: FormData, name: str, *, max_length: int = 1000) -> str:
+    """A field as text; "" if it is missing or a file."""
     value = form.get(name, "")
-    return value[:longest] if isinstance(value, str) else ""
+    return value[:max_length] if isinstance(value, str) else ""

@@ -1,4 +1,4 @@
-"""Who may see a page or send a form. Every route behind a login is made here."""
+"""Access control: every route behind a login is created here."""
 
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
@@ -28,27 +28,27 @@ class ForgedForm(Forbidden):
 
 
 def public_page(path: str, page: Page) -> Route:
-    """A page for everybody."""
+    """A page without login."""
     return Route(path, page, methods=["GET"])
 
 
 def public_form(path: str, submit: Submit) -> Route:
-    """A form for everybody: its CSRF token is checked before anything else."""
+    """A form without login; its CSRF token is checked first."""
     return Route(path, _with_form(submit), methods=["POST"])
 
 
 def account_page(path: str, page: Page) -> Route:
-    """A page for whoever is signed in; others are sent to log in, and back."""
+    """A page for signed-in accounts; others are redirected to the login and back."""
     return Route(path, _signed_in(page), methods=["GET"])
 
 
 def account_form(path: str, submit: Submit) -> Route:
-    """A form for whoever is signed in."""
+    """A form for signed-in accounts."""
     return Route(path, _signed_in(_with_form(submit)), methods=["POST"])
 
 
 def operator_page(path: str, page: Page) -> Route:
-    """A page for operators; for others it does not exist."""
+    """A page for operators; others get a 404."""
     return Route(path, _signed_in(_as_operator(page)), methods=["GET"])
 
 
@@ -81,48 +81,48 @@ def _as_operator(page: Page) -> Page:
 
 
 def visit(request: Request) -> Visit:
-    """The session of whoever is signed in, on every route but the public ones."""
+    """The request's session and account, on all but public routes."""
     found = request.state.visit
     assert isinstance(found, Visit)
     return found
 
 
 def account(request: Request) -> Account:
-    """Whoever is signed in, on every route but the public ones."""
+    """The signed-in account, on all but public routes."""
     return visit(request).account
 
 
 def respond(
     request: Request, template: str, context: Mapping[str, Any], *, status: int = 200
 ) -> Response:
-    """A page that is kept nowhere; its forms are bound to whoever sees it."""
+    """Render an uncached page, with forms bound to the visitor's CSRF token."""
     sessions.visitor(request)
     desk = Desk.of(request)
     names = {plan.id: plan.name for plan in desk.site.plans}
-    given = {"now": desk.now, "plan_name": lambda plan: names.get(plan, plan), **context}
+    values = {"now": desk.now, "plan_name": lambda plan: names.get(plan, plan), **context}
     reply = desk.site.pages.respond(
-        request, template, given, status=status, headers={"cache-control": "no-store"}
+        request, template, values, status=status, headers={"cache-control": "no-store"}
     )
     return sessions.remember(request, reply)
 
 
 def may_lead_to_checkout(request: Request, page: Response) -> Response:
-    """Let a page's forms end at the payment provider, where there is one.
+    """Allow a page's forms to redirect to the payment provider, if there is one.
 
-    Browsers hold a form to its page's policy over all redirects that answer it.
+    Browsers apply a page's form-action policy to every redirect that follows the submission.
     """
     if hosts := Desk.of(request).billing.hosts:
         page.headers["content-security-policy"] = policy(form_action=hosts)
     return page
 
 
-def back(path: str) -> Response:
-    """After a form: a page to look at, which can be reloaded."""
+def redirect(path: str) -> Response:
+    """Redirect after a form, so that the resulting page can be reloaded."""
     return RedirectResponse(path, 303)
 
 
 def is_signed_in(request: Request) -> bool:
-    """Whether somebody is. Raises Overloaded where it cannot be known just now."""
+    """Whether the request has a session. Raises Overloaded if the database is unreachable."""
     if getattr(request.state, "unknown", False):
         raise Overloaded("The account database cannot be reached right now.", retry_after=2)
     return getattr(request.state, "visit", None) is not None
@@ -138,26 +138,26 @@ def _to_login(request: Request) -> Response:
 
 
 async def _form(request: Request) -> FormData:
-    """The fields of a form of ours. Raises ForgedForm, and what `forms.fields` does."""
+    """Parse a form and check its CSRF token. Raises ForgedForm and what `forms.fields` raises."""
     form = await forms.fields(request)
-    given, expected = form.get("csrf"), getattr(request.state, "csrf", "")
-    foreign = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+    token, expected = form.get("csrf"), getattr(request.state, "csrf", "")
+    cross_site = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
     genuine = (
-        isinstance(given, str)
+        isinstance(token, str)
         and expected
-        and hmac.compare_digest(given.encode(), expected.encode())
+        and hmac.compare_digest(token.encode(), expected.encode())
     )
-    if foreign or not genuine:
+    if cross_site or not genuine:
         raise ForgedForm
     return form
 
 
 def local(path: str, default: str = "/dashboard") -> str:
-    """A path of this site, to go to next: anything else would lead people elsewhere."""
+    """The path if it is on this site, otherwise the default: prevents open redirects."""
     plain = path.startswith("/") and not path.startswith("//")
     return path if plain and "\\" not in path and path.isprintable() else default
 
 
 def site(request: Request) -> Site:
-    """The site's parts."""
+    """The site's services."""
     return Desk.of(request).site

@@ -1,4 +1,4 @@
-"""Code with colours: spans with classes, which the stylesheet gives colours in both themes."""
+"""Syntax highlighting: spans with CSS classes, coloured by the stylesheet in both themes."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -14,14 +14,14 @@ from oxlo import snippets
 from oxlo.catalogue import Model
 
 _FORMATTER = HtmlFormatter(nowrap=True)
-#: What programs hold where a reader puts a key.
+#: Placeholder for the API key in programs.
 KEY = "YOUR_API_KEY"
 _LABELS = {"python": "Python", "node": "Node", "curl": "curl"}
 _LEXERS = {"python": "python", "node": "javascript", "curl": "bash"}
 
 
 class Panel(NamedTuple):
-    """One language of a snippet."""
+    """A snippet in one language."""
 
     language: str
     label: str
@@ -29,8 +29,8 @@ class Panel(NamedTuple):
 
 
 @lru_cache(maxsize=2048)
-def colour(text: str, language: str) -> Markup:
-    """Code as HTML; plain where the language is not known."""
+def highlight_code(text: str, language: str) -> Markup:
+    """Highlight code as HTML; code in an unknown language is only escaped."""
     try:
         lexer = get_lexer_by_name(language, stripall=False, stripnl=False)
     except ClassNotFound:
@@ -44,7 +44,7 @@ def panels(category: snippets.Category, base_url: str, model: str) -> Sequence[P
         Panel(
             language,
             _LABELS[language],
-            colour(_program(category, language, base_url, model), _LEXERS[language]),
+            highlight_code(_program(category, language, base_url, model), _LEXERS[language]),
         )
         for language in snippets.LANGUAGES
     ]
@@ -56,6 +56,6 @@ def _program(
     return snippets.render(category, language, f"{base_url}/v1", KEY, model).rstrip("\n")
 
 
-def kinds(model: Model) -> tuple[snippets.Category, ...]:
-    """What of a model can be shown as a program."""
+def categories(model: Model) -> tuple[snippets.Category, ...]:
+    """Categories of programs that a model supports."""
     return snippets.for_abilities(model.abilities)

@@ -1,4 +1,4 @@
-"""`GET /`: what this is, for people; for programs, where the API is."""
+"""`GET /`: the home page for browsers, links as JSON for programs."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ from oxlo.portal.listing import Row
 from oxlo.portal.pages import wants_page
 from oxlo.portal.site import Site
 
-#: What a snippet names when nothing is ready.
+#: Model in snippets if no model is ready.
 _FALLBACK = "smollm2-135m"
 
 
 async def page(request: Request) -> Response:
-    """The front page, or what a client needs to know as JSON."""
+    """The home page, or links as JSON."""
     site = Site.of(request)
     if wants_page(request):
         context = _context(request)
@@ -30,17 +30,17 @@ async def page(request: Request) -> Response:
 
 
 async def ready(request: Request) -> Response:
-    """The list of ready models alone, for htmx."""
+    """The list of ready models, for htmx."""
     site = Site.of(request)
     return site.pages.respond(request, "ready.html", _ready(site))
 
 
 def _context(request: Request) -> dict[str, Any]:
     site = Site.of(request)
-    listed = _ready(site)
-    model = chosen(listed["rows"])
+    ready_models = _ready(site)
+    model = example_model(ready_models["rows"])
     return (
-        listed
+        ready_models
         | calculator.context(site, request.query_params)
         | pricing.plans_context(request)
         | {
@@ -61,8 +61,8 @@ def _ready(site: Site) -> dict[str, Any]:
     }
 
 
-def chosen(rows: list[Row]) -> str:
-    """The model that a snippet names: a ready one that chats."""
+def example_model(rows: list[Row]) -> str:
+    """The model in snippets: a ready chat model."""
     return next(
         (row.model.id for row in rows if "chat" in row.model.abilities and row.state == "ready"),
         _FALLBACK,

@@ -1,4 +1,4 @@
-"""The mails that the portal writes. Plain text: nothing in them is fetched or can mislead."""
+"""Mails sent by the portal. Plain text: nothing is fetched or hidden."""
 
 from typing import NamedTuple
 
@@ -16,18 +16,18 @@ class Letter(NamedTuple):
 
 
 async def post(db: AsyncConnection, recipient: str, letter: Letter, *, now: float) -> None:
-    """Leave a letter to be sent, in the transaction that it tells of."""
+    """Queue a mail in the transaction that causes it."""
     await mails.post(db, recipient, letter.subject, letter.body, now=now)
 
 
 async def tell(db: AsyncConnection, account: Account, letter: Letter, *, now: float) -> None:
-    """Leave a letter to an account, where it has an address."""
+    """Queue a mail to an account, if it has an address."""
     if account.email:
         await post(db, account.email, letter, now=now)
 
 
 def verify(base: str, token: str) -> Letter:
-    """Proves an address."""
+    """Verify an address."""
     return Letter(
         "Confirm your e-mail address",
         f"""Open this link to confirm that this address is yours:
@@ -40,7 +40,7 @@ The link works once, for three days. If you have not made an account at {base}, 
 
 
 def reset(base: str, token: str) -> Letter:
-    """Sets a new password."""
+    """Set a new password."""
     return Letter(
         "Set a new password",
         f"""Somebody, hopefully you, asked for a new password for your account at {base}.
@@ -54,7 +54,7 @@ The link works once, for one hour. If it was not you, ignore this mail: nothing 
 
 
 def password_changed(base: str, address: str) -> Letter:
-    """Tells that the password is another one."""
+    """The password was changed."""
     return Letter(
         "Your password was changed",
         f"""The password of your account at {base} was changed just now, from the address {address}.
@@ -66,7 +66,7 @@ If it was not you, set a new one at once: {base}/forgot
 
 
 def address_changed(base: str, new: str) -> Letter:
-    """Tells the old address."""
+    """The address was changed; sent to the old one."""
     return Letter(
         "Your e-mail address was changed",
         f"""The e-mail address of your account at {base} was changed to {new}.
@@ -77,7 +77,7 @@ If it was not you, write to the operator of {base}.
 
 
 def recovery_used(base: str, address: str, left: int) -> Letter:
-    """Tells that a recovery code was used up."""
+    """A recovery code was used."""
     return Letter(
         "A recovery code was used",
         f"""A recovery code of your account at {base} was used just now, from the address {address}.
@@ -89,7 +89,7 @@ If it was not you, set a new password at once: {base}/forgot
 
 
 def goodbye(base: str) -> Letter:
-    """Tells that an account is gone."""
+    """The account was deleted."""
     return Letter(
         "Your account was deleted",
         f"""Your account at {base} was deleted: its keys, sessions and data are gone,
@@ -99,7 +99,7 @@ and its receipts name nobody any more.
 
 
 def plan_decided(base: str, plan: str, *, approved: bool) -> Letter:
-    """Tells what became of a plan that was asked for."""
+    """A plan request was approved or declined."""
     if approved:
         return Letter(f"You are on {plan}", f"Your account at {base} is on {plan} from now on.\n")
     return Letter(

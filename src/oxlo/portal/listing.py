@@ -1,4 +1,4 @@
-"""The list of models: what can be searched for and filtered by. Pure."""
+"""The model list: search, filters and order. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from oxlo.catalogue import Model, fold
 from oxlo.portal.readiness import Readiness, State
 
-#: In the order in which pages show them.
+#: In display order.
 CATEGORIES = {
     "chat": "Chat",
     "code": "Code",
@@ -34,13 +34,13 @@ ABILITIES = {
     "speech": "Speech",
     "detection": "Detection",
 }
-#: Tokens of context that a model has at least.
+#: Minimum context lengths, in tokens.
 CONTEXTS = (4096, 16384, 32768, 131072, 262144)
 _STATES: tuple[State, ...] = ("ready", "starting", "failing", "absent")
 
 
 class Filters(NamedTuple):
-    """What a reader asks for; an empty value asks for nothing."""
+    """Selected filters; an empty value selects everything."""
 
     q: str = ""
     category: str = ""
@@ -51,29 +51,29 @@ class Filters(NamedTuple):
 
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "Filters":
-        """Those of an address; a value that there is not asks for nothing."""
+        """Parse a query; unknown values are ignored."""
         context = query.get("context", "")
         return cls(
             q=query.get("q", "").strip()[:100],
-            category=_known(query.get("category"), CATEGORIES),
-            tier=_known(query.get("tier"), TIERS),
-            ability=_known(query.get("ability"), ABILITIES),
+            category=_valid(query.get("category"), CATEGORIES),
+            tier=_valid(query.get("tier"), TIERS),
+            ability=_valid(query.get("ability"), ABILITIES),
             context=int(context) if context.isdecimal() and int(context) in CONTEXTS else 0,
             ready=query.get("ready", "") == "1",
         )
 
     @property
     def address(self) -> str:
-        """The address that says the same, without what asks for nothing."""
-        said = {
+        """Canonical URL, without empty filters."""
+        values = {
             name: int(value) if value is True else value
             for name, value in self._asdict().items()
             if value
         }
-        return "/models" + (f"?{urlencode(said)}" if said else "")
+        return "/models" + (f"?{urlencode(values)}" if values else "")
 
     def match(self, row: "Row") -> bool:
-        """Whether a model is asked for."""
+        """Whether a model matches all filters."""
         model = row.model
         return (
             (not self.category or model.category == self.category)
@@ -81,16 +81,16 @@ class Filters(NamedTuple):
             and (not self.ability or self.ability in model.abilities)
             and row.context >= self.context
             and (not self.ready or row.state == "ready")
-            and _says(model, self.q)
+            and _matches_text(model, self.q)
         )
 
 
 class Row(NamedTuple):
-    """A model, and how it is here."""
+    """A model with its current state."""
 
     model: Model
     state: State
-    #: Tokens: what its replicas hold, or what its card says.
+    #: Context length in tokens, of its replicas or from the catalogue.
     context: int
 
 
@@ -113,12 +113,12 @@ def _order(row: Row) -> tuple[int, int, int, str]:
     )
 
 
-def _known(value: str | None, names: Mapping[str, str]) -> str:
+def _valid(value: str | None, names: Mapping[str, str]) -> str:
     return value if value is not None and value in names else ""
 
 
-def _says(model: Model, text: str) -> bool:
-    """Whether each word is in what a model is called or described as."""
-    said = " ".join((model.id, model.name, *model.aliases, model.owned_by, model.description))
-    lower, folded = said.lower(), fold(said)
+def _matches_text(model: Model, text: str) -> bool:
+    """Whether each word occurs in the model's id, names, owner or description."""
+    values = " ".join((model.id, model.name, *model.aliases, model.owned_by, model.description))
+    lower, folded = values.lower(), fold(values)
     return all(word in lower or fold(word) in folded for word in text.lower().split())

@@ -1,4 +1,4 @@
-"""What pages show that is not in SQL: lent by the control process, which may ask gateways."""
+"""Live data that is not in SQL; the control process supplies functions that query gateways."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from oxlo.store.calls import Call
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One replica as a gateway sees it now."""
+    """A replica's load as seen by a gateway."""
 
     model: str
     replica: str
@@ -18,13 +18,13 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Gateways:
-    """The gateways of this machine: replicas, and who waits for which model."""
+    """Replicas and queues of this machine's gateways."""
 
     names: tuple[str, ...]
     loads: tuple[Load, ...]
-    #: Waiting calls by model.
+    #: Queued requests by model.
     queues: dict[str, int]
-    #: Calls under way.
+    #: Requests in progress.
     running: int
 
 
@@ -38,11 +38,11 @@ async def _no_gateways() -> Gateways:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """Functions of the process that pages run in; the defaults stand for a process without."""
+    """Functions of the process that serves pages; the defaults suit a process without gateways."""
 
-    #: Moves what gateways have journalled into SQL.
+    #: Moves the gateways' journals into SQL.
     drain: Callable[[], Awaitable[object]] = _nothing
-    #: Asks the gateways of this machine.
+    #: Queries the gateways of this machine.
     gateways: Callable[[], Awaitable[Gateways]] = _no_gateways
-    #: One sentence: what happened to a call, and whether it counts.
+    #: One sentence: what happened to a request, and whether it counts.
     reason: Callable[[Call], str] = lambda call: call.outcome

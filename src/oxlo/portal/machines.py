@@ -1,4 +1,4 @@
-"""What is written for programs that read the site: llms.txt, robots.txt, the site map."""
+"""Text for programs: llms.txt, robots.txt, the sitemap and well-known files."""
 
 from collections.abc import Iterable
 from xml.sax.saxutils import escape
@@ -15,42 +15,42 @@ from oxlo.portal.openapi.operations import OPERATIONS
 from oxlo.portal.plans import comparison
 from oxlo.portal.site import Site
 
-#: What is nobody's business to index.
+#: Paths that search engines should not index.
 _PRIVATE = ("/dashboard", "/playground", "/login", "/signup", "/docs/search", "/static/")
-#: For how long a copy of the contacts may be believed.
+#: Validity of security.txt in days.
 _CONTACT_DAYS = 90
 
 
 async def llms(request: Request) -> Response:
-    """The short form: what this is, and where the rest is."""
+    """`/llms.txt`: a short description and a table of contents."""
     site = Site.of(request)
-    return _text("\n".join(_opening(site) + _contents(site)))
+    return _text("\n".join(_description(site) + _contents(site)))
 
 
 async def llms_full(request: Request) -> Response:
-    """All of it in one text: plans, models, endpoints, and the pages for developers."""
+    """`/llms-full.txt`: plans, models, endpoints and the developer documentation in one text."""
     site = Site.of(request)
     rows = listing.rows(site.catalogue, models.current(site))
-    parts = [*_opening(site), *_plans(site), *_models(rows), *_endpoints(), *_pages(site)]
+    parts = [*_description(site), *_plans(site), *_models(rows), *_endpoints(), *_pages(site)]
     return _text("\n".join(parts))
 
 
 async def ai(request: Request) -> Response:
-    """What programs that look at `/.well-known/` are told: the opening, and what to read next."""
+    """`/.well-known/ai.txt`: the description, and links to more."""
     site = Site.of(request)
     base = site.settings.base_url
-    onward = [
+    links = [
         f"- Contents: {base}/llms.txt",
         f"- Everything in one text: {base}/llms-full.txt",
         f"- Documentation: {base}/docs",
         f"- Prices and limits: {base}/pricing",
         f"- Models: {base}/models",
     ]
-    return _text("\n".join([*_opening(site)[:-1], *onward]) + "\n")
+    return _text("\n".join([*_description(site)[:-1], *links]) + "\n")
 
 
 async def security(request: Request) -> Response:
-    """Whom to tell of a security problem, as RFC 9116 wants it. Raises NotFound."""
+    """`/.well-known/security.txt` (RFC 9116). Raises NotFound if there is no contact."""
     site = Site.of(request)
     base, contacts = site.settings.base_url, site.settings.security_contact
     if not contacts:
@@ -66,15 +66,15 @@ async def security(request: Request) -> Response:
 
 
 async def robots(request: Request) -> Response:
-    """Which pages are for search engines."""
+    """`/robots.txt`."""
     base = Site.of(request).settings.base_url
-    closed = [f"Disallow: {path}" for path in _PRIVATE]
-    lines = ["User-agent: *", *closed, "", f"Sitemap: {base}/sitemap.xml"]
+    rules = [f"Disallow: {path}" for path in _PRIVATE]
+    lines = ["User-agent: *", *rules, "", f"Sitemap: {base}/sitemap.xml"]
     return _text("\n".join(lines) + "\n")
 
 
 async def sitemap(request: Request) -> Response:
-    """Every public page."""
+    """`/sitemap.xml`: every public page."""
     site = Site.of(request)
     urls = "".join(
         f"<url><loc>{escape(site.settings.base_url + address)}</loc></url>\n"
@@ -84,24 +84,24 @@ async def sitemap(request: Request) -> Response:
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f'<urlset xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">\n{urls}</urlset>\n'
     )
-    return Response(body, media_type="application/xml", headers=_PUBLIC)
+    return Response(body, media_type="application/xml", headers=_HEADERS)
 
 
 def addresses(site: Site) -> list[str]:
-    """The addresses of all public pages."""
-    fixed = ["/", "/models", "/pricing", "/status", "/docs/api-reference"]
+    """Paths of all public pages."""
+    static = ["/", "/models", "/pricing", "/status", "/docs/api-reference"]
     docs = [entry.address for entry in site.manual.library.pages.values()]
-    return fixed + [f"/models/{model.id}" for model in site.catalogue] + sorted(docs)
+    return static + [f"/models/{model.id}" for model in site.catalogue] + sorted(docs)
 
 
-_PUBLIC = {"cache-control": "public, max-age=300"}
+_HEADERS = {"cache-control": "public, max-age=300"}
 
 
 def _text(text: str) -> Response:
-    return PlainTextResponse(text, headers=_PUBLIC)
+    return PlainTextResponse(text, headers=_HEADERS)
 
 
-def _opening(site: Site) -> list[str]:
+def _description(site: Site) -> list[str]:
     base = site.settings.base_url
     return [
         "# Oxlo",
@@ -129,11 +129,11 @@ def _contents(site: Site) -> list[str]:
 
 def _plans(site: Site) -> list[str]:
     plans = list(site.plans)
-    heads = ["", *(plan.name for plan in plans)]
+    header = ["", *(plan.name for plan in plans)]
     return [
         "## Plans",
         "",
-        *_table(heads, ([name, *values] for name, values in comparison(plans))),
+        *_table(header, ([name, *values] for name, values in comparison(plans))),
         "",
     ]
 
@@ -165,7 +165,7 @@ def _endpoints() -> list[str]:
 
 
 def _pages(site: Site) -> list[str]:
-    """The pages for those who call the API, as they are."""
+    """The documentation pages for API users, as Markdown."""
     library, texts = site.manual.library, []
     for name, pages in library.sections:
         if name == RUNNING:
@@ -174,6 +174,6 @@ def _pages(site: Site) -> list[str]:
     return ["---\n", "\n\n---\n\n".join(texts)]
 
 
-def _table(heads: list[str], rows: Iterable[list[str]]) -> list[str]:
-    lines = [heads, ["---"] * len(heads), *rows]
+def _table(header: list[str], rows: Iterable[list[str]]) -> list[str]:
+    lines = [header, ["---"] * len(header), *rows]
     return [f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines]

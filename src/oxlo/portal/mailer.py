@@ -1,4 +1,4 @@
-"""Sends mails: by SMTP where a server is set, else they stay in the operator's outbox."""
+"""Sends queued mails by SMTP; without a server they stay in the operator's outbox."""
 
 import asyncio
 import smtplib
@@ -16,7 +16,7 @@ from oxlo.store import mails
 from oxlo.store.database import Database
 from oxlo.store.mails import Mail
 
-#: Seconds for each step of talking to a mail server.
+#: Timeout of SMTP operations in seconds.
 TIMEOUT = 20.0
 _PORTS = {"smtp": 587, "smtps": 465}
 
@@ -25,18 +25,18 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A mail server."""
+    """Connection parameters of a mail server."""
 
     host: str
     port: int
-    #: TLS from the first byte; otherwise as soon as the server offers it.
+    #: Implicit TLS; otherwise STARTTLS if the server offers it.
     tls: bool
     user: str
     password: str
 
 
 def server(url: str) -> Server:
-    """The server of `OXLO_SMTP_URL`. Raises SettingsError."""
+    """Parse `OXLO_SMTP_URL`. Raises SettingsError."""
     parts = urlsplit(url)
     try:
         port = parts.port or _PORTS[parts.scheme]
@@ -49,16 +49,16 @@ def server(url: str) -> Server:
 
 
 class Mailer:
-    """Sends what is due."""
+    """Sends mails that are due."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
-        """Raises SettingsError when the mail server's URL cannot be one."""
+        """Raises SettingsError if the mail server's URL is invalid."""
         self._server = server(settings.smtp_url) if settings.smtp_url else None
         self._sender = settings.sender
         self._database = database
 
     async def run(self, now: float) -> None:
-        """One round. Raises DatabaseUnavailable."""
+        """Send what is due, once. Raises DatabaseUnavailable."""
         async with self._database.read() as db:
             due = await mails.due(db, now)
         for mail in due:
@@ -80,7 +80,7 @@ class Mailer:
             await mails.sent(db, mail, now=now)
 
     async def _keep(self, mail: Mail) -> None:
-        # Its text stays out of the log: a link in it is as good as a password.
+        # The body is not logged: a link in it is as sensitive as a password.
         log.info(
             "mail.kept",
             mail=mail.id,
@@ -93,20 +93,20 @@ class Mailer:
 
 
 def message(mail: Mail, sender: str) -> EmailMessage:
-    """A mail as it is sent."""
-    made = EmailMessage()
-    made["From"] = formataddr(("Oxlo", sender))
-    made["To"] = mail.recipient
-    made["Subject"] = mail.subject
-    made["Date"] = format_datetime(datetime.fromtimestamp(mail.at, UTC))
-    made["Message-ID"] = make_msgid(mail.id, sender.rpartition("@")[2])
-    made["Auto-Submitted"] = "auto-generated"
-    made.set_content(mail.body)
-    return made
+    """Build the MIME message."""
+    email = EmailMessage()
+    email["From"] = formataddr(("Oxlo", sender))
+    email["To"] = mail.recipient
+    email["Subject"] = mail.subject
+    email["Date"] = format_datetime(datetime.fromtimestamp(mail.at, UTC))
+    email["Message-ID"] = make_msgid(mail.id, sender.rpartition("@")[2])
+    email["Auto-Submitted"] = "auto-generated"
+    email.set_content(mail.body)
+    return email
 
 
 def send(server: Server, message: EmailMessage) -> None:
-    """Give a message to the server. Raises OSError or SMTPException."""
+    """Send a message through the server. Raises OSError or SMTPException."""
     context = ssl.create_default_context()
     if server.tls:
         client: smtplib.SMTP = smtplib.SMTP_SSL(

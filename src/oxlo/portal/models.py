@@ -15,7 +15,7 @@ from oxlo.portal.pages import wants_part
 from oxlo.portal.readiness import Readiness
 from oxlo.portal.site import Site
 
-_SHOWN = {
+_CATEGORY_NAMES = {
     "chat": "Chat",
     "streaming": "Streaming",
     "vision": "Vision",
@@ -30,18 +30,18 @@ _SHOWN = {
 
 
 def current(site: Site) -> Readiness:
-    """What is served now."""
+    """Which models are served now."""
     return readiness.read(site.settings.replicas_file)
 
 
 async def index(request: Request) -> Response:
-    """The list; its rows alone for htmx, which puts the plain address into the browser."""
+    """The model list; the rows alone for htmx, which updates the browser's URL."""
     site, filters = Site.of(request), Filters.of(request.query_params)
-    everything = listing.rows(site.catalogue, current(site))
+    rows = listing.rows(site.catalogue, current(site))
     context = {
         "filters": filters,
-        "rows": [row for row in everything if filters.match(row)],
-        "total": len(everything),
+        "rows": [row for row in rows if filters.match(row)],
+        "total": len(rows),
         "categories": listing.CATEGORIES,
         "tiers": listing.TIERS,
         "abilities": listing.ABILITIES,
@@ -55,7 +55,7 @@ async def index(request: Request) -> Response:
 
 
 async def page(request: Request) -> Response:
-    """One model; an alias leads to its id. Raises ModelNotFound."""
+    """A model's page; an alias redirects to the id. Raises ModelNotFound."""
     site, name = Site.of(request), request.path_params["model"]
     model = site.catalogue.resolve(name)
     if model.id != name:
@@ -65,47 +65,53 @@ async def page(request: Request) -> Response:
 
 def _about(site: Site, model: Model, request: Request) -> dict[str, object]:
     (row,) = listing.rows([model], current(site))
-    kinds = highlighting.kinds(model)
-    shown = next((k for k in kinds if k == request.query_params.get("show")), kinds and kinds[0])
+    categories = highlighting.categories(model)
+    shown = next(
+        (k for k in categories if k == request.query_params.get("show")),
+        categories and categories[0],
+    )
     base = site.settings.base_url
     return {
         "row": row,
         "model": model,
-        "instead": _instead(site, model) if row.state == "absent" else [],
+        "instead": _alternatives(site, model) if row.state == "absent" else [],
         "category": listing.CATEGORIES[model.category],
         "tier": listing.TIERS.get(model.tier, model.tier),
         "plan": site.plans.cheapest_opening(model.tier),
         "abilities": [name for key, name in listing.ABILITIES.items() if key in model.abilities],
         "parameters": parameter_rows(model),
         "limits": limits(site.plans, row),
-        "kinds": [(f"/models/{model.id}?show={k}#call", _SHOWN[k], k == shown) for k in kinds],
+        "kinds": [
+            (f"/models/{model.id}?show={k}#call", _CATEGORY_NAMES[k], k == shown)
+            for k in categories
+        ],
         "panels": highlighting.panels(shown, base, model.id) if shown else (),
         "hardware": sorted({v.hardware for v in model.variants}),
     }
 
 
-def _instead(site: Site, model: Model) -> list[Model]:
-    """Ready models of the same category: what can be called where this one cannot."""
-    alike = [one for one in site.catalogue if one.category == model.category]
-    return [row.model for row in listing.rows(alike, current(site)) if row.state == "ready"]
+def _alternatives(site: Site, model: Model) -> list[Model]:
+    """Ready models of the same category, as alternatives."""
+    similar = [one for one in site.catalogue if one.category == model.category]
+    return [row.model for row in listing.rows(similar, current(site)) if row.state == "ready"]
 
 
 def parameter_rows(model: Model) -> list[tuple[str, str, str, str, str]]:
-    """Name, type, range, default and meaning of each parameter, as `/parameters` publishes them."""
+    """Name, type, range, default and description of each parameter, from `/parameters`."""
     published = describe(model)["parameters"]
     assert isinstance(published, dict)
     return [
-        (name, said["type"], span(said), default(said["default"]), said["description"])
-        for name, said in published.items()
+        (name, spec["type"], span(spec), default(spec["default"]), spec["description"])
+        for name, spec in published.items()
     ]
 
 
-def span(said: dict[str, object]) -> str:
-    """What values a parameter takes, in words."""
-    choices = said.get("choices")
+def span(spec: dict[str, object]) -> str:
+    """Range or choices of a parameter as text."""
+    choices = spec.get("choices")
     if isinstance(choices, list):
         return ", ".join(map(str, choices[:8])) + (", …" if len(choices) > 8 else "")
-    low, high = said["min"], said["max"]
+    low, high = spec["min"], spec["max"]
     if low is None and high is None:
         return ""
     if high is None:
@@ -114,21 +120,21 @@ def span(said: dict[str, object]) -> str:
 
 
 def default(value: object) -> str:
-    """A default as JSON has it; nothing for none."""
+    """A default as JSON; "" if there is none."""
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class Cap(NamedTuple):
-    """One limit of a call: what it is called, and how it stands for a plan."""
+    """A limit of a request: its name, and a formatter of a plan's value."""
 
     name: str
     shown: Callable[[Plan], str]
 
 
 def caps(row: Row) -> list[Cap]:
-    """What limits a call of the model, by what it does (D17)."""
+    """The limits that apply to requests to the model, by its abilities (D17)."""
     model = row.model
     tokens_in = Cap("Input tokens", lambda p: _tokens(p.max_input_tokens, row.context))
     tokens_out = Cap("Output tokens", lambda p: _tokens(p.max_output_tokens, row.context))
@@ -141,7 +147,7 @@ def caps(row: Row) -> list[Cap]:
 
 
 def limits(plans: Plans, row: Row) -> list[tuple[Plan, bool, list[tuple[str, str]]]]:
-    """For each plan: whether it opens the model, and its caps by name."""
+    """For each plan: whether it includes the model, and its caps by name."""
     return [
         (plan, plan.opens(row.model.tier), [(cap.name, cap.shown(plan)) for cap in caps(row)])
         for plan in plans
@@ -149,7 +155,7 @@ def limits(plans: Plans, row: Row) -> list[tuple[Plan, bool, list[tuple[str, str
 
 
 def _tokens(cap: int | None, context: int) -> str:
-    return words.count(_least(cap, context), "context")
+    return words.count(_minimum(cap, context), "context")
 
 
 def _minutes(plan: Plan) -> str:
@@ -157,6 +163,6 @@ def _minutes(plan: Plan) -> str:
     return "any" if minutes is None else f"{minutes}{words.THIN}min"
 
 
-def _least(cap: int | None, context: int) -> int | None:
+def _minimum(cap: int | None, context: int) -> int | None:
     known = [value for value in (cap, context) if value]
     return min(known) if known else None

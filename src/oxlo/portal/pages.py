@@ -1,4 +1,4 @@
-"""Pages from templates: the environment, and what every page is given."""
+"""Renders templates with the variables that every page has."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -12,22 +12,22 @@ from oxlo.portal import charts, words
 from oxlo.portal.assets import Assets
 
 THEMES = ("light", "dark")
-#: The cookie that keeps a reader's choice; without it the system's decides.
+#: Cookie with the chosen theme; without it the system's setting applies.
 THEME_COOKIE = "theme"
 
 
 class Flash(NamedTuple):
-    """One message on top of a page."""
+    """A message at the top of a page."""
 
     kind: Literal["ok", "warn", "bad"]
     text: str
 
 
 class Pages:
-    """Renders templates. A name that nobody gave is an error, not an empty string."""
+    """Renders templates. An undefined name is an error, not an empty string."""
 
     def __init__(self, assets: Assets, **shared: Any) -> None:
-        """`shared` names are given to every page."""
+        """`shared` variables are available to every page."""
         self._environment = Environment(
             loader=PackageLoader("oxlo.portal", "templates"),
             autoescape=True,
@@ -35,14 +35,14 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
             auto_reload=False,
-            # None of them is worth compiling twice.
+            # Keep every compiled template.
             cache_size=-1,
         )
         self._environment.filters.update(_FILTERS)
         self._environment.globals.update(asset=assets.url, limit_bar=charts.limit_bar, **shared)
 
     def render(self, template: str, context: Mapping[str, Any]) -> str:
-        """A template's text."""
+        """Render a template."""
         return self._environment.get_template(template).render(context)
 
     def respond(
@@ -54,8 +54,8 @@ class Pages:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """The page for a request: `given(request)` is there beside `context`."""
-        text = self.render(template, given(request) | dict(context or {}))
+        """Render a page for a request, with `page_context(request)` and `context`."""
+        text = self.render(template, page_context(request) | dict(context or {}))
         return HTMLResponse(
             text,
             status,
@@ -63,11 +63,11 @@ class Pages:
         )
 
 
-def given(request: Request) -> dict[str, Any]:
-    """What every page is given of its request.
+def page_context(request: Request) -> dict[str, Any]:
+    """Variables of every page, from its request.
 
-    `user`, `csrf` and `flashes` are those that the session put into `request.state`: None, "" and
-    none where nobody is signed in.
+    `user`, `csrf` and `flashes` come from the session in `request.state`; without a session they
+    are None, "" and empty.
     """
     state = request.state
     return {
@@ -82,24 +82,24 @@ def given(request: Request) -> dict[str, Any]:
 
 
 def _here(request: Request) -> str:
-    """The address that is shown, without the host: where forms lead back to."""
+    """Path and query of the page, for forms that redirect back."""
     query = request.url.query
     return request.url.path + (f"?{query}" if query else "")
 
 
 def theme(request: Request) -> str:
-    """The reader's choice; "" when the system decides."""
+    """The chosen theme; "" for the system's."""
     chosen = request.cookies.get(THEME_COOKIE, "")
     return chosen if chosen in THEMES else ""
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a browser asks: API clients do not say that they take HTML."""
+    """Whether a browser requests HTML; API clients do not accept it explicitly."""
     return "text/html" in request.headers.get("accept", "")
 
 
 def wants_part(request: Request) -> bool:
-    """Whether htmx asks, which puts a part of a page into the one that is shown."""
+    """Whether htmx requests a fragment of a page."""
     return request.headers.get("hx-request") == "true"
 
 
@@ -109,7 +109,7 @@ _FILTERS = {
     "parameters": words.parameters,
     "span": words.span,
     "ms": words.milliseconds,
-    "moment": words.moment,
+    "moment": words.timestamp,
     "iso": iso,
     "ago": words.ago,
     "stamp": words.stamp,

@@ -1,4 +1,4 @@
-"""Passwords: which ones are good enough, and their argon2 hashes."""
+"""Password rules, and argon2 hashes."""
 
 import asyncio
 import unicodedata
@@ -8,17 +8,17 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 SHORTEST = 10
 LONGEST = 200
-#: Hashing takes 64 MiB and a core's time each: so many at once, the others wait.
-_AT_ONCE = 2
-_FEWEST_CHARACTERS = 5
-_RUNS = (
+#: Concurrent hashes; each takes 64 MiB and a core.
+_CONCURRENCY = 2
+_MIN_DISTINCT = 5
+_SEQUENCES = (
     "abcdefghijklmnopqrstuvwxyz",
     "01234567890123456789",
     "qwertyuiopasdfghjklzxcvbnm",
     "qwertzuiopasdfghjklyxcvbnm",
     "azertyuiopqsdfghjklmwxcvbn",
 )
-#: What is left of a password that people believe to be clever, without digits and marks.
+#: Common passwords, compared after removing digits and punctuation.
 _COMMON = frozenset(
     (
         *("password", "passwort", "passw", "motdepasse", "contrasena", "changeme", "letmein"),
@@ -33,74 +33,78 @@ _LEET = str.maketrans("@4301$5!7", "aaeoissit")
 
 
 class WeakPassword(ValueError):
-    """The password is too easy to guess; the message says why, for its owner."""
+    """The password is too easy to guess; the message tells the user why."""
 
 
 def check(password: str, email: str = "") -> None:
-    """Whether a password may be used for an account. Raises WeakPassword."""
+    """Check a new password. Raises WeakPassword."""
     text = unicodedata.normalize("NFKC", password)
     if len(text) < SHORTEST:
         raise WeakPassword(f"Use at least {SHORTEST} characters: three or four words are fine.")
     if len(text) > LONGEST:
         raise WeakPassword(f"Use at most {LONGEST} characters.")
     plain = text.casefold()
-    if len(set(plain)) < _FEWEST_CHARACTERS or _is_run(plain) or _is_common(plain):
+    if len(set(plain)) < _MIN_DISTINCT or _is_sequence(plain) or _is_common(plain):
         raise WeakPassword(
             "This password is among the first that attackers try. Use three or four words."
         )
     local, _, domain = email.casefold().partition("@")
-    if plain in (email.casefold(), domain) or (len(local) > 2 and _bare(plain) == _bare(local)):
+    if plain in (email.casefold(), domain) or (
+        len(local) > 2 and _letters(plain) == _letters(local)
+    ):
         raise WeakPassword("Do not use your e-mail address as the password.")
 
 
-def _is_run(plain: str) -> bool:
-    return any(plain in run or plain in run[::-1] for run in _RUNS)
+def _is_sequence(plain: str) -> bool:
+    return any(plain in sequence or plain in sequence[::-1] for sequence in _SEQUENCES)
 
 
 def _is_common(plain: str) -> bool:
-    # With letters for the digits that stand for them, and without those at the ends.
-    return bool({_bare(plain), _bare(plain.rstrip("0123456789!?.").translate(_LEET))} & _COMMON)
+    # Also with leetspeak replaced and trailing digits and punctuation removed.
+    return bool(
+        {_letters(plain), _letters(plain.rstrip("0123456789!?.").translate(_LEET))} & _COMMON
+    )
 
 
-def _bare(plain: str) -> str:
+def _letters(plain: str) -> str:
     return "".join(c for c in plain if c.isalpha())
 
 
 class Passwords:
-    """Hashes and checks passwords, in threads: both take tens of milliseconds by design."""
+    """Hashes and verifies passwords in threads: both take tens of milliseconds by design."""
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._turns = asyncio.Semaphore(_AT_ONCE)
-        self._nobody = ""
+        self._semaphore = asyncio.Semaphore(_CONCURRENCY)
+        self._dummy = ""
 
     async def hash(self, password: str) -> str:
-        """What is kept instead of a password."""
-        async with self._turns:
+        """Hash a password."""
+        async with self._semaphore:
             return await asyncio.to_thread(self._hasher.hash, _normal(password))
 
     async def matches(self, hashed: str | None, password: str) -> bool:
-        """Whether it is the password of this hash; of None it never is, and takes as long."""
-        async with self._turns:
-            right = await asyncio.to_thread(self._verify, hashed, password)
-        return right and hashed is not None
+        """Verify a password. False for `hashed` None, after the same time."""
+        async with self._semaphore:
+            valid = await asyncio.to_thread(self._verify, hashed, password)
+        return valid and hashed is not None
 
-    def _nobodys(self) -> str:
-        """What is checked where there is no account, so that the answer takes as long."""
-        self._nobody = self._nobody or self._hasher.hash("nobody has this password")
-        return self._nobody
+    def _dummy_hash(self) -> str:
+        """A dummy hash, verified if there is no account so that timing reveals nothing."""
+        self._dummy = self._dummy or self._hasher.hash("nobody has this password")
+        return self._dummy
 
     def _verify(self, hashed: str | None, password: str) -> bool:
         try:
-            return self._hasher.verify(hashed or self._nobodys(), _normal(password))
+            return self._hasher.verify(hashed or self._dummy_hash(), _normal(password))
         except (VerificationError, InvalidHashError):
             return False
 
     def is_outdated(self, hashed: str) -> bool:
-        """Whether it was made with weaker parameters than today's."""
+        """Whether the hash uses weaker parameters than the current ones."""
         return self._hasher.check_needs_rehash(hashed)
 
 
 def _normal(password: str) -> str:
-    # The same characters typed on another keyboard are the same password.
+    # Different encodings of the same characters are the same password.
     return unicodedata.normalize("NFKC", password)[:LONGEST]

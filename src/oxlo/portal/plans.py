@@ -1,4 +1,4 @@
-"""Plans in words: what their cards say, and how they compare."""
+"""Plans as text: cards and the comparison table."""
 
 from oxlo.plans import Plan
 from oxlo.portal import words
@@ -12,8 +12,8 @@ _QUEUES = {
 
 
 def lines(plan: Plan) -> list[str]:
-    """What a card says of a plan."""
-    said = [
+    """The lines on a plan's card."""
+    result = [
         f"{words.count(plan.requests_per_day, 'Unlimited')} requests a day",
         _pace(plan),
         _tokens(plan.max_input_tokens, "input tokens a request"),
@@ -22,8 +22,8 @@ def lines(plan: Plan) -> list[str]:
         f"Queue: {_QUEUES[plan.queue].lower()}",
     ]
     if plan.trial_days:
-        said.append(f"First {words.plural(plan.trial_days, 'day')}: every model, no card")
-    return said
+        result.append(f"First {words.plural(plan.trial_days, 'day')}: every model, no card")
+    return result
 
 
 def _pace(plan: Plan) -> str:
@@ -40,14 +40,14 @@ def _tokens(cap: int | None, what: str) -> str:
 
 
 def _models(plan: Plan) -> str:
-    every = {"free", "pro", "premium"}
-    if plan.tiers >= every:
+    all_tiers = {"free", "pro", "premium"}
+    if plan.tiers >= all_tiers:
         return "Every model"
     return f"{' and '.join(tier.capitalize() for tier in sorted(plan.tiers))} models"
 
 
 def comparison(plans: list[Plan]) -> list[tuple[str, list[str]]]:
-    """The rows of the table: what is limited, and how by each plan."""
+    """Rows of the comparison table: label, and a value for each plan."""
     return [
         ("Price a month", [words.money(p.price_usd, "Custom") for p in plans]),
         ("Requests a day", [words.count(p.requests_per_day) for p in plans]),
@@ -60,7 +60,7 @@ def comparison(plans: list[Plan]) -> list[tuple[str, list[str]]]:
         ("Models", [_models(p) for p in plans]),
         ("Queue priority", [_QUEUES[p.queue] for p in plans]),
         ("Trial", [_trial(p) for p in plans]),
-        ("A request costs", [_each(p) for p in plans]),
+        ("A request costs", [_price_per_request(p) for p in plans]),
     ]
 
 
@@ -73,8 +73,8 @@ def _trial(plan: Plan) -> str:
     return f"{words.plural(plan.trial_days, 'day')}, every model" if plan.trial_days else words.DASH
 
 
-def _each(plan: Plan) -> str:
-    """What one request comes to when all of them are used."""
+def _price_per_request(plan: Plan) -> str:
+    """The price per request if the daily limit is used up."""
     if not plan.price_usd or not plan.requests_per_day:
         return words.DASH if plan.price_usd is None else "nothing"
     return f"from {words.money(plan.price_usd / (plan.requests_per_day * 30))}"

@@ -1,4 +1,4 @@
-"""`/pricing`: the plans as they are in force, and what they cost beside prices by the token."""
+"""`/pricing`: the plans in force, compared with prices per token."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from oxlo.portal import calculator
 from oxlo.portal.plans import comparison, lines
 from oxlo.portal.site import Site
 
-_CSV = (
+_CSV_HEADER = (
     "provider",
     "usd_per_month",
     "usd_per_million_input_tokens",
@@ -25,7 +25,7 @@ _CSV = (
 
 
 async def page(request: Request) -> Response:
-    """Cards, comparison, calculator; with `auto_checkout`, the way to the checkout."""
+    """Cards, comparison, calculator; with `auto_checkout`, redirect to the checkout."""
     site, query = Site.of(request), request.query_params
     if query.get("auto_checkout") == "true" and query.get("plan") in sold(site):
         return RedirectResponse(_checkout(request, query["plan"]), 303)
@@ -34,25 +34,25 @@ async def page(request: Request) -> Response:
 
 
 async def calculation(request: Request) -> Response:
-    """The calculator's result alone, for htmx."""
+    """The calculator's result, for htmx."""
     site = Site.of(request)
     context = calculator.context(site, request.query_params)
     return site.pages.respond(request, "calculator_result.html", context)
 
 
-async def figures(request: Request) -> Response:
+async def download(request: Request) -> Response:
     """The calculator's table as CSV."""
     site = Site.of(request)
     rows = calculator.context(site, request.query_params)["cost_rows"]
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(_CSV)
-    writer.writerows(_figures(row) for row in rows)
+    writer.writerow(_CSV_HEADER)
+    writer.writerows(_csv_row(row) for row in rows)
     headers = {"content-disposition": 'attachment; filename="comparison.csv"'}
     return Response(text.getvalue(), headers=headers, media_type="text/csv; charset=utf-8")
 
 
-def _figures(row: dict[str, Any]) -> list[Any]:
+def _csv_row(row: dict[str, Any]) -> list[Any]:
     offer = row["offer"]
     if offer is None:
         return [row["name"], f"{row['monthly']:.2f}", "", "", "", "", ""]
@@ -62,7 +62,7 @@ def _figures(row: dict[str, Any]) -> list[Any]:
 
 
 def plans_context(request: Request) -> dict[str, Any]:
-    """The cards and the rows of the comparison."""
+    """Template context of cards and comparison."""
     site = Site.of(request)
     plans = list(site.plans)
     return {
@@ -79,7 +79,7 @@ def sold(site: Site) -> set[str]:
 
 
 def _checkout(request: Request, plan: str) -> str:
-    """Where a plan is bought; by way of the login for those who are not known yet."""
+    """URL of a plan's checkout, through the login if needed."""
     checkout = f"/dashboard/billing?plan={plan}&auto_checkout=true"
     if getattr(request.state, "user", None) is not None:
         return checkout
@@ -87,11 +87,13 @@ def _checkout(request: Request, plan: str) -> str:
 
 
 def _action(request: Request, plan: Plan) -> tuple[str, str]:
-    """A card's link, and what it says."""
-    known = getattr(request.state, "user", None) is not None
+    """Link and label of a card."""
+    signed_in = getattr(request.state, "user", None) is not None
     if plan.price_usd is None:
-        asked = not Site.of(request).settings.stripe_key
-        return (f"/dashboard/billing?plan={plan.id}", f"Ask for {plan.name}") if asked else ("", "")
+        manual = not Site.of(request).settings.stripe_key
+        return (
+            (f"/dashboard/billing?plan={plan.id}", f"Ask for {plan.name}") if manual else ("", "")
+        )
     if plan.price_usd == 0:
-        return ("/dashboard", "Dashboard") if known else ("/signup", "Sign up")
+        return ("/dashboard", "Dashboard") if signed_in else ("/signup", "Sign up")
     return f"/pricing?plan={plan.id}&auto_checkout=true", f"Choose {plan.name}"

@@ -1,4 +1,4 @@
-"""Errors as pages, for browsers."""
+"""Error pages for browsers."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,13 +20,13 @@ _TITLES = {
 
 
 def page(request: Request, problem: ApiError) -> Response:
-    """The page of an error, with its status."""
+    """Render the page of an error."""
     context = {
         "title": _TITLES.get(problem.status, _TITLES[500]),
         "message": problem.message,
         "request_id": request.headers.get("x-request-id", "") if problem.status >= 500 else "",
     }
-    # A failure is answered outside of the middleware that gives these to every other reply.
+    # Responses to unexpected errors bypass the middleware that adds these headers.
     headers = dict(HEADERS)
     headers |= {} if problem.retry_after is None else {"retry-after": str(problem.retry_after)}
     headers |= {"allow": ", ".join(problem.allow)} if problem.allow else {}

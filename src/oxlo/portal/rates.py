@@ -1,4 +1,4 @@
-"""What other providers charge by the token: data with a date and a source for each figure."""
+"""Token prices of other providers, each with a date and a source."""
 
 import tomllib
 from datetime import date
@@ -8,23 +8,23 @@ import msgspec
 
 
 class Rate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One provider's price for one of our models."""
+    """A provider's price for one of our models."""
 
     provider: str
     model: str
-    #: US dollars a million tokens.
+    #: US dollars per million tokens.
     input: float
     output: float
     checked: date
     source: str
 
     def call(self, tokens_in: float, tokens_out: float) -> float:
-        """Dollars for one call."""
+        """Cost of one request in dollars."""
         return (tokens_in * self.input + tokens_out * self.output) / 1_000_000
 
     @property
     def shown(self) -> str:
-        """Both prices, each with the decimals that it needs and at least two: 0.10 / 0.3432."""
+        """Both prices with all their decimals, at least two: 0.10 / 0.3432."""
         return f"{_price(self.input)} / {_price(self.output)}"
 
 
@@ -37,6 +37,6 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def load(path: Path | None = None) -> tuple[Rate, ...]:
-    """The rates. Raises msgspec.ValidationError naming the field."""
+    """Load the rates. Raises msgspec.ValidationError naming the field."""
     source = path or Path(__file__).with_name("rates.toml")
     return tuple(msgspec.convert(tomllib.loads(source.read_text()), _File).rate)

@@ -1,4 +1,4 @@
-"""Which models answer now, from the list of replicas that the fleet writes."""
+"""Which models are ready, from the fleet's list of replicas."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,12 +15,12 @@ _STATES: Mapping[ReplicaState, State] = {
     ReplicaState.WARMING: "starting",
     ReplicaState.SICK: "failing",
 }
-#: The best of a model's replicas counts.
+#: Best state first.
 _BEST: tuple[State, ...] = ("ready", "starting", "failing")
 
 
 class Readiness:
-    """What is served here, by model id."""
+    """State of models, by id."""
 
     def __init__(self, replicas: Iterable[Replica]) -> None:
         self._replicas: dict[str, list[Replica]] = {}
@@ -28,24 +28,24 @@ class Readiness:
             self._replicas.setdefault(replica.model, []).append(replica)
 
     def state(self, model: str) -> State:
-        """The state of a model: that of its best replica."""
+        """State of a model's best replica."""
         found = {_STATES.get(r.state) for r in self._replicas.get(model, ())}
         return next((state for state in _BEST if state in found), "absent")
 
     def context(self, model: str) -> int:
-        """Tokens that a call may have here; 0 where no replica is known."""
+        """Context length in tokens; 0 if there is no replica."""
         return max((r.context_length for r in self._replicas.get(model, ())), default=0)
 
     def replicas(self, model: str) -> list[Replica]:
-        """A model's replicas."""
+        """Replicas of a model."""
         return self._replicas.get(model, [])
 
     @property
     def models(self) -> list[str]:
-        """The models that have a replica in whatever state."""
+        """Models that have a replica in any state."""
         return list(self._replicas)
 
 
 def read(path: Path) -> Readiness:
-    """The list as last written; an absent file is an empty list."""
+    """Read the list; a missing file is an empty list."""
     return Readiness(registry.read(path).replicas)

@@ -1,4 +1,4 @@
-"""Every address of the web side."""
+"""Routes of the whole website."""
 
 from collections.abc import Awaitable, Callable
 
@@ -29,7 +29,7 @@ async def _favicon(request: Request) -> Response:
     return RedirectResponse(Site.of(request).assets.url("favicon.svg"), 302)
 
 
-#: Addresses that the hosted product's site has, and where the same is told here.
+#: Redirects from paths of the hosted product's site.
 _MOVED = {
     "/privacy-policy": "/docs/privacy",
     "/data-processing-agreement": "/docs/privacy#what-only-the-operator-can-promise",
@@ -52,9 +52,9 @@ async def _article(request: Request) -> Response:
 
 
 async def _theme(request: Request) -> Response:
-    """Turn light to dark and back: the switch for browsers without scripts."""
-    back = forms.text(await forms.fields(request), "next")
-    reply = RedirectResponse(guard.local(back, "/"), 303)
+    """Toggle between light and dark, for browsers without scripts."""
+    target = forms.text(await forms.fields(request), "next")
+    reply = RedirectResponse(guard.local(target, "/"), 303)
     chosen = "light" if theme(request) == "dark" else "dark"
     secure = request.headers.get("x-forwarded-proto") == "https"
     reply.set_cookie(THEME_COOKIE, chosen, _YEAR, samesite="lax", secure=secure)
@@ -62,7 +62,7 @@ async def _theme(request: Request) -> Response:
 
 
 def routes() -> list[BaseRoute]:
-    """The table, in order."""
+    """All routes, in matching order."""
     return [
         Route("/", home.page),
         Route("/models", models.index),
@@ -75,7 +75,7 @@ def routes() -> list[BaseRoute]:
         Route("/docs/search", manual.search),
         Route("/docs/{page:path}", manual.page),
         Route("/pricing/calculation", pricing.calculation),
-        Route("/pricing/calculation.csv", pricing.figures),
+        Route("/pricing/calculation.csv", pricing.download),
         Route("/status", status.page),
         Route("/openapi.json", openapi.raw),
         Route("/llms.txt", machines.llms),

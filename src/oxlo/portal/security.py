@@ -1,4 +1,4 @@
-"""What a browser is told not to do with our pages."""
+"""Security headers of pages."""
 
 from collections.abc import Mapping
 
@@ -37,18 +37,18 @@ HEADERS: Mapping[str, str] = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-#: Half a year; only said over HTTPS.
-_TRANSPORT = "max-age=15768000"
+#: Half a year; sent over HTTPS only.
+_HSTS = "max-age=15768000"
 
 
 class SecurityHeaders:
-    """Middleware: headers that a reply has not set itself."""
+    """Middleware that adds headers which a response has not set itself."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the call on; add to the head of its reply."""
+        """Add the headers to the response."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -63,12 +63,12 @@ class SecurityHeaders:
 
 
 def _scheme(scope: Scope) -> str:
-    named = dict(scope["headers"]).get(b"x-forwarded-proto", b"")
-    return str(named.decode("latin-1"))
+    proto = dict(scope["headers"]).get(b"x-forwarded-proto", b"")
+    return str(proto.decode("latin-1"))
 
 
 def _add(headers: MutableHeaders, *, secure: bool) -> None:
     for name, value in HEADERS.items():
         headers.setdefault(name, value)
     if secure:
-        headers.setdefault("strict-transport-security", _TRANSPORT)
+        headers.setdefault("strict-transport-security", _HSTS)

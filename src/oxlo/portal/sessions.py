@@ -1,4 +1,4 @@
-"""Who is signed in: read from the cookie before any page is made."""
+"""Sessions of the website, read from a cookie before a page is rendered."""
 
 import secrets
 from typing import Any
@@ -14,26 +14,26 @@ from oxlo.store.accounts import Account
 from oxlo.store.errors import DatabaseUnavailable
 from oxlo.store.sessions import LIFE
 
-#: What has no use for a session, and is asked for all the time.
-_WITHOUT = ("/v1/", "/static/", "/media/", "/metrics", "/healthz")
+#: Frequent requests that need no session.
+_SKIPPED = ("/v1/", "/static/", "/media/", "/metrics", "/healthz")
 
 
 class SignedIn:
-    """Middleware: puts `visit`, `user` and `csrf` into a request's state; plans are the newest."""
+    """Middleware that sets `visit`, `user` and `csrf` in the request's state and reloads plans."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Look up the cookie's session, then pass the call on."""
-        if scope["type"] == "http" and not scope["path"].startswith(_WITHOUT):
+        """Look up the cookie's session, then continue."""
+        if scope["type"] == "http" and not scope["path"].startswith(_SKIPPED):
             follow_plans(scope["app"])
             request = Request(scope)
-            scope.setdefault("state", {}).update(await _found(request))
+            scope.setdefault("state", {}).update(await _state(request))
         await self._app(scope, receive, send)
 
 
-async def _found(request: Request) -> dict[str, Any]:
+async def _state(request: Request) -> dict[str, Any]:
     desk = Desk.of(request)
     token = request.cookies.get(desk.cookies.session, "")
     visitor = request.cookies.get(desk.cookies.visitor, "")
@@ -43,7 +43,7 @@ async def _found(request: Request) -> dict[str, Any]:
     try:
         visit = await _visit(desk, token, address(request))
     except DatabaseUnavailable:
-        return anonymous | {"unknown": True}  # public pages do without; others say so
+        return anonymous | {"unknown": True}  # pages behind a login answer 503
     if visit is None:
         return anonymous
     return {"visit": visit, "user": visit.account, "csrf": desk.csrf(token)}
@@ -52,10 +52,10 @@ async def _found(request: Request) -> dict[str, Any]:
 async def _visit(desk: Desk, token: str, seen_from: str) -> Visit | None:
     database, now = desk.site.database, desk.now
     async with database.read() as db:
-        found = await sessions.find(db, token, now=now)
-    if found is None:
+        result = await sessions.find(db, token, now=now)
+    if result is None:
         return None
-    session, account = found
+    session, account = result
     if sessions.is_stale(session, now):
         async with database.write() as db:
             await sessions.touch(db, session, address=seen_from, now=now)
@@ -63,9 +63,9 @@ async def _visit(desk: Desk, token: str, seen_from: str) -> Visit | None:
 
 
 async def sign_in(request: Request, reply: Response, account: Account) -> Response:
-    """Begin a session and give its cookie to a reply; one that came along ends.
+    """Start a session and set its cookie; the request's previous session ends.
 
-    The token is always a new one: whoever planted a cookie before knows nothing of it.
+    The token is always new, which prevents session fixation.
     """
     desk = Desk.of(request)
     async with desk.site.database.write() as db:
@@ -85,7 +85,7 @@ async def sign_in(request: Request, reply: Response, account: Account) -> Respon
 
 
 async def sign_out(request: Request, reply: Response) -> Response:
-    """End the session that a request came with."""
+    """End the request's session."""
     desk = Desk.of(request)
     visit = getattr(request.state, "visit", None)
     if visit is not None:
@@ -96,7 +96,7 @@ async def sign_out(request: Request, reply: Response) -> Response:
 
 
 def visitor(request: Request) -> str:
-    """The cookie that forms of this visitor are bound to; a new one where there is none."""
+    """The CSRF token of this visitor; a new visitor cookie is created if needed."""
     if not request.state.csrf:
         request.state.new_visitor = secrets.token_urlsafe(24)
         request.state.csrf = Desk.of(request).csrf(request.state.new_visitor)
@@ -104,14 +104,14 @@ def visitor(request: Request) -> str:
 
 
 def remember(request: Request, reply: Response) -> Response:
-    """Give a new visitor's cookie to the reply."""
-    desk, made = Desk.of(request), getattr(request.state, "new_visitor", "")
-    if made:
-        desk.cookies.set(reply, desk.cookies.visitor, made)
+    """Set the cookie of a new visitor."""
+    desk, visitor_cookie = Desk.of(request), getattr(request.state, "new_visitor", "")
+    if visitor_cookie:
+        desk.cookies.set(reply, desk.cookies.visitor, visitor_cookie)
     return reply
 
 
 def flash(request: Request, kind: str, text: str) -> None:
-    """Show a message on top of the page that answers this request."""
-    given = getattr(request.state, "flashes", ())
-    request.state.flashes = (*given, Flash(kind, text))  # type: ignore[arg-type]
+    """Show a message at the top of the page that answers this request."""
+    flashes = getattr(request.state, "flashes", ())
+    request.state.flashes = (*flashes, Flash(kind, text))  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What the pages stand on: data of this installation, and the templates."""
+"""What all pages share: the installation's data and the templates."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from oxlo.store.status import Board
 
 @dataclass(frozen=True, slots=True)
 class Site(Attached):
-    """The parts of the web side, one for each application."""
+    """Services of the website, one instance per application."""
 
     settings: Settings
     database: Database
@@ -33,16 +33,16 @@ class Site(Attached):
     manual: Shelf
     assets: Assets
     pages: Pages
-    #: Now, in unix seconds.
+    #: Current time in unix seconds.
     clock: Callable[[], float] = time.time
-    #: What is worked out once, by name.
-    kept: dict[str, Any] = field(default_factory=dict)
+    #: Values computed once, by name.
+    cache: dict[str, Any] = field(default_factory=dict)
 
 
 def build(
     settings: Settings, database: Database, board: Board, *, clock: Callable[[], float] = time.time
 ) -> Site:
-    """Read what pages are made from. Raises msgspec.ValidationError."""
+    """Load everything that pages need. Raises msgspec.ValidationError."""
     assets = Assets()
     pages = Pages(assets, version=__version__, base_url=settings.base_url)
     return Site(

@@ -1,4 +1,4 @@
-"""`/status`: how the platform is doing, for everybody; `/status.json` says the same."""
+"""`/status`: availability of the models; `/status.json` has the same data."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,7 +10,7 @@ from oxlo.portal import charts, words
 from oxlo.portal.site import Site
 from oxlo.store.status import Board, Day, ModelStatus, Status
 
-#: What the overall state is called, and its badge.
+#: Badge and sentence of the overall state.
 _OVERALL = {
     "operational": ("ok", "All models that are served here are ready."),
     "degraded": ("warn", "Some models are not ready; the others answer."),
@@ -18,7 +18,7 @@ _OVERALL = {
     "empty": ("off", "No model is served here yet."),
 }
 _STATES = {"ready": ("ok", "Ready"), "starting": ("warn", "Starting"), "down": ("bad", "Down")}
-#: A day of less is not shown as a good one.
+#: Uptime from which a day is shown as good, or as fair.
 _GOOD, _FAIR = 0.999, 0.95
 
 
@@ -54,7 +54,7 @@ def _name(site: Site, model: str) -> str:
 
 
 def strip(model: ModelStatus, days: list[str]) -> str:
-    """A cell for each day; a day without looks is empty, not good."""
+    """A cell per day; a day without checks is empty, not good."""
     known = {day.day: day for day in model.days}
     cells = [_cell(day, known.get(day)) for day in days]
     return charts.strip(f"{model.id}: readiness by day, {len(known)} days known", cells)
@@ -68,7 +68,7 @@ def _cell(day: str, known: Day | None) -> tuple[str, str]:
 
 
 def uptime(days: tuple[Day, ...]) -> str:
-    """The share of looks that found a model ready, over all days."""
+    """Share of checks that found the model ready, over all days."""
     checks = sum(day.checks for day in days)
     if not checks:
         return words.DASH
@@ -76,6 +76,6 @@ def uptime(days: tuple[Day, ...]) -> str:
 
 
 def percent(share: float) -> str:
-    """100 %, 99.95 %; never rounded up to 100."""
+    """Format a share: 100 %, 99.95 %; never rounded up to 100 %."""
     shown = int(share * 10_000) / 100
     return f"{shown:g}\u202f%"

@@ -1,22 +1,22 @@
-"""How figures and moments are written on pages. Pure."""
+"""Formats numbers, durations and timestamps for pages. Pure."""
 
 from datetime import UTC, datetime
 
-#: A narrow space that does not break: 1 000 000.
+#: Narrow no-break space: 1 000 000.
 THIN = "\u202f"
-#: For what there is not.
+#: For missing values.
 DASH = "\u2013"
 
 _STEPS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 
 def count(number: float | None, nothing: str = "unlimited") -> str:
-    """A whole number with thin separators; `nothing` for None."""
+    """Format a whole number with thin separators; `nothing` for None."""
     return nothing if number is None else f"{number:,.0f}".replace(",", THIN)
 
 
 def money(dollars: float | None, nothing: str = "on request") -> str:
-    """Dollars: $0, $14.90, $1 200; small sums with what digits they need."""
+    """Format dollars: $0, $14.90, $1 200; amounts below a cent with two significant digits."""
     if dollars is None:
         return nothing
     if 0 < dollars < 0.01:
@@ -26,12 +26,12 @@ def money(dollars: float | None, nothing: str = "on request") -> str:
 
 
 def parameters(billions: float) -> str:
-    """How many numbers a model has: 135 million, 7.6 billion."""
+    """Format a model's parameter count: 135 million, 7.6 billion."""
     return f"{billions:g} billion" if billions >= 1 else f"{billions * 1000:g} million"
 
 
 def span(seconds: float) -> str:
-    """A length of time in its two largest units: 5 h 12 min, 40 s."""
+    """Format a duration in its two largest units: 5 h 12 min, 40 s."""
     left = max(0, int(seconds))
     parts = []
     for size, unit in _STEPS:
@@ -42,7 +42,7 @@ def span(seconds: float) -> str:
 
 
 def milliseconds(value: float | None) -> str:
-    """84 ms, 1.24 s; a dash for None."""
+    """Format milliseconds: 84 ms, 1.24 s; a dash for None."""
     if value is None:
         return DASH
     if value >= 1000:
@@ -50,13 +50,13 @@ def milliseconds(value: float | None) -> str:
     return f"{value:.0f}{THIN}ms" if value >= 10 else f"{value:.1f}{THIN}ms"
 
 
-def moment(at: float) -> str:
-    """The UTC moment of a unix time, to the second."""
+def timestamp(at: float) -> str:
+    """Format a unix time as UTC, to the second."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
 def ago(at: float, now: float) -> str:
-    """How long ago, or how far ahead, a moment is."""
+    """Format the distance of a timestamp from now, past or future."""
     if abs(now - at) < 1:
         return "now"
     largest = span(abs(now - at)).split(" ")[0]
@@ -64,7 +64,7 @@ def ago(at: float, now: float) -> str:
 
 
 def stamp(at: float, now: float) -> str:
-    """A moment in a list: how long ago within a day, then the day and the minute, UTC."""
+    """Format a timestamp for lists: relative within a day, then date and time in UTC."""
     then = datetime.fromtimestamp(at, UTC)
     if abs(now - at) < 86400:
         return ago(at, now)
@@ -74,5 +74,5 @@ def stamp(at: float, now: float) -> str:
 
 
 def plural(number: int, one: str, many: str = "") -> str:
-    """1 model, 12 models."""
+    """Format a count with its noun: 1 model, 12 models."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"

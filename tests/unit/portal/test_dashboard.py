@@ -416,7 +416,7 @@ async def test_one_time_codes(portal: Portal) -> None:
     somebody, page = await portal.newcomer(), "/dashboard/settings"
     await somebody.send(f"{page}/totp", page=page)
     secret = await _secret(portal)
-    assert totp.shown(secret) in (await somebody.get(page)).text
+    assert totp.grouped(secret) in (await somebody.get(page)).text
     wrong = _wrong(secret, portal.clock.now)
     assert (await somebody.send(f"{page}/totp/confirm", page=page, code=wrong)).status_code == 400
     code = _code(secret, portal.clock.now)

@@ -67,7 +67,7 @@ def test_pages_have_this_installations_address() -> None:
 )
 def test_links_lead_to_pages(where: str, link: str, leads: str | None) -> None:
     """Links between files become links between pages; others keep only their words."""
-    assert Shelf(Library.here("http://x")).leads(where, link) == leads
+    assert Shelf(Library.here("http://x")).resolve_link(where, link) == leads
 
 
 def test_dropped_links_keep_their_words() -> None:

@@ -154,7 +154,7 @@ def test_models_are_compared() -> None:
     asked = ["gpt-9", "YOLO-v9", "yolov9", "bge-large", "glm-5", "e5-large", "whisper-turbo"]
     chosen = comparing.named(MODELS, asked)
     assert [model.id for model in chosen] == ["yolov9", "bge-large", "glm-5", "e5-large"]
-    assert not {model.id for model in comparing.others(MODELS, chosen)} & {"yolov9", "glm-5"}
+    assert not {model.id for model in comparing.addable(MODELS, chosen)} & {"yolov9", "glm-5"}
     rows = [Row(model, "absent", model.context_length) for model in chosen]
     facts = dict(comparing.facts(rows, plans.load()))
     assert facts["Context"] == ["\u2013", "512", "202\u202f752", "512"]

@@ -22,7 +22,7 @@ async def offer(request: Request, _form: FormData) -> Response:
     if account.totp_at is None:
         async with desk.site.database.write() as db:
             await identity.offer_totp(db, account, totp.nonce())
-    return guard.back("/dashboard/settings#totp")
+    return guard.redirect("/dashboard/settings#totp")
 
 
 async def confirm(request: Request, form: FormData) -> Response:
@@ -49,7 +49,7 @@ async def renew(request: Request, form: FormData) -> Response:
     except Problem as problem:
         return await settings.respond(request, problem)
     if account.totp_at is None:
-        return guard.back("/dashboard/settings#totp")
+        return guard.redirect("/dashboard/settings#totp")
     new_codes = recovery.new_codes()
     async with desk.site.database.write() as db:
         await kept.renew(db, account.id, _digests(desk, account.id, new_codes), now=desk.now)
@@ -72,7 +72,7 @@ async def end(request: Request, form: FormData) -> Response:
         await attempt.went_well(db, now=desk.now)
         await identity.end_totp(db, account)
         await auditing.note_own(db, request, "totp.off", account)
-    return guard.back("/dashboard/settings?done=totp-off")
+    return guard.redirect("/dashboard/settings?done=totp-off")
 
 
 def _digests(desk: Desk, account_id: str, codes: list[str]) -> list[str]:

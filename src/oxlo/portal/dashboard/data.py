@@ -67,7 +67,7 @@ async def delete(request: Request, form: FormData) -> Response:
         await audit.write(db, "account.deleted", actor=account.id, target=account.id, now=desk.now)
         await letters.tell(db, account, letters.goodbye(desk.settings.base_url), now=desk.now)
     log.info("account.deleted", account=account.id)
-    return await sessions.sign_out(request, guard.back("/login?done=deleted"))
+    return await sessions.sign_out(request, guard.redirect("/login?done=deleted"))
 
 
 async def _check_confirmed(request: Request, typed: str) -> None:

@@ -105,7 +105,7 @@ async def revoke(request: Request, _form: FormData) -> Response:
     async with desk.site.database.write() as db:
         key = await keys.revoke(db, (await _own_key(db, request)).id, now=desk.now)
         await _note(db, request, "key.revoked", key)
-    return guard.back("/dashboard/api-keys?done=revoked")
+    return guard.redirect("/dashboard/api-keys?done=revoked")
 
 
 async def rename(request: Request, form: FormData) -> Response:
@@ -116,7 +116,7 @@ async def rename(request: Request, form: FormData) -> Response:
         return await _page(request, problem=problem)
     async with Desk.of(request).site.database.write() as db:
         await keys.rename(db, await _own_key(db, request), name)
-    return guard.back("/dashboard/api-keys?done=renamed")
+    return guard.redirect("/dashboard/api-keys?done=renamed")
 
 
 async def _own_key(db: AsyncConnection, request: Request) -> Key:
@@ -224,7 +224,7 @@ def _panels(desk: Desk, new: NewKey, model: str) -> list[Panel]:
     panels = highlighting.panels("chat", desk.settings.base_url, model)
     return [
         panel._replace(
-            html=highlighting.colour.__wrapped__(
+            html=highlighting.highlight_code.__wrapped__(
                 snippets.render("chat", language, base, new.secret, model).rstrip("\n"),
                 {"python": "python", "node": "javascript", "curl": "bash"}[language],
             )

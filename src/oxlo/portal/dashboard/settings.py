@@ -63,7 +63,7 @@ async def save_profile(request: Request, form: FormData) -> Response:
     except AccountExists as error:
         field = "name" if "name" in str(error) else "email"
         return await respond(request, Problem(field, str(error)))
-    return guard.back("/dashboard/settings?done=saved")
+    return guard.redirect("/dashboard/settings?done=saved")
 
 
 async def _change_email(db: AsyncConnection, request: Request, email: str) -> None:
@@ -96,7 +96,7 @@ async def save_password(request: Request, form: FormData) -> Response:
         letter = letters.password_changed(desk.settings.base_url, address(request))
         await letters.tell(db, account, letter, now=desk.now)
         await auditing.note_own(db, request, "password.changed", account)
-    return guard.back("/dashboard/settings?done=password")
+    return guard.redirect("/dashboard/settings?done=password")
 
 
 async def sign_out_others(request: Request, _form: FormData) -> Response:
@@ -104,7 +104,7 @@ async def sign_out_others(request: Request, _form: FormData) -> Response:
     desk, visit = Desk.of(request), guard.visit(request)
     async with desk.site.database.write() as db:
         await stored.end_all(db, visit.account.id, but=visit.session.id)
-    return guard.back("/dashboard/settings?done=others")
+    return guard.redirect("/dashboard/settings?done=others")
 
 
 async def unlink(request: Request, form: FormData) -> Response:
@@ -115,7 +115,7 @@ async def unlink(request: Request, form: FormData) -> Response:
         if account.password_hash is None and not others:
             return await respond(request, Problem("providers", "Set a password first."))
         await identity.unlink(db, account.id, text(form, "provider"))
-    return guard.back("/dashboard/settings?done=unlinked")
+    return guard.redirect("/dashboard/settings?done=unlinked")
 
 
 async def use_promo(request: Request, form: FormData) -> Response:
@@ -131,7 +131,7 @@ async def use_promo(request: Request, form: FormData) -> Response:
             await auditing.note_own(db, request, "promo.used", account, code)
     except (Braked, PromoRefused) as refused:
         return await respond(request, Problem("promo", str(refused)))
-    return guard.back("/dashboard?done=promo")
+    return guard.redirect("/dashboard?done=promo")
 
 
 async def check_password(request: Request, password: str, field: str) -> None:
@@ -190,4 +190,4 @@ def _pairing(desk: Desk, account: Account) -> dict[str, Any]:
         return {"secret": "", "uri": "", "picture": ""}
     secret = totp.secret(desk.signing, account.totp_nonce)
     link = totp.uri(secret, account.email or account.name)
-    return {"secret": totp.shown(secret), "uri": link, "picture": totp.picture(link)}
+    return {"secret": totp.grouped(secret), "uri": link, "picture": totp.qr_code(link)}

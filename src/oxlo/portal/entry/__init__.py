@@ -1,1 +1,1 @@
-"""Sign-up, log-in and everything else before a session."""
+"""Sign-up, login, password reset and e-mail verification."""

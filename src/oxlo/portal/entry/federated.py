@@ -1,4 +1,4 @@
-"""Log-in with an account at another provider."""
+"""Login with GitHub, Google or an OpenID Connect provider."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
@@ -18,102 +18,108 @@ from oxlo.store.accounts import Account
 
 
 async def begin(request: Request) -> Response:
-    """Send somebody to a provider."""
+    """Redirect to the provider."""
     desk, provider, query = Desk.of(request), _provider(request), request.query_params
-    begun = await oauth.start(provider, _callback_url(desk, provider))
+    authorization = await oauth.start(provider, _callback_url(desk, provider))
     user = getattr(request.state, "user", None)
-    kept = Handshake(
+    pending = Handshake(
         provider=provider.id,
-        state=begun.state,
-        verifier=begun.verifier,
+        state=authorization.state,
+        verifier=authorization.verifier,
         target=local(query.get("returnUrl", "")),
         until=int(desk.now) + handshake.LIFE,
         link=user.id if user is not None and query.get("link") == "1" else "",
     )
-    reply = RedirectResponse(begun.url, 303)
-    sealed = handshake.sealed(kept, desk.signing)
+    reply = RedirectResponse(authorization.url, 303)
+    sealed = handshake.sealed(pending, desk.signing)
     desk.cookies.set(reply, desk.cookies.handshake, sealed, handshake.LIFE)
     return reply
 
 
 async def callback(request: Request) -> Response:
-    """Somebody is back from a provider: log in, link, or make an account."""
+    """Handle the provider's redirect: log in, link, or create an account."""
     desk, provider, query = Desk.of(request), _provider(request), request.query_params
     cookie = request.cookies.get(desk.cookies.handshake, "")
-    kept = handshake.opened(cookie, desk.signing, desk.now)
-    if kept is None or kept.provider != provider.id or not kept.has(query.get("state", "")):
+    pending = handshake.opened(cookie, desk.signing, desk.now)
+    if (
+        pending is None
+        or pending.provider != provider.id
+        or not pending.has(query.get("state", ""))
+    ):
         raise BadRequest("This log-in was not started here, or too long ago. Start again.")
     if "code" not in query:
-        return guard.back("/login")  # somebody has changed their mind
+        return guard.redirect("/login")  # the login was cancelled at the provider
     url = _callback_url(desk, provider)
-    person = await oauth.finish(provider, url, query["code"], kept.verifier)
-    reply = await _go_on(request, kept, person)
+    person = await oauth.finish(provider, url, query["code"], pending.verifier)
+    reply = await _finish(request, pending, person)
     desk.cookies.delete(reply, desk.cookies.handshake)
     return reply
 
 
-async def _go_on(request: Request, kept: Handshake, person: Person) -> Response:
+async def _finish(request: Request, pending: Handshake, person: Person) -> Response:
     desk, user = Desk.of(request), getattr(request.state, "user", None)
-    if kept.link:
-        if user is None or user.id != kept.link:
+    if pending.link:
+        if user is None or user.id != pending.link:
             raise BadRequest("Log in again to link an account.")
-        return await _link(request, user, kept, person)
+        return await _link(request, user, pending, person)
     async with desk.site.database.write() as db:
-        account = await _account(db, request, kept.provider, person)
+        account = await _account(db, request, pending.provider, person)
         if account.disabled_at is not None:
             raise Forbidden("This account is closed. Ask the operator.")
-    return await login.go_on(request, account, kept.target)
+    return await login.continue_login(request, account, pending.target)
 
 
-async def _link(request: Request, user: Account, kept: Handshake, person: Person) -> Response:
+async def _link(request: Request, user: Account, pending: Handshake, person: Person) -> Response:
     desk = Desk.of(request)
     async with desk.site.database.write() as db:
-        owner = await identity.by_provider(db, kept.provider, person.subject)
+        owner = await identity.by_provider(db, pending.provider, person.subject)
         if owner is None:
-            await identity.link(db, user, kept.provider, person.subject, now=desk.now)
-            await auditing.note_own(db, request, "identity.linked", user, kept.provider)
+            await identity.link(db, user, pending.provider, person.subject, now=desk.now)
+            await auditing.note_own(db, request, "identity.linked", user, pending.provider)
     done = "linked" if owner is None or owner.id == user.id else "linked-elsewhere"
-    return guard.back(f"/dashboard/settings?done={done}")
+    return guard.redirect(f"/dashboard/settings?done={done}")
 
 
 async def _account(db: AsyncConnection, request: Request, provider: str, person: Person) -> Account:
-    """The account of somebody who logged in elsewhere. Raises Forbidden."""
+    """The account of a provider's identity, created if necessary. Raises Forbidden."""
     desk = Desk.of(request)
     account = await identity.by_provider(db, provider, person.subject)
     if account is not None:
         return account
     if not person.email:
         raise Forbidden("The provider confirms no e-mail address of yours. Sign up with one.")
-    known = await identity.by_email(db, person.email)
-    account = await _taken_over(db, desk, known) if known else await _new(db, request, person)
+    existing = await identity.by_email(db, person.email)
+    account = await _taken_over(db, desk, existing) if existing else await _new(db, request, person)
     await identity.link(db, account, provider, person.subject, now=desk.now)
     await auditing.note_own(db, request, "identity.linked", account, provider)
     return account
 
 
-async def _taken_over(db: AsyncConnection, desk: Desk, known: Account) -> Account:
-    """An account of the address. Where nobody had proved the address, whoever made the account
-    may be somebody else: what they know of it ends, before its owner moves in. An account without
-    a password is the operator's word that it is for this address.
+async def _taken_over(db: AsyncConnection, desk: Desk, existing: Account) -> Account:
+    """Hand over the account with this e-mail address to the address's proven owner.
+
+    If the address was never verified, somebody else may have created the account: their password,
+    sessions and keys are revoked first. An account without a password was created by the operator
+    for this address.
     """
-    if known.verified_at is None and known.password_hash is not None:
-        await identity.set_password(db, known, None)
-        await identity.end_totp(db, known)
-        await tokens.forget(db, known.id)
-        await stored.end_all(db, known.id)
-        for key in await keys.of_account(db, known.id):
+    if existing.verified_at is None and existing.password_hash is not None:
+        await identity.set_password(db, existing, None)
+        await identity.end_totp(db, existing)
+        await tokens.forget(db, existing.id)
+        await stored.end_all(db, existing.id)
+        for key in await keys.of_account(db, existing.id):
             await keys.revoke(db, key.id, now=desk.now)
-    if known.verified_at is None:
-        await identity.verify(db, known, now=desk.now)
-    return await identity.by_id(db, known.id)
+    if existing.verified_at is None:
+        await identity.verify(db, existing, now=desk.now)
+    return await identity.by_id(db, existing.id)
 
 
 async def _new(db: AsyncConnection, request: Request, person: Person) -> Account:
-    desk, where = Desk.of(request), limits.network(address(request))
+    desk, network = Desk.of(request), limits.network(address(request))
     if desk.settings.signup == "closed":
         raise Forbidden("Sign-up is closed here. Ask the operator for an account.")
     try:
-        await limits.take(db, limits.SIGNUP, where, "sign-ups from your network", now=desk.now)
+        await limits.take(db, limits.SIGNUP, network, "sign-ups from your network", now=desk.now)
     except limits.Braked as braked:
         raise Forbidden(str(braked)) from None
     account = await signup.create(db, person.email, signup.first_plan(desk), now=desk.now)

@@ -1,40 +1,40 @@
-"""What has to survive while somebody logs in at a provider: kept in their browser, sealed. Pure."""
+"""State of a login at a provider, kept in a signed cookie. Pure."""
 
 import base64
 import hmac
 
 import msgspec
 
-#: Seconds to come back in.
+#: Seconds for which a login can be completed.
 LIFE = 600
 
 
 class Handshake(msgspec.Struct, frozen=True, kw_only=True):
-    """A log-in at a provider that is under way."""
+    """A pending login at a provider."""
 
     provider: str
     state: str
     verifier: str
-    #: Where to go afterwards.
+    #: Path to redirect to afterwards.
     target: str
-    #: Unix second.
+    #: Expiry in unix seconds.
     until: int
-    #: The account that is to be linked; "" to log in.
+    #: Id of the account to link; "" to log in.
     link: str = ""
 
     def has(self, state: str) -> bool:
-        """Whether this is the state that the provider was given."""
+        """Whether this is the state that was sent to the provider."""
         return hmac.compare_digest(state.encode(), self.state.encode())
 
 
 def sealed(handshake: Handshake, signing: bytes) -> str:
-    """The value of the cookie."""
+    """Encode and sign a handshake as a cookie value."""
     body = base64.urlsafe_b64encode(msgspec.json.encode(handshake)).decode()
     return f"{body}.{_seal(body, signing)}"
 
 
 def opened(cookie: str, signing: bytes, now: float) -> Handshake | None:
-    """What a cookie keeps; None: it is not one of ours, or too old."""
+    """Verify and decode a cookie; None if it is invalid or expired."""
     body, _, seal = cookie.partition(".")
     if not hmac.compare_digest(seal.encode(), _seal(body, signing).encode()):
         return None

@@ -1,6 +1,6 @@
-"""Pages that links in mails lead to: confirm an address, set a password.
+"""Pages behind links in mails: verify an address, set a password.
 
-Opening a link changes nothing, since mail programs open links too: a button does.
+Opening a link changes nothing, because mail programs prefetch links: only the button does.
 """
 
 import structlog
@@ -21,19 +21,19 @@ from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountExists, InvalidAccount, TokenSpent
 from oxlo.store.tokens import Purpose
 
-#: Links that set a password: a forgotten one, and the first one of an account.
+#: Purposes of links that set a password: a reset, and the first password of an account.
 _PASSWORD: tuple[Purpose, ...] = ("reset", "welcome")
 
 log = structlog.get_logger()
 
 
 async def forgot(request: Request) -> Response:
-    """The form that asks for a link."""
+    """The form that requests a reset link."""
     return _forgot(request)
 
 
 async def send_reset(request: Request, form: FormData) -> Response:
-    """Send a link, if the address has an account; the answer is the same where it has none."""
+    """Send a reset link if the address has an account; the response is the same if it has none."""
     desk, email = Desk.of(request), text(form, "email").strip()
     try:
         email = accounts.checked_email(email)
@@ -46,7 +46,7 @@ async def send_reset(request: Request, form: FormData) -> Response:
     except limits.Braked as braked:
         return _forgot(request, email, problem=str(braked), status=429)
     reply = _forgot(request, email, sent=True)
-    # After the answer, so that it takes as long for an address that nobody has.
+    # After the response, so that its timing does not reveal whether the address has an account.
     reply.background = BackgroundTask(_mail_reset, request, email)
     return reply
 
@@ -54,11 +54,11 @@ async def send_reset(request: Request, form: FormData) -> Response:
 async def _mail_reset(request: Request, email: str) -> None:
     desk, where = Desk.of(request), address(request)
     async with desk.site.database.write() as db:
-        account, who = await identity.by_email(db, email), limits.person(email)
+        account, recipient = await identity.by_email(db, email), limits.person(email)
         if account is None or account.disabled_at is not None:
             log.info("reset.not_sent", held=False, address=where)
             return
-        if (await brakes.take(db, limits.MAILS, who, now=desk.now)).wait:
+        if (await brakes.take(db, limits.MAILS, recipient, now=desk.now)).wait:
             log.info("reset.not_sent", held=True, address=where)
             return
         token = await tokens.issue(db, account.id, "reset", now=desk.now, email=email)
@@ -67,23 +67,23 @@ async def _mail_reset(request: Request, email: str) -> None:
 
 
 async def new_password(request: Request) -> Response:
-    """The form behind a link: a new password, and an address where the account has none."""
+    """The form behind a link: a new password, and an address if the account has none."""
     token = request.query_params.get("token", "")
     async with Desk.of(request).site.database.read() as db:
         try:
-            account = await _peeked(db, Desk.of(request), token)
+            account = await _account_of(db, Desk.of(request), token)
         except TokenSpent as spent:
             return _spent(request, spent, "/forgot", "Ask for a new link")
     return _password_page(request, token, account)
 
 
 async def set_password(request: Request, form: FormData) -> Response:
-    """Use the link: the password is set, and every older session ends."""
+    """Use the link: set the password and end all earlier sessions."""
     desk, token, email = Desk.of(request), text(form, "token"), text(form, "email").strip()
     password = text(form, "password")
     try:
         async with desk.site.database.read() as db:
-            account = await _peeked(db, desk, token)
+            account = await _account_of(db, desk, token)
         problem = _weak(password, account.email or email)
         if problem or (not account.email and not email):
             problems = {"password": problem} if problem else {"email": _NO_ADDRESS}
@@ -93,11 +93,11 @@ async def set_password(request: Request, form: FormData) -> Response:
         return _spent(request, spent, "/forgot", "Ask for a new link")
     except InvalidAccount:
         return _password_page(request, token, account, email, {"email": _NO_ADDRESS})
-    except AccountExists as exists:
-        return _password_page(request, token, account, email, {"email": str(exists)})
+    except AccountExists as error:
+        return _password_page(request, token, account, email, {"email": str(error)})
     if account.totp_at is not None:
-        return guard.back("/login?done=password")
-    return await sessions.sign_in(request, guard.back("/dashboard"), account)
+        return guard.redirect("/login?done=password")
+    return await sessions.sign_in(request, guard.redirect("/dashboard"), account)
 
 
 _NO_ADDRESS = "Write it like name@example.com. You will log in with it."
@@ -112,7 +112,7 @@ def _weak(password: str, email: str) -> str:
 
 
 async def _set(request: Request, token: str, email: str, hashed: str) -> Account:
-    """All of it in one transaction. Raises TokenSpent, AccountExists, InvalidAccount."""
+    """Apply all changes in one transaction. Raises TokenSpent, AccountExists, InvalidAccount."""
     desk = Desk.of(request)
     async with desk.site.database.write() as db:
         used = await tokens.use(db, token, *_PASSWORD, now=desk.now)
@@ -132,7 +132,7 @@ async def _set(request: Request, token: str, email: str, hashed: str) -> Account
 
 
 async def verify(request: Request) -> Response:
-    """The page behind a link in a mail: one button."""
+    """The page behind a verification link: one button."""
     token = request.query_params.get("token", "")
     desk = Desk.of(request)
     async with desk.site.database.read() as db:
@@ -144,7 +144,7 @@ async def verify(request: Request) -> Response:
 
 
 async def verify_now(request: Request, form: FormData) -> Response:
-    """The address is proved, if it still is the account's."""
+    """Verify the address, if the account still has it."""
     desk = Desk.of(request)
     try:
         async with desk.site.database.write() as db:
@@ -155,7 +155,7 @@ async def verify_now(request: Request, form: FormData) -> Response:
             await auditing.note_own(db, request, "email.verified", account)
     except TokenSpent as spent:
         return _spent(request, spent, "/dashboard/settings", "Go to Settings")
-    return guard.back("/dashboard?done=verified")
+    return guard.redirect("/dashboard?done=verified")
 
 
 def _check_address(proved: str | None, account: Account) -> None:
@@ -164,17 +164,17 @@ def _check_address(proved: str | None, account: Account) -> None:
 
 
 async def send_verify(request: Request, _form: FormData) -> Response:
-    """Send the link again, to whoever is signed in."""
+    """Send the signed-in account another verification link."""
     desk, account = Desk.of(request), guard.account(request)
-    who = limits.person(account.email or account.id)
+    recipient = limits.person(account.email or account.id)
     async with desk.site.database.write() as db:
-        if not (await brakes.take(db, limits.MAILS, who, now=desk.now)).wait:
+        if not (await brakes.take(db, limits.MAILS, recipient, now=desk.now)).wait:
             await signup.ask_to_verify(db, desk, account)
     done = "mailed" if desk.settings.smtp_url else "made"
-    return guard.back(f"/dashboard/settings?done={done}")
+    return guard.redirect(f"/dashboard/settings?done={done}")
 
 
-async def _peeked(db: AsyncConnection, desk: Desk, token: str) -> Account:
+async def _account_of(db: AsyncConnection, desk: Desk, token: str) -> Account:
     found = await tokens.peek(db, token, *_PASSWORD, now=desk.now)
     return await identity.by_id(db, found.account_id)
 
@@ -220,5 +220,5 @@ def _token_page(
     request: Request, template: str, context: dict[str, object], status: int = 200
 ) -> Response:
     reply = guard.respond(request, template, context, status=status)
-    reply.headers["referrer-policy"] = "no-referrer"  # the address holds the token
+    reply.headers["referrer-policy"] = "no-referrer"  # the URL contains the token
     return reply

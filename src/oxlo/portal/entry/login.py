@@ -1,4 +1,4 @@
-"""Log-in and log-out."""
+"""Login and logout."""
 
 import hmac
 
@@ -18,18 +18,18 @@ from oxlo.store import recovery as kept
 from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountNotFound, InvalidAccount
 
-#: The same words whatever was wrong: nobody learns which addresses have an account.
+#: The same message for any failure, so that it does not reveal which addresses have an account.
 WRONG = "E-mail address or password is wrong."
 _CODE_WRONG = "This code is wrong or was used already. Wait for the next one, or use another."
 _TOO_LATE = "That took too long. Log in again."
-#: Seconds in which the second factor has to follow the first.
+#: Seconds within which the second factor has to follow the first.
 _PROOF_LIFE = 300
 
 log = structlog.get_logger()
 
 
 class Refused(Exception):
-    """The log-in failed; the message is for whoever tried."""
+    """The login failed; the message is shown to the user."""
 
     def __init__(self, message: str, *, retry_after: int | None = None) -> None:
         self.retry_after = retry_after
@@ -37,36 +37,36 @@ class Refused(Exception):
 
 
 async def page(request: Request) -> Response:
-    """The form; who is signed in goes on."""
+    """The login form; signed-in users are redirected."""
     target = local(request.query_params.get("returnUrl", ""))
     if getattr(request.state, "user", None):
-        return guard.back(target)
+        return guard.redirect(target)
     return _page(request, target)
 
 
 async def submit(request: Request, form: FormData) -> Response:
-    """Check the first factor; without a second one that is all."""
+    """Check the password; if there is no second factor, log in."""
     target, email = local(text(form, "returnUrl")), text(form, "email").strip()
     try:
-        account = await _proved(request, email, text(form, "password"))
+        account = await _check_first_factor(request, email, text(form, "password"))
     except Refused as refused:
         return _page(request, target, email, refused)
-    return await go_on(request, account, target)
+    return await continue_login(request, account, target)
 
 
-async def go_on(request: Request, account: Account, target: str) -> Response:
-    """Ask for the second factor where there is one; else begin the session."""
+async def continue_login(request: Request, account: Account, target: str) -> Response:
+    """Ask for the second factor if the account has one, otherwise start the session."""
     if account.totp_at is not None:
         return _code_page(request, account.id, target)
     return await _begin(request, account, target)
 
 
 async def submit_code(request: Request, form: FormData) -> Response:
-    """Check the second factor of whoever has just proved the first."""
+    """Check the second factor after the first."""
     target, proof = local(text(form, "returnUrl")), text(form, "proof")
     account_id = proof.partition(".")[0]
     try:
-        account = await _coded(request, proof, text(form, "code"))
+        account = await _check_second_factor(request, proof, text(form, "code"))
     except AccountNotFound:
         return _page(request, target, refused=Refused(_TOO_LATE))
     except Refused as refused:
@@ -74,9 +74,9 @@ async def submit_code(request: Request, form: FormData) -> Response:
     return await _begin(request, account, target)
 
 
-async def leave(request: Request, _form: FormData) -> Response:
-    """End the session."""
-    return await sessions.sign_out(request, guard.back("/"))
+async def logout(request: Request, _form: FormData) -> Response:
+    """Log out."""
+    return await sessions.sign_out(request, guard.redirect("/"))
 
 
 async def _begin(request: Request, account: Account, target: str) -> Response:
@@ -85,62 +85,62 @@ async def _begin(request: Request, account: Account, target: str) -> Response:
         await Login(account.email or account.id, address(request)).succeeded(db)
         await auditing.note_own(db, request, "login", account)
     log.info("login.succeeded", account=account.id)
-    return await sessions.sign_in(request, guard.back(target), account)
+    return await sessions.sign_in(request, guard.redirect(target), account)
 
 
-async def _proved(request: Request, email: str, password: str) -> Account:
-    """The account whose password this is. Raises Refused."""
-    desk, tried = Desk.of(request), Login(email, address(request))
-    await _begin_try(desk, tried)
+async def _check_first_factor(request: Request, email: str, password: str) -> Account:
+    """The account with this address and password. Raises Refused."""
+    desk, attempt = Desk.of(request), Login(email, address(request))
+    await _begin_attempt(desk, attempt)
     async with desk.site.database.read() as db:
-        account = await _named(db, email)
+        account = await _by_email(db, email)
     hashed = account.password_hash if account else None
-    right = await desk.passwords.matches(hashed, password)
-    if account is None or not right or account.disabled_at is not None:
-        await _tell_failure(request, account)
+    valid = await desk.passwords.matches(hashed, password)
+    if account is None or not valid or account.disabled_at is not None:
+        await _record_failure(request, account)
         raise Refused(WRONG)
     outdated = hashed is not None and desk.passwords.is_outdated(hashed)
-    renewed = await desk.passwords.hash(password) if outdated else None
+    rehashed = await desk.passwords.hash(password) if outdated else None
     async with desk.site.database.write() as db:
-        await tried.went_well(db, now=desk.now)
-        if renewed:
-            await identity.set_password(db, account, renewed)
+        await attempt.went_well(db, now=desk.now)
+        if rehashed:
+            await identity.set_password(db, account, rehashed)
     return account
 
 
-async def _begin_try(desk: Desk, tried: Login) -> None:
-    """Raises Refused when it is not this one's turn yet."""
+async def _begin_attempt(desk: Desk, attempt: Login) -> None:
+    """Count the attempt. Raises Refused if it is rate-limited."""
     try:
         async with desk.site.database.write() as db:
-            await tried.begin(db, now=desk.now)
+            await attempt.begin(db, now=desk.now)
     except Braked as braked:
         raise Refused(str(braked), retry_after=braked.retry_after) from None
 
 
-async def _named(db: AsyncConnection, email: str) -> Account | None:
+async def _by_email(db: AsyncConnection, email: str) -> Account | None:
     try:
         return await identity.by_email(db, email)
     except InvalidAccount:
         return None
 
 
-async def _coded(request: Request, proof: str, code: str) -> Account:
-    """The account of a proof, once its code was right. Raises Refused, AccountNotFound."""
+async def _check_second_factor(request: Request, proof: str, code: str) -> Account:
+    """The account of a proof, if the code is right. Raises Refused, AccountNotFound."""
     desk = Desk.of(request)
     async with desk.site.database.read() as db:
-        account = await identity.by_id(db, _proven(request, proof))
-    tried = Login(account.email or account.id, address(request))
-    await _begin_try(desk, tried)
+        account = await identity.by_id(db, _verify_proof(request, proof))
+    attempt = Login(account.email or account.id, address(request))
+    await _begin_attempt(desk, attempt)
     if not await is_second_factor(request, account, code):
-        await _tell_failure(request, account)
+        await _record_failure(request, account)
         raise Refused(_CODE_WRONG)
     async with desk.site.database.write() as db:
-        await tried.went_well(db, now=desk.now)
+        await attempt.went_well(db, now=desk.now)
     return account
 
 
 async def is_code(desk: Desk, account: Account, code: str) -> bool:
-    """Whether this is the account's one-time code of now; it is used up."""
+    """Whether this is the account's current one-time code; it is used up."""
     secret = totp.secret(desk.signing, account.totp_nonce or "")
     step = totp.step_of(secret, code, desk.now)
     if step is None:
@@ -150,14 +150,14 @@ async def is_code(desk: Desk, account: Account, code: str) -> bool:
 
 
 async def is_second_factor(request: Request, account: Account, code: str) -> bool:
-    """Whether this is the account's one-time code, or a recovery code; it is used up."""
+    """Whether this is a valid one-time code or recovery code; it is used up."""
     if recovery.is_shaped(code):
-        return await _stands_in(request, account, code)
+        return await _use_recovery_code(request, account, code)
     return await is_code(Desk.of(request), account, code)
 
 
-async def _stands_in(request: Request, account: Account, code: str) -> bool:
-    """Whether this is a recovery code that was not used; it is used up, and its owner is told."""
+async def _use_recovery_code(request: Request, account: Account, code: str) -> bool:
+    """Whether this is an unused recovery code; it is used up, and its owner notified."""
     desk = Desk.of(request)
     digest = recovery.digest(desk.signing, account.id, code)
     async with desk.site.database.write() as db:
@@ -172,14 +172,14 @@ async def _stands_in(request: Request, account: Account, code: str) -> bool:
 
 
 def _proof(request: Request, account_id: str) -> str:
-    """Says, to this visitor only, that the first factor of an account was right just now."""
+    """Sign, for this visitor only, that an account's first factor was correct just now."""
     desk = Desk.of(request)
     until = int(desk.now) + _PROOF_LIFE
     return f"{account_id}.{until}.{_seal(request, account_id, until)}"
 
 
-def _proven(request: Request, proof: str) -> str:
-    """The account of a proof; "" where it is not one, or no longer."""
+def _verify_proof(request: Request, proof: str) -> str:
+    """The account id of a proof; "" if it is invalid or expired."""
     account_id, _, rest = proof.partition(".")
     until, _, seal = rest.partition(".")
     if not until.isdecimal() or int(until) <= Desk.of(request).now:
@@ -189,11 +189,11 @@ def _proven(request: Request, proof: str) -> str:
 
 
 def _seal(request: Request, account_id: str, until: int) -> str:
-    said = f"{account_id}.{until}.{sessions.visitor(request)}"
-    return hmac.digest(Desk.of(request).signing, f"oxlo proof\0{said}".encode(), "sha256").hex()
+    message = f"{account_id}.{until}.{sessions.visitor(request)}"
+    return hmac.digest(Desk.of(request).signing, f"oxlo proof\0{message}".encode(), "sha256").hex()
 
 
-async def _tell_failure(request: Request, account: Account | None) -> None:
+async def _record_failure(request: Request, account: Account | None) -> None:
     log.info("login.failed", account=account.id if account else "", address=address(request))
     if account is not None:
         async with Desk.of(request).site.database.write() as db:
@@ -213,7 +213,7 @@ def _page(
         "closed": desk.settings.signup == "closed",
     }
     reply = guard.respond(request, "entry/login.html", context)
-    return _answered(guard.may_lead_to_checkout(request, reply), refused)
+    return _with_status(guard.may_lead_to_checkout(request, reply), refused)
 
 
 def _code_page(
@@ -225,10 +225,10 @@ def _code_page(
         "problem": str(refused) if refused else "",
     }
     reply = guard.respond(request, "entry/code.html", context)
-    return _answered(guard.may_lead_to_checkout(request, reply), refused)
+    return _with_status(guard.may_lead_to_checkout(request, reply), refused)
 
 
-def _answered(reply: Response, refused: Refused | None) -> Response:
+def _with_status(reply: Response, refused: Refused | None) -> Response:
     if refused is not None:
         reply.status_code = 429 if refused.retry_after else 401
         if refused.retry_after:

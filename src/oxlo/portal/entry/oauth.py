@@ -1,7 +1,7 @@
-"""OAuth's half of a log-in elsewhere: where to send people, and who they turn out to be.
+"""The OAuth client: authorization URLs, and the identity behind a code.
 
-Authlib speaks the protocol. Who somebody is, is asked of the provider itself with the token that it
-has just handed to us, over TLS: so nothing that a browser carried is believed.
+Authlib speaks the protocol. The identity is read from the provider with the token that it has just
+issued to us over TLS: nothing that came through the browser is trusted.
 """
 
 from collections.abc import AsyncIterator
@@ -14,7 +14,7 @@ from oxlo.portal.entry.providers import Provider
 if TYPE_CHECKING:
     from authlib.integrations.httpx_client import AsyncOAuth2Client
 
-#: Seconds for each question to a provider.
+#: Seconds for each request to a provider.
 TIMEOUT = 10.0
 _GITHUB = {
     "authorization_endpoint": "https://github.com/login/oauth/authorize",
@@ -32,15 +32,15 @@ class ProviderFailed(ApiError):
 
 
 class Person(NamedTuple):
-    """Who logged in elsewhere."""
+    """An identity at a provider."""
 
     subject: str
-    #: An address that the provider vouches for; "" for none.
+    #: Verified e-mail address; "" if there is no such address.
     email: str
 
 
 class Start(NamedTuple):
-    """Where to send somebody, and what has to come back with them."""
+    """An authorization URL, with the state and verifier to check on return."""
 
     url: str
     state: str
@@ -48,7 +48,7 @@ class Start(NamedTuple):
 
 
 async def start(provider: Provider, callback: str) -> Start:
-    """Begin a log-in. Raises ProviderFailed."""
+    """Start an authorization. Raises ProviderFailed."""
     from authlib.common.security import generate_token
 
     async with _client(provider, callback) as client:
@@ -61,19 +61,19 @@ async def start(provider: Provider, callback: str) -> Start:
 
 
 async def finish(provider: Provider, callback: str, code: str, verifier: str) -> Person:
-    """Who came back with a code. Raises ProviderFailed."""
+    """Exchange the code for the person's identity. Raises ProviderFailed."""
     async with _client(provider, callback) as client:
         endpoints = await _endpoints(client, provider)
         await client.fetch_token(endpoints["token_endpoint"], code=code, code_verifier=verifier)
-        claims = await _asked(client, endpoints["userinfo_endpoint"])
+        claims = await _get(client, endpoints["userinfo_endpoint"])
         if provider.issuer:
             return person(claims)
-        return Person(str(claims["id"]), github_email(await _asked(client, _GITHUB_EMAILS)))
+        return Person(str(claims["id"]), github_email(await _get(client, _GITHUB_EMAILS)))
 
 
 @asynccontextmanager
 async def _client(provider: Provider, callback: str) -> AsyncIterator["AsyncOAuth2Client"]:
-    """Authlib's client; its troubles and the provider's are one error of ours."""
+    """Authlib's client, with its errors and the provider's translated to ProviderFailed."""
     try:
         import httpx
         from authlib.common.errors import AuthlibBaseError
@@ -98,23 +98,25 @@ async def _endpoints(client: "AsyncOAuth2Client", provider: Provider) -> dict[st
     if not provider.issuer:
         return _GITHUB
     url = f"{provider.issuer}/.well-known/openid-configuration"
-    return dict(await _asked(client, url, withhold_token=True))
+    return dict(await _get(client, url, withhold_token=True))
 
 
-async def _asked(client: "AsyncOAuth2Client", url: str, **more: Any) -> Any:
-    reply = await client.request("GET", url, headers={"accept": "application/json"}, **more)
-    reply.raise_for_status()
-    return reply.json()
+async def _get(client: "AsyncOAuth2Client", url: str, **options: Any) -> Any:
+    response = await client.request("GET", url, headers={"accept": "application/json"}, **options)
+    response.raise_for_status()
+    return response.json()
 
 
 def person(claims: dict[str, Any]) -> Person:
-    """Who the claims of an OpenID Connect provider are about. Raises KeyError."""
-    vouched = claims.get("email_verified") in (True, "true")
-    return Person(str(claims["sub"]), str(claims.get("email", "")) if vouched else "")
+    """The identity in OpenID Connect claims. Raises KeyError."""
+    verified = claims.get("email_verified") in (True, "true")
+    return Person(str(claims["sub"]), str(claims.get("email", "")) if verified else "")
 
 
 def github_email(emails: list[dict[str, Any]]) -> str:
-    """The address that GitHub vouches for; "" for none."""
-    mine = [each for each in emails if each.get("verified")]
-    first = next((each for each in mine if each.get("primary")), mine[0] if mine else None)
+    """The verified primary address, or another verified one; "" if there is none."""
+    verified = [each for each in emails if each.get("verified")]
+    first = next(
+        (each for each in verified if each.get("primary")), verified[0] if verified else None
+    )
     return str(first["email"]) if first else ""

@@ -1,4 +1,4 @@
-"""`GET /auth/me/profile-status`: whose session this is, for programs beside the portal."""
+"""`GET /auth/me/profile-status`: the session's account, for programs outside the portal."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -9,11 +9,11 @@ from oxlo.store.accounts import OPERATOR
 
 
 async def status(request: Request) -> Response:
-    """Who is signed in, in the words of the hosted portal. Raises InvalidApiKey: nobody is."""
+    """The signed-in account, in the hosted portal's format. Raises InvalidApiKey."""
     if not guard.is_signed_in(request):
         raise InvalidApiKey("Nobody is signed in here: log in at /login, and send its cookie.")
     account = guard.account(request)
-    told = {
+    profile = {
         "id": account.id,
         "email": account.email,
         "name": account.name,
@@ -22,4 +22,4 @@ async def status(request: Request) -> Response:
         "profile_completed": bool(account.email and account.name),
         "email_verified": account.verified_at is not None,
     }
-    return JSONResponse(told, headers={"cache-control": "no-store"})
+    return JSONResponse(profile, headers={"cache-control": "no-store"})

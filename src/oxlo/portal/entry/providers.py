@@ -1,4 +1,4 @@
-"""Log-in with GitHub, Google or any OpenID Connect provider: which are configured."""
+"""The configured login providers: GitHub, Google, OpenID Connect."""
 
 import msgspec
 
@@ -8,14 +8,14 @@ _GOOGLE = "https://accounts.google.com"
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
-    """One provider of identities."""
+    """An identity provider."""
 
     id: str
     label: str
     client_id: str
     secret: str
     scope: str
-    #: Where its addresses are found: `ISSUER/.well-known/openid-configuration`; "" for GitHub.
+    #: Base URL of `/.well-known/openid-configuration`; "" for GitHub.
     issuer: str
 
 
@@ -23,14 +23,14 @@ def offered(settings: Settings) -> list[Provider]:
     """The providers that the operator has configured. Raises SettingsError."""
     github, google, oidc = settings.github_client, settings.google_client, settings.oidc_client
     issuer = settings.oidc_issuer.rstrip("/")
-    found = []
+    providers = []
     if github:
-        found.append(_provider("github", "GitHub", "", "OXLO_GITHUB_CLIENT", github))
+        providers.append(_provider("github", "GitHub", "", "OXLO_GITHUB_CLIENT", github))
     if google:
-        found.append(_provider("google", "Google", _GOOGLE, "OXLO_GOOGLE_CLIENT", google))
+        providers.append(_provider("google", "Google", _GOOGLE, "OXLO_GOOGLE_CLIENT", google))
     if issuer:
-        found.append(_provider("oidc", settings.oidc_name, issuer, "OXLO_OIDC_CLIENT", oidc))
-    return found
+        providers.append(_provider("oidc", settings.oidc_name, issuer, "OXLO_OIDC_CLIENT", oidc))
+    return providers
 
 
 def _provider(name: str, label: str, issuer: str, variable: str, client: str) -> Provider:

@@ -1,4 +1,4 @@
-"""The addresses before a session."""
+"""Routes of sign-up and login."""
 
 from starlette.routing import BaseRoute
 
@@ -7,7 +7,7 @@ from oxlo.portal.guard import account_form, public_form, public_page
 
 
 def routes() -> list[BaseRoute]:
-    """The table."""
+    """Routes that need no session."""
     return [
         public_page("/signup", signup.page),
         public_form("/signup", signup.submit),
@@ -16,7 +16,7 @@ def routes() -> list[BaseRoute]:
         public_form("/login/code", login.submit_code),
         public_page("/login/with/{provider}", federated.begin),
         public_page("/login/with/{provider}/callback", federated.callback),
-        public_form("/logout", login.leave),
+        public_form("/logout", login.logout),
         public_page("/forgot", links.forgot),
         public_form("/forgot", links.send_reset),
         public_page("/reset", links.new_password),

@@ -1,4 +1,4 @@
-"""Sign-up: an address, a password, and a trial that starts now."""
+"""Sign-up: an address, a password, and a trial that starts at once."""
 
 from dataclasses import dataclass
 
@@ -27,8 +27,8 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """The fields of the form."""
+class Fields:
+    """Fields of the form."""
 
     email: str
     password: str
@@ -36,64 +36,67 @@ class Asked:
 
 
 async def page(request: Request) -> Response:
-    """The form; who is signed in has no use for it."""
+    """The sign-up form; signed-in users are redirected."""
     target = local(request.query_params.get("returnUrl", ""))
     if getattr(request.state, "user", None):
-        return guard.back(target)
-    asked = Asked(request.query_params.get("email", ""), "", request.query_params.get("promo", ""))
-    return _page(request, asked, target)
+        return guard.redirect(target)
+    query = request.query_params
+    fields = Fields(query.get("email", ""), "", query.get("promo", ""))
+    return _page(request, fields, target)
 
 
 async def submit(request: Request, form: FormData) -> Response:
-    """Make the account, sign it in, and go where somebody wanted to go."""
+    """Create the account, sign it in and redirect."""
     desk, target = Desk.of(request), local(text(form, "returnUrl"))
-    asked = Asked(text(form, "email").strip(), text(form, "password"), text(form, "promo").strip())
+    fields = Fields(
+        text(form, "email").strip(), text(form, "password"), text(form, "promo").strip()
+    )
     if desk.settings.signup == "closed":
         raise Forbidden("Sign-up is closed here. Ask the operator for an account.")
     try:
-        account = await _made(request, asked)
+        account = await _create(request, fields)
     except Braked as braked:
-        return _page(request, asked, target, {"form": str(braked)}, braked.retry_after)
-    except WeakPassword as weak:
-        return _page(request, asked, target, {"password": str(weak)})
+        return _page(request, fields, target, {"form": str(braked)}, braked.retry_after)
+    except WeakPassword as error:
+        return _page(request, fields, target, {"password": str(error)})
     except InvalidAccount:
-        return _page(request, asked, target, {"email": "Write it like name@example.com."})
+        return _page(request, fields, target, {"email": "Write it like name@example.com."})
     except AccountExists:
-        return _page(request, asked, target, {"email": _TAKEN})
-    except PromoRefused as refused:
-        return _page(request, asked, target, {"promo": str(refused)})
+        return _page(request, fields, target, {"email": _TAKEN})
+    except PromoRefused as error:
+        return _page(request, fields, target, {"promo": str(error)})
     log.info("account.signed_up", account=account.id)
-    return await sessions.sign_in(request, guard.back(target), account)
+    return await sessions.sign_in(request, guard.redirect(target), account)
 
 
 _TAKEN = "There is already an account with this address. Log in, or set a new password."
 
 
-async def _made(request: Request, asked: Asked) -> Account:
-    """The new account, in one transaction with all that belongs to it."""
+async def _create(request: Request, fields: Fields) -> Account:
+    """Create the account with all that belongs to it, in one transaction."""
     desk = Desk.of(request)
-    email = accounts.checked_email(asked.email)
-    passwords.check(asked.password, email)
-    where, now = limits.network(address(request)), desk.now
+    email = accounts.checked_email(fields.email)
+    passwords.check(fields.password, email)
+    network, now = limits.network(address(request)), desk.now
     async with desk.site.database.write() as db:
-        tried = await limits.take(db, limits.PROBE, where, "tries from your network", now=now)
+        attempt = await limits.take(db, limits.PROBE, network, "tries from your network", now=now)
     async with desk.site.database.read() as db:
-        await _check_new(db, email, asked.promo, now=now)
-    hashed = await desk.passwords.hash(asked.password)
+        await _check_new(db, email, fields.promo, now=now)
+    hashed = await desk.passwords.hash(fields.password)
     async with desk.site.database.write() as db:
-        await limits.take(db, limits.SIGNUP, where, "sign-ups from your network", now=now)
-        await brakes.undo(db, tried, now=now)  # nothing was learnt that one should not know
+        await limits.take(db, limits.SIGNUP, network, "sign-ups from your network", now=now)
+        await brakes.undo(db, attempt, now=now)  # the attempt revealed nothing
         account = await create(db, email, first_plan(desk), now=now)
         await identity.set_password(db, account, hashed)
-        if asked.promo:
-            await promos.redeem(db, account, asked.promo, now=now)
+        if fields.promo:
+            await promos.redeem(db, account, fields.promo, now=now)
         await ask_to_verify(db, desk, account)
-        await auditing.note_own(db, request, "account.sign_up", account, asked.promo.upper())
+        await auditing.note_own(db, request, "account.sign_up", account, fields.promo.upper())
     return account
 
 
 async def _check_new(db: AsyncConnection, email: str, promo: str, *, now: float) -> None:
-    """Say what is wrong before a password is hashed for nothing."""
+    """Check address and promo code before the expensive password hash."""
     if await identity.by_email(db, email) is not None:
         raise AccountExists
     if promo:
@@ -106,14 +109,14 @@ def first_plan(desk: Desk) -> Plan:
 
 
 async def create(db: AsyncConnection, email: str, plan: Plan, *, now: float) -> Account:
-    """An account for an address; named by its local part, or nearly so where that is taken."""
+    """Create an account named after the local part of its address, made unique if taken."""
     local_part = "".join(c for c in email.partition("@")[0] if c.isprintable())[:_NAME_MAX]
     name = await accounts.free_name(db, local_part or "account")
     return await accounts.create(db, name, plan, now=now, email=email)
 
 
 async def ask_to_verify(db: AsyncConnection, desk: Desk, account: Account) -> None:
-    """Send a link that proves the account's address."""
+    """Send a link that verifies the account's address."""
     if account.email is None:
         return
     token = await tokens.issue(db, account.id, "verify", now=desk.now, email=account.email)
@@ -123,7 +126,7 @@ async def ask_to_verify(db: AsyncConnection, desk: Desk, account: Account) -> No
 
 def _page(
     request: Request,
-    asked: Asked,
+    fields: Fields,
     target: str,
     problems: dict[str, str] | None = None,
     retry_after: int | None = None,
@@ -131,8 +134,8 @@ def _page(
     desk = Desk.of(request)
     plan = first_plan(desk)
     context = {
-        "email": asked.email[:254],
-        "promo": asked.promo[:40],
+        "email": fields.email[:254],
+        "promo": fields.promo[:40],
         "target": target,
         "problems": Filled(problems or {}),
         "plan": plan,

@@ -1,1 +1,1 @@
-"""The documentation, as it is in the repository's `docs/`, served as pages."""
+"""The documentation: the repository's `docs/`, served as pages."""

@@ -1,12 +1,12 @@
-"""Which models the examples name: where those that are written are not ready, others. Pure."""
+"""Replaces model names in examples by models that are ready here. Pure."""
 
 from collections.abc import Mapping
 
 from oxlo.catalogue import Catalogue
 from oxlo.portal.readiness import Readiness
 
-#: The models that the files name, and what they are to do.
-WRITTEN = {
+#: Models named in the documentation, and the ability that the example needs.
+DOCUMENTED = {
     "smollm2-135m": "chat",
     "minilm-l6": "embeddings",
     "tiny-scenes": "images",
@@ -16,37 +16,37 @@ WRITTEN = {
     "centernet-mobilenetv3": "detection",
     "deepseek-r1-8b": "reasoning",
 }
-#: Pages whose examples are to be run here; elsewhere the names are what the text is about.
+#: Pages with runnable examples; on other pages the text is about the named model itself.
 _RUNNABLE = ("quickstart", "authentication", "integrations", "migration", "api/", "api-reference")
 
-#: (written, ready here) pairs.
+#: (name in the file, replacement) pairs.
 Names = tuple[tuple[str, str], ...]
 
 
-def stand_ins(slug: str, catalogue: Catalogue, readiness: Readiness) -> Names:
-    """What to write instead on a page; nothing where a written model is ready, or none is."""
+def replacements(slug: str, catalogue: Catalogue, readiness: Readiness) -> Names:
+    """Replacements for a page; empty if the named models are ready or no others are."""
     if not slug.startswith(_RUNNABLE):
         return ()
     ready = _first_ready(catalogue, readiness)
     return tuple(
-        (written, ready[ability])
-        for written, ability in WRITTEN.items()
-        if readiness.state(written) != "ready" and ability in ready
+        (documented, ready[ability])
+        for documented, ability in DOCUMENTED.items()
+        if readiness.state(documented) != "ready" and ability in ready
     )
 
 
 def _first_ready(catalogue: Catalogue, readiness: Readiness) -> Mapping[str, str]:
     """A ready model for each ability."""
-    found: dict[str, str] = {}
+    by_ability: dict[str, str] = {}
     for model in catalogue:
         if readiness.state(model.id) == "ready":
             for ability in model.abilities:
-                found.setdefault(ability, model.id)
-    return found
+                by_ability.setdefault(ability, model.id)
+    return by_ability
 
 
-def renamed(text: str, names: Names) -> str:
-    """The text with other models in it."""
-    for written, here in names:
-        text = text.replace(written, here)
+def replace_models(text: str, names: Names) -> str:
+    """Replace model names in a text."""
+    for documented, replacement in names:
+        text = text.replace(documented, replacement)
     return text

@@ -1,4 +1,4 @@
-"""`/docs`: pages, their Markdown, their pictures, the search."""
+"""`/docs`: HTML pages, Markdown, images, search."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,13 +9,12 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
 from oxlo.portal import readiness
-from oxlo.portal.manual.naming import Names, stand_ins
+from oxlo.portal.manual.naming import Names, replacements
 from oxlo.portal.manual.shelf import PICTURES
 from oxlo.portal.pages import wants_part
 from oxlo.portal.site import Site
 
-#: Pages that are elsewhere now, and where the public documentation of the hosted product has what
-#: stands here.
+#: Redirects from former slugs, and from the slugs of the hosted product's documentation.
 _MOVED = {
     "operating": "operations",
     "capabilities": "",
@@ -32,7 +31,7 @@ _MOVED = {
 
 
 async def page(request: Request) -> Response:
-    """A page as HTML, `.md` as it was written, a picture as it is. Raises NotFound."""
+    """A page as HTML, its Markdown (`.md`), or an image. Raises NotFound."""
     site, name = Site.of(request), request.path_params["page"].strip("/")
     suffix = f".{name.rpartition('.')[2]}" if "." in name else ""
     if suffix in PICTURES:
@@ -50,10 +49,10 @@ async def front(request: Request) -> Response:
 
 
 async def search(request: Request) -> Response:
-    """What was found; the list alone for htmx."""
+    """Search results; the list alone for htmx."""
     site, query = Site.of(request), request.query_params.get("q", "").strip()[:200]
     partial = wants_part(request)
-    # The first search renders every page: others do not wait for that.
+    # In a thread, because the first search renders every page.
     hits = await asyncio.to_thread(site.manual.find, query)
     context = sidebar(site, "search") | {"hits": hits, "q": query}
     template = "docs_hits.html" if partial else "docs_search.html"
@@ -69,7 +68,7 @@ def _markdown(site: Site, name: str) -> Response:
 
 
 def _names(site: Site, slug: str) -> Names:
-    return stand_ins(slug, site.catalogue, readiness.read(site.settings.replicas_file))
+    return replacements(slug, site.catalogue, readiness.read(site.settings.replicas_file))
 
 
 def _page(request: Request, site: Site, slug: str) -> Response:
@@ -77,7 +76,7 @@ def _page(request: Request, site: Site, slug: str) -> Response:
     contents = [(part.anchor, part.heading) for part in rendered.sections if part.level == 2]
     context = (
         sidebar(site, slug, contents)
-        | _beside(site, slug)
+        | _neighbours(site, slug)
         | {
             "title": entry.title,
             "rendered": rendered,
@@ -88,22 +87,22 @@ def _page(request: Request, site: Site, slug: str) -> Response:
 
 
 def sidebar(site: Site, slug: str, contents: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
-    """What the list of pages needs; `contents` are (anchor, heading) of the parts of this one."""
+    """Template context of the sidebar; `contents` are (anchor, heading) of the current page."""
     library = site.manual.library
-    listed = [
+    sections = [
         (name, [(library.pages[page].address, title, page == slug) for page, title in pages])
         for name, pages in library.sections
     ]
-    return {"sections": listed, "q": "", "contents": contents}
+    return {"sections": sections, "q": "", "contents": contents}
 
 
-def _beside(site: Site, slug: str) -> dict[str, Any]:
-    """The pages before and after this one, as (address, name); None where there is none."""
+def _neighbours(site: Site, slug: str) -> dict[str, Any]:
+    """The previous and next page as (path, title), or None."""
     library = site.manual.library
     pages = [page for _, listed in library.sections for page in listed]
     at = next((place for place, (page, _) in enumerate(pages) if page == slug), None)
     if at is None:
         return {"before": None, "after": None}
-    around = (pages[at - 1] if at else None, pages[at + 1] if at + 1 < len(pages) else None)
-    before, after = ((library.pages[one[0]].address, one[1]) if one else None for one in around)
+    neighbours = (pages[at - 1] if at else None, pages[at + 1] if at + 1 < len(pages) else None)
+    before, after = ((library.pages[one[0]].address, one[1]) if one else None for one in neighbours)
     return {"before": before, "after": after}

@@ -1,4 +1,4 @@
-"""From Markdown to a page: links that lead to pages, code with colours, tables that fit a phone."""
+"""Renders Markdown: resolves links, highlights code, labels table cells for narrow screens."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -8,42 +8,42 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup, escape
 
-from oxlo.portal.highlighting import colour
+from oxlo.portal.highlighting import highlight_code
 
-#: (link) -> where it leads from this page; None: nowhere, its words alone are shown.
+#: (href) -> resolved URL; None: there is no target, only the text is shown.
 Resolve = Callable[[str], str | None]
 
-#: What comes before the same program in several languages, up to another comment.
+#: Comment before code blocks that show one program in several languages, up to the next comment.
 _PROGRAMS = "<!-- programs:"
-#: Blocks that the library does not render.
-_OURS = ("fence", "code_block", "html_block")
+#: Token types that are rendered here instead of by the library.
+_CUSTOM = ("fence", "code_block", "html_block")
 _BUTTON = '<button type="button" class="copy" hidden>Copy</button>'
-#: Keys are those of the snippets elsewhere, so that one choice holds for all.
+#: The same keys as in `oxlo.snippets`, so that one language choice applies to all.
 _LANGUAGES = {
     "python": ("python", "Python"),
     "javascript": ("node", "Node"),
     "bash": ("curl", "curl"),
 }
 _markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
-#: Pages of the site that the documentation names as code, because its files are read elsewhere too.
+#: Paths that the documentation writes as code, since it is also read outside the site; linked here.
 SITE = frozenset(
     {"/models", "/pricing", "/status", "/openapi.json", "/llms.txt", "/dashboard/api-keys"}
 )
-_WORDS = re.compile(r"[^\w\- ]")
+_NOT_IN_SLUG = re.compile(r"[^\w\- ]")
 
 
 class Section(NamedTuple):
-    """One part of a page, for the search."""
+    """A section of a page, for the search."""
 
     heading: str
     anchor: str
     text: str
-    #: 1 for the page's title, 2 for its parts.
+    #: Heading level: 1 for the title, 2 for sections.
     level: int = 2
 
 
 class Rendered(NamedTuple):
-    """A page."""
+    """A rendered page."""
 
     html: Markup
     sections: list[Section]
@@ -52,7 +52,7 @@ class Rendered(NamedTuple):
 
 
 def render(text: str, resolve: Resolve) -> Rendered:
-    """The page of a Markdown text."""
+    """Render a Markdown page."""
     tokens = _markdown.parse(text)
     _anchor(tokens)
     _label_tables(tokens)
@@ -67,41 +67,41 @@ def render(text: str, resolve: Resolve) -> Rendered:
 
 
 def _blocks(tokens: Sequence[Token]) -> list[str]:
-    """HTML piece by piece; code blocks are ours, all else is the library's."""
+    """Render tokens to HTML; code blocks are rendered here, everything else by the library."""
     parts: list[str] = []
     plain: list[Token] = []
     programs: list[Token] = []
     grouping = False
     for token in tokens:
-        if token.type not in _OURS:
+        if token.type not in _CUSTOM:
             plain.append(token)
             continue
-        parts.append(_plainly(plain))
+        parts.append(_render_plain(plain))
         plain = []
         if token.type == "html_block":
-            parts.append(_snippet(programs, len(parts)) if programs else _shown(token))
+            parts.append(_snippet(programs, len(parts)) if programs else _escaped(token))
             grouping, programs = token.content.startswith(_PROGRAMS), []
         elif grouping:
             programs.append(token)
         else:
             parts.append(_code(token))
-    return [*parts, _plainly(plain)]
+    return [*parts, _render_plain(plain)]
 
 
-def _shown(token: Token) -> str:
-    """Markup in a page is text, and a comment is nothing."""
+def _escaped(token: Token) -> str:
+    """Escape HTML in a page, and drop comments."""
     text = token.content.strip()
     comment = text.startswith("<!--") and text.endswith("-->")
     return "" if comment else f"<p>{escape(text)}</p>"
 
 
-def _plainly(tokens: Sequence[Token]) -> str:
+def _render_plain(tokens: Sequence[Token]) -> str:
     return str(_markdown.renderer.render(tokens, _markdown.options, {}))
 
 
 def _code(token: Token) -> str:
     language = (token.info or "text").split()[0]
-    html = colour(token.content.rstrip("\n"), language)
+    html = highlight_code(token.content.rstrip("\n"), language)
     return (
         f'<div class="code"><pre tabindex="0" aria-label="{escape(language)}"><code>{html}</code>'
         f"</pre>{_BUTTON}</div>"
@@ -109,7 +109,7 @@ def _code(token: Token) -> str:
 
 
 def _snippet(programs: Sequence[Token], number: int) -> str:
-    """The same program in several languages, as `components.html` has it."""
+    """One program in several languages, with the markup of `components.html`."""
     named = [_LANGUAGES.get(program.info, (program.info, program.info)) for program in programs]
     group = f"program-{number}"
     inputs = "".join(
@@ -120,7 +120,7 @@ def _snippet(programs: Sequence[Token], number: int) -> str:
     labels = "".join(f'<label for="{group}-{key}">{label}</label>' for key, label in named)
     panels = "".join(
         f'<div class="panel"><pre tabindex="0" aria-label="{label}"><code>'
-        f"{colour(program.content.rstrip(chr(10)), program.info)}</code></pre></div>"
+        f"{highlight_code(program.content.rstrip(chr(10)), program.info)}</code></pre></div>"
         for program, (_, label) in zip(programs, named, strict=True)
     )
     return (
@@ -130,7 +130,7 @@ def _snippet(programs: Sequence[Token], number: int) -> str:
 
 
 def _anchor(tokens: Sequence[Token]) -> None:
-    """Give headings the ids that links to them use, and a link to themselves."""
+    """Give headings ids and links to themselves."""
     known: dict[str, int] = {}
     for place, token in enumerate(tokens):
         if token.type != "heading_open":
@@ -154,12 +154,12 @@ def _self_link(target: str, title: str) -> list[Token]:
 
 
 def anchor(heading: str) -> str:
-    """A heading's id, as code hosts make it."""
-    return _WORDS.sub("", heading.lower()).replace(" ", "-")
+    """The id of a heading, by GitHub's rules."""
+    return _NOT_IN_SLUG.sub("", heading.lower()).replace(" ", "-")
 
 
 def _label_tables(tokens: Sequence[Token]) -> None:
-    """Say in each cell which column it is in: on a phone rows are lists."""
+    """Label each cell with its column, for narrow screens where rows become lists."""
     heads: list[str] = []
     column = 0
     for place, token in enumerate(tokens):
@@ -186,7 +186,7 @@ def _label_tables(tokens: Sequence[Token]) -> None:
 
 
 def _head(opening: Token, closing: Token, *, named: bool) -> None:
-    """A column without a name has no head, but an empty cell above it."""
+    """A column without a name gets an empty cell instead of a header."""
     opening.attrSet("role", "columnheader" if named else "cell")
     if not named:
         opening.tag = closing.tag = "td"
@@ -194,7 +194,7 @@ def _head(opening: Token, closing: Token, *, named: bool) -> None:
 
 
 def _align(token: Token) -> None:
-    """Alignment by class: the security policy takes no style."""
+    """Replace style attributes, which the CSP forbids, by a class."""
     if token.attrs.pop("style", "") == "text-align:right":
         token.attrJoin("class", "num")
 
@@ -204,7 +204,7 @@ def _plain(text: str) -> str:
 
 
 def _relink(children: Sequence[Token], resolve: Resolve) -> None:
-    """Let links lead to pages; where there is no page, the words remain."""
+    """Resolve links; a link without a target is reduced to its text."""
     dropping = False
     for token in children:
         if token.type == "link_open":
@@ -218,24 +218,24 @@ def _relink(children: Sequence[Token], resolve: Resolve) -> None:
             _drop(token)
             dropping = False
         elif token.type == "html_inline":
-            token.type = "text"  # which is escaped
+            token.type = "text"  # escaped by the renderer
         elif token.type == "image":
             token.attrSet("src", resolve(str(token.attrGet("src") or "")) or "")
 
 
 def _linked(children: Sequence[Token]) -> list[Token]:
-    """The same, where code that names a page of the site leads there."""
-    made: list[Token] = []
+    """Turn inline code that names a page of the site into a link."""
+    linked: list[Token] = []
     inside = 0
     for token in children:
         inside += {"link_open": 1, "link_close": -1}.get(token.type, 0)
         if token.type == "code_inline" and token.content in SITE and not inside:
             opening = Token("link_open", "a", 1)
             opening.attrSet("href", token.content)
-            made += [opening, token, Token("link_close", "a", -1)]
+            linked += [opening, token, Token("link_close", "a", -1)]
         else:
-            made.append(token)
-    return made
+            linked.append(token)
+    return linked
 
 
 def _drop(token: Token) -> None:
@@ -243,7 +243,7 @@ def _drop(token: Token) -> None:
 
 
 def _sections(tokens: Sequence[Token]) -> list[Section]:
-    """The page cut at its headings, as plain text."""
+    """Split the page at its headings, as plain text."""
     found: list[tuple[str, str, int, list[str]]] = [("", "", 0, [])]
     for place, token in enumerate(tokens):
         if token.type == "heading_open":
@@ -255,8 +255,8 @@ def _sections(tokens: Sequence[Token]) -> list[Section]:
         elif token.type == "fence":
             found[-1][3].append(token.content)
     return [
-        Section(head, to, " ".join(texts), level)
-        for head, to, level, texts in found
+        Section(head, anchor_id, " ".join(texts), level)
+        for head, anchor_id, level, texts in found
         if head or texts
     ]
 

@@ -1,4 +1,4 @@
-"""Search of the documentation: a small index in memory. Pure."""
+"""Full-text search of the documentation, in memory. Pure."""
 
 import re
 from collections.abc import Iterable
@@ -8,19 +8,19 @@ from markupsafe import Markup, escape
 
 from oxlo.portal.manual.rendering import Section
 
-#: Results shown.
+#: Maximum number of results.
 MOST = 30
-_AROUND = 90
+_CONTEXT = 90
 _TERM = re.compile(r"[\w./-]+")
 
 
 class Found(NamedTuple):
-    """One hit: a part of a page."""
+    """A search result: a section of a page."""
 
     title: str
     heading: str
     address: str
-    #: The words around the first hit, those that were asked for marked.
+    #: Text around the first match, with matches marked.
     excerpt: Markup
 
 
@@ -28,14 +28,14 @@ class _Indexed(NamedTuple):
     title: str
     address: str
     section: Section
-    all: str
+    haystack: str
 
 
 class Index:
-    """Sections of pages, found by the words in them."""
+    """An index of sections by their words."""
 
     def __init__(self, pages: Iterable[tuple[str, str, Iterable[Section]]]) -> None:
-        """`pages` are (title, address, sections)."""
+        """`pages` are (title, path, sections)."""
         self._sections = [
             _Indexed(title, address, section, f"{title} {section.heading} {section.text}".lower())
             for title, address, sections in pages
@@ -43,21 +43,21 @@ class Index:
         ]
 
     def find(self, query: str) -> list[Found]:
-        """The sections that hold every word, the best first."""
+        """Sections that contain every term, best first."""
         terms = _TERM.findall(query.lower())[:8]
         if not terms:
             return []
         scored = [
             (_score(one, terms), one)
             for one in self._sections
-            if all(term in one.all for term in terms)
+            if all(term in one.haystack for term in terms)
         ]
         scored.sort(key=lambda item: -item[0])
-        return [_found(one, terms) for _, one in scored[:MOST]]
+        return [_hit(one, terms) for _, one in scored[:MOST]]
 
 
 def _score(one: _Indexed, terms: list[str]) -> float:
-    """Words in a title weigh more than in a heading, and those more than in the text."""
+    """A match in the title weighs more than in the heading, and that more than in the text."""
     title, heading, text = one.title.lower(), one.section.heading.lower(), one.section.text.lower()
     return (
         sum(
@@ -67,7 +67,7 @@ def _score(one: _Indexed, terms: list[str]) -> float:
     )
 
 
-def _found(one: _Indexed, terms: list[str]) -> Found:
+def _hit(one: _Indexed, terms: list[str]) -> Found:
     anchor = f"#{one.section.anchor}" if one.section.anchor else ""
     return Found(
         one.title, one.section.heading, one.address + anchor, _excerpt(one.section.text, terms)
@@ -77,7 +77,7 @@ def _found(one: _Indexed, terms: list[str]) -> Found:
 def _excerpt(text: str, terms: list[str]) -> Markup:
     lower = text.lower()
     first = min((at for term in terms if (at := lower.find(term)) >= 0), default=0)
-    start, end = _around(text, first)
+    start, end = _context_bounds(text, first)
     cut = " ".join(text[start:end].split())
     marked = re.split(f"({'|'.join(map(re.escape, terms))})", cut, flags=re.IGNORECASE)
     pieces = [
@@ -89,9 +89,9 @@ def _excerpt(text: str, terms: list[str]) -> Markup:
     return before + Markup("").join(pieces) + after
 
 
-def _around(text: str, at: int) -> tuple[int, int]:
-    """Where the words around a place begin and end: whole ones."""
-    start, end = max(0, at - _AROUND), at + 2 * _AROUND
+def _context_bounds(text: str, at: int) -> tuple[int, int]:
+    """Bounds of the text around a position, extended to whole words."""
+    start, end = max(0, at - _CONTEXT), at + 2 * _CONTEXT
     if start:
         start = text.find(" ", start, at) + 1 or at
     if end < len(text):

@@ -1,4 +1,4 @@
-"""The documentation as it is served: pages rendered once, and an index of them."""
+"""The rendered documentation, with its search index."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -6,18 +6,18 @@ from pathlib import Path
 
 from oxlo.errors import NotFound
 from oxlo.portal.manual.library import Entry, Library
-from oxlo.portal.manual.naming import Names, renamed
+from oxlo.portal.manual.naming import Names, replace_models
 from oxlo.portal.manual.rendering import Rendered, Section, render
 from oxlo.portal.manual.search import Found, Index
 
-#: What a page shows besides text.
+#: Media types of images.
 PICTURES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
-_MOST_KEPT = 500
+_MAX_CACHED = 500
 
 
 @dataclass(frozen=True)
 class Shelf:
-    """One library, rendered as it is asked for."""
+    """A library whose pages are rendered on demand and cached."""
 
     library: Library
     _rendered: dict[tuple[str, Names], Rendered] = field(default_factory=dict)
@@ -32,22 +32,22 @@ class Shelf:
             ) from None
 
     def text(self, slug: str, names: Names = ()) -> str:
-        """A page as Markdown, with these models in its examples. Raises NotFound."""
-        return renamed(self.library.text(self.entry(slug)), names)
+        """A page as Markdown, with model names replaced. Raises NotFound."""
+        return replace_models(self.library.text(self.entry(slug)), names)
 
     def rendered(self, slug: str, names: Names = ()) -> Rendered:
-        """The same as HTML. Raises NotFound."""
+        """A page as HTML, with model names replaced. Raises NotFound."""
         key = slug, names
         known = self._rendered.get(key)
         if known is None:
-            if len(self._rendered) > _MOST_KEPT:
-                self._rendered.clear()  # models come and go, and pages with them
+            if len(self._rendered) > _MAX_CACHED:
+                self._rendered.clear()  # bounded: each set of ready models caches its own pages
             text = self.text(slug, names)
-            known = self._rendered[key] = render(text, lambda link: self.leads(slug, link))
+            known = self._rendered[key] = render(text, lambda link: self.resolve_link(slug, link))
         return known
 
-    def leads(self, page: str, link: str) -> str | None:
-        """Where a link on a page leads to: a page, a picture, or elsewhere; None: nowhere."""
+    def resolve_link(self, page: str, link: str) -> str | None:
+        """Resolve a link on a page to a page, image or external URL; None if it has no target."""
         if "://" in link or link.startswith(("#", "mailto:", "/")):
             return link
         path, _, fragment = link.partition("#")
@@ -61,7 +61,7 @@ class Shelf:
         return None
 
     def picture(self, name: str) -> Path:
-        """A picture's file. Raises NotFound."""
+        """File of an image. Raises NotFound."""
         docs = (self.library.root / "docs").resolve()
         file = (docs / name).resolve()
         if file.suffix in PICTURES and file.is_relative_to(docs) and file.is_file():
@@ -69,12 +69,12 @@ class Shelf:
         raise NotFound
 
     def find(self, query: str) -> list[Found]:
-        """What the search finds; threads may ask. The first one makes the index."""
+        """Search the pages. Thread-safe; the first call builds the index."""
         return self.index.find(query)
 
     @cached_property
     def index(self) -> Index:
-        """The index of all pages; made on its first use."""
+        """The search index of all pages, built on first use."""
         return Index(
             (entry.title, entry.address, self._sections(slug))
             for slug, entry in self.library.pages.items()

@@ -1,1 +1,1 @@
-"""The API described for programs: OpenAPI 3.1, made from the types that decode requests."""
+"""OpenAPI 3.1 description of the API, generated from the types that decode requests."""

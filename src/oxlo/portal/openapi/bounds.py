@@ -1,6 +1,6 @@
-"""What requests are checked for beyond their types, as JSON schema: lengths, counts, patterns.
+"""JSON schema of validation beyond the types: lengths, counts, patterns.
 
-Rules between fields (`top_logprobs` needs `logprobs`) are in the words of the manual alone.
+Rules between fields (`top_logprobs` needs `logprobs`) are described in the manual only.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,17 +16,17 @@ from oxlo.wire.transcription import Granularity
 
 Json = dict[str, Any]
 
-#: Types that only these schemas name: requests keep them as bytes until they are needed.
-BESIDE = (Function, Part, Url)
+#: Types referenced only here: requests decode them lazily from raw bytes.
+EXTRA_TYPES = (Function, Part, Url)
 
 
 def _ref(kind: type) -> Json:
     return {"$ref": f"#/components/schemas/{kind.__name__}"}
 
 
-def _some(item: Json, most: int | None = None, *, least: int = 1) -> Json:
-    """A list, by default with something in it."""
-    sizes = {"minItems": least or None, "maxItems": most}
+def _array(item: Json, max_items: int | None = None, *, min_items: int = 1) -> Json:
+    """An array, by default not empty."""
+    sizes = {"minItems": min_items or None, "maxItems": max_items}
     return {"type": "array", "items": item} | {k: v for k, v in sizes.items() if v is not None}
 
 
@@ -35,18 +35,18 @@ def _either(*options: Json) -> Json:
 
 
 def _object(**properties: Json) -> Json:
-    """An object that has to have all of these."""
+    """An object with all of these properties required."""
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
 _NULL: Json = {"type": "null"}
 _TEXT: Json = {"type": "string", "minLength": 1}
 _FILE: Json = {"type": "string", "format": "binary"}
-_TOKENS = _some({"type": "integer", "minimum": 0, "maximum": (1 << 31) - 1})
+_TOKENS = _array({"type": "integer", "minimum": 0, "maximum": (1 << 31) - 1})
 _TOOL = _object(type={"const": "function"}, function=_ref(Function))
 _NAMED = _object(name={"type": "string"})
 _FUNCTION = _object(type={"const": "function"}, function=_NAMED)
-_ALLOWED = _object(mode={"enum": ["auto", "required"]}, tools=_some(_FUNCTION))
+_ALLOWED = _object(mode={"enum": ["auto", "required"]}, tools=_array(_FUNCTION))
 _CHOICES = _either(
     {"enum": ["none", "auto", "required", None]},
     _FUNCTION,
@@ -54,8 +54,8 @@ _CHOICES = _either(
 )
 
 _SAMPLING: Json = {
-    "models": _some(_TEXT, MAX_MODELS, least=0) | {"type": ["array", "null"]},
-    "stop": _either(_TEXT, _some(_TEXT, MAX_STOPS, least=0), _NULL),
+    "models": _array(_TEXT, MAX_MODELS, min_items=0) | {"type": ["array", "null"]},
+    "stop": _either(_TEXT, _array(_TEXT, MAX_STOPS, min_items=0), _NULL),
     "logit_bias": {
         "type": ["object", "null"],
         "propertyNames": {"pattern": r"^[0-9]{1,9}$"},
@@ -63,14 +63,14 @@ _SAMPLING: Json = {
     },
 }
 
-#: By type and field: the whole schema of the field, but for its words and its default.
+#: By type and field: the field's schema without description and default.
 BOUNDS: Mapping[str, Mapping[str, Json]] = {
     "ChatFields": _SAMPLING
     | {
-        "messages": _some({"$ref": "#/components/schemas/Message"}),
-        "tools": _some(_TOOL, MOST_TOOLS, least=0) | {"type": ["array", "null"]},
+        "messages": _array({"$ref": "#/components/schemas/Message"}),
+        "tools": _array(_TOOL, MOST_TOOLS, min_items=0) | {"type": ["array", "null"]},
         "tool_choice": _CHOICES,
-        "functions": _some(_ref(Function), MOST_TOOLS, least=0) | {"type": ["array", "null"]},
+        "functions": _array(_ref(Function), MOST_TOOLS, min_items=0) | {"type": ["array", "null"]},
         "metadata": {
             "type": ["object", "null"],
             "additionalProperties": {"type": "string"},
@@ -78,13 +78,13 @@ BOUNDS: Mapping[str, Mapping[str, Json]] = {
         },
         "function_call": _either({"enum": ["none", "auto", None]}, _NAMED),
     },
-    "Message": {"content": _either({"type": "string"}, _some(_ref(Part)), _NULL)},
+    "Message": {"content": _either({"type": "string"}, _array(_ref(Part)), _NULL)},
     "Part": {"image_url": _either(_ref(Url), _NULL)},
     "Function": {"name": {"type": "string", "pattern": r"^[A-Za-z0-9_.\-]{1,64}$"}},
     "CompletionFields": _SAMPLING
     | {
         "prompt": _either(
-            _TEXT, _some(_TEXT, MAX_PROMPTS), _TOKENS, _some(_TOKENS, MAX_PROMPTS)
+            _TEXT, _array(_TEXT, MAX_PROMPTS), _TOKENS, _array(_TOKENS, MAX_PROMPTS)
         ),
         "logprobs": {"type": ["integer", "null"], "minimum": 0, "maximum": MAX_LOGPROBS},
         "best_of": {"type": ["integer", "null"], "minimum": 1},
@@ -101,18 +101,18 @@ BOUNDS: Mapping[str, Mapping[str, Json]] = {
     "ImageRequest": {"prompt": _TEXT},
     "EditRequest": {"prompt": _TEXT},
     "EmbeddingRequest": {
-        "input": _either(_TEXT, _some(_TEXT, MAX_ITEMS), _TOKENS, _some(_TOKENS, MAX_ITEMS)),
+        "input": _either(_TEXT, _array(_TEXT, MAX_ITEMS), _TOKENS, _array(_TOKENS, MAX_ITEMS)),
     },
 }  # fmt: skip
 
 
 def _where(roles: Collection[str], **properties: Json) -> Json:
-    """What messages of some roles have to say."""
+    """Requirements on messages with these roles."""
     of_role = {"properties": {"role": {"enum": list(roles)}}}
     return {"if": of_role, "then": {"properties": properties, "required": list(properties)}}
 
 
-#: By type: what its fields have to be together.
+#: By type: constraints between fields.
 RULES: Mapping[str, list[Json]] = {
     "Message": [
         _where(("system", "developer", "user", "tool"), content={"type": ["string", "array"]}),
@@ -123,8 +123,8 @@ RULES: Mapping[str, list[Json]] = {
 
 
 def bounded(kind: str, name: str, field: Json) -> Json:
-    """A field as it is checked."""
+    """Replace a field's schema by its bounds, keeping description and default."""
     bounds = BOUNDS.get(kind, {}).get(name)
     if bounds is None:
         return field
-    return bounds | {word: field[word] for word in ("description", "default") if word in field}
+    return bounds | {key: field[key] for key in ("description", "default") if key in field}

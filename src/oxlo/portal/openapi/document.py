@@ -1,6 +1,4 @@
-"""The description itself, put together from operations, types, the catalogue and the pages. Pure
-but for the pages that it is given.
-"""
+"""Builds the OpenAPI document from operations, types, the catalogue and documentation pages."""
 
 import json
 import re
@@ -14,32 +12,32 @@ from oxlo.catalogue import Parameter as Published
 from oxlo.catalogue.abilities import shared
 from oxlo.errors import ApiError
 from oxlo.portal.openapi import replies
-from oxlo.portal.openapi.bounds import BESIDE, RULES, bounded
+from oxlo.portal.openapi.bounds import EXTRA_TYPES, RULES, bounded
 from oxlo.portal.openapi.operations import HEADERS, MEANINGS, OPERATIONS, TAGS, Operation, Parameter
 from oxlo.wire.ranges import ANY, CLAMPED
 from oxlo.wire.speech import MEDIA_TYPES
 
 Json = dict[str, Any]
-#: (slug) -> the Markdown of a page; "" where there is none.
+#: (slug) -> the Markdown of a page; "" if it does not exist.
 Read = Callable[[str], str]
 
 _REF = "#/components/schemas/{name}"
 _BLOCK = re.compile(r"```json\n(.*?)```", re.DOTALL)
 _EVENTS = "text/event-stream"
-#: Statuses that any call may end with.
+#: Error statuses of every operation.
 _STATUSES = (400, 401, 403, 404, 413, 415, 429, 500, 502, 503, 504)
-#: And calls of an engine: another body under an Idempotency-Key that was used.
+#: Additional status of operations with a body: an Idempotency-Key reused with another body.
 _CONFLICT = 409
 
 
 def document(base_url: str, read: Read) -> Json:
-    """The whole document as JSON."""
+    """Build the whole document."""
     bodies = {op.body for op in OPERATIONS if op.body}
     answers = {op.reply for op in OPERATIONS if op.reply is not bytes}
-    # A dry run's reply is no alternative of each operation's: clients made from the document would
-    # have to tell the two apart after every call.
-    named = bodies | answers | {replies.ErrorReply, replies.DryRunReply, *BESIDE}
-    types = sorted(named, key=lambda kind: str(kind.__name__))
+    # A dry run's reply is not listed as an alternative response of each operation: generated
+    # clients would have to distinguish the two after every request.
+    referenced = bodies | answers | {replies.ErrorReply, replies.DryRunReply, *EXTRA_TYPES}
+    types = sorted(referenced, key=lambda kind: str(kind.__name__))
     _, schemas = msgspec.json.schema_components(types, ref_template=_REF)
     for op in OPERATIONS:
         if op.body:
@@ -55,7 +53,7 @@ def document(base_url: str, read: Read) -> Json:
         },
         "servers": [{"url": base_url}],
         "security": [{"key": []}],
-        "tags": [{"name": name, "description": said} for name, said in TAGS.items()],
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "paths": _paths(base_url, read),
         "components": {
             "schemas": {name: _plain(name, schema) for name, schema in schemas.items()},
@@ -73,7 +71,7 @@ def _paths(base_url: str, read: Read) -> Json:
 
 
 def _operation(op: Operation, base_url: str, read: Read) -> Json:
-    said: Json = {
+    result: Json = {
         "operationId": op.id,
         "tags": [op.tag],
         "summary": op.summary,
@@ -83,10 +81,10 @@ def _operation(op: Operation, base_url: str, read: Read) -> Json:
     }
     parameters = [*op.parameters, *(HEADERS if op.body else ())]
     if parameters:
-        said["parameters"] = [_parameter(parameter) for parameter in parameters]
+        result["parameters"] = [_parameter(parameter) for parameter in parameters]
     if op.body:
-        said["requestBody"] = {"required": True, "content": _content(op)}
-    return said
+        result["requestBody"] = {"required": True, "content": _content(op)}
+    return result
 
 
 def _statuses(op: Operation) -> list[int]:
@@ -94,15 +92,15 @@ def _statuses(op: Operation) -> list[int]:
 
 
 def _parameter(parameter: Parameter) -> Json:
-    said: Json = {
+    result: Json = {
         "name": parameter.name,
         "in": parameter.place,
         "required": parameter.place == "path",
         "description": parameter.meaning,
         "schema": dict(parameter.schema),
     }
-    # Lists of a query are comma-separated here.
-    return said | ({"explode": False} if parameter.schema.get("type") == "array" else {})
+    # Lists in a query are comma-separated.
+    return result | ({"explode": False} if parameter.schema.get("type") == "array" else {})
 
 
 def _content(op: Operation) -> Json:
@@ -120,9 +118,9 @@ def _reply(op: Operation, read: Read) -> Json:
         content: Json = {kind: {} for kind in sorted({*MEDIA_TYPES.values(), _EVENTS})}
         return {"description": "The audio, in the format that was asked for.", "content": content}
     media: Json = {"schema": {"$ref": _REF.format(name=op.reply.__name__)}}
-    shown = example(op, read)
-    if shown is not None:
-        media["example"] = shown
+    shown_example = example(op, read)
+    if shown_example is not None:
+        media["example"] = shown_example
     content = {"application/json": media}
     if op.reply is replies.Transcript:
         content["text/plain"] = {}  # text and subtitles
@@ -132,11 +130,11 @@ def _reply(op: Operation, read: Read) -> Json:
 
 
 def example(op: Operation, read: Read) -> Json | None:
-    """The reply that the operation's page shows; None where it shows none."""
-    if op.shown is None:
+    """The example reply from the operation's documentation page; None if it has none."""
+    if op.reply_block is None:
         return None
     blocks = _BLOCK.findall(read(op.page))
-    return dict(json.loads(blocks[op.shown])) if len(blocks) > op.shown else None
+    return dict(json.loads(blocks[op.reply_block])) if len(blocks) > op.reply_block else None
 
 
 def _error(read: Read) -> Json:
@@ -147,22 +145,22 @@ def _error(read: Read) -> Json:
 
 
 def first_line(kind: Any) -> str:
-    """What a type is, in its own words."""
+    """First paragraph of a type's docstring."""
     return str(kind.__doc__).strip().split("\n\n")[0]
 
 
 def _nullable(schema: Json) -> None:
-    """A field of a request that need not be there may be null: the same is meant."""
+    """Let optional fields be null, which means the same as leaving them out."""
     for name, field in schema["properties"].items():
         if name not in schema.get("required", ()) and isinstance(field.get("type"), str):
             field["type"] = [field["type"], "null"]
 
 
 def _enrich(schema: Json, known: Mapping[str, Published]) -> None:
-    """Add what the catalogue publishes of each field: meaning, range, default."""
+    """Add description, range and default from the catalogue to each field."""
     for name, field in schema["properties"].items():
         parameter = known.get(name)
-        if parameter is None or _other(parameter, field):
+        if parameter is None or _same_name_only(parameter, field):
             if name in MEANINGS:
                 field["description"] = MEANINGS[name]
             continue
@@ -173,14 +171,14 @@ def _enrich(schema: Json, known: Mapping[str, Published]) -> None:
             field |= _range(name, parameter)
 
 
-def _other(parameter: Published, field: Json) -> bool:
-    """Whether the field only shares the parameter's name: a completion's `logprobs` is a count."""
+def _same_name_only(parameter: Published, field: Json) -> bool:
+    """Whether the field only shares its name with the parameter, as a completion's `logprobs`."""
     types = {one.get("type") for one in field.get("anyOf", [field])}
     return parameter.type == "bool" and "boolean" not in types
 
 
 def _range(name: str, parameter: Published) -> Json:
-    """What is refused beyond: what a model publishes may be less than what is taken."""
+    """Bounds outside of which a value is refused; published ranges may be narrower."""
     if name in ANY:
         return {}
     bounds = {"minimum": parameter.min, "maximum": None if name in CLAMPED else parameter.max}
@@ -192,37 +190,37 @@ def _range(name: str, parameter: Published) -> Json:
 
 
 def _plain(kind: str, schema: Json) -> Json:
-    """A schema without what msgspec says of `None`: an absent field and null mean the same."""
-    made = dict(schema)
-    made.pop("title", None)
-    if "description" in made:
-        made["description"] = " ".join(str(made["description"]).split("\n\n")[0].split())
-    if "properties" in made:
-        made["properties"] = {
-            name: bounded(kind, name, _field(one)) for name, one in made["properties"].items()
+    """Clean up msgspec's schema: merge null into the type and drop empty parts."""
+    result = dict(schema)
+    result.pop("title", None)
+    if "description" in result:
+        result["description"] = " ".join(str(result["description"]).split("\n\n")[0].split())
+    if "properties" in result:
+        result["properties"] = {
+            name: bounded(kind, name, _field(one)) for name, one in result["properties"].items()
         }
-        if not made.get("required"):
-            made.pop("required", None)
-    return made | ({"allOf": RULES[kind]} if kind in RULES else {})
+        if not result.get("required"):
+            result.pop("required", None)
+    return result | ({"allOf": RULES[kind]} if kind in RULES else {})
 
 
 def _field(schema: Json) -> Json:
-    made = {name: value for name, value in schema.items() if value is not None}
-    options = made.get("anyOf", [])
+    result = {name: value for name, value in schema.items() if value is not None}
+    options = result.get("anyOf", [])
     others = [option for option in options if option != {"type": "null"}]
     if len(others) != len(options) and len(others) == 1 and "type" in others[0]:
-        made.pop("anyOf")
-        made |= others[0] | {"type": [others[0]["type"], "null"]}
-    return made
+        result.pop("anyOf")
+        result |= others[0] | {"type": [others[0]["type"], "null"]}
+    return result
 
 
 def problems() -> list[tuple[int, str, str]]:
-    """Status, code and words of each error, as the tree in `errors.py` has them."""
-    found: list[tuple[int, str, str]] = []
-    waiting: list[type[ApiError]] = [ApiError]
-    while waiting:
-        kind = waiting.pop(0)
-        waiting += kind.__subclasses__()
+    """Status, code and message of each error in `errors.py`."""
+    errors: list[tuple[int, str, str]] = []
+    pending: list[type[ApiError]] = [ApiError]
+    while pending:
+        kind = pending.pop(0)
+        pending += kind.__subclasses__()
         if kind is not ApiError and kind.__module__ == ApiError.__module__:
-            found.append((kind.status, kind.code, " ".join((kind.__doc__ or "").split())))
-    return sorted(found)
+            errors.append((kind.status, kind.code, " ".join((kind.__doc__ or "").split())))
+    return sorted(errors)

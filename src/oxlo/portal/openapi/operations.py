@@ -1,4 +1,4 @@
-"""Every address of the API: what it takes, what it answers, and an example of both."""
+"""Every operation of the API, with examples."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
@@ -15,18 +15,18 @@ from oxlo.wire.speech import SpeechRequest
 from oxlo.wire.transcription import TranscriptionRequest, TranslationRequest
 
 _HELLO = [{"role": "user", "content": "Say hello."}]
-#: One white pixel.
+#: A PNG of one white pixel.
 _PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGP4DwABAQEAsoEUtQAAAABJRU5ErkJggg=="
 )
-#: Where a parameter stands.
+#: Location of a parameter.
 Place = Literal["path", "query", "header"]
 _TEXT = {"type": "string"}
 _NAME = {"type": "string", "minLength": 1}
 
 
 class Parameter(NamedTuple):
-    """What stands in the path, the query or the head of a request."""
+    """A path, query or header parameter."""
 
     name: str
     place: Place
@@ -34,7 +34,7 @@ class Parameter(NamedTuple):
     schema: Mapping[str, Any] = _TEXT
 
 
-#: What every call of an engine takes.
+#: Headers of every inference request.
 HEADERS = (
     Parameter(
         "Idempotency-Key",
@@ -52,30 +52,30 @@ HEADERS = (
 
 
 class Operation(NamedTuple):
-    """One address and method."""
+    """A method and path."""
 
     method: Literal["get", "post"]
     path: str
     id: str
     tag: str
     summary: str
-    #: The page of the documentation about it.
+    #: Slug of its documentation page.
     page: str
     reply: Any
-    #: The type of its body; None: it has none.
+    #: Type of the request body; None: no body.
     body: Any = None
-    #: Whose parameters the catalogue publishes for it.
+    #: Abilities whose parameters apply to it.
     abilities: tuple[str, ...] = ()
     example: dict[str, Any] | None = None
-    #: A form with a file is taken (`only`: and no JSON).
+    #: Whether multipart forms are accepted; `only`: JSON is not.
     form: Literal["no", "too", "only"] = "no"
-    #: Which of the page's blocks of JSON is an example of the reply; None: the reply is no JSON.
-    shown: int | None = 0
-    #: Parameters of the path and the query.
+    #: Index of the page's JSON block that is an example of the reply; None: no example.
+    reply_block: int | None = 0
+    #: Path and query parameters.
     parameters: tuple[Parameter, ...] = ()
 
 
-#: The groups of operations, in the order of the reference.
+#: Groups of operations, in display order.
 TAGS = {
     "Chat": "Text in, text out: conversations and continuations.",
     "Embeddings": "Texts as vectors.",
@@ -86,7 +86,7 @@ TAGS = {
     "Account": "What is left, and what each call did. Free.",
 }
 
-#: What the catalogue says nothing of, because no model differs in it.
+#: Descriptions of fields that are not in the catalogue, because they are the same for all models.
 MEANINGS = {
     "model": "The model: an id or alias from GET /v1/models.",
     "models": "Who may answer when `model` cannot: ids or aliases, in order. No other model does.",
@@ -127,8 +127,8 @@ MEANINGS = {
 }
 
 _MODEL = Parameter("model", "path", "An id or alias.", _NAME)
-#: A date, or a moment.
-_MOMENT = {
+#: A date or a timestamp.
+_TIMESTAMP = {
     "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]
 }
 _BY = {"type": "array", "items": {"enum": list(BY)}, "minItems": 1, "uniqueItems": True}
@@ -142,7 +142,8 @@ OPERATIONS = (
         {"model": "smollm2-135m", "messages": _HELLO, "max_tokens": 16},
     ),
     Operation("get", "/v1/chat/completions", "listStoredChats", "Chat",
-              "The chats that are stored: none, ever", "api/chat", replies.StoredChats, shown=None),
+              "The chats that are stored: none, ever", "api/chat", replies.StoredChats,
+              reply_block=None),
     Operation(
         "post", "/v1/completions", "createCompletion", "Chat", "Continue a text",
         "api/completions", replies.CompletionReply, CompletionFields, ("completions", "logprobs"),
@@ -167,7 +168,7 @@ OPERATIONS = (
     Operation(
         "post", "/v1/audio/speech", "createSpeech", "Audio", "Speak a text",
         "api/speech", bytes, SpeechRequest, ("speech",),
-        {"model": "kokoro-82m", "input": "Hello.", "voice": "af_heart"}, shown=None,
+        {"model": "kokoro-82m", "input": "Hello.", "voice": "af_heart"}, reply_block=None,
     ),
     Operation(
         "get", "/v1/audio/voices", "listVoices", "Audio", "List the voices",
@@ -193,17 +194,17 @@ OPERATIONS = (
          "confidence": 0.25}, "too",
     ),
     Operation("get", "/v1/models", "listModels", "Models", "List the models", "api/models",
-              replies.ModelList, shown=None),
+              replies.ModelList, reply_block=None),
     Operation("get", "/v1/models/{model}", "getModel", "Models", "One model", "api/models",
               replies.ModelEntry, parameters=(_MODEL,)),
     Operation("get", "/v1/models/{model}/parameters", "getModelParameters", "Models",
-              "List a model's parameters", "api/models", replies.ModelParameters, shown=2,
+              "List a model's parameters", "api/models", replies.ModelParameters, reply_block=2,
               parameters=(_MODEL,)),
     Operation("get", "/v1/limits", "getLimits", "Account", "Show what is left, and when it resets",
               "api/limits", replies.LimitsReply),
     Operation(
         "get", "/v1/requests", "listReceipts", "Account", "List your calls", "receipts",
-        ReceiptList, shown=None,
+        ReceiptList, reply_block=None,
         parameters=(
             Parameter("limit", "query", "How many, 1 to 100; 20 by default.", _LIMIT),
             Parameter("after", "query", "A call's id: the list continues with older ones."),
@@ -221,8 +222,8 @@ OPERATIONS = (
         "get", "/v1/usage", "getUsage", "Account", "Calls added up", "api/usage",
         replies.UsageReply,
         parameters=(
-            Parameter("from", "query", "The start: a date, or a time (ISO 8601).", _MOMENT),
-            Parameter("to", "query", "The end, not included.", _MOMENT),
+            Parameter("from", "query", "The start: a date, or a time (ISO 8601).", _TIMESTAMP),
+            Parameter("to", "query", "The end, not included.", _TIMESTAMP),
             Parameter("by", "query", "Comma-separated: day, hour, model, endpoint, key, outcome.",
                       _BY),
         ),

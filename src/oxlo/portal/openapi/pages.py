@@ -1,4 +1,4 @@
-"""`/openapi.json`, and the same for people: `/docs/api-reference`."""
+"""`/openapi.json`, and `/docs/api-reference` for people."""
 
 import json
 from typing import Any
@@ -10,24 +10,24 @@ from starlette.responses import Response
 
 from oxlo.errors import NotFound
 from oxlo.portal import readiness
-from oxlo.portal.highlighting import colour
-from oxlo.portal.manual.naming import Names, renamed, stand_ins
+from oxlo.portal.highlighting import highlight_code
+from oxlo.portal.manual.naming import Names, replace_models, replacements
 from oxlo.portal.manual.pages import sidebar
 from oxlo.portal.openapi.document import document, problems
 from oxlo.portal.openapi.operations import OPERATIONS, Operation
 from oxlo.portal.site import Site
 
 Json = dict[str, Any]
-_SIXTY_FOUR = 1 << 63
-#: What the examples have where an address has a gap.
-_IN_PATHS = {"model": "smollm2-135m", "id": "req_..."}
+_INT64_LIMIT = 1 << 63
+#: Values of path parameters in examples.
+_PATH_EXAMPLES = {"model": "smollm2-135m", "id": "req_..."}
 
 
 def described(site: Site) -> Json:
-    """The document, made once."""
-    if "openapi" not in site.kept:
-        site.kept["openapi"] = document(site.settings.base_url, lambda slug: _page(site, slug))
-    return dict(site.kept["openapi"])
+    """The OpenAPI document, built once."""
+    if "openapi" not in site.cache:
+        site.cache["openapi"] = document(site.settings.base_url, lambda slug: _page(site, slug))
+    return dict(site.cache["openapi"])
 
 
 def _page(site: Site, slug: str) -> str:
@@ -38,14 +38,14 @@ def _page(site: Site, slug: str) -> str:
 
 
 async def raw(request: Request) -> Response:
-    """The document."""
+    """`/openapi.json`."""
     headers = {"cache-control": "public, max-age=300", "access-control-allow-origin": "*"}
     body = msgspec.json.encode(described(Site.of(request)))
     return Response(body, headers=headers, media_type="application/json")
 
 
 async def reference(request: Request) -> Response:
-    """Every operation on one page."""
+    """`/docs/api-reference`: every operation on one page."""
     site = Site.of(request)
     contents = [(op.id, f"{op.method.upper()} {op.path}") for op in OPERATIONS]
     context = sidebar(site, "api-reference", [*contents, ("errors", "Errors")]) | {
@@ -57,63 +57,63 @@ async def reference(request: Request) -> Response:
 
 def _names(site: Site) -> Names:
     ready = readiness.read(site.settings.replicas_file)
-    return stand_ins("api-reference", site.catalogue, ready)
+    return replacements("api-reference", site.catalogue, ready)
 
 
 def _listed(site: Site, names: Names) -> list[Json]:
-    """What is shown of each operation: made once, and again when other models are ready."""
-    kept, listed = site.kept.get("reference", (None, []))
-    if kept != names:
-        whole = described(site)
-        listed = [_shown(site, whole, op, names) for op in OPERATIONS]
-        site.kept["reference"] = names, listed
+    """Template context of each operation, cached until other models are ready."""
+    cached, listed = site.cache.get("reference", (None, []))
+    if cached != names:
+        spec = described(site)
+        listed = [_shown(site, spec, op, names) for op in OPERATIONS]
+        site.cache["reference"] = names, listed
     return list(listed)
 
 
-def _shown(site: Site, whole: Json, op: Operation, names: Names) -> Json:
-    said = whole["paths"][op.path][op.method]
-    reply = said["responses"]["200"]["content"].get("application/json", {}).get("example")
+def _shown(site: Site, spec: Json, op: Operation, names: Names) -> Json:
+    operation = spec["paths"][op.path][op.method]
+    reply = operation["responses"]["200"]["content"].get("application/json", {}).get("example")
     return {
         "op": op,
-        "fields": _fields(whole, op) if op.body else [],
-        "curl": colour(renamed(_curl(site.settings.base_url, op), names), "bash"),
-        "reply": None if reply is None else colour(_pretty(reply), "json"),
+        "fields": _fields(spec, op) if op.body else [],
+        "curl": highlight_code(replace_models(_curl(site.settings.base_url, op), names), "bash"),
+        "reply": None if reply is None else highlight_code(_pretty(reply), "json"),
     }
 
 
 def _pretty(value: Any) -> str:
-    """JSON in lines; long lists and texts are cut."""
-    return json.dumps(_cut(value), indent=2, ensure_ascii=False)
+    """Indented JSON with long lists and strings shortened."""
+    return json.dumps(_shortened(value), indent=2, ensure_ascii=False)
 
 
-def _cut(value: Any) -> Any:
+def _shortened(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _cut(one) for name, one in value.items()}
+        return {name: _shortened(one) for name, one in value.items()}
     if isinstance(value, list):
-        return [_cut(one) for one in value[:3]] + (["\u2026"] if len(value) > 3 else [])
+        return [_shortened(one) for one in value[:3]] + (["\u2026"] if len(value) > 3 else [])
     if isinstance(value, str) and len(value) > 120:
         return f"{value[:80]}\u2026"
     return value
 
 
 def _curl(base: str, op: Operation) -> str:
-    path = op.path.format(**_IN_PATHS)
+    path = op.path.format(**_PATH_EXAMPLES)
     lines = [f"curl {base}{path}", '-H "Authorization: Bearer $OXLO_API_KEY"']
     if op.form == "only":
         fields = op.example or {}
         lines += ["-F file=@speech.mp3"]
         lines += [f"-F {name}={value}" for name, value in fields.items() if name != "file"]
     elif op.example is not None:
-        body = json.dumps(_cut(op.example))
+        body = json.dumps(_shortened(op.example))
         lines += ['-H "Content-Type: application/json"', f"-d '{body}'"]
     if op.reply is bytes:
         lines += ["--fail-with-body -o speech.mp3"]
     return " \\\n  ".join(lines)
 
 
-def _fields(whole: Json, op: Operation) -> list[tuple[str, str, bool, str, str, Markup]]:
-    """Name, type, whether it is required, range, default and meaning of each field."""
-    schema = whole["components"]["schemas"][op.body.__name__]
+def _fields(spec: Json, op: Operation) -> list[tuple[str, str, bool, str, str, Markup]]:
+    """Name, type, required flag, range, default and description of each field."""
+    schema = spec["components"]["schemas"][op.body.__name__]
     required = schema.get("required", [])
     return [
         (
@@ -122,14 +122,14 @@ def _fields(whole: Json, op: Operation) -> list[tuple[str, str, bool, str, str, 
             name in required,
             span(field),
             default(field),
-            _coded(field.get("description", "")),
+            _with_code(field.get("description", "")),
         )
         for name, field in schema["properties"].items()
     ]
 
 
-def _coded(text: str) -> Markup:
-    """A description, where what stands between backticks is code."""
+def _with_code(text: str) -> Markup:
+    """A description with backticks rendered as code."""
     parts = text.split("`")
     shown = [
         Markup("<code>{}</code>").format(one) if place % 2 else one
@@ -139,20 +139,24 @@ def _coded(text: str) -> Markup:
 
 
 def kind(field: Json) -> str:
-    """The type of a field in a word or two."""
+    """Type of a field as text."""
     if "$ref" in field:
         return str(field["$ref"].rsplit("/", 1)[1])
     if "anyOf" in field:
         return " or ".join(k for one in field["anyOf"] if (k := kind(one)) != "null")
-    named = field.get("type", "string" if "enum" in field else "any")
-    named = next((one for one in named if one != "null"), "") if isinstance(named, list) else named
-    if named == "array":
+    type_name = field.get("type", "string" if "enum" in field else "any")
+    type_name = (
+        next((one for one in type_name if one != "null"), "")
+        if isinstance(type_name, list)
+        else type_name
+    )
+    if type_name == "array":
         return f"array of {kind(field.get('items', {}))}"
-    return str(named)
+    return str(type_name)
 
 
 def default(field: Json) -> str:
-    """A default as it would be sent."""
+    """A field's default as JSON."""
     value = field.get("default")
     if isinstance(value, float) and value == int(value):
         value = int(value)
@@ -160,7 +164,7 @@ def default(field: Json) -> str:
 
 
 def span(field: Json) -> str:
-    """What values a field takes."""
+    """Range or choices of a field as text."""
     options = field.get("enum") or next(
         (one["enum"] for one in field.get("anyOf", []) if "enum" in one), None
     )
@@ -169,6 +173,6 @@ def span(field: Json) -> str:
     low, high = field.get("minimum"), field.get("maximum")
     if low is None and high is None:
         return ""
-    if low == -_SIXTY_FOUR:
+    if low == -_INT64_LIMIT:
         return "any of 64 bits"
     return f"{low} to {high}" if high is not None else f"from {low}"

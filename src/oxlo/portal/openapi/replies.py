@@ -1,4 +1,4 @@
-"""What replies look like, for the description alone: gateways pass on bytes that engines wrote."""
+"""Types of responses, for the OpenAPI document only: the gateway passes on the engines' bytes."""
 
 from typing import Any, Literal
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class TokenUsage(msgspec.Struct, kw_only=True):
-    """Tokens, for information: requests are what counts."""
+    """Token counts, for information: plans count requests."""
 
     prompt_tokens: int
     total_tokens: int
@@ -16,14 +16,14 @@ class TokenUsage(msgspec.Struct, kw_only=True):
 
 
 class CalledFunction(msgspec.Struct, kw_only=True):
-    """The function that a model calls; `arguments` is JSON in a string."""
+    """A function call by the model; `arguments` is JSON in a string."""
 
     name: str
     arguments: str
 
 
 class CalledTool(msgspec.Struct, kw_only=True):
-    """A call that a model asks for."""
+    """A tool call by the model."""
 
     id: str
     type: Literal["function"]
@@ -31,7 +31,7 @@ class CalledTool(msgspec.Struct, kw_only=True):
 
 
 class ReplyMessage(msgspec.Struct, kw_only=True):
-    """The answer of a chat."""
+    """The assistant's message."""
 
     role: Literal["assistant"]
     content: str | None
@@ -43,7 +43,7 @@ class ReplyMessage(msgspec.Struct, kw_only=True):
 
 
 class Choice(msgspec.Struct, kw_only=True):
-    """One answer."""
+    """One completion."""
 
     index: int
     message: ReplyMessage
@@ -52,7 +52,7 @@ class Choice(msgspec.Struct, kw_only=True):
 
 
 class ChatReply(msgspec.Struct, kw_only=True):
-    """A whole answer. Streams send `chat.completion.chunk` events with `delta` instead."""
+    """A complete response. Streams send `chat.completion.chunk` events with `delta` instead."""
 
     id: str
     object: Literal["chat.completion"]
@@ -65,7 +65,7 @@ class ChatReply(msgspec.Struct, kw_only=True):
 
 
 class StoredChats(msgspec.Struct, kw_only=True):
-    """OpenAI's list of stored chats, which is empty here."""
+    """OpenAI's list of stored chat completions, which is always empty here."""
 
     object: Literal["list"]
     data: list[Any]
@@ -75,7 +75,7 @@ class StoredChats(msgspec.Struct, kw_only=True):
 
 
 class TextChoice(msgspec.Struct, kw_only=True):
-    """One continuation."""
+    """One completion."""
 
     index: int
     text: str
@@ -84,7 +84,7 @@ class TextChoice(msgspec.Struct, kw_only=True):
 
 
 class CompletionReply(msgspec.Struct, kw_only=True):
-    """Continued texts."""
+    """Text completions."""
 
     id: str
     object: Literal["text_completion"]
@@ -96,7 +96,7 @@ class CompletionReply(msgspec.Struct, kw_only=True):
 
 
 class Vector(msgspec.Struct, kw_only=True):
-    """The place of one text; base64 of little-endian floats where that was asked for."""
+    """The embedding of one input: floats, or base64 of little-endian float32."""
 
     object: Literal["embedding"]
     index: int
@@ -104,7 +104,7 @@ class Vector(msgspec.Struct, kw_only=True):
 
 
 class EmbeddingReply(msgspec.Struct, kw_only=True):
-    """A vector for each text."""
+    """One embedding per input."""
 
     object: Literal["list"]
     data: list[Vector]
@@ -113,7 +113,7 @@ class EmbeddingReply(msgspec.Struct, kw_only=True):
 
 
 class MadeImage(msgspec.Struct, kw_only=True):
-    """One image: as base64, behind a link that expires, or both."""
+    """One image: as base64, as a link that expires, or both."""
 
     b64_json: str | None = None
     url: str | None = None
@@ -122,7 +122,7 @@ class MadeImage(msgspec.Struct, kw_only=True):
 
 
 class ImageReply(msgspec.Struct, kw_only=True):
-    """Made images."""
+    """The generated images."""
 
     created: int
     data: list[MadeImage]
@@ -134,7 +134,7 @@ class ImageReply(msgspec.Struct, kw_only=True):
 
 
 class Transcript(msgspec.Struct, kw_only=True):
-    """What was heard; `verbose_json` has all fields, `json` the text."""
+    """The transcription; `verbose_json` has all fields, `json` only the text."""
 
     text: str
     task: str | None = None
@@ -146,7 +146,7 @@ class Transcript(msgspec.Struct, kw_only=True):
 
 
 class FoundThing(msgspec.Struct, kw_only=True):
-    """One thing in a picture; pixels of the original."""
+    """A detected object; coordinates in pixels of the original image."""
 
     class_id: int
     class_name: str
@@ -157,7 +157,7 @@ class FoundThing(msgspec.Struct, kw_only=True):
 
 
 class DetectReply(msgspec.Struct, kw_only=True):
-    """What was found."""
+    """The detected objects."""
 
     model: str
     image: dict[str, int]
@@ -167,15 +167,15 @@ class DetectReply(msgspec.Struct, kw_only=True):
 
 
 class WarmUp(msgspec.Struct, kw_only=True):
-    """Milliseconds that the fleet's own requests took after the engine's start."""
+    """Durations of the fleet's own warm-up requests after the engine's start, in milliseconds."""
 
     first_ms: float
-    #: The median of the others.
+    #: Median of the requests after the first.
     later_ms: float
 
 
 class ModelEntry(msgspec.Struct, kw_only=True):
-    """One model: OpenAI's fields, then ours."""
+    """A model: OpenAI's fields, then ours."""
 
     id: str
     object: Literal["model"]
@@ -187,7 +187,7 @@ class ModelEntry(msgspec.Struct, kw_only=True):
     tier: str
     status: Literal["ready", "starting", "unavailable"]
     warm: bool
-    #: Null where the engine is not ours to warm; left out where nothing serves the model.
+    #: Null if the engine is external; absent if no replica serves the model.
     warm_up: WarmUp | None = None
     coming_soon: bool
     context_length: int | None
@@ -205,7 +205,7 @@ class ModelList(msgspec.Struct, kw_only=True):
 
 
 class ModelParameters(msgspec.Struct, kw_only=True):
-    """What a model's requests may say."""
+    """The parameters of requests to a model."""
 
     model_id: str
     model_name: str
@@ -223,7 +223,7 @@ class VoiceList(msgspec.Struct, kw_only=True):
 
 
 class LimitWindow(msgspec.Struct, kw_only=True):
-    """A UTC day or minute; null is no limit."""
+    """The limit of a UTC day or minute; null means unlimited."""
 
     limit: int | None
     used: int
@@ -234,7 +234,7 @@ class LimitWindow(msgspec.Struct, kw_only=True):
 
 
 class LimitsReply(msgspec.Struct, kw_only=True):
-    """What the account may do, and what is left of it."""
+    """The account's limits, and what is left of them."""
 
     object: Literal["limits"]
     account: str
@@ -252,7 +252,7 @@ class LimitsReply(msgspec.Struct, kw_only=True):
 
 
 class UsageReply(msgspec.Struct, kw_only=True, rename={"from_": "from"}):
-    """Calls added up."""
+    """Usage, aggregated."""
 
     object: Literal["usage"]
     from_: str
@@ -273,7 +273,7 @@ class ErrorBody(msgspec.Struct, kw_only=True):
 
 
 class ErrorReply(msgspec.Struct, kw_only=True):
-    """An error; its fields stand at the top level too, for clients that read them there."""
+    """An error; its fields are repeated at the top level for clients that read them there."""
 
     error: ErrorBody
     message: str
@@ -281,13 +281,13 @@ class ErrorReply(msgspec.Struct, kw_only=True):
 
 
 class DryRunReply(msgspec.Struct, kw_only=True):
-    """What a dry run answers instead: the call would be accepted."""
+    """The response to a dry run: the request would be accepted."""
 
     object: Literal["dry_run"]
     accepted: bool
     model: str
     endpoint: str
-    #: Null where nothing is counted in tokens.
+    #: Null if the endpoint does not count tokens.
     input_tokens: int | None
     max_tokens: int | None
     max_tokens_clamped: bool

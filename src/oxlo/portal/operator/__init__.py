@@ -1,1 +1,1 @@
-"""The operator's console: accounts, plans, promo codes, models, the audit log, the outbox."""
+"""The operator console: accounts, plans, promo codes, models, audit log, outbox."""

@@ -1,4 +1,4 @@
-"""Accounts, for operators: found, put on plans, given requests, closed."""
+"""Accounts, for operators: search, change plan, grant requests, close."""
 
 from typing import Any
 
@@ -21,8 +21,8 @@ from oxlo.store.errors import AccountNotFound, CallNotFound, InvalidGrant
 PATH = "/operator/accounts"
 _ON_A_PAGE = 50
 _LATEST = 50
-#: Entries of the log, and days whose grants are listed.
-_LOGGED = 20
+#: Maximum log entries, and days of grants.
+_MAX_LOG_ENTRIES = 20
 _GRANTED_DAYS = 30
 _DONE = {
     "plan": "The account is on its new plan, from its next call on.",
@@ -36,14 +36,14 @@ _DONE = {
 
 
 async def page(request: Request) -> Response:
-    """Accounts, the newest first; found by a part of a name, an address or an id.
+    """Accounts, newest first, searched by part of a name, address or id.
 
-    Who looks for a request by its id gets the receipt.
+    Searching for a request id redirects to its receipt.
     """
     query = request.query_params.get("q", "").strip()[:100]
-    if query and (call := await calls.found(request, query)):
-        return guard.back(calls.address(call.account_id, call.id))
-    begin = _whole(request.query_params.get("from", "0"))
+    if query and (call := await calls.find(request, query)):
+        return guard.redirect(calls.address(call.account_id, call.id))
+    begin = _parse_int(request.query_params.get("from", "0"))
     async with Desk.of(request).site.database.read() as db:
         found = await search.accounts(db, query, begin=begin, limit=_ON_A_PAGE + 1)
         total = await search.number(db)
@@ -59,59 +59,59 @@ async def page(request: Request) -> Response:
 
 async def one(request: Request) -> Response:
     """One account."""
-    if words := _DONE.get(request.query_params.get("done", "")):
-        flash(request, "ok", words)
+    if message := _DONE.get(request.query_params.get("done", "")):
+        flash(request, "ok", message)
     return await _one(request)
 
 
 async def set_plan(request: Request, form: FormData) -> Response:
-    """Put it on another plan."""
+    """Change the plan."""
     desk = Desk.of(request)
     try:
         plan = desk.site.plans[text(form, "plan")]
     except KeyError:
         return await _one(request, problem="There is no such plan.")
     async with desk.site.database.write() as db:
-        account = await _found(db, request)
+        account = await _account(db, request)
         await accounts.set_plan(db, account, plan)
         await _note(db, request, "account.plan", f"{account.plan} to {plan.id}")
     return _back(request, "plan")
 
 
 async def grant(request: Request, form: FormData) -> Response:
-    """Give it requests for today, with a reason."""
+    """Grant requests for today, with a reason."""
     desk = Desk.of(request)
-    number, reason = _whole(text(form, "requests")), text(form, "reason")
+    number, reason = _parse_int(text(form, "requests")), text(form, "reason")
     try:
         async with desk.site.database.write() as db:
-            account = await _found(db, request)
+            account = await _account(db, request)
             today = day_of(desk.now)
             await grants.give(db, account.id, number, reason, day=today, now=desk.now)
             await _note(db, request, "requests.granted", f"{number}: {reason.strip()}")
-    except InvalidGrant as wrong:
-        return await _one(request, problem=str(wrong))
+    except InvalidGrant as error:
+        return await _one(request, problem=str(error))
     return _back(request, "granted")
 
 
 async def refund(request: Request, form: FormData) -> Response:
-    """Give back one of its counted calls."""
+    """Refund a counted request."""
     desk, call = Desk.of(request), text(form, "request").strip()
     try:
         async with desk.site.database.write() as db:
-            account = await _found(db, request)
-            given = await grants.refund(db, call, text(form, "reason"), now=desk.now)
-            _check_owner(given.account_id, account)
-            await _note(db, request, "request.refunded", f"{call}: {given.reason}")
-    except (InvalidGrant, CallNotFound) as wrong:
-        return await _one(request, problem=str(wrong))
+            account = await _account(db, request)
+            refunded = await grants.refund(db, call, text(form, "reason"), now=desk.now)
+            _check_owner(refunded.account_id, account)
+            await _note(db, request, "request.refunded", f"{call}: {refunded.reason}")
+    except (InvalidGrant, CallNotFound) as error:
+        return await _one(request, problem=str(error))
     return _back(request, "refunded")
 
 
 async def close(request: Request, _form: FormData) -> Response:
-    """Close it: keys and sessions end with it."""
+    """Close the account; its keys and sessions end."""
     desk = Desk.of(request)
     async with desk.site.database.write() as db:
-        account = await _found(db, request)
+        account = await _account(db, request)
         if account.id == guard.account(request).id:
             return await _one(request, problem="You cannot close your own account.")
         await identity.close(db, account, now=desk.now)
@@ -120,18 +120,18 @@ async def close(request: Request, _form: FormData) -> Response:
 
 
 async def reopen(request: Request, _form: FormData) -> Response:
-    """Open a closed account."""
+    """Reopen a closed account."""
     async with Desk.of(request).site.database.write() as db:
-        await identity.reopen(db, await _found(db, request))
+        await identity.reopen(db, await _account(db, request))
         await _note(db, request, "account.opened")
     return _back(request, "opened")
 
 
 async def set_role(request: Request, form: FormData) -> Response:
-    """Make it an operator, or a user again."""
+    """Make the account an operator, or a user again."""
     role = "operator" if text(form, "role") == "operator" else "user"
     async with Desk.of(request).site.database.write() as db:
-        account = await _found(db, request)
+        account = await _account(db, request)
         if account.id == guard.account(request).id:
             return await _one(request, problem="You cannot change your own role.")
         await identity.set_role(db, account, role)
@@ -140,18 +140,18 @@ async def set_role(request: Request, form: FormData) -> Response:
 
 
 async def end_totp(request: Request, _form: FormData) -> Response:
-    """Turn one-time codes off for somebody who has lost the device."""
+    """Disable one-time codes for somebody who has lost the device."""
     async with Desk.of(request).site.database.write() as db:
-        await identity.end_totp(db, await _found(db, request))
+        await identity.end_totp(db, await _account(db, request))
         await _note(db, request, "totp.off")
     return _back(request, "totp")
 
 
 async def make_link(request: Request, _form: FormData) -> Response:
-    """A link that sets its password: shown once, to be handed over."""
+    """Create a link that sets the account's password; shown once."""
     desk = Desk.of(request)
     async with desk.site.database.write() as db:
-        account = await _found(db, request)
+        account = await _account(db, request)
         link = await tokens.welcome(db, account.id, desk.settings.base_url, now=desk.now)
         await _note(db, request, "password.link")
     return await _one(request, link=link)
@@ -162,7 +162,7 @@ def _check_owner(owner: str, account: Account) -> None:
         raise CallNotFound("this account has no such call")
 
 
-async def _found(db: AsyncConnection, request: Request) -> Account:
+async def _account(db: AsyncConnection, request: Request) -> Account:
     return await identity.by_id(db, request.path_params["id"])
 
 
@@ -171,11 +171,11 @@ async def _note(db: AsyncConnection, request: Request, action: str, detail: str 
 
 
 def _back(request: Request, done: str) -> Response:
-    return guard.back(f"{PATH}/{request.path_params['id']}?done={done}")
+    return guard.redirect(f"{PATH}/{request.path_params['id']}?done={done}")
 
 
-def _whole(given: str) -> int:
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 10 else 0
+def _parse_int(value: str) -> int:
+    return int(value) if value.isascii() and value.isdigit() and len(value) < 10 else 0
 
 
 async def _one(request: Request, *, problem: str = "", link: str = "") -> Response:
@@ -183,7 +183,7 @@ async def _one(request: Request, *, problem: str = "", link: str = "") -> Respon
     await desk.live.drain()
     try:
         async with desk.site.database.read() as db:
-            account = await _found(db, request)
+            account = await _account(db, request)
             known = await _known(db, desk, account)
     except AccountNotFound:
         return guard.respond(request, "operator/gone.html", {}, status=404)
@@ -194,9 +194,9 @@ async def _one(request: Request, *, problem: str = "", link: str = "") -> Respon
 
 
 async def _known(db: AsyncConnection, desk: Desk, account: Account) -> dict[str, Any]:
-    """What the page of an account shows of it."""
+    """Template context of an account's page."""
     used = await standing.used(db, account.id, now=desk.now)
-    log = await audit.latest(db, about=account.id, limit=_LOGGED)
+    log = await audit.latest(db, about=account.id, limit=_MAX_LOG_ENTRIES)
     today = day_of(desk.now)
     return {
         "account": account,

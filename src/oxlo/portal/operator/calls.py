@@ -1,4 +1,4 @@
-"""An account's requests and their receipts, for operators who are asked about one. Read only."""
+"""An account's requests and receipts, read-only, for operators who handle support questions."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
@@ -15,12 +15,12 @@ from oxlo.store.errors import AccountNotFound
 
 
 def address(account_id: str, call_id: str = "") -> str:
-    """Where an account's requests are, or the receipt of one."""
+    """Path of an account's request list, or of a receipt."""
     return f"/operator/accounts/{account_id}/requests{call_id and '/' + call_id}"
 
 
 async def page(request: Request) -> Response:
-    """An account's requests, filtered as its owner filters them."""
+    """An account's requests, with the same filters as its owner has."""
     account_id = request.path_params["id"]
     async with Desk.of(request).site.database.read() as db:
         owner = await _owner(db, account_id)
@@ -30,7 +30,7 @@ async def page(request: Request) -> Response:
 
 
 async def one(request: Request) -> Response:
-    """The receipt of a call, as its owner sees it; the audit log says who has looked."""
+    """A receipt as its owner sees it; the audit log records who viewed it."""
     desk, account_id = Desk.of(request), request.path_params["id"]
     await desk.live.drain()
     async with desk.site.database.write() as db:
@@ -45,8 +45,8 @@ async def one(request: Request) -> Response:
     return guard.respond(request, "operator/receipt.html", context)
 
 
-async def found(request: Request, text: str) -> Call | None:
-    """The call whose id this is, whoever made it."""
+async def find(request: Request, text: str) -> Call | None:
+    """The request with this id, of any account."""
     desk = Desk.of(request)
     await desk.live.drain()
     async with desk.site.database.read() as db:
@@ -54,7 +54,7 @@ async def found(request: Request, text: str) -> Call | None:
 
 
 async def _owner(db: AsyncConnection, account_id: str) -> Account | None:
-    """Whose it is; None: it was deleted, and its receipts stay."""
+    """The owner; None if the account was deleted, which leaves its receipts."""
     try:
         return await identity.by_id(db, account_id)
     except AccountNotFound:

@@ -11,7 +11,7 @@ _ON_A_PAGE = 100
 
 
 async def page(request: Request) -> Response:
-    """Every privileged action, newest first."""
+    """Privileged actions, newest first."""
     query = request.query_params
     action, about, before = query.get("action", ""), query.get("about", ""), query.get("before")
     async with Desk.of(request).site.database.read() as db:
@@ -19,7 +19,7 @@ async def page(request: Request) -> Response:
             db,
             about=about[:100],
             action=action[:40],
-            before=_moment(before),
+            before=_timestamp(before),
             limit=_ON_A_PAGE + 1,
         )
         shown = entries[:_ON_A_PAGE]
@@ -34,8 +34,8 @@ async def page(request: Request) -> Response:
     return guard.respond(request, "operator/audit.html", context)
 
 
-def _moment(given: str | None) -> float | None:
+def _timestamp(text: str | None) -> float | None:
     try:
-        return float(given) if given else None
+        return float(text) if text else None
     except ValueError:
         return None

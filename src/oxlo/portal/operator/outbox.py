@@ -9,7 +9,7 @@ from oxlo.store import mails
 
 
 async def page(request: Request) -> Response:
-    """Mails: those that wait, and where there is no mail server, what they say."""
+    """Mails: those waiting, and without a mail server their contents."""
     desk = Desk.of(request)
     async with desk.site.database.read() as db:
         latest = await mails.latest(db)

@@ -1,4 +1,4 @@
-"""The console's first page: what waits for the operator, and what the last day brought."""
+"""The console's first page: open tasks, and the last 24 hours."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -19,23 +19,23 @@ from oxlo.store.status import ModelStatus
 PATH = "/operator"
 _HOUR = 3600
 _HOURS = 24
-#: Accounts that are named.
+#: Number of accounts listed.
 _BUSIEST = 8
 
 
 class Note(NamedTuple):
-    """One thing to know: kind is ok, warn, bad or off; `href` leads to where it is changed."""
+    """A fact: kind is ok, warn, bad or off; `href` links to where it can be changed."""
 
     kind: str
     text: str
     href: str = ""
-    #: What the link says.
+    #: Text of the link.
     more: str = ""
 
 
 async def page(request: Request) -> Response:
-    """What waits, the last 24 hours, and whether all is set up for others."""
-    if "q" in request.query_params:  # the list of accounts had this address
+    """Open tasks, the last 24 hours, and the set-up checklist."""
+    if "q" in request.query_params:  # the account search used to be here
         return RedirectResponse(f"{accounts.PATH}?{request.url.query}", 308)
     desk = Desk.of(request)
     await desk.live.drain()
@@ -58,7 +58,7 @@ async def page(request: Request) -> Response:
 
 
 async def moved(request: Request) -> Response:
-    """Where this page was before."""
+    """Redirect from the page's former path."""
     return RedirectResponse(PATH, 308)
 
 
@@ -69,28 +69,28 @@ def _chart(hours: dict[int, int], begin: int) -> Markup:
 
 
 def _models(models: tuple[ModelStatus, ...]) -> list[Note]:
-    away = [one.id for one in models if one.state != "ready"]
+    not_ready = [one.id for one in models if one.state != "ready"]
     if not models:
         return [Note("bad", "No model is served.", "/docs/models", "Which there are")]
-    if away:
-        words = f"{plural(len(away), 'model')} not ready: {', '.join(away)}."
-        return [Note("bad", words, "/operator/models", "Models and replicas")]
+    if not_ready:
+        message = f"{plural(len(not_ready), 'model')} not ready: {', '.join(not_ready)}."
+        return [Note("bad", message, "/operator/models", "Models and replicas")]
     return [Note("ok", f"{plural(len(models), 'model')} served, all of them ready.")]
 
 
 def _people(wished: int, stuck: int) -> list[Note]:
     notes = []
     if wished:
-        words = f"{plural(wished, 'account')} waiting for a plan."
-        notes.append(Note("warn", words, wishes.PATH, "Decide"))
+        message = f"{plural(wished, 'account')} waiting for a plan."
+        notes.append(Note("warn", message, wishes.PATH, "Decide"))
     if stuck:
-        words = f"{plural(stuck, 'mail')} not delivered."
-        notes.append(Note("bad", words, "/operator/outbox", "Outbox"))
+        message = f"{plural(stuck, 'mail')} not delivered."
+        notes.append(Note("bad", message, "/operator/outbox", "Outbox"))
     return notes
 
 
 def setup(settings: Settings, *, billing: str, codes: bool) -> list[Note]:
-    """What to look at before others use it. `codes`: whether this operator has one-time codes."""
+    """The set-up checklist. `codes`: whether this operator uses one-time codes."""
     return [
         _address(settings),
         Note("ok", "Mails are sent.")
@@ -131,5 +131,5 @@ def _address(settings: Settings) -> Note:
     base = settings.base_url
     if base.startswith("https://"):
         return Note("ok", f"Links and code examples use {base}.")
-    words = f"Links and code examples use {base}, which is not encrypted (OXLO_PUBLIC_URL)."
-    return Note("warn", words, "/docs/operations#tls", "TLS")
+    message = f"Links and code examples use {base}, which is not encrypted (OXLO_PUBLIC_URL)."
+    return Note("warn", message, "/docs/operations#tls", "TLS")

@@ -1,4 +1,4 @@
-"""Plans, for operators: what holds, how many are on each, and edited while everything runs."""
+"""Plans, for operators: current plans, accounts on each, and an editor."""
 
 import msgspec
 from starlette.datastructures import FormData
@@ -13,17 +13,17 @@ from oxlo.portal.forms import text
 from oxlo.portal.sessions import flash
 from oxlo.store import search
 
-_LONGEST = 100_000
-#: Versions that the page offers.
+_MAX_LENGTH = 100_000
+#: Versions listed on the page.
 _SHOWN = 20
 
 
 class Refused(ValueError):
-    """These plans cannot be put in force; the message says why."""
+    """The plans cannot be put in force; the message says why."""
 
 
 async def page(request: Request) -> Response:
-    """The plans, and their text; `?version=3` puts an older one into the form."""
+    """The plans and their source; `?version=3` loads an older version into the editor."""
     desk, version = Desk.of(request), request.query_params.get("version", "")
     if done := request.query_params.get("done", ""):
         flash(request, "ok", f"Version {done[:9]} of the plans holds, from the next call on.")
@@ -32,29 +32,30 @@ async def page(request: Request) -> Response:
 
 async def save(request: Request, form: FormData) -> Response:
     """Put edited plans in force."""
-    desk, given = Desk.of(request), text(form, "plans", longest=_LONGEST).replace("\r\n", "\n")
+    desk = Desk.of(request)
+    source = text(form, "plans", max_length=_MAX_LENGTH).replace("\r\n", "\n")
     if desk.settings.plans:
         raise BadRequest("OXLO_PLANS names the file of plans: edit it there.")
     try:
-        await _check(desk, given)
+        await _check(desk, source)
     except Refused as refused:
-        return await _page(request, given, str(refused))
-    version = edited.save(desk.settings.plans_dir, desk.settings.edited_plans, given)
+        return await _page(request, source, str(refused))
+    version = edited.save(desk.settings.plans_dir, desk.settings.edited_plans, source)
     async with desk.site.database.write() as db:
         await auditing.note(db, request, "plans.edited", f"version {version}")
-    return guard.back(f"/operator/plans?done={version}")
+    return guard.redirect(f"/operator/plans?done={version}")
 
 
-async def _check(desk: Desk, given: str) -> None:
-    """Raises Refused: not plans, or without one that accounts are on."""
+async def _check(desk: Desk, source: str) -> None:
+    """Raises Refused if the text is invalid or lacks a plan that accounts are on."""
     try:
-        ids = {plan.id for plan in parse(given, "plans")}
+        ids = {plan.id for plan in parse(source, "plans")}
     except msgspec.ValidationError as error:
         raise Refused(str(error)) from None
     async with desk.site.database.read() as db:
         used = set(await search.by_plan(db)) | await search.plans_to_come(db)
-    if gone := sorted(used - ids):
-        raise Refused(f"accounts are on {', '.join(gone)}: change their plans first")
+    if missing := sorted(used - ids):
+        raise Refused(f"accounts are on {', '.join(missing)}: change their plans first")
 
 
 def _text(desk: Desk, version: str) -> str:
@@ -66,16 +67,16 @@ def _text(desk: Desk, version: str) -> str:
     return (desk.settings.plans_file or SHIPPED).read_text()
 
 
-async def _page(request: Request, shown: str, problem: str = "") -> Response:
+async def _page(request: Request, source: str, problem: str = "") -> Response:
     desk = Desk.of(request)
     async with desk.site.database.read() as db:
-        numbers = await search.by_plan(db)
+        account_counts = await search.by_plan(db)
     context = {
         "plans": tuple(desk.site.plans),
-        "numbers": numbers,
-        "strays": sorted(set(numbers) - {plan.id for plan in desk.site.plans}),
+        "numbers": account_counts,
+        "strays": sorted(set(account_counts) - {plan.id for plan in desk.site.plans}),
         "file": desk.settings.plans,
-        "text": shown,
+        "text": source,
         "problem": problem,
         "versions": edited.versions(desk.settings.plans_dir)[: -_SHOWN - 1 : -1],
     }

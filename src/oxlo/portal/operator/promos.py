@@ -1,4 +1,4 @@
-"""Promo codes, for operators: made, counted, ended."""
+"""Promo codes, for operators."""
 
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -15,23 +15,23 @@ from oxlo.store.promos import Promo
 
 
 async def page(request: Request) -> Response:
-    """Promo codes, and the form for another one."""
+    """Promo codes, and the form for a new one."""
     if request.query_params.get("done") == "made":
         flash(request, "ok", "The code can be used from now on.")
     return await _page(request)
 
 
 async def create(request: Request, form: FormData) -> Response:
-    """Add a promo code."""
+    """Create a promo code."""
     desk = Desk.of(request)
     try:
         promo = _promo(desk, form)
         async with desk.site.database.write() as db:
-            made = await promos.create(db, promo)
-            await auditing.note(db, request, "promo.created", made.code)
+            created = await promos.create(db, promo)
+            await auditing.note(db, request, "promo.created", created.code)
     except PromoRefused as refused:
         return await _page(request, str(refused), form)
-    return guard.back("/operator/promos?done=made")
+    return guard.redirect("/operator/promos?done=made")
 
 
 async def end(request: Request, form: FormData) -> Response:
@@ -39,11 +39,11 @@ async def end(request: Request, form: FormData) -> Response:
     async with Desk.of(request).site.database.write() as db:
         await promos.end(db, text(form, "code"), now=Desk.of(request).now)
         await auditing.note(db, request, "promo.ended", promos.spelt(text(form, "code")))
-    return guard.back("/operator/promos")
+    return guard.redirect("/operator/promos")
 
 
 def _promo(desk: Desk, form: FormData) -> Promo:
-    """The form as a code. Raises PromoRefused."""
+    """Parse the form. Raises PromoRefused."""
     plan = text(form, "plan") or None
     if plan and plan not in {known.id for known in desk.site.plans}:
         raise PromoRefused("there is no such plan")
@@ -60,12 +60,12 @@ def _promo(desk: Desk, form: FormData) -> Promo:
 
 
 def _number(form: FormData, name: str) -> int | None:
-    given = text(form, name).strip()
-    if not given:
+    value = text(form, name).strip()
+    if not value:
         return None
-    if not given.isascii() or not given.isdigit() or len(given) > 9:
+    if not value.isascii() or not value.isdigit() or len(value) > 9:
         raise PromoRefused("numbers are whole, from 0 up")
-    return int(given) or None
+    return int(value) or None
 
 
 async def _page(request: Request, problem: str = "", form: FormData | None = None) -> Response:

@@ -1,4 +1,4 @@
-"""Models and replicas, for operators: load, queue and health, as they are now."""
+"""Models and replicas, for operators: current load, queue and health."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,7 +13,7 @@ _STATES = {"ready": "ok", "starting": "warn", "warming": "warn", "draining": "wa
 
 
 async def page(request: Request) -> Response:
-    """The page; asked for by htmx, the table alone."""
+    """The page; for htmx the table alone."""
     desk = Desk.of(request)
     gateways = await desk.live.gateways()
     replicas = registry.read(desk.settings.replicas_file).replicas

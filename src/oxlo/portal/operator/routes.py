@@ -1,4 +1,4 @@
-"""The addresses of operators."""
+"""Routes of the operator console."""
 
 from starlette.routing import BaseRoute
 
@@ -19,7 +19,7 @@ _ONE = f"{accounts.PATH}/{{id}}"
 
 
 def routes() -> list[BaseRoute]:
-    """The table."""
+    """Routes for operators."""
     return [
         operator_page(overview.PATH, overview.page),
         operator_page(f"{overview.PATH}/overview", overview.moved),

@@ -1,4 +1,4 @@
-"""Plans that accounts ask for, where no payment provider decides."""
+"""Plan requests, for installations without a payment provider."""
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import FormData
@@ -22,9 +22,9 @@ _DONE = {
 
 
 async def page(request: Request) -> Response:
-    """Who waits for which plan."""
-    if words := _DONE.get(request.query_params.get("done", "")):
-        flash(request, "ok", words)
+    """Open plan requests."""
+    if message := _DONE.get(request.query_params.get("done", "")):
+        flash(request, "ok", message)
     desk = Desk.of(request)
     async with desk.site.database.read() as db:
         waiting = await payments.wishes(db)
@@ -38,24 +38,27 @@ async def page(request: Request) -> Response:
 
 
 async def decide(request: Request, form: FormData) -> Response:
-    """Approve or decline; what was asked for is named, so that no newer wish is decided unseen."""
+    """Approve or decline a request.
+
+    The form names the plan, so that a newer request is not decided unseen.
+    """
     desk, approved = Desk.of(request), text(form, "decision") == "approve"
-    account_id, named = request.path_params["id"], text(form, "plan")
-    plan = next((plan for plan in desk.site.plans if plan.id == named), None)
+    account_id, plan_id = request.path_params["id"], text(form, "plan")
+    plan = next((plan for plan in desk.site.plans if plan.id == plan_id), None)
     async with desk.site.database.write() as db:
-        if plan is None or not await payments.drop_wish(db, account_id, named):
-            return guard.back(f"{PATH}?done=gone")
+        if plan is None or not await payments.drop_wish(db, account_id, plan_id):
+            return guard.redirect(f"{PATH}?done=gone")
         account = await identity.by_id(db, account_id)
         if approved:
             await accounts.set_plan(db, account, plan)
-        await _tell(db, request, account, plan, approved=approved)
-    return guard.back(f"{PATH}?done={'approved' if approved else 'declined'}")
+        await _notify(db, request, account, plan, approved=approved)
+    return guard.redirect(f"{PATH}?done={'approved' if approved else 'declined'}")
 
 
-async def _tell(
+async def _notify(
     db: AsyncConnection, request: Request, account: Account, plan: Plan, *, approved: bool
 ) -> None:
-    """Tell the log, and whoever asked."""
+    """Write to the audit log and notify the account."""
     desk = Desk.of(request)
     action = "plan.approved" if approved else "plan.declined"
     await auditing.note(db, request, action, account.id, f"{account.plan} to {plan.id}")

@@ -1,1 +1,1 @@
-"""Plans as their accounts see them: which one, which others, what was paid."""
+"""Plans and payments of the signed-in account."""

@@ -1,4 +1,4 @@
-"""`/dashboard/billing`: the plan, other plans, invoices."""
+"""`/dashboard/billing`: the current plan, other plans, invoices."""
 
 from typing import Any, NamedTuple
 
@@ -31,8 +31,8 @@ _DONE = {
 }
 
 
-class Standing(NamedTuple):
-    """What the page is made from."""
+class BillingState(NamedTuple):
+    """Data of the page."""
 
     paid: Subscription | None
     wish: Wish | None
@@ -40,35 +40,35 @@ class Standing(NamedTuple):
 
     @property
     def live(self) -> Subscription | None:
-        """What is being paid for."""
+        """The active paid subscription."""
         return self.paid if self.paid and self.paid.status in PAYING else None
 
 
 class Offer(NamedTuple):
-    """A plan, and the button below it; none where `action` is empty."""
+    """A plan, with a button unless `action` is empty."""
 
     plan: Plan
     lines: list[str]
     action: str
     note: str
-    #: The plan that the button names: to withdraw a request is to choose one's own plan.
-    sends: str
+    #: Plan id that the button submits; withdrawing a request submits the current plan.
+    submits: str
 
 
 async def page(request: Request) -> Response:
-    """The page; with `auto_checkout` straight to the checkout, where there is one."""
+    """The page; with `auto_checkout`, redirect to the checkout if there is one."""
     query = request.query_params
     if query.get("auto_checkout") == "true":
-        step = await _straight(request, query.get("plan", ""))
+        step = await _auto_checkout(request, query.get("plan", ""))
         if step.go:
             return RedirectResponse(step.go, 303)
-    if words := _DONE.get(query.get("done", "")):
-        flash(request, "ok", words)
+    if message := _DONE.get(query.get("done", "")):
+        flash(request, "ok", message)
     return await _page(request)
 
 
 async def choose(request: Request, form: FormData) -> Response:
-    """The button below a plan."""
+    """Handle the button of a plan."""
     desk, account = Desk.of(request), guard.account(request)
     plan = _plan(desk, text(form, "plan"))
     try:
@@ -76,32 +76,32 @@ async def choose(request: Request, form: FormData) -> Response:
     except BadRequest as problem:
         return await _page(request, problem.message)
     await _note(request, step, plan)
-    return _onwards(step)
+    return _follow(step)
 
 
 async def manage(request: Request, _form: FormData) -> Response:
-    """To the provider's own pages."""
+    """Redirect to the provider's customer portal."""
     try:
-        return _onwards(await Desk.of(request).billing.manage(guard.account(request)))
+        return _follow(await Desk.of(request).billing.manage(guard.account(request)))
     except BadRequest as problem:
         return await _page(request, problem.message)
 
 
-def _plan(desk: Desk, named: str) -> Plan:
+def _plan(desk: Desk, plan_id: str) -> Plan:
     try:
-        return desk.site.plans[named]
+        return desk.site.plans[plan_id]
     except KeyError:
         raise BadRequest("There is no such plan. Choose one from the page.", param="plan") from None
 
 
-async def _straight(request: Request, named: str) -> Step:
-    """A link may lead to a checkout, which only offers; it never changes what is paid."""
+async def _auto_checkout(request: Request, plan_id: str) -> Step:
+    """Open a checkout from a link; a link must never change a plan that is already paid."""
     desk, account = Desk.of(request), guard.account(request)
-    standing = await _standing(desk, account.id)
-    if desk.billing.name == "manual" or standing.live:
+    state = await _load(desk, account.id)
+    if desk.billing.name == "manual" or state.live:
         return Step()
     try:
-        plan = _plan(desk, named)
+        plan = _plan(desk, plan_id)
         if plan.id == free_plan(desk.site.plans).id:
             return Step()
         return await desk.billing.choose(account, plan, desk.site.plans, now=desk.now)
@@ -109,8 +109,8 @@ async def _straight(request: Request, named: str) -> Step:
         return Step()
 
 
-def _onwards(step: Step) -> Response:
-    return guard.back(step.go or f"{PATH}?done={step.done}")
+def _follow(step: Step) -> Response:
+    return guard.redirect(step.go or f"{PATH}?done={step.done}")
 
 
 async def _note(request: Request, step: Step, plan: Plan) -> None:
@@ -119,9 +119,9 @@ async def _note(request: Request, step: Step, plan: Plan) -> None:
         await auditing.note_own(db, request, "plan.chosen", guard.account(request), detail)
 
 
-async def _standing(desk: Desk, account_id: str) -> Standing:
+async def _load(desk: Desk, account_id: str) -> BillingState:
     async with desk.site.database.read() as db:
-        return Standing(
+        return BillingState(
             await payments.of_account(db, account_id),
             await payments.wish_of(db, account_id),
             await payments.invoices_of(db, account_id, limit=_INVOICES),
@@ -130,18 +130,18 @@ async def _standing(desk: Desk, account_id: str) -> Standing:
 
 async def _page(request: Request, problem: str = "") -> Response:
     desk, account = Desk.of(request), guard.account(request)
-    standing = await _standing(desk, account.id)
+    state = await _load(desk, account.id)
     plan = overview.plan_of(desk, account)
     context: dict[str, Any] = {
         "account": account,
         "plan": plan,
         "trial": overview.trial(desk, account, plan),
-        "standing": standing,
-        "offers": [_offer(desk, other, plan, standing) for other in desk.site.plans],
+        "standing": state,
+        "offers": [_offer(desk, other, plan, state) for other in desk.site.plans],
         "chosen_plan": request.query_params.get("plan", ""),
         "free_plan": free_plan(desk.site.plans),
         "provider": desk.billing.name,
-        "wished": next((p for p in desk.site.plans if _is_wished(standing, p)), None),
+        "wished": next((p for p in desk.site.plans if _is_requested(state, p)), None),
         "problem": problem,
     }
     status = 400 if problem else 200
@@ -149,20 +149,20 @@ async def _page(request: Request, problem: str = "") -> Response:
     return guard.may_lead_to_checkout(request, reply)
 
 
-def _is_wished(standing: Standing, plan: Plan) -> bool:
-    return standing.wish is not None and standing.wish.plan == plan.id
+def _is_requested(state: BillingState, plan: Plan) -> bool:
+    return state.wish is not None and state.wish.plan == plan.id
 
 
-def _offer(desk: Desk, other: Plan, mine: Plan, standing: Standing) -> Offer:
+def _offer(desk: Desk, other: Plan, mine: Plan, state: BillingState) -> Offer:
     shown = lines(other)
     if desk.billing.name == "manual":
-        sends = mine.id if _is_wished(standing, other) else other.id
-        return Offer(other, shown, _manual(other, mine, standing), "", sends)
-    return Offer(other, shown, *_paid(desk, other, mine, standing.live), other.id)
+        submits = mine.id if _is_requested(state, other) else other.id
+        return Offer(other, shown, _manual(other, mine, state), "", submits)
+    return Offer(other, shown, *_paid(desk, other, mine, state.live), other.id)
 
 
-def _manual(other: Plan, mine: Plan, standing: Standing) -> str:
-    if _is_wished(standing, other):
+def _manual(other: Plan, mine: Plan, state: BillingState) -> str:
+    if _is_requested(state, other):
         return "Withdraw request"
     return "" if other.id == mine.id else f"Request {other.name}"
 

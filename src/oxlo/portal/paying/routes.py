@@ -1,4 +1,4 @@
-"""The addresses of paying."""
+"""Routes of billing."""
 
 from starlette.routing import BaseRoute, Route
 
@@ -7,7 +7,7 @@ from oxlo.portal.paying import page, webhook
 
 
 def routes() -> list[BaseRoute]:
-    """The table."""
+    """Routes of the billing page, and the webhook."""
     return [
         account_page(page.PATH, page.page),
         account_form(page.PATH, page.choose),

@@ -1,4 +1,4 @@
-"""`/billing/webhook`: what the payment provider tells. Its signature is its only credential."""
+"""`/billing/webhook`: events of the payment provider, authenticated by their signature only."""
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +11,7 @@ PATH = "/billing/webhook"
 
 
 async def receive(request: Request) -> Response:
-    """200 once an event is handled, also if it was before; otherwise it is sent again."""
+    """Return 200 once an event is handled, also for duplicates; otherwise it is sent again."""
     desk = Desk.of(request)
     if not isinstance(desk.billing, Stripe):
         raise NotFound(f"There is nothing at {PATH}: no payment provider is set up.")

@@ -1,1 +1,1 @@
-"""The playground: models are tried from the browser, by way of the public API."""
+"""The playground: try models from the browser through the public API."""

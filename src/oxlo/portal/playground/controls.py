@@ -1,4 +1,4 @@
-"""The fields of a form, from what a model's parameters are published as."""
+"""Form fields generated from a model's published parameters."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -8,8 +8,8 @@ import msgspec
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import describe
 
-#: Parameters that a pane has better controls for, or decides itself.
-_ELSEWHERE = {
+#: Parameters that a pane has its own controls for, or sets itself.
+_HIDDEN = {
     "chat": {"stream", "stream_options", "n", "tools", "response_format", "max_completion_tokens"},
     "images": {"response_format", "stream", "partial_images"},
     "speech": {"stream_format"},
@@ -17,17 +17,17 @@ _ELSEWHERE = {
     "embeddings": {"encoding_format"},
     "detection": {"annotated"},
 }
-#: They are of use only where an image is sent along.
-_OF_EDITS = {"strength"}
+#: Parameters of image edits only.
+_EDITS_ONLY = {"strength"}
 
 
 class Control(NamedTuple):
-    """One field."""
+    """A form field."""
 
     name: str
     #: number, whole, choice, yesno, lines, json or text.
     kind: str
-    about: str
+    description: str
     default: str
     low: str
     high: str
@@ -36,54 +36,54 @@ class Control(NamedTuple):
 
     @property
     def placeholder(self) -> str:
-        """What an empty field stands for."""
+        """Placeholder of an empty field."""
         return self.default or "the model's own"
 
 
 class Controls(NamedTuple):
-    """The fields of a model, in their two sections."""
+    """A model's form fields by section."""
 
     basic: list[Control]
     advanced: list[Control]
 
 
 def controls(model: Model, mode: str) -> Controls:
-    """What can be set, as `/v1/models/{id}/parameters` publishes it."""
+    """The form fields for a model's parameters, from `/v1/models/{id}/parameters`."""
     published: Mapping[str, Any] = describe(model)["parameters"]  # type: ignore[assignment]
-    hidden = _ELSEWHERE.get(mode, set())
+    hidden = _HIDDEN.get(mode, set())
     if "image_edits" not in model.abilities:
-        hidden = hidden | _OF_EDITS
+        hidden = hidden | _EDITS_ONLY
     sections: dict[str, list[Control]] = {"basic": [], "advanced": []}
-    for name, about in published.items():
+    for name, spec in published.items():
         if name not in hidden:
-            sections[about["section"]].append(_control(name, about))
+            sections[spec["section"]].append(_control(name, spec))
     return Controls(**sections)
 
 
-def _control(name: str, about: Mapping[str, Any]) -> Control:
+def _control(name: str, spec: Mapping[str, Any]) -> Control:
     return Control(
         name=name,
-        kind=_kind(about),
-        about=about["description"],
-        default=_text(about["default"]),
-        low=_text(about["min"]),
-        high=_text(about["max"]),
-        step=_step(about),
-        choices=tuple(about.get("choices", ())),
+        kind=_kind(spec),
+        description=spec["description"],
+        default=_text(spec["default"]),
+        low=_text(spec["min"]),
+        high=_text(spec["max"]),
+        step=_step(spec),
+        choices=tuple(spec.get("choices", ())),
     )
 
 
-def _kind(about: Mapping[str, Any]) -> str:
-    if about.get("choices"):
+def _kind(spec: Mapping[str, Any]) -> str:
+    if spec.get("choices"):
         return "choice"
     kinds = {"int": "whole", "float": "number", "bool": "yesno", "array": "lines"}
-    return {**kinds, "object": "json"}.get(about["type"], "text")
+    return {**kinds, "object": "json"}.get(spec["type"], "text")
 
 
-def _step(about: Mapping[str, Any]) -> str:
-    if about["type"] == "int" and about.get("step") == 1:
+def _step(spec: Mapping[str, Any]) -> str:
+    if spec["type"] == "int" and spec.get("step") == 1:
         return "1"
-    return "any"  # a step is where a slider halts, not what the API takes
+    return "any"  # other steps are for sliders; the API accepts values between them
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What can be tried, and with which of the models that are served here."""
+"""Modes of the playground, and the models that are served for each."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -8,20 +8,20 @@ from oxlo.portal.readiness import Readiness, State
 
 
 class Mode(NamedTuple):
-    """One way to use a model, with a pane of its own."""
+    """A way to use a model, with a pane."""
 
     id: str
     name: str
-    #: The ability that a model needs for it.
+    #: Required ability of the model.
     ability: str
-    #: A sentence for those who see it for the first time.
+    #: One-sentence introduction.
     intro: str
-    #: What there is to begin with.
+    #: Sample prompts.
     samples: tuple[str, ...] = ()
 
     @property
     def pane(self) -> str:
-        """Whose template and script it has: to ask about pictures is to chat."""
+        """Name of its template and script; vision shares the chat's."""
         return "chat" if self.id == "vision" else self.id
 
 
@@ -52,14 +52,14 @@ MODES = (
 
 
 class Offer(NamedTuple):
-    """A model that is served here, and whether it answers now."""
+    """A served model, and its state."""
 
     model: Model
     state: State
 
 
 def offers(known: Catalogue, served: Readiness, mode: Mode) -> list[Offer]:
-    """The models of a mode: those that answer now first, then by name."""
+    """Models of a mode: ready ones first, then by name."""
     found = [
         Offer(model, served.state(model.id))
         for model in known
@@ -68,19 +68,19 @@ def offers(known: Catalogue, served: Readiness, mode: Mode) -> list[Offer]:
     return sorted(found, key=lambda offer: (offer.state != "ready", offer.model.name))
 
 
-def mode_of(model: Model, asked: str = "") -> Mode | None:
-    """The mode in which a model is shown: the one that was asked for where it can do that."""
-    able = [mode for mode in MODES if mode.ability in model.abilities]
-    return next((mode for mode in able if mode.id == asked), next(iter(able), None))
+def mode_of(model: Model, mode_id: str = "") -> Mode | None:
+    """The mode for a model: the requested one if the model supports it."""
+    supported = [mode for mode in MODES if mode.ability in model.abilities]
+    return next((mode for mode in supported if mode.id == mode_id), next(iter(supported), None))
 
 
-def named(asked: str) -> Mode | None:
-    """The mode of this id."""
-    return next((mode for mode in MODES if mode.id == asked), None)
+def named(mode_id: str) -> Mode | None:
+    """The mode with this id."""
+    return next((mode for mode in MODES if mode.id == mode_id), None)
 
 
 def first(offered: Iterable[list[Offer]]) -> Mode:
-    """The mode to begin with: the first in which a model answers."""
-    pairs = list(zip(MODES, offered, strict=True))
-    answering = [mode for mode, found in pairs if found and found[0].state == "ready"]
-    return next(iter(answering), MODES[0])
+    """The default mode: the first with a ready model."""
+    by_mode = list(zip(MODES, offered, strict=True))
+    ready = [mode for mode, found in by_mode if found and found[0].state == "ready"]
+    return next(iter(ready), MODES[0])
