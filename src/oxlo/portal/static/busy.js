@@ -1,4 +1,4 @@
-// What was sent says so until the answer is there, and is sent once.
+// Shows submitted forms as busy until the response arrives, and prevents a second submission.
 
 function onSubmit(event) {
   const form = event.target;
@@ -10,7 +10,7 @@ function onSubmit(event) {
   form.ariaBusy = "true";
 }
 
-// A page that comes back from the browser's memory is as it was left.
+// A page restored from the back/forward cache is still marked as busy.
 function settle() {
   for (const form of document.querySelectorAll("form[aria-busy=true]")) form.ariaBusy = null;
 }

@@ -1,4 +1,4 @@
-// A page whose figures move says so when they no longer do: the server cannot be reached.
+// Warns when a page that updates itself can no longer reach the server.
 
 const WORDS = "The server is not responding. This page may be out of date; trying again.";
 

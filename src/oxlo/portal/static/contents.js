@@ -1,4 +1,4 @@
-// The list of pages beside a long one: what is read now is marked in it, and in sight.
+// The sidebar of a long page: marks the section in view and keeps its entry visible.
 
 const side = document.querySelector(".docs .side");
 
@@ -12,7 +12,7 @@ function mark(link) {
   link.setAttribute("aria-current", "location");
 }
 
-// A part is read from when its heading has passed the upper third until the next one has.
+// A section is current once its heading has scrolled past the upper third of the window.
 function follow(links) {
   const headings = links.map((link) => document.getElementById(link.hash.slice(1))).filter(Boolean);
   const read = () => {

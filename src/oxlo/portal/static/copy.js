@@ -1,4 +1,4 @@
-// Copy buttons: beside each snippet, filled with what it shows.
+// Copy buttons of snippets and values.
 
 function textOf(button) {
   if (button.dataset.copy) return button.dataset.copy;
@@ -7,19 +7,19 @@ function textOf(button) {
   return shown ? typed(shown.innerText.trimEnd()) : "";
 }
 
-// Of a session at a terminal, what was typed: neither the prompt nor what came back.
+// From a terminal session, copy only the commands, without prompts and output.
 function typed(text) {
   if (!text.startsWith("$ ")) return text;
   return text.split("\n").filter((line) => line.startsWith("$ ")).map((line) => line.slice(2)).join("\n");
 }
 
-// Browsers open their clipboard to pages over TLS and on this machine; elsewhere a selection can be copied.
+// The clipboard API needs HTTPS or localhost; elsewhere copy a selection.
 async function keep(text, button) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const field = document.createElement("textarea");
   field.className = "visually-hidden";
   field.value = text;
-  button.after(field); // within a dialog that is open, nothing beyond it can be selected
+  button.after(field); // nothing outside an open dialog can be selected
   field.select();
   const kept = document.execCommand("copy");
   field.remove();

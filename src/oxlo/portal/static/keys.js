@@ -1,4 +1,4 @@
-// By keyboard: "/" goes to the search, "?" lists what there is, "g" and a letter goes to a page.
+// Keyboard shortcuts: "/" focuses the search, "?" lists shortcuts, "g" and a letter opens a page.
 
 const PAGES = {
   h: "/", m: "/models", p: "/pricing", d: "/docs", s: "/status", t: "/playground",

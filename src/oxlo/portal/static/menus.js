@@ -1,4 +1,4 @@
-// Menus that lie over the page: Escape closes one and gives the focus back; whoever goes elsewhere has left it.
+// Pop-up menus: Escape closes one and returns the focus; a click or focus elsewhere just closes it.
 
 const OPEN = "details.menu[open]";
 

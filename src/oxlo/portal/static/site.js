@@ -1,4 +1,4 @@
-// What every page has: copy buttons, theme, shortcuts, menus, one language for all snippets.
+// Behaviour of every page: copy buttons, theme, shortcuts, menus, snippet language.
 
 import { watchForms } from "./busy.js";
 import { watchConnection } from "./connection.js";
@@ -20,7 +20,7 @@ watchMenus();
 watchTheme();
 tellTimes(document);
 
-// What htmx brings later has the same.
+// The same for content that htmx loads later.
 document.addEventListener("htmx:load", (event) => {
   showCopyButtons(event.target);
   applyLanguage(event.target);

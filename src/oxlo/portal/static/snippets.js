@@ -1,4 +1,4 @@
-// One choice of language for all snippets, kept for the next page.
+// Applies the chosen language to all snippets and remembers it.
 
 const KEY = "snippet-language";
 

@@ -1,4 +1,4 @@
-// The theme switch without a new page; the form behind it works without this.
+// Switches the theme without reloading; without scripts the form does it.
 
 export function watchTheme() {
   const form = document.querySelector("form.theme");

@@ -1,4 +1,4 @@
-// Pages are written in UTC, as limits are; here moments are told in the reader's own zone as well.
+// Pages are rendered in UTC, like limits; this adds timestamps in the reader's time zone.
 
 const WHOLE = new Intl.DateTimeFormat("en", { dateStyle: "medium", timeStyle: "long" });
 const SHORT = new Intl.DateTimeFormat("en", { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
@@ -7,7 +7,7 @@ export function tellTimes(root) {
   for (const time of root.querySelectorAll('time[title$="UTC"]')) {
     const moment = new Date(time.dateTime);
     time.title += `\n${WHOLE.format(moment)}`;
-    // A day with its hour, as in lists; what is told by its distance or its day alone stays.
+    // Only texts with a date and a time are converted; relative times and dates stay.
     if (time.classList.contains("stamp") && time.textContent.includes(":")) time.textContent = SHORT.format(moment);
   }
 }

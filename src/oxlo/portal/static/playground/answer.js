@@ -1,4 +1,4 @@
-// An answer as it comes in, whole or piece by piece.
+// Reads a chat response, streamed or not.
 
 import { events } from "./events.js";
 import { Fault } from "./faults.js";
@@ -20,7 +20,7 @@ function add(turn, choice) {
   turn.cut ||= choice.finish_reason === "length";
 }
 
-// Read the reply into `turn`; `show` is called after each piece. Throws Fault.
+// Read the response into `turn`; `show` is called after each chunk. Throws Fault.
 export async function read(reply, turn, show) {
   if (!reply.headers.get("content-type").startsWith("text/event-stream")) {
     add(turn, (await reply.json()).choices[0]);
@@ -28,7 +28,7 @@ export async function read(reply, turn, show) {
   }
   for await (const event of events(reply)) {
     if (event.error) throw new Fault(event.error.message, { code: event.error.code, id: turn.id });
-    // While a call stands in line, comments tell its place.
+    // While a request is queued, comments report its position.
     if (event.comment) turn.note = event.comment.charAt(0).toUpperCase() + event.comment.slice(1);
     if (event.choices?.[0]) add(turn, event.choices[0]);
     show(turn);

@@ -1,4 +1,4 @@
-// One call of the public API, as any program would make it.
+// A request to the public API, like any other client's.
 
 import { Fault } from "./faults.js";
 import { key } from "./sessionkey.js";
@@ -10,7 +10,7 @@ async function sent(secret, path, { json, form, signal }) {
   return fetch(`/v1${path}`, { method: body ? "POST" : "GET", headers, body, signal });
 }
 
-// The reply, once its head is there. Throws Fault, or what `signal` aborts with.
+// Resolves to the response once its headers arrive. Throws Fault, or the reason of `signal`.
 export async function call(bench, path, what = {}) {
   try {
     let secret = await key(bench);

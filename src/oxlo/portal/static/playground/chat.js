@@ -1,4 +1,4 @@
-// Chat: what is said goes to the model whole, each time.
+// Chat: every request sends the whole conversation.
 
 import { read } from "./answer.js";
 import { call } from "./calling.js";
@@ -17,7 +17,7 @@ const at = (selector) => document.querySelector(selector);
 export class Chat {
   constructor(bench) {
     this.bench = bench;
-    this.said = new Conversation(bench.account);
+    this.conversation = new Conversation(bench.account);
     this.past = new Past(bench.account);
     this.list = at("#turns");
     this.composer = new Composer(at("#composer"));
@@ -26,17 +26,17 @@ export class Chat {
   }
 
   watch() {
-    at("#system").addEventListener("input", () => { this.said.system = at("#system").value; this.said.keep(); });
+    at("#system").addEventListener("input", () => { this.conversation.system = at("#system").value; this.conversation.keep(); });
     at("#clear").addEventListener("click", () => { if (!isRunning()) this.putAway(); });
     for (const sample of document.querySelectorAll(".sample")) {
       sample.addEventListener("click", () => { this.composer.text = sample.textContent; this.composer.focus(); });
     }
   }
 
-  // Show the conversation as it was kept, or as it was opened.
+  // Show the stored or reopened conversation.
   begin() {
-    at("#system").value = this.said.system;
-    at(".system").open = Boolean(this.said.system);
+    at("#system").value = this.conversation.system;
+    at(".system").open = Boolean(this.conversation.system);
     this.render();
   }
 
@@ -46,26 +46,26 @@ export class Chat {
       edit: (turn) => this.edit(turn),
       again: (turn) => this.again(turn),
     };
-    const last = this.said.turns.at(-1);
-    this.list.replaceChildren(...this.said.turns.map((turn) => turnItem(this.bench, turn, acts, turn === last)));
-    at("#empty").hidden = this.said.turns.length > 0;
-    at("#clear").disabled = this.said.turns.length === 0 && !this.said.system;
+    const last = this.conversation.turns.at(-1);
+    this.list.replaceChildren(...this.conversation.turns.map((turn) => turnItem(this.bench, turn, acts, turn === last)));
+    at("#empty").hidden = this.conversation.turns.length > 0;
+    at("#clear").disabled = this.conversation.turns.length === 0 && !this.conversation.system;
     showPast(at("#past"), this.past.kept, { open: (index) => this.open(index), drop: (index) => this.drop(index) });
   }
 
-  // A new conversation; the one before is among the earlier ones.
+  // Start a new conversation and move the current one to the earlier ones.
   putAway() {
-    if (this.said.turns.length) this.past.put(this.said);
-    this.said.clear();
+    if (this.conversation.turns.length) this.past.put(this.conversation);
+    this.conversation.clear();
     this.settle();
   }
 
   open(index) {
     if (isRunning()) return;
     const taken = this.past.take(index);
-    if (this.said.turns.length) this.past.put(this.said);
-    Object.assign(this.said, { system: taken.system, turns: taken.turns });
-    this.said.keep();
+    if (this.conversation.turns.length) this.past.put(this.conversation);
+    Object.assign(this.conversation, { system: taken.system, turns: taken.turns });
+    this.conversation.keep();
     at("#past").open = false;
     this.settle();
   }
@@ -83,10 +83,10 @@ export class Chat {
     this.composer.focus();
   }
 
-  // Take a message back into the composer; what came after it goes, and can be had back.
+  // Put a message back into the composer and remove what follows it; can be undone.
   edit(turn) {
     if (isRunning()) return;
-    const { turns } = this.said;
+    const { turns } = this.conversation;
     const typed = this.composer.text;
     this.replace(turns.slice(0, turns.indexOf(turn)));
     this.composer.text = turn.text;
@@ -99,17 +99,17 @@ export class Chat {
     this.composer.focus();
   }
 
-  // Ask for the last answer once more.
+  // Regenerate the last answer.
   async again(turn) {
-    const { turns } = this.said;
+    const { turns } = this.conversation;
     if (isRunning()) return;
-    this.said.turns = turns.slice(0, turns.indexOf(turn));
-    await this.exchange([], () => { this.said.turns = turns; });
+    this.conversation.turns = turns.slice(0, turns.indexOf(turn));
+    await this.exchange([], () => { this.conversation.turns = turns; });
   }
 
   replace(turns) {
-    this.said.turns = turns;
-    this.said.keep();
+    this.conversation.turns = turns;
+    this.conversation.keep();
     this.render();
   }
 
@@ -118,12 +118,12 @@ export class Chat {
     const stream = set.stream ?? true;
     delete set.stream;
     const usage = stream ? { stream: true, stream_options: { include_usage: true } } : {};
-    return { model: this.bench.model, messages: this.said.messages(turns), ...set, ...usage };
+    return { model: this.bench.model, messages: this.conversation.messages(turns), ...set, ...usage };
   }
 
-  // What "View code" shows: the conversation with what is written now; pictures as files.
+  // The request for "View code": the conversation with the current draft, and images as files.
   program() {
-    const turns = [...this.said.turns, ...this.composer.drafted()];
+    const turns = [...this.conversation.turns, ...this.composer.drafted()];
     const body = this.body(turns.length ? turns : [{ role: "user", text: "Say hello." }]);
     for (const message of body.messages) {
       for (const part of Array.isArray(message.content) ? message.content : []) {
@@ -143,34 +143,34 @@ export class Chat {
   async answerCall(turn, made, text) {
     (turn.answered ??= []).push(made.id);
     const result = { role: "tool", call: made.id, text };
-    if (turn.answered.length < turn.calls.length) this.replace([...this.said.turns, result]);
+    if (turn.answered.length < turn.calls.length) this.replace([...this.conversation.turns, result]);
     else await this.exchange([result], () => turn.answered.pop());
   }
 
-  // Send these turns; when nothing comes back they are taken back, and the message can be mended.
+  // Send these turns; if there is no answer, restore the conversation and the draft.
   async exchange(added, undo = () => {}) {
     const turn = { role: "assistant", model: this.bench.model, text: "", reasoning: "", calls: [] };
-    const before = [...this.said.turns];
+    const before = [...this.conversation.turns];
     const typed = this.composer.text;
     forgetUndo();
     const done = await run(this.composer.problems, async (signal) => {
       const body = this.body([...before, ...added]);
-      this.said.turns = [...before, ...added];
+      this.conversation.turns = [...before, ...added];
       this.render();
       if (added.length) this.composer.text = "";
       await this.ask(body, turn, signal);
     });
     turn.stopped = !done && !this.composer.problems.hasChildNodes();
     if (done || turn.text || turn.reasoning || turn.calls.length) {
-      this.said.turns.push(turn);
+      this.conversation.turns.push(turn);
       if (added.length) this.composer.setPictures([]);
     } else {
-      this.said.turns = before;
+      this.conversation.turns = before;
       this.composer.text ||= typed;
       undo();
     }
-    this.replace(this.said.turns);
-    if (this.list.lastElementChild) this.composer.follow(this.list.lastElementChild); // the receipt came below what was in view
+    this.replace(this.conversation.turns);
+    if (this.list.lastElementChild) this.composer.follow(this.list.lastElementChild); // the receipt was added below the visible part
     this.composer.focus({ preventScroll: true });
   }
 

@@ -1,4 +1,4 @@
-// The message that is being written, and its pictures.
+// The message input with its images.
 
 import { h } from "./element.js";
 import { Pictures } from "./pictures.js";
@@ -8,7 +8,7 @@ export class Composer {
     const [field, picture, shelf] = ["#message", "#picture", "#pictures"].map((id) => box.querySelector(id));
     const pictures = picture ? new Pictures(box, picture, shelf) : undefined;
     Object.assign(this, { box, field, pictures, problems: h("div", {}) });
-    box.prepend(this.problems); // it stays in view, and so do they
+    box.prepend(this.problems); // inside the box, which stays in view
   }
 
   get text() {
@@ -27,14 +27,14 @@ export class Composer {
     this.field.focus(how);
   }
 
-  // What is written, as a turn; none where nothing is.
+  // The draft as a list of one turn, or empty.
   drafted() {
     const text = this.text.trim();
     const images = this.pictures?.urls ?? [];
     return text || images.length ? [{ role: "user", text, images }] : [];
   }
 
-  // Keep the end of `item` in view above it, for as long as the reader is there.
+  // Keep the end of `item` visible above the composer, unless the user has scrolled away.
   follow(item, most = 160) {
     const hidden = item.getBoundingClientRect().bottom - this.box.getBoundingClientRect().top;
     if (hidden > 0 && hidden < most) scrollBy({ top: hidden + 16, behavior: "instant" });

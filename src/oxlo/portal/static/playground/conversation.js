@@ -1,4 +1,4 @@
-// What was said, kept in this browser and nowhere else.
+// The current conversation, stored only in this browser.
 
 export class Conversation {
   constructor(account) {
@@ -7,7 +7,7 @@ export class Conversation {
     this.turns = [];
     try {
       Object.assign(this, JSON.parse(localStorage.getItem(this.slot)));
-    } catch { /* not ours, or cut off: begin anew */ }
+    } catch { /* not ours, or truncated: start anew */ }
     if (!Array.isArray(this.turns)) this.clear();
   }
 
@@ -21,14 +21,14 @@ export class Conversation {
     const kept = (turns) => JSON.stringify({ system: this.system, turns });
     try {
       localStorage.setItem(this.slot, kept(this.turns));
-    } catch { // full: pictures are what is large
+    } catch { // quota exceeded: images take most of the space
       try {
         localStorage.setItem(this.slot, kept(this.turns.map((turn) => ({ ...turn, images: [] }))));
-      } catch { /* it is on the page still */ }
+      } catch { /* it is still on the page */ }
     }
   }
 
-  // As the API takes it.
+  // Messages for the API.
   messages(turns = this.turns) {
     const said = turns.map(message);
     return this.system.trim() ? [{ role: "system", content: this.system.trim() }, ...said] : said;

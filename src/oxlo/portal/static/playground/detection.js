@@ -1,10 +1,10 @@
-// Detection: the picture, with a box around each thing that was found.
+// Detection: the image with a box around each object.
 
 import { h, svg } from "./element.js";
 import { parameters } from "./knobs.js";
 import { form, Pane } from "./pane.js";
 
-// Where a name stands: above its box, or lower where another name is already.
+// Position of a label: above its box, or lower if it would overlap another label.
 function place(left, top, unit, taken) {
   let y = Math.max(top - unit * 4, unit * 14);
   while (taken.some((other) => Math.abs(other.y - y) < unit * 14 && Math.abs(other.x - left) < unit * 140)) y += unit * 16;

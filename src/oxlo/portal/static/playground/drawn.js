@@ -1,10 +1,10 @@
-// An image as it comes in: what there is of it, then the finished one.
+// Reads a streamed image: previews, then the finished image.
 
 import { events } from "./events.js";
 import { Fault } from "./faults.js";
 
-// The finished image. `show` gets each picture that comes before it, or a note of where in the line
-// the call stands. Throws Fault.
+// Return the finished image. `show` is called with each preview, or with a note about the position
+// in the queue. Throws Fault.
 export async function read(reply, show) {
   for await (const event of events(reply)) {
     if (event.error) throw new Fault(event.error.message, { code: event.error.code, id: reply.headers.get("x-request-id") });

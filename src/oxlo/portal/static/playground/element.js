@@ -1,4 +1,4 @@
-// Elements made by hand: what a model says is text and never becomes markup.
+// Creates DOM elements; a model's output is inserted as text, never as markup.
 
 export function h(name, attributes = {}, ...children) {
   const made = document.createElement(name);

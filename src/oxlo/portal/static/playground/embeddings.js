@@ -1,4 +1,4 @@
-// Embeddings: how close texts are, as the cosine between their vectors.
+// Embeddings: cosine similarity between texts.
 
 import { h } from "./element.js";
 import { parameters } from "./knobs.js";

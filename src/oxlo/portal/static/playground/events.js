@@ -1,4 +1,4 @@
-// Server-sent events of a reply, decoded one by one; a comment comes as `{ comment }`.
+// Yields a response's server-sent events, decoded; a comment is yielded as `{ comment }`.
 
 export async function* events(reply) {
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();

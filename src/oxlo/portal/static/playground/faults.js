@@ -1,4 +1,4 @@
-// What went wrong, in the API's words, and what to do about it.
+// Error messages from the API, with what to do about them.
 
 import { h } from "./element.js";
 

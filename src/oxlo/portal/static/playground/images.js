@@ -1,4 +1,4 @@
-// Images from words, or from an image and words; one alone is shown while it is drawn.
+// Image generation and edits; a single image is streamed with previews.
 
 import { read } from "./drawn.js";
 import { h } from "./element.js";
@@ -7,7 +7,7 @@ import { form, Pane } from "./pane.js";
 
 const PARTIAL = 3;
 
-// Decoded before it is shown: it takes another's place, and nothing jumps.
+// Decode the image first, so that replacing a preview does not shift the layout.
 async function figure(image, type, prompt, ...caption) {
   const url = `data:image/${type};base64,${image.b64_json}`;
   const picture = h("img", { src: url, alt: prompt });
@@ -49,7 +49,7 @@ export class Images extends Pane {
     });
   }
 
-  // The finished image; what comes before it is shown as it comes.
+  // Return the finished image; show previews meanwhile.
   watch(reply, { output_format: type = "png", prompt }, show) {
     return read(reply, async ({ picture, note }) => {
       if (picture) show(h("div", { class: "images" }, await figure(picture, type, prompt, h("span", { class: "muted" }, "Being drawn"))));

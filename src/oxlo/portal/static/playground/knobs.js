@@ -1,4 +1,4 @@
-// The parameters' form: what is left alone is not sent, so the model's own defaults hold.
+// The parameter form: empty fields are not sent, so that the model's defaults apply.
 
 import { Fault } from "./faults.js";
 
@@ -31,7 +31,7 @@ function field(knob) {
   return knob.querySelector("input, select, textarea");
 }
 
-// What was set, by name. Throws Fault where a field cannot be read.
+// Parameters that were set, by name. Throws Fault for an invalid field.
 export function parameters() {
   const set = {};
   for (const knob of document.querySelectorAll("#parameters .knob")) {

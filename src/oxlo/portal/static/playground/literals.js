@@ -1,6 +1,6 @@
-// JSON values as Python and JavaScript write them.
+// JSON values as Python and JavaScript literals.
 
-// Stands for the text of a file in base64, as a data URI, wherever a program needs one.
+// Placeholder for a file's content as a data URI in a program.
 export class FileText {
   constructor(file, type) { this.file = file; this.type = type; }
 }
@@ -36,12 +36,12 @@ export function literal(value, language, indent = 0) {
   return `${open}\n${parts.map((part) => `${inner}${part},\n`).join("")}${step.repeat(indent)}${close}`;
 }
 
-// A word of a shell command, in quotes that nothing gets out of.
+// Quote a shell argument.
 export function quoted(text) {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
-// The body of a curl call; files are read by the shell.
+// Body of a curl request; files are read by the shell.
 export function shellBody(value) {
   const files = [];
   const marked = JSON.stringify(value, (_, item) => {

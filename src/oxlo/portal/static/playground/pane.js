@@ -1,4 +1,4 @@
-// What all panes but chat share: a form, results with the newest on top.
+// Base of all panes except chat: a form, with the newest result on top.
 
 import { call } from "./calling.js";
 import { h } from "./element.js";
@@ -13,8 +13,8 @@ export class Pane {
     document.querySelector("#composer").append(this.problems);
   }
 
-  // Call `path` and show what `made(reply, show)` makes of the answer, with its receipt; until then
-  // it may show something else.
+  // Send a request and show what `made(reply, show)` returns, with its receipt; until then `made` can
+  // show previews.
   async submit(path, what, made) {
     await run(this.problems, async (signal) => {
       const waiting = h("div", { class: "result", "aria-busy": "true" }, h("p", { class: "muted" }, "Waiting for the answer"));

@@ -1,4 +1,4 @@
-// Conversations that were put away, the newest first: in this browser and nowhere else.
+// Earlier conversations, newest first, stored only in this browser.
 
 const MOST = 30;
 const TITLE = 60;
@@ -18,7 +18,7 @@ export class Past {
     if (!Array.isArray(this.kept)) this.kept = [];
   }
 
-  // Pictures are left out: they are what is large.
+  // Images are left out because of their size.
   put({ system, turns }) {
     const light = turns.map((turn) => ({ ...turn, images: [] }));
     this.kept.unshift({ at: Date.now(), title: titleOf(turns), system, turns: light });
@@ -36,7 +36,7 @@ export class Past {
     this.keep();
   }
 
-  // The oldest go when there are too many, or no room for all.
+  // Drop the oldest if there are too many, or if the quota is exceeded.
   keep() {
     this.kept.length = Math.min(this.kept.length, MOST);
     for (;;) {

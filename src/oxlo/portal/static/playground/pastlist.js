@@ -1,4 +1,4 @@
-// The list of earlier conversations: each can be opened, and deleted.
+// The list of earlier conversations, to open or delete.
 
 import { h } from "./element.js";
 

@@ -1,4 +1,4 @@
-// Pictures beside a message: chosen, dropped or pasted; each can be taken out again.
+// Images attached to a message: chosen, dropped or pasted; each can be removed.
 
 import { h } from "./element.js";
 import { dataUrls } from "./uploads.js";

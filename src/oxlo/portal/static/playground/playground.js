@@ -1,4 +1,4 @@
-// The playground: a pane for the mode, its parameters, and the program that makes the same call.
+// The playground: the mode's pane, its parameters, and a program that makes the same request.
 
 import { Chat } from "./chat.js";
 import { Detection } from "./detection.js";

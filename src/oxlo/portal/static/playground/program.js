@@ -1,8 +1,8 @@
-// The call that the page would make, as a program in Python, Node and curl.
+// Generates programs in Python, Node and curl that make the page's request.
 
 import { FileText, literal, quoted, shellBody } from "./literals.js";
 
-// Where each call is in the SDKs, and what Python's takes as arguments of its own.
+// SDK method of each endpoint, and the arguments that Python's method knows.
 const CALLS = {
   "/chat/completions": {
     python: "chat.completions.create", node: "chat.completions.create",
@@ -23,7 +23,7 @@ function hasText(value) {
     || (value !== null && typeof value === "object" && Object.values(value).some(hasText));
 }
 
-// Arguments of a Python call; what its SDK does not know goes into `extra_body`.
+// Arguments of a Python call; parameters unknown to the SDK go into `extra_body`.
 function pythonArguments({ path, body, files }) {
   const known = new Set(CALLS[path].known.split(" "));
   const own = Object.entries(body).filter(([name]) => known.has(name));
@@ -38,7 +38,7 @@ function imageFile({ output_format: type = "png" }, name) {
   return `${name}.${type}`;
 }
 
-// What is written of images: each of the answer, or of a stream its previews and the finished one.
+// Code that saves images: all images of a response, or a stream's previews and finished image.
 function pythonImages(body) {
   if (!body.stream) {
     return `for number, image in enumerate(answer.data, 1):\n    Path(f"${imageFile(body, "image-{number}")}").write_bytes(base64.b64decode(image.b64_json))`;
@@ -132,7 +132,7 @@ function curl({ path, body, files, base }) {
   return head + fields.map((field) => `  ${field}`).join(" \\\n");
 }
 
-// `what`: path, body, files (field name: file name) and base (the API's address, with /v1).
+// `what`: path, body, files (field name: file name) and base (the API's URL, with /v1).
 export function programs(what) {
   const all = { files: {}, ...what };
   return { python: python(all), node: node(all), curl: curl(all) };

@@ -1,4 +1,4 @@
-// An answer as text: code between fences gets a block and a copy button, the rest stays as written.
+// Renders an answer: fenced code gets a block and a copy button, the rest stays plain text.
 
 import { h } from "./element.js";
 

@@ -1,4 +1,4 @@
-// Whether the model answers: a badge that follows.
+// Keeps the badge with the model's state up to date.
 
 import { call } from "./calling.js";
 import { h, svg } from "./element.js";

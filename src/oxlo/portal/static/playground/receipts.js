@@ -1,4 +1,4 @@
-// Below each answer: tokens, timings, and the receipt, as the platform keeps it.
+// Tokens, timings and receipt below each response.
 
 import { call } from "./calling.js";
 import { h } from "./element.js";
@@ -12,7 +12,7 @@ function milliseconds(ms) {
   return ms >= 1000 ? `${numbers.format(ms / 1000)} s` : `${Math.round(ms)} ms`;
 }
 
-// The receipt of a call; one that still runs (it was stopped just now) is asked for again.
+// Fetch a request's receipt; retry while it is still running, as just after being stopped.
 async function fetched(bench, id) {
   for (let attempt = 0; ; attempt += 1) {
     const receipt = await (await call(bench, `/requests/${id}`)).json();
@@ -46,7 +46,7 @@ function remaining(receipt) {
   return left === null ? "" : ` ${numbers.format(left)} requests left today.`;
 }
 
-// An element that fills itself in. `id` is the reply's x-request-id.
+// Return an element that loads its receipt. `id` is the response's x-request-id.
 export function receiptOf(bench, id) {
   const text = h("span", {}, "Fetching the receipt");
   const link = h("a", { href: `/dashboard/requests/${id}` }, "Receipt");

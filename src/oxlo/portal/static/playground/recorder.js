@@ -1,4 +1,4 @@
-// The microphone, from one press of the button to the next.
+// Records from the microphone between two presses of a button.
 
 import { Fault, faultBox } from "./faults.js";
 
@@ -28,7 +28,7 @@ function record(stream) {
   return { recorder, ended };
 }
 
-// Make a button start and end recordings; each is given to `take`.
+// Let a button start and stop recordings; each is passed to `take`.
 export function watchRecorder(button, problems, take) {
   if (!navigator.mediaDevices || !globalThis.MediaRecorder) return;
   let running;

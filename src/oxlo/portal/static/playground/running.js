@@ -1,4 +1,4 @@
-// What is under way: one call at a time, with a button that stops it.
+// Runs one request at a time, with a button that stops it.
 
 import { faultBox } from "./faults.js";
 
@@ -17,8 +17,8 @@ function stopRunning() {
   running?.abort();
 }
 
-// Run `work(signal)` unless something runs already; what goes wrong is shown in `problems`.
-// Whether it went to its end.
+// Run `work(signal)` unless a request is running; show errors in `problems`. Resolves to whether the
+// work completed.
 export async function run(problems, work) {
   if (running) return false;
   const here = running = new AbortController();
@@ -36,7 +36,7 @@ export async function run(problems, work) {
   }
 }
 
-// One of the two buttons can be used; whoever is on the other is led to it.
+// Only one of the two buttons is enabled; move the focus to it if the other had it.
 function show({ stopping }) {
   const [old, next] = stopping ? [send(), stop()] : [stop(), send()];
   const here = document.activeElement === old;
@@ -49,7 +49,7 @@ function show({ stopping }) {
   if (stopping) count(Date.now());
 }
 
-// How long it takes already: a wait without a sign is longer.
+// Show the elapsed time: a wait without feedback feels longer.
 function count(begun) {
   ticking = setInterval(() => {
     elapsed().textContent = `${Math.round((Date.now() - begun) / 1000)} s`;

@@ -1,4 +1,4 @@
-// The key of this page's calls: the session's own, for an hour, listed nowhere.
+// The page's hidden API key: bound to the session, valid for an hour.
 
 import { Fault } from "./faults.js";
 
@@ -36,7 +36,7 @@ async function made(bench) {
   return answer.key;
 }
 
-// `refused`: a key that the API has just refused. Another tab may have a newer one already.
+// `refused`: a key that the API has just rejected. Another tab may already have a newer one.
 export async function key(bench, refused) {
   const found = kept(bench);
   if (found && found !== refused) return found;

@@ -1,4 +1,4 @@
-// A link to what is set and written now. It is in the address's fragment, which browsers keep to themselves.
+// A link to the current parameters and input, in the URL fragment, which browsers do not send.
 
 const FIELDS = "#parameters .knob :is(input, select, textarea), #schema, #system, #message";
 
@@ -14,7 +14,7 @@ export function sharedLink(bench) {
   return link.href;
 }
 
-// Fill in what a link carries; values that a field does not take are left out.
+// Fill in the values of a link; values that a field does not accept are ignored.
 function fill() {
   if (!location.hash.startsWith("#set=")) return;
   try {

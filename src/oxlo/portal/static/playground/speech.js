@@ -1,4 +1,4 @@
-// Speech: a text read aloud.
+// Text to speech.
 
 import { h } from "./element.js";
 import { parameters } from "./knobs.js";

@@ -1,4 +1,4 @@
-// Transcription: a recording, made here or chosen, as text.
+// Transcription of a recording or an uploaded file.
 
 import { h } from "./element.js";
 import { Fault, faultBox } from "./faults.js";

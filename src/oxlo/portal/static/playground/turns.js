@@ -1,4 +1,4 @@
-// The conversation as it is shown.
+// Renders the conversation.
 
 import { h } from "./element.js";
 import { prose } from "./prose.js";
@@ -15,7 +15,7 @@ function toolCall(turn, call, answer) {
       h("button", { type: "button", onclick: () => answer(turn, call, result.value) }, "Send result")) : "");
 }
 
-// What can be done with a turn: copied; one's own changed; the last answer asked for again.
+// Actions on a turn: copy it, edit a user message, regenerate the last answer.
 function handles(turn, { edit, again }, isLast) {
   const button = (words, onclick) => h("button", { type: "button", class: "link", onclick }, words);
   return h("span", { class: "handles" },
@@ -24,7 +24,7 @@ function handles(turn, { edit, again }, isLast) {
     turn.role === "assistant" && isLast ? button("Try again", () => again(turn)) : "");
 }
 
-// One turn. `acts`: answer(turn, call, text) with what a function answers, edit(turn), again(turn).
+// Render a turn. `acts`: answer(turn, call, text) with a function's result, edit(turn), again(turn).
 export function turnItem(bench, turn, acts, isLast) {
   const name = turn.role === "assistant" && turn.model ? turn.model : NAMES[turn.role];
   return h("li", { class: `turn ${turn.role}` },
@@ -44,7 +44,7 @@ function body(bench, turn, answer) {
   ];
 }
 
-// Seconds that have gone by, for as long as `box` is on the page; not read out.
+// Count seconds while `box` is on the page; hidden from screen readers.
 function clock(box) {
   const begun = performance.now();
   const tick = setInterval(() => {
@@ -54,7 +54,7 @@ function clock(box) {
   return box;
 }
 
-// A turn that is being written: `show(turn)` at most once a frame.
+// Render a turn that is being streamed: `show(turn)` renders at most once per frame.
 export function liveItem(bench, model) {
   const note = h("span", {}, "Waiting for the first token");
   const what = h("div", { class: "what" }, h("p", { class: "muted waiting" }, note, clock(h("span", { "aria-hidden": "true" }))));

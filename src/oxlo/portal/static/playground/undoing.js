@@ -1,4 +1,4 @@
-// What was taken away can be had back, until something else is done.
+// Offers to undo a deletion until the next action.
 
 import { h } from "./element.js";
 

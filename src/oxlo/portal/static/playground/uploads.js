@@ -1,4 +1,4 @@
-// Files that a reader chooses.
+// Files chosen by the user.
 
 function dataUrl(file) {
   return new Promise((resolve, reject) => {
