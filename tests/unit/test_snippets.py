@@ -56,7 +56,7 @@ def test_curl_sends_json_or_a_form(category: Category) -> None:
 def test_values_stay_strings(value: str) -> None:
     """What would end the string, or be run by a shell, is refused; names with slashes are not."""
     render("chat", "curl", BASE, "$OXLO_API_KEY", "meta-llama/Llama-3.2:free@fp8")
-    with pytest.raises(ValueError, match="model cannot stand in a program"):
+    with pytest.raises(ValueError, match="model cannot be put into a program"):
         render("chat", "curl", BASE, KEY, value)
 
 
