@@ -1,4 +1,4 @@
-"""A call under way, as the parts of a gateway see it that serve it and write it down."""
+"""The interface of a call in progress to the parts of a gateway that schedule and record it."""
 
 from enum import IntEnum
 from typing import Final
@@ -19,7 +19,7 @@ NO_USAGE: Final = Usage()
 
 
 class Stage(IntEnum):
-    """Where a call is in its life."""
+    """The stages of a call."""
 
     ADMITTING = 0
     UNPACKING = 1
@@ -32,7 +32,7 @@ class Stage(IntEnum):
 
 
 class ActiveCall:
-    """What is known of a call, and what it can be told. `Call` (`gateway/call.py`) does it."""
+    """The state of a call in progress and the events it handles; `Call` implements them."""
 
     __slots__ = (
         "admitted", "attempt", "avoid", "caller", "demand", "endpoint", "exchange", "id",
@@ -48,62 +48,63 @@ class ActiveCall:
         self.caller: Caller
         self.plan: Plan
         self.model_id = ""
-        #: Whether the reply is sent while it is made; and whether as events, which have comments.
+        #: Whether the response is streamed; and whether as server-sent events, which allow
+        #: comments.
         self.stream = self.sse = False
         self.reservation: Reservation | None = None
-        #: The admission as it stands in the journal.
+        #: The admission record as written to the journal.
         self.admitted: Admitted | None = None
-        #: What the router and the queue go by, once the call is admitted.
+        #: Input for the router and the queue, set once the call is admitted.
         self.demand: Demand = NOTHING
         self.queued_at = self.sent_at = 0.0
         self.attempt: Attempt | None = None
-        #: The replica that failed at it: no slot of it is wanted again.
+        #: The replica that failed on this call and is not tried again.
         self.avoid: Backend | None = None
         self.usage = NO_USAGE
 
     @property
     def tried(self) -> str:
-        """Models that did not answer, and why; "" where none was passed over."""
+        """Models that did not answer, and why; "" if none was skipped."""
         raise NotImplementedError
 
     def windows(self) -> tuple[Window, Window]:
-        """The account's day and minute: as they stand, and from the end on as they stood then."""
+        """The account's day and minute windows: current, or as of the call's end."""
         raise NotImplementedError
 
     # Slots.
 
     @property
     def priority(self) -> int:
-        """Its plan's, as the line in Valkey has it; higher goes first."""
+        """The plan's priority, as used by the queue in Valkey; higher goes first."""
         raise NotImplementedError
 
     @property
     def may_wait(self) -> bool:
-        """Whether it stands in the line when no slot is free."""
+        """Whether it may join the queue if no slot is free."""
         raise NotImplementedError
 
     def take(self, slot: Slot) -> None:
-        """A slot is its own: it is written down, then sent."""
+        """Handle an acquired slot: record the admission, then send the request."""
         raise NotImplementedError
 
     def wait(self) -> None:
-        """Every slot is taken: it stands in the line, unless its turn cannot come in time."""
+        """Join the queue as all slots are taken, unless the wait would exceed its limit."""
         raise NotImplementedError
 
     def full(self) -> None:
-        """No slot is free, and nobody else may wait for one."""
+        """Fail: no slot is free and the queue is full."""
         raise NotImplementedError
 
     # Time.
 
     def tick(self, clock: float) -> None:
-        """Called twice a second: heads held long enough, comments, stalled engines."""
+        """Handle held heads, comments and stalled engines; called twice a second."""
         raise NotImplementedError
 
     def expired(self) -> None:
-        """The wait for a slot is over."""
+        """Handle a queue timeout."""
         raise NotImplementedError
 
     def shut(self) -> None:
-        """The server stops and this call has not ended in time."""
+        """Abort: the server stops and the call has not ended in time."""
         raise NotImplementedError

@@ -15,13 +15,13 @@ from oxlo.gateway.gateway import Gateway
 
 
 class Admin:
-    """Answers on the admin socket, which only this user can open."""
+    """Handles requests on the admin socket, which only this user can open."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
     def open(self, exchange: Exchange) -> Handler:
-        """Answer at once. Raises NotFound."""
+        """Answer the request immediately. Raises NotFound."""
         if (exchange.method, exchange.target) == (b"GET", b"/snapshot"):
             exchange.reply(200, headers.JSON, msgspec.json.encode(snapshot(self._gateway)))
         elif (exchange.method, exchange.target) == (b"POST", b"/drain"):
@@ -33,7 +33,7 @@ class Admin:
 
 
 def snapshot(gateway: Gateway) -> dict[str, Any]:
-    """All figures of a gateway (the format is in docs/architecture.md)."""
+    """All metrics of a gateway (format in docs/architecture.md)."""
     return {
         "gateway": gateway.name,
         "started": gateway.started_at,
@@ -65,7 +65,7 @@ def _spent() -> list[list[Any]]:
 
 
 def _held() -> list[list[Any]]:
-    """Memory and descriptors of this process, where the system tells them as Linux does."""
+    """Memory and open file descriptors of this process, where /proc provides them."""
     held: list[list[Any]] = []
     with contextlib.suppress(OSError):
         pages = int(Path("/proc/self/statm").read_text().split()[1])

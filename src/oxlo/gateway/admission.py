@@ -1,4 +1,4 @@
-"""What is decided about a call before anything is reserved: pure, from plain data."""
+"""Admission decisions, made before anything is reserved: pure functions of plain data."""
 
 from typing import Any, Final
 
@@ -21,12 +21,12 @@ from oxlo.plans import Plan, Plans
 from oxlo.plans.caller import Caller
 from oxlo.wire.request import Request
 
-#: Spellings of models that are remembered.
+#: Maximum number of cached model spellings.
 PERMIT_LIMIT: Final = 10_000
 
 
 class Decision:
-    """What the platform makes of a call."""
+    """The outcome of admission for one call."""
 
     __slots__ = (
         "counted", "group", "input_cap", "max_tokens", "model", "must_count", "open_ended",
@@ -46,31 +46,31 @@ class Decision:
     ) -> None:
         self.model = permit.model
         self.group = permit.group
-        #: The plan's, 0 (best effort) to 3 (dedicated).
+        #: The plan's priority, 0 (best effort) to 3 (dedicated).
         self.priority = permit.priority
-        #: The field that input tokens are counted of.
+        #: The request field whose input tokens are counted.
         self.prompt = prompt
-        #: Output tokens allowed.
+        #: Maximum output tokens.
         self.max_tokens = max_tokens
-        #: Output tokens that the caller asked for.
+        #: Output tokens requested by the client.
         self.wished = wished
-        #: Input tokens allowed, by plan and context together.
+        #: Maximum input tokens, by plan and context length.
         self.input_cap = input_cap
-        #: Whether the prompt could be over a cap, so that its tokens have to be counted.
+        #: Whether the prompt may exceed a limit, so that its tokens have to be counted.
         self.must_count = must_count
-        #: Whether the engine may answer until its context is full: then it is told no limit.
+        #: Whether the engine may generate until its context is full; it is then sent no limit.
         self.open_ended = open_ended
-        #: Input tokens, where they were counted; else 0.
+        #: Number of input tokens if counted; otherwise 0.
         self.counted = 0
 
     @property
     def clamped(self) -> bool:
-        """Whether the caller's wish was lowered."""
+        """Whether the requested number of output tokens was reduced."""
         return self.wished is not None and self.wished > self.max_tokens
 
 
 class Permit:
-    """A plan may call this model here; and what of a decision is the same for all such calls."""
+    """Permission of a plan to use a model at an endpoint, with the values all such calls share."""
 
     __slots__ = ("group", "max_input", "max_output", "model", "overhead", "priority")
 
@@ -78,35 +78,36 @@ class Permit:
         self.model = model
         self.group = group
         self.priority = int(plan.priority)
-        #: Tokens that the plan allows; None: no limit.
+        #: Tokens allowed by the plan; None: no limit.
         self.max_input = plan.max_input_tokens
         self.max_output = plan.max_output_tokens
-        #: Tokens that the template adds: for the whole prompt, for each message.
+        #: Tokens added by the chat template: per prompt, and per message.
         self.overhead = model.template_overhead
 
 
 class Admission:
-    """Decides, by catalogue, plans and what is running."""
+    """Makes admission decisions from the catalogue, the plans and the running replicas."""
 
     def __init__(self, catalogue: Catalogue, plans: Plans, backends: Backends) -> None:
         self._catalogue = catalogue
         self._plans = plans
         self._backends = backends
         self._advice = Advice(catalogue, backends)
-        #: What was found for (plan, endpoint, model as it was spelt); a group, once there, stays.
+        #: Permits by (plan, endpoint, model as spelled in the request); a model's group never
+        #: changes.
         self._permits: dict[tuple[str, str, str], Permit] = {}
 
     def use(self, plans: Plans) -> None:
-        """Go by other plans, from the next call on."""
+        """Switch to other plans, from the next call on."""
         self._plans = plans
         self._permits.clear()
 
     def decide(
         self, endpoint: Endpoint, request: Any, name: str, caller: Caller, plan: Plan, now: float
     ) -> Decision:
-        """Decide about a decoded request to the model of this name.
+        """Decide on a decoded request to the named model.
 
-        Raises ApiError: 400, 403, 404; or 503 where the model is not here or not ready.
+        Raises ApiError: 400, 403 or 404; or 503 if the model is not deployed or not ready.
         """
         permit = None
         if not name and endpoint.picks:
@@ -129,18 +130,18 @@ class Admission:
     def check(
         self, endpoint: Endpoint, request: Any, name: str, caller: Caller, plan: Plan, now: float
     ) -> None:
-        """Whether a model that is named in `models` may answer. Raises ApiError: 400, 403, 404."""
+        """Check that a model listed in `models` may answer. Raises ApiError: 400, 403, 404."""
         try:
             self.decide(endpoint, request, name, caller, plan, now)
         except Overloaded:
-            return  # it may, once it is here and ready
+            return  # allowed, once it is deployed and ready
         except ApiError as error:
             if error.param == "model":
                 error.param = "models"
             raise
 
     def _pick(self, endpoint: Endpoint, caller: Caller, plan: Plan, now: float) -> str:
-        """The first model by name that is ready and that the caller may use."""
+        """The first model by name that is ready and open to the caller."""
         trial = now < caller.trial_until
         open_to = [
             model.id
@@ -172,12 +173,12 @@ class Admission:
         if group is None:
             raise self._advice.not_deployed(model, endpoint)
         permit = Permit(model, group, plan)
-        if plan.opens(model.tier):  # not only for now, or for this key
+        if plan.opens(model.tier):  # not cached if open to this caller only, as in a trial
             self._keep((plan.id, endpoint.name, name), permit)
         return permit
 
     def _keep(self, key: tuple[str, str, str], permit: Permit) -> None:
-        if len(self._permits) >= PERMIT_LIMIT:  # spellings are the callers' choice
+        if len(self._permits) >= PERMIT_LIMIT:  # clients choose the spellings
             self._permits.clear()
         self._permits[key] = permit
 
@@ -202,10 +203,10 @@ def _caps(request: Request, endpoint: Endpoint, permit: Permit) -> Decision:
     wished = request.output_limit
     allowed = most if wished is None else min(wished, most)
     whole, each = permit.overhead
-    # No prompt has more tokens: a token is a byte at least, beside the template's own.
+    # A token is at least one byte, apart from the template's own, so no prompt has more tokens.
     bound = request.text_bytes + whole + each * request.message_count
-    # Some engines refuse an answer that might not fit instead of stopping there: fit it first,
-    # unless nobody limits it.
+    # Some engines reject a request whose output might not fit instead of truncating it. Reduce the
+    # limit to fit, unless there is no limit.
     open_ended = group.strict_context and endpoint.open_ended and wished is None and most == context
     misfits = group.strict_context and not open_ended and bound + allowed > context
     return Decision(
@@ -220,7 +221,7 @@ def _caps(request: Request, endpoint: Endpoint, permit: Permit) -> Decision:
 
 
 def fit(decision: Decision, counted: int) -> int:
-    """The output tokens that fit beside `counted` input tokens. Raises ContextLengthExceeded."""
+    """The output tokens that fit besides `counted` input tokens. Raises ContextLengthExceeded."""
     context, cap = decision.group.context_length, decision.input_cap
     if counted >= context:
         raise over_context(counted, context, decision.prompt)

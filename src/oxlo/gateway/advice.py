@@ -1,4 +1,4 @@
-"""What callers are told who chose a model that cannot serve them: which models can."""
+"""Suggestions of other models, for clients that chose one that cannot serve them."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,21 +7,21 @@ from oxlo.errors import ApiError, ModelNotDeployed, ModelNotFound, UnsupportedAb
 from oxlo.gateway.backends import Backends
 from oxlo.gateway.endpoints import INFERENCE, Endpoint
 
-#: Names in one message, at most.
+#: Maximum number of names in a message.
 _MOST = 10
-#: Abilities that answers at the same endpoint may lack.
+#: Abilities that models at the same endpoint may lack.
 _TOLD = ("vision", "reasoning")
 
 
 class Advice:
-    """Knows the catalogue, and what of it is ready here."""
+    """Suggests models from the catalogue and from what is ready."""
 
     def __init__(self, catalogue: Catalogue, backends: Backends) -> None:
         self._catalogue = catalogue
         self._backends = backends
 
     def wrong_endpoint(self, model: Model, endpoint: Endpoint) -> ApiError:
-        """The model answers elsewhere: where, and which models answer here."""
+        """The error for a model of another endpoint: where it answers, and which models answer here."""
         paths = [e.path for e in INFERENCE if e.ability in model.abilities]
         own = f", but at {' and '.join(paths)}" if paths else ""
         others = self._those(lambda other: endpoint.ability in other.abilities)
@@ -32,19 +32,19 @@ class Advice:
         )
 
     def unknown(self, error: ModelNotFound, endpoint: Endpoint) -> ModelNotFound:
-        """The same error with the models that are ready to answer there."""
+        """The same error, with the models ready at this endpoint."""
         ready = self._ready(lambda other: endpoint.ability in other.abilities)
         if not ready:
             return error
         return ModelNotFound(f"{error.message} Ready now: {_some(ready)}.", param=error.param)
 
     def unable(self, error: UnsupportedAbility) -> ApiError:
-        """The same error with the models that have the ability."""
+        """The same error, with the models that have the ability."""
         others = self._those(lambda other: error.extra["ability"] in other.abilities)
         return UnsupportedAbility(f"{error.message} {others}", param=error.param, **error.extra)
 
     def not_deployed(self, model: Model, endpoint: Endpoint) -> ApiError:
-        """Ready models that can do the same, else of its category, else of the endpoint."""
+        """Suggest ready models with the same abilities, else of the same category, else any."""
         ready = self._ready(lambda other: endpoint.ability in other.abilities)
         able = [m for m in ready if model.abilities <= m.abilities]
         alike = [m for m in ready if m.category == model.category]
@@ -57,7 +57,7 @@ class Advice:
         )
 
     def _those(self, can: Callable[[Model], bool]) -> str:
-        """A sentence: the ready models that can, else those of the catalogue that could."""
+        """A sentence that lists the ready models that can, else those of the catalogue."""
         if ready := self._ready(can):
             return f"These do: {_some(ready)}."
         if known := [model for model in self._catalogue if can(model)]:
@@ -70,7 +70,7 @@ class Advice:
 
 
 def _lacking(model: Model, others: list[Model]) -> str:
-    """What none of the others can do, of what a model is chosen for."""
+    """The notable abilities of `model` that all suggested models lack."""
     missing = [
         a for a in _TOLD if a in model.abilities and all(a not in m.abilities for m in others)
     ]

@@ -1,4 +1,4 @@
-"""The files that come with a call: the media process makes them, the call's end removes them."""
+"""A call's media files: created by the media process, removed when the call ends."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -12,26 +12,26 @@ from oxlo.gateway.body import Body
 from oxlo.gateway.media import Asking, Media, line
 from oxlo.wire.media import FOLDER, JSON_FIELDS, SPOOLED, File, Inspect, Inspected, Medium, Unpacked
 
-#: The media process speaks as our engines do.
+#: The media process uses the same protocol as our engines.
 _DIALECT = dialect("oxlo")
 
 Result = TypeVar("Result", bound=msgspec.Struct)
 
 
 class Attachments:
-    """One call's files, and what is being asked about them."""
+    """One call's files, and the pending request to the media process."""
 
     def __init__(self, media: Media, call_id: str) -> None:
         self._media = media
         self._folder = media.spool.folder(call_id)
         self._asking: Asking | None = None
-        #: What the body had in it.
+        #: The files extracted from the body.
         self._unpacked: tuple[File, ...] = ()
 
     def unpack(
         self, body: Body, kind: bytes, fields: str, then: Callable[[bytes | ApiError], None]
     ) -> None:
-        """Take files out of a form, or out of `fields` of a JSON body; `then` gets what is left."""
+        """Extract files from a form or from `fields` of a JSON body; `then` gets the rest of it."""
 
         def unpacked(result: Unpacked | ApiError) -> None:
             if isinstance(result, ApiError):
@@ -50,7 +50,7 @@ class Attachments:
     def inspect(
         self, media: tuple[Medium, ...], then: Callable[[tuple[File, ...] | ApiError], None]
     ) -> None:
-        """Make a file of each medium; `then` gets them in their order."""
+        """Create a file for each media item; `then` gets them in the same order."""
 
         def inspected(result: Inspected | ApiError) -> None:
             then(result.files if isinstance(result, Inspected) else result)
@@ -74,14 +74,14 @@ class Attachments:
         self._asking = Asking(self._media, target, lines, body, done)
 
     def close(self) -> None:
-        """Ask no more, and remove the files."""
+        """Cancel the pending request and remove the files."""
         if self._asking is not None:
             self._asking.cancel()
         self._media.spool.discard_folder(self._folder)
 
 
 def _left(unpacked: Unpacked, body: Body) -> bytes | ApiError:
-    """What is left of a body; all of it where nothing was taken out."""
+    """The remaining body; the whole one if nothing was extracted."""
     if isinstance(unpacked.body, msgspec.Raw):
         return bytes(unpacked.body)
     try:
@@ -91,7 +91,7 @@ def _left(unpacked: Unpacked, body: Body) -> bytes | ApiError:
 
 
 def _why(status: int, reply: bytes) -> ApiError:
-    """A refusal is the client's to read; anything else is ours."""
+    """A client error is passed on; anything else is an error of ours."""
     return _DIALECT.error(status, reply) if status == 400 else _unavailable()
 
 

@@ -1,4 +1,4 @@
-"""One try of a call at one replica: what the engine sends, as the call needs it."""
+"""One attempt to serve a call at a replica, which translates the engine's response."""
 
 import math
 from collections.abc import Callable
@@ -16,30 +16,30 @@ from oxlo.gateway.sending import Sending
 
 log = structlog.get_logger()
 
-#: Bytes of an error that are read, at most.
+#: Maximum number of bytes read of an error response.
 ERROR_LIMIT: Final = 1 << 20
-#: The status of a server whose caller has used up its quota there.
+#: Status of an upstream server whose quota is used up.
 TOO_MANY: Final = 429
 
 
 class Owner(Protocol):
-    """The call behind an attempt."""
+    """The call that an attempt belongs to."""
 
     def events(self, data: bytes) -> None:
-        """Events for the client; the first ones have content."""
+        """Forward events to the client; the first ones have content."""
 
     def stream_done(self, tail: bytes) -> None:
-        """The stream is complete but for `tail` and `[DONE]`."""
+        """Finish the stream; `tail` and `[DONE]` remain to be sent."""
 
     def answered(self, answer: Answer) -> None:
-        """The whole reply is here."""
+        """Handle a complete response."""
 
     def attempt_failed(self, error: ApiError) -> None:
-        """The attempt is over, and brought no answer."""
+        """Handle a failed attempt."""
 
 
 class Attempt:
-    """Receives one engine's reply."""
+    """Receives one engine's response."""
 
     __slots__ = (
         "_chunks",
@@ -78,12 +78,12 @@ class Attempt:
         self._endpoint = endpoint
         self._request = request
         self._clock = clock
-        #: When the first content came, and when anything did.
+        #: Times of the first content and of the latest data.
         self.first_at = 0.0
         self.last_at = now
-        #: The engine's first content event was seen: no other replica may be tried.
+        #: Whether the engine has sent content, after which no other replica may be tried.
         self.started = False
-        #: Seconds that the engine wants to be left alone: its quota is used up.
+        #: Seconds for which the engine asked not to be called, as its quota is used up.
         self.left_alone = 0.0
         self._over = False
         self._engine_call: EngineCall
@@ -95,24 +95,24 @@ class Attempt:
         self._sending: Sending | None = None
 
     def build(self) -> None:
-        """Write the engine's request. Raises ApiError when the dialect cannot say it."""
+        """Encode the engine's request. Raises ApiError if its dialect cannot express it."""
         self._engine_call = self._endpoint.build(self.backend.dialect, self._request, self.decided)
 
     def send(self) -> None:
-        """Send it, unless the attempt was cancelled meanwhile."""
+        """Send the request, unless the attempt was cancelled in the meantime."""
         if not self._over:
             engine_call = self._engine_call
             self._sending = self.backend.upstream.post(engine_call, self)
 
     @property
     def usage(self) -> Usage:
-        """Tokens that a stream has told at its end."""
+        """Token usage reported at the end of a stream."""
         return self._translator.usage if self._translator is not None else Usage()
 
     def usage_so_far(self, prompt: int) -> Usage:
-        """Tokens of a stream that has not ended: where none are told, the pieces of the answer.
+        """Token usage of an unfinished stream, estimated if the engine has not reported any.
 
-        `prompt`: as many as were counted before, 0 where nobody did.
+        `prompt`: the number of input tokens if counted before, otherwise 0.
         """
         if self._translator is None:
             return Usage()
@@ -126,12 +126,12 @@ class Attempt:
 
     @property
     def head(self) -> bytes:
-        """Header lines of a stream: its type."""
+        """Header lines of a stream: its content type."""
         return self._translator.head if self._translator is not None else SSE
 
     @property
     def ending(self) -> bytes:
-        """What a stream's client is sent last."""
+        """The bytes that end the client's stream."""
         return self._translator.ending if self._translator is not None else b""
 
     @property
@@ -140,32 +140,32 @@ class Attempt:
         return self._translator.finish if self._translator is not None else ""
 
     def cancel(self) -> None:
-        """Give up: the engine sees its client gone and stops."""
+        """Cancel by disconnecting, which makes the engine stop."""
         self._over = True
         sending, self._sending = self._sending, None
         if sending is not None:
             sending.cancel()
 
     def is_stalled(self, clock: float, timeout: float) -> bool:
-        """Whether the engine has been silent for longer than it may be."""
+        """Whether the engine has been silent for longer than allowed."""
         return not self.backend.dialect.watched and clock - self.last_at > timeout
 
     def time_out(self) -> None:
-        """It was silent for too long."""
+        """Fail because the engine was silent for too long."""
         self._fail(EngineTimedOut())
 
     def pause(self) -> None:
-        """Read no more for now."""
+        """Pause reading."""
         if self._sending is not None:
             self._sending.pause()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if self._sending is not None:
             self._sending.resume()
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
-        """The engine answers; that something came is noted when more than a head has."""
+        """Handle the response head; `last_at` is only updated by data after it."""
         self._status = status
         if status == TOO_MANY:
             self.left_alone = quota.seconds(headers.get(b"retry-after", b""), time())
@@ -174,7 +174,7 @@ class Attempt:
             self._translator = stream(self.backend.dialect, self._request, self.decided)
 
     def on_data(self, data: bytes) -> None:
-        """A piece of the engine's reply."""
+        """Handle a chunk of the response body."""
         self.last_at = self._clock()
         translator = self._translator
         if translator is None:
@@ -194,7 +194,7 @@ class Attempt:
             self._stream_done(translator)
 
     def _keep(self, data: bytes) -> None:
-        """Keep a piece of a whole reply, up to what one may have."""
+        """Buffer a chunk of an unstreamed response, up to the endpoint's limit."""
         self._size += len(data)
         most = self._endpoint.largest if self._status == 200 else ERROR_LIMIT
         if self._size > most:
@@ -204,7 +204,7 @@ class Attempt:
             self._chunks.append(data)
 
     def _before_start(self, translator: Translator, out: bytes) -> None:
-        """Hold what has no content yet, so that an error can still have its true status."""
+        """Hold back events without content, so that an error can still be sent with its status."""
         self._held += out
         if translator.started:
             self._start()
@@ -216,13 +216,13 @@ class Attempt:
         self._owner.events(held)
 
     def _stream_done(self, translator: Translator) -> None:
-        if not self.started:  # an empty answer is an answer
+        if not self.started:  # an empty answer is valid
             self._start()
         self._over = True
         self._owner.stream_done(translator.close())
 
     def on_end(self) -> None:
-        """The engine's reply is complete."""
+        """Handle the end of the engine's response."""
         self._sending = None
         if self._over:
             return
@@ -255,7 +255,7 @@ class Attempt:
         return error
 
     def on_fail(self, reason: str, *, sent: bool) -> None:
-        """The exchange with the engine broke."""
+        """Handle a broken exchange with the engine."""
         self._sending = None
         if not self._over:
             log.warning("engine.exchange_failed", replica=self.backend.id, reason=reason)

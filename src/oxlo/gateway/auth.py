@@ -1,8 +1,8 @@
-"""Who is calling: from the head of a request to a `Caller`, usually without leaving the process.
+"""Authentication: from a request's headers to a `Caller`, usually from the cache.
 
-Looked-up keys are kept until anything about accounts or keys changes; then the next use of each
-asks again. If control cannot be reached, the old answer stands, so a dead database does not stop
-callers that are known.
+Keys are cached until any account or key changes; each is then verified again at its next use.
+While control is unreachable the cached result stays valid, so that a database outage does not
+affect known callers.
 """
 
 import re
@@ -16,15 +16,15 @@ from oxlo.gateway.lookup import Lookup
 from oxlo.plans import apikey
 from oxlo.plans.caller import Caller
 
-#: Genuine but unknown keys (revoked, expired) that are remembered.
+#: Cached well-formed but invalid keys (revoked, expired).
 UNKNOWN_LIMIT = 10_000
 KNOWN_LIMIT = 100_000
 PLAIN_LIMIT = 10_000
 
-#: A header with a key may be so long, with all that is pasted along with it.
+#: Maximum length of a header with a key, including text pasted along with it.
 LONGEST: Final = 1024
 _PLAIN_LENGTH: Final = len("Bearer ") + apikey.LENGTH
-#: A whole key in what was pasted along with it: `KEY=...`, brackets, typographic quotes, a `\n`.
+#: A complete key inside pasted text: `KEY=...`, brackets, typographic quotes, a `\n`.
 _WITHIN: Final = re.compile(
     rf"(?<![\w-]){apikey.PREFIX}[\w-]{{{apikey.LENGTH - len(apikey.PREFIX)}}}(?![\w-])", re.ASCII
 )
@@ -34,10 +34,10 @@ Found = Callable[[Caller | ApiError], None]
 
 
 def presented_key(headers: Mapping[bytes, bytes]) -> str:
-    """The key in a request's head, as pasted: what stands around it is forgiven.
+    """The API key in a request's headers, tolerating text pasted around it.
 
-    A header without a key in it is as good as none: clients send `Bearer` before nothing when
-    their key is elsewhere. Raises InvalidApiKey when there is none.
+    A header without a value counts as missing: clients send an empty `Bearer` when their key is
+    in another header. Raises InvalidApiKey if there is no key.
     """
     value = headers.get(b"authorization", b"")
     if len(value) == _PLAIN_LENGTH and value.startswith(b"Bearer sk_"):
@@ -49,12 +49,12 @@ def presented_key(headers: Mapping[bytes, bytes]) -> str:
 
 
 def _elsewhere(headers: Mapping[bytes, bytes]) -> bytes:
-    """Where Anthropic's and Azure's clients have the key."""
+    """The key header used by clients of Anthropic and Azure."""
     return headers.get(b"x-api-key") or headers.get(b"api-key") or b""
 
 
 def _unwrapped(value: bytes) -> str:
-    """What a header has for a key; empty where it has none. Raises InvalidApiKey."""
+    """The key in a header's value; empty if it has none. Raises InvalidApiKey."""
     if len(value) > LONGEST:
         raise InvalidApiKey("The API key that you sent is far too long: a key has 46 characters.")
     text = value.decode("latin-1")
@@ -71,34 +71,34 @@ def _unwrapped(value: bytes) -> str:
 
 
 class Keys:
-    """The keys that this gateway has seen."""
+    """The cache of keys that this gateway has seen."""
 
     def __init__(self, lookup: Lookup, secret: bytes) -> None:
         self._lookup = lookup
         self._secret = secret
-        #: Callers as of the last change; and those that were known before it.
+        #: Callers verified since the last change; and those verified before it.
         self._known: dict[str, Caller] = {}
         self._stale: dict[str, Caller] = {}
-        #: Callers whose keys may do all that their plans allow, by the header that they sent.
+        #: Callers whose keys have no restrictions, by the raw header they sent.
         self._plain: dict[bytes, Caller] = {}
         self._unknown: set[str] = set()
         self._asking: dict[str, list[Found]] = {}
         self.change = 0
-        #: Whether control has ever answered: before that no key can be checked.
+        #: Whether control has ever replied; before that, no key can be verified.
         self.reached = False
 
     def plain(self, headers: dict[bytes, bytes]) -> Caller | None:
-        """The caller, where nothing is left to be asked or checked: the head was seen before."""
+        """The caller, if its header is cached and its key has no restrictions."""
         return self._plain.get(headers.get(b"authorization", b""))
 
     def known(self, key: str) -> Caller | None:
-        """The caller, if control has said so since the last change."""
+        """The caller, if verified since the last change."""
         return self._known.get(apikey.digest(key))
 
     def note(self, headers: Mapping[bytes, bytes], caller: Caller) -> None:
-        """A caller that is known was checked: from now on its head is enough, if it is plain.
+        """Cache a verified caller's header, if its key has no restrictions.
 
-        Not a head without a key in it: whoever sent the like would be this caller.
+        Headers without a key are not cached: anyone who sent the same would be this caller.
         """
         head = headers.get(b"authorization", b"")
         plain = not (caller.expires_at or caller.endpoints or caller.origins)
@@ -107,7 +107,7 @@ class Keys:
             self._plain[head] = caller
 
     def ask(self, key: str, found: Found) -> None:
-        """Ask control about a key; `found` is called later, once.
+        """Verify a key with control; `found` is called once, later.
 
         Raises InvalidApiKey for keys that cannot be valid.
         """
@@ -136,7 +136,7 @@ class Keys:
     def _learn(
         self, digest: str, key: str, change: int, answer: Caller | ApiError | None
     ) -> Caller | ApiError:
-        if isinstance(answer, ApiError):  # control cannot be asked: what it said before stands
+        if isinstance(answer, ApiError):  # control is unreachable: the previous result stays valid
             return self._stale.get(digest) or Overloaded(
                 "Keys cannot be checked right now.", retry_after=2
             )
@@ -152,7 +152,7 @@ class Keys:
         return answer
 
     def remember(self, digest: str, caller: Caller, *, current: bool = True) -> None:
-        """Keep what control said of a key; not `current`: something changed meanwhile."""
+        """Cache control's reply; not `current` if something changed in the meantime."""
         self._stale.pop(digest, None)
         if digest in self._known:
             self._plain.clear()
@@ -161,7 +161,7 @@ class Keys:
         kept[digest] = caller
 
     def invalidate(self, change: int) -> None:
-        """Something changed: ask again about each key at its next use."""
+        """Verify each key again at its next use."""
         self.change = change
         self._stale |= self._known
         self._known = {}
@@ -173,14 +173,14 @@ def _bound(cache: dict[K, Caller] | set[str], limit: int) -> None:
     """Make room in a full cache."""
     if len(cache) < limit:
         return
-    if isinstance(cache, dict):  # dicts keep their order: the oldest goes
+    if isinstance(cache, dict):  # dicts are ordered: evict the oldest
         del cache[next(iter(cache))]
     else:
         cache.pop()
 
 
 def check_scope(caller: Caller, endpoint: str, origin: bytes) -> None:
-    """Whether the key may be used for this endpoint, from this origin, now. Raises ApiError."""
+    """Check that the key permits this endpoint, from this origin, now. Raises ApiError."""
     if caller.expires_at and caller.expires_at < time.time():
         raise InvalidApiKey("This API key has expired. Create another one.")
     if caller.endpoints and endpoint not in caller.endpoints:

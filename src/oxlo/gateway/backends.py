@@ -1,4 +1,4 @@
-"""Replicas as the gateway sees them: grouped by model, with their load, breaker and queue."""
+"""Replicas grouped by model, with their load, circuit breaker and queue."""
 
 import asyncio
 import math
@@ -24,12 +24,12 @@ from oxlo.queue import ModelQueue
 
 log = structlog.get_logger()
 
-#: Tokens that the cache of an engine holds which does not say.
+#: KV cache size in tokens assumed for engines that do not report it.
 CACHE_TOKENS: Final = 1 << 18
 
 
 class Backend:
-    """One replica, and how it is doing."""
+    """One replica and its current state."""
 
     __slots__ = (
         "breaker", "dialect", "greeting", "id", "in_use", "overflow", "prefixes", "ready",
@@ -39,7 +39,7 @@ class Backend:
     def __init__(self, replica: Replica, loop: asyncio.AbstractEventLoop) -> None:
         self.id = replica.id
         self.in_use = 0
-        #: What the calls in its slots were predicted to take, in tokens of prompt.
+        #: Predicted prompt tokens of the calls in its slots.
         self.work = 0.0
         self.prefixes = Prefixes((replica.cache_tokens or CACHE_TOKENS) * TOKEN_BYTES)
         self.breaker = Breaker()
@@ -50,24 +50,24 @@ class Backend:
         self.update(replica)
 
     def update(self, replica: Replica) -> None:
-        """Take over what the fleet says now."""
+        """Update from the replicas file."""
         self.replica = replica
         self.slots = replica.slots
         self.overflow = replica.overflow
-        #: Whether the fleet says that it answers.
+        #: Whether the replicas file lists it as ready.
         self.ready = replica.state is ReplicaState.READY
 
     @property
     def broken_until(self) -> float:
-        """Until when the breaker keeps calls away, by the clock that only grows."""
+        """When the circuit breaker closes again, in monotonic seconds."""
         return self.breaker.open_until
 
     def takes(self, now: float) -> bool:
-        """Whether it may be sent calls: it is ready, and its quota is not used up."""
+        """Whether it accepts calls: it is ready and its quota is not used up."""
         return self.ready and self.breaker.left_until <= now
 
     def failed(self, now: float, left_alone: float) -> None:
-        """An attempt failed: because it did, or because it wants to be left alone for a while."""
+        """Record a failed attempt; `left_alone`: seconds until its used-up quota resets, or 0."""
         if left_alone:
             log.info("replica.left_alone", replica=self.id, seconds=left_alone)
             self.breaker.leave(now + left_alone)
@@ -75,12 +75,12 @@ class Backend:
             self.breaker.failed(now)
 
 
-#: What a call asks for of which nothing is known.
+#: The default demand of a call.
 NOTHING: Final = Demand([], 1.0, 0.0)
 
 
 class Slot:
-    """A slot of a replica, taken for one call until it is given back."""
+    """A replica's slot, held by one call until released."""
 
     __slots__ = ("_work", "backend")
 
@@ -93,53 +93,53 @@ class Slot:
             backend.prefixes.note(demand.marks)
 
     def release(self) -> None:
-        """Give it back; once."""
+        """Release the slot; further calls have no effect."""
         backend = self.backend
         backend.in_use -= 1
         backend.work = backend.work - self._work if backend.in_use else 0.0
 
 
 class Group:
-    """The replicas of one model, and those who wait for them."""
+    """The replicas of one model and the queue for them."""
 
     def __init__(self, model: str, queue_limit: int) -> None:
         self.model = model
         self.backends: list[Backend] = []
         self.queue: ModelQueue[Any] = ModelQueue(queue_limit)
         self.pace = Pace()
-        #: Whether any replica answers.
+        #: Whether any replica is ready.
         self.ready = False
-        #: Context that every replica can hold.
+        #: Context length supported by all replicas.
         self.context_length = 0
-        #: Whether a replica refuses prompt + output over its context instead of stopping there.
+        #: Whether a replica rejects prompt + output beyond its context instead of truncating.
         self.strict_context = False
 
     def update(self, backends: list[Backend]) -> None:
-        """Take over a new list of replicas."""
+        """Update the list of replicas."""
         self.backends = backends
         self.ready = any(backend.ready for backend in backends)
         self.context_length = min((b.replica.context_length for b in backends), default=0)
         self.strict_context = any(b.dialect.strict_context for b in backends)
 
     def acquire(self, demand: Demand, now: float, avoid: Backend | None = None) -> "Slot | None":
-        """Take a slot of the replica that the router chooses; None when all are taken."""
+        """Acquire a slot of the replica chosen by the router; None if all are taken."""
         candidates = [b for b in self.backends if b.takes(now) and b is not avoid]
         chosen = router.choose(candidates, demand, now)
         return None if chosen is None else Slot(chosen, demand)
 
     def has_slot(self, now: float) -> bool:
-        """Whether a call would be given a slot."""
+        """Whether `acquire` would succeed."""
         usable = [b for b in self.backends if b.takes(now)]
         return router.choose(usable, NOTHING, now) is not None
 
     def check_quota(self, now: float, patience: float) -> None:
-        """Whether any replica takes calls within `patience` seconds. Raises Overloaded."""
+        """Check that a replica accepts calls within `patience` seconds. Raises Overloaded."""
         left = min((b.breaker.left_until - now for b in self.backends if b.ready), default=0.0)
         if left > patience:
             raise Overloaded("The model's quota is used up for now.", retry_after=math.ceil(left))
 
     def warm_up(self) -> dict[str, float] | None:
-        """Milliseconds of the first warm-up request, and of the later: those of the slowest."""
+        """The slowest replica's duration of the first and of later warm-up requests, in milliseconds."""
         warm = [b.replica for b in self.backends if b.ready and b.replica.first_ms is not None]
         if not warm:
             return None
@@ -148,12 +148,12 @@ class Group:
         return {"first_ms": round(first, 1), "later_ms": round(later, 1)}
 
     def answers(self, now: float) -> bool:
-        """Whether a ready replica has not just been failing."""
+        """Whether a ready replica's circuit breaker is closed."""
         return any(b.takes(now) and b.broken_until <= now for b in self.backends)
 
 
 class Backends:
-    """Every model's group, kept in step with the replicas file."""
+    """The replicas of all models, kept in sync with the replicas file."""
 
     def __init__(
         self,
@@ -179,16 +179,16 @@ class Backends:
 
     @property
     def known(self) -> bool:
-        """Whether a fleet has said at all what runs here."""
+        """Whether the fleet has published any replicas file yet."""
         return self._stamp != (0, 0)
 
     def is_ready(self, model: str) -> bool:
-        """Whether a model answers now."""
+        """Whether a model is ready."""
         group = self._groups.get(model)
         return group is not None and group.ready
 
     def refresh(self) -> None:
-        """Read the replicas file again if it was replaced."""
+        """Reload the replicas file if it was replaced."""
         try:
             stat = self._path.stat()
         except FileNotFoundError:
@@ -199,27 +199,27 @@ class Backends:
             self.apply(registry.read(self._path).replicas)
 
     def apply(self, replicas: Iterable[Replica]) -> None:
-        """Take over a list of replicas."""
+        """Apply a list of replicas."""
         by_model: dict[str, list[Replica]] = {model: [] for model in self._groups}
         for replica in replicas:
             listed = by_model.setdefault(replica.model, [])
-            if replica.dialect:  # else it never was: its model file cannot be understood
+            if replica.dialect:  # otherwise it was never started, as its model file is invalid
                 listed.append(replica)
         for model, wanted in by_model.items():
             group = self._groups.setdefault(model, Group(model, self._queue_limit))
-            # One that was never started here, for want of a card or of weights, speaks no dialect.
+            # A replica that was never started, for lack of a GPU or weights, has no dialect.
             group.update([self._backend(group, replica) for replica in wanted if replica.dialect])
             self._freed(group)
 
     def greet(self, clock: float) -> None:
-        """See to it that a connection waits at each ready replica that has nothing to do."""
+        """Keep a warm connection open to each idle ready replica."""
         for group in self._groups.values():
             for backend in group.backends:
                 if backend.ready and not backend.in_use:
                     backend.greeting.tick(clock)
 
     def _backend(self, group: Group, replica: Replica) -> Backend:
-        """The known backend if its process is the same one, else a new one."""
+        """The known backend if its process is unchanged, else a new one."""
         known = next((b for b in group.backends if b.id == replica.id), None)
         if (
             known is None

@@ -1,4 +1,4 @@
-"""What to tell whoever sent something that is not a valid key: often one can see what it is."""
+"""Error messages for invalid API keys, which explain the likely mistake."""
 
 import re
 from typing import Final
@@ -8,16 +8,17 @@ from oxlo.plans import apikey
 
 _SHAPE: Final = f"Keys here are '{apikey.PREFIX}' and {apikey.LENGTH - len(apikey.PREFIX)} more"
 _MAKE: Final = f"{_SHAPE} characters; make one at /dashboard/api-keys."
-#: What programs send whose variable is not set.
+#: Sent by programs whose environment variable is not set.
 _UNSET: Final = frozenset({"undefined", "null", "none", "nil"})
-#: A shell's variable that nobody replaced: `$KEY`, `${KEY}`, `%KEY%`, `{{ key }}`.
+#: A variable that was not expanded: `$KEY`, `${KEY}`, `%KEY%`, `{{ key }}`.
 _VARIABLE: Final = re.compile(r"\$\w+|\$?\{+.*\}+|%\w+%")
-#: Keys of others begin so: OpenAI, Anthropic, OpenRouter; Groq; Fireworks; Google; Hugging Face.
+#: Key prefixes of other providers: OpenAI, Anthropic, OpenRouter; Groq; Fireworks; Google; Hugging
+#: Face.
 _OTHERS: Final = re.compile(r"sk-|gsk_|fw_|AIza|hf_")
 
 
 def refusal(key: str) -> InvalidApiKey:
-    """The 401 for a key that is not valid, showing enough of it to recognise."""
+    """The 401 error for an invalid key, with enough of the key to recognise it."""
     shown = _shown(key)
     if key.startswith(apikey.PREFIX) and len(key) == apikey.LENGTH:
         return InvalidApiKey(f"Incorrect API key: {shown}. It may be mistyped, revoked or expired.")
@@ -25,7 +26,7 @@ def refusal(key: str) -> InvalidApiKey:
 
 
 def _guess(key: str) -> str:
-    """A sentence about what was sent instead of a key; "" where it could be anything."""
+    """A sentence that explains the likely mistake; "" if there is no clue."""
     if key.lower() in _UNSET:
         return "The variable that your program reads it from is not set. "
     if _VARIABLE.fullmatch(key):
@@ -40,7 +41,7 @@ def _guess(key: str) -> str:
 
 
 def _shown(key: str) -> str:
-    """Its ends; all of what is short and has no digit: a placeholder, and no secret."""
+    """The key's first and last characters; all of it if it is a placeholder (short, no digits)."""
     secret = len(key) >= 16 or any(c.isdigit() for c in key)
     if secret and len(key) < 16:
         return "(too short)"

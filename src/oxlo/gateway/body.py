@@ -1,4 +1,4 @@
-"""A request's body: in memory while it is small, in a file of the spool beyond that."""
+"""A request body: in memory while small, in a spool file beyond that."""
 
 from collections.abc import Iterable
 from typing import IO, Final
@@ -6,14 +6,14 @@ from typing import IO, Final
 from oxlo.errors import Overloaded
 from oxlo.gateway.spool import Spool, writing
 
-#: Bodies larger than this wait on disk, so that slow uploads hold no memory.
+#: Larger bodies are written to disk, so that slow uploads do not occupy memory.
 SPOOL_ABOVE: Final = 1 << 20
-#: Pieces smaller than this are joined: each takes memory of its own, which nobody counts.
+#: Smaller chunks are joined, because each has an overhead that the budget does not include.
 SMALL: Final = 1024
 
 
 class Budget:
-    """What the bodies of all connections of a gateway share: memory, and a folder on disk."""
+    """The memory and the spool folder shared by the bodies of all connections."""
 
     __slots__ = ("free", "spool")
 
@@ -22,13 +22,13 @@ class Budget:
         self.spool = spool
 
     def take(self, size: int) -> None:
-        """Claim memory. Raises Overloaded when there is none left."""
+        """Allocate memory. Raises Overloaded if the budget is exhausted."""
         if size > self.free:
             raise Overloaded("Too many large requests at once. Try again shortly.", retry_after=1)
         self.free -= size
 
     def give(self, size: int) -> None:
-        """Return memory."""
+        """Return memory to the budget."""
         self.free += size
 
 
@@ -45,7 +45,7 @@ class Body:
         self.size = 0
 
     def add(self, chunk: bytes) -> None:
-        """Keep a chunk. Raises Overloaded when memory for bodies is short, or the disk is full."""
+        """Store a chunk. Raises Overloaded if the memory budget is exhausted or the disk full."""
         self.size += len(chunk)
         if self._file is not None:
             self._write((chunk,))
@@ -83,7 +83,7 @@ class Body:
 
     @property
     def path(self) -> str:
-        """The file that holds the body until `release`; "" while it is in memory.
+        """The file with the body, valid until `release`; "" while it is in memory.
 
         Raises Overloaded.
         """
@@ -98,13 +98,13 @@ class Body:
         if self._file is not None:
             self._hold(self.size)
             with writing():
-                self._file.seek(0)  # writes what is still in its buffer
+                self._file.seek(0)  # also flushes the write buffer
             return self._file.read()
         chunks = self._chunks
         return bytes(chunks[0]) if len(chunks) == 1 else b"".join(chunks)
 
     def release(self) -> None:
-        """Forget the body and give back what it held."""
+        """Discard the body and free its memory or file."""
         if not self.size:
             return
         self._budget.give(self._held)

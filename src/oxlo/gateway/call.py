@@ -1,15 +1,15 @@
 """One inference call, from its head to its receipt.
 
-    ADMITTING  the body is awaited, or the account's own line (over its concurrency)
-    UNPACKING  the media process takes the files out of the body
-    COUNTING   the engine is asked how many tokens the prompt has
-    PREPARING  the media process fetches the media and looks into them
-    QUEUED     every slot of the model is taken
-    SENT       an attempt is under way at a replica
-    KEEPING    the media process keeps what was made, and writes the reply; the slot is free
+    ADMITTING  waiting for the body, or for a lease of the account (over its concurrency)
+    UNPACKING  the media process extracts files from the body
+    COUNTING   an engine counts the prompt's tokens
+    PREPARING  the media process fetches and inspects media
+    QUEUED     all slots of the model are taken
+    SENT       an attempt is in progress at a replica
+    KEEPING    the media process stores generated images and builds the response; the slot is free
     DONE       settled: the outcome is in the journal
 
-Nothing here awaits: each step is a callback, so a call that waits for nobody costs no task.
+Nothing here awaits: each step is a callback, so a call that need not wait costs no task.
 """
 
 from typing import Final
@@ -29,12 +29,12 @@ from oxlo.gateway.media import Asking
 from oxlo.ledger.slots import Asked
 from oxlo.queue import Waiting
 
-#: Comments keep a quiet stream's connection alive (proxies cut silent ones).
+#: Comments keep an idle stream's connection alive (proxies close silent ones).
 COMMENT_EVERY: Final = 10.0
 
 
 class Call(Intake):
-    """One call to an inference endpoint."""
+    """A call to an inference endpoint."""
 
     __slots__ = (
         "_answer", "_commented_at", "_failure", "_keeping", "_last", "_queued_as", "_slot",
@@ -43,7 +43,8 @@ class Call(Intake):
     def __init__(self, gateway: Core, exchange: Exchange, endpoint: Endpoint) -> None:
         super().__init__(gateway, exchange, endpoint)
         self._queued_as: Waiting[ActiveCall] | None = None
-        #: Why it failed, where another replica is tried at once or not at all.
+        #: The error of a failed attempt after which another replica is tried only if it has a free
+        #: slot.
         self._failure: ApiError | None = None
         self._slot: Slot | None = None
         self._keeping: Asking | None = None
@@ -51,10 +52,10 @@ class Call(Intake):
         self._last = b""
         self._commented_at = 0.0
 
-    # The client: `Handler` of `gateway/http.py`.
+    # Client events: `Handler` of `gateway/http.py`.
 
     def gone(self) -> None:
-        """The client left: whatever it waited for is given up."""
+        """Handle a disconnect: cancel whatever the call waits for."""
         if self.stage is Stage.DONE or (self._request is None and self._attachments is None):
             return
         if self._line is not None:
@@ -62,19 +63,19 @@ class Call(Intake):
         self._forsake()
 
     def paused(self) -> None:
-        """The client reads slowly: so do we from the engine."""
+        """Stop reading from the engine while the client reads slowly."""
         if self.attempt is not None:
             self.attempt.pause()
 
     def resumed(self) -> None:
-        """The client has caught up."""
+        """Resume reading from the engine."""
         if self.attempt is not None:
             self.attempt.resume()
 
     # The queue.
 
     def _ahead(self) -> Asked | None:
-        """Where gateways share slots: one step in Valkey, when nothing has to be done between."""
+        """The slot to request with the reservation, if no other step comes between them."""
         placing, decision = self._gateway.placing, self._decision
         if not placing.shared or decision.must_count:
             return None
@@ -94,7 +95,7 @@ class Call(Intake):
         self._gateway.placing.place(self, group)
 
     def wait(self) -> None:
-        """Every slot is taken: stand in the line, unless its turn cannot come in time."""
+        """Join the queue as all slots are taken, unless the wait would exceed its limit."""
         if self._queued_as is not None:
             return
         if self._failure is not None:
@@ -108,7 +109,7 @@ class Call(Intake):
             self._pass_on(error)
 
     def _line_up(self) -> None:
-        """Raises QueueFull, or what says that the model's quota is used up for too long."""
+        """Join the queue. Raises QueueFull, or Overloaded if the quota is used up for too long."""
         group, waiting = self._decision.group, prediction.waiting(self)
         group.check_quota(self._gateway.clock(), self.plan.queue_wait)
         group.queue.push(waiting)
@@ -116,21 +117,21 @@ class Call(Intake):
 
     @property
     def priority(self) -> int:
-        """Its plan's, as the line in Valkey has it; higher goes first."""
+        """The plan's priority, as used by the queue in Valkey; higher goes first."""
         return self._decision.priority
 
     @property
     def may_wait(self) -> bool:
-        """Whether it stands in the line when no slot is free."""
+        """Whether it may join the queue if no slot is free."""
         return self._failure is None
 
     def full(self) -> None:
-        """No slot is free, and nobody else may wait for one."""
+        """Fail: no slot is free and the queue is full."""
         retry_after = self._decision.group.queue.retry_after()
         self._pass_on(self._failure or QueueFull(retry_after=retry_after))
 
     def take(self, slot: Slot) -> None:
-        """A slot is ours: have the engine answer."""
+        """Start an attempt with an acquired slot."""
         self._queued_as, self._slot = None, slot
         wall, clock = self._gateway.wall(), self._gateway.clock()
         self.stage = Stage.SENT
@@ -148,7 +149,7 @@ class Call(Intake):
             self._send(attempt, wall)
 
     def _send(self, attempt: Attempt, wall: float) -> None:
-        """The admission is written down before the engine is asked, whichever try this is."""
+        """Send the request after recording the admission, which is done once for all attempts."""
         if self.admitted is not None:
             attempt.send()
             return
@@ -157,7 +158,7 @@ class Call(Intake):
         self._gateway.journal.append(self.admitted, attempt.send)
 
     def expired(self) -> None:
-        """The wait for a slot is over."""
+        """Handle a queue timeout."""
         self._queued_as = None
         self._pass_on(QueueTimedOut(retry_after=self._decision.group.queue.retry_after()))
 
@@ -166,12 +167,12 @@ class Call(Intake):
             self.fail(error)
 
     def _waits_too_long(self) -> bool:
-        """Whether its turn would come, at the pace of the latest slots, after its time is over."""
+        """Whether the estimated wait, by the latest rate of slots, exceeds the plan's limit."""
         _, seconds = self._decision.group.queue.outlook(self.plan.priority)
         return seconds > self.plan.queue_wait
 
     def _move_on(self, error: ApiError) -> bool:
-        """The next model that the caller allows has its turn; False: there is none."""
+        """Continue with the next model of the fallback chain; False if there is none."""
         group, wall = self._decision.group, self._gateway.wall()
         if not self._next_model(error, wall):
             return False
@@ -184,20 +185,20 @@ class Call(Intake):
         self._measure(wall)
         return True
 
-    # The engine: `Owner` of `gateway/attempt.py`.
+    # Engine events: `Owner` of `gateway/attempt.py`.
 
     def events(self, data: bytes) -> None:
-        """Events for the client."""
+        """Send events to the client."""
         exchange, attempt = self.exchange, self.attempt
         if exchange.streaming:
             exchange.send(data)
-        elif attempt is None:  # a comment: nobody answers yet
+        elif attempt is None:  # a comment, before any engine has answered
             exchange.begin(200, headers.SSE + self._common_head(), data)
         else:
             exchange.begin(200, attempt.head + self._common_head(self.model_id), data)
 
     def stream_done(self, tail: bytes) -> None:
-        """The stream is complete: the receipt first, then its end."""
+        """Finish a stream: write the receipt, then send the end."""
         attempt = self.attempt
         assert attempt is not None
         self.usage = attempt.usage
@@ -205,7 +206,7 @@ class Call(Intake):
         self._settle(receipts.answer(attempt.finish), self._end)
 
     def answered(self, answer: Answer) -> None:
-        """The engine's whole reply is here."""
+        """Handle an engine's complete response."""
         keep = self.endpoint.keep
         if keep is None:
             self._finish(answer)
@@ -223,13 +224,13 @@ class Call(Intake):
             self._finish(result)
 
     def _finish(self, answer: Answer) -> None:
-        """The reply is as the client gets it: the receipt first, then the reply."""
+        """Finish a complete response: write the receipt, then send it."""
         self.usage = answer.usage
         self._answer = answer
         self._settle(receipts.answer(answer.finish), self._reply)
 
     def attempt_failed(self, error: ApiError) -> None:
-        """Try another replica while nothing with content was seen; else say so."""
+        """Try another replica if no content was received, else report the error."""
         attempt = self.attempt
         assert attempt is not None
         if error.status >= 500:
@@ -243,14 +244,14 @@ class Call(Intake):
             self._pass_on(error)
 
     def _try_another(self, failed: Attempt, error: ApiError) -> None:
-        """Another replica at once; one that is only left alone for a while may be waited for."""
+        """Place the call at another replica; after an exhausted quota it may wait for one."""
         self._give_up(failed.backend)
         self._failure = None if failed.left_alone else error
         self.stage = Stage.QUEUED
         self._gateway.placing.place(self, self._decision.group)
 
     def _give_up(self, backend: Backend) -> None:
-        """Let go of the slot where an attempt failed."""
+        """Release the slot of a failed attempt."""
         slot, self._slot = self._slot, None
         self.avoid = backend
         self.attempt = None
@@ -267,7 +268,7 @@ class Call(Intake):
             self.exchange.end(self._last)
 
     def _let_go(self, *, answered: bool) -> None:
-        """Give back the place in the queue, the slot and the engine's connection."""
+        """Release the queue position, the slot and the engine's connection."""
         self._drop_files()
         if self._counting is not None:
             self._counting.cancel()
@@ -279,7 +280,7 @@ class Call(Intake):
         self.attempt = None
 
     def _free_slot(self, *, answered: bool) -> None:
-        """The engine has done its part, or is let go."""
+        """Release the slot when the engine is done, or cancel its work."""
         attempt, slot = self.attempt, self._slot
         if attempt is None or slot is None:
             return
@@ -298,7 +299,7 @@ class Call(Intake):
     # Time.
 
     def tick(self, clock: float) -> None:
-        """Called twice a second: heads held long enough, comments, stalled engines."""
+        """Handle held heads, comments and stalled engines; called twice a second."""
         self._check_counting(clock)
         attempt, limit = self.attempt, self._gateway.settings.engine_timeout
         if attempt is not None and self.stage is Stage.SENT and attempt.is_stalled(clock, limit):
@@ -307,7 +308,7 @@ class Call(Intake):
             self._keep_alive(clock)
 
     def _keep_alive(self, clock: float) -> None:
-        """A stream that waits gets its head after a while, then a comment now and then."""
+        """Send a waiting stream's head after a while, then a comment at intervals."""
         if not self.exchange.streaming:
             if clock - self.exchange.arrived > self._gateway.settings.head_hold:
                 self._commented_at = clock

@@ -1,4 +1,4 @@
-"""The certificate of a gateway that serves HTTPS: renewed ones hold from the next connection on."""
+"""The TLS certificate of a gateway, reloaded when its files change."""
 
 import ssl
 from pathlib import Path
@@ -9,23 +9,23 @@ log = structlog.get_logger()
 
 
 class Certificate:
-    """A certificate and its key, in files that may be replaced at any moment."""
+    """A certificate and its key, in files that may be replaced at any time."""
 
     def __init__(self, cert: Path, key: Path | None) -> None:
-        """Raises OSError where they cannot be read; ssl.SSLError, which is one, where unfit."""
+        """Load the files. Raises OSError if unreadable or invalid (ssl.SSLError is a subclass)."""
         self._files = (cert, key)
         self._stamp = self._look()
         self.context = _context(cert, key)
 
     def follow(self) -> None:
-        """Take over files that were replaced; while they do not fit, what held before holds."""
+        """Reload replaced files for new connections; invalid files change nothing."""
         stamp = self._look()
         if stamp == self._stamp:
             return
         self._stamp = stamp
         cert, key = self._files
         try:
-            # A pair that does not fit would leave half of it in the context that is in use.
+            # Loading a mismatched pair would leave the context in use with only half of it.
             _context(cert, key)
             self.context.load_cert_chain(cert, key)
         except OSError as error:

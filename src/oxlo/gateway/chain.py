@@ -1,6 +1,6 @@
-"""The models that a caller lets answer: what is left of them, and what became of the others.
+"""The fallback chain of a call: the models still to try, and why others did not answer.
 
-A call goes on with the next model only where its caller has named it, in `models` beside `model`.
+A call falls back to another model only if its client listed it in `models`.
 """
 
 from collections.abc import Iterable
@@ -9,18 +9,18 @@ from oxlo.errors import ApiError
 
 
 class Chain:
-    """One call's models, in the caller's order."""
+    """One call's models, in the client's order."""
 
     __slots__ = ("_left", "_tried", "head")
 
     def __init__(self, names: Iterable[str], head: bytes) -> None:
-        """`names` follow the first model; `head` are the reply's header lines so far."""
+        """`names` follow the first model; `head` holds the response's header lines so far."""
         self._left = list(dict.fromkeys(names))
         self._tried: list[str] = []
         self.head = head
 
     def __bool__(self) -> bool:
-        """Whether a model is left that was not tried."""
+        """Whether any model has not been tried."""
         return bool(self._left)
 
     def __len__(self) -> int:
@@ -31,17 +31,17 @@ class Chain:
         return self._left.pop(0)
 
     def failed(self, model: str, error: ApiError, at: int | None = None) -> None:
-        """A model did not answer, for this reason; `at` is its place among those that did not."""
+        """Record why a model did not answer; `at` is its position among the failed ones."""
         place = len(self._tried) if at is None else at
         self._tried.insert(place, f"{model}={error.error_code}")
 
     @property
     def tried(self) -> str:
-        """Who did not answer, and why: `big=queue_full, other=model_not_deployed`."""
+        """The models that did not answer, and why: `big=queue_full, other=model_not_deployed`."""
         return ", ".join(self._tried)
 
     def lines(self, model: str) -> bytes:
-        """Header lines of a reply; `model` is who answers, "" where nobody does."""
+        """Header lines of a response; `model` is the one that answered, "" if none did."""
         lines = f"x-oxlo-model: {model}\r\n" if model else ""
         if self._tried:
             lines += f"x-oxlo-tried: {self.tried}\r\n"

@@ -1,14 +1,14 @@
-"""A receiver for those who want a whole reply."""
+"""A receiver that collects a whole response."""
 
 import math
 from typing import Any
 
 
 class Collect:
-    """A receiver that gathers a whole reply and hands it to one function.
+    """Collects a whole response and passes it to a callback.
 
-    `done(status, body)`; status 0 and the reason as body when the exchange broke, or when there is
-    more than `most` bytes of it: whoever asked is then to cancel the exchange.
+    `done(status, body)`; status 0 with the reason as body if the exchange failed or the response
+    exceeds `most` bytes, in which case the caller should cancel the exchange.
     """
 
     __slots__ = ("_chunks", "_done", "_left", "_status")
@@ -20,11 +20,11 @@ class Collect:
         self._chunks: list[bytes] = []
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
-        """Keep the status."""
+        """Store the status."""
         self._status = status
 
     def on_data(self, data: bytes) -> None:
-        """Keep a piece."""
+        """Store a chunk."""
         before = self._left
         self._left -= len(data)
         if self._left >= 0:
@@ -34,11 +34,11 @@ class Collect:
             self._done(0, b"the reply is too large")
 
     def on_end(self) -> None:
-        """Hand it over."""
+        """Deliver the response."""
         if self._left >= 0:
             self._done(self._status, b"".join(self._chunks))
 
     def on_fail(self, reason: str, *, sent: bool) -> None:
-        """Hand over the reason."""
+        """Deliver the reason of the failure."""
         if self._left >= 0:
             self._done(0, reason.encode())

@@ -1,4 +1,4 @@
-"""SSE comments: clients skip them, people who look at the bytes understand them."""
+"""SSE comments, ignored by clients but useful to people who read the raw stream."""
 
 import math
 from typing import Any, Final
@@ -9,10 +9,10 @@ WORKING: Final = b": the model is working\n\n"
 
 
 def waiting(queue: ModelQueue[Any], item: Any, now: float, shared: int) -> bytes:
-    """For a call that stands in a queue: its place, and about how long that is.
+    """The comment for a queued call: its position and estimated wait.
 
-    `shared` is its place in the line of several gateways, 0 where there is none. The time goes by
-    the slots that calls of this gateway were given, so it is that of the shared line already.
+    `shared` is its position in the queue shared by several gateways, or 0. The estimate uses the
+    rate at which this gateway's calls get slots, so it already reflects the shared queue.
     """
     place = shared or queue.place(item, now)
     seconds = math.ceil(queue.expected_wait(item, now))

@@ -1,4 +1,4 @@
-"""What kinds of bodies an endpoint takes, as far as their headers tell."""
+"""Content types accepted by each endpoint."""
 
 from typing import Final
 
@@ -11,9 +11,9 @@ _TAKES_FORMS: Final = "Send a form with the file in it, with 'Content-Type: mult
 
 
 def check(exchange: Exchange, endpoint: Endpoint) -> None:
-    """Refuse what the endpoint plainly does not take. Raises UnsupportedMediaType.
+    """Reject content types that the endpoint does not accept. Raises UnsupportedMediaType.
 
-    People forget the header of JSON, so its absence is forgiven.
+    A missing header is accepted as JSON, because clients often omit it.
     """
     given = exchange.headers
     if b"content-encoding" in given:

@@ -1,4 +1,4 @@
-"""What all calls of a gateway share: who calls, who answers, what is counted and written down."""
+"""The state shared by all calls of a gateway: authentication, engines, counts and records."""
 
 import asyncio
 from collections.abc import Callable
@@ -31,12 +31,12 @@ from oxlo.plans import Plan, Plans
 from oxlo.plans.caller import Caller
 from oxlo.settings import Settings
 
-#: What metrics call models that are not in the catalogue.
+#: Label used in metrics for models that are not in the catalogue.
 UNKNOWN: Final = "unknown"
 
 
 class Core(Clocks):
-    """The parts of a gateway that calls use. `Gateway` (`gateway/gateway.py`) is the whole."""
+    """The parts of a gateway used by calls; `Gateway` (`gateway/gateway.py`) adds its lifecycle."""
 
     def __init__(
         self,
@@ -53,13 +53,13 @@ class Core(Clocks):
         self.loop = loop
         self.draining = False
 
-        # Who calls, and by which rules.
+        # Authentication and limits.
         self.lookup = Lookup(settings.control_private_socket, loop)
         self.keys = auth.Keys(self.lookup, settings.signing_secret())
         self.terms = Terms(plans, settings.plans or settings.edited_plans)
         self.proxies = Proxies(settings.trusted_proxies)
 
-        # What is counted and written down.
+        # Counts and records.
         self.calls: set[ActiveCall] = set()
         self.metrics = Metrics()
         self._call_metrics: dict[tuple[str, str, str], CallMetrics] = {}
@@ -74,7 +74,7 @@ class Core(Clocks):
         self.ledger, slots = ledger(settings, loop, name, self.lookup)
         self.ledger.on_change = self._told_of_change
 
-        # Who answers.
+        # Engines and helpers.
         self.placing = Placing(self)
         if slots is not None:
             self.placing = Sharing(self, slots, settings.queue_limit)
@@ -89,9 +89,9 @@ class Core(Clocks):
     def authenticate(
         self, exchange: Exchange, endpoint: str, admit: Callable[[Caller], None]
     ) -> None:
-        """Call `admit` with the caller: at once when known, else when control has answered.
+        """Call `admit` with the caller: now if cached, else after control has verified the key.
 
-        Raises ApiError when the key cannot be valid.
+        Raises ApiError if the key cannot be valid.
         """
         caller = self.keys.plain(exchange.headers)
         if caller is not None:
@@ -113,7 +113,7 @@ class Core(Clocks):
     def _ask(
         self, exchange: Exchange, endpoint: str, key: str, admit: Callable[[Caller], None]
     ) -> None:
-        """Hold the exchange until control has said whose key this is. Raises InvalidApiKey."""
+        """Hold the exchange until control has verified the key. Raises InvalidApiKey."""
 
         def found(result: Caller | ApiError) -> None:
             if exchange.state is not ExchangeState.DONE:
@@ -129,7 +129,7 @@ class Core(Clocks):
         admit: Callable[[Caller], None],
         result: Caller | ApiError,
     ) -> None:
-        """Go on with an exchange that was held."""
+        """Continue with an exchange that was held."""
         try:
             if isinstance(result, ApiError):
                 raise result
@@ -142,15 +142,15 @@ class Core(Clocks):
             exchange.proceed()
 
     def count_denied(self, error: ApiError) -> None:
-        """Count a call that nobody known made."""
+        """Count a request that could not be authenticated."""
         self.metrics.count("oxlo_denied_total", (("code", error.error_code),))
 
     def plan_of(self, caller: Caller) -> Plan:
-        """The plan of a caller, as now in force."""
+        """The caller's plan, as currently in force."""
         return self.terms.of(caller, self.wall)
 
     def check_admitting(self) -> None:
-        """Whether new calls are taken. Raises ShuttingDown or Overloaded."""
+        """Check that new calls are accepted. Raises ShuttingDown or Overloaded."""
         if self.draining:
             raise ShuttingDown(retry_after=5)
         if not self.journal.writable:
@@ -159,7 +159,7 @@ class Core(Clocks):
             )
 
     def call_metrics(self, model: str, plan: str, endpoint: str) -> CallMetrics:
-        """The figures of calls alike; unknown models share one set, whatever they are called."""
+        """The metrics for these labels; all unknown models share one set, to bound their number."""
         key = (model, plan, endpoint)
         found = self._call_metrics.get(key)
         if found is not None:
@@ -170,7 +170,7 @@ class Core(Clocks):
         return found
 
     def _told_of_change(self, counter: int) -> None:
-        """Another gateway found it first."""
+        """Handle a change announced by another gateway."""
         if counter > self.keys.change:
             self.keys.invalidate(counter)
 
