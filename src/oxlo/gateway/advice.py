@@ -21,7 +21,7 @@ class Advice:
         self._backends = backends
 
     def wrong_endpoint(self, model: Model, endpoint: Endpoint) -> ApiError:
-        """The error for a model of another endpoint: where it answers, and which models answer here."""
+        """The error for a model of another endpoint: where it answers, and what answers here."""
         paths = [e.path for e in INFERENCE if e.ability in model.abilities]
         own = f", but at {' and '.join(paths)}" if paths else ""
         others = self._those(lambda other: endpoint.ability in other.abilities)

@@ -139,7 +139,7 @@ class Group:
             raise Overloaded("The model's quota is used up for now.", retry_after=math.ceil(left))
 
     def warm_up(self) -> dict[str, float] | None:
-        """The slowest replica's duration of the first and of later warm-up requests, in milliseconds."""
+        """Milliseconds of the first and of later warm-up requests at the slowest replica."""
         warm = [b.replica for b in self.backends if b.ready and b.replica.first_ms is not None]
         if not warm:
             return None
