@@ -1,4 +1,4 @@
-"""The `oxlo` command. Each file here holds one group of commands and imports lazily."""
+"""The `oxlo` command. Each module has one group of commands and imports lazily."""
 
 import os
 from typing import Annotated
@@ -36,7 +36,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(calls.app, name="calls")
 app.add_typer(models.app, name="models")
 
-#: Where the help lists what `oxlo serve` starts.
+#: Panel of the help for the processes that `oxlo serve` starts.
 _ALONE = "Processes that serve starts, each by itself"
 app.command(rich_help_panel=_ALONE)(gateway.gateway)
 app.command(rich_help_panel=_ALONE)(control.control)
@@ -62,6 +62,6 @@ def root(
 
 
 def main() -> None:
-    """Run the command line. What it and the processes that it starts write is the user's alone."""
+    """Run the command line. Files of this and child processes are private to the user."""
     os.umask(0o077)
     app()

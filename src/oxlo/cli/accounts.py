@@ -1,4 +1,4 @@
-"""`oxlo accounts`: who may call, and under which plan."""
+"""`oxlo accounts`: accounts and their plans."""
 
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import msgspec
 import typer
 
-from oxlo.cli import storing, text
+from oxlo.cli import database, text
+from oxlo.cli.database import CommandContext
 from oxlo.cli.options import AsJson
-from oxlo.cli.storing import Desk
 from oxlo.ledger.windows import DAY, day_of
 from oxlo.plans import Plan
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Accounts and their plans.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account's name or id.")]
-#: What the portal checks people by; never printed.
+#: Credentials of the portal, which are never printed.
 _SECRET = ("password_hash", "totp_nonce", "totp_step")
 
 
@@ -35,14 +35,14 @@ def create(
     """Create an account. It gets no key: see `oxlo keys create`."""
     from oxlo.store import accounts
 
-    async def work(desk: Desk) -> "Account":
-        chosen = desk.plan(plan)
-        async with desk.database.write() as db:
-            made = await accounts.create(db, name, chosen, now=desk.now, email=email)
-            await desk.note(db, "account.created", made.id, chosen.id)
+    async def work(context: CommandContext) -> "Account":
+        chosen = context.plan(plan)
+        async with context.database.write() as db:
+            made = await accounts.create(db, name, chosen, now=context.now, email=email)
+            await context.note(db, "account.created", made.id, chosen.id)
             return made
 
-    account = storing.run(work)
+    account = database.run(work)
     typer.echo(f"Created account {account.name} ({account.id}) on plan {account.plan}.")
 
 
@@ -51,11 +51,11 @@ def list_accounts(as_json: AsJson = False) -> None:
     """List the accounts, oldest first."""
     from oxlo.store import accounts
 
-    async def work(desk: Desk) -> "list[Account]":
-        async with desk.database.read() as db:
+    async def work(context: CommandContext) -> "list[Account]":
+        async with context.database.read() as db:
             return await accounts.everyone(db)
 
-    found = storing.run(work)
+    found = database.run(work)
     typer.echo(text.json([_public(account) for account in found]) if as_json else _table(found))
 
 
@@ -66,14 +66,14 @@ def set_plan(
     """Change an account's plan, from its next request on."""
     from oxlo.store import accounts
 
-    async def work(desk: Desk) -> "Account":
-        chosen = desk.plan(plan)
-        async with desk.database.write() as db:
+    async def work(context: CommandContext) -> "Account":
+        chosen = context.plan(plan)
+        async with context.database.write() as db:
             found = await accounts.find(db, name)
-            await desk.note(db, "account.plan", found.id, f"{found.plan} to {chosen.id}")
+            await context.note(db, "account.plan", found.id, f"{found.plan} to {chosen.id}")
             return await accounts.set_plan(db, found, chosen)
 
-    account = storing.run(work)
+    account = database.run(work)
     typer.echo(f"Account {account.name} is on plan {account.plan}.")
 
 
@@ -87,16 +87,16 @@ def grant(
     """Grant an account extra requests for one day."""
     from oxlo.store import accounts, grants
 
-    async def work(desk: Desk) -> "tuple[Account, Grant]":
-        async with desk.database.write() as db:
+    async def work(context: CommandContext) -> "tuple[Account, Grant]":
+        async with context.database.write() as db:
             account = await accounts.find(db, name)
-            chosen = text.day(day) if day else day_of(desk.now)
-            given = await grants.give(db, account.id, requests, reason, day=chosen, now=desk.now)
-            await desk.note(db, "requests.granted", account.id, f"{requests}: {given.reason}")
+            chosen = text.day(day) if day else day_of(context.now)
+            given = await grants.give(db, account.id, requests, reason, day=chosen, now=context.now)
+            await context.note(db, "requests.granted", account.id, f"{requests}: {given.reason}")
             return account, given
 
-    account, given = storing.run(work)
-    typer.echo(f"Account {account.name} got {given.requests:,} requests more for {_on(given)}.")
+    account, given = database.run(work)
+    typer.echo(f"Account {account.name} got {given.requests:,} requests more for {_date(given)}.")
 
 
 @app.command()
@@ -107,14 +107,14 @@ def refund(
     """Refund a counted request: the account gets one more today."""
     from oxlo.store import grants
 
-    async def work(desk: Desk) -> "Grant":
-        async with desk.database.write() as db:
-            given = await grants.refund(db, request, reason, now=desk.now)
+    async def work(context: CommandContext) -> "Grant":
+        async with context.database.write() as db:
+            given = await grants.refund(db, request, reason, now=context.now)
             note = f"{request}: {given.reason}"
-            await desk.note(db, "request.refunded", given.account_id, note)
+            await context.note(db, "request.refunded", given.account_id, note)
             return given
 
-    given = storing.run(work)
+    given = database.run(work)
     typer.echo(f"Call {request} is refunded: {given.account_id} has one request more today.")
 
 
@@ -123,14 +123,14 @@ def close(name: Name) -> None:
     """Close an account: within a second its keys get 401 and its sessions end."""
     from oxlo.store import accounts, identity
 
-    async def work(desk: Desk) -> "Account":
-        async with desk.database.write() as db:
+    async def work(context: CommandContext) -> "Account":
+        async with context.database.write() as db:
             account = await accounts.find(db, name)
-            await identity.close(db, account, now=desk.now)
-            await desk.note(db, "account.closed", account.id)
+            await identity.close(db, account, now=context.now)
+            await context.note(db, "account.closed", account.id)
             return account
 
-    typer.echo(f"Account {storing.run(work).name} is closed: its keys get 401.")
+    typer.echo(f"Account {database.run(work).name} is closed: its keys get 401.")
 
 
 @app.command()
@@ -138,14 +138,14 @@ def reopen(name: Name) -> None:
     """Reopen a closed account; its keys work again."""
     from oxlo.store import accounts, identity
 
-    async def work(desk: Desk) -> "Account":
-        async with desk.database.write() as db:
+    async def work(context: CommandContext) -> "Account":
+        async with context.database.write() as db:
             account = await accounts.find(db, name)
             await identity.reopen(db, account)
-            await desk.note(db, "account.opened", account.id)
+            await context.note(db, "account.opened", account.id)
             return account
 
-    typer.echo(f"Account {storing.run(work).name} is open.")
+    typer.echo(f"Account {database.run(work).name} is open.")
 
 
 @app.command()
@@ -153,14 +153,14 @@ def link(name: Name) -> None:
     """Print a link that sets the account's password; it works once, for a week."""
     from oxlo.store import accounts, tokens
 
-    async def work(desk: Desk) -> str:
-        async with desk.database.write() as db:
+    async def work(context: CommandContext) -> str:
+        async with context.database.write() as db:
             account = await accounts.find(db, name)
             who = account.id
-            await desk.note(db, "password.link", who)
-            return await tokens.welcome(db, who, desk.settings.base_url, now=desk.now)
+            await context.note(db, "password.link", who)
+            return await tokens.welcome(db, who, context.settings.base_url, now=context.now)
 
-    typer.echo(storing.run(work))
+    typer.echo(database.run(work))
 
 
 @app.command()
@@ -168,16 +168,16 @@ def show(name: Name, as_json: AsJson = False) -> None:
     """Show an account, its plan, and today's counted requests."""
     from oxlo.store import accounts, calls, grants, keys
 
-    async def work(desk: Desk) -> "tuple[Account, list[Key], Today, Plan, float]":
-        today = day_of(desk.now)
-        async with desk.database.read() as db:
+    async def work(context: CommandContext) -> "tuple[Account, list[Key], Today, Plan, float]":
+        today = day_of(context.now)
+        async with context.database.read() as db:
             account = await accounts.find(db, name)
             counted = await calls.counted_on(db, account.id, today)
             granted = dict(await grants.by_day(db, account.id, today)).get(today, 0)
             owned = await keys.of_account(db, account.id)
-        return account, owned, Today(counted, granted), desk.plan(account.plan), desk.now
+        return account, owned, Today(counted, granted), context.plan(account.plan), context.now
 
-    account, owned, today, plan, now = storing.run(work)
+    account, owned, today, plan, now = database.run(work)
     active = sum(key.state(now) == "active" for key in owned)
     if as_json:
         counts = {"counted_today": today.counted, "granted_today": today.granted}
@@ -187,7 +187,7 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 
 class Today(NamedTuple):
-    """Requests of this UTC day: those that counted, and those granted beyond the plan."""
+    """Requests of the current UTC day: counted ones, and those granted beyond the plan."""
 
     counted: int
     granted: int
@@ -202,17 +202,17 @@ def _details(account: "Account", plan: Plan, today: Today, active: int) -> list[
         ("E-mail", account.email or "-"),
         ("Role", account.role),
         ("Plan", f"{plan.id} ({_limit(plan.requests_per_day)} a day)"),
-        ("Trial until", text.moment(account.trial_until)),
-        ("State", f"closed {text.moment(account.disabled_at)}" if account.disabled_at else "open"),
-        ("Created", text.moment(account.created_at)),
+        ("Trial until", text.minute(account.trial_until)),
+        ("State", f"closed {text.minute(account.disabled_at)}" if account.disabled_at else "open"),
+        ("Created", text.minute(account.created_at)),
         ("Active keys", str(active)),
         ("Counted today", f"{today.counted} of {_limit(allowed)}"),
         ("Granted today", f"{today.granted:,}"),
     ]
 
 
-def _on(given: "Grant") -> str:
-    return datetime.fromtimestamp(given.day * DAY, UTC).strftime("%Y-%m-%d")
+def _date(grant: "Grant") -> str:
+    return datetime.fromtimestamp(grant.day * DAY, UTC).strftime("%Y-%m-%d")
 
 
 def _table(found: "list[Account]") -> str:
@@ -223,8 +223,8 @@ def _table(found: "list[Account]") -> str:
             a.plan,
             a.role,
             "closed" if a.disabled_at else "open",
-            text.moment(a.trial_until),
-            text.moment(a.created_at),
+            text.minute(a.trial_until),
+            text.minute(a.created_at),
             a.id,
         )
         for a in found

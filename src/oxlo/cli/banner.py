@@ -1,4 +1,4 @@
-"""What `oxlo serve` prints once it is ready: plain text, so that it copies cleanly."""
+"""The text that `oxlo serve` prints once it is ready, plain so that it can be copied."""
 
 from collections.abc import Sequence
 
@@ -7,8 +7,8 @@ from oxlo.catalogue import Model
 from oxlo.plans import Plan
 from oxlo.snippets import Category
 
-#: What the Python program shows, as far as a model for it is ready; `vision` and `detection` look
-#: at a picture, which not everybody has at hand.
+#: Categories in the Python program, if a model for them is ready; `vision` and `detection` need an
+#: image file.
 _PYTHON: tuple[Category, ...] = (
     "chat",
     "streaming",
@@ -21,39 +21,39 @@ _PICTURE: tuple[Category, ...] = ("vision", "detection")
 
 
 def banner(base_url: str, key: str | None, plan: Plan, models: Sequence[Model], portal: str) -> str:
-    """The whole text. `key` is there only when it was just made, `models` are those ready.
+    """The whole text. `key` is None unless it was just created; `models` are the ready ones.
 
-    `portal` is where the operator logs in, or sets the first password.
+    `portal` is the URL where the operator logs in, or sets the first password.
     """
     base = f"{base_url}/v1"
     names = ", ".join(model.id for model in models)
     lines = _calls(base, key or "YOUR_API_KEY", models)
-    # Last, and so in sight: programs fill more than a window.
+    # Last, so that it stays visible: the programs are longer than a terminal.
     lines += ["", "Oxlo is ready.", "", f"Portal: {portal}", f"Base URL: {base}", *_key_lines(key)]
     lines += [f"Models: {names}" if models else _NO_MODELS, _plan_line(plan)]
     return "\n".join([*lines, "", "Stop with Ctrl-C."])
 
 
 def _calls(base: str, key: str, models: Sequence[Model]) -> list[str]:
-    """A call with curl, a program that calls a model for each category, calls with pictures."""
-    shown = [(category, model.id) for category in _PYTHON if (model := _able(category, models))]
+    """A request with curl, a Python program for all categories, and requests with images."""
+    shown = [(category, model.id) for category in _PYTHON if (model := _largest(category, models))]
     lines: list[str] = []
     for category, name in shown[:1]:
         lines += ["Ask with curl:", snippets.render(category, "curl", base, key, name)]
     if shown:
         lines += ["Or with Python (pip install openai):", snippets.program(shown, base, key)]
     for category in _PICTURE:
-        if model := _able(category, models):
-            # What it makes of photographs differs too much to be left unsaid.
+        if model := _largest(category, models):
+            # Vision models differ too much in quality to leave out the description.
             lines += [f"With a picture of yours, photo.jpg, for {category}. {model.description}"]
             lines += [snippets.render(category, "curl", base, key, model.id)]
     return [line for text in lines for line in ("", text.rstrip())]
 
 
-def _able(category: Category, models: Sequence[Model]) -> Model | None:
-    """The largest of the models that answer such calls; of equals the first."""
-    fitting = [m for m in models if category in snippets.for_abilities(m.abilities)]
-    return max(fitting, key=lambda model: model.billions or 0, default=None)
+def _largest(category: Category, models: Sequence[Model]) -> Model | None:
+    """The largest model for the category; the first of equals."""
+    suitable = [m for m in models if category in snippets.for_abilities(m.abilities)]
+    return max(suitable, key=lambda model: model.billions or 0, default=None)
 
 
 KEEP = "Keep the key now: it is not shown again."

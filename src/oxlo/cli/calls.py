@@ -1,14 +1,14 @@
-"""`oxlo calls`: what an account's calls were, which of them counted, and why."""
+"""`oxlo calls`: an account's calls, and whether and why they counted."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oxlo.cli import storing, text
-from oxlo.cli.failing import CommandError
+from oxlo.cli import database, text
+from oxlo.cli.database import CommandContext
+from oxlo.cli.failures import CommandError
 from oxlo.cli.options import AsJson
-from oxlo.cli.storing import Desk
 from oxlo.ledger.windows import iso
 
 if TYPE_CHECKING:
@@ -24,25 +24,25 @@ def list_calls(
     account: Annotated[str, typer.Option("--account", help="The account's name or id.")],
     day: Annotated[str, typer.Option(help="Only this UTC day, such as 2026-11-28.")] = "",
     counted: Annotated[bool, typer.Option("--counted", help="Only requests that counted.")] = False,
-    most: Annotated[int, typer.Option("--limit", min=1, help="Most to list.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Most to list.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List an account's requests, newest first: which counted, and why."""
     from oxlo.store import accounts, history
 
-    async def work(desk: Desk) -> "Page":
+    async def work(context: CommandContext) -> "Page":
         chosen = text.day(day) if day else None
         only = history.Filter(counted=True if counted else None, day=chosen)
-        async with desk.database.read() as db:
+        async with context.database.read() as db:
             owner = await accounts.find(db, account)
-            return await history.page(db, owner.id, limit=most, only=only)
+            return await history.page(db, owner.id, limit=limit, only=only)
 
-    found = storing.run(work)
+    found = database.run(work)
     typer.echo(
-        text.json([_whole(call) for call in found.calls]) if as_json else _table(found.calls)
+        text.json([_receipt(call) for call in found.calls]) if as_json else _table(found.calls)
     )
     if found.more and not as_json:
-        typer.echo(f"There are older ones: --limit {most * 10} shows more.", err=True)
+        typer.echo(f"There are older ones: --limit {limit * 10} shows more.", err=True)
 
 
 @app.command()
@@ -53,18 +53,20 @@ def show(
     """Show the receipt of any request."""
     from oxlo.store import calls, grants
 
-    async def work(desk: Desk) -> "tuple[Call, Grant | None]":
-        async with desk.database.read() as db:
+    async def work(context: CommandContext) -> "tuple[Call, Grant | None]":
+        async with context.database.read() as db:
             call = await calls.find(db, request)
             if call is None:
                 raise CommandError(f"there is no call {request!r}; its id is its x-request-id")
             return call, await grants.of_call(db, call.id)
 
-    call, refund = storing.run(work)
-    typer.echo(text.json(_whole(call, refund)) if as_json else text.columns(_details(call, refund)))
+    call, refund = database.run(work)
+    typer.echo(
+        text.json(_receipt(call, refund)) if as_json else text.columns(_details(call, refund))
+    )
 
 
-def _whole(call: "Call", refund: "Grant | None" = None) -> object:
+def _receipt(call: "Call", refund: "Grant | None" = None) -> object:
     from oxlo.control.receipts import receipt
 
     return receipt(call, refund)

@@ -1,4 +1,4 @@
-"""The checks of `oxlo doctor` on this machine: what it is, and what there is room for."""
+"""The checks of `oxlo doctor` on this machine and its resources."""
 
 import resource
 import shutil
@@ -15,20 +15,20 @@ from oxlo.hardware.sizing import Machine
 from oxlo.weights import Stock
 
 OLDEST_PYTHON = (3, 11)
-#: Room for journals, logs and the database, beside the weights.
+#: Disk for journals, logs and the database, in addition to the weights.
 ROOM_MB = 500
-#: What the platform itself takes beside its engines, as measured, with some air.
+#: Memory of the platform without engines: the measured value plus a margin.
 OWN_MEMORY_MB = 400
-#: Each call under way takes two files: the client's connection and the engine's.
+#: File descriptors. Each running request takes two: its client's and its engine's connection.
 FILES_WANTED, FILES_NEEDED = 4096, 256
-#: 2025-01-01: an earlier clock was never set.
+#: 2025-01-01 in unix seconds: an earlier clock was never set.
 EARLIEST = 1735689600.0
-#: Seconds by which clocks and file systems may disagree.
+#: Tolerated difference between the clock and file timestamps, in seconds.
 _DRIFT = 60.0
 
 
 def python(version: tuple[int, ...]) -> Finding:
-    """The interpreter's version."""
+    """Check the interpreter's version."""
     text, oldest = (".".join(map(str, numbers)) for numbers in (version, OLDEST_PYTHON))
     if version < OLDEST_PYTHON:
         return wrong("python", f"{text} is too old: install {oldest} or newer")
@@ -41,7 +41,7 @@ def existing(path: Path) -> Path:
 
 
 def home(path: Path) -> Finding:
-    """Whether the data folder can be written, or made."""
+    """Check that the data folder can be written, or created."""
     try:
         with tempfile.TemporaryFile(dir=existing(path)):
             made = "" if path.exists() else " (made at the first start)"
@@ -51,14 +51,14 @@ def home(path: Path) -> Finding:
 
 
 def free_mb(path: Path) -> int:
-    """Free disk where the data folder is, or will be."""
+    """Free disk space on the file system of the data folder, in MiB."""
     return shutil.disk_usage(existing(path)).free // 2**20
 
 
 def missing_mb(engines: Iterable[Engine], stock: Stock) -> int:
-    """Disk that fetching the weights takes: archives stay until the file is taken out of them.
+    """Disk space for fetching missing weights, in MiB: archives are kept until extracted.
 
-    Repositories that nobody has asked a hub about count as nothing.
+    Repositories that are not pinned yet, whose size is unknown, count as 0.
     """
     files = {
         file.sha256: file
@@ -71,7 +71,7 @@ def missing_mb(engines: Iterable[Engine], stock: Stock) -> int:
 
 
 def disk(missing: int, free: int) -> Finding:
-    """Room for the weights still to be fetched, in MB, and for what running writes."""
+    """Check the disk space for `missing` weights and for the platform's own files, in MiB."""
     needed = missing + ROOM_MB
     if free < needed:
         return wrong("disk", f"{free:,} MB free, {needed:,} MB needed: free some, or set OXLO_HOME")
@@ -79,7 +79,7 @@ def disk(missing: int, free: int) -> Finding:
 
 
 def placed(engines: Iterable[Engine]) -> Iterator[Finding]:
-    """Models that are to be served and cannot be, with what they miss; and those on GPUs."""
+    """Models that cannot be served, with the reason, and those placed on GPUs."""
     for engine in engines:
         if engine.variant is None:
             yield Finding(engine.model.id, engine.reason, ok=False)
@@ -89,7 +89,7 @@ def placed(engines: Iterable[Engine]) -> Iterator[Finding]:
 
 
 def running(replicas: Sequence[Replica], now: float) -> Iterator[Finding]:
-    """How the engines of a fleet that runs are: those that do not take calls, and why not."""
+    """The replicas of a running fleet: how many are ready, and why the others are not."""
     ready = sum(replica.state is ReplicaState.READY for replica in replicas)
     yield Finding("engines", f"{ready} of {len(replicas)} ready", ok=ready == len(replicas))
     for replica in replicas:
@@ -101,7 +101,7 @@ def running(replicas: Sequence[Replica], now: float) -> Iterator[Finding]:
 
 
 def gpus(here: Machine, *, driver: bool) -> Finding:
-    """The GPUs that this process may use; whether there is a `driver` is told by its program."""
+    """The GPUs that this process may use. `driver`: whether nvidia-smi is installed."""
     if not here.gpus:
         why = "nvidia-smi shows none" if driver else "none: nvidia-smi is not installed"
         return Finding("GPUs", f"{why}; models run on the CPU where they can")
@@ -113,7 +113,7 @@ def gpus(here: Machine, *, driver: bool) -> Finding:
 
 
 def memory(models: int, here: int) -> Finding:
-    """Memory of the machine or the container, beside what models take; all in MB."""
+    """Compare the memory of the machine or container with that of the models, in MiB."""
     needed = models + OWN_MEMORY_MB
     if here < needed:
         advice = "serve fewer models (OXLO_STARTER, OXLO_MODELS), or raise the limit"
@@ -122,29 +122,29 @@ def memory(models: int, here: int) -> Finding:
 
 
 def libraries(engines: Iterable[Engine]) -> list[Library]:
-    """What these engines stand on, each once."""
+    """The libraries that these engines need, without duplicates."""
     kinds = dict.fromkeys(engine.variant.engine for engine in engines if engine.variant)
     return [LIBRARIES[kind] for kind in kinds if kind in LIBRARIES]
 
 
 def engine(library: Library) -> Finding:
-    """Whether a library can be loaded."""
+    """Check that a library can be imported."""
     run = library.loaded()
     if run.returncode == 0:
         return Finding(library.name, run.stdout.strip())
     if run.returncode < 0:
         return wrong(library.name, f"crashes on this processor (signal {-run.returncode})")
-    said = run.stderr.strip().splitlines()[-1:]
-    return wrong(library.name, "; ".join([*said, library.remedy]))
+    last_line = run.stderr.strip().splitlines()[-1:]
+    return wrong(library.name, "; ".join([*last_line, library.remedy]))
 
 
 def newest(folder: Path) -> float:
-    """When anything in a folder was last written, unix seconds; 0 for none."""
+    """The latest modification time in a folder, unix seconds; 0 if it is empty."""
     return max((path.stat().st_mtime for path in folder.glob("*")), default=0.0)
 
 
 def clock(now: float, last: float) -> Finding:
-    """Whether the clock is set, and has not been set back: limits are UTC days and minutes."""
+    """Check that the clock is set, and was not set back, because limits depend on it."""
     shown = datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
     if now < EARLIEST:
         return wrong("clock", f"{shown} is long ago: set the clock, and let NTP keep it")
@@ -156,7 +156,7 @@ def clock(now: float, last: float) -> Finding:
 
 
 def open_files(limit: int) -> Finding:
-    """How many files a process may have open."""
+    """Check the limit on open files."""
     if limit == resource.RLIM_INFINITY or limit >= FILES_WANTED:
         return Finding("open files", "no limit" if limit < 0 else f"{limit:,}")
     words = f"{limit:,} allow {limit // 2:,} calls at a time: raise it (`ulimit -n 65536`)"

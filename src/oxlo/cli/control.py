@@ -3,9 +3,9 @@
 import asyncio
 from functools import partial
 
-from oxlo.cli.ending import until_end
-from oxlo.cli.failing import one_line_errors
+from oxlo.cli.failures import one_line_errors
 from oxlo.cli.options import WithParent
+from oxlo.cli.shutdown import run_until_shutdown
 from oxlo.settings import Settings
 
 
@@ -17,4 +17,4 @@ def control(with_parent: WithParent = False) -> None:
     with one_line_errors():
         settings = Settings.read()
         logs.configure("control", settings)
-        asyncio.run(until_end(partial(process.run, settings), with_parent=with_parent))
+        asyncio.run(run_until_shutdown(partial(process.run, settings), with_parent=with_parent))

@@ -1,6 +1,6 @@
-"""`oxlo doctor`: one line for each thing that a first start stumbles over, and what to do.
+"""`oxlo doctor`: checks for common problems of a first start, each with its remedy.
 
-Then, what of the catalogue this machine can serve.
+Followed by the models of the catalogue that this machine can serve.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import typer
 
 from oxlo import catalogue, plans
 from oxlo.cli import checks, lock, servable, services, text
-from oxlo.cli.failing import words
+from oxlo.cli.failures import message
 from oxlo.cli.finding import Finding, wrong
 from oxlo.cli.libraries import lacking
 from oxlo.cli.options import AsJson
@@ -45,7 +45,7 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 def findings() -> Iterator[Finding]:
-    """Every check, each as soon as it is done; nothing is written but a temporary file."""
+    """Run the checks, yielding each result at once; writes only a temporary file."""
     yield checks.python(sys.version_info[:3])
     try:
         settings = Settings.read()
@@ -53,8 +53,8 @@ def findings() -> Iterator[Finding]:
         known = catalogue.load(settings.catalogue_dir)
         models = [known.resolve(name) for name in chosen(settings, known)]
         wishes = wanted(settings, known)
-    except (SettingsError, msgspec.ValidationError, ModelNotFound, OSError) as mistake:
-        yield wrong("settings", words(mistake))
+    except (SettingsError, msgspec.ValidationError, ModelNotFound, OSError) as error:
+        yield wrong("settings", message(error))
         return
     for name, meant in misspelt().items():
         yield Finding("settings", f"{name} is not a setting: is {meant} meant?", ok=False)
@@ -80,7 +80,7 @@ def findings() -> Iterator[Finding]:
 
 
 def survey() -> Iterator[str]:
-    """What of the catalogue this machine can serve, and what the rest is missing."""
+    """The models that this machine can serve, and what the others need, as text."""
     settings = Settings.read()
     known = catalogue.load(settings.catalogue_dir)
     here = machine.here(settings.visible_gpus)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from oxlo.cli.ending import on_end
-from oxlo.cli.failing import one_line_errors
+from oxlo.cli.failures import one_line_errors
 from oxlo.cli.options import ModelName
+from oxlo.cli.shutdown import on_shutdown
 
 if TYPE_CHECKING:
     from oxlo.engines.base import Launch
@@ -37,27 +37,27 @@ def engine(
         typer.echo(f"{found.id} runs elsewhere, at {launch.address}.")
         return
     config = msgspec.json.decode(launch.config) | {"port": port}
-    told = msgspec.structs.replace(launch, config=msgspec.json.encode(config))
-    raise typer.Exit(asyncio.run(_run(told)))
+    with_port = msgspec.structs.replace(launch, config=msgspec.json.encode(config))
+    raise typer.Exit(asyncio.run(_run(with_port)))
 
 
 async def _run(launch: "Launch") -> int:
-    """The exit code: 0 when it was asked to end."""
+    """Run the engine; returns the exit code, 0 if it was stopped by a signal."""
     from oxlo.fleet.process import EngineProcess
 
     stopping = asyncio.Event()
-    on_end(stopping.set, with_parent=False)
+    on_shutdown(stopping.set, with_parent=False)
     process = await EngineProcess.start(launch, logging.StreamHandler(sys.stderr))
     ends = {asyncio.ensure_future(process.exited()), asyncio.ensure_future(stopping.wait())}
-    telling = asyncio.create_task(_tell(process.listening(), launch.api_key))
+    announcing = asyncio.create_task(_announce(process.listening(), launch.api_key))
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-    telling.cancel()
+    announcing.cancel()
     await process.stop()
     if process.failure:
         typer.echo(f"oxlo: {process.failure}", err=True)
     return 0 if stopping.is_set() else 1
 
 
-async def _tell(listening: Awaitable[str | None], api_key: str) -> None:
+async def _announce(listening: Awaitable[str | None], api_key: str) -> None:
     if address := await listening:
         typer.echo(f"Address: {address}\nKey: {api_key}")

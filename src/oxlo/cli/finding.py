@@ -1,17 +1,17 @@
-"""What one check of `oxlo doctor` found, in a line."""
+"""The result of one check of `oxlo doctor`."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found."""
+    """The result of one check."""
 
     name: str
-    #: What is there; or what is wrong, and what to do.
+    #: The state; or the problem, and its remedy.
     words: str
     ok: bool = True
-    #: Whether `oxlo serve` cannot work like this.
+    #: Whether `oxlo serve` cannot start or work.
     blocks: bool = False
 
     def __str__(self) -> str:
@@ -19,5 +19,5 @@ class Finding:
 
 
 def wrong(name: str, words: str) -> Finding:
-    """A finding that blocks."""
+    """A blocking finding."""
     return Finding(name, " ".join(words.split()), ok=False, blocks=True)

@@ -1,14 +1,14 @@
-"""`oxlo fleet`: the engines of this machine; `oxlo fleet plan`: what would fit on others."""
+"""`oxlo fleet`: the engines of this machine; `oxlo fleet plan`: planning other machines."""
 
 import asyncio
 from typing import TYPE_CHECKING
 
 import typer
 
-from oxlo.cli.ending import on_end
-from oxlo.cli.failing import CommandError, one_line_errors
+from oxlo.cli.failures import CommandError, one_line_errors
 from oxlo.cli.options import ModelName, WithParent
 from oxlo.cli.plan import plan_command
+from oxlo.cli.shutdown import on_shutdown
 
 if TYPE_CHECKING:
     from oxlo.fleet.local import LocalFleet
@@ -65,12 +65,12 @@ def _serve(with_parent: bool) -> None:
         known = catalogue.load(settings.catalogue_dir)
         models = chosen(settings, known)
         settings.prepare()
-        # A second one would take the list of replicas away from the first.
+        # A second fleet would overwrite the first one's list of replicas.
         lock.hold(settings.home / lock.FLEET, "`oxlo fleet`")
     logs.configure("fleet", settings)
     asyncio.run(_run(LocalFleet(known, settings, models), with_parent))
 
 
 async def _run(fleet: "LocalFleet", with_parent: bool) -> None:
-    on_end(fleet.stop, with_parent=with_parent)
+    on_shutdown(fleet.stop, with_parent=with_parent)
     await fleet.run()

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from oxlo.cli.ending import on_end
-from oxlo.cli.failing import CommandError, one_line_errors
+from oxlo.cli.failures import CommandError, one_line_errors
 from oxlo.cli.options import WithParent
+from oxlo.cli.shutdown import on_shutdown
 
-#: Names are parts of the names of files.
+#: Names become parts of file names.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
 
@@ -34,4 +34,4 @@ def gateway(
         settings = Settings.read()
         settings.prepare()
         configure(f"gateway-{name}", settings)
-        run(settings, name, partial(on_end, with_parent=with_parent), share_port=share_port)
+        run(settings, name, partial(on_shutdown, with_parent=with_parent), share_port=share_port)

@@ -1,18 +1,18 @@
-"""The gateways of one machine: one, or several that share a port and their limits."""
+"""The gateway processes of one machine; several share a port and their limits."""
 
-from oxlo.cli.failing import CommandError
+from oxlo.cli.failures import CommandError
 from oxlo.cli.supervisor import Child, oxlo
 from oxlo.cli.valkey import program
 from oxlo.settings import Settings
 
 
 def children(settings: Settings, workers: int) -> list[Child]:
-    """The gateways' processes, g1 to gN.
+    """The gateway processes, g1 to gN.
 
-    Raises CommandError when several are wanted and there is no Valkey that they could share.
+    Raises CommandError if several are requested without a Valkey to share.
     """
     if settings.valkey == "embedded" and not settings.valkey_url:
-        program()  # said now, not by a process that cannot start
+        program()  # fails here, rather than in a child process
     grace = settings.drain_seconds + 5
     if workers == 1:
         return [oxlo("gateway", grace)]
@@ -25,6 +25,6 @@ def children(settings: Settings, workers: int) -> list[Child]:
 
 
 def _worker(name: str, grace: float) -> Child:
-    """A gateway that shares its port, with a log of its own."""
+    """A gateway that shares its port but not its log."""
     child = oxlo("gateway", grace, "--name", name, "--share-port")
     return Child(f"gateway-{name}", child.argv, child.grace)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from oxlo.cli import storing, text
-from oxlo.cli.failing import CommandError
+from oxlo.cli import database, text
+from oxlo.cli.database import CommandContext
+from oxlo.cli.failures import CommandError
 from oxlo.cli.options import AsJson
-from oxlo.cli.storing import Desk
 from oxlo.settings import Settings
 
 if TYPE_CHECKING:
@@ -41,25 +41,25 @@ def create(
     """Create a key and print it; it cannot be shown again."""
     from oxlo.store import accounts, keys
 
-    async def work(desk: Desk) -> "tuple[Key, str]":
-        scope = _scope(desk.settings, models, endpoints, origins)
-        ends = desk.now + _seconds(expires) if expires else None
-        async with desk.database.write() as db:
+    async def work(context: CommandContext) -> "tuple[Key, str]":
+        scope = _scope(context.settings, models, endpoints, origins)
+        ends = context.now + _seconds(expires) if expires else None
+        async with context.database.write() as db:
             owner = await accounts.find(db, account)
-            signing = desk.settings.signing_secret()
+            signing = context.settings.signing_secret()
             key, secret = await keys.issue(
                 db,
                 owner.id,
                 name=name,
                 signing=signing,
-                now=desk.now,
+                now=context.now,
                 expires_at=ends,
                 scope=scope,
             )
-            await desk.note(db, "key.created", key.id, f"{key.name} of {owner.name}")
+            await context.note(db, "key.created", key.id, f"{key.name} of {owner.name}")
             return key, secret
 
-    key, secret = storing.run(work)
+    key, secret = database.run(work)
     typer.echo(secret if quiet else f"Created {key.id}. Keep the key now: {secret}")
 
 
@@ -68,12 +68,12 @@ def list_keys(account: Owner, as_json: AsJson = False) -> None:
     """List an account's keys, without their secrets."""
     from oxlo.store import accounts, keys
 
-    async def work(desk: Desk) -> "tuple[list[Key], float]":
-        async with desk.database.read() as db:
+    async def work(context: CommandContext) -> "tuple[list[Key], float]":
+        async with context.database.read() as db:
             owner = await accounts.find(db, account)
-            return await keys.of_account(db, owner.id), desk.now
+            return await keys.of_account(db, owner.id), context.now
 
-    found, now = storing.run(work)
+    found, now = database.run(work)
     typer.echo(_json(found, now) if as_json else _table(found, now))
 
 
@@ -86,18 +86,18 @@ def revoke(
     """Revoke a key for good, within a second."""
     from oxlo.store import keys
 
-    async def work(desk: Desk) -> "Key":
-        async with desk.database.write() as db:
-            key = await keys.revoke(db, key_id, now=desk.now)
-            await desk.note(db, "key.revoked", key.id, f"{key.name} ({key.prefix}...)")
+    async def work(context: CommandContext) -> "Key":
+        async with context.database.write() as db:
+            key = await keys.revoke(db, key_id, now=context.now)
+            await context.note(db, "key.revoked", key.id, f"{key.name} ({key.prefix}...)")
             return key
 
-    key = storing.run(work)
+    key = database.run(work)
     typer.echo(f"Revoked {key.id} ({key.name}, {key.prefix}...).")
 
 
 def _scope(settings: Settings, models: str, endpoints: str, origins: str) -> "Scope":
-    """What a key is narrowed to; a name that does not exist would lock its owner out."""
+    """The key's restrictions. Names are checked: an unknown one would make the key useless."""
     from oxlo import catalogue
     from oxlo.store import keys
 
@@ -135,8 +135,8 @@ def _table(found: "list[Key]", now: float) -> str:
 
 
 def _row(key: "Key", now: float) -> tuple[str, ...]:
-    moments = map(text.moment, (key.created_at, key.expires_at, key.last_used_at))
-    return (key.id, key.name, f"{key.prefix}...", key.state(now), *moments)
+    times = map(text.minute, (key.created_at, key.expires_at, key.last_used_at))
+    return (key.id, key.name, f"{key.prefix}...", key.state(now), *times)
 
 
 def _json(found: "list[Key]", now: float) -> str:

@@ -1,4 +1,4 @@
-"""What each kind of engine stands on, and whether it is installed."""
+"""The libraries that each kind of engine needs, and whether they are installed."""
 
 import subprocess
 import sys
@@ -11,32 +11,32 @@ from oxlo.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """The packages of one kind of engine."""
+    """The library of one kind of engine, with its Python packages."""
 
     name: str
     packages: tuple[str, ...]
     extra: str
-    #: Prints the version, once the packages are imported.
+    #: Expressions to print, after the imports.
     version: str
 
     @property
     def remedy(self) -> str:
-        """How to install it."""
+        """The command that installs it."""
         return f"pip install 'oxlo[{self.extra}]'"
 
     @property
     def installed(self) -> bool:
-        """Whether the packages are there; whether they work is another question."""
+        """Whether the packages are installed; they are not imported."""
         return all(map(find_spec, self.packages))
 
     def loaded(self) -> "subprocess.CompletedProcess[str]":
-        """Import the packages in a child, which a wrong build would crash."""
+        """Import the packages in a child process, because an unsuitable build may crash."""
         program = f"import {', '.join(self.packages)}; print({self.version})"
         command = [sys.executable, "-c", program]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-#: By kind of engine. vLLM is a program, which may have an environment of its own.
+#: By kind of engine. vLLM is missing: it is a program, often in a separate environment.
 LIBRARIES = {
     "llamacpp": Library(
         "llama.cpp", ("xllamacpp",), "llamacpp", "'xllamacpp', xllamacpp.__version__"
@@ -55,7 +55,7 @@ LIBRARIES = {
 
 
 def lacking(engine: str, settings: Settings) -> str:
-    """How to install what a kind of engine lacks here; "" when it lacks nothing."""
+    """How to install the missing library of a kind of engine; "" if nothing is missing."""
     if engine == "vllm":
         return "" if vllm.program(settings) else "pip install 'oxlo[vllm]', or set OXLO_VLLM"
     library = LIBRARIES.get(engine)

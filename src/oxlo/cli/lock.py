@@ -1,24 +1,24 @@
-"""One process at a time: a lock on a file, held until the process ends, however it ends."""
+"""File locks for one process at a time, released whenever and however the process ends."""
 
 import fcntl
 import os
 from pathlib import Path
 
-from oxlo.cli.failing import CommandError
+from oxlo.cli.failures import CommandError
 
-#: In OXLO_HOME; whoever runs the engines has it.
+#: In OXLO_HOME; held by the process that runs the engines.
 FLEET = "fleet.lock"
 
 
 class LockHeld(CommandError):
-    """Another process has it; the message says which kind of process, and where."""
+    """Another process holds the lock; the message says which command, and where."""
 
 
 def is_held(path: Path) -> bool:
-    """Whether a process that lives has it."""
+    """Whether a running process holds the lock."""
     try:
         fd = os.open(path, os.O_RDONLY)
-    except OSError:  # never made, or not ours to read
+    except OSError:  # it does not exist, or is not readable
         return False
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -30,9 +30,9 @@ def is_held(path: Path) -> bool:
 
 
 def hold(path: Path, holder: str) -> None:
-    """Lock the file `path`, which is made where it is not there; `holder` says who has it else.
+    """Lock the file `path` until this process ends, creating it if necessary.
 
-    Raises LockHeld.
+    Raises LockHeld, whose message names `holder`, the command that takes this lock.
     """
     fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -4,12 +4,12 @@ import asyncio
 import os
 from functools import partial
 
-from oxlo.cli.ending import until_end
-from oxlo.cli.failing import one_line_errors
+from oxlo.cli.failures import one_line_errors
 from oxlo.cli.options import WithParent
+from oxlo.cli.shutdown import run_until_shutdown
 from oxlo.settings import Settings
 
-#: On a machine whose CPUs are all busy, those who answer come before those who decode.
+#: If all CPUs are busy, answering requests has priority over decoding.
 _NICE = 10
 
 
@@ -22,4 +22,4 @@ def media(with_parent: WithParent = False) -> None:
         settings = Settings.read()
         logs.configure("media", settings)
         os.nice(_NICE)
-        asyncio.run(until_end(partial(process.run, settings), with_parent=with_parent))
+        asyncio.run(run_until_shutdown(partial(process.run, settings), with_parent=with_parent))

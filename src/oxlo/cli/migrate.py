@@ -4,7 +4,7 @@ import asyncio
 
 import typer
 
-from oxlo.cli.failing import one_line_errors
+from oxlo.cli.failures import one_line_errors
 from oxlo.settings import Settings
 
 

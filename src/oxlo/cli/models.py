@@ -1,4 +1,4 @@
-"""`oxlo models`: what the catalogue holds, and fetching weights."""
+"""`oxlo models`: the catalogue, and fetching weights."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
@@ -8,7 +8,7 @@ import typer
 from oxlo import catalogue, weights
 from oxlo.catalogue import Catalogue, Model, Variant
 from oxlo.cli import showing, text
-from oxlo.cli.failing import CommandError, one_line_errors
+from oxlo.cli.failures import CommandError, one_line_errors
 from oxlo.cli.options import AsJson, ModelName
 from oxlo.fleet.assign import on_its_own
 from oxlo.fleet.starter import chosen as served
@@ -109,19 +109,19 @@ def test(
 
     The requests count, against the account of OXLO_API_KEY, else the operator's.
     """
-    from oxlo.cli import trying
+    from oxlo.cli import smoke_run
 
     with one_line_errors():
         settings = Settings.read()
         model = catalogue.load(settings.catalogue_dir).resolve(name)
-        made = list(trying.outcomes(model, settings))
-        typer.echo(trying.table(made))
+        made = list(smoke_run.outcomes(model, settings))
+        typer.echo(smoke_run.table(made))
     if not all(outcome.ok for outcome in made):
         raise typer.Exit(1)
 
 
 def _pin_all(models: Iterable[Model], stock: Stock) -> Iterator[str]:
-    """Pin what can be pinned; the repositories that could not, each said with its reason."""
+    """Pin repositories and print errors; yields those that failed."""
     for repository in weights.repositories(models):
         try:
             pinned = stock.pin(repository)
@@ -134,7 +134,7 @@ def _pin_all(models: Iterable[Model], stock: Stock) -> Iterator[str]:
 
 
 def _choose(model: Model, cards: Sequence[Gpu], hardware: str) -> tuple[Model, Variant]:
-    """The variant for the hardware named, or for this machine. Raises CommandError."""
+    """The variant for `hardware`, by default for this machine. Raises CommandError."""
     here = on_its_own(model, cards)
     named = [variant for variant in model.variants if variant.hardware == hardware]
     if hardware and not named:
@@ -154,7 +154,7 @@ def _kinds(model: Model) -> str:
 
 
 def _open() -> tuple[Catalogue, Stock, tuple[Gpu, ...]]:
-    """What is known, what is here, and the GPUs."""
+    """The catalogue, the weights' stock, and the GPUs."""
     settings = Settings.read()
     cards = gpus.here(settings.visible_gpus)
     return catalogue.load(settings.catalogue_dir), Stock.of(settings), cards

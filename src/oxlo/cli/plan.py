@@ -1,4 +1,4 @@
-"""`oxlo fleet plan`: what of the catalogue fits on which GPUs."""
+"""`oxlo fleet plan`: placing the catalogue's models on GPUs."""
 
 from collections.abc import Iterable, Sequence
 from typing import Annotated
@@ -7,7 +7,7 @@ import typer
 
 from oxlo import catalogue
 from oxlo.cli import text
-from oxlo.cli.failing import CommandError, one_line_errors
+from oxlo.cli.failures import CommandError, one_line_errors
 from oxlo.cli.options import AsJson
 from oxlo.fleet.plan import Placement, Plan, plan
 from oxlo.hardware.cards import CARDS
@@ -32,7 +32,7 @@ def plan_command(
 
 
 def parse(gpus: str) -> dict[str, int]:
-    """`t4=4,a100=16` as numbers. Raises CommandError."""
+    """Parse `t4=4,a100=16` to counts. Raises CommandError."""
     counts: dict[str, int] = {}
     for part in filter(None, (part.strip().lower() for part in gpus.split(","))):
         kind, _, count = part.partition("=")
@@ -56,7 +56,7 @@ def _table(made: Plan, counts: dict[str, int]) -> Iterable[str]:
 
 
 def _by_cards(placements: Iterable[Placement]) -> list[list[Placement]]:
-    """Placements that share cards, together."""
+    """Group placements by the cards that they share."""
     together: dict[tuple[str, tuple[int, ...]], list[Placement]] = {}
     for placement in placements:
         together.setdefault((placement.hardware, placement.cards), []).append(placement)

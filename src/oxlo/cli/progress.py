@@ -18,12 +18,12 @@ from oxlo import weights
 
 _STEP = 25  # percent between two plain lines
 _MB = 1_000_000
-#: Bytes; what is smaller is there before anybody has read its name.
-_WORTH_TELLING = _MB // 2
+#: Smaller downloads, in bytes, end too fast to be shown.
+_MIN_BYTES = _MB // 2
 
 
 class Meters:
-    """Makes one meter for each file; a context manager, because bars redraw themselves."""
+    """Creates a meter per file."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
@@ -38,17 +38,17 @@ class Meters:
 
     @contextlib.contextmanager
     def shown(self) -> Iterator[None]:
-        """Draw the bars, if this is a terminal, until the block ends."""
+        """Show the bars until the block ends, if stderr is a terminal."""
         with self._bars if self._console.is_terminal else contextlib.nullcontext():
             yield
 
     def meter(self) -> weights.Progress:
-        """A meter for one file."""
+        """Create the meter of one file."""
         return Bar(self._bars) if self._console.is_terminal else Lines(self._console)
 
 
 class Bar:
-    """One bar; it appears when its download begins, unless that is small."""
+    """A progress bar, shown when its download starts, except for small ones."""
 
     def __init__(self, bars: Progress) -> None:
         self._bars = bars
@@ -56,9 +56,9 @@ class Bar:
         self._total = 0
 
     def start(self, name: str, total: int) -> None:
-        """Show the bar at nothing."""
+        """Show the bar at 0."""
         self._total = total
-        if total < _WORTH_TELLING:
+        if total < _MIN_BYTES:
             return
         if self._task is None:
             self._task = self._bars.add_task(name, total=total)
@@ -71,39 +71,39 @@ class Bar:
             self._bars.advance(self._task, n)
 
     def done(self) -> None:
-        """Fill the bar: archives are a little smaller than what is in them."""
+        """Complete the bar, because archives may be a little smaller than their content."""
         if self._task is not None:
             self._bars.update(self._task, completed=self._total)
 
 
 class Lines:
-    """A line at the start, at each quarter, and at the end; none for what is small."""
+    """Plain lines at the start, each quarter and the end, except for small downloads."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._name = ""
         self._total = 0
-        self._got = 0
-        self._told = 0
+        self._received = 0
+        self._printed = 0
 
     def start(self, name: str, total: int) -> None:
-        """Say what is fetched."""
-        self._name, self._total, self._got, self._told = name, total, 0, 0
-        self._say(f"fetching {name} ({total / _MB:,.0f} MB)")
+        """Print the name and size."""
+        self._name, self._total, self._received, self._printed = name, total, 0, 0
+        self._print(f"fetching {name} ({total / _MB:,.0f} MB)")
 
     def advance(self, n: int) -> None:
-        """Say each quarter once."""
-        self._got += n
-        percent = 100 * self._got // max(1, self._total) // _STEP * _STEP
-        if self._told < percent < 100:
-            self._told = percent
-            self._say(f"{self._name}: {percent}%")
+        """Print each quarter once."""
+        self._received += n
+        percent = 100 * self._received // max(1, self._total) // _STEP * _STEP
+        if self._printed < percent < 100:
+            self._printed = percent
+            self._print(f"{self._name}: {percent}%")
 
     def done(self) -> None:
-        """Say that it is there."""
-        self._say(f"{self._name}: done")
+        """Print the end."""
+        self._print(f"{self._name}: done")
 
-    def _say(self, text: str) -> None:
-        if self._total < _WORTH_TELLING:
+    def _print(self, text: str) -> None:
+        if self._total < _MIN_BYTES:
             return
         self._console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What of the catalogue this machine can serve, and what the rest is missing: pure."""
+"""Which models this machine can serve, and what the others need; only the stock is read."""
 
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
@@ -17,8 +17,8 @@ _WRAP = textwrap.TextWrapper(
 )
 
 
-class Lack(IntEnum):
-    """What a model is missing, the easiest thing first."""
+class Need(IntEnum):
+    """What a model needs before it can be served, the easiest first."""
 
     NOTHING = 0
     WEIGHTS = 1
@@ -26,19 +26,19 @@ class Lack(IntEnum):
     LIBRARY = 3
     MEMORY = 4
     HARDWARE = 5
-    #: It runs on a server that somebody else runs.
+    #: It runs on a remote server.
     ELSEWHERE = 6
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Verdict:
-    """What is to be said of one model."""
+    """The result for one model."""
 
-    lack: Lack
-    #: In words; models of which the same is said are listed together.
-    words: str
+    need: Need
+    #: Heading; models with the same one are listed together.
+    heading: str
     model: str
-    #: What is said of this one beside its name.
+    #: Shown beside the model's name.
     detail: str = ""
 
     def __str__(self) -> str:
@@ -48,21 +48,21 @@ class Verdict:
 def verdicts(
     models: Iterable[Model], here: Machine, stock: Stock, lacking: Callable[[str], str]
 ) -> Iterator[Verdict]:
-    """What is missing of each model, the hardest thing where several are.
+    """What each model needs; of several needs the hardest.
 
-    `lacking` says how to install what a kind of engine lacks.
+    `lacking` returns how to install the missing library of a kind of engine, or "".
     """
     for model in models:
         variant = on_its_own(model, here.gpus)
         if variant is None:
-            yield Verdict(Lack.HARDWARE, f"Need {_hardware(model)}", model.id)
+            yield Verdict(Need.HARDWARE, f"Need {_hardware(model)}", model.id)
         elif variant.hardware == "remote":
-            yield Verdict(Lack.ELSEWHERE, "Served elsewhere", model.id)
+            yield Verdict(Need.ELSEWHERE, "Served elsewhere", model.id)
         elif variant.hardware == "cpu" and (variant.memory_mb or 0) > here.memory_mb:
-            words = f"Need more memory than the {here.memory_mb:,} MiB here"
-            yield Verdict(Lack.MEMORY, words, model.id, f"{variant.memory_mb:,} MiB")
+            heading = f"Need more memory than the {here.memory_mb:,} MiB here"
+            yield Verdict(Need.MEMORY, heading, model.id, f"{variant.memory_mb:,} MiB")
         elif remedy := lacking(variant.engine):
-            yield Verdict(Lack.LIBRARY, f"Need a library ({remedy})", model.id)
+            yield Verdict(Need.LIBRARY, f"Need a library ({remedy})", model.id)
         else:
             yield _by_weights(model, variant, stock)
 
@@ -72,12 +72,12 @@ def _by_weights(model: Model, variant: Variant, stock: Stock) -> Verdict:
         stock.locate(model, variant)
     except WeightsError:
         if model.supplied:
-            words = "Need a file that you bring (`oxlo models show ID`)"
-            return Verdict(Lack.OWN_FILE, words, model.id)
+            heading = "Need a file that you bring (`oxlo models show ID`)"
+            return Verdict(Need.OWN_FILE, heading, model.id)
         known = stock.size(model, variant)
-        words = "Need their weights (`oxlo models pull ID`, or `OXLO_MODELS=ID oxlo serve`)"
-        return Verdict(Lack.WEIGHTS, words, model.id, size(known) if known else "")
-    return Verdict(Lack.NOTHING, "Can be served now", model.id)
+        heading = "Need their weights (`oxlo models pull ID`, or `OXLO_MODELS=ID oxlo serve`)"
+        return Verdict(Need.WEIGHTS, heading, model.id, size(known) if known else "")
+    return Verdict(Need.NOTHING, "Can be served now", model.id)
 
 
 def _hardware(model: Model) -> str:
@@ -85,7 +85,7 @@ def _hardware(model: Model) -> str:
     return " or ".join(names) or "a variant in their model file"
 
 
-def paragraphs(found: Iterable[Verdict]) -> Iterator[str]:
-    """Verdicts in words, those that can be served first."""
-    for (_, words), together in groupby(sorted(found), key=lambda v: (v.lack, v.words)):
-        yield f"{words}:\n{_WRAP.fill(', '.join(map(str, together)))}"
+def paragraphs(results: Iterable[Verdict]) -> Iterator[str]:
+    """Verdicts as text, servable models first."""
+    for (_, heading), together in groupby(sorted(results), key=lambda v: (v.need, v.heading)):
+        yield f"{heading}:\n{_WRAP.fill(', '.join(map(str, together)))}"

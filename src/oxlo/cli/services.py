@@ -1,10 +1,10 @@
-"""The checks of `oxlo doctor` on what the platform talks to: its port, the database, Valkey."""
+"""The checks of `oxlo doctor` on the port, the database and Valkey."""
 
 import asyncio
 from typing import TYPE_CHECKING
 
-from oxlo.cli import reach
-from oxlo.cli.failing import CommandError
+from oxlo.cli import local_gateway
+from oxlo.cli.failures import CommandError
 from oxlo.cli.finding import Finding, wrong
 from oxlo.cli.valkey import program
 from oxlo.settings import Settings
@@ -12,16 +12,16 @@ from oxlo.settings import Settings
 if TYPE_CHECKING:
     from oxlo.store.migrate import Step
 
-#: Seconds that Valkey gets to answer.
+#: Timeout for Valkey, in seconds.
 _VALKEY_SECONDS = 3.0
 
 
 async def port(settings: Settings) -> Finding:
-    """Whether the gateway can listen, or does already."""
+    """Check that the gateway can listen, or is running already."""
     try:
-        reach.check_port(settings)
-    except reach.PortTaken as taken:
-        models = await reach.ready(settings)
+        local_gateway.check_port(settings)
+    except local_gateway.PortTaken as taken:
+        models = await local_gateway.ready(settings)
         if models is None:
             return wrong("port", str(taken))
         running = ", ".join(sorted(models)) or "no model ready yet"
@@ -30,7 +30,7 @@ async def port(settings: Settings) -> Finding:
 
 
 async def schema(settings: Settings) -> Finding:
-    """Whether the database is at this program's schema, or will be by itself."""
+    """Check that the database has this version's schema, or will be migrated automatically."""
     from oxlo.store import migrate
     from oxlo.store.database import Database
     from oxlo.store.errors import StoreError
@@ -50,7 +50,7 @@ async def schema(settings: Settings) -> Finding:
 
 
 def _at_schema(current: str, step: "Step") -> Finding:
-    """What comes of a database at a schema."""
+    """The finding for a database with this schema."""
     from oxlo.store.migrate import Step
 
     match step:
@@ -66,16 +66,16 @@ def _at_schema(current: str, step: "Step") -> Finding:
 
 
 async def shared_limits(settings: Settings) -> Finding:
-    """Whether the Valkey that keeps the limits answers, and writes down what it holds."""
+    """Check that the Valkey of the limits answers, and persists its data."""
     if settings.valkey_url:
-        return await _given_valkey(settings.valkey_url)
+        return await _external_valkey(settings.valkey_url)
     try:
         return Finding("valkey", f"embedded: {program()}")
     except CommandError as error:
         return wrong("valkey", str(error))
 
 
-async def _given_valkey(url: str) -> Finding:
+async def _external_valkey(url: str) -> Finding:
     try:
         from oxlo.valkey.address import Address, AddressError
         from oxlo.valkey.client import Client, Lost, ReplyError
@@ -89,12 +89,12 @@ async def _given_valkey(url: str) -> Finding:
     try:
         if not await client.up(_VALKEY_SECONDS):
             return wrong("valkey", f"{address} does not answer: {client.why}")
-        kept = await client.ask(b"CONFIG", b"GET", b"appendonly")
+        persistence = await client.ask(b"CONFIG", b"GET", b"appendonly")
     except (Lost, ReplyError):
-        return Finding("valkey", str(address))  # it may not tell its configuration
+        return Finding("valkey", str(address))  # CONFIG may be forbidden
     finally:
         await client.close()
-    if b"no" in kept.values():
+    if b"no" in persistence.values():
         words = f"{address} does not persist anything: set `appendonly yes`"
         return Finding("valkey", words, ok=False)
     return Finding("valkey", str(address))

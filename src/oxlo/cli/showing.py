@@ -1,4 +1,4 @@
-"""How `oxlo models` shows a model, with what of it is here."""
+"""Output of `oxlo models`: models, with the state of their weights."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ _MB = 1_000_000
 
 
 def summary(model: Model, here: Variant | None, stock: Stock) -> dict[str, Any]:
-    """A model in few words; `here` is how this machine runs it, if it does."""
+    """A model's summary; `here` is the variant for this machine, if any."""
     return {
         "id": model.id,
         "name": model.name,
@@ -40,12 +40,12 @@ def _state(model: Model, variant: Variant | None, stock: Stock) -> str:
     return "here"
 
 
-#: What can be called soonest comes first.
+#: In sort order: models that can be served sooner come first.
 _STATES = ("here", "elsewhere", "not fetched", "to be supplied", "not for this machine")
 
 
 def table(listed: Sequence[dict[str, Any]]) -> str:
-    """Summaries as a table: what is here first, what this machine cannot run last."""
+    """Summaries as a table, sorted by the state of the weights."""
     listed = sorted(listed, key=lambda model: (_STATES.index(model["state"]), model["id"]))
     rows = [("ID", "CATEGORY", "TIER", "CONTEXT", "RUNS ON", "SIZE", "WEIGHTS")]
     rows += [
@@ -64,10 +64,10 @@ def table(listed: Sequence[dict[str, Any]]) -> str:
 
 
 def whole(model: Model, here: Variant | None, stock: Stock) -> dict[str, Any]:
-    """Everything about a model, for programs."""
-    said: dict[str, Any] = msgspec.to_builtins(model)
+    """Everything about a model, for JSON output."""
+    fields: dict[str, Any] = msgspec.to_builtins(model)
     files = [_file(file, stock) for file in model.weights]
-    return said | summary(model, here, stock) | {"weights": files}
+    return fields | summary(model, here, stock) | {"weights": files}
 
 
 def _file(file: WeightsFile, stock: Stock) -> dict[str, Any]:
@@ -105,8 +105,8 @@ def details(model: Model, here: Variant | None, stock: Stock) -> Iterator[tuple[
 def _variant(model: Model, variant: Variant, stock: Stock) -> Iterator[tuple[str, str]]:
     cards = f"{variant.cards} x " if variant.cards > 1 else ""
     memory = f", {variant.memory_mb:,} MiB" if variant.memory_mb else ""
-    seen = "" if variant.verified or variant.hardware == "remote" else ", not verified"
-    yield "Hardware", f"{cards}{variant.hardware}: {variant.engine}{memory}{seen}"
+    verified = "" if variant.verified or variant.hardware == "remote" else ", not verified"
+    yield "Hardware", f"{cards}{variant.hardware}: {variant.engine}{memory}{verified}"
     for repository in (need.repository for need in needs(model, variant)):
         revision = stock.pinned(repository) or repository.revision or "not pinned yet"
         yield "  hub", f"{repository.hub} ({revision})"

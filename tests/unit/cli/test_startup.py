@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from oxlo.cli.startup import PATIENCE, QUIET_SECONDS, Startup
+from oxlo.cli.startup import MAX_FAILURES, QUIET_SECONDS, Startup
 from oxlo.fleet.registry import ReplicaState
 from oxlo.testing.replicas import replica
 
@@ -32,7 +32,7 @@ class Scene:
 
     def looks(self, later: float = 0.0) -> None:
         self.now += later
-        self.startup.look([self.replica], self.now)
+        self.startup.update([self.replica], self.now)
 
     def fails(self, times: int, reason: str = "the engine ended with status 1") -> None:
         for number in range(times):
@@ -60,33 +60,33 @@ def test_loading_is_waited_for(scene: Scene) -> None:
     assert not scene.startup.is_over(())
     scene.enters(STARTING)
     assert not scene.startup.is_over(())
-    assert scene.startup.troubles() == {}
+    assert scene.startup.failed() == {}
 
 
 def test_stopped_is_not_waited_for(scene: Scene) -> None:
     """What will not be tried again is told with its reason and what to do."""
     scene.enters(STOPPED, "weights are missing: run `oxlo models pull m`")
     assert scene.startup.is_over(())
-    assert "oxlo models pull m" in scene.startup.troubles()["m"]
-    assert "restart `oxlo serve`" in scene.startup.troubles()["m"]
+    assert "oxlo models pull m" in scene.startup.failed()["m"]
+    assert "restart `oxlo serve`" in scene.startup.failed()["m"]
 
 
 def test_failing_is_given_up_for_now(scene: Scene) -> None:
     """After a few failures the others are announced; the reason was said once, not each time."""
-    scene.fails(PATIENCE - 1)
+    scene.fails(MAX_FAILURES - 1)
     assert not scene.startup.is_over(())
     scene.fails(1)
     assert scene.startup.is_over(())
     assert scene.said == ["loading m", "m: the engine ended with status 1"]
-    assert "status 1" in scene.startup.troubles()["m"]
+    assert "status 1" in scene.startup.failed()["m"]
 
 
 def test_advice_names_the_log_that_exists(scene: Scene, tmp_path: Path) -> None:
     """An engine that never ran has no log of its own: the fleet's then tells more."""
-    scene.fails(PATIENCE)
-    assert "fleet.log" in scene.startup.troubles()["m"]
+    scene.fails(MAX_FAILURES)
+    assert "fleet.log" in scene.startup.failed()["m"]
     (tmp_path / "m-1.log").touch()
-    assert "m-1.log" in scene.startup.troubles()["m"]
+    assert "m-1.log" in scene.startup.failed()["m"]
 
 
 def test_another_reason_is_news(scene: Scene) -> None:
@@ -98,10 +98,10 @@ def test_another_reason_is_news(scene: Scene) -> None:
 
 def test_success_forgives(scene: Scene) -> None:
     """Failures before a success do not count after it, and are news again."""
-    scene.fails(PATIENCE - 1)
+    scene.fails(MAX_FAILURES - 1)
     scene.enters(READY)
     scene.fails(1)
-    assert scene.startup.troubles() == {}
+    assert scene.startup.failed() == {}
     assert scene.said.count("m: the engine ended with status 1") == 2
 
 
@@ -109,8 +109,8 @@ def test_one_sound_replica_is_enough(scene: Scene) -> None:
     """A model is in trouble only when none of its replicas can be waited for."""
     scene.enters(STOPPED, "no")
     other = msgspec.structs.replace(scene.replica, id="m-2", state=STARTING)
-    scene.startup.look([other], scene.now)
-    assert scene.startup.troubles() == {}
+    scene.startup.update([other], scene.now)
+    assert scene.startup.failed() == {}
 
 
 def test_silence_is_broken(scene: Scene) -> None:
@@ -128,5 +128,5 @@ def test_silence_is_broken(scene: Scene) -> None:
 
 def test_waiting_for_the_processes(scene: Scene, tmp_path: Path) -> None:
     """Before any replica is listed, the logs are named."""
-    scene.startup.look([], scene.now + QUIET_SECONDS)
+    scene.startup.update([], scene.now + QUIET_SECONDS)
     assert str(tmp_path) in scene.said[0]

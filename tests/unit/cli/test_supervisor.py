@@ -88,7 +88,7 @@ async def test_no_wait_for_a_restart_at_the_end(
 
 async def test_grandchild_holds_nothing_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """What a killed child leaves behind may hold its stderr open: it is started again, and ends."""
-    monkeypatch.setattr(supervisor, "_LAST_WORDS", 0.05)
+    monkeypatch.setattr(supervisor, "_OUTPUT_SECONDS", 0.05)
     script = "sleep 600 & echo $$ $! >&2; trap 'exit 0' TERM; while :; do sleep 0.02; done"
     _, running = stage.begin(stage.child("valkey", script))
     await stage.until(lambda: len(stage.told) == 1)
@@ -140,7 +140,7 @@ async def test_hurry(stage: Stage) -> None:
     keeping, running = stage.begin(stage.child("gateway", script, grace=3600))
     await stage.until(lambda: bool(stage.told))
     stage.stop.set()
-    keeping.hurry()
+    keeping.kill()
     await asyncio.wait_for(running, PATIENCE)
 
 

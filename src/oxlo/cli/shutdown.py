@@ -1,4 +1,4 @@
-"""How a process of ours is told to end: by a signal, or by the end of whoever started it."""
+"""Shutdown of a process: by a signal, or when its parent process ends."""
 
 import asyncio
 import contextlib
@@ -15,10 +15,10 @@ log = structlog.get_logger()
 
 
 def signals() -> tuple[signal.Signals, ...]:
-    """The signals that are to end this process, to be asked for once, at its start.
+    """The signals that end this process; call it once, at the start.
 
-    SIGHUP is one of them where a terminal sends it when it closes. A daemon has no terminal: SIGHUP
-    then asks it to read its files anew, and is ignored until `on_signals` listens.
+    With a terminal, SIGHUP is included, because it means that the terminal was closed. For a daemon
+    SIGHUP means to reload files; it is ignored until `on_signals` handles it.
     """
     if _has_terminal():
         return (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -27,7 +27,7 @@ def signals() -> tuple[signal.Signals, ...]:
 
 
 def _has_terminal() -> bool:
-    """Whether a terminal controls this process, and neither `nohup` nor `trap` keeps it from it."""
+    """Whether a terminal controls this process, and SIGHUP is not ignored (`nohup`, `trap`)."""
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return False
     try:
@@ -42,7 +42,7 @@ def on_signals(
     stop: Callable[[signal.Signals], None],
     hangup: Callable[[], None],
 ) -> None:
-    """Call `stop` in the running loop at those that end, and `hangup` at SIGHUP if it does not."""
+    """Call `stop` in the event loop on the signals `ends`, and `hangup` on any other SIGHUP."""
     loop = asyncio.get_running_loop()
     for number in ends:
         loop.add_signal_handler(number, stop, number)
@@ -50,27 +50,27 @@ def on_signals(
         loop.add_signal_handler(signal.SIGHUP, hangup)
 
 
-def on_end(stop: Callable[[], None], *, with_parent: bool) -> None:
-    """Call `stop` in the running loop at a signal and, `with_parent`, when stdin ends."""
+def on_shutdown(stop: Callable[[], None], *, with_parent: bool) -> None:
+    """Call `stop` in the event loop on a signal and, `with_parent`, at the end of stdin."""
     on_signals(signals(), lambda _: stop(), lambda: log.info("hangup.ignored"))
     if with_parent:
         loop = asyncio.get_running_loop()
-        threading.Thread(target=_follow_parent, args=(loop, stop), daemon=True).start()
+        threading.Thread(target=_watch_parent, args=(loop, stop), daemon=True).start()
 
 
-async def until_end(
+async def run_until_shutdown(
     serve: Callable[[asyncio.Event], Awaitable[Result]], *, with_parent: bool
 ) -> Result:
-    """What `serve` comes to, which is to end once the event that it is given is set."""
+    """Run `serve` with an event that is set on shutdown; returns its result."""
     stop = asyncio.Event()
-    on_end(stop.set, with_parent=with_parent)
+    on_shutdown(stop.set, with_parent=with_parent)
     return await serve(stop)
 
 
-def _follow_parent(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
-    """The parent's end of our stdin is closed whatever killed it, a kill -9 included."""
-    # Not through sys.stdin: its lock would be held while the interpreter shuts down.
+def _watch_parent(loop: asyncio.AbstractEventLoop, stop: Callable[[], None]) -> None:
+    """Wait for the end of stdin: the pipe closes however the parent ends, kill -9 included."""
+    # Not sys.stdin: this thread would hold its lock while the interpreter shuts down.
     while os.read(0, 65536):
         pass
-    with contextlib.suppress(RuntimeError):  # the loop may have ended for another reason
+    with contextlib.suppress(RuntimeError):  # the loop is closed already
         loop.call_soon_threadsafe(stop)

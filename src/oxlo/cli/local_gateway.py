@@ -1,4 +1,4 @@
-"""The gateway of this machine: whether its port is free, and what answers there."""
+"""The gateway of this machine: its port, address and readiness."""
 
 import errno
 import socket
@@ -14,11 +14,11 @@ _DEADLINE = 2.0
 
 
 class PortTaken(OperatorError):
-    """The gateway cannot listen there; the message says why."""
+    """The gateway cannot listen on its port; the message says why."""
 
 
 def check_port(settings: Settings) -> None:
-    """Raise PortTaken when the gateway could not listen on its port now."""
+    """Check that the gateway can listen on its port. Raises PortTaken."""
     host, port = settings.host, settings.port
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -36,7 +36,7 @@ class _Readiness(msgspec.Struct):
 
 
 async def ready(settings: Settings) -> frozenset[str] | None:
-    """Models that the gateway can call; None while none of ours answers."""
+    """The ready models; None if no gateway of Oxlo answers."""
     try:
         reply = await fetch(address(settings), "/readyz", deadline=_DEADLINE, tls=own_tls())
         models = msgspec.json.decode(reply.body, type=_Readiness).models
@@ -46,7 +46,7 @@ async def ready(settings: Settings) -> frozenset[str] | None:
 
 
 async def has_pages(settings: Settings) -> bool:
-    """Whether the pages answer, to which somebody is about to be sent."""
+    """Whether the portal's pages answer, so that users can be sent there."""
     try:
         reply = await fetch(address(settings), "/robots.txt", deadline=_DEADLINE, tls=own_tls())
     except (NoAnswer, Refused):
@@ -55,13 +55,13 @@ async def has_pages(settings: Settings) -> bool:
 
 
 def address(settings: Settings) -> str:
-    """The gateway's own address, from here: no proxy or public name is in between."""
+    """The gateway's URL on this machine, without proxy or public name."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
     return f"{settings.scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"
 
 
 def own_tls() -> ssl.SSLContext:
-    """Our own certificate is for another name than this address, so it is not checked here."""
+    """TLS without verification, because the certificate is for the public name."""
     context = ssl.create_default_context()
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE

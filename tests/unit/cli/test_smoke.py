@@ -12,18 +12,18 @@ from PIL import Image
 
 from oxlo import catalogue
 from oxlo.catalogue import Ability
-from oxlo.cli.trial import Lacking, Trial, trials
+from oxlo.cli.smoke import SmokeTest, UnexpectedReply, smoke_tests
 from oxlo.gateway.endpoints import INFERENCE, Endpoint
 from oxlo.wire import chat
 
 PNG = base64.b64encode(b"\x89PNG rest").decode()
 
 
-def trial(ability: str) -> Trial:
+def smoke_test(ability: str) -> SmokeTest:
     """The call for one ability of a model that has it and no other."""
     any_model = catalogue.load().resolve("smollm2-135m")
     model = msgspec.structs.replace(any_model, abilities=frozenset({ability}))
-    (made,) = trials(model)
+    (made,) = smoke_tests(model)
     return made
 
 
@@ -33,7 +33,7 @@ def answered(**message: Any) -> bytes:
 
 def test_every_ability_has_one() -> None:
     """Nothing that a model may promise is left untried."""
-    assert [trial(ability).ability for ability in get_args(Ability)] == [*get_args(Ability)]
+    assert [smoke_test(ability).ability for ability in get_args(Ability)] == [*get_args(Ability)]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_every_ability_has_one() -> None:
 )
 def test_good_replies(ability: str, reply: bytes, seen: str) -> None:
     """What is seen is told in a few words."""
-    assert trial(ability).seen(reply) == seen
+    assert smoke_test(ability).check(reply) == seen
 
 
 @pytest.mark.parametrize(
@@ -80,14 +80,14 @@ def test_good_replies(ability: str, reply: bytes, seen: str) -> None:
 )
 def test_bad_replies(ability: str, reply: bytes) -> None:
     """A status of 200 is not enough."""
-    with pytest.raises((Lacking, LookupError, TypeError, ValueError)):
-        trial(ability).seen(reply)
+    with pytest.raises((UnexpectedReply, LookupError, TypeError, ValueError)):
+        smoke_test(ability).check(reply)
 
 
 @pytest.mark.parametrize("endpoint", INFERENCE, ids=lambda endpoint: endpoint.name)
 def test_requests_are_valid(endpoint: Endpoint) -> None:
     """They go where the ability is, and the platform knows all that they say."""
-    made = trial(endpoint.ability)
+    made = smoke_test(endpoint.ability)
     assert made.path == endpoint.path
     if made.type == "application/json":
         assert endpoint.decode(made.body)[1] == ()
@@ -96,14 +96,14 @@ def test_requests_are_valid(endpoint: Endpoint) -> None:
 @pytest.mark.parametrize("ability", ["tools", "json", "logprobs", "reasoning", "vision"])
 def test_chats_are_valid(ability: str) -> None:
     """So do those that ask a chat for more."""
-    assert chat.decode(trial(ability).body)[1] == ()
+    assert chat.decode(smoke_test(ability).body)[1] == ()
 
 
 def test_samples_are_real() -> None:
     """The picture is a picture, and the sound is a sound."""
-    picture = json.loads(trial("detection").body)["image"]
+    picture = json.loads(smoke_test("detection").body)["image"]
     image = Image.open(io.BytesIO(base64.b64decode(picture)))
     assert (image.size, image.convert("RGB").getpixel((3, 3))) == ((64, 64), (255, 0, 0))
-    sound = trial("transcription").body
+    sound = smoke_test("transcription").body
     with wave.open(io.BytesIO(sound[sound.index(b"RIFF") :])) as file:
         assert (file.getframerate(), file.getnframes()) == (16_000, 16_000)
