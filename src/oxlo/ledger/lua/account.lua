@@ -8,8 +8,8 @@
 --   :line    sorted set: calls that wait for a lease, in order of arrival
 --   :waits   hash: call -> JSON, what its turn needs: gateway, alive (ms), limits
 --
--- Windows only move forward, and are at most the next ones, as in ledger/windows.py. The epoch names one life of the counts: what
--- was charged in an earlier one, before they were lost, is not given back to this one.
+-- Windows only move forward, and are at most the next ones, as in ledger/windows.py. The epoch
+-- identifies one lifetime of the counts: what was charged before they were lost is not refunded.
 -- ARGV[1] is the time in ms for tests, else "": then it is the server's own.
 
 local base = KEYS[1]
