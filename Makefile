@@ -5,19 +5,19 @@ BIN     := $(VENV)/bin
 NODE    := tests/contract/node
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 SOURCES := pyproject.toml setup.py $(shell find src docs -type f ! -name '*.pyc' ! -path '*.egg-info/*')
-# What is developed is imported from src/; what `make run` serves is built and installed. Its modules
-# are compiled once, not by each process, where the environment does not want that, too.
+# Tests and tools import from src/; `make run` serves the built and installed package. Bytecode is
+# cached even if the environment disables that, so that processes start faster.
 SRC     := PYTHONPATH=$(CURDIR)/src PYTHONDONTWRITEBYTECODE=
 
-# Tests run in so many processes, file by file; two fill two cores. What starts a platform comes
-# first, by its name, so that no long file is left at the end.
+# Number of test processes; files are not split. The longest files sort first by name, so that none
+# is left over at the end.
 WORKERS ?= 2
 PYTEST  := $(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-# Which build of torch fits depends on the machine, so it is not locked by hashes.
+# The right build of torch depends on the machine, so it is not locked by hash.
 TORCH   ?= torch==2.13.0
 
-# The starter set `full` has engines that the default install has not.
+# The starter set `full` needs engines that the default install does not have.
 ifeq ($(OXLO_STARTER),full)
 ENGINES := $(VENV)/.full
 endif
@@ -92,7 +92,7 @@ $(VENV)/.full: requirements/full.txt $(VENV)/.run $(VENV)/.torch
 	@$(INSTALL) --require-hashes -r $<
 	@touch $@
 
-# Compiled where there is a C compiler, and plain Python where there is none.
+# Compiled if there is a C compiler, otherwise plain Python.
 $(VENV)/.built: $(SOURCES) $(VENV)/.run
 	@echo "Building Oxlo (a minute where it is compiled) ..."
 	@rm -rf build

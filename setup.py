@@ -1,7 +1,7 @@
-"""Builds the package; where there is a C compiler, the hot path is compiled (docs/decisions/0005).
+"""Builds the package and, if there is a C compiler, compiles the hot path (docs/decisions/0005).
 
-Everything else about the package is in pyproject.toml. An editable install is never compiled: a
-compiled module would hide the source that is being edited.
+All other metadata is in pyproject.toml. Editable installs are never compiled, because a compiled
+module would shadow the source that is being edited.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-#: Modules without msgspec Structs (those are C already) that every call goes through.
+#: Modules used by every request; those with msgspec Structs are excluded, which are C already.
 HOT = (
     "catalogue/parameters.py",
     "engines/dialect.py",
@@ -112,7 +112,7 @@ HOT = (
 
 
 def extensions() -> list[object]:
-    """The hot path as C extensions; none where they are not wanted or cannot be made."""
+    """Compile the hot path to C extensions, unless this is disabled or impossible."""
     if os.environ.get("OXLO_COMPILE", "1") == "0" or "editable_wheel" in sys.argv:
         return []
     try:
@@ -123,26 +123,26 @@ def extensions() -> list[object]:
     hot = [str(Path("src/oxlo") / module) for module in HOT]
     made = mypycify(hot, opt_level="2", debug_level="0", group_name="oxlo")
     for extension in made:
-        extension.optional = True  # without a C compiler the same modules run as Python
+        extension.optional = True  # without a C compiler the modules run as Python
     return list(made)
 
 
-#: What the portal serves as documentation, and the kinds of files that it has (decision 37).
+#: The documentation served by the portal, and its file types (decision 37).
 DOCS = (Path("docs"), Path("CHANGELOG.md"), Path("CONTRIBUTING.md"), Path("SECURITY.md"))
 SHOWN = (".md", ".png", ".svg", ".jpg")
 
 
 class WithDocs(build_py):
-    """Copies the documentation into the package; an editable install reads it where it is."""
+    """Copies the documentation into the package; editable installs read it in place."""
 
     def run(self) -> None:
-        """Build the modules, then add the pages."""
+        """Build the modules, then copy the pages."""
         super().run()
         if not self.editable_mode:
             self._copy(Path(self.build_lib) / "oxlo" / "portal" / "manual" / "files")
 
     def _copy(self, target: Path) -> None:
-        shutil.rmtree(target, ignore_errors=True)  # an older build's pages would be served on
+        shutil.rmtree(target, ignore_errors=True)  # remove pages of an older build
         for source in DOCS:
             for file in [source] if source.is_file() else sorted(source.rglob("*")):
                 if file.suffix in SHOWN:

@@ -1,4 +1,4 @@
-"""Writes the table of docs/models.md from the catalogue: `python scripts/models_doc.py`."""
+"""Generates the table of docs/models.md from the catalogue: `python scripts/models_doc.py`."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ _HARDWARE = ("cpu", *CARDS)
 
 
 def page(text: str) -> str:
-    """The page with its table as it should be."""
+    """Return the page with its table regenerated."""
     rows = map(_row, sorted(catalogue.load(), key=_place))
     table = f"\n{_HEAD}{''.join(rows)}\n"
     return _TABLE.sub(lambda _: table, text)

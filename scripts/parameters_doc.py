@@ -1,4 +1,4 @@
-"""Writes the tables of docs/api/parameters.md: `python scripts/parameters_doc.py`."""
+"""Generates the tables of docs/api/parameters.md: `python scripts/parameters_doc.py`."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from oxlo.catalogue.abilities import said, shared
 
 PAGE = Path(__file__).parent.parent / "docs" / "api" / "parameters.md"
 
-#: Headings, the pages that say more, and whose parameters stand there.
+#: Headings, the endpoints' pages, and the abilities whose parameters are listed.
 _SECTIONS = (
     ("Chat and completions", "chat.md", {"chat", "tools", "json", "logprobs", "reasoning"}),
     ("Embeddings", "embeddings.md", {"embeddings"}),
@@ -23,7 +23,7 @@ _TABLES = re.compile(r"(?<=<!-- parameters -->\n).*(?=<!-- /parameters -->)", re
 
 
 def page(text: str) -> str:
-    """The page with its tables as they should be."""
+    """Return the page with its tables regenerated."""
     tables = "".join(_section(*section) for section in _SECTIONS)
     return _TABLES.sub(lambda _: f"{tables}\n", text)
 
@@ -34,7 +34,7 @@ def _section(title: str, more: str, abilities: set[str]) -> str:
 
 
 def _own(abilities: set[str]) -> dict[str, Parameter]:
-    """Edits take all that images take: only what they take beyond it stands in their table."""
+    """The parameters of edits beyond those of images, which they accept too."""
     others = said({"images"}) if "image_edits" in abilities else {}
     return {name: one for name, one in shared(abilities).items() if name not in others}
 

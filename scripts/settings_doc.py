@@ -1,4 +1,4 @@
-"""Writes the tables of docs/configuration.md from `Settings`: `python scripts/settings_doc.py`."""
+"""Generates docs/configuration.md's tables from `Settings`: `python scripts/settings_doc.py`."""
 
 import re
 from dataclasses import Field, fields
@@ -18,19 +18,19 @@ _SECTIONS = {
 }
 _TABLE_HEAD = "| variable | takes | default | meaning |\n|---|---|---|---|\n"
 _TABLES = re.compile(r"(?<=<!-- settings -->\n).*(?=<!-- /settings -->)", re.DOTALL)
-#: What a type takes, where the name of the setting says no more.
+#: Accepted values by type, for settings whose name has no unit.
 _KINDS: dict[object, str] = {float: "seconds", str: "text", tuple[str, ...]: "list"}
 _UNITS = {"mb": "MiB", "days": "days", "hours": "hours", "megapixels": "megapixels"}
 
 
 def page(text: str) -> str:
-    """The page with its tables as they should be."""
+    """Return the page with its tables regenerated."""
     tables = "".join(map(_rows, fields(Settings))) + "\n"
     return _TABLES.sub(lambda _: tables, text)
 
 
 def _rows(setting: "Field[object]") -> str:
-    """A setting's row, after the heading of a section that begins with it."""
+    """A setting's row, preceded by a section heading if it is the section's first."""
     title = _SECTIONS.get(setting.name)
     head = f"\n## {title}\n\n{_TABLE_HEAD}" if title else ""
     name = f"`OXLO_{setting.name.upper()}`"
@@ -39,7 +39,7 @@ def _rows(setting: "Field[object]") -> str:
 
 
 def _takes(setting: "Field[object]") -> str:
-    """What a value may be, with its unit."""
+    """The accepted values, with their unit."""
     kind = setting.type
     if get_origin(kind) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(kind))

@@ -1,7 +1,7 @@
-"""Writes the programs of docs/api from `oxlo.snippets`: `python scripts/snippets_doc.py`.
+"""Generates the programs in docs/api from `oxlo.snippets`: `python scripts/snippets_doc.py`.
 
-A page says which between `<!-- programs: CATEGORY MODEL -->` and `<!-- /programs -->`; languages
-may be named behind the model, otherwise there are all of them.
+Pages mark them with `<!-- programs: CATEGORY MODEL -->` and `<!-- /programs -->`. Languages may
+follow the model; the default is all of them.
 """
 
 import re
@@ -19,7 +19,7 @@ _FENCES: dict[Language, str] = {"python": "python", "node": "javascript", "curl"
 
 
 def page(text: str) -> str:
-    """The page with its programs as they should be."""
+    """Return the page with its programs regenerated."""
     return _PLACE.sub(_filled, text)
 
 

@@ -1,4 +1,4 @@
-"""Fixtures that several kinds of tests share."""
+"""Shared fixtures."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -12,13 +12,13 @@ import oxlo
 from oxlo import catalogue, weights
 from oxlo.catalogue import Source, WeightsFile
 
-# Processes that tests start run the same Oxlo as the tests: from src/, or as it was built.
+# Child processes import the same Oxlo as the tests: from src/ or as built.
 os.environ["PYTHONPATH"] = str(Path(oxlo.__file__).parent.parent)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """What fails shows the logs of what it ran on."""
+    """Attach the installation's logs to the report of a failed test."""
     report = yield
     if report.failed:
         report.sections += logs.ends()
@@ -27,7 +27,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.fixture(scope="session")
 def smollm2() -> Path:
-    """The real starter model's GGUF file, fetched once for all runs."""
+    """The GGUF file of the real starter model, cached between runs."""
     return fetched("smollm2-135m")[0]
 
 
@@ -39,13 +39,13 @@ def minilm() -> list[Path]:
 
 @pytest.fixture(scope="session")
 def starter(smollm2: Path, minilm: list[Path]) -> Path:
-    """A folder of weights that holds all that `oxlo serve` wants when nobody says more."""
+    """A weights folder with all models of the default starter set."""
     return cache()
 
 
 @pytest.fixture(scope="session")
 def audio_models() -> Path:
-    """A folder of weights that holds the models that hear and speak."""
+    """A weights folder with the transcription and speech models."""
     for model in ("whisper-base", "kokoro-82m"):
         fetched(model)
     return cache()
@@ -53,7 +53,7 @@ def audio_models() -> Path:
 
 @pytest.fixture(scope="session")
 def coffee() -> Path:
-    """A photograph that a package ships: a cup of coffee on a table, 600 x 400 pixels."""
+    """A photograph from a package: a cup of coffee on a table, 600 x 400 pixels."""
     source = Source(wheel=("scikit-image==0.26.0",), path=("skimage/data/coffee.png",))
     digest = "cc02f8ca188b167c775a7101b5d767d1e71792cf762c33d6fa15a4599b5a8de7"
     file = WeightsFile(name="coffee.png", sha256=digest, size=466706, sources=(source,))
@@ -62,17 +62,17 @@ def coffee() -> Path:
 
 @pytest.fixture(scope="session")
 def centernet() -> list[Path]:
-    """The files of the real detector."""
+    """The files of the real detection model."""
     return fetched("centernet-mobilenetv3")
 
 
 def cache() -> Path:
-    """Where the tests keep models: `OXLO_TEST_CACHE`."""
+    """The tests' model cache: `OXLO_TEST_CACHE` or a default."""
     return Path(os.environ.get("OXLO_TEST_CACHE") or Path.home() / ".cache" / "oxlo-tests")
 
 
 def fetched(model: str) -> list[Path]:
-    """The files of a model of the catalogue, or the one folder of them all."""
+    """Fetch a catalogue model and return its files, or their folder."""
     files = catalogue.load().resolve(model).weights
     for file in files:
         weights.fetch(file, cache())
@@ -90,7 +90,7 @@ def postgresql() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer | GivenValkey]:
-    """One real Valkey that tests may empty: `OXLO_TEST_VALKEY_URL`, or one that is started."""
+    """A real Valkey that tests may empty: `OXLO_TEST_VALKEY_URL`, or one started here."""
     if url := os.environ.get("OXLO_TEST_VALKEY_URL"):
         yield GivenValkey(url)
         return

@@ -1,4 +1,4 @@
-"""Databases at the newest schema: to migrate one for each test would take longest of all."""
+"""Databases at the newest schema, copied from a migrated one to save time."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,20 +9,20 @@ from oxlo.store import migrate
 from oxlo.store.database import Database
 from oxlo.store.schema import meta, metadata
 
-#: The file of an empty SQLite database, once one was migrated.
+#: The migrated, empty SQLite file, once it exists.
 _EMPTY: list[bytes] = []
 
 
 @asynccontextmanager
 async def sqlite(url: str) -> AsyncIterator[Database]:
-    """The SQLite database of this URL; a fresh one is a copy of the first that was migrated."""
+    """Open the SQLite database at a URL; a new one is a copy of the migrated file."""
     database = Database(url)
     file = migrate.sqlite_file(database)
     if _EMPTY and not file.exists():
         file.write_bytes(_EMPTY[0])
     await migrate.prepare(database)
     if not _EMPTY:
-        await database.close()  # the whole of it is in its file
+        await database.close()  # flushes everything to the file
         _EMPTY.append(file.read_bytes())
     try:
         yield database
@@ -32,7 +32,7 @@ async def sqlite(url: str) -> AsyncIterator[Database]:
 
 @asynccontextmanager
 async def postgresql(url: str) -> AsyncIterator[Database]:
-    """The PostgreSQL database of this URL, holding what a migration leaves in it."""
+    """Open the PostgreSQL database at a URL, in the state after a migration."""
     database = Database(url)
     if await migrate.current(database) != migrate.revisions()[0]:
         await without_tables(database)
@@ -48,7 +48,7 @@ async def postgresql(url: str) -> AsyncIterator[Database]:
 
 
 async def without_tables(database: Database) -> None:
-    """Drop all that any revision has made."""
+    """Drop all tables."""
     async with database.write() as db:
         await db.run_sync(metadata.drop_all)
         await db.execute(text("drop table if exists alembic_version"))

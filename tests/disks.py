@@ -1,4 +1,4 @@
-"""A full disk for tests: nothing that this process writes is taken."""
+"""Simulates a full disk: this process's writes fail."""
 
 import contextlib
 import resource
@@ -10,9 +10,9 @@ import structlog.testing
 
 @contextlib.contextmanager
 def full_disk() -> Iterator[list[Any]]:
-    """No file may have a byte; made, opened and removed they may be, as on a full disk.
+    """Limit file sizes to 0 bytes; files can still be created, opened and removed.
 
-    What is logged meanwhile is kept here: the file that the test's output goes to is full, too.
+    Log output is captured meanwhile, because writing it to a file would fail too.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))

@@ -1,17 +1,17 @@
-"""Logs of the installations that a test runs on: what fails shows how they end."""
+"""Logs of running installations, shown when a test fails."""
 
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-#: Homes of what runs now.
+#: Homes of the running installations.
 _HOMES: list[Path] = []
 _LINES = 15
 
 
 @contextlib.contextmanager
 def shown(home: Path) -> Iterator[None]:
-    """Meanwhile, a test that fails shows this home's logs."""
+    """Show this home's logs if a test fails within the context."""
     _HOMES.append(home)
     try:
         yield
@@ -20,7 +20,7 @@ def shown(home: Path) -> Iterator[None]:
 
 
 def ends() -> Iterator[tuple[str, str]]:
-    """The name of each log, and its last lines."""
+    """The names of the logs, each with its last lines."""
     for home in _HOMES:
         for path in sorted((home / "logs").glob("*.log")):
             lines = path.read_text(errors="replace").splitlines()[-_LINES:]

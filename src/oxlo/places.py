@@ -1,11 +1,11 @@
-"""Where an installation keeps what it has: everything is below its data folder."""
+"""Paths of an installation's files and sockets, all below its data folder."""
 
 import hashlib
 import os
 import tempfile
 from pathlib import Path
 
-#: A unix socket's path may not be longer than this on macOS (104) or Linux (108).
+#: Longest path of a unix socket that works on both macOS (104) and Linux (108).
 _SOCKET_PATH_MAX = 100
 
 
@@ -18,57 +18,57 @@ class Places:
 
     @property
     def valkey_socket(self) -> Path:
-        """Where the embedded Valkey listens."""
+        """Socket of the embedded Valkey."""
         return self.run_dir / "valkey.sock"
 
     @property
     def valkey_dir(self) -> Path:
-        """Where the embedded Valkey keeps its data."""
+        """Data folder of the embedded Valkey."""
         return self.home / "valkey"
 
     @property
     def journal_dir(self) -> Path:
-        """Where gateways write their journals."""
+        """Journals of the gateways."""
         return self.home / "journal"
 
     @property
     def logs_dir(self) -> Path:
-        """A log for each process, and for each engine."""
+        """Logs, one per process and one per engine."""
         return self.home / "logs"
 
     @property
     def idempotency_dir(self) -> Path:
-        """Where gateways keep answers to calls with a key."""
+        """Stored responses to requests with an idempotency key."""
         return self.home / "idempotency"
 
     @property
     def weights_dir(self) -> Path:
-        """Where weights are kept, by sha256."""
+        """Weights files by sha256."""
         return self.home / "weights"
 
     @property
     def edited_plans(self) -> Path:
-        """The plans as they were edited in the portal; its versions are in `plans/`."""
+        """The plans as edited in the portal; all versions are in `plans/`."""
         return self.home / "plans.toml"
 
     @property
     def plans_dir(self) -> Path:
-        """Every version of the plans that was saved in the portal."""
+        """All versions of the plans saved in the portal."""
         return self.home / "plans"
 
     @property
     def pins_dir(self) -> Path:
-        """Which files of a hub's repositories are served, by commit and sha256."""
+        """Pinned files of hub repositories, by commit and sha256."""
         return self.home / "pins"
 
     @property
     def supplied_dir(self) -> Path:
-        """Files that only the operator can bring."""
+        """Files that only the operator can supply."""
         return self.home / "supplied"
 
     @property
     def run_dir(self) -> Path:
-        """Sockets and the replica list; short, because socket paths are limited."""
+        """Sockets and the replica list; a short path, because socket paths are limited."""
         inside = self.home / "run"
         if len(str(inside)) + len("/control-private.sock") <= _SOCKET_PATH_MAX:
             return inside
@@ -77,27 +77,27 @@ class Places:
 
     @property
     def control_socket(self) -> Path:
-        """Control's public application: the gateway relays to it."""
+        """Socket of control's public application, to which the gateway relays."""
         return self.run_dir / "control.sock"
 
     @property
     def control_private_socket(self) -> Path:
-        """Control's private application: key look-ups and changes, for gateways only."""
+        """Socket of control's private application: key look-ups and changes, for gateways only."""
         return self.run_dir / "control-private.sock"
 
     @property
     def media_socket(self) -> Path:
-        """The media process, for gateways only."""
+        """Socket of the media process, for gateways only."""
         return self.run_dir / "media.sock"
 
     @property
     def spool_dir(self) -> Path:
-        """Where gateways keep large bodies and the files of media calls, each in its own folder."""
+        """Large request bodies and uploaded files, in one folder per gateway."""
         return self.run_dir / "media"
 
     @property
     def fleet_socket(self) -> Path:
-        """Orders to the fleet, for this user only."""
+        """Socket for commands to the fleet, for this user only."""
         return self.run_dir / "fleet.sock"
 
     @property

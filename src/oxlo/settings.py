@@ -1,4 +1,4 @@
-"""The only reader of the environment: one frozen record, read once and passed down."""
+"""Settings from the environment: read once into a frozen record that is passed down."""
 
 import contextlib
 import difflib
@@ -18,7 +18,7 @@ from oxlo.errors import OperatorError
 from oxlo.places import Places
 
 _PORT_MAX = 65535
-#: Lists whose every item has a form.
+#: Validators of the items of list settings.
 _EACH = {
     "trusted_proxies": values.check_network,
     "security_contact": values.check_contact,
@@ -27,7 +27,7 @@ _EACH = {
 
 
 class SettingsError(OperatorError):
-    """A setting has a value that cannot be used."""
+    """A setting has an invalid value."""
 
 
 def _setting(default: Any, doc: str) -> Any:
@@ -42,7 +42,7 @@ def _default_home() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Settings(Places):
-    """Every setting, its default and its meaning; each is read from `OXLO_<NAME>`."""
+    """All settings with defaults and descriptions; each is read from `OXLO_<NAME>`."""
 
     home: Path = _setting(None, "Data folder: database, journal, weights, sockets.")
     host: str = _setting("127.0.0.1", "Address that the gateway listens on.")
@@ -113,7 +113,7 @@ class Settings(Places):
     )
     smtp_url: str = _setting(
         "",
-        "Mail server: smtp://user:password@host:587 (STARTTLS where it is offered) or smtps://. "
+        "Mail server: smtp://user:password@host:587 (STARTTLS if it is offered) or smtps://. "
         "Without it mails are kept in the operator's outbox.",
     )
     mail_from: str = _setting("", "Sender of mails; default oxlo@ and the host of the public URL.")
@@ -121,7 +121,7 @@ class Settings(Places):
     google_client: str = _setting("", "Log in with Google: CLIENT_ID:SECRET of a web client.")
     oidc_issuer: str = _setting("", "Log in with any OpenID Connect provider: its issuer's URL.")
     oidc_client: str = _setting("", "CLIENT_ID:SECRET at that provider.")
-    oidc_name: str = _setting("single sign-on", "What the button calls that provider.")
+    oidc_name: str = _setting("single sign-on", "That provider's name on the login button.")
     security_contact: tuple[str, ...] = _setting(
         (),
         "Where security problems of this installation are reported, for /.well-known/security.txt: "
@@ -134,7 +134,7 @@ class Settings(Places):
     stripe_prices: tuple[str, ...] = _setting(
         (), "Prices of the plans at Stripe: PLAN=PRICE_ID, comma-separated."
     )
-    stripe_api: str = _setting("", "Another address of Stripe's API, for tests.")
+    stripe_api: str = _setting("", "Alternative base URL of Stripe's API, for tests.")
 
     head_timeout: float = _setting(10.0, "Seconds for a request's head to arrive.")
     body_timeout: float = _setting(
@@ -153,8 +153,10 @@ class Settings(Places):
         "each with `:port` or for any port.",
     )
     media_fetch_seconds: float = _setting(20.0, "Seconds to fetch a URL, redirects included.")
-    media_fetch_mb: int = _setting(25, "Total size of the URLs of one request; 0: none is fetched.")
-    media_megapixels: int = _setting(50, "Most megapixels of a picture.")
+    media_fetch_mb: int = _setting(
+        25, "Total size of the files fetched for one request; 0: none is fetched."
+    )
+    media_megapixels: int = _setting(50, "Maximum megapixels of a picture.")
     engine_timeout: float = _setting(
         300.0, "Seconds an engine may send nothing, where its progress cannot be seen."
     )
@@ -172,7 +174,7 @@ class Settings(Places):
     idempotency_hours: int = _setting(
         24, "Hours that answers to requests with an Idempotency-Key are kept."
     )
-    idempotency_mb: int = _setting(256, "Room for those answers; the oldest go first.")
+    idempotency_mb: int = _setting(256, "Space for those answers; the oldest are dropped first.")
     receipts_days: int = _setting(90, "Days that receipts are kept.")
     journal_full: Literal["continue", "stop"] = _setting(
         "continue",
@@ -206,7 +208,7 @@ class Settings(Places):
     def read(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read `OXLO_*` from the environment (or `environ`).
 
-        Raises SettingsError naming the variable, its value and what it takes.
+        Raises SettingsError that names the variable, its value and the accepted values.
         """
         source = os.environ if environ is None else environ
         given = {
@@ -218,79 +220,79 @@ class Settings(Places):
         return cls(**given)
 
     def secret(self, name: str) -> str:
-        """The environment variable `name`, which a model file names; "" when it is not set.
+        """Read the environment variable `name`, given in a model file; "" if it is not set.
 
-        Read when it is needed, so that no record that is logged or passed on holds it.
+        Read on use, so the secret is not in a record that may be logged or passed on.
         """
         return os.environ.get(name, "").strip()
 
     @property
     def visible_gpus(self) -> str | None:
-        """CUDA's own variable for the cards to use; None when it is not set."""
+        """CUDA_VISIBLE_DEVICES; None if it is not set."""
         return os.environ.get("CUDA_VISIBLE_DEVICES")
 
     @property
     def sender(self) -> str:
-        """Whom mails are from."""
+        """Sender address of mails."""
         host = urlsplit(self.base_url).hostname or "localhost"
         return self.mail_from or f"oxlo@{host}"
 
     @property
     def stripe_price_ids(self) -> dict[str, str]:
-        """Price ids at Stripe by plan."""
+        """Stripe price ids by plan."""
         return dict(pair.split("=", 1) for pair in self.stripe_prices)
 
     @property
     def secure(self) -> bool:
-        """Whether browsers reach the pages by https, so that cookies need it."""
+        """Whether browsers reach the pages over HTTPS, so cookies are marked Secure."""
         return self.base_url.startswith("https://")
 
     @property
     def base_url(self) -> str:
-        """Where clients reach the platform, without `/v1` and without a trailing slash."""
+        """The platform's public URL, without `/v1` and without a trailing slash."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return self.public_url.rstrip("/") or f"{self.scheme}://{host}:{self.port}"
 
     @property
     def scheme(self) -> str:
-        """What the gateway itself speaks: https or http."""
+        """Protocol of the gateway's listener: https or http."""
         return "https" if self.tls_cert else "http"
 
     @property
     def database(self) -> str:
-        """The SQLAlchemy URL in force."""
+        """The effective SQLAlchemy URL."""
         return self.database_url or f"sqlite+aiosqlite:///{self.home / 'oxlo.db'}"
 
     @property
     def valkey_address(self) -> str:
-        """URL of the Valkey in force; "": limits are kept in memory."""
+        """The effective Valkey URL; "": limits are kept in memory."""
         if self.valkey_url or not self.valkey:
             return self.valkey_url
         return f"unix://{self.valkey_socket}"
 
     @property
     def site(self) -> str:
-        """This home on this host, among all that share a Valkey and a database."""
+        """Id of this host and home among installations that share a Valkey and a database."""
         place = f"{socket.gethostname()} {self.home.absolute()}"
         return hashlib.sha256(place.encode()).hexdigest()[:12]
 
     @property
     def objects_location(self) -> str:
-        """Where images are kept: a URL or a folder."""
+        """Image storage: a URL or a folder."""
         return self.objects or str(self.home / "objects")
 
     @property
     def plans_file(self) -> Path | None:
-        """The plans in force; None: those that are shipped."""
+        """The effective plans file; None: the shipped plans."""
         return self.plans or (self.edited_plans if self.edited_plans.exists() else None)
 
     @property
     def catalogue_dir(self) -> Path:
-        """The operator's own model files."""
+        """Folder of the operator's own model files."""
         return self.catalogue or self.home / "models.d"
 
     def prepare(self) -> None:
-        """Make the folders; those with secrets are closed to other users. Raises SettingsError."""
+        """Create the folders, private ones with mode 0700. Raises SettingsError."""
         closed = (self.journal_dir, self.run_dir, self.logs_dir)
         for folder in (self.home, self.weights_dir, *closed):
             folder.mkdir(parents=True, exist_ok=True)
@@ -301,7 +303,7 @@ class Settings(Places):
         self._make_secret()
 
     def _make_secret(self) -> None:
-        """Write the secret once, whole or not at all: a link fails where another was first."""
+        """Write the secret atomically; linking fails if another process was first."""
         target = self.home / "secret"
         if target.exists():
             return
@@ -313,7 +315,7 @@ class Settings(Places):
         draft.unlink()
 
     def signing_secret(self) -> bytes:
-        """What keys are minted with. Raises SettingsError before `prepare` was called once."""
+        """Return the secret that signs keys. Raises SettingsError if `prepare` was never called."""
         if self.installation_secret:
             return self.installation_secret.encode()
         try:
@@ -323,7 +325,7 @@ class Settings(Places):
 
 
 def misspelt(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Variables that look like a setting and are none, each with the setting that is close."""
+    """Find OXLO_* variables that are not settings; return each with the closest setting."""
     names = [f"OXLO_{field.name.upper()}" for field in fields(Settings)]
     given = os.environ if environ is None else environ
     odd = [name for name in given if name.upper().startswith("OXLO_") and name not in names]
@@ -332,7 +334,7 @@ def misspelt(environ: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def environment(own: Mapping[str, str], *, foreign: bool = False) -> dict[str, str]:
-    """The environment of a child: ours with `own` on top; `foreign` programs see no setting."""
+    """Build a child's environment: ours plus `own`; `foreign` programs get no settings."""
     kept = {k: v for k, v in os.environ.items() if not (foreign and k.startswith("OXLO_"))}
     return kept | dict(own)
 
@@ -345,7 +347,7 @@ def _parse(name: str, text: str, kind: Any) -> Any:
 
 
 def _check(given: Mapping[str, Any]) -> None:
-    """Values may have the right type and be wrong all the same."""
+    """Validate ranges and combinations of values. Raises SettingsError."""
     if not 1 <= given.get("port", 1) <= _PORT_MAX:
         raise SettingsError(f"OXLO_PORT={given['port']}: takes 1 to {_PORT_MAX}")
     for name, check in _EACH.items():
@@ -359,7 +361,7 @@ def _check(given: Mapping[str, Any]) -> None:
 
 
 def _check_ours(folder: Path) -> None:
-    """In a folder that all users share, somebody else may have been there first."""
+    """Refuse another user's folder, which may exist in a shared temporary folder."""
     if folder.lstat().st_uid != os.geteuid():
         raise SettingsError(
             f"{folder} belongs to another user, who could read and replace the sockets in it: "

@@ -1,4 +1,4 @@
-"""Settings as texts: what each type takes, and which values are none. A ValueError says why."""
+"""Parsing and validation of setting values. Errors are ValueErrors with a reason."""
 
 import contextlib
 import ipaddress
@@ -9,12 +9,12 @@ from typing import Any, Final, Literal, get_origin
 
 _YES: Final = ("1", "true", "yes")
 _NO: Final = ("0", "false", "no")
-#: An e-mail address, or a page.
+#: An e-mail address or an https:// URL.
 _CONTACT: Final = re.compile(r"[^@\s:]+@[^@\s:]+|https://[^\s]+")
 
 
 def parse(text: str, kind: Any) -> Any:
-    """The value of a setting that is of this type."""
+    """Parse a setting's value as type `kind`."""
     text = text.strip()
     if kind in (int, float):
         return _number(text, kind)
@@ -44,18 +44,18 @@ def _one_of(text: str, allowed: tuple[str, ...]) -> str:
 
 
 def check_network(text: str) -> None:
-    """An address, or a network of them."""
+    """Check that `text` is an IP address or network."""
     ipaddress.ip_network(text, strict=False)
 
 
 def check_contact(text: str) -> None:
-    """Where people can write to."""
+    """Check that `text` is an e-mail address or an https:// URL."""
     if not _CONTACT.fullmatch(text):
-        raise ValueError(f"{text!r} is no e-mail address and does not begin with https://")
+        raise ValueError(f"{text!r} is not an e-mail address and does not begin with https://")
 
 
 def check_price(text: str) -> None:
-    """A plan and its price at Stripe."""
+    """Check that `text` is a plan and its Stripe price id."""
     plan, _, price = text.partition("=")
     if not plan or not price:
         raise ValueError(f"{text!r} is not PLAN=PRICE_ID")

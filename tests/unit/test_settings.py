@@ -73,7 +73,7 @@ def test_empty_is_unset() -> None:
         ("LOG_JSON", "maybe", "true"),
         ("JOURNAL_FULL", "panic", "continue, stop"),
         ("SECURITY_CONTACT", "a@example.com,http://example.com", "'http://example.com' is no"),
-        ("SECURITY_CONTACT", "a@example.com\nExpires: never", "is no e-mail address"),
+        ("SECURITY_CONTACT", "a@example.com\nExpires: never", "is not an e-mail address"),
     ],
 )
 def test_mistakes_name_the_variable(name: str, text: str, told: str) -> None:
