@@ -9,7 +9,7 @@ from starlette.routing import Route
 from oxlo.control import live, media, metrics, replies, requests, status, usage
 from oxlo.control.context import Control
 from oxlo.objects import links
-from oxlo.portal import desk, site
+from oxlo.portal import portal, site
 from oxlo.portal.routes import routes as pages
 from oxlo.portal.security import SecurityHeaders
 from oxlo.portal.sessions import SignedIn
@@ -38,5 +38,5 @@ def app(control: Control) -> Starlette:
     )
     here = site.build(control.settings, control.database, control.status, clock=control.clock)
     here.attach(made)
-    desk.build(here, live.build(control)).attach(made)
+    portal.build(here, live.build(control)).attach(made)
     return control.attach(made)

@@ -4,7 +4,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.requests import Request
 
 from oxlo.portal import guard
-from oxlo.portal.desk import Desk, address
+from oxlo.portal.portal import Portal, address
 from oxlo.store import audit
 from oxlo.store.accounts import Account
 
@@ -34,7 +34,7 @@ async def _write(
         action,
         actor=actor,
         target=target,
-        now=Desk.of(request).now,
+        now=Portal.of(request).now,
         detail=detail[:_MAX_DETAIL],
         address=address(request),
     )

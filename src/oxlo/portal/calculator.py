@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from oxlo.catalogue import Model
-from oxlo.portal import charts, costs, words
+from oxlo.portal import charts, costs, formats
 from oxlo.portal.charts import Line, Mark
 from oxlo.portal.costs import Comparison, Work
 from oxlo.portal.site import Site
@@ -50,7 +50,7 @@ def _read(name: str, query: Mapping[str, str], problems: dict[str, str]) -> int:
     if not text:
         return int(default)
     if not text.isdecimal() or not 0 < int(text) <= limit:
-        problems[name] = f"Give a whole number from 1 to {words.count(limit)}."
+        problems[name] = f"Give a whole number from 1 to {formats.count(limit)}."
         return int(default)
     return int(text)
 
@@ -62,24 +62,21 @@ def verdict(comparison: Comparison) -> tuple[str, str]:
         return "warn", f"No plan with a price covers that: {'; '.join(comparison.reasons)}."
     if cheapest is None or plan.price_usd is None:
         return "off", "No per-token rate is known for this model."
+    less = f"{formats.money(abs(comparison.saving))} less"
     if comparison.saving > 0:
-        return (
-            "ok",
-            f"{plan.name} is cheaper: {_both(comparison)}, {words.money(comparison.saving)} less.",
-        )
-    less = words.money(-comparison.saving)
-    text = f"Paying by the token is cheaper: {_both(comparison)}, {less} less."
+        return "ok", f"{plan.name} is cheaper: {_both(comparison)}, {less}."
+    text = f"Paying by the token is cheaper: {_both(comparison)}, {less}."
     if cheapest.break_even is None:
         return "warn", f"{text} No prompt that {plan.name} takes is long enough to change that."
-    from_ = words.count(cheapest.break_even)
+    from_ = formats.count(cheapest.break_even)
     return "warn", f"{text} {plan.name} is cheaper from {from_} input tokens a call."
 
 
 def _both(comparison: Comparison) -> str:
     assert comparison.plan is not None
     assert comparison.cheapest is not None
-    plan = f"{comparison.plan.name} {words.money(comparison.plan.price_usd)} a month"
-    other = f"{comparison.cheapest.rate.provider} {words.money(comparison.cheapest.monthly)}"
+    plan = f"{comparison.plan.name} {formats.money(comparison.plan.price_usd)} a month"
+    other = f"{comparison.cheapest.rate.provider} {formats.money(comparison.cheapest.monthly)}"
     return f"{other} against {plan}" if comparison.saving <= 0 else f"{plan} against {other}"
 
 
@@ -101,10 +98,10 @@ def chart(comparison: Comparison) -> Markup:
             for tokens in points
         ]
         lines.append(Line(offer.rate.provider, monthly))
-    labels = [words.count(limit * step / 4) for step in range(5)]
+    labels = [formats.count(limit * step / 4) for step in range(5)]
     mark = Mark(min(1.0, comparison.work.tokens_in / limit), "your calls")
     title = f"Dollars a month for {comparison.model.name} by input tokens a call"
-    return charts.lines(title, lines, labels, write=words.money, marks=[mark])
+    return charts.lines(title, lines, labels, write=formats.money, marks=[mark])
 
 
 def _charted(comparison: Comparison) -> list[costs.Offer]:

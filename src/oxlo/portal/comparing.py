@@ -8,7 +8,7 @@ from starlette.responses import Response
 from oxlo.catalogue import Catalogue, Model
 from oxlo.errors import ModelNotFound
 from oxlo.plans import Plans
-from oxlo.portal import listing, models, words
+from oxlo.portal import formats, listing, models
 from oxlo.portal.listing import Row
 from oxlo.portal.site import Site
 
@@ -56,18 +56,18 @@ def facts(rows: Sequence[Row], plans: Plans) -> list[tuple[str, list[str]]]:
     columns: list[tuple[str, list[str]]] = [
         ("Category", [listing.CATEGORIES[row.model.category] for row in rows]),
         ("Cheapest plan", [_plan(row.model, plans) for row in rows]),
-        ("Context", [words.count(row.context or None, "") for row in rows]),
+        ("Context", [formats.count(row.context or None, "") for row in rows]),
         ("Abilities", [_abilities(row.model) for row in rows]),
         (
             "Weights",
-            [words.parameters(row.model.billions) if row.model.billions else "" for row in rows],
+            [formats.parameters(row.model.billions) if row.model.billions else "" for row in rows],
         ),
         ("Made by", [row.model.owned_by for row in rows]),
         ("Licence", [row.model.licence for row in rows]),
         ("Good for", [row.model.description for row in rows]),
     ]
     known = [(name, values) for name, values in columns if any(values)]
-    return [(name, [value or words.DASH for value in values]) for name, values in known]
+    return [(name, [value or formats.DASH for value in values]) for name, values in known]
 
 
 def _plan(model: Model, plans: Plans) -> str:

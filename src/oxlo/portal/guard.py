@@ -12,7 +12,7 @@ from starlette.routing import Route
 
 from oxlo.errors import Forbidden, NotFound, Overloaded
 from oxlo.portal import forms, sessions
-from oxlo.portal.desk import Desk, Visit
+from oxlo.portal.portal import Portal, Visit
 from oxlo.portal.security import policy
 from oxlo.portal.site import Site
 from oxlo.store.accounts import OPERATOR, Account
@@ -97,10 +97,10 @@ def respond(
 ) -> Response:
     """Render an uncached page, with forms bound to the visitor's CSRF token."""
     sessions.visitor(request)
-    desk = Desk.of(request)
-    names = {plan.id: plan.name for plan in desk.site.plans}
-    values = {"now": desk.now, "plan_name": lambda plan: names.get(plan, plan), **context}
-    reply = desk.site.pages.respond(
+    portal = Portal.of(request)
+    names = {plan.id: plan.name for plan in portal.site.plans}
+    values = {"now": portal.now, "plan_name": lambda plan: names.get(plan, plan), **context}
+    reply = portal.site.pages.respond(
         request, template, values, status=status, headers={"cache-control": "no-store"}
     )
     return sessions.remember(request, reply)
@@ -111,7 +111,7 @@ def may_lead_to_checkout(request: Request, page: Response) -> Response:
 
     Browsers apply a page's form-action policy to every redirect that follows the submission.
     """
-    if hosts := Desk.of(request).billing.hosts:
+    if hosts := Portal.of(request).billing.hosts:
         page.headers["content-security-policy"] = policy(form_action=hosts)
     return page
 
@@ -160,4 +160,4 @@ def local(path: str, default: str = "/dashboard") -> str:
 
 def site(request: Request) -> Site:
     """The site's services."""
-    return Desk.of(request).site
+    return Portal.of(request).site

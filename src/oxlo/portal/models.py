@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import describe
 from oxlo.plans import Plan, Plans
-from oxlo.portal import highlighting, listing, readiness, words
+from oxlo.portal import formats, highlighting, listing, readiness
 from oxlo.portal.listing import Filters, Row
 from oxlo.portal.pages import wants_part
 from oxlo.portal.readiness import Readiness
@@ -138,7 +138,7 @@ def caps(row: Row) -> list[Cap]:
     model = row.model
     tokens_in = Cap("Input tokens", lambda p: _tokens(p.max_input_tokens, row.context))
     tokens_out = Cap("Output tokens", lambda p: _tokens(p.max_output_tokens, row.context))
-    size = Cap("Largest body", lambda p: f"{p.max_body_mb}{words.THIN}MB")
+    size = Cap("Largest body", lambda p: f"{p.max_body_mb}{formats.THIN}MB")
     if model.abilities & {"transcription", "translation"}:
         return [Cap("Longest recording", _minutes), size]
     if "detection" in model.abilities:
@@ -155,12 +155,12 @@ def limits(plans: Plans, row: Row) -> list[tuple[Plan, bool, list[tuple[str, str
 
 
 def _tokens(cap: int | None, context: int) -> str:
-    return words.count(_minimum(cap, context), "context")
+    return formats.count(_minimum(cap, context), "context")
 
 
 def _minutes(plan: Plan) -> str:
     minutes = plan.max_audio_minutes
-    return "any" if minutes is None else f"{minutes}{words.THIN}min"
+    return "any" if minutes is None else f"{minutes}{formats.THIN}min"
 
 
 def _minimum(cap: int | None, context: int) -> int | None:

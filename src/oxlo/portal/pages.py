@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from oxlo.ledger.windows import iso
-from oxlo.portal import charts, words
+from oxlo.portal import charts, formats
 from oxlo.portal.assets import Assets
 
 THEMES = ("light", "dark")
@@ -104,14 +104,14 @@ def wants_part(request: Request) -> bool:
 
 
 _FILTERS = {
-    "count": words.count,
-    "money": words.money,
-    "parameters": words.parameters,
-    "span": words.span,
-    "ms": words.milliseconds,
-    "moment": words.timestamp,
+    "count": formats.count,
+    "money": formats.money,
+    "parameters": formats.parameters,
+    "span": formats.span,
+    "ms": formats.milliseconds,
+    "moment": formats.timestamp,
     "iso": iso,
-    "ago": words.ago,
-    "stamp": words.stamp,
-    "plural": lambda number, one, many="": words.plural(number, one, many),
+    "ago": formats.ago,
+    "stamp": formats.stamp,
+    "plural": lambda number, one, many="": formats.plural(number, one, many),
 }

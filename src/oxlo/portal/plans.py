@@ -1,7 +1,7 @@
 """Plans as text: cards and the comparison table."""
 
 from oxlo.plans import Plan
-from oxlo.portal import words
+from oxlo.portal import formats
 
 _QUEUES = {
     "best_effort": "Best effort",
@@ -14,7 +14,7 @@ _QUEUES = {
 def lines(plan: Plan) -> list[str]:
     """The lines on a plan's card."""
     result = [
-        f"{words.count(plan.requests_per_day, 'Unlimited')} requests a day",
+        f"{formats.count(plan.requests_per_day, 'Unlimited')} requests a day",
         _pace(plan),
         _tokens(plan.max_input_tokens, "input tokens a request"),
         _tokens(plan.max_output_tokens, "output tokens"),
@@ -22,20 +22,22 @@ def lines(plan: Plan) -> list[str]:
         f"Queue: {_QUEUES[plan.queue].lower()}",
     ]
     if plan.trial_days:
-        result.append(f"First {words.plural(plan.trial_days, 'day')}: every model, no card")
+        result.append(f"First {formats.plural(plan.trial_days, 'day')}: every model, no card")
     return result
 
 
 def _pace(plan: Plan) -> str:
     if plan.requests_per_minute is None and plan.concurrency is None:
         return "At any pace"
-    minute = words.count(plan.requests_per_minute, "any number")
-    return f"{minute} a minute, {words.count(plan.concurrency, 'any number')} at the same time"
+    minute = formats.count(plan.requests_per_minute, "any number")
+    return f"{minute} a minute, {formats.count(plan.concurrency, 'any number')} at the same time"
 
 
 def _tokens(cap: int | None, what: str) -> str:
     return (
-        f"{words.count(cap)} {what}" if cap else f"{what[0].upper()}{what[1:]}: the model's context"
+        f"{formats.count(cap)} {what}"
+        if cap
+        else f"{what[0].upper()}{what[1:]}: the model's context"
     )
 
 
@@ -49,12 +51,12 @@ def _models(plan: Plan) -> str:
 def comparison(plans: list[Plan]) -> list[tuple[str, list[str]]]:
     """Rows of the comparison table: label, and a value for each plan."""
     return [
-        ("Price a month", [words.money(p.price_usd, "Custom") for p in plans]),
-        ("Requests a day", [words.count(p.requests_per_day) for p in plans]),
-        ("Requests a minute", [words.count(p.requests_per_minute, "custom") for p in plans]),
-        ("At the same time", [words.count(p.concurrency, "custom") for p in plans]),
-        ("Input tokens a request", [words.count(p.max_input_tokens, "context") for p in plans]),
-        ("Output tokens a request", [words.count(p.max_output_tokens, "context") for p in plans]),
+        ("Price a month", [formats.money(p.price_usd, "Custom") for p in plans]),
+        ("Requests a day", [formats.count(p.requests_per_day) for p in plans]),
+        ("Requests a minute", [formats.count(p.requests_per_minute, "custom") for p in plans]),
+        ("At the same time", [formats.count(p.concurrency, "custom") for p in plans]),
+        ("Input tokens a request", [formats.count(p.max_input_tokens, "context") for p in plans]),
+        ("Output tokens a request", [formats.count(p.max_output_tokens, "context") for p in plans]),
         ("Longest recording", [_minutes(p) for p in plans]),
         ("Largest body", [f"{p.max_body_mb}\u202fMB" for p in plans]),
         ("Models", [_models(p) for p in plans]),
@@ -70,11 +72,15 @@ def _minutes(plan: Plan) -> str:
 
 
 def _trial(plan: Plan) -> str:
-    return f"{words.plural(plan.trial_days, 'day')}, every model" if plan.trial_days else words.DASH
+    return (
+        f"{formats.plural(plan.trial_days, 'day')}, every model"
+        if plan.trial_days
+        else formats.DASH
+    )
 
 
 def _price_per_request(plan: Plan) -> str:
     """The price per request if the daily limit is used up."""
     if not plan.price_usd or not plan.requests_per_day:
-        return words.DASH if plan.price_usd is None else "nothing"
-    return f"from {words.money(plan.price_usd / (plan.requests_per_day * 30))}"
+        return formats.DASH if plan.price_usd is None else "nothing"
+    return f"from {formats.money(plan.price_usd / (plan.requests_per_day * 30))}"

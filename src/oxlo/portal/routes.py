@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from oxlo.portal import assets, comparing, forms, guard, home, machines, models, pricing, status
+from oxlo.portal import assets, comparing, crawlers, forms, guard, home, models, pricing, status
 from oxlo.portal.dashboard import routes as dashboard
 from oxlo.portal.entry import routes as entry
 from oxlo.portal.manual import pages as manual
@@ -78,12 +78,12 @@ def routes() -> list[BaseRoute]:
         Route("/pricing/calculation.csv", pricing.download),
         Route("/status", status.page),
         Route("/openapi.json", openapi.raw),
-        Route("/llms.txt", machines.llms),
-        Route("/llms-full.txt", machines.llms_full),
-        Route("/.well-known/ai.txt", machines.ai),
-        Route("/.well-known/security.txt", machines.security),
-        Route("/robots.txt", machines.robots),
-        Route("/sitemap.xml", machines.sitemap),
+        Route("/llms.txt", crawlers.llms),
+        Route("/llms-full.txt", crawlers.llms_full),
+        Route("/.well-known/ai.txt", crawlers.ai),
+        Route("/.well-known/security.txt", crawlers.security),
+        Route("/robots.txt", crawlers.robots),
+        Route("/sitemap.xml", crawlers.sitemap),
         Route(f"{assets.PATH}{{name}}", _static),
         Route("/favicon.ico", _favicon),
         *(Route(path, _moved) for path in _MOVED),

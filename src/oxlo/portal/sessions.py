@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from oxlo.portal.desk import Desk, Visit, address, follow_plans
 from oxlo.portal.pages import Flash
+from oxlo.portal.portal import Portal, Visit, address, follow_plans
 from oxlo.store import sessions
 from oxlo.store.accounts import Account
 from oxlo.store.errors import DatabaseUnavailable
@@ -34,23 +34,23 @@ class SignedIn:
 
 
 async def _state(request: Request) -> dict[str, Any]:
-    desk = Desk.of(request)
-    token = request.cookies.get(desk.cookies.session, "")
-    visitor = request.cookies.get(desk.cookies.visitor, "")
-    anonymous = {"csrf": desk.csrf(visitor) if visitor else ""}
+    portal = Portal.of(request)
+    token = request.cookies.get(portal.cookies.session, "")
+    visitor = request.cookies.get(portal.cookies.visitor, "")
+    anonymous = {"csrf": portal.csrf(visitor) if visitor else ""}
     if not token:
         return anonymous
     try:
-        visit = await _visit(desk, token, address(request))
+        visit = await _visit(portal, token, address(request))
     except DatabaseUnavailable:
         return anonymous | {"unknown": True}  # pages behind a login answer 503
     if visit is None:
         return anonymous
-    return {"visit": visit, "user": visit.account, "csrf": desk.csrf(token)}
+    return {"visit": visit, "user": visit.account, "csrf": portal.csrf(token)}
 
 
-async def _visit(desk: Desk, token: str, seen_from: str) -> Visit | None:
-    database, now = desk.site.database, desk.now
+async def _visit(portal: Portal, token: str, seen_from: str) -> Visit | None:
+    database, now = portal.site.database, portal.now
     async with database.read() as db:
         result = await sessions.find(db, token, now=now)
     if result is None:
@@ -67,8 +67,8 @@ async def sign_in(request: Request, reply: Response, account: Account) -> Respon
 
     The token is always new, which prevents session fixation.
     """
-    desk = Desk.of(request)
-    async with desk.site.database.write() as db:
+    portal = Portal.of(request)
+    async with portal.site.database.write() as db:
         visit = getattr(request.state, "visit", None)
         if visit is not None:
             await sessions.end(db, visit.session.id)
@@ -77,21 +77,21 @@ async def sign_in(request: Request, reply: Response, account: Account) -> Respon
             account.id,
             address=address(request),
             agent=request.headers.get("user-agent", ""),
-            now=desk.now,
+            now=portal.now,
         )
-    desk.cookies.set(reply, desk.cookies.session, token, int(LIFE))
-    desk.cookies.delete(reply, desk.cookies.visitor)
+    portal.cookies.set(reply, portal.cookies.session, token, int(LIFE))
+    portal.cookies.delete(reply, portal.cookies.visitor)
     return reply
 
 
 async def sign_out(request: Request, reply: Response) -> Response:
     """End the request's session."""
-    desk = Desk.of(request)
+    portal = Portal.of(request)
     visit = getattr(request.state, "visit", None)
     if visit is not None:
-        async with desk.site.database.write() as db:
+        async with portal.site.database.write() as db:
             await sessions.end(db, visit.session.id)
-    desk.cookies.delete(reply, desk.cookies.session)
+    portal.cookies.delete(reply, portal.cookies.session)
     return reply
 
 
@@ -99,15 +99,15 @@ def visitor(request: Request) -> str:
     """The CSRF token of this visitor; a new visitor cookie is created if needed."""
     if not request.state.csrf:
         request.state.new_visitor = secrets.token_urlsafe(24)
-        request.state.csrf = Desk.of(request).csrf(request.state.new_visitor)
+        request.state.csrf = Portal.of(request).csrf(request.state.new_visitor)
     return str(request.state.csrf)
 
 
 def remember(request: Request, reply: Response) -> Response:
     """Set the cookie of a new visitor."""
-    desk, visitor_cookie = Desk.of(request), getattr(request.state, "new_visitor", "")
+    portal, visitor_cookie = Portal.of(request), getattr(request.state, "new_visitor", "")
     if visitor_cookie:
-        desk.cookies.set(reply, desk.cookies.visitor, visitor_cookie)
+        portal.cookies.set(reply, portal.cookies.visitor, visitor_cookie)
     return reply
 
 

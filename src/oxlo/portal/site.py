@@ -11,8 +11,8 @@ from oxlo.catalogue import Catalogue
 from oxlo.plans import Plans
 from oxlo.portal import rates
 from oxlo.portal.assets import Assets
+from oxlo.portal.manual.documentation import Documentation
 from oxlo.portal.manual.library import Library
-from oxlo.portal.manual.shelf import Shelf
 from oxlo.portal.pages import Pages
 from oxlo.portal.rates import Rate
 from oxlo.settings import Settings
@@ -30,7 +30,7 @@ class Site(Attached):
     catalogue: Catalogue
     plans: Plans
     rates: tuple[Rate, ...]
-    manual: Shelf
+    manual: Documentation
     assets: Assets
     pages: Pages
     #: Current time in unix seconds.
@@ -52,7 +52,7 @@ def build(
         catalogue.load(settings.catalogue_dir),
         plans.load(settings.plans_file),
         rates.load(),
-        Shelf(Library.here(settings.base_url)),
+        Documentation(Library.here(settings.base_url)),
         assets,
         pages,
         clock,

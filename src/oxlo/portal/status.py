@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from oxlo.portal import charts, words
+from oxlo.portal import charts, formats
 from oxlo.portal.site import Site
 from oxlo.store.status import Board, Day, ModelStatus, Status
 
@@ -64,14 +64,14 @@ def _cell(day: str, known: Day | None) -> tuple[str, str]:
     if known is None or not known.checks:
         return "off", f"{day}: not checked"
     state = "ok" if known.uptime >= _GOOD else "warn" if known.uptime >= _FAIR else "bad"
-    return state, f"{day}: {percent(known.uptime)} of {words.count(known.checks)} checks"
+    return state, f"{day}: {percent(known.uptime)} of {formats.count(known.checks)} checks"
 
 
 def uptime(days: tuple[Day, ...]) -> str:
     """Share of checks that found the model ready, over all days."""
     checks = sum(day.checks for day in days)
     if not checks:
-        return words.DASH
+        return formats.DASH
     return percent(sum(day.checks * day.uptime for day in days) / checks)
 
 

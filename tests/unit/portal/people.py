@@ -11,8 +11,8 @@ from starlette.applications import Starlette
 
 from oxlo.control import context, fold, public
 from oxlo.control.context import Control
-from oxlo.portal.desk import Desk
 from oxlo.portal.passwords import Passwords
+from oxlo.portal.portal import Portal as Services
 from oxlo.settings import Settings
 from oxlo.store import calls, identity, mails
 from oxlo.store.accounts import Account
@@ -37,12 +37,12 @@ class Portal:
             settings, database, clock=self.clock, steady=self.clock
         )
         self.app: Starlette = public.app(self.control)
-        replace(self.desk, passwords=Passwords(QUICK)).attach(self.app)
+        replace(self.services, passwords=Passwords(QUICK)).attach(self.app)
 
     @property
-    def desk(self) -> Desk:
+    def services(self) -> Services:
         """The parts of the pages."""
-        return Desk.carried(self.app)
+        return Services.carried(self.app)
 
     @property
     def database(self) -> Database:
@@ -90,7 +90,7 @@ class Somebody:
 
     def __init__(self, portal: Portal, address: str) -> None:
         self.portal = portal
-        base = portal.desk.settings.base_url
+        base = portal.services.settings.base_url
         self.client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=portal.app, raise_app_exceptions=False),
             base_url=base,

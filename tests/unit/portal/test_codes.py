@@ -17,7 +17,7 @@ async def _secret(portal: Portal) -> str:
     async with portal.database.read() as db:
         account = await identity.by_email(db, EMAIL)
     assert account is not None
-    return totp.secret(portal.desk.signing, account.totp_nonce or "")
+    return totp.secret(portal.services.signing, account.totp_nonce or "")
 
 
 def _shown(reply: httpx2.Response) -> list[str]:
@@ -79,7 +79,7 @@ async def test_code_logs_in_once(portal: Portal) -> None:
 async def test_database_knows_no_code(portal: Portal) -> None:
     """What is kept is a digest under the installation's secret."""
     _, codes = await _set_up(portal)
-    files = portal.desk.settings.home.glob("oxlo.db*")
+    files = portal.services.settings.home.glob("oxlo.db*")
     kept = b"".join(file.read_bytes() for file in files)
     plain = codes[0].replace("-", "").encode()
     assert codes[0].encode() not in kept

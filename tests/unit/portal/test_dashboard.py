@@ -397,7 +397,7 @@ async def test_change_of_address(portal: Portal) -> None:
 
 
 async def _secret(portal: Portal) -> str:
-    return totp.secret(portal.desk.signing, (await portal.account()).totp_nonce or "")
+    return totp.secret(portal.services.signing, (await portal.account()).totp_nonce or "")
 
 
 def _code(secret: str, now: float) -> str:

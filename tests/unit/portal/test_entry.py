@@ -204,7 +204,7 @@ async def test_failures_are_in_the_audit_log(portal: Portal) -> None:
 async def test_session_is_new_at_log_in(portal: Portal) -> None:
     """A cookie that was planted before does not become the session (fixation)."""
     await portal.newcomer()
-    somebody, name = portal.somebody(), portal.desk.cookies.session
+    somebody, name = portal.somebody(), portal.services.cookies.session
     somebody.client.cookies.set(name, "planted")
     reply = await somebody.log_in()
     assert reply.cookies[name] != "planted"
@@ -216,12 +216,12 @@ async def test_session_is_new_at_log_in(portal: Portal) -> None:
 async def test_second_log_in_ends_the_first_session(portal: Portal) -> None:
     """The token that a browser had before is worth nothing after it."""
     somebody = await portal.newcomer()
-    old = somebody.client.cookies[portal.desk.cookies.session]
+    old = somebody.client.cookies[portal.services.cookies.session]
     form = csrf(await somebody.get("/dashboard"))
     data = {"csrf": form, "email": EMAIL, "password": PASSWORD}
     await somebody.client.post("/login", data=data)
     thief = portal.somebody()
-    thief.client.cookies.set(portal.desk.cookies.session, old)
+    thief.client.cookies.set(portal.services.cookies.session, old)
     assert not await thief.is_in()
     assert await somebody.is_in()
 
@@ -259,7 +259,7 @@ async def test_cookies_under_https(portal: Portal, settings: Settings) -> None:
 async def test_cookie_is_not_what_is_stored(portal: Portal) -> None:
     """A copy of the database logs nobody in."""
     somebody = await portal.newcomer()
-    cookie = somebody.client.cookies[portal.desk.cookies.session]
+    cookie = somebody.client.cookies[portal.services.cookies.session]
     async with portal.database.read() as db:
         rows = (await db.execute(text("select * from sessions"))).all()
     assert len(rows) == 1

@@ -8,11 +8,11 @@ import pytest
 from tests.unit.portal.conftest import replica, serve
 
 from oxlo.fleet.registry import ReplicaState
+from oxlo.portal.manual.documentation import Documentation
 from oxlo.portal.manual.library import Library
 from oxlo.portal.manual.pages import _MOVED
 from oxlo.portal.manual.rendering import Section, anchor, render
 from oxlo.portal.manual.search import Index
-from oxlo.portal.manual.shelf import Shelf
 from oxlo.portal.openapi.operations import OPERATIONS
 from oxlo.settings import Settings
 
@@ -67,7 +67,7 @@ def test_pages_have_this_installations_address() -> None:
 )
 def test_links_lead_to_pages(where: str, link: str, leads: str | None) -> None:
     """Links between files become links between pages; others keep only their words."""
-    assert Shelf(Library.here("http://x")).resolve_link(where, link) == leads
+    assert Documentation(Library.here("http://x")).resolve_link(where, link) == leads
 
 
 def test_dropped_links_keep_their_words() -> None:

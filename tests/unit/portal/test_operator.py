@@ -70,7 +70,7 @@ async def test_overview_says_what_waits(portal: Portal, boss: Somebody) -> None:
     page = (await boss.get("/operator")).text
     assert "1 account waiting for a plan." in page
     found = [replica("smollm2-135m", ReplicaState.SICK)]
-    registry.write(portal.desk.settings.replicas_file, ReplicaList(0.0, tuple(found)))
+    registry.write(portal.services.settings.replicas_file, ReplicaList(0.0, tuple(found)))
     portal.clock.advance(60)
     page = (await boss.get("/operator")).text
     assert "1 model not ready: smollm2-135m." in page
@@ -251,7 +251,7 @@ async def test_guessing_codes_is_braked(portal: Portal) -> None:
 async def test_replicas_are_shown(portal: Portal, boss: Somebody) -> None:
     """What the fleet wrote, with the state and its reason; without a gateway that is said."""
     sick = replica("smollm2-135m", ReplicaState.SICK, reason="the process ended")
-    file = portal.desk.settings.replicas_file
+    file = portal.services.settings.replicas_file
     registry.write(file, ReplicaList(written=1.0, replicas=(sick,)))
     page = (await boss.get("/operator/models")).text
     assert "smollm2-135m-1" in page
@@ -301,7 +301,7 @@ async def test_plans_that_cannot_be(portal: Portal, boss: Somebody, text: str, w
     reply = await boss.send("/operator/plans", plans=text)
     assert reply.status_code == 400
     assert words in reply.text
-    assert not portal.desk.settings.edited_plans.exists()
+    assert not portal.services.settings.edited_plans.exists()
 
 
 async def test_plans_of_the_environment_are_not_edited(
@@ -310,7 +310,7 @@ async def test_plans_of_the_environment_are_not_edited(
     """Where OXLO_PLANS names the file, the page shows it and refuses to write."""
     file = tmp_path / "mine.toml"
     file.write_text(SHIPPED.read_text())
-    settings = replace(portal.desk.settings, plans=file)
+    settings = replace(portal.services.settings, plans=file)
     async with opened(settings) as other:
         somebody = other.somebody()
         await somebody.log_in("boss@example.com")

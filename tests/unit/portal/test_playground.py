@@ -18,7 +18,7 @@ HOUR = 3600
 def serve(portal: Portal, **models: ReplicaState) -> None:
     """Write the list of replicas, as the fleet does; `_` stands for `-` in a model's id."""
     replicas = tuple(replica(name.replace("_", "-"), state) for name, state in models.items())
-    registry.write(portal.desk.settings.replicas_file, ReplicaList(0.0, replicas))
+    registry.write(portal.services.settings.replicas_file, ReplicaList(0.0, replicas))
 
 
 async def key_of(somebody: Somebody, **headers: str) -> httpx2.Response:

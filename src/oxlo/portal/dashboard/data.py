@@ -12,8 +12,8 @@ from starlette.responses import Response
 from oxlo.billing.remote import PAYING
 from oxlo.portal import guard, letters, sessions
 from oxlo.portal.dashboard import requests, settings
-from oxlo.portal.desk import Desk
 from oxlo.portal.forms import Problem, text
+from oxlo.portal.portal import Portal
 from oxlo.store import accounts, audit, history, identity, keys, leaving, payments
 from oxlo.store import sessions as stored
 from oxlo.store.accounts import OPERATOR, Account
@@ -26,10 +26,10 @@ log = structlog.get_logger()
 
 async def export(request: Request) -> Response:
     """All stored data of the account, as JSON."""
-    desk, account = Desk.of(request), guard.account(request)
-    await desk.live.drain()
-    async with desk.site.database.read() as db:
-        collected = await _collected(db, account, desk.now)
+    portal, account = Portal.of(request), guard.account(request)
+    await portal.live.drain()
+    async with portal.site.database.read() as db:
+        collected = await _collected(db, account, portal.now)
     return Response(
         msgspec.json.format(msgspec.json.encode(collected)),
         headers={
@@ -55,17 +55,19 @@ async def _collected(db: AsyncConnection, account: Account, now: float) -> dict[
 
 async def delete(request: Request, form: FormData) -> Response:
     """Delete the account. The button states what is lost, so there is no second question."""
-    desk, account = Desk.of(request), guard.account(request)
+    portal, account = Portal.of(request), guard.account(request)
     try:
-        await _check_deletable(desk, account)
+        await _check_deletable(portal, account)
         await _check_confirmed(request, text(form, "password"))
     except Problem as problem:
         return await settings.respond(request, problem)
-    await desk.live.drain()  # requests still in the journal have to be anonymised too
-    async with desk.site.database.write() as db:
+    await portal.live.drain()  # requests still in the journal have to be anonymised too
+    async with portal.site.database.write() as db:
         await leaving.delete_account(db, account)
-        await audit.write(db, "account.deleted", actor=account.id, target=account.id, now=desk.now)
-        await letters.tell(db, account, letters.goodbye(desk.settings.base_url), now=desk.now)
+        await audit.write(
+            db, "account.deleted", actor=account.id, target=account.id, now=portal.now
+        )
+        await letters.tell(db, account, letters.goodbye(portal.settings.base_url), now=portal.now)
     log.info("account.deleted", account=account.id)
     return await sessions.sign_out(request, guard.redirect("/login?done=deleted"))
 
@@ -79,14 +81,14 @@ async def _check_confirmed(request: Request, typed: str) -> None:
         raise Problem("delete", "Type your e-mail address to delete the account.")
 
 
-async def _check_deletable(desk: Desk, account: Account) -> None:
-    async with desk.site.database.read() as db:
+async def _check_deletable(portal: Portal, account: Account) -> None:
+    async with portal.site.database.read() as db:
         subscription = await payments.of_account(db, account.id)
     if subscription and subscription.status in PAYING and subscription.ends_at is None:
         raise Problem("delete", "Cancel your plan in Billing first: you would keep paying.")
     if account.role != OPERATOR:
         return
-    async with desk.site.database.read() as db:
+    async with portal.site.database.read() as db:
         operators = [a for a in await accounts.everyone(db) if a.role == OPERATOR]
     if len(operators) < 2:
         raise Problem(

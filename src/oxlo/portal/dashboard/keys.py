@@ -14,11 +14,11 @@ from oxlo.ledger.windows import DAY
 from oxlo.portal import auditing, guard, highlighting
 from oxlo.portal.dashboard import keyform, overview
 from oxlo.portal.dashboard.periods import bounds
-from oxlo.portal.desk import Desk
 from oxlo.portal.entry import limits
 from oxlo.portal.entry.limits import Braked
 from oxlo.portal.forms import Filled, Problem
 from oxlo.portal.highlighting import Panel
+from oxlo.portal.portal import Portal
 from oxlo.portal.sessions import flash
 from oxlo.store import keys, usage
 from oxlo.store.accounts import Account
@@ -48,22 +48,22 @@ class NewKey(NamedTuple):
 
 async def page(request: Request) -> Response:
     """All keys, and the form for a new one."""
-    if words := _DONE.get(request.query_params.get("done", "")):
-        flash(request, "ok", words)
+    if message := _DONE.get(request.query_params.get("done", "")):
+        flash(request, "ok", message)
     return await _page(request)
 
 
 async def create(request: Request, form: FormData) -> Response:
     """Create a key and show it."""
-    desk, account = Desk.of(request), guard.account(request)
+    portal, account = Portal.of(request), guard.account(request)
     try:
-        _check_verified(desk, account)
-        name, scope = keyform.name(form), keyform.scope(form, desk.site.catalogue)
+        _check_verified(portal, account)
+        name, scope = keyform.name(form), keyform.scope(form, portal.site.catalogue)
         days = keyform.lifetime(form)
-        async with desk.site.database.write() as db:
-            await _check_count(db, account, desk.now)
-            await _check_pace(db, account, desk.now)
-            expires_at = desk.now + days * DAY if days else None
+        async with portal.site.database.write() as db:
+            await _check_count(db, account, portal.now)
+            await _check_pace(db, account, portal.now)
+            expires_at = portal.now + days * DAY if days else None
             new = await _issue(db, request, name, expires_at, scope)
     except Problem as problem:
         return await _page(request, problem=problem, form=form)
@@ -72,14 +72,16 @@ async def create(request: Request, form: FormData) -> Response:
 
 async def rotate(request: Request, form: FormData) -> Response:
     """Replace a key with a new one; the old one keeps working for the overlap."""
-    desk, account = Desk.of(request), guard.account(request)
+    portal, account = Portal.of(request), guard.account(request)
     overlap = keyform.overlap(form)
     try:
-        async with desk.site.database.write() as db:
+        async with portal.site.database.write() as db:
             old = await _own_key(db, request)
-            await _check_pace(db, account, desk.now)
-            new = await _issue(db, request, old.name, _same_lifetime(old, desk.now), _scope_of(old))
-            ended = await keys.expire(db, old, at=desk.now + overlap, now=desk.now)
+            await _check_pace(db, account, portal.now)
+            new = await _issue(
+                db, request, old.name, _same_lifetime(old, portal.now), _scope_of(old)
+            )
+            ended = await keys.expire(db, old, at=portal.now + overlap, now=portal.now)
             await _note(db, request, "key.rotated", old)
     except Problem as problem:
         return await _page(request, problem=problem)
@@ -101,9 +103,9 @@ def _scope_of(key: Key) -> Scope:
 
 async def revoke(request: Request, _form: FormData) -> Response:
     """Revoke a key."""
-    desk = Desk.of(request)
-    async with desk.site.database.write() as db:
-        key = await keys.revoke(db, (await _own_key(db, request)).id, now=desk.now)
+    portal = Portal.of(request)
+    async with portal.site.database.write() as db:
+        key = await keys.revoke(db, (await _own_key(db, request)).id, now=portal.now)
         await _note(db, request, "key.revoked", key)
     return guard.redirect("/dashboard/api-keys?done=revoked")
 
@@ -114,7 +116,7 @@ async def rename(request: Request, form: FormData) -> Response:
         name = keyform.name(form)
     except Problem as problem:
         return await _page(request, problem=problem)
-    async with Desk.of(request).site.database.write() as db:
+    async with Portal.of(request).site.database.write() as db:
         await keys.rename(db, await _own_key(db, request), name)
     return guard.redirect("/dashboard/api-keys?done=renamed")
 
@@ -131,13 +133,13 @@ async def _own_key(db: AsyncConnection, request: Request) -> Key:
 async def _issue(
     db: AsyncConnection, request: Request, name: str, expires_at: float | None, scope: Scope
 ) -> NewKey:
-    desk, account = Desk.of(request), guard.account(request)
+    portal, account = Portal.of(request), guard.account(request)
     key, secret = await keys.issue(
         db,
         account.id,
         name=name,
-        signing=desk.signing,
-        now=desk.now,
+        signing=portal.signing,
+        now=portal.now,
         expires_at=expires_at,
         scope=scope,
     )
@@ -150,8 +152,8 @@ async def _note(db: AsyncConnection, request: Request, action: str, key: Key) ->
     await auditing.note(db, request, action, key.id, f"{key.name} ({key.prefix}...)")
 
 
-def _check_verified(desk: Desk, account: Account) -> None:
-    if desk.checks_addresses and account.verified_at is None:
+def _check_verified(portal: Portal, account: Account) -> None:
+    if portal.checks_addresses and account.verified_at is None:
         raise Problem("form", "Confirm your e-mail address first: open the link that we sent.")
 
 
@@ -182,22 +184,22 @@ async def _page(
     problem: Problem | None = None,
     form: FormData | None = None,
 ) -> Response:
-    desk, account = Desk.of(request), guard.account(request)
-    await desk.live.drain()
-    async with desk.site.database.read() as db:
-        listed = _sorted(await keys.of_account(db, account.id), desk.now)
-        usage_by_key = await _usage_by_key(db, account, desk.now)
-    model = overview.ready_model(desk, overview.plan_of(desk, account))
+    portal, account = Portal.of(request), guard.account(request)
+    await portal.live.drain()
+    async with portal.site.database.read() as db:
+        listed = _sorted(await keys.of_account(db, account.id), portal.now)
+        usage_by_key = await _usage_by_key(db, account, portal.now)
+    model = overview.ready_model(portal, overview.plan_of(portal, account))
     context = {
         "keys": listed,
         "used": usage_by_key,
         "used_days": _USED_DAYS,
         "made": new,
-        "panels": _panels(desk, new, model) if new and model else (),
+        "panels": _panels(portal, new, model) if new and model else (),
         "problem": problem,
         "form": Filled.of(form),
         "endpoints": keyform.ENDPOINTS,
-        "models": sorted(model.id for model in desk.site.catalogue),
+        "models": sorted(model.id for model in portal.site.catalogue),
         "overlaps": keyform.OVERLAPS,
         "lives": keyform.LIFETIMES,
     }
@@ -218,10 +220,10 @@ async def _usage_by_key(db: AsyncConnection, account: Account, now: float) -> di
     return {group.key[0]: group.sums.requests for group in groups}
 
 
-def _panels(desk: Desk, new: NewKey, model: str) -> list[Panel]:
+def _panels(portal: Portal, new: NewKey, model: str) -> list[Panel]:
     """Example programs with the new key, not cached so that no secret stays in memory."""
-    base = f"{desk.settings.base_url}/v1"
-    panels = highlighting.panels("chat", desk.settings.base_url, model)
+    base = f"{portal.settings.base_url}/v1"
+    panels = highlighting.panels("chat", portal.settings.base_url, model)
     return [
         panel._replace(
             html=highlighting.highlight_code.__wrapped__(

@@ -15,8 +15,8 @@ from oxlo.portal.charts import Line
 from oxlo.portal.dashboard import csvs
 from oxlo.portal.dashboard.periods import MOST_HOURLY, PERIODS, bounds
 from oxlo.portal.dashboard.usage import tabs
-from oxlo.portal.desk import Desk
-from oxlo.portal.words import count, milliseconds
+from oxlo.portal.formats import count, milliseconds
+from oxlo.portal.portal import Portal
 from oxlo.store import latency, usage
 from oxlo.store.latency import Moment, Step
 from oxlo.store.percentiles import Spread
@@ -55,10 +55,10 @@ class Params(NamedTuple):
 
 async def page(request: Request) -> Response:
     """Charts and their table."""
-    desk, account, params = Desk.of(request), guard.account(request), _params(request)
+    portal, account, params = Portal.of(request), guard.account(request), _params(request)
     buckets = await _load(request, params)
-    async with desk.site.database.read() as db:
-        models = await usage.added_up(db, account.id, 0, desk.now + 1, ("model",))
+    async with portal.site.database.read() as db:
+        models = await usage.added_up(db, account.id, 0, portal.now + 1, ("model",))
     context: dict[str, Any] = {
         "tabs": tabs(params.step, params.days, latency=True),
         "periods": [
@@ -94,14 +94,14 @@ def _params(request: Request) -> Params:
         raise BadRequest("'by' and 'days' take the values that the tabs on the page have.")
     if step == "hour" and int(days) > MOST_HOURLY:
         days = str(MOST_HOURLY)
-    begin, end = bounds(int(days), Desk.of(request).now)
+    begin, end = bounds(int(days), Portal.of(request).now)
     return Params(query.get("model", "")[:200], step, days, begin, end)  # type: ignore[arg-type]
 
 
 async def _load(request: Request, params: Params) -> list[Moment]:
-    desk, account = Desk.of(request), guard.account(request)
-    await desk.live.drain()
-    async with desk.site.database.read() as db:
+    portal, account = Portal.of(request), guard.account(request)
+    await portal.live.drain()
+    async with portal.site.database.read() as db:
         return await latency.by_time(
             db, account.id, params.begin, params.end, params.step, params.model
         )

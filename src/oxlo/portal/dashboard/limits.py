@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from oxlo.ledger.windows import DAY, day_of, day_resets_in, minute_resets_in
 from oxlo.plans import Plan
-from oxlo.portal.words import count, span
+from oxlo.portal.formats import count, span
 from oxlo.store.standing import Used
 
 _HOUR = 3600

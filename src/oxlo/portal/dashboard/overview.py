@@ -12,7 +12,7 @@ from oxlo.portal import charts, guard, highlighting, readiness
 from oxlo.portal.charts import Bar
 from oxlo.portal.dashboard import limits
 from oxlo.portal.dashboard.limits import Limit
-from oxlo.portal.desk import Desk
+from oxlo.portal.portal import Portal
 from oxlo.portal.sessions import flash
 from oxlo.store import history, keys, standing, usage
 from oxlo.store.accounts import Account
@@ -39,52 +39,52 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 async def page(request: Request) -> Response:
     """The page."""
-    desk, account = Desk.of(request), guard.account(request)
-    plan = plan_of(desk, account)
-    facts = await _facts(desk, account, plan)
+    portal, account = Portal.of(request), guard.account(request)
+    plan = plan_of(portal, account)
+    facts = await _facts(portal, account, plan)
     if text := _DONE.get(request.query_params.get("done", "")):
         flash(request, "ok", text)
-    model = ready_model(desk, plan)
+    model = ready_model(portal, plan)
     context = {
         "account": account,
         "plan": plan,
-        "trial": trial(desk, account, plan),
+        "trial": trial(portal, account, plan),
         "facts": facts,
-        "chart": _chart(facts.days, desk.now),
+        "chart": _chart(facts.days, portal.now),
         "rows": [
-            [label, charts.format_count(value)] for label, value, _ in _bars(facts.days, desk.now)
+            [label, charts.format_count(value)] for label, value, _ in _bars(facts.days, portal.now)
         ],
         "model": model,
-        "panels": highlighting.panels("chat", desk.settings.base_url, model) if model else (),
-        "reason": desk.live.reason,
-        "unverified": account.verified_at is None and desk.checks_addresses,
+        "panels": highlighting.panels("chat", portal.settings.base_url, model) if model else (),
+        "reason": portal.live.reason,
+        "unverified": account.verified_at is None and portal.checks_addresses,
     }
     return guard.respond(request, "dashboard/overview.html", context)
 
 
 async def live(request: Request) -> Response:
     """The limits alone, polled by htmx."""
-    desk, account = Desk.of(request), guard.account(request)
-    plan = plan_of(desk, account)
-    await desk.live.drain()
-    async with desk.site.database.read() as db:
-        used = await standing.used(db, account.id, now=desk.now)
-    context = {"limits": standing_of(plan, used, desk.now)}
+    portal, account = Portal.of(request), guard.account(request)
+    plan = plan_of(portal, account)
+    await portal.live.drain()
+    async with portal.site.database.read() as db:
+        used = await standing.used(db, account.id, now=portal.now)
+    context = {"limits": standing_of(plan, used, portal.now)}
     return guard.respond(request, "dashboard/limits.html", context)
 
 
-def plan_of(desk: Desk, account: Account) -> Plan:
+def plan_of(portal: Portal, account: Account) -> Plan:
     """The account's plan; the cheapest plan if the operator has removed the account's."""
     try:
-        return desk.site.plans[account.plan]
+        return portal.site.plans[account.plan]
     except KeyError:
-        return next(iter(desk.site.plans))
+        return next(iter(portal.site.plans))
 
 
-def trial(desk: Desk, account: Account, plan: Plan) -> float | None:
+def trial(portal: Portal, account: Account, plan: Plan) -> float | None:
     """When the account's trial ends, if the trial includes models that the plan does not."""
     until = account.trial_until or 0.0
-    if until <= desk.now or all(plan.opens(model.tier) for model in desk.site.catalogue):
+    if until <= portal.now or all(plan.opens(model.tier) for model in portal.site.catalogue):
         return None
     return until
 
@@ -98,23 +98,23 @@ def standing_of(plan: Plan, used: standing.Used, now: float) -> tuple[Limit, ...
     )
 
 
-def ready_model(desk: Desk, plan: Plan) -> str:
+def ready_model(portal: Portal, plan: Plan) -> str:
     """A chat model for examples: preferably ready, and included in the plan.
 
     A model outside the plan would stop working when the trial ends.
     """
-    served = readiness.read(desk.settings.replicas_file)
+    served = readiness.read(portal.settings.replicas_file)
     here = set(served.models)
-    chats = [m for m in desk.site.catalogue if m.id in here and "chat" in m.abilities]
+    chats = [m for m in portal.site.catalogue if m.id in here and "chat" in m.abilities]
     chats.sort(key=lambda m: (served.state(m.id) != "ready", not plan.opens(m.tier)))
     return chats[0].id if chats else ""
 
 
-async def _facts(desk: Desk, account: Account, plan: Plan) -> Facts:
-    await desk.live.drain()
-    now = desk.now
+async def _facts(portal: Portal, account: Account, plan: Plan) -> Facts:
+    await portal.live.drain()
+    now = portal.now
     tomorrow = (day_of(now) + 1) * DAY
-    async with desk.site.database.read() as db:
+    async with portal.site.database.read() as db:
         used = await standing.used(db, account.id, now=now)
         mine = await keys.of_account(db, account.id)
         latest = await history.page(db, account.id, limit=_LATEST)

@@ -7,34 +7,34 @@ from starlette.responses import Response
 from oxlo.errors import NotFound
 from oxlo.portal import charts, guard
 from oxlo.portal.charts import Phase
-from oxlo.portal.desk import Desk
-from oxlo.portal.words import milliseconds
+from oxlo.portal.formats import milliseconds
+from oxlo.portal.portal import Portal
 from oxlo.store import calls, grants, keys
 from oxlo.store.calls import RUNNING, Call
 
 
 async def page(request: Request) -> Response:
     """The receipt of one of the account's own requests."""
-    desk, account = Desk.of(request), guard.account(request)
+    portal, account = Portal.of(request), guard.account(request)
     call_id = request.path_params["id"]
-    await desk.live.drain()
-    async with desk.site.database.read() as db:
+    await portal.live.drain()
+    async with portal.site.database.read() as db:
         call = await calls.find(db, call_id)
         if call is None or call.account_id != account.id:
             raise NotFound(f"No request {call_id[:100]!r} of this account is known.")
-        context = await receipt_context(db, desk, call)
+        context = await receipt_context(db, portal, call)
     return guard.respond(request, "dashboard/receipt.html", context)
 
 
-async def receipt_context(db: AsyncConnection, desk: Desk, call: Call) -> dict[str, object]:
+async def receipt_context(db: AsyncConnection, portal: Portal, call: Call) -> dict[str, object]:
     """Template context of a receipt, for its owner and for operators."""
     phases = phases_of(call)
     return {
         "call": call,
-        "known": desk.site.catalogue.get(call.model) is not None,
+        "known": portal.site.catalogue.get(call.model) is not None,
         "refund": await grants.of_call(db, call.id),
         "key": await _key_name(db, call),
-        "reason": desk.live.reason(call),
+        "reason": portal.live.reason(call),
         "phases": phases,
         "phase_rows": [[phase.name, milliseconds(phase.ms)] for phase in phases],
         "chart": charts.waterfall("Where the time went", phases, write=milliseconds),

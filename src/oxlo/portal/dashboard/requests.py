@@ -9,7 +9,7 @@ from oxlo.ledger.windows import iso
 from oxlo.portal import guard
 from oxlo.portal.dashboard import csvs
 from oxlo.portal.dashboard.filters import PATH, Filters, choices
-from oxlo.portal.desk import Desk
+from oxlo.portal.portal import Portal
 from oxlo.store import history, keys
 from oxlo.store.accounts import Account
 from oxlo.store.calls import Call
@@ -42,13 +42,13 @@ async def page(request: Request) -> Response:
 
 async def respond(request: Request, template: str, owner: Account, path: str = PATH) -> Response:
     """Render an account's list, which is served at `path`; for htmx the rows alone."""
-    desk, filters = Desk.of(request), Filters.of(request.query_params)
+    portal, filters = Portal.of(request), Filters.of(request.query_params)
     result = await _load(request, owner, filters, ON_A_PAGE)
     context = _list_context(filters, result, request.query_params.get("after", ""), path)
-    context |= {"owner": owner, "reason": desk.live.reason}
+    context |= {"owner": owner, "reason": portal.live.reason}
     if request.headers.get("hx-target") == "list":
         return _rows(request, filters.address(path), context)
-    async with desk.site.database.read() as db:
+    async with portal.site.database.read() as db:
         account_keys = await keys.of_account(db, owner.id)
         kinds = await history.kinds(db, owner.id)
     context["choices"] = choices(kinds, account_keys)
@@ -86,11 +86,11 @@ async def download(request: Request) -> Response:
 
 
 async def _load(request: Request, owner: Account, filters: Filters, limit: int) -> history.Page:
-    desk = Desk.of(request)
-    after, only = request.query_params.get("after", "")[:200], filters.only(desk.now)
-    await desk.live.drain()
+    portal = Portal.of(request)
+    after, only = request.query_params.get("after", "")[:200], filters.only(portal.now)
+    await portal.live.drain()
     try:
-        async with desk.site.database.read() as db:
+        async with portal.site.database.read() as db:
             return await history.page(db, owner.id, limit=limit, after=after or None, only=only)
     except CallNotFound:
         raise BadRequest("The page before this one is gone. Start with the newest.") from None

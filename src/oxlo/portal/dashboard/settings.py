@@ -11,11 +11,11 @@ from starlette.responses import Response
 
 from oxlo.portal import auditing, guard, letters, passwords, totp
 from oxlo.portal.dashboard import agents
-from oxlo.portal.desk import Desk, address
 from oxlo.portal.entry import limits, signup
 from oxlo.portal.entry.limits import Braked, Login
 from oxlo.portal.forms import Filled, Problem, text
 from oxlo.portal.passwords import WeakPassword
+from oxlo.portal.portal import Portal, address
 from oxlo.portal.sessions import flash
 from oxlo.store import brakes, identity, promos, recovery, tokens
 from oxlo.store import sessions as stored
@@ -45,12 +45,12 @@ async def page(request: Request) -> Response:
 
 async def save_profile(request: Request, form: FormData) -> Response:
     """Change name or e-mail address; the old address is notified, the new one verified."""
-    desk, account = Desk.of(request), guard.account(request)
+    portal, account = Portal.of(request), guard.account(request)
     name, email = text(form, "name").strip(), text(form, "email").strip()
     try:
         if email.lower() != (account.email or ""):
             await check_password(request, text(form, "password"), "email-password")
-        async with desk.site.database.write() as db:
+        async with portal.site.database.write() as db:
             if name != account.name:
                 await identity.rename(db, account, name)
             if email.lower() != (account.email or ""):
@@ -67,18 +67,18 @@ async def save_profile(request: Request, form: FormData) -> Response:
 
 
 async def _change_email(db: AsyncConnection, request: Request, email: str) -> None:
-    desk, account = Desk.of(request), guard.account(request)
+    portal, account = Portal.of(request), guard.account(request)
     checked = await identity.set_email(db, account, email)
-    letter = letters.address_changed(desk.settings.base_url, checked)
-    await letters.tell(db, account, letter, now=desk.now)
+    letter = letters.address_changed(portal.settings.base_url, checked)
+    await letters.tell(db, account, letter, now=portal.now)
     await tokens.forget(db, account.id, "reset")  # such a link may still be in the old mailbox
-    await signup.ask_to_verify(db, desk, msgspec.structs.replace(account, email=checked))
+    await signup.ask_to_verify(db, portal, msgspec.structs.replace(account, email=checked))
     await auditing.note_own(db, request, "email.changed", account)
 
 
 async def save_password(request: Request, form: FormData) -> Response:
     """Change the password and end all other sessions."""
-    desk, visit = Desk.of(request), guard.visit(request)
+    portal, visit = Portal.of(request), guard.visit(request)
     account, new = visit.account, text(form, "new")
     try:
         if account.password_hash is not None:
@@ -88,29 +88,29 @@ async def save_password(request: Request, form: FormData) -> Response:
         return await respond(request, problem)
     except WeakPassword as error:
         return await respond(request, Problem("new", str(error)))
-    hashed = await desk.passwords.hash(new)
-    async with desk.site.database.write() as db:
+    hashed = await portal.passwords.hash(new)
+    async with portal.site.database.write() as db:
         await identity.set_password(db, account, hashed)
         await stored.end_all(db, account.id, but=visit.session.id)
         await tokens.forget(db, account.id, "reset", "welcome")
-        letter = letters.password_changed(desk.settings.base_url, address(request))
-        await letters.tell(db, account, letter, now=desk.now)
+        letter = letters.password_changed(portal.settings.base_url, address(request))
+        await letters.tell(db, account, letter, now=portal.now)
         await auditing.note_own(db, request, "password.changed", account)
     return guard.redirect("/dashboard/settings?done=password")
 
 
 async def sign_out_others(request: Request, _form: FormData) -> Response:
     """End all sessions except this one."""
-    desk, visit = Desk.of(request), guard.visit(request)
-    async with desk.site.database.write() as db:
+    portal, visit = Portal.of(request), guard.visit(request)
+    async with portal.site.database.write() as db:
         await stored.end_all(db, visit.account.id, but=visit.session.id)
     return guard.redirect("/dashboard/settings?done=others")
 
 
 async def unlink(request: Request, form: FormData) -> Response:
     """Unlink a login provider, unless it is the only way to log in."""
-    desk, account = Desk.of(request), guard.account(request)
-    async with desk.site.database.write() as db:
+    portal, account = Portal.of(request), guard.account(request)
+    async with portal.site.database.write() as db:
         others = len(await identity.linked(db, account.id)) > 1
         if account.password_hash is None and not others:
             return await respond(request, Problem("providers", "Set a password first."))
@@ -120,13 +120,13 @@ async def unlink(request: Request, form: FormData) -> Response:
 
 async def use_promo(request: Request, form: FormData) -> Response:
     """Redeem a promo code."""
-    desk, account = Desk.of(request), guard.account(request)
+    portal, account = Portal.of(request), guard.account(request)
     try:
-        async with desk.site.database.write() as db:
-            attempt = await limits.take(db, limits.PROMO, account.id, "wrong codes", now=desk.now)
-        async with desk.site.database.write() as db:
-            await promos.redeem(db, account, text(form, "promo"), now=desk.now)
-            await brakes.undo(db, attempt, now=desk.now)
+        async with portal.site.database.write() as db:
+            attempt = await limits.take(db, limits.PROMO, account.id, "wrong codes", now=portal.now)
+        async with portal.site.database.write() as db:
+            await promos.redeem(db, account, text(form, "promo"), now=portal.now)
+            await brakes.undo(db, attempt, now=portal.now)
             code = promos.spelt(text(form, "promo"))
             await auditing.note_own(db, request, "promo.used", account, code)
     except (Braked, PromoRefused) as refused:
@@ -136,23 +136,23 @@ async def use_promo(request: Request, form: FormData) -> Response:
 
 async def check_password(request: Request, password: str, field: str) -> None:
     """Check the account's password, rate-limited like a login. Raises Problem."""
-    desk, account = Desk.of(request), guard.account(request)
+    portal, account = Portal.of(request), guard.account(request)
     if account.password_hash is None:
         return
     attempt = await begin_attempt(request, field)
-    if not await desk.passwords.matches(account.password_hash, password):
+    if not await portal.passwords.matches(account.password_hash, password):
         raise Problem(field, _WRONG)
-    async with desk.site.database.write() as db:
-        await attempt.went_well(db, now=desk.now)
+    async with portal.site.database.write() as db:
+        await attempt.went_well(db, now=portal.now)
 
 
 async def begin_attempt(request: Request, field: str) -> Login:
     """Start an authentication attempt, counted as failed until it succeeds. Raises Problem."""
-    desk, account = Desk.of(request), guard.account(request)
+    portal, account = Portal.of(request), guard.account(request)
     attempt = Login(account.email or account.id, address(request))
     try:
-        async with desk.site.database.write() as db:
-            await attempt.begin(db, now=desk.now)
+        async with portal.site.database.write() as db:
+            await attempt.begin(db, now=portal.now)
     except Braked as braked:
         raise Problem(field, str(braked)) from None
     return attempt
@@ -162,13 +162,13 @@ async def respond(
     request: Request, problem: Problem | None = None, *, recovery_codes: Sequence[str] = ()
 ) -> Response:
     """Render the page with a problem, or with new recovery codes, which are shown once."""
-    desk, visit = Desk.of(request), guard.visit(request)
-    async with desk.site.database.read() as db:
+    portal, visit = Portal.of(request), guard.visit(request)
+    async with portal.site.database.read() as db:
         account = await identity.by_id(db, visit.account.id)
-        logins = await stored.of_account(db, account.id, now=desk.now)
+        logins = await stored.of_account(db, account.id, now=portal.now)
         linked = await identity.linked(db, account.id)
         left = await recovery.left(db, account.id)
-    context = _pairing(desk, account) | {
+    context = _pairing(portal, account) | {
         "account": account,
         "sessions": logins,
         "this": visit.session.id,
@@ -177,17 +177,17 @@ async def respond(
         "codes": recovery_codes,
         "codes_left": left,
         "linked": linked,
-        "providers": desk.providers,
-        "days": desk.settings.receipts_days,
+        "providers": portal.providers,
+        "days": portal.settings.receipts_days,
     }
     status = 400 if problem else 200
     return guard.respond(request, "dashboard/settings.html", context, status=status)
 
 
-def _pairing(desk: Desk, account: Account) -> dict[str, Any]:
+def _pairing(portal: Portal, account: Account) -> dict[str, Any]:
     """The TOTP secret for an authenticator, until it is confirmed."""
     if account.totp_nonce is None or account.totp_at is not None:
         return {"secret": "", "uri": "", "picture": ""}
-    secret = totp.secret(desk.signing, account.totp_nonce)
+    secret = totp.secret(portal.signing, account.totp_nonce)
     link = totp.uri(secret, account.email or account.name)
     return {"secret": totp.grouped(secret), "uri": link, "picture": totp.qr_code(link)}

@@ -16,8 +16,8 @@ from oxlo.portal.charts import Bar
 from oxlo.portal.dashboard import csvs
 from oxlo.portal.dashboard.filters import Filters
 from oxlo.portal.dashboard.periods import MOST_HOURLY, PERIODS, bounds
-from oxlo.portal.desk import Desk
-from oxlo.portal.words import count, milliseconds
+from oxlo.portal.formats import count, milliseconds
+from oxlo.portal.portal import Portal
 from oxlo.store import keys, usage
 from oxlo.store.usage import By, Group
 
@@ -97,21 +97,21 @@ def _params(request: Request) -> Params:
         raise BadRequest("'by' and 'days' take the values that the tabs on the page have.")
     if by == "hour" and int(days) > MOST_HOURLY:
         days = str(MOST_HOURLY)
-    return Params(by, days, *bounds(int(days), Desk.of(request).now))  # type: ignore[arg-type]
+    return Params(by, days, *bounds(int(days), Portal.of(request).now))  # type: ignore[arg-type]
 
 
 async def _load(request: Request, params: Params) -> tuple[list[Group], list[Group]]:
-    desk, account = Desk.of(request), guard.account(request)
-    await desk.live.drain()
-    async with desk.site.database.read() as db:
+    portal, account = Portal.of(request), guard.account(request)
+    await portal.live.drain()
+    async with portal.site.database.read() as db:
         groups = await usage.added_up(db, account.id, params.begin, params.end, (params.by,))
         total = await usage.added_up(db, account.id, params.begin, params.end, ())
     return groups, total
 
 
 async def _key_names(request: Request) -> dict[str, str]:
-    desk, account = Desk.of(request), guard.account(request)
-    async with desk.site.database.read() as db:
+    portal, account = Portal.of(request), guard.account(request)
+    async with portal.site.database.read() as db:
         account_keys = await keys.of_account(db, account.id)
     return {key.id: "the playground" if key.hidden else key.name for key in account_keys}
 

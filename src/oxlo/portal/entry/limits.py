@@ -4,7 +4,7 @@ import ipaddress
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oxlo.portal.words import span
+from oxlo.portal.formats import span
 from oxlo.store import brakes
 from oxlo.store.brakes import Brake, Turn
 from oxlo.store.tokens import digest

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.portal import auditing, guard, letters, passwords, sessions
-from oxlo.portal.desk import Desk, address
 from oxlo.portal.entry import limits, signup
 from oxlo.portal.forms import Filled, text
 from oxlo.portal.passwords import WeakPassword
+from oxlo.portal.portal import Portal, address
 from oxlo.store import accounts, brakes, identity, tokens
 from oxlo.store import sessions as stored
 from oxlo.store.accounts import Account
@@ -34,15 +34,15 @@ async def forgot(request: Request) -> Response:
 
 async def send_reset(request: Request, form: FormData) -> Response:
     """Send a reset link if the address has an account; the response is the same if it has none."""
-    desk, email = Desk.of(request), text(form, "email").strip()
+    portal, email = Portal.of(request), text(form, "email").strip()
     try:
         email = accounts.checked_email(email)
     except InvalidAccount:
         return _forgot(request, email, problem="Write it like name@example.com.")
     where = limits.network(address(request))
     try:
-        async with desk.site.database.write() as db:
-            await limits.take(db, limits.ASKING, where, "mails asked for", now=desk.now)
+        async with portal.site.database.write() as db:
+            await limits.take(db, limits.ASKING, where, "mails asked for", now=portal.now)
     except limits.Braked as braked:
         return _forgot(request, email, problem=str(braked), status=429)
     reply = _forgot(request, email, sent=True)
@@ -52,26 +52,28 @@ async def send_reset(request: Request, form: FormData) -> Response:
 
 
 async def _mail_reset(request: Request, email: str) -> None:
-    desk, where = Desk.of(request), address(request)
-    async with desk.site.database.write() as db:
+    portal, where = Portal.of(request), address(request)
+    async with portal.site.database.write() as db:
         account, recipient = await identity.by_email(db, email), limits.person(email)
         if account is None or account.disabled_at is not None:
             log.info("reset.not_sent", held=False, address=where)
             return
-        if (await brakes.take(db, limits.MAILS, recipient, now=desk.now)).wait:
+        if (await brakes.take(db, limits.MAILS, recipient, now=portal.now)).wait:
             log.info("reset.not_sent", held=True, address=where)
             return
-        token = await tokens.issue(db, account.id, "reset", now=desk.now, email=email)
-        await letters.post(db, email, letters.reset(desk.settings.base_url, token), now=desk.now)
+        token = await tokens.issue(db, account.id, "reset", now=portal.now, email=email)
+        await letters.post(
+            db, email, letters.reset(portal.settings.base_url, token), now=portal.now
+        )
         await auditing.note_own(db, request, "password.reset_asked", account)
 
 
 async def new_password(request: Request) -> Response:
     """The form behind a link: a new password, and an address if the account has none."""
     token = request.query_params.get("token", "")
-    async with Desk.of(request).site.database.read() as db:
+    async with Portal.of(request).site.database.read() as db:
         try:
-            account = await _account_of(db, Desk.of(request), token)
+            account = await _account_of(db, Portal.of(request), token)
         except TokenSpent as spent:
             return _spent(request, spent, "/forgot", "Ask for a new link")
     return _password_page(request, token, account)
@@ -79,16 +81,16 @@ async def new_password(request: Request) -> Response:
 
 async def set_password(request: Request, form: FormData) -> Response:
     """Use the link: set the password and end all earlier sessions."""
-    desk, token, email = Desk.of(request), text(form, "token"), text(form, "email").strip()
+    portal, token, email = Portal.of(request), text(form, "token"), text(form, "email").strip()
     password = text(form, "password")
     try:
-        async with desk.site.database.read() as db:
-            account = await _account_of(db, desk, token)
+        async with portal.site.database.read() as db:
+            account = await _account_of(db, portal, token)
         problem = _weak(password, account.email or email)
         if problem or (not account.email and not email):
             problems = {"password": problem} if problem else {"email": _NO_ADDRESS}
             return _password_page(request, token, account, email, problems)
-        account = await _set(request, token, email, await desk.passwords.hash(password))
+        account = await _set(request, token, email, await portal.passwords.hash(password))
     except TokenSpent as spent:
         return _spent(request, spent, "/forgot", "Ask for a new link")
     except InvalidAccount:
@@ -113,31 +115,31 @@ def _weak(password: str, email: str) -> str:
 
 async def _set(request: Request, token: str, email: str, hashed: str) -> Account:
     """Apply all changes in one transaction. Raises TokenSpent, AccountExists, InvalidAccount."""
-    desk = Desk.of(request)
-    async with desk.site.database.write() as db:
-        used = await tokens.use(db, token, *_PASSWORD, now=desk.now)
+    portal = Portal.of(request)
+    async with portal.site.database.write() as db:
+        used = await tokens.use(db, token, *_PASSWORD, now=portal.now)
         account = await identity.by_id(db, used.account_id)
         if not account.email:
             await identity.set_email(db, account, email)
         elif used.email == account.email and account.verified_at is None:
-            await identity.verify(db, account, now=desk.now)
+            await identity.verify(db, account, now=portal.now)
         await identity.set_password(db, account, hashed)
         await stored.end_all(db, account.id)
         await tokens.forget(db, account.id, *_PASSWORD)
         await auditing.note_own(db, request, "password.set", account)
         if used.purpose == "reset":
-            letter = letters.password_changed(desk.settings.base_url, address(request))
-            await letters.tell(db, account, letter, now=desk.now)
+            letter = letters.password_changed(portal.settings.base_url, address(request))
+            await letters.tell(db, account, letter, now=portal.now)
         return await identity.by_id(db, account.id)
 
 
 async def verify(request: Request) -> Response:
     """The page behind a verification link: one button."""
     token = request.query_params.get("token", "")
-    desk = Desk.of(request)
-    async with desk.site.database.read() as db:
+    portal = Portal.of(request)
+    async with portal.site.database.read() as db:
         try:
-            found = await tokens.peek(db, token, "verify", now=desk.now)
+            found = await tokens.peek(db, token, "verify", now=portal.now)
         except TokenSpent as spent:
             return _spent(request, spent, "/dashboard/settings", "Go to Settings")
     return _token_page(request, "entry/verify.html", {"token": token, "email": found.email})
@@ -145,13 +147,13 @@ async def verify(request: Request) -> Response:
 
 async def verify_now(request: Request, form: FormData) -> Response:
     """Verify the address, if the account still has it."""
-    desk = Desk.of(request)
+    portal = Portal.of(request)
     try:
-        async with desk.site.database.write() as db:
-            used = await tokens.use(db, text(form, "token"), "verify", now=desk.now)
+        async with portal.site.database.write() as db:
+            used = await tokens.use(db, text(form, "token"), "verify", now=portal.now)
             account = await identity.by_id(db, used.account_id)
             _check_address(used.email, account)
-            await identity.verify(db, account, now=desk.now)
+            await identity.verify(db, account, now=portal.now)
             await auditing.note_own(db, request, "email.verified", account)
     except TokenSpent as spent:
         return _spent(request, spent, "/dashboard/settings", "Go to Settings")
@@ -165,29 +167,29 @@ def _check_address(proved: str | None, account: Account) -> None:
 
 async def send_verify(request: Request, _form: FormData) -> Response:
     """Send the signed-in account another verification link."""
-    desk, account = Desk.of(request), guard.account(request)
+    portal, account = Portal.of(request), guard.account(request)
     recipient = limits.person(account.email or account.id)
-    async with desk.site.database.write() as db:
-        if not (await brakes.take(db, limits.MAILS, recipient, now=desk.now)).wait:
-            await signup.ask_to_verify(db, desk, account)
-    done = "mailed" if desk.settings.smtp_url else "made"
+    async with portal.site.database.write() as db:
+        if not (await brakes.take(db, limits.MAILS, recipient, now=portal.now)).wait:
+            await signup.ask_to_verify(db, portal, account)
+    done = "mailed" if portal.settings.smtp_url else "made"
     return guard.redirect(f"/dashboard/settings?done={done}")
 
 
-async def _account_of(db: AsyncConnection, desk: Desk, token: str) -> Account:
-    found = await tokens.peek(db, token, *_PASSWORD, now=desk.now)
+async def _account_of(db: AsyncConnection, portal: Portal, token: str) -> Account:
+    found = await tokens.peek(db, token, *_PASSWORD, now=portal.now)
     return await identity.by_id(db, found.account_id)
 
 
 def _forgot(
     request: Request, email: str = "", *, problem: str = "", sent: bool = False, status: int = 0
 ) -> Response:
-    desk = Desk.of(request)
+    portal = Portal.of(request)
     context = {
         "email": email[:254] or request.query_params.get("email", "")[:254],
         "problem": problem,
         "sent": sent,
-        "mails": bool(desk.settings.smtp_url),
+        "mails": bool(portal.settings.smtp_url),
     }
     code = status or (400 if problem else 200)
     return guard.respond(request, "entry/forgot.html", context, status=code)

@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.portal import auditing, guard, letters, recovery, sessions, totp
-from oxlo.portal.desk import Desk, address
 from oxlo.portal.entry.limits import Braked, Login
 from oxlo.portal.forms import text
 from oxlo.portal.guard import local
+from oxlo.portal.portal import Portal, address
 from oxlo.store import identity
 from oxlo.store import recovery as kept
 from oxlo.store.accounts import Account
@@ -80,8 +80,8 @@ async def logout(request: Request, _form: FormData) -> Response:
 
 
 async def _begin(request: Request, account: Account, target: str) -> Response:
-    desk = Desk.of(request)
-    async with desk.site.database.write() as db:
+    portal = Portal.of(request)
+    async with portal.site.database.write() as db:
         await Login(account.email or account.id, address(request)).succeeded(db)
         await auditing.note_own(db, request, "login", account)
     log.info("login.succeeded", account=account.id)
@@ -90,29 +90,29 @@ async def _begin(request: Request, account: Account, target: str) -> Response:
 
 async def _check_first_factor(request: Request, email: str, password: str) -> Account:
     """The account with this address and password. Raises Refused."""
-    desk, attempt = Desk.of(request), Login(email, address(request))
-    await _begin_attempt(desk, attempt)
-    async with desk.site.database.read() as db:
+    portal, attempt = Portal.of(request), Login(email, address(request))
+    await _begin_attempt(portal, attempt)
+    async with portal.site.database.read() as db:
         account = await _by_email(db, email)
     hashed = account.password_hash if account else None
-    valid = await desk.passwords.matches(hashed, password)
+    valid = await portal.passwords.matches(hashed, password)
     if account is None or not valid or account.disabled_at is not None:
         await _record_failure(request, account)
         raise Refused(WRONG)
-    outdated = hashed is not None and desk.passwords.is_outdated(hashed)
-    rehashed = await desk.passwords.hash(password) if outdated else None
-    async with desk.site.database.write() as db:
-        await attempt.went_well(db, now=desk.now)
+    outdated = hashed is not None and portal.passwords.is_outdated(hashed)
+    rehashed = await portal.passwords.hash(password) if outdated else None
+    async with portal.site.database.write() as db:
+        await attempt.went_well(db, now=portal.now)
         if rehashed:
             await identity.set_password(db, account, rehashed)
     return account
 
 
-async def _begin_attempt(desk: Desk, attempt: Login) -> None:
+async def _begin_attempt(portal: Portal, attempt: Login) -> None:
     """Count the attempt. Raises Refused if it is rate-limited."""
     try:
-        async with desk.site.database.write() as db:
-            await attempt.begin(db, now=desk.now)
+        async with portal.site.database.write() as db:
+            await attempt.begin(db, now=portal.now)
     except Braked as braked:
         raise Refused(str(braked), retry_after=braked.retry_after) from None
 
@@ -126,26 +126,26 @@ async def _by_email(db: AsyncConnection, email: str) -> Account | None:
 
 async def _check_second_factor(request: Request, proof: str, code: str) -> Account:
     """The account of a proof, if the code is right. Raises Refused, AccountNotFound."""
-    desk = Desk.of(request)
-    async with desk.site.database.read() as db:
+    portal = Portal.of(request)
+    async with portal.site.database.read() as db:
         account = await identity.by_id(db, _verify_proof(request, proof))
     attempt = Login(account.email or account.id, address(request))
-    await _begin_attempt(desk, attempt)
+    await _begin_attempt(portal, attempt)
     if not await is_second_factor(request, account, code):
         await _record_failure(request, account)
         raise Refused(_CODE_WRONG)
-    async with desk.site.database.write() as db:
-        await attempt.went_well(db, now=desk.now)
+    async with portal.site.database.write() as db:
+        await attempt.went_well(db, now=portal.now)
     return account
 
 
-async def is_code(desk: Desk, account: Account, code: str) -> bool:
+async def is_code(portal: Portal, account: Account, code: str) -> bool:
     """Whether this is the account's current one-time code; it is used up."""
-    secret = totp.secret(desk.signing, account.totp_nonce or "")
-    step = totp.step_of(secret, code, desk.now)
+    secret = totp.secret(portal.signing, account.totp_nonce or "")
+    step = totp.step_of(secret, code, portal.now)
     if step is None:
         return False
-    async with desk.site.database.write() as db:
+    async with portal.site.database.write() as db:
         return await identity.use_step(db, account, step)
 
 
@@ -153,28 +153,28 @@ async def is_second_factor(request: Request, account: Account, code: str) -> boo
     """Whether this is a valid one-time code or recovery code; it is used up."""
     if recovery.is_shaped(code):
         return await _use_recovery_code(request, account, code)
-    return await is_code(Desk.of(request), account, code)
+    return await is_code(Portal.of(request), account, code)
 
 
 async def _use_recovery_code(request: Request, account: Account, code: str) -> bool:
     """Whether this is an unused recovery code; it is used up, and its owner notified."""
-    desk = Desk.of(request)
-    digest = recovery.digest(desk.signing, account.id, code)
-    async with desk.site.database.write() as db:
-        if not await kept.use(db, account.id, digest, now=desk.now):
+    portal = Portal.of(request)
+    digest = recovery.digest(portal.signing, account.id, code)
+    async with portal.site.database.write() as db:
+        if not await kept.use(db, account.id, digest, now=portal.now):
             return False
         await auditing.note_own(db, request, "recovery.used", account)
         left = await kept.left(db, account.id)
-        letter = letters.recovery_used(desk.settings.base_url, address(request), left)
-        await letters.tell(db, account, letter, now=desk.now)
+        letter = letters.recovery_used(portal.settings.base_url, address(request), left)
+        await letters.tell(db, account, letter, now=portal.now)
     log.info("recovery.used", account=account.id)
     return True
 
 
 def _proof(request: Request, account_id: str) -> str:
     """Sign, for this visitor only, that an account's first factor was correct just now."""
-    desk = Desk.of(request)
-    until = int(desk.now) + _PROOF_LIFE
+    portal = Portal.of(request)
+    until = int(portal.now) + _PROOF_LIFE
     return f"{account_id}.{until}.{_seal(request, account_id, until)}"
 
 
@@ -182,7 +182,7 @@ def _verify_proof(request: Request, proof: str) -> str:
     """The account id of a proof; "" if it is invalid or expired."""
     account_id, _, rest = proof.partition(".")
     until, _, seal = rest.partition(".")
-    if not until.isdecimal() or int(until) <= Desk.of(request).now:
+    if not until.isdecimal() or int(until) <= Portal.of(request).now:
         return ""
     expected = _seal(request, account_id, int(until))
     return account_id if hmac.compare_digest(seal.encode(), expected.encode()) else ""
@@ -190,27 +190,29 @@ def _verify_proof(request: Request, proof: str) -> str:
 
 def _seal(request: Request, account_id: str, until: int) -> str:
     message = f"{account_id}.{until}.{sessions.visitor(request)}"
-    return hmac.digest(Desk.of(request).signing, f"oxlo proof\0{message}".encode(), "sha256").hex()
+    return hmac.digest(
+        Portal.of(request).signing, f"oxlo proof\0{message}".encode(), "sha256"
+    ).hex()
 
 
 async def _record_failure(request: Request, account: Account | None) -> None:
     log.info("login.failed", account=account.id if account else "", address=address(request))
     if account is not None:
-        async with Desk.of(request).site.database.write() as db:
+        async with Portal.of(request).site.database.write() as db:
             await auditing.note_own(db, request, "login.failed", account)
 
 
 def _page(
     request: Request, target: str, email: str = "", refused: Refused | None = None
 ) -> Response:
-    desk = Desk.of(request)
+    portal = Portal.of(request)
     context = {
         "email": email[:254],
         "target": target,
         "problem": str(refused) if refused else "",
         "done": request.query_params.get("done", ""),
-        "providers": desk.providers,
-        "closed": desk.settings.signup == "closed",
+        "providers": portal.providers,
+        "closed": portal.settings.signup == "closed",
     }
     reply = guard.respond(request, "entry/login.html", context)
     return _with_status(guard.may_lead_to_checkout(request, reply), refused)

@@ -11,12 +11,12 @@ from starlette.responses import Response
 from oxlo.errors import Forbidden
 from oxlo.plans import Plan
 from oxlo.portal import auditing, guard, letters, passwords, sessions
-from oxlo.portal.desk import Desk, address
 from oxlo.portal.entry import limits
 from oxlo.portal.entry.limits import Braked
 from oxlo.portal.forms import Filled, text
 from oxlo.portal.guard import local
 from oxlo.portal.passwords import WeakPassword
+from oxlo.portal.portal import Portal, address
 from oxlo.store import accounts, brakes, identity, promos, tokens
 from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountExists, InvalidAccount, PromoRefused
@@ -47,11 +47,11 @@ async def page(request: Request) -> Response:
 
 async def submit(request: Request, form: FormData) -> Response:
     """Create the account, sign it in and redirect."""
-    desk, target = Desk.of(request), local(text(form, "returnUrl"))
+    portal, target = Portal.of(request), local(text(form, "returnUrl"))
     fields = Fields(
         text(form, "email").strip(), text(form, "password"), text(form, "promo").strip()
     )
-    if desk.settings.signup == "closed":
+    if portal.settings.signup == "closed":
         raise Forbidden("Sign-up is closed here. Ask the operator for an account.")
     try:
         account = await _create(request, fields)
@@ -74,23 +74,23 @@ _TAKEN = "There is already an account with this address. Log in, or set a new pa
 
 async def _create(request: Request, fields: Fields) -> Account:
     """Create the account with all that belongs to it, in one transaction."""
-    desk = Desk.of(request)
+    portal = Portal.of(request)
     email = accounts.checked_email(fields.email)
     passwords.check(fields.password, email)
-    network, now = limits.network(address(request)), desk.now
-    async with desk.site.database.write() as db:
+    network, now = limits.network(address(request)), portal.now
+    async with portal.site.database.write() as db:
         attempt = await limits.take(db, limits.PROBE, network, "tries from your network", now=now)
-    async with desk.site.database.read() as db:
+    async with portal.site.database.read() as db:
         await _check_new(db, email, fields.promo, now=now)
-    hashed = await desk.passwords.hash(fields.password)
-    async with desk.site.database.write() as db:
+    hashed = await portal.passwords.hash(fields.password)
+    async with portal.site.database.write() as db:
         await limits.take(db, limits.SIGNUP, network, "sign-ups from your network", now=now)
         await brakes.undo(db, attempt, now=now)  # the attempt revealed nothing
-        account = await create(db, email, first_plan(desk), now=now)
+        account = await create(db, email, first_plan(portal), now=now)
         await identity.set_password(db, account, hashed)
         if fields.promo:
             await promos.redeem(db, account, fields.promo, now=now)
-        await ask_to_verify(db, desk, account)
+        await ask_to_verify(db, portal, account)
         await auditing.note_own(db, request, "account.sign_up", account, fields.promo.upper())
     return account
 
@@ -103,9 +103,9 @@ async def _check_new(db: AsyncConnection, email: str, promo: str, *, now: float)
         await promos.find(db, promo, now=now)
 
 
-def first_plan(desk: Desk) -> Plan:
+def first_plan(portal: Portal) -> Plan:
     """The plan of a new account: the cheapest."""
-    return next(iter(desk.site.plans))
+    return next(iter(portal.site.plans))
 
 
 async def create(db: AsyncConnection, email: str, plan: Plan, *, now: float) -> Account:
@@ -115,13 +115,13 @@ async def create(db: AsyncConnection, email: str, plan: Plan, *, now: float) -> 
     return await accounts.create(db, name, plan, now=now, email=email)
 
 
-async def ask_to_verify(db: AsyncConnection, desk: Desk, account: Account) -> None:
+async def ask_to_verify(db: AsyncConnection, portal: Portal, account: Account) -> None:
     """Send a link that verifies the account's address."""
     if account.email is None:
         return
-    token = await tokens.issue(db, account.id, "verify", now=desk.now, email=account.email)
-    letter = letters.verify(desk.settings.base_url, token)
-    await letters.post(db, account.email, letter, now=desk.now)
+    token = await tokens.issue(db, account.id, "verify", now=portal.now, email=account.email)
+    letter = letters.verify(portal.settings.base_url, token)
+    await letters.post(db, account.email, letter, now=portal.now)
 
 
 def _page(
@@ -131,16 +131,16 @@ def _page(
     problems: dict[str, str] | None = None,
     retry_after: int | None = None,
 ) -> Response:
-    desk = Desk.of(request)
-    plan = first_plan(desk)
+    portal = Portal.of(request)
+    plan = first_plan(portal)
     context = {
         "email": fields.email[:254],
         "promo": fields.promo[:40],
         "target": target,
         "problems": Filled(problems or {}),
         "plan": plan,
-        "closed": desk.settings.signup == "closed",
-        "providers": desk.providers,
+        "closed": portal.settings.signup == "closed",
+        "providers": portal.providers,
     }
     status = 200 if not problems else 429 if retry_after else 400
     reply = guard.respond(request, "entry/signup.html", context, status=status)

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
 from oxlo.portal import readiness
+from oxlo.portal.manual.documentation import PICTURES
 from oxlo.portal.manual.naming import Names, replacements
-from oxlo.portal.manual.shelf import PICTURES
 from oxlo.portal.pages import wants_part
 from oxlo.portal.site import Site
 

@@ -10,9 +10,9 @@ from starlette.responses import Response
 from oxlo.ledger.windows import day_of
 from oxlo.portal import auditing, guard
 from oxlo.portal.dashboard import overview
-from oxlo.portal.desk import Desk
 from oxlo.portal.forms import text
 from oxlo.portal.operator import calls
+from oxlo.portal.portal import Portal
 from oxlo.portal.sessions import flash
 from oxlo.store import accounts, audit, grants, history, identity, keys, search, standing, tokens
 from oxlo.store.accounts import Account
@@ -44,14 +44,14 @@ async def page(request: Request) -> Response:
     if query and (call := await calls.find(request, query)):
         return guard.redirect(calls.address(call.account_id, call.id))
     begin = _parse_int(request.query_params.get("from", "0"))
-    async with Desk.of(request).site.database.read() as db:
+    async with Portal.of(request).site.database.read() as db:
         found = await search.accounts(db, query, begin=begin, limit=_ON_A_PAGE + 1)
         total = await search.number(db)
     context = {
         "q": query,
         "accounts": found[:_ON_A_PAGE],
         "total": total,
-        "receipts_days": Desk.of(request).settings.receipts_days,
+        "receipts_days": Portal.of(request).settings.receipts_days,
         "next": begin + _ON_A_PAGE if len(found) > _ON_A_PAGE else 0,
     }
     return guard.respond(request, "operator/accounts.html", context)
@@ -66,12 +66,12 @@ async def one(request: Request) -> Response:
 
 async def set_plan(request: Request, form: FormData) -> Response:
     """Change the plan."""
-    desk = Desk.of(request)
+    portal = Portal.of(request)
     try:
-        plan = desk.site.plans[text(form, "plan")]
+        plan = portal.site.plans[text(form, "plan")]
     except KeyError:
         return await _one(request, problem="There is no such plan.")
-    async with desk.site.database.write() as db:
+    async with portal.site.database.write() as db:
         account = await _account(db, request)
         await accounts.set_plan(db, account, plan)
         await _note(db, request, "account.plan", f"{account.plan} to {plan.id}")
@@ -80,13 +80,13 @@ async def set_plan(request: Request, form: FormData) -> Response:
 
 async def grant(request: Request, form: FormData) -> Response:
     """Grant requests for today, with a reason."""
-    desk = Desk.of(request)
+    portal = Portal.of(request)
     number, reason = _parse_int(text(form, "requests")), text(form, "reason")
     try:
-        async with desk.site.database.write() as db:
+        async with portal.site.database.write() as db:
             account = await _account(db, request)
-            today = day_of(desk.now)
-            await grants.give(db, account.id, number, reason, day=today, now=desk.now)
+            today = day_of(portal.now)
+            await grants.give(db, account.id, number, reason, day=today, now=portal.now)
             await _note(db, request, "requests.granted", f"{number}: {reason.strip()}")
     except InvalidGrant as error:
         return await _one(request, problem=str(error))
@@ -95,11 +95,11 @@ async def grant(request: Request, form: FormData) -> Response:
 
 async def refund(request: Request, form: FormData) -> Response:
     """Refund a counted request."""
-    desk, call = Desk.of(request), text(form, "request").strip()
+    portal, call = Portal.of(request), text(form, "request").strip()
     try:
-        async with desk.site.database.write() as db:
+        async with portal.site.database.write() as db:
             account = await _account(db, request)
-            refunded = await grants.refund(db, call, text(form, "reason"), now=desk.now)
+            refunded = await grants.refund(db, call, text(form, "reason"), now=portal.now)
             _check_owner(refunded.account_id, account)
             await _note(db, request, "request.refunded", f"{call}: {refunded.reason}")
     except (InvalidGrant, CallNotFound) as error:
@@ -109,19 +109,19 @@ async def refund(request: Request, form: FormData) -> Response:
 
 async def close(request: Request, _form: FormData) -> Response:
     """Close the account; its keys and sessions end."""
-    desk = Desk.of(request)
-    async with desk.site.database.write() as db:
+    portal = Portal.of(request)
+    async with portal.site.database.write() as db:
         account = await _account(db, request)
         if account.id == guard.account(request).id:
             return await _one(request, problem="You cannot close your own account.")
-        await identity.close(db, account, now=desk.now)
+        await identity.close(db, account, now=portal.now)
         await _note(db, request, "account.closed")
     return _back(request, "closed")
 
 
 async def reopen(request: Request, _form: FormData) -> Response:
     """Reopen a closed account."""
-    async with Desk.of(request).site.database.write() as db:
+    async with Portal.of(request).site.database.write() as db:
         await identity.reopen(db, await _account(db, request))
         await _note(db, request, "account.opened")
     return _back(request, "opened")
@@ -130,7 +130,7 @@ async def reopen(request: Request, _form: FormData) -> Response:
 async def set_role(request: Request, form: FormData) -> Response:
     """Make the account an operator, or a user again."""
     role = "operator" if text(form, "role") == "operator" else "user"
-    async with Desk.of(request).site.database.write() as db:
+    async with Portal.of(request).site.database.write() as db:
         account = await _account(db, request)
         if account.id == guard.account(request).id:
             return await _one(request, problem="You cannot change your own role.")
@@ -141,7 +141,7 @@ async def set_role(request: Request, form: FormData) -> Response:
 
 async def end_totp(request: Request, _form: FormData) -> Response:
     """Disable one-time codes for somebody who has lost the device."""
-    async with Desk.of(request).site.database.write() as db:
+    async with Portal.of(request).site.database.write() as db:
         await identity.end_totp(db, await _account(db, request))
         await _note(db, request, "totp.off")
     return _back(request, "totp")
@@ -149,10 +149,10 @@ async def end_totp(request: Request, _form: FormData) -> Response:
 
 async def make_link(request: Request, _form: FormData) -> Response:
     """Create a link that sets the account's password; shown once."""
-    desk = Desk.of(request)
-    async with desk.site.database.write() as db:
+    portal = Portal.of(request)
+    async with portal.site.database.write() as db:
         account = await _account(db, request)
-        link = await tokens.welcome(db, account.id, desk.settings.base_url, now=desk.now)
+        link = await tokens.welcome(db, account.id, portal.settings.base_url, now=portal.now)
         await _note(db, request, "password.link")
     return await _one(request, link=link)
 
@@ -179,12 +179,12 @@ def _parse_int(value: str) -> int:
 
 
 async def _one(request: Request, *, problem: str = "", link: str = "") -> Response:
-    desk = Desk.of(request)
-    await desk.live.drain()
+    portal = Portal.of(request)
+    await portal.live.drain()
     try:
-        async with desk.site.database.read() as db:
+        async with portal.site.database.read() as db:
             account = await _account(db, request)
-            known = await _known(db, desk, account)
+            known = await _known(db, portal, account)
     except AccountNotFound:
         return guard.respond(request, "operator/gone.html", {}, status=404)
     own = account.id == guard.account(request).id
@@ -193,19 +193,19 @@ async def _one(request: Request, *, problem: str = "", link: str = "") -> Respon
     return guard.respond(request, "operator/account.html", context, status=status)
 
 
-async def _known(db: AsyncConnection, desk: Desk, account: Account) -> dict[str, Any]:
+async def _known(db: AsyncConnection, portal: Portal, account: Account) -> dict[str, Any]:
     """Template context of an account's page."""
-    used = await standing.used(db, account.id, now=desk.now)
+    used = await standing.used(db, account.id, now=portal.now)
     log = await audit.latest(db, about=account.id, limit=_MAX_LOG_ENTRIES)
-    today = day_of(desk.now)
+    today = day_of(portal.now)
     return {
         "account": account,
-        "limits": overview.standing_of(overview.plan_of(desk, account), used, desk.now),
-        "plans": tuple(desk.site.plans),
+        "limits": overview.standing_of(overview.plan_of(portal, account), used, portal.now),
+        "plans": tuple(portal.site.plans),
         "keys": await keys.of_account(db, account.id),
         "calls": (await history.page(db, account.id, limit=_LATEST)).calls,
         "grants": await grants.between(db, account.id, today - _GRANTED_DAYS, today + 1),
         "log": log,
         "names": await search.names(db, {e.actor for e in log} | {e.target for e in log}),
-        "reason": desk.live.reason,
+        "reason": portal.live.reason,
     }

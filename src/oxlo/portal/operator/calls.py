@@ -7,7 +7,7 @@ from starlette.responses import Response
 from oxlo.errors import NotFound
 from oxlo.portal import auditing, guard
 from oxlo.portal.dashboard import receipt, requests
-from oxlo.portal.desk import Desk
+from oxlo.portal.portal import Portal
 from oxlo.store import calls, identity
 from oxlo.store.accounts import Account
 from oxlo.store.calls import Call
@@ -22,7 +22,7 @@ def address(account_id: str, call_id: str = "") -> str:
 async def page(request: Request) -> Response:
     """An account's requests, with the same filters as its owner has."""
     account_id = request.path_params["id"]
-    async with Desk.of(request).site.database.read() as db:
+    async with Portal.of(request).site.database.read() as db:
         owner = await _owner(db, account_id)
     if owner is None:
         return guard.respond(request, "operator/gone.html", {}, status=404)
@@ -31,25 +31,25 @@ async def page(request: Request) -> Response:
 
 async def one(request: Request) -> Response:
     """A receipt as its owner sees it; the audit log records who viewed it."""
-    desk, account_id = Desk.of(request), request.path_params["id"]
-    await desk.live.drain()
-    async with desk.site.database.write() as db:
+    portal, account_id = Portal.of(request), request.path_params["id"]
+    await portal.live.drain()
+    async with portal.site.database.write() as db:
         call = await calls.find(db, request.path_params["call"])
         if call is None or call.account_id != account_id:
             raise NotFound(f"There is nothing at {request.url.path}.")
         owner = await _owner(db, account_id)
         if account_id != guard.account(request).id:
             await auditing.note(db, request, "receipt.viewed", account_id, call.id)
-        context = await receipt.receipt_context(db, desk, call)
+        context = await receipt.receipt_context(db, portal, call)
     context |= {"owner": owner, "list_path": address(account_id)}
     return guard.respond(request, "operator/receipt.html", context)
 
 
 async def find(request: Request, text: str) -> Call | None:
     """The request with this id, of any account."""
-    desk = Desk.of(request)
-    await desk.live.drain()
-    async with desk.site.database.read() as db:
+    portal = Portal.of(request)
+    await portal.live.drain()
+    async with portal.site.database.read() as db:
         return await calls.find(db, text)
 
 

@@ -4,7 +4,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.portal import guard
-from oxlo.portal.desk import Desk
+from oxlo.portal.portal import Portal
 from oxlo.store import audit, search
 
 _ON_A_PAGE = 100
@@ -14,7 +14,7 @@ async def page(request: Request) -> Response:
     """Privileged actions, newest first."""
     query = request.query_params
     action, about, before = query.get("action", ""), query.get("about", ""), query.get("before")
-    async with Desk.of(request).site.database.read() as db:
+    async with Portal.of(request).site.database.read() as db:
         entries = await audit.latest(
             db,
             about=about[:100],

@@ -9,9 +9,9 @@ from starlette.responses import RedirectResponse, Response
 
 from oxlo.portal import charts, guard
 from oxlo.portal.charts import Bar
-from oxlo.portal.desk import Desk
-from oxlo.portal.operator import accounts, wishes
-from oxlo.portal.words import plural
+from oxlo.portal.formats import plural
+from oxlo.portal.operator import accounts, plan_requests
+from oxlo.portal.portal import Portal
 from oxlo.settings import Settings
 from oxlo.store import mails, payments, search, traffic
 from oxlo.store.status import ModelStatus
@@ -37,11 +37,11 @@ async def page(request: Request) -> Response:
     """Open tasks, the last 24 hours, and the set-up checklist."""
     if "q" in request.query_params:  # the account search used to be here
         return RedirectResponse(f"{accounts.PATH}?{request.url.query}", 308)
-    desk = Desk.of(request)
-    await desk.live.drain()
-    end = (desk.now // _HOUR + 1) * _HOUR
+    portal = Portal.of(request)
+    await portal.live.drain()
+    end = (portal.now // _HOUR + 1) * _HOUR
     begin = end - _HOURS * _HOUR
-    async with desk.site.database.read() as db:
+    async with portal.site.database.read() as db:
         wished, letters = await payments.wishes(db), await mails.latest(db)
         context = {
             "traffic": await traffic.whole(db, begin, end),
@@ -49,11 +49,13 @@ async def page(request: Request) -> Response:
             "busiest": await traffic.busiest(db, begin, end, limit=_BUSIEST),
             "total": await search.number(db),
         }
-    status = await desk.site.board.read()
+    status = await portal.site.board.read()
     stuck = sum(1 for mail in letters if mail.error and not mail.sent_at)
     account = guard.visit(request).account
     context["waiting"] = [*_models(status.models), *_people(len(wished), stuck)]
-    context["setup"] = setup(desk.settings, billing=desk.billing.name, codes=bool(account.totp_at))
+    context["setup"] = setup(
+        portal.settings, billing=portal.billing.name, codes=bool(account.totp_at)
+    )
     return guard.respond(request, "operator/overview.html", context)
 
 
@@ -82,7 +84,7 @@ def _people(wished: int, stuck: int) -> list[Note]:
     notes = []
     if wished:
         message = f"{plural(wished, 'account')} waiting for a plan."
-        notes.append(Note("warn", message, wishes.PATH, "Decide"))
+        notes.append(Note("warn", message, plan_requests.PATH, "Decide"))
     if stuck:
         message = f"{plural(stuck, 'mail')} not delivered."
         notes.append(Note("bad", message, "/operator/outbox", "Outbox"))

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from oxlo.errors import BadRequest
 from oxlo.plans import SHIPPED, edited, parse
 from oxlo.portal import auditing, guard
-from oxlo.portal.desk import Desk
 from oxlo.portal.forms import text
+from oxlo.portal.portal import Portal
 from oxlo.portal.sessions import flash
 from oxlo.store import search
 
@@ -24,61 +24,61 @@ class Refused(ValueError):
 
 async def page(request: Request) -> Response:
     """The plans and their source; `?version=3` loads an older version into the editor."""
-    desk, version = Desk.of(request), request.query_params.get("version", "")
+    portal, version = Portal.of(request), request.query_params.get("version", "")
     if done := request.query_params.get("done", ""):
         flash(request, "ok", f"Version {done[:9]} of the plans holds, from the next call on.")
-    return await _page(request, _text(desk, version))
+    return await _page(request, _text(portal, version))
 
 
 async def save(request: Request, form: FormData) -> Response:
     """Put edited plans in force."""
-    desk = Desk.of(request)
+    portal = Portal.of(request)
     source = text(form, "plans", max_length=_MAX_LENGTH).replace("\r\n", "\n")
-    if desk.settings.plans:
+    if portal.settings.plans:
         raise BadRequest("OXLO_PLANS names the file of plans: edit it there.")
     try:
-        await _check(desk, source)
+        await _check(portal, source)
     except Refused as refused:
         return await _page(request, source, str(refused))
-    version = edited.save(desk.settings.plans_dir, desk.settings.edited_plans, source)
-    async with desk.site.database.write() as db:
+    version = edited.save(portal.settings.plans_dir, portal.settings.edited_plans, source)
+    async with portal.site.database.write() as db:
         await auditing.note(db, request, "plans.edited", f"version {version}")
     return guard.redirect(f"/operator/plans?done={version}")
 
 
-async def _check(desk: Desk, source: str) -> None:
+async def _check(portal: Portal, source: str) -> None:
     """Raises Refused if the text is invalid or lacks a plan that accounts are on."""
     try:
         ids = {plan.id for plan in parse(source, "plans")}
     except msgspec.ValidationError as error:
         raise Refused(str(error)) from None
-    async with desk.site.database.read() as db:
+    async with portal.site.database.read() as db:
         used = set(await search.by_plan(db)) | await search.plans_to_come(db)
     if missing := sorted(used - ids):
         raise Refused(f"accounts are on {', '.join(missing)}: change their plans first")
 
 
-def _text(desk: Desk, version: str) -> str:
+def _text(portal: Portal, version: str) -> str:
     if version.isascii() and version.isdigit() and len(version) < 9:
         try:
-            return edited.read(desk.settings.plans_dir, int(version))
+            return edited.read(portal.settings.plans_dir, int(version))
         except FileNotFoundError:
             raise BadRequest("There is no such version of the plans.") from None
-    return (desk.settings.plans_file or SHIPPED).read_text()
+    return (portal.settings.plans_file or SHIPPED).read_text()
 
 
 async def _page(request: Request, source: str, problem: str = "") -> Response:
-    desk = Desk.of(request)
-    async with desk.site.database.read() as db:
+    portal = Portal.of(request)
+    async with portal.site.database.read() as db:
         account_counts = await search.by_plan(db)
     context = {
-        "plans": tuple(desk.site.plans),
+        "plans": tuple(portal.site.plans),
         "numbers": account_counts,
-        "strays": sorted(set(account_counts) - {plan.id for plan in desk.site.plans}),
-        "file": desk.settings.plans,
+        "strays": sorted(set(account_counts) - {plan.id for plan in portal.site.plans}),
+        "file": portal.settings.plans,
         "text": source,
         "problem": problem,
-        "versions": edited.versions(desk.settings.plans_dir)[: -_SHOWN - 1 : -1],
+        "versions": edited.versions(portal.settings.plans_dir)[: -_SHOWN - 1 : -1],
     }
     status = 400 if problem else 200
     return guard.respond(request, "operator/plans.html", context, status=status)

@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from oxlo.ledger.windows import DAY
 from oxlo.portal import auditing, guard
-from oxlo.portal.desk import Desk
 from oxlo.portal.forms import Filled, text
+from oxlo.portal.portal import Portal
 from oxlo.portal.sessions import flash
 from oxlo.store import promos
 from oxlo.store.errors import PromoRefused
@@ -23,10 +23,10 @@ async def page(request: Request) -> Response:
 
 async def create(request: Request, form: FormData) -> Response:
     """Create a promo code."""
-    desk = Desk.of(request)
+    portal = Portal.of(request)
     try:
-        promo = _promo(desk, form)
-        async with desk.site.database.write() as db:
+        promo = _promo(portal, form)
+        async with portal.site.database.write() as db:
             created = await promos.create(db, promo)
             await auditing.note(db, request, "promo.created", created.code)
     except PromoRefused as refused:
@@ -36,16 +36,16 @@ async def create(request: Request, form: FormData) -> Response:
 
 async def end(request: Request, form: FormData) -> Response:
     """End a promo code."""
-    async with Desk.of(request).site.database.write() as db:
-        await promos.end(db, text(form, "code"), now=Desk.of(request).now)
+    async with Portal.of(request).site.database.write() as db:
+        await promos.end(db, text(form, "code"), now=Portal.of(request).now)
         await auditing.note(db, request, "promo.ended", promos.spelt(text(form, "code")))
     return guard.redirect("/operator/promos")
 
 
-def _promo(desk: Desk, form: FormData) -> Promo:
+def _promo(portal: Portal, form: FormData) -> Promo:
     """Parse the form. Raises PromoRefused."""
     plan = text(form, "plan") or None
-    if plan and plan not in {known.id for known in desk.site.plans}:
+    if plan and plan not in {known.id for known in portal.site.plans}:
         raise PromoRefused("there is no such plan")
     days = _number(form, "holds")
     return Promo(
@@ -54,8 +54,8 @@ def _promo(desk: Desk, form: FormData) -> Promo:
         plan=plan,
         plan_days=_number(form, "plan_days") or 0,
         most_uses=_number(form, "most_uses"),
-        created_at=desk.now,
-        expires_at=desk.now + days * DAY if days else None,
+        created_at=portal.now,
+        expires_at=portal.now + days * DAY if days else None,
     )
 
 
@@ -69,12 +69,12 @@ def _number(form: FormData, name: str) -> int | None:
 
 
 async def _page(request: Request, problem: str = "", form: FormData | None = None) -> Response:
-    desk = Desk.of(request)
-    async with desk.site.database.read() as db:
+    portal = Portal.of(request)
+    async with portal.site.database.read() as db:
         known = await promos.everyone(db)
     context = {
         "promos": known,
-        "plans": tuple(desk.site.plans),
+        "plans": tuple(portal.site.plans),
         "problem": problem,
         "form": Filled.of(form),
     }

@@ -6,17 +6,17 @@ from starlette.responses import Response
 from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica
 from oxlo.portal import guard
-from oxlo.portal.desk import Desk
 from oxlo.portal.live import Gateways
+from oxlo.portal.portal import Portal
 
 _STATES = {"ready": "ok", "starting": "warn", "warming": "warn", "draining": "warn"}
 
 
 async def page(request: Request) -> Response:
     """The page; for htmx the table alone."""
-    desk = Desk.of(request)
-    gateways = await desk.live.gateways()
-    replicas = registry.read(desk.settings.replicas_file).replicas
+    portal = Portal.of(request)
+    gateways = await portal.live.gateways()
+    replicas = registry.read(portal.settings.replicas_file).replicas
     context = {
         "gateways": gateways,
         "rows": [_replica(replica, gateways) for replica in replicas],

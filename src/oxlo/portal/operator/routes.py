@@ -9,10 +9,10 @@ from oxlo.portal.operator import (
     log,
     outbox,
     overview,
+    plan_requests,
     plans,
     promos,
     replicas,
-    wishes,
 )
 
 _ONE = f"{accounts.PATH}/{{id}}"
@@ -38,8 +38,8 @@ def routes() -> list[BaseRoute]:
         operator_page("/operator/models", replicas.page),
         operator_page("/operator/plans", plans.page),
         operator_form("/operator/plans", plans.save),
-        operator_page(wishes.PATH, wishes.page),
-        operator_form(f"{wishes.PATH}/{{id}}", wishes.decide),
+        operator_page(plan_requests.PATH, plan_requests.page),
+        operator_form(f"{plan_requests.PATH}/{{id}}", plan_requests.decide),
         operator_page("/operator/promos", promos.page),
         operator_form("/operator/promos", promos.create),
         operator_form("/operator/promos/end", promos.end),

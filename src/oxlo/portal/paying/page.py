@@ -12,9 +12,9 @@ from oxlo.errors import BadRequest
 from oxlo.plans import Plan
 from oxlo.portal import auditing, guard
 from oxlo.portal.dashboard import overview
-from oxlo.portal.desk import Desk
 from oxlo.portal.forms import text
 from oxlo.portal.plans import lines
+from oxlo.portal.portal import Portal
 from oxlo.portal.sessions import flash
 from oxlo.store import payments
 from oxlo.store.payments import Invoice, Subscription, Wish
@@ -69,10 +69,10 @@ async def page(request: Request) -> Response:
 
 async def choose(request: Request, form: FormData) -> Response:
     """Handle the button of a plan."""
-    desk, account = Desk.of(request), guard.account(request)
-    plan = _plan(desk, text(form, "plan"))
+    portal, account = Portal.of(request), guard.account(request)
+    plan = _plan(portal, text(form, "plan"))
     try:
-        step = await desk.billing.choose(account, plan, desk.site.plans, now=desk.now)
+        step = await portal.billing.choose(account, plan, portal.site.plans, now=portal.now)
     except BadRequest as problem:
         return await _page(request, problem.message)
     await _note(request, step, plan)
@@ -82,29 +82,29 @@ async def choose(request: Request, form: FormData) -> Response:
 async def manage(request: Request, _form: FormData) -> Response:
     """Redirect to the provider's customer portal."""
     try:
-        return _follow(await Desk.of(request).billing.manage(guard.account(request)))
+        return _follow(await Portal.of(request).billing.manage(guard.account(request)))
     except BadRequest as problem:
         return await _page(request, problem.message)
 
 
-def _plan(desk: Desk, plan_id: str) -> Plan:
+def _plan(portal: Portal, plan_id: str) -> Plan:
     try:
-        return desk.site.plans[plan_id]
+        return portal.site.plans[plan_id]
     except KeyError:
         raise BadRequest("There is no such plan. Choose one from the page.", param="plan") from None
 
 
 async def _auto_checkout(request: Request, plan_id: str) -> Step:
     """Open a checkout from a link; a link must never change a plan that is already paid."""
-    desk, account = Desk.of(request), guard.account(request)
-    state = await _load(desk, account.id)
-    if desk.billing.name == "manual" or state.live:
+    portal, account = Portal.of(request), guard.account(request)
+    state = await _load(portal, account.id)
+    if portal.billing.name == "manual" or state.live:
         return Step()
     try:
-        plan = _plan(desk, plan_id)
-        if plan.id == free_plan(desk.site.plans).id:
+        plan = _plan(portal, plan_id)
+        if plan.id == free_plan(portal.site.plans).id:
             return Step()
-        return await desk.billing.choose(account, plan, desk.site.plans, now=desk.now)
+        return await portal.billing.choose(account, plan, portal.site.plans, now=portal.now)
     except BadRequest:
         return Step()
 
@@ -115,12 +115,12 @@ def _follow(step: Step) -> Response:
 
 async def _note(request: Request, step: Step, plan: Plan) -> None:
     detail = f"{plan.id}: {step.done or 'to the checkout'}"
-    async with Desk.of(request).site.database.write() as db:
+    async with Portal.of(request).site.database.write() as db:
         await auditing.note_own(db, request, "plan.chosen", guard.account(request), detail)
 
 
-async def _load(desk: Desk, account_id: str) -> BillingState:
-    async with desk.site.database.read() as db:
+async def _load(portal: Portal, account_id: str) -> BillingState:
+    async with portal.site.database.read() as db:
         return BillingState(
             await payments.of_account(db, account_id),
             await payments.wish_of(db, account_id),
@@ -129,19 +129,19 @@ async def _load(desk: Desk, account_id: str) -> BillingState:
 
 
 async def _page(request: Request, problem: str = "") -> Response:
-    desk, account = Desk.of(request), guard.account(request)
-    state = await _load(desk, account.id)
-    plan = overview.plan_of(desk, account)
+    portal, account = Portal.of(request), guard.account(request)
+    state = await _load(portal, account.id)
+    plan = overview.plan_of(portal, account)
     context: dict[str, Any] = {
         "account": account,
         "plan": plan,
-        "trial": overview.trial(desk, account, plan),
+        "trial": overview.trial(portal, account, plan),
         "standing": state,
-        "offers": [_offer(desk, other, plan, state) for other in desk.site.plans],
+        "offers": [_offer(portal, other, plan, state) for other in portal.site.plans],
         "chosen_plan": request.query_params.get("plan", ""),
-        "free_plan": free_plan(desk.site.plans),
-        "provider": desk.billing.name,
-        "wished": next((p for p in desk.site.plans if _is_requested(state, p)), None),
+        "free_plan": free_plan(portal.site.plans),
+        "provider": portal.billing.name,
+        "wished": next((p for p in portal.site.plans if _is_requested(state, p)), None),
         "problem": problem,
     }
     status = 400 if problem else 200
@@ -153,12 +153,12 @@ def _is_requested(state: BillingState, plan: Plan) -> bool:
     return state.wish is not None and state.wish.plan == plan.id
 
 
-def _offer(desk: Desk, other: Plan, mine: Plan, state: BillingState) -> Offer:
+def _offer(portal: Portal, other: Plan, mine: Plan, state: BillingState) -> Offer:
     shown = lines(other)
-    if desk.billing.name == "manual":
+    if portal.billing.name == "manual":
         submits = mine.id if _is_requested(state, other) else other.id
         return Offer(other, shown, _manual(other, mine, state), "", submits)
-    return Offer(other, shown, *_paid(desk, other, mine, state.live), other.id)
+    return Offer(other, shown, *_paid(portal, other, mine, state.live), other.id)
 
 
 def _manual(other: Plan, mine: Plan, state: BillingState) -> str:
@@ -167,14 +167,14 @@ def _manual(other: Plan, mine: Plan, state: BillingState) -> str:
     return "" if other.id == mine.id else f"Request {other.name}"
 
 
-def _paid(desk: Desk, other: Plan, mine: Plan, live: Subscription | None) -> tuple[str, str]:
-    free = other.id == free_plan(desk.site.plans).id
+def _paid(portal: Portal, other: Plan, mine: Plan, live: Subscription | None) -> tuple[str, str]:
+    free = other.id == free_plan(portal.site.plans).id
     ending = live is not None and live.ends_at is not None
     if other.id == mine.id:
         return (f"Keep {other.name}" if ending and not free else ""), ""
     if free:
         return ("", "") if live is None or ending else ("Cancel my plan", _RUNS_ON)
-    if not other.price_usd or other.id not in desk.settings.stripe_price_ids:
+    if not other.price_usd or other.id not in portal.settings.stripe_price_ids:
         return "", "Ask the operator for this plan."
     return (f"Change to {other.name}", _AT_ONCE) if live else (f"Buy {other.name}", "")
 

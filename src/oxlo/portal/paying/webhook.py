@@ -5,16 +5,16 @@ from starlette.responses import Response
 
 from oxlo.billing.stripe import Stripe
 from oxlo.errors import NotFound
-from oxlo.portal.desk import Desk
+from oxlo.portal.portal import Portal
 
 PATH = "/billing/webhook"
 
 
 async def receive(request: Request) -> Response:
     """Return 200 once an event is handled, also for duplicates; otherwise it is sent again."""
-    desk = Desk.of(request)
-    if not isinstance(desk.billing, Stripe):
+    portal = Portal.of(request)
+    if not isinstance(portal.billing, Stripe):
         raise NotFound(f"There is nothing at {PATH}: no payment provider is set up.")
     payload, signature = await request.body(), request.headers.get("stripe-signature", "")
-    await desk.billing.receive(payload, signature, desk.site.plans, now=desk.now)
+    await portal.billing.receive(payload, signature, portal.site.plans, now=portal.now)
     return Response(b'{"received":true}', media_type="application/json")

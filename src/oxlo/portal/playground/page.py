@@ -11,10 +11,10 @@ from starlette.routing import BaseRoute
 from oxlo.catalogue import Model
 from oxlo.errors import Forbidden, ModelNotFound
 from oxlo.portal import guard, readiness
-from oxlo.portal.desk import Desk
 from oxlo.portal.playground import modes
 from oxlo.portal.playground.controls import controls
 from oxlo.portal.playground.modes import MODES, Mode, Offer
+from oxlo.portal.portal import Portal
 from oxlo.store import keys
 from oxlo.store.errors import InvalidScope
 
@@ -29,10 +29,10 @@ def routes() -> list[BaseRoute]:
 
 async def page(request: Request) -> Response:
     """The pane of a mode, with a model selected."""
-    desk, account = Desk.of(request), guard.account(request)
-    served = readiness.read(desk.settings.replicas_file)
-    offered = [modes.offers(desk.site.catalogue, served, mode) for mode in MODES]
-    requested = _requested(desk, request)
+    portal, account = Portal.of(request), guard.account(request)
+    served = readiness.read(portal.settings.replicas_file)
+    offered = [modes.offers(portal.site.catalogue, served, mode) for mode in MODES]
+    requested = _requested(portal, request)
     mode = _mode(request, requested, offered)
     offers = offered[MODES.index(mode)]
     chosen = _chosen(requested, offers)
@@ -45,25 +45,25 @@ async def page(request: Request) -> Response:
         "missing": _missing(request, requested, chosen),
         "controls": controls(chosen.model, mode.pane) if chosen else None,
         "abilities": sorted(chosen.model.abilities) if chosen else [],
-        "base_url": desk.settings.base_url,
-        "unproved": _UNVERIFIED if _is_unverified(desk, request) else "",
+        "base_url": portal.settings.base_url,
+        "unproved": _UNVERIFIED if _is_unverified(portal, request) else "",
     }
     return guard.respond(request, "playground/page.html", context)
 
 
 async def key(request: Request, _form: FormData) -> Response:
     """Issue a hidden key for the page: bound to the session, valid for an hour."""
-    desk, visit = Desk.of(request), guard.visit(request)
-    if _is_unverified(desk, request):
+    portal, visit = Portal.of(request), guard.visit(request)
+    if _is_unverified(portal, request):
         raise Forbidden(_UNVERIFIED)
-    async with desk.site.database.write() as db:
+    async with portal.site.database.write() as db:
         issued, secret = await keys.issue_hidden(
             db,
             visit.account.id,
             visit.session.id,
             origins=_origins(request),
-            signing=desk.signing,
-            now=desk.now,
+            signing=portal.signing,
+            now=portal.now,
         )
     body: dict[str, Any] = {"key": secret, "expires_at": issued.expires_at}
     return Response(
@@ -73,9 +73,9 @@ async def key(request: Request, _form: FormData) -> Response:
     )
 
 
-def _requested(desk: Desk, request: Request) -> Model | None:
+def _requested(portal: Portal, request: Request) -> Model | None:
     try:
-        return desk.site.catalogue.resolve(request.query_params.get("model", ""))
+        return portal.site.catalogue.resolve(request.query_params.get("model", ""))
     except ModelNotFound:
         return None
 
@@ -100,8 +100,8 @@ def _missing(request: Request, requested: Model | None, chosen: Offer | None) ->
     return "" if shown else request.query_params.get("model", "")
 
 
-def _is_unverified(desk: Desk, request: Request) -> bool:
-    return desk.checks_addresses and guard.account(request).verified_at is None
+def _is_unverified(portal: Portal, request: Request) -> bool:
+    return portal.checks_addresses and guard.account(request).verified_at is None
 
 
 def _origins(request: Request) -> frozenset[str]:

@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from oxlo.errors import NotFound
 from oxlo.ledger.windows import DAY, iso
-from oxlo.portal import listing, models, words
+from oxlo.portal import formats, listing, models
 from oxlo.portal.listing import Row
 from oxlo.portal.manual.library import RUNNING
 from oxlo.portal.openapi.operations import OPERATIONS
@@ -143,7 +143,7 @@ def _models(rows: list[Row]) -> list[str]:
     for key, name in listing.CATEGORIES.items():
         found = [row for row in rows if row.model.category == key]
         cells = (
-            [r.model.name, f"`{r.model.id}`", r.model.tier, words.count(r.context or None, ""),
+            [r.model.name, f"`{r.model.id}`", r.model.tier, formats.count(r.context or None, ""),
              r.state, r.model.description]
             for r in found
         )  # fmt: skip

@@ -16,7 +16,7 @@ _MAX_CACHED = 500
 
 
 @dataclass(frozen=True)
-class Shelf:
+class Documentation:
     """A library whose pages are rendered on demand and cached."""
 
     library: Library

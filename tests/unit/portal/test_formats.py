@@ -2,7 +2,7 @@
 
 import pytest
 
-from oxlo.portal import words
+from oxlo.portal import formats
 
 #: 2026-11-27, 03:00:00 UTC.
 NOW = 1795748400.0
@@ -21,7 +21,7 @@ NOW = 1795748400.0
 )
 def test_moments_in_lists(at: float, written: str) -> None:
     """How long ago within a day; then the day and the minute; of another year the day."""
-    assert words.stamp(at, NOW) == written
+    assert formats.stamp(at, NOW) == written
 
 
 @pytest.mark.parametrize(
@@ -30,4 +30,4 @@ def test_moments_in_lists(at: float, written: str) -> None:
 )
 def test_parameters(billions: float, written: str) -> None:
     """Millions below a billion."""
-    assert words.parameters(billions) == written
+    assert formats.parameters(billions) == written

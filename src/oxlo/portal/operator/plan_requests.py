@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from oxlo.plans import Plan
 from oxlo.portal import auditing, guard, letters
-from oxlo.portal.desk import Desk
 from oxlo.portal.forms import text
+from oxlo.portal.portal import Portal
 from oxlo.portal.sessions import flash
 from oxlo.store import accounts, identity, payments, search
 from oxlo.store.accounts import Account
@@ -25,16 +25,16 @@ async def page(request: Request) -> Response:
     """Open plan requests."""
     if message := _DONE.get(request.query_params.get("done", "")):
         flash(request, "ok", message)
-    desk = Desk.of(request)
-    async with desk.site.database.read() as db:
+    portal = Portal.of(request)
+    async with portal.site.database.read() as db:
         waiting = await payments.wishes(db)
         names = await search.names(db, [wish.account_id for wish in waiting])
     context = {
         "wishes": waiting,
         "names": names,
-        "provider": desk.billing.name,
+        "provider": portal.billing.name,
     }
-    return guard.respond(request, "operator/wishes.html", context)
+    return guard.respond(request, "operator/plan_requests.html", context)
 
 
 async def decide(request: Request, form: FormData) -> Response:
@@ -42,10 +42,10 @@ async def decide(request: Request, form: FormData) -> Response:
 
     The form names the plan, so that a newer request is not decided unseen.
     """
-    desk, approved = Desk.of(request), text(form, "decision") == "approve"
+    portal, approved = Portal.of(request), text(form, "decision") == "approve"
     account_id, plan_id = request.path_params["id"], text(form, "plan")
-    plan = next((plan for plan in desk.site.plans if plan.id == plan_id), None)
-    async with desk.site.database.write() as db:
+    plan = next((plan for plan in portal.site.plans if plan.id == plan_id), None)
+    async with portal.site.database.write() as db:
         if plan is None or not await payments.drop_wish(db, account_id, plan_id):
             return guard.redirect(f"{PATH}?done=gone")
         account = await identity.by_id(db, account_id)
@@ -59,8 +59,8 @@ async def _notify(
     db: AsyncConnection, request: Request, account: Account, plan: Plan, *, approved: bool
 ) -> None:
     """Write to the audit log and notify the account."""
-    desk = Desk.of(request)
+    portal = Portal.of(request)
     action = "plan.approved" if approved else "plan.declined"
     await auditing.note(db, request, action, account.id, f"{account.plan} to {plan.id}")
-    letter = letters.plan_decided(desk.settings.base_url, plan.name, approved=approved)
-    await letters.tell(db, account, letter, now=desk.now)
+    letter = letters.plan_decided(portal.settings.base_url, plan.name, approved=approved)
+    await letters.tell(db, account, letter, now=portal.now)

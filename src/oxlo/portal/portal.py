@@ -56,7 +56,7 @@ class Cookies:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk(Attached):
+class Portal(Attached):
     """Services shared by the portal's pages, one instance per application."""
 
     site: Site
@@ -91,10 +91,10 @@ class Desk(Attached):
         return bool(self.settings.smtp_url)
 
 
-def build(site: Site, live: Live, passwords: Passwords | None = None) -> Desk:
+def build(site: Site, live: Live, passwords: Passwords | None = None) -> Portal:
     """Build the services. Raises SettingsError."""
     settings = site.settings
-    return Desk(
+    return Portal(
         site=site,
         live=live,
         cookies=Cookies(settings.secure),
@@ -108,12 +108,12 @@ def build(site: Site, live: Live, passwords: Passwords | None = None) -> Desk:
 
 def follow_plans(app: Starlette) -> None:
     """Reload plans edited in the console or by hand, before the next page is rendered."""
-    desk = Desk.carried(app)
-    plans = desk.plans_file.changed()
+    portal = Portal.carried(app)
+    plans = portal.plans_file.changed()
     if plans is not None:
-        site = replace(desk.site, plans=plans)
+        site = replace(portal.site, plans=plans)
         site.attach(app)
-        replace(desk, site=site).attach(app)
+        replace(portal, site=site).attach(app)
 
 
 @dataclass(frozen=True, slots=True)
