@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from oxlo.portal.services import Desk
 from tests.unit.portal.conftest import opened
 from tests.unit.portal.people import Portal, Somebody, csrf
 
+from oxlo.portal.portal import Portal as Services
 from oxlo.settings import Settings
 from oxlo.store import identity
 from oxlo.store.accounts import Account
@@ -250,8 +250,8 @@ async def test_paying_account_stays(portal: Portal, stripe: StripeDouble) -> Non
 
 def test_desk_pays_by_stripe(portal: Portal) -> None:
     """A key is all that it takes."""
-    desk: Desk = portal.services
-    assert desk.billing.name == "stripe"
+    services: Services = portal.services
+    assert services.billing.name == "stripe"
 
 
 async def test_pages_on_the_way_let_forms_end_at_stripe(portal: Portal) -> None:

@@ -13,10 +13,10 @@ function addCalls(turn, deltas) {
 }
 
 function add(turn, choice) {
-  const said = choice.delta ?? choice.message;
-  turn.text += said.content ?? "";
-  turn.reasoning += said.reasoning_content ?? "";
-  if (said.tool_calls) addCalls(turn, said.tool_calls.map((call, index) => ({ index, ...call })));
+  const message = choice.delta ?? choice.message;
+  turn.text += message.content ?? "";
+  turn.reasoning += message.reasoning_content ?? "";
+  if (message.tool_calls) addCalls(turn, message.tool_calls.map((call, index) => ({ index, ...call })));
   turn.cut ||= choice.finish_reason === "length";
 }
 

@@ -26,8 +26,8 @@ export class Chat {
   }
 
   watch() {
-    at("#system").addEventListener("input", () => { this.conversation.system = at("#system").value; this.conversation.keep(); });
-    at("#clear").addEventListener("click", () => { if (!isRunning()) this.putAway(); });
+    at("#system").addEventListener("input", () => { this.conversation.system = at("#system").value; this.conversation.save(); });
+    at("#clear").addEventListener("click", () => { if (!isRunning()) this.startNew(); });
     for (const sample of document.querySelectorAll(".sample")) {
       sample.addEventListener("click", () => { this.composer.text = sample.textContent; this.composer.focus(); });
     }
@@ -41,20 +41,20 @@ export class Chat {
   }
 
   render() {
-    const acts = {
+    const actions = {
       answer: (turn, made, text) => this.answerCall(turn, made, text),
       edit: (turn) => this.edit(turn),
       again: (turn) => this.again(turn),
     };
     const last = this.conversation.turns.at(-1);
-    this.list.replaceChildren(...this.conversation.turns.map((turn) => turnItem(this.bench, turn, acts, turn === last)));
+    this.list.replaceChildren(...this.conversation.turns.map((turn) => turnItem(this.bench, turn, actions, turn === last)));
     at("#empty").hidden = this.conversation.turns.length > 0;
     at("#clear").disabled = this.conversation.turns.length === 0 && !this.conversation.system;
-    showPast(at("#past"), this.past.kept, { open: (index) => this.open(index), drop: (index) => this.drop(index) });
+    showPast(at("#past"), this.past.conversations, { open: (index) => this.open(index), drop: (index) => this.drop(index) });
   }
 
   // Start a new conversation and move the current one to the earlier ones.
-  putAway() {
+  startNew() {
     if (this.conversation.turns.length) this.past.put(this.conversation);
     this.conversation.clear();
     this.settle();
@@ -62,18 +62,18 @@ export class Chat {
 
   open(index) {
     if (isRunning()) return;
-    const taken = this.past.take(index);
+    const entry = this.past.take(index);
     if (this.conversation.turns.length) this.past.put(this.conversation);
-    Object.assign(this.conversation, { system: taken.system, turns: taken.turns });
-    this.conversation.keep();
+    Object.assign(this.conversation, { system: entry.system, turns: entry.turns });
+    this.conversation.save();
     at("#past").open = false;
     this.settle();
   }
 
   drop(index) {
-    const taken = this.past.take(index);
+    const entry = this.past.take(index);
     this.render();
-    offerUndo(`“${taken.title}” is deleted.`, () => { this.past.putBack(index, taken); this.render(); });
+    offerUndo(`“${entry.title}” is deleted.`, () => { this.past.putBack(index, entry); this.render(); });
   }
 
   settle() {
@@ -109,7 +109,7 @@ export class Chat {
 
   replace(turns) {
     this.conversation.turns = turns;
-    this.conversation.keep();
+    this.conversation.save();
     this.render();
   }
 

@@ -5,8 +5,8 @@ import { Pictures } from "./pictures.js";
 
 export class Composer {
   constructor(box) {
-    const [field, picture, shelf] = ["#message", "#picture", "#pictures"].map((id) => box.querySelector(id));
-    const pictures = picture ? new Pictures(box, picture, shelf) : undefined;
+    const [field, picture, container] = ["#message", "#picture", "#pictures"].map((id) => box.querySelector(id));
+    const pictures = picture ? new Pictures(box, picture, container) : undefined;
     Object.assign(this, { box, field, pictures, problems: h("div", {}) });
     box.prepend(this.problems); // inside the box, which stays in view
   }

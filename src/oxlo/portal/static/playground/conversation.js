@@ -17,21 +17,21 @@ export class Conversation {
     localStorage.removeItem(this.slot);
   }
 
-  keep() {
-    const kept = (turns) => JSON.stringify({ system: this.system, turns });
+  save() {
+    const serialized = (turns) => JSON.stringify({ system: this.system, turns });
     try {
-      localStorage.setItem(this.slot, kept(this.turns));
+      localStorage.setItem(this.slot, serialized(this.turns));
     } catch { // quota exceeded: images take most of the space
       try {
-        localStorage.setItem(this.slot, kept(this.turns.map((turn) => ({ ...turn, images: [] }))));
+        localStorage.setItem(this.slot, serialized(this.turns.map((turn) => ({ ...turn, images: [] }))));
       } catch { /* it is still on the page */ }
     }
   }
 
   // Messages for the API.
   messages(turns = this.turns) {
-    const said = turns.map(message);
-    return this.system.trim() ? [{ role: "system", content: this.system.trim() }, ...said] : said;
+    const history = turns.map(message);
+    return this.system.trim() ? [{ role: "system", content: this.system.trim() }, ...history] : history;
   }
 }
 

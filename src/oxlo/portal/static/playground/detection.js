@@ -5,27 +5,27 @@ import { parameters } from "./knobs.js";
 import { form, Pane } from "./pane.js";
 
 // Position of a label: above its box, or lower if it would overlap another label.
-function place(left, top, unit, taken) {
+function labelY(left, top, unit, labels) {
   let y = Math.max(top - unit * 4, unit * 14);
-  while (taken.some((other) => Math.abs(other.y - y) < unit * 14 && Math.abs(other.x - left) < unit * 140)) y += unit * 16;
-  taken.push({ x: left, y });
+  while (labels.some((other) => Math.abs(other.y - y) < unit * 14 && Math.abs(other.x - left) < unit * 140)) y += unit * 16;
+  labels.push({ x: left, y });
   return y;
 }
 
-function box(found, unit, taken) {
-  const [left, top, right, bottom] = found.bbox_xyxy;
-  const name = svg("text", { x: left + unit * 4, y: place(left, top, unit, taken), "font-size": unit * 14 });
-  name.textContent = `${found.label} ${found.confidence.toFixed(2)}`;
+function box(detection, unit, labels) {
+  const [left, top, right, bottom] = detection.bbox_xyxy;
+  const name = svg("text", { x: left + unit * 4, y: labelY(left, top, unit, labels), "font-size": unit * 14 });
+  name.textContent = `${detection.label} ${detection.confidence.toFixed(2)}`;
   return svg("g", {}, svg("rect", { x: left, y: top, width: right - left, height: bottom - top }), name);
 }
 
 function picture(url, answer) {
   const { width, height } = answer.image;
   const unit = width / 640;
-  const taken = [];
+  const labels = [];
   const image = svg("image", { href: url, width, height });
   return svg("svg", { class: "found", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `The picture, with ${answer.count} boxes` },
-    image, ...answer.detections.map((found) => box(found, unit, taken)));
+    image, ...answer.detections.map((detection) => box(detection, unit, labels)));
 }
 
 function list(answer) {

@@ -10,7 +10,7 @@ function parsed(text, name) {
   }
 }
 
-const READ = {
+const PARSERS = {
   number: (text) => Number(text),
   whole: (text) => Number(text),
   yesno: (text) => text === "true",
@@ -33,7 +33,7 @@ function field(knob) {
 
 // Parameters that were set, by name. Throws Fault for an invalid field.
 export function parameters() {
-  const set = {};
+  const values = {};
   for (const knob of document.querySelectorAll("#parameters .knob")) {
     const { name, kind } = knob.dataset;
     const input = field(knob);
@@ -41,9 +41,9 @@ export function parameters() {
       input.reportValidity();
       throw new Fault(`${name}: ${input.validationMessage}`, { code: name });
     }
-    if (input.value.trim() !== "") set[name] = READ[kind](input.value, name);
+    if (input.value.trim() !== "") values[name] = PARSERS[kind](input.value, name);
   }
-  return set;
+  return values;
 }
 
 const EXAMPLE = [{

@@ -13,18 +13,18 @@ export class Pane {
     document.querySelector("#composer").append(this.problems);
   }
 
-  // Send a request and show what `made(reply, show)` returns, with its receipt; until then `made` can
-  // show previews.
-  async submit(path, what, made) {
+  // Send a request and show what `render(reply, show)` returns, with its receipt; until then
+  // `render` can show previews.
+  async submit(path, options, render) {
     await run(this.problems, async (signal) => {
       const waiting = h("div", { class: "result", "aria-busy": "true" }, h("p", { class: "muted" }, "Waiting for the answer"));
       const show = (...shown) => waiting.replaceChildren(...shown);
       this.results.querySelector(".empty")?.remove();
       this.results.prepend(waiting);
       try {
-        const reply = await call(this.bench, path, { ...what(), signal });
+        const reply = await call(this.bench, path, { ...options(), signal });
         const id = reply.headers.get("x-request-id");
-        waiting.replaceWith(h("article", { class: "result" }, await made(reply, show), receiptOf(this.bench, id)));
+        waiting.replaceWith(h("article", { class: "result" }, await render(reply, show), receiptOf(this.bench, id)));
       } finally {
         waiting.remove();
       }
@@ -33,8 +33,8 @@ export class Pane {
 }
 
 export function form(fields, files) {
-  const made = new FormData();
-  for (const [name, value] of Object.entries(fields)) made.append(name, typeof value === "object" ? JSON.stringify(value) : value);
-  for (const [name, file] of Object.entries(files)) made.append(name, file, file.name || "recording.webm");
-  return made;
+  const data = new FormData();
+  for (const [name, value] of Object.entries(fields)) data.append(name, typeof value === "object" ? JSON.stringify(value) : value);
+  for (const [name, file] of Object.entries(files)) data.append(name, file, file.name || "recording.webm");
+  return data;
 }

@@ -11,40 +11,40 @@ function titleOf(turns) {
 export class Past {
   constructor(account) {
     this.slot = `playground:${account}:past`;
-    this.kept = [];
+    this.conversations = [];
     try {
-      this.kept = JSON.parse(localStorage.getItem(this.slot)) ?? [];
+      this.conversations = JSON.parse(localStorage.getItem(this.slot)) ?? [];
     } catch { /* not ours, or cut off: begin anew */ }
-    if (!Array.isArray(this.kept)) this.kept = [];
+    if (!Array.isArray(this.conversations)) this.conversations = [];
   }
 
   // Images are left out because of their size.
   put({ system, turns }) {
     const light = turns.map((turn) => ({ ...turn, images: [] }));
-    this.kept.unshift({ at: Date.now(), title: titleOf(turns), system, turns: light });
-    this.keep();
+    this.conversations.unshift({ at: Date.now(), title: titleOf(turns), system, turns: light });
+    this.save();
   }
 
   take(index) {
-    const [taken] = this.kept.splice(index, 1);
-    this.keep();
-    return taken;
+    const [removed] = this.conversations.splice(index, 1);
+    this.save();
+    return removed;
   }
 
   putBack(index, one) {
-    this.kept.splice(index, 0, one);
-    this.keep();
+    this.conversations.splice(index, 0, one);
+    this.save();
   }
 
   // Drop the oldest if there are too many, or if the quota is exceeded.
-  keep() {
-    this.kept.length = Math.min(this.kept.length, MOST);
+  save() {
+    this.conversations.length = Math.min(this.conversations.length, MOST);
     for (;;) {
       try {
-        localStorage.setItem(this.slot, JSON.stringify(this.kept));
+        localStorage.setItem(this.slot, JSON.stringify(this.conversations));
         return;
       } catch {
-        if (!this.kept.pop()) return;
+        if (!this.conversations.pop()) return;
       }
     }
   }

@@ -6,8 +6,8 @@ import { dataUrls } from "./uploads.js";
 const images = (files) => [...files].filter((file) => file.type.startsWith("image/"));
 
 export class Pictures {
-  constructor(composer, input, shelf) {
-    Object.assign(this, { input, shelf, urls: [] });
+  constructor(composer, input, container) {
+    Object.assign(this, { input, container, urls: [] });
     input.addEventListener("change", () => this.add(input.files));
     composer.addEventListener("paste", (event) => this.take(event, event.clipboardData));
     composer.addEventListener("dragover", (event) => {
@@ -16,11 +16,11 @@ export class Pictures {
     composer.addEventListener("drop", (event) => this.take(event, event.dataTransfer));
   }
 
-  take(event, carried) {
-    const found = images(carried.files);
-    if (!found.length) return;
+  take(event, transfer) {
+    const added = images(transfer.files);
+    if (!added.length) return;
     event.preventDefault();
-    this.add(found);
+    this.add(added);
   }
 
   async add(files) {
@@ -30,7 +30,7 @@ export class Pictures {
 
   set(urls) {
     this.urls = urls;
-    this.shelf.replaceChildren(...urls.map((url, index) => this.figure(url, index)));
+    this.container.replaceChildren(...urls.map((url, index) => this.figure(url, index)));
   }
 
   figure(url, index) {

@@ -26,11 +26,11 @@ function hasText(value) {
 // Arguments of a Python call; parameters unknown to the SDK go into `extra_body`.
 function pythonArguments({ path, body, files }) {
   const known = new Set(CALLS[path].known.split(" "));
-  const own = Object.entries(body).filter(([name]) => known.has(name));
-  const more = Object.fromEntries(Object.entries(body).filter(([name]) => !known.has(name)));
-  const lines = own.map(([name, value]) => `${name}=${literal(value, "python", 1)}`);
+  const direct = Object.entries(body).filter(([name]) => known.has(name));
+  const extra = Object.fromEntries(Object.entries(body).filter(([name]) => !known.has(name)));
+  const lines = direct.map(([name, value]) => `${name}=${literal(value, "python", 1)}`);
   lines.push(...Object.entries(files).map(([name, file]) => `${name}=open("${file}", "rb")`));
-  if (Object.keys(more).length) lines.push(`extra_body=${literal(more, "python", 1)}`);
+  if (Object.keys(extra).length) lines.push(`extra_body=${literal(extra, "python", 1)}`);
   return lines.map((line) => `    ${line},\n`).join("");
 }
 
@@ -114,11 +114,11 @@ function node(what) {
     path === "/audio/speech" || isImage(path) ? 'import { writeFile } from "node:fs/promises";\n' : "",
   ].join("");
   const client = `const client = new OpenAI({ baseURL: "${base}", apiKey: "${KEY}" });\n`;
-  const given = `{\n${entries.join("")}}`;
+  const options = `{\n${entries.join("")}}`;
   if (path === "/detect") {
-    return `${imports}import OpenAI from "openai";\n\n${client}const found = await client.post("/detect", { body: ${given} });\nfor (const thing of found.detections) {\n  console.log(thing.label, thing.confidence, thing.bbox);\n}`;
+    return `${imports}import OpenAI from "openai";\n\n${client}const found = await client.post("/detect", { body: ${options} });\nfor (const thing of found.detections) {\n  console.log(thing.label, thing.confidence, thing.bbox);\n}`;
   }
-  return `${imports}import OpenAI from "openai";\n\n${client}const answer = await client.${CALLS[path].node}(${given});\n${NODE_ENDS[path](what.body)}`;
+  return `${imports}import OpenAI from "openai";\n\n${client}const answer = await client.${CALLS[path].node}(${options});\n${NODE_ENDS[path](what.body)}`;
 }
 
 function curl({ path, body, files, base }) {

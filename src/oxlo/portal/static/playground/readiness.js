@@ -18,6 +18,6 @@ export async function watchReadiness(bench) {
       document.querySelector("#state").replaceChildren(ready());
       return;
     }
-  } catch { /* what is wrong is said when something is sent */ }
+  } catch { /* errors are shown when a request is sent */ }
   setTimeout(() => watchReadiness(bench), PAUSE);
 }

@@ -2,22 +2,22 @@
 
 import { Fault } from "./faults.js";
 
-let asking;
+let pending;
 
 function slot(bench) {
   return `playground:${bench.account}:key`;
 }
 
-function kept(bench) {
+function stored(bench) {
   try {
-    const found = JSON.parse(localStorage.getItem(slot(bench)));
-    return found && found.expires_at * 1000 > Date.now() + 60_000 ? found.key : undefined;
+    const issued = JSON.parse(localStorage.getItem(slot(bench)));
+    return issued && issued.expires_at * 1000 > Date.now() + 60_000 ? issued.key : undefined;
   } catch {
     return undefined;
   }
 }
 
-async function made(bench) {
+async function requestKey(bench) {
   const reply = await fetch("/playground/key", {
     method: "POST",
     body: new URLSearchParams({ csrf: bench.csrf }),
@@ -38,8 +38,8 @@ async function made(bench) {
 
 // `refused`: a key that the API has just rejected. Another tab may already have a newer one.
 export async function key(bench, refused) {
-  const found = kept(bench);
-  if (found && found !== refused) return found;
-  asking ??= made(bench).finally(() => { asking = undefined; });
-  return asking;
+  const current = stored(bench);
+  if (current && current !== refused) return current;
+  pending ??= requestKey(bench).finally(() => { pending = undefined; });
+  return pending;
 }

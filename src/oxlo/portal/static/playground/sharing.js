@@ -18,10 +18,10 @@ export function sharedLink(bench) {
 function fill() {
   if (!location.hash.startsWith("#set=")) return;
   try {
-    const given = JSON.parse(decodeURIComponent(location.hash.slice(5)));
+    const values = JSON.parse(decodeURIComponent(location.hash.slice(5)));
     for (const field of fields()) {
-      if (typeof given[field.id] === "string") field.value = given[field.id];
-      for (let box = field.closest("details"); box; box = box.parentElement.closest("details")) if (given[field.id]) box.open = true;
+      if (typeof values[field.id] === "string") field.value = values[field.id];
+      for (let box = field.closest("details"); box; box = box.parentElement.closest("details")) if (values[field.id]) box.open = true;
     }
   } catch { /* cut off, or not ours: the page stays as it is */ }
   history.replaceState(null, "", location.pathname + location.search);

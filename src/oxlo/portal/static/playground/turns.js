@@ -24,12 +24,12 @@ function handles(turn, { edit, again }, isLast) {
     turn.role === "assistant" && isLast ? button("Try again", () => again(turn)) : "");
 }
 
-// Render a turn. `acts`: answer(turn, call, text) with a function's result, edit(turn), again(turn).
-export function turnItem(bench, turn, acts, isLast) {
+// Render a turn. `actions`: answer(turn, call, text) with a function's result, edit(turn), again(turn).
+export function turnItem(bench, turn, actions, isLast) {
   const name = turn.role === "assistant" && turn.model ? turn.model : NAMES[turn.role];
   return h("li", { class: `turn ${turn.role}` },
-    h("div", { class: "who small muted" }, h("span", {}, name), handles(turn, acts, isLast)),
-    h("div", { class: "what" }, body(bench, turn, acts.answer)));
+    h("div", { class: "who small muted" }, h("span", {}, name), handles(turn, actions, isLast)),
+    h("div", { class: "what" }, body(bench, turn, actions.answer)));
 }
 
 function body(bench, turn, answer) {
