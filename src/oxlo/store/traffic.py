@@ -1,4 +1,4 @@
-"""What the calls of all accounts came to, for operators. Running calls are in none of it."""
+"""Statistics over the calls of all accounts, for operators, without running calls."""
 
 import msgspec
 from sqlalchemy import ColumnElement, case, func, select
@@ -13,17 +13,17 @@ _HOURS = calls.c.minute // (_HOUR // MINUTE) * _HOUR
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
-    """The calls of a span of time; `failed` are those that we did not answer (5xx)."""
+    """The calls of a period; `failed` are those that ended with a 5xx."""
 
     requests: int
     counted: int
     failed: int
-    #: Accounts that made any of them.
+    #: Number of accounts with calls.
     accounts: int
 
 
 class Busy(msgspec.Struct, frozen=True):
-    """An account and its calls."""
+    """An account and its number of calls."""
 
     account_id: str
     name: str
@@ -44,13 +44,13 @@ async def whole(db: AsyncConnection, begin: float, end: float) -> Traffic:
 
 
 async def by_hour(db: AsyncConnection, begin: float, end: float) -> dict[int, int]:
-    """How many calls each hour had, by the unix second it began; hours without any are left out."""
+    """Number of calls by hour (unix second of its beginning), without empty hours."""
     query = select(_HOURS, func.count()).where(*_within(begin, end)).group_by(_HOURS)
     return {int(hour): int(number) for hour, number in await db.execute(query)}
 
 
 async def busiest(db: AsyncConnection, begin: float, end: float, *, limit: int) -> list[Busy]:
-    """The accounts with most calls; one that was deleted meanwhile is not among them."""
+    """The accounts with the most calls, without deleted ones."""
     number = func.count()
     query = (
         select(

@@ -1,4 +1,4 @@
-"""Usage: an account's calls added up, by time or by what they were."""
+"""Aggregating an account's calls, by time or by their properties."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
@@ -11,12 +11,12 @@ from oxlo.ledger.windows import DAY, MINUTE
 from oxlo.store.calls import RUNNING
 from oxlo.store.schema import calls
 
-#: What calls can be grouped by. Days and hours are UTC, told as the unix second they begin.
+#: What calls can be grouped by. Days and hours are UTC, as the unix second at which they begin.
 By = Literal["day", "hour", "model", "endpoint", "key", "outcome"]
 BY: tuple[By, ...] = get_args(By)
 
 _HOUR = 3600
-#: Each as a column.
+#: The column of each.
 GROUPS: dict[By, ColumnElement[Any]] = {
     "day": calls.c.day * DAY,
     "hour": calls.c.minute // (_HOUR // MINUTE) * _HOUR,
@@ -28,7 +28,7 @@ GROUPS: dict[By, ColumnElement[Any]] = {
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
-    """One group's figures; `requests` are those that have ended."""
+    """The sums of one group; `requests` is the number of ended calls."""
 
     requests: int
     counted: int
@@ -36,13 +36,13 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int
-    #: Milliseconds; None where no call was answered.
+    #: Milliseconds; None if no call was answered.
     mean_first_ms: float | None
     mean_total_ms: float | None
 
 
 class Group(msgspec.Struct, frozen=True):
-    """What its calls have in common, in the order asked for, and their figures."""
+    """The values by which calls are grouped, and their sums."""
 
     key: tuple[Any, ...]
     sums: Sums
@@ -51,7 +51,7 @@ class Group(msgspec.Struct, frozen=True):
 async def added_up(
     db: AsyncConnection, account_id: str, begin: float, end: float, by: Sequence[By]
 ) -> list[Group]:
-    """An account's calls admitted in [begin, end), in unix seconds, grouped; ordered by group."""
+    """Aggregate an account's calls admitted in [begin, end), unix seconds; ordered by group."""
     groups = [GROUPS[name].label(name) for name in by]
     query = select(*groups, *_SUMS).where(*_ended(account_id, begin, end))
     if groups:

@@ -1,13 +1,13 @@
-"""What can go wrong with weights, drawn once.
+"""Errors about weights.
 
 WeightsError
-├── SourceFailed    one source did not give the file; the next one is tried
-│   └── Corrupt     what it gave is damaged; it is fetched once more from zero
+├── SourceFailed    one source failed; the next one is tried
+│   └── Corrupt     the file is damaged; it is fetched once more from the beginning
 │       └── WrongHash
 ├── NoSource        all sources failed
 ├── DiskFull
 ├── UnsafeFormat
-└── Stopped         another file of the same call failed, or the user interrupted
+└── Stopped         another file failed, or the user interrupted
 """
 
 from collections.abc import Sequence

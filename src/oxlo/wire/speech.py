@@ -1,4 +1,4 @@
-"""POST /v1/audio/speech: the request, and what makes it valid."""
+"""POST /v1/audio/speech: decoding and validating requests."""
 
 from typing import Literal
 
@@ -23,42 +23,42 @@ MEDIA_TYPES: dict[str, str] = {
 
 
 class VoiceId(msgspec.Struct):
-    """A voice as newer SDKs may name it."""
+    """A voice as an object, as newer SDKs send it."""
 
     id: str
 
 
 class SpeechRequest(msgspec.Struct, Whole, kw_only=True):
-    """A text to be spoken."""
+    """A text-to-speech request."""
 
     input: str
-    #: As the docs have it, for clients that name none.
+    #: Empty: a ready model.
     model: str = "kokoro-82m"
     voice: str | VoiceId | None = None
     response_format: AudioFormat | None = None
     speed: float | None = None
-    #: How to speak; models without this ability ignore it.
+    #: How to speak; ignored by models without this ability.
     instructions: str | None = None
     stream_format: Literal["audio", "sse"] | None = None
 
     @property
     def stream(self) -> bool:
-        """Audio is sent while it is spoken."""
+        """Always: audio is sent while it is synthesised."""
         return True
 
     @property
     def sse(self) -> bool:
-        """Whether that is done as events with base64."""
+        """Whether it is sent as events with base64."""
         return self.stream_format == "sse"
 
     @property
     def text_bytes(self) -> int:
-        """The text: the input cap holds for it."""
+        """Size of the text in bytes."""
         return len(self.input.encode())
 
     @property
     def voice_name(self) -> str | None:
-        """The voice as the caller spelt it."""
+        """The requested voice."""
         return self.voice.id if isinstance(self.voice, VoiceId) else self.voice
 
 
@@ -66,7 +66,7 @@ _decoder: Decoder[SpeechRequest] = Decoder(SpeechRequest)
 
 
 def decode(body: bytes) -> tuple[SpeechRequest, tuple[str, ...]]:
-    """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
+    """Decode a request, and name its unknown fields. Raises BadRequest."""
     request, unknown = _decoder.decode(body)
     if not request.input.strip():
         raise invalid("input", "a text may not be empty.")
@@ -74,7 +74,7 @@ def decode(body: bytes) -> tuple[SpeechRequest, tuple[str, ...]]:
 
 
 def validate(request: SpeechRequest, model: Model) -> None:
-    """Check a request against its model. Raises BadRequest."""
+    """Validate a request for a model. Raises BadRequest."""
     check_ranges(request, model)
     name = request.voice_name
     if name is not None and model.voices and name not in voice_names(model):

@@ -1,4 +1,4 @@
-"""The tools of a chat and how they are to be chosen: read in full, as every engine needs them."""
+"""Decoding `tools` and `tool_choice`, which every engine needs in full."""
 
 import re
 from typing import Any, Literal
@@ -12,7 +12,7 @@ from oxlo.wire.decode import invalid, refused, too_deep
 Mode = Literal["none", "auto", "required", "named"]
 
 MOST_TOOLS = 128
-#: Levels of a function's parameters, at most: what reads them may recurse.
+#: Limit on nesting in a function's parameters, because they are processed recursively.
 MOST_LEVELS = 64
 
 _NAME = re.compile(r"[A-Za-z0-9_\-.]{1,64}")
@@ -63,11 +63,11 @@ _NO_CUSTOM = "custom tools are not served here; describe a tool of the type 'fun
 
 
 class Offer(msgspec.Struct, frozen=True):
-    """What a request says of tools."""
+    """The tools of a request, and how they may be used."""
 
     functions: tuple[Function, ...] = ()
     mode: Mode = "none"
-    #: The function that has to be called, where `mode` is `named`.
+    #: The function that must be called, if `mode` is `named`.
     name: str = ""
 
 
@@ -75,9 +75,9 @@ NO_OFFER = Offer()
 
 
 def read_tools(given: dict[str, Any]) -> Offer:
-    """Read `tools` and `tool_choice`. Raises BadRequest naming what is wrong.
+    """Decode `tools` and `tool_choice`. Raises BadRequest that names what is wrong.
 
-    Where the choice allows some tools only, they are all that is given from here on.
+    If the choice allows only some tools, the others are dropped.
     """
     tools, raw = given.get("tools"), given.get("tool_choice")
     functions = _functions(tools) if tools is not None else ()
@@ -98,7 +98,7 @@ def read_tools(given: dict[str, Any]) -> Offer:
 
 
 def _allowed(subset: _Subset, functions: tuple[Function, ...], given: dict[str, Any]) -> Offer:
-    """The tools that may be called, in the order of `tools`: engines are told of no others."""
+    """The allowed tools, in the order of `tools`; engines get no others."""
     where, names = "tool_choice.allowed_tools.tools", set[str]()
     if not subset.tools:
         raise invalid(where, "name at least one tool.")
@@ -140,7 +140,7 @@ def _bad_tool(error: msgspec.ValidationError) -> BadRequest:
 
 
 def check_function(function: Function, where: str) -> None:
-    """Raises BadRequest where its name or its parameters are not what engines can be told."""
+    """Validate name and parameters of a function. Raises BadRequest."""
     if not _NAME.fullmatch(function.name):
         raise invalid(f"{where}.name", "expected 1 to 64 of a-z, A-Z, 0-9, _, - and '.'.")
     if not _within(function.parameters, MOST_LEVELS):
@@ -148,7 +148,7 @@ def check_function(function: Function, where: str) -> None:
 
 
 def _within(node: Any, levels: int) -> bool:
-    """Whether a JSON value has at most so many levels."""
+    """Whether a JSON value is nested at most this deep."""
     if isinstance(node, dict):
         node = list(node.values())
     if not isinstance(node, list):

@@ -1,4 +1,4 @@
-"""POST /v1/audio/transcriptions and /v1/audio/translations: what may be asked, and how."""
+"""POST /v1/audio/transcriptions and /v1/audio/translations: decoding and validating requests."""
 
 from typing import Literal
 
@@ -13,25 +13,25 @@ from oxlo.wire.request import Whole
 
 TextFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
 Granularity = Literal["word", "segment"]
-#: What a stream of events can stand for: timed formats are written when all is heard.
+#: Formats that can be streamed; those with times need the whole transcript.
 _STREAMED = (None, "json", "text")
 
 
 class TranslationRequest(msgspec.Struct, Whole, kw_only=True):
-    """A recording to be written down in English."""
+    """A request for a translation to English."""
 
-    #: Where it is: `oxlo-file:N`.
+    #: `oxlo-file:N`.
     file: str
-    #: As the docs have it, for clients that name none.
+    #: Empty: a ready model.
     model: str = "whisper-medium"
-    #: Text that came before, or words as they should be spelt.
+    #: Preceding text, or spellings to use.
     prompt: str | None = None
     response_format: TextFormat | None = None
     temperature: float | None = None
 
     @property
     def text_bytes(self) -> int:
-        """Nothing of it is capped in tokens: its length in seconds is."""
+        """0: recordings are limited in seconds, not in tokens."""
         return 0
 
     def media(self) -> tuple[Medium, ...]:
@@ -40,18 +40,18 @@ class TranslationRequest(msgspec.Struct, Whole, kw_only=True):
 
 
 class TranscriptionRequest(TranslationRequest, kw_only=True):
-    """A recording to be written down in the language that is spoken."""
+    """A request for a transcription."""
 
     language: str | None = None
-    #: A form that names it once, without brackets, says one text.
+    #: A string if a form has the field once, without brackets.
     timestamp_granularities: list[Granularity] | Granularity | None = None
     stream: bool | None = None
-    #: "auto": what is no speech is left out before the model listens.
+    #: "auto": skip silence by voice activity detection.
     chunking_strategy: Literal["auto"] | None = None
 
     @property
     def granularities(self) -> tuple[Granularity, ...]:
-        """What is to be told with its times."""
+        """The requested kinds of timestamps."""
         asked = self.timestamp_granularities
         if asked is None:
             return ()
@@ -59,7 +59,7 @@ class TranscriptionRequest(TranslationRequest, kw_only=True):
 
     @property
     def sse(self) -> bool:
-        """Its pieces are events."""
+        """Streams are server-sent events."""
         return True
 
 
@@ -68,7 +68,7 @@ _translation: Decoder[TranslationRequest] = Decoder(TranslationRequest, form=Tru
 
 
 def decode(body: bytes) -> tuple[TranscriptionRequest, tuple[str, ...]]:
-    """A valid request, whatever the model, and the names of unknown fields. Raises BadRequest."""
+    """Decode a request, and name its unknown fields. Raises BadRequest."""
     request, unknown = _transcription.decode(body)
     _check_file(request)
     check(request)
@@ -76,7 +76,7 @@ def decode(body: bytes) -> tuple[TranscriptionRequest, tuple[str, ...]]:
 
 
 def decode_translation(body: bytes) -> tuple[TranslationRequest, tuple[str, ...]]:
-    """The same of a translation."""
+    """As `decode`, for translations."""
     request, unknown = _translation.decode(body)
     _check_file(request)
     return request, unknown
@@ -88,7 +88,7 @@ def _check_file(request: TranslationRequest) -> None:
 
 
 def check(request: TranscriptionRequest) -> None:
-    """What holds whatever the model. Raises BadRequest."""
+    """Validate a request for any model. Raises BadRequest."""
     if request.language and languages.code(request.language) is None:
         raise invalid("language", "expected an ISO 639-1 code, such as en or de.")
     if request.granularities and request.response_format != "verbose_json":
@@ -98,5 +98,5 @@ def check(request: TranscriptionRequest) -> None:
 
 
 def validate(request: TranslationRequest, model: Model) -> None:
-    """Check a request against its model. Raises BadRequest."""
+    """Validate a request for a model. Raises BadRequest."""
     check_ranges(request, model)

@@ -1,5 +1,5 @@
-"""What requests look like: msgspec Structs and what can be read off them.
+"""Request types, as msgspec Structs.
 
-They are modules of their own because the code that works on them is compiled, and a Struct that is
-compiled loses its options (docs/decisions/0005).
+They are separate modules because the code that uses them is compiled, and a compiled Struct loses
+its options (docs/decisions/0005).
 """

@@ -12,7 +12,7 @@ Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
 
 
 class JsonSchema(msgspec.Struct, omit_defaults=True):
-    """The schema that an answer has to follow; the schema itself stays bytes."""
+    """`json_schema` of a response format; the schema itself stays undecoded."""
 
     name: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
     schema: Raw | UnsetType = UNSET
@@ -21,18 +21,18 @@ class JsonSchema(msgspec.Struct, omit_defaults=True):
 
 
 class ResponseFormat(msgspec.Struct, omit_defaults=True):
-    """What the answer has to look like."""
+    """`response_format`."""
 
     type: Literal["text", "json_object", "json_schema"]
     json_schema: JsonSchema | None = None
-    #: Where Together and Fireworks have it: a schema without a name around it.
+    #: Where Together and Fireworks put a bare schema.
     schema: Raw | UnsetType = UNSET
 
 
 class ChatFields(Sampling, kw_only=True):
-    """Every field that OpenAI's chat has today, and the samplers of our docs.
+    """All fields of OpenAI's chat, and our additional samplers.
 
-    `None` is absent. What messages say, `tools` and `tool_choice` stay the bytes that they came as.
+    None means absent. Message contents, `tools` and `tool_choice` stay undecoded.
     """
 
     messages: list[Message]
@@ -43,12 +43,12 @@ class ChatFields(Sampling, kw_only=True):
     tools: Raw | UnsetType = UNSET
     tool_choice: Raw | UnsetType = UNSET
     parallel_tool_calls: bool | None = None
-    # OpenAI's old spelling of the first two.
+    # OpenAI's legacy names of `tools` and `tool_choice`.
     functions: Raw | UnsetType = UNSET
     function_call: Raw | UnsetType = UNSET
     reasoning_effort: Effort | None = None
 
-    # Taken and without effect here: they steer OpenAI's own service, or label the call.
+    # Accepted without effect: they control OpenAI's own service, or label the request.
     metadata: dict[str, str] | None = None
     store: bool | None = None
     service_tier: str | None = None
@@ -58,5 +58,5 @@ class ChatFields(Sampling, kw_only=True):
     prediction: Raw | UnsetType = UNSET
     verbosity: Literal["low", "medium", "high"] | None = None
 
-    #: What the answer is made of: text, here.
+    #: Output modalities: only text.
     modalities: list[Literal["text", "audio"]] | None = None

@@ -10,7 +10,7 @@ Token = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 
 
 class CompletionFields(Sampling, kw_only=True):
-    """Every field. `prompt` is text, texts, token ids, or lists of token ids."""
+    """All fields. `prompt` is a string, strings, token ids, or lists of token ids."""
 
     prompt: str | list[str | Token | list[Token]]
     best_of: int | None = None

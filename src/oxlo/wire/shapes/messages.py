@@ -10,14 +10,14 @@ PartKind = Literal["text", "image_url", "input_audio", "file", "refusal"]
 
 
 class Called(msgspec.Struct):
-    """A function's name and the JSON of its arguments, as a model wrote it."""
+    """A function's name, and its arguments as JSON text."""
 
     name: str
     arguments: str
 
 
 class ToolCall(msgspec.Struct):
-    """A call that an assistant made in an earlier turn."""
+    """A tool call in an assistant's message."""
 
     id: str
     function: Called
@@ -25,7 +25,7 @@ class ToolCall(msgspec.Struct):
 
 
 class Message(msgspec.Struct, omit_defaults=True):
-    """One turn: the fields that engines are sent. What it says stays the bytes that it came as."""
+    """A message, with the fields that engines get; its content stays undecoded."""
 
     role: Role
     content: Raw | UnsetType = UNSET
@@ -38,14 +38,14 @@ class Message(msgspec.Struct, omit_defaults=True):
 
 
 class Url(msgspec.Struct):
-    """Where a picture is, and how closely a model is to look at it."""
+    """`image_url`: the URL of an image, and the level of detail."""
 
     url: str
     detail: Literal["auto", "low", "high"] | None = None
 
 
 class Part(msgspec.Struct):
-    """One part of what a message says: what is checked of it."""
+    """A content part, with the fields that are validated."""
 
     type: PartKind
     text: str | None = None

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-#: OpenAI's seeds: 64 bits.
+#: OpenAI's seeds have 64 bits.
 Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
@@ -17,10 +17,10 @@ class StreamOptions(msgspec.Struct):
 
 
 class Sampling(msgspec.Struct, kw_only=True):
-    """How to answer: OpenAI's fields, and the samplers of our docs. `None` is absent."""
+    """OpenAI's sampling fields, and our additional ones. None means absent."""
 
     model: str
-    #: Who may answer when `model` cannot, in this order: nobody else ever does.
+    #: Fallback models, in order; no other model ever answers.
     models: list[str] | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
@@ -40,7 +40,7 @@ class Sampling(msgspec.Struct, kw_only=True):
     typical_p: float | None = None
     tfs_z: float | None = None
     repeat_penalty: float | None = None
-    #: The same, as most other providers call it.
+    #: The name that most other providers use.
     repetition_penalty: float | None = None
     mirostat_mode: int | None = None
     mirostat_tau: float | None = None
