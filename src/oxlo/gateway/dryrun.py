@@ -1,7 +1,7 @@
 """`X-Oxlo-Dry-Run: 1`: whether a call would be accepted now, without making it.
 
-A dry run goes the way of a call up to the queue, and is answered there: what a call would be
-refused for, it is refused for, in the same words. It reserves nothing and leaves no record.
+A dry run is processed like a call up to the queue and answered there. Whatever would cause the call
+to be refused is reported with the same error. It reserves nothing and leaves no record.
 """
 
 from collections.abc import Callable, Mapping
@@ -38,27 +38,27 @@ _YES_NO = {b"1": True, b"true": True, b"0": False, b"false": False}
 
 
 def wanted(given: Mapping[bytes, bytes]) -> bool:
-    """Whether the head asks for a dry run; what says neither yes nor no must not become a call."""
+    """Whether a dry run is requested; an invalid value counts as one, so that it never calls."""
     value = given.get(HEADER)
     return value is not None and _YES_NO.get(value.lower(), True)
 
 
 def check(given: Mapping[bytes, bytes]) -> None:
-    """Raises BadRequest for what says neither yes nor no."""
+    """Validate the header. Raises BadRequest."""
     value = given.get(HEADER)
     if value is not None and value.lower() not in _YES_NO:
         raise BadRequest("X-Oxlo-Dry-Run takes 1 or 0.", param="X-Oxlo-Dry-Run")
 
 
 class Brake:
-    """Dry runs are free, and so is nobody's to make at will: as many a minute as calls."""
+    """Rate limit of dry runs, which are free: as many per minute as the plan allows calls."""
 
     def __init__(self) -> None:
         self._minute = 0
         self._used: dict[str, int] = {}
 
     def take(self, account: str, plan: Plan, now: float) -> None:
-        """Count one. Raises MinuteLimitExceeded."""
+        """Count a dry run. Raises MinuteLimitExceeded."""
         minute = minute_of(now)
         if minute != self._minute:
             self._minute = minute
@@ -86,7 +86,7 @@ class DryRun(Call):
         self._standing: Standing
 
     def body(self, body: Body) -> None:
-        """The whole body is here."""
+        """Apply the rate limit, then process the body as a call would."""
         try:
             self._brake.take(self.caller.account, self.plan, self._gateway.wall())
         except ApiError as error:
@@ -95,8 +95,8 @@ class DryRun(Call):
             super().body(body)
 
     def _reserve(self, wall: float) -> None:
-        """Look instead: what would be reserved must be there."""
-        self.stream = self.sse = False  # the answer is JSON, whatever was asked for
+        """Check the limits without reserving anything."""
+        self.stream = self.sse = False  # the response is always JSON
         self._gateway.calls.add(self)
         self._gateway.ledger.look(self.caller.account, self.plan, wall, self._told)
 
@@ -117,7 +117,7 @@ class DryRun(Call):
         self._measure(wall)
 
     def _measure(self, wall: float) -> None:
-        """Count always: the caller is told."""
+        """Always count the prompt's tokens, to report them."""
         if self.endpoint.counts:
             self._count(wall)
         else:
@@ -135,7 +135,7 @@ class DryRun(Call):
             self._prepare(self._gateway.wall())
 
     def _enqueue(self, wall: float) -> None:
-        """Here a call would begin to wait: say what awaits it."""
+        """Respond with the prediction instead of joining the queue."""
         group = self._decision.group
         waits = bool(group.queue) or not group.has_slot(self._gateway.clock())
         if waits and len(group.queue) >= self._gateway.settings.queue_limit:
@@ -170,14 +170,14 @@ class DryRun(Call):
             "queue": {"place": place, "expected_wait_seconds": round(seconds, 1)},
         }
 
-    # Ends: nothing was reserved, and nothing is written down.
+    # Endings: nothing was reserved and nothing is recorded.
 
     def fail(self, error: ApiError) -> None:
-        """A call would have ended so."""
+        """Report the error with which the call would have failed."""
         self.refuse(error)
 
     def refuse(self, error: ApiError) -> None:
-        """A call would have been refused so."""
+        """Report the error with which the call would have been refused."""
         if self.stage is not Stage.DONE:
             self._done()
             self._say(error)
@@ -192,7 +192,7 @@ class DryRun(Call):
 
 
 def _check(plan: Plan, standing: Standing, now: float) -> None:
-    """Whether the windows have room. Raises DailyLimitExceeded or MinuteLimitExceeded."""
+    """Check that the windows have room. Raises DailyLimitExceeded or MinuteLimitExceeded."""
     day, minute, _ = standing
     if day.remaining == 0:
         raise refusals.day_used_up(plan, day_of(now), now)

@@ -1,4 +1,4 @@
-"""How a call ends: what its client is told, what is counted, what is written down."""
+"""How a call ends: the client's response, the settlement and the record."""
 
 from collections.abc import Callable
 from typing import Final
@@ -21,11 +21,11 @@ NO_LIMITS: Final = Window(None, 0, 0), Window(None, 0, 0)
 
 
 def _nothing() -> None:
-    """Nobody waits for this record."""
+    """Do nothing; used if no client waits for the record."""
 
 
 class Ending(ActiveCall):
-    """A call as it ends, wherever in its life. `Intake`, then `Call`, are what goes before."""
+    """The part of a call that ends it at any stage; `Intake` and `Call` extend it."""
 
     __slots__ = (
         "_chain", "_decision", "_ended_at", "_gateway", "_reply_head", "_unheeded", "_windows",
@@ -35,28 +35,28 @@ class Ending(ActiveCall):
         super().__init__(exchange, endpoint)
         self._gateway = gateway
         self._decision: Decision
-        #: The models that the caller lets answer when this one cannot; None: no other may.
+        #: The fallback chain; None if the client named no other models.
         self._chain: Chain | None = None
-        #: Header lines of the reply, as they become known.
+        #: Response header lines, collected on the way.
         self._reply_head = b""
-        #: Samplers that the engine has not.
+        #: Sampling parameters that the engine does not support.
         self._unheeded: tuple[str, ...] = ()
         self._windows: tuple[Window, Window] | None = None
         self._ended_at = 0.0
 
     def _let_go(self, *, answered: bool) -> None:
-        """Give back whatever it holds or waits for."""
+        """Release everything the call holds or waits for."""
         raise NotImplementedError
 
     @property
     def tried(self) -> str:
-        """Models that did not answer, and why; "" where none was passed over."""
+        """Models that did not answer, and why; "" if none was skipped."""
         return "" if self._chain is None else self._chain.tried
 
-    # Before anything was reserved.
+    # Before the reservation.
 
     def refuse(self, error: ApiError) -> None:
-        """Refuse it."""
+        """Refuse the call with this error."""
         if self.stage is Stage.DONE:
             return
         self._metrics.refused(error)
@@ -69,17 +69,17 @@ class Ending(ActiveCall):
         self._let_go(answered=False)
         gateway.journal.append(receipts.refusal(self, status, code, gateway.wall()), then)
 
-    # After that.
+    # After the reservation.
 
     def fail(self, error: ApiError) -> None:
-        """End an admitted call that was not answered: it does not count."""
+        """Fail an admitted call, which then does not count."""
         if self.stage is not Stage.DONE:
             if self.attempt is not None:
                 self.usage = self.attempt.usage_so_far(self._decision.counted)
             self._settle(receipts.failure(error), lambda: self._say(error))
 
     def _settle(self, outcome: Outcome, then: Callable[[], None]) -> None:
-        """Free what is held, count or give back, and write the outcome down before `then`."""
+        """Settle the reservation, record the outcome, then call `then`; release everything held."""
         gateway, reservation = self._gateway, self.reservation
         assert reservation is not None
         self.stage = Stage.DONE
@@ -100,10 +100,10 @@ class Ending(ActiveCall):
             prediction.learn(self, self._decision)
         self._let_go(answered=answered)
 
-    # Whenever.
+    # At any stage.
 
     def shut(self) -> None:
-        """The server stops and this call has not ended in time."""
+        """Abort: the server stops and the call has not ended in time."""
         error = ShuttingDown(retry_after=5)
         if self.reservation is None:
             self.refuse(error)
@@ -111,7 +111,7 @@ class Ending(ActiveCall):
             self.fail(error)
 
     def _forsake(self) -> None:
-        """The client left: nobody is told."""
+        """End the call without a response, because the client disconnected."""
         if self.reservation is None:
             self._record_refusal(499, "client_closed", _nothing)
             return
@@ -123,7 +123,7 @@ class Ending(ActiveCall):
         self._settle(outcome, _nothing)
 
     def _abandoned_at_work(self, reservation: Reservation) -> Outcome:
-        """Once an engine works, the minute is spent, and at times the day."""
+        """The outcome after the engine has started: the minute counts, and so may the day."""
         gateway = self._gateway
         if gateway.ledger.may_refund_abandoned(reservation, gateway.wall()):
             return receipts.ABANDONED_REFUNDED
@@ -133,10 +133,10 @@ class Ending(ActiveCall):
     def _metrics(self) -> CallMetrics:
         return self._gateway.call_metrics(self.model_id, self.caller.plan, self.endpoint.name)
 
-    # What the client is told.
+    # The response.
 
     def windows(self) -> tuple[Window, Window]:
-        """The account's day and minute: as they stand, and from the end on as they stood then."""
+        """The account's day and minute windows: current, or as of the call's end."""
         if self._windows is None:
             plan, gateway, found = self.plan, self._gateway, NO_LIMITS
             if plan.requests_per_day is not None or plan.requests_per_minute is not None:
@@ -148,7 +148,7 @@ class Ending(ActiveCall):
         return self._windows
 
     def _common_head(self, model: str = "") -> bytes:
-        """Header lines of every reply; `model` is who answers, where somebody does."""
+        """Header lines of every response; `model` is the one that answered, if any."""
         day, minute = self.windows()
         clock, more = self._ended_at or self._gateway.clock(), b""
         if self.queued_at:
@@ -167,7 +167,7 @@ class Ending(ActiveCall):
         )
 
     def _say(self, error: ApiError) -> None:
-        """Send an error: with its status while that is possible, else as a stream's event."""
+        """Send an error: with its status if no response has begun, otherwise as a stream event."""
         exchange = self.exchange
         if exchange.state is ExchangeState.DONE:
             return

@@ -1,4 +1,4 @@
-"""The inference endpoints: how each decodes its body and which words of a dialect it uses."""
+"""The inference endpoints: how each decodes its body and which functions of a dialect it uses."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,49 +13,49 @@ from oxlo.engines.dialects import transcription as transcribing
 from oxlo.wire import chat, completions, detection, embeddings, images, speech, transcription
 from oxlo.wire.media import Keep
 
-#: The request, and the names of fields that are not known. Raises BadRequest.
+#: Returns the request and the names of unknown fields. Raises BadRequest.
 Decode = Callable[[bytes], tuple[Any, tuple[str, ...]]]
-#: Thousands of vectors, or several images in base64.
+#: Enough for thousands of vectors, or several images in base64.
 LARGE: Final = 256 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One inference endpoint. A call to it costs one request."""
+    """An inference endpoint. A call to it costs one request."""
 
     name: str
     path: str
-    #: The ability that a model needs.
+    #: The ability required of the model.
     ability: str
-    #: Reads JSON; None: it takes a form only.
+    #: Decodes JSON; None: accepts forms only.
     decode: Decode | None
     validate: Callable[..., None]
     build: Callable[[Dialect, Any, Decided], EngineCall]
     reply: Callable[[Dialect, bytes, Any, Decided], Answer]
-    #: None: no reply of it is sent before it is whole.
+    #: None: the endpoint does not stream.
     stream: Callable[[Dialect, Any, Decided], Translator] | None = None
-    #: Whether an engine that is told no limit answers as long as its context has room.
+    #: Whether an engine that is sent no token limit generates until its context is full.
     open_ended: bool = False
-    #: Reads what a form said, as JSON whose values are texts; None: it takes JSON only.
+    #: Decodes form fields, given as JSON with string values; None: accepts JSON only.
     forms: Decode | None = None
-    #: Fields of JSON that may hold a file, base64 or a data URI: `messages[].content[].url`.
+    #: JSON fields that may hold a file as base64 or a data URI: `messages[].content[].url`.
     media: tuple[str, ...] = ()
-    #: What is to become of the images of a whole reply; None: it has none, and goes out as it is.
+    #: How to store the images of a complete response; None: nothing to store, sent unchanged.
     keep: Callable[[Any], Keep] | None = None
-    #: Whether a call that names no model gets one that is ready.
+    #: Whether a request without a model gets any model that is ready.
     picks: bool = False
-    #: Whether a caller may name other models that answer when the first cannot.
+    #: Whether the request may list fallback models.
     chains: bool = False
-    #: Whether engines can be asked beforehand how many tokens a prompt has.
+    #: Whether engines can count the prompt's tokens in advance.
     counts: bool = False
-    #: The field that they are counted of.
+    #: The request field that is counted.
     prompt: str = "messages"
-    #: Bytes of an engine's whole reply, at most: more is none.
+    #: Maximum size in bytes of an engine's complete response.
     largest: int = 64 << 20
 
 
 def is_form(content_type: bytes) -> bool:
-    """Whether a body is a form with files."""
+    """Whether a body is a multipart form."""
     return content_type[:19].lower() == b"multipart/form-data"
 
 
@@ -98,7 +98,7 @@ COMPLETIONS = Endpoint(
     prompt="prompt",
 )
 
-#: Engines agree on everything but chats and completions.
+#: All engines share everything except chats and completions.
 EMBEDDINGS = Endpoint(
     name="embeddings",
     path="/v1/embeddings",
@@ -118,7 +118,7 @@ def _keep(request: images.ImageRequest) -> Keep:
 
 
 def _unread(body: bytes) -> Answer:
-    """A reply that the media process will read."""
+    """A response that the media process will parse."""
     return Answer(body, Usage(), "stop")
 
 

@@ -1,12 +1,12 @@
-"""One request and its reply, as the application sees it.
+"""One HTTP request and its response, as seen by the application.
 
 The states of an exchange, in the order in which they may be entered:
 
-    OPEN      the head is here; the application has been asked for a handler
+    OPEN      the head was received; the application has been asked for a handler
     HELD      the application is still deciding (a key is being looked up): reading is paused
     READY     the handler waits for the whole body
     WORKING   the handler has the body
-    DONE      the last byte of the reply was handed to the transport
+    DONE      the last byte of the response was passed to the transport
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from oxlo.gateway.headers import error_head, number, status_line
 
 
 class State(IntEnum):
-    """Where an exchange is in its life."""
+    """The states of an exchange."""
 
     OPEN = 0
     HELD = 1
@@ -29,75 +29,75 @@ class State(IntEnum):
 
 
 class Handler(Protocol):
-    """What an application does with one exchange."""
+    """The application's handler of one exchange."""
 
     def body(self, body: Body) -> None:
-        """The whole body is here, until the exchange ends. May raise ApiError."""
+        """Handle the complete body, valid until the exchange ends. May raise ApiError."""
 
     def gone(self) -> None:
-        """The client left before the reply ended."""
+        """Handle a client that disconnected before the response ended."""
 
     def paused(self) -> None:
-        """The client reads too slowly: send no more until `resumed`."""
+        """Handle a slow client: send nothing more until `resumed`."""
 
     def resumed(self) -> None:
-        """The client has caught up."""
+        """Handle a client that has caught up."""
 
 
 class Silent:
-    """The handler of an exchange that was answered on its head."""
+    """The handler of an exchange that was answered before its body arrived."""
 
     def body(self, body: Body) -> None:
         """Ignore the body."""
 
     def gone(self) -> None:
-        """Nothing is under way."""
+        """Do nothing: no work is in progress."""
 
     def paused(self) -> None:
-        """Nothing is being sent."""
+        """Do nothing: nothing is being sent."""
 
     def resumed(self) -> None:
-        """Nothing is being sent."""
+        """Do nothing: nothing is being sent."""
 
 
 SILENT: Final = Silent()
 
 
 class Link:
-    """The connection that an exchange came by: that of `gateway/http.py`."""
+    """The connection of an exchange, implemented in `gateway/http.py`."""
 
     def __init__(self, budget: Budget) -> None:
-        #: Of memory, for the bodies of all connections.
+        #: Memory budget for the bodies of all connections.
         self.budget = budget
         self.peer = ""
 
     def write(self, data: bytes) -> None:
-        """Hand bytes to the transport."""
+        """Write bytes to the transport."""
         raise NotImplementedError
 
     def pause(self) -> None:
-        """Stop reading from the client."""
+        """Pause reading from the client."""
         raise NotImplementedError
 
     def abort(self) -> None:
-        """Cut the connection at once."""
+        """Close the connection immediately."""
         raise NotImplementedError
 
     def proceed(self, exchange: "Exchange") -> None:
-        """Go on with an exchange whose handler is decided."""
+        """Continue with an exchange whose handler is known."""
         raise NotImplementedError
 
     def act(self, step: Callable[[], None]) -> None:
-        """Take a step of the current exchange in a turn that is not the parser's."""
+        """Run a step of the current exchange outside the parser's callbacks."""
         raise NotImplementedError
 
     def finished(self, exchange: "Exchange") -> None:
-        """A reply is complete; go on with the next request, or close."""
+        """Handle a complete response: go on with the next request, or close."""
         raise NotImplementedError
 
 
 class Exchange:
-    """One request and its reply."""
+    """One request and its response."""
 
     __slots__ = (
         "_chunked",
@@ -139,9 +139,9 @@ class Exchange:
         self.complete = False
         self.close = False
         self.http10 = False
-        #: Why its head is refused, when its turn comes to be answered.
+        #: An error in the head, sent once it is this exchange's turn.
         self.flaw: ApiError | None = None
-        #: Header lines that belong to every reply of this exchange: id, CORS, ...
+        #: Header lines of every response of this exchange: id, CORS, ...
         self.head = b""
         self._streaming = False
         self._chunked = False
@@ -153,12 +153,12 @@ class Exchange:
 
     @property
     def length(self) -> int:
-        """The declared length of the body; 0 when there is none or it is chunked."""
+        """The body's declared length; 0 if it has no body or is chunked."""
         return int(self.headers.get(b"content-length", b"0"))
 
     @property
     def framing(self) -> bytes:
-        """The header line that says how long the body is."""
+        """The header line that declares the body's length."""
         coding = self.headers.get(b"transfer-encoding")
         if coding is not None:
             return b"transfer-encoding: " + coding
@@ -166,27 +166,27 @@ class Exchange:
 
     @property
     def framed(self) -> bool:
-        """Whether a body was announced."""
+        """Whether the head announced a body."""
         return self.length > 0 or b"transfer-encoding" in self.headers
 
     def hold(self) -> None:
-        """Stop reading until `proceed`: the application is still deciding."""
+        """Pause reading until `proceed`, while the application is deciding."""
         self.state = State.HELD
         self.connection.pause()
 
     def proceed(self) -> None:
-        """Read the body, or hand it over when it is here already."""
+        """Read the body, or deliver it if it is complete."""
         self.state = State.READY
         length = self.headers.get(b"content-length", b"")
-        # Six digits are within any limit.
+        # A length of at most six digits is within any limit.
         if len(length) > 6 and int(length) > self.body_limit:
             self.fail(too_large(self.body_limit))
         else:
             self.connection.proceed(self)
 
     def reply(self, status: int, head: bytes, body: bytes) -> None:
-        """Send a whole reply; `head` holds header lines beside those in `self.head`."""
-        if status == 204:  # it has no body, and may not speak of one
+        """Send a complete response; `head` holds header lines in addition to `self.head`."""
+        if status == 204:  # it must have neither a body nor a content-length
             self.connection.write(
                 b"%b%b%b%b\r\n" % (status_line(status), self.head, head, self._persistence())
             )
@@ -202,7 +202,7 @@ class Exchange:
         self.finish()
 
     def fail(self, error: ApiError) -> None:
-        """Send an error, unless a reply has begun; then cut the connection, which cannot lie."""
+        """Send an error, or cut the connection if a response has begun."""
         if self.state is State.DONE:
             return
         if self._streaming:
@@ -213,7 +213,7 @@ class Exchange:
         self.reply(error.status, error_head(error), error.body())
 
     def begin(self, status: int, head: bytes, first: bytes = b"") -> None:
-        """Start a reply of unknown length, with its first bytes."""
+        """Start a response of unknown length with its first bytes."""
         self._streaming = True
         self._chunked = not self.http10
         self.close = self.close or self.http10
@@ -222,22 +222,22 @@ class Exchange:
         self.connection.write(head + self._frame(first))
 
     def _persistence(self) -> bytes:
-        """Whether the connection stays, where that is not the version's default."""
+        """The `connection` header line, if it differs from the HTTP version's default."""
         if self.close:
             return b"connection: close\r\n"
         return b"connection: keep-alive\r\n" if self.http10 else b""
 
     def send(self, data: bytes) -> None:
-        """Send a piece of a reply that `begin` started."""
+        """Send a chunk of a response started by `begin`."""
         self.connection.write(self._frame(data))
 
     def end(self, data: bytes = b"") -> None:
-        """Send the last piece."""
+        """Send the last chunk."""
         self.connection.write(self._frame(data) + (b"0\r\n\r\n" if self._chunked else b""))
         self.finish()
 
     def cut(self, data: bytes) -> None:
-        """Send the last piece of a reply that went wrong: an error."""
+        """Send the last chunk of a failed response: an error."""
         self.end(data)
 
     def _frame(self, data: bytes) -> bytes:
@@ -247,14 +247,14 @@ class Exchange:
 
     @property
     def streaming(self) -> bool:
-        """Whether a reply of unknown length has begun."""
+        """Whether a response of unknown length has begun."""
         return self._streaming
 
     def finish(self) -> None:
-        """The reply is complete."""
+        """End the exchange."""
         self.state = State.DONE
         self.body.release()
-        self.handler = SILENT  # they refer to each other: let go, so that no collector is needed
+        self.handler = SILENT  # breaks a reference cycle, so that no garbage collection is needed
         self.connection.finished(self)
 
 

@@ -1,15 +1,15 @@
-"""Reads a body's files piece by piece, as fast as they are taken."""
+"""Reads a body's files in chunks, as fast as the transport accepts them."""
 
 from collections.abc import Iterator
 
 from oxlo.engines.parts import FilePart, Parts
 
-#: So much of a file is read at once: more would only wait in the transport's buffer.
+#: Chunk size; more would only wait in the transport's buffer.
 CHUNK = 64 * 1024
 
 
 def chunks(parts: Parts) -> Iterator[bytes]:
-    """The bytes of a body. Raises OSError when a file is away, or shorter than it was."""
+    """The bytes of a body. Raises OSError if a file is missing or was truncated."""
     for piece in parts.pieces:
         if isinstance(piece, bytes):
             yield piece

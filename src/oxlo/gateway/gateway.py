@@ -1,4 +1,4 @@
-"""One gateway process: its listener, its addresses, and everything that depends on time."""
+"""A gateway process: its listener, its routes and its periodic work."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class Gateway(Core):
-    """The whole: what calls share, and what begins, sweeps and ends them."""
+    """The whole gateway: the shared state of calls, and its startup, periodic work and shutdown."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Gateway(Core):
     ) -> None:
         super().__init__(settings, catalogue, plans, loop, name)
         self.started_at = self.wall()
-        #: Begins the end; set by whoever runs this gateway.
+        #: Starts draining; set by the process that runs this gateway.
         self.start_draining: Callable[[], None] = lambda: None
         self.names = Names(self.started_at)
         self.idempotency = Idempotency(self, answers(settings, loop, name))
@@ -44,14 +44,14 @@ class Gateway(Core):
         self.server = Server(self, settings, budget, self.clock, self.names.give)
 
     def open(self, exchange: Exchange) -> Handler:
-        """Find who answers. Raises ApiError: 401, 404, 405, 503."""
+        """Find the handler. Raises ApiError: 401, 404, 405, 503."""
         self.names.give(exchange)
         return self.routes.open(exchange)
 
-    # Time.
+    # Periodic work.
 
     def sweep(self) -> None:
-        """Twice a second: everything that depends on the passing of time."""
+        """Do all time-dependent work; called twice a second."""
         clock, wall = self.clock(), self.wall()
         self.names.tick(wall)
         self.server.sweep(clock)
@@ -60,7 +60,7 @@ class Gateway(Core):
         for group in self.backends.groups():
             for call in group.queue.expire(clock):
                 call.expired()
-            self.placing.serve(group)  # a quota may be back, a breaker's time over
+            self.placing.serve(group)  # a quota may have been reset, or a circuit breaker closed
         self.ledger.renew([call.reservation for call in self.calls if call.reservation], wall)
         self.ledger.tick(wall)
         self.placing.tick(self.backends)
@@ -73,7 +73,7 @@ class Gateway(Core):
         self.lookup.changes(self._changed)
 
     def _follow_plans(self) -> None:
-        """Plans that were edited hold from the next call on."""
+        """Apply edited plans from the next call on."""
         plans = self.terms.changed()
         if plans is not None:
             self.admission.use(plans)
@@ -86,10 +86,10 @@ class Gateway(Core):
             self.keys.invalidate(counter)
             self.ledger.announce(counter)
 
-    # The beginning and the end.
+    # Startup and shutdown.
 
     def recover(self) -> None:
-        """Take up the counts of the last run, settle its open calls, remove its leftovers."""
+        """Restore the counts of the last run, settle its open calls, remove its leftover files."""
         recovered = recover(self.settings.journal_dir, self.name, self.wall())
         self.ledger.restore(recovered.counts, (*recovered.recent, *recovered.lost))
         for record in recovered.lost:
@@ -98,12 +98,12 @@ class Gateway(Core):
         log.info("gateway.recovered", accounts=len(recovered.counts), lost=len(recovered.lost))
 
     async def connect(self) -> None:
-        """Wait a little for what is shared with other gateways."""
+        """Wait briefly for connections to the stores shared with other gateways."""
         await self.ledger.open()
         await self.idempotency.answers.open()
 
     async def disconnect(self) -> None:
-        """Finish what others are to be told; after `close`."""
+        """Flush what is pending for those stores; called after `close`."""
         await self.idempotency.answers.close()
         await self.ledger.close()
 
@@ -118,5 +118,5 @@ class Gateway(Core):
             call.shut()
 
     def close(self) -> None:
-        """Write down what is pending, and let go of the journal."""
+        """Write pending records and close the journal."""
         self.journal.close()

@@ -1,8 +1,8 @@
-"""A connection to a server, opened and used before a call needs it.
+"""Keeps a warm connection to a server ready for the next call.
 
-The first exchange on a connection costs both sides more than those after it, and a connection that
-lay idle may have been closed by its server. So each server is asked something small when there is
-no idle connection to it; what it answers does not matter, and health is judged elsewhere.
+The first exchange on a connection costs both sides more than later ones, and the server may have
+closed an idle connection. So whenever a server has no idle connection, a small request is sent to
+it. The response is ignored; health checks are done elsewhere.
 """
 
 from typing import Final
@@ -10,22 +10,22 @@ from typing import Final
 from oxlo.gateway.sending import Sending
 from oxlo.gateway.upstream import Upstream
 
-#: Seconds between two greetings: some servers keep no idle connection, or answer nothing.
+#: Seconds between requests: some servers keep no idle connections, or never respond.
 AGAIN: Final = 10.0
 
 
 class Greeting:
-    """Keeps one server greeted; the receiver of its answers."""
+    """Keeps a connection to one server warm; receives and ignores its responses."""
 
     def __init__(self, upstream: Upstream, path: str) -> None:
-        """`path` is something that the server answers at no cost."""
+        """`path` is an address that the server answers cheaply."""
         self._upstream = upstream
         self._path = path.encode()
         self._sending: Sending | None = None
         self._next = 0.0
 
     def tick(self, clock: float) -> None:
-        """Greet, if no connection waits for a call; `clock` in seconds."""
+        """Send a request if no connection is idle; `clock` in seconds."""
         if self._upstream.idle or clock < self._next:
             return
         self._next = clock + AGAIN
@@ -33,21 +33,21 @@ class Greeting:
         self._sending = self._upstream.request(b"GET", self._path, b"", b"", self)
 
     def close(self) -> None:
-        """Wait for no answer any more."""
+        """Cancel a pending request."""
         sending, self._sending = self._sending, None
         if sending is not None:
             sending.cancel()
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
-        """It is there."""
+        """Ignore the head."""
 
     def on_data(self, data: bytes) -> None:
-        """Nobody reads it."""
+        """Ignore the body."""
 
     def on_end(self) -> None:
-        """The connection is in the pool now."""
+        """Finish; the connection is in the pool now."""
         self._sending = None
 
     def on_fail(self, reason: str, *, sent: bool) -> None:
-        """The fleet will notice."""
+        """Finish; the fleet's health checks will notice the failure."""
         self._sending = None

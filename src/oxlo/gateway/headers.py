@@ -1,4 +1,4 @@
-"""Reply headers: one place that writes them, as bytes."""
+"""Response headers, encoded in one place."""
 
 from collections.abc import Iterable
 from email.utils import formatdate
@@ -10,9 +10,9 @@ from oxlo.engines.dialect import SSE as SSE
 from oxlo.errors import ApiError
 from oxlo.ledger.windows import Window, tightest
 
-#: The version of OpenAI's API that we speak.
+#: The supported version of OpenAI's API.
 OPENAI_VERSION: Final = b"openai-version: 2020-10-01\r\n"
-#: RFC 9110 has every 401 name a way to log in.
+#: RFC 9110 requires a challenge with every 401.
 _CHALLENGE: Final = b'www-authenticate: Bearer realm="Oxlo API"\r\n'
 EXPOSED = (
     b"x-request-id, retry-after, x-should-retry, openai-processing-ms, openai-version, "
@@ -27,22 +27,22 @@ _STATUS_LINES: Final = {
 
 
 def status_line(status: int) -> bytes:
-    """The status line; a status without a name (an engine's own) gets a plain phrase."""
+    """The status line; unknown status codes (of an engine) get a generic reason phrase."""
     return _STATUS_LINES.get(status) or b"HTTP/1.1 %d Status\r\n" % status
 
 
-#: Numbers below this are written ahead.
+#: Numbers below this are encoded in advance.
 _WRITTEN: Final = 4096
 _NUMBERS: Final = tuple(b"%d" % n for n in range(_WRITTEN))
 
 
 def number(value: int) -> bytes:
-    """A number in digits."""
+    """A number in decimal digits."""
     return _NUMBERS[value] if 0 <= value < _WRITTEN else b"%d" % value
 
 
 def error_head(error: ApiError) -> bytes:
-    """Header lines that an error adds: type, how to log in, when to retry, whether to."""
+    """Header lines of an error: content type, challenge, Retry-After, x-should-retry."""
     lines = [JSON]
     if error.status == 401:
         lines.append(_CHALLENGE)
@@ -56,7 +56,7 @@ def error_head(error: ApiError) -> bytes:
 
 
 def rate_limit_head(day: Window, minute: Window) -> bytes:
-    """`x-ratelimit-*-requests` of the window with least left; nothing when nothing is limited."""
+    """`x-ratelimit-*-requests` for the window with the fewest requests left; empty if unlimited."""
     window = tightest(day, minute)
     if window.limit is None:
         return b""
@@ -69,7 +69,7 @@ def rate_limit_head(day: Window, minute: Window) -> bytes:
 
 
 def duration(seconds: int) -> bytes:
-    """Seconds as OpenAI writes them: `12s`, `6m0s`, `5h12m3s`."""
+    """Format seconds as OpenAI does: `12s`, `6m0s`, `5h12m3s`."""
     minutes, seconds = divmod(seconds, 60)
     if not minutes:
         return b"%bs" % number(seconds)
@@ -80,17 +80,17 @@ def duration(seconds: int) -> bytes:
 
 
 def clean(value: str, limit: int = 200) -> bytes:
-    """Text from outside made safe as a header's value."""
+    """Sanitise external text for use as a header value."""
     return "".join(c if " " <= c <= "~" else "?" for c in value[:limit]).encode()
 
 
 def ignored(names: Iterable[str]) -> bytes:
-    """The line that names what was sent and has no effect."""
+    """The header line that lists parameters without effect."""
     return b"x-oxlo-ignored-fields: %b\r\n" % clean(", ".join(names))
 
 
 def cors(origin: bytes) -> bytes:
-    """Lines that let a browser page of this origin read the reply."""
+    """CORS headers that allow pages of this origin to read the response."""
     if not origin or b"\r" in origin or b"\n" in origin:
         return b""
     return (
@@ -105,5 +105,5 @@ PREFLIGHT_METHODS = (
 
 
 def date_line(now: float) -> bytes:
-    """The `date` header."""
+    """The `date` header line."""
     return b"date: %b\r\n" % formatdate(now, usegmt=True).encode()

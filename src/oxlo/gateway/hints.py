@@ -1,9 +1,9 @@
-"""What to tell whoever asks for an address that is not here: where they meant to go."""
+"""Hints for requests to unknown addresses: what the client probably meant."""
 
 import difflib
 from collections.abc import Collection
 
-#: Paths that clients really try, and where they meant to go.
+#: Paths that clients often try, and the correct ones.
 _MEANT = {
     b"/chat": "/v1/chat/completions",
     b"/v1/chat": "/v1/chat/completions",
@@ -39,7 +39,7 @@ _STATE = "Nothing that you send is stored here"
 
 _ACCOUNT = "GET /v1/limits shows your plan and what is left of it, GET /v1/usage what was used"
 
-#: What OpenAI (and Anthropic) have below /v1 and we have not, and what to do instead.
+#: Resources of OpenAI (and Anthropic) under /v1 that do not exist here, with alternatives.
 _ELSEWHERE = {
     "responses": f"The Responses API is not available here. {_CHATS}; {_IN_CODE}. Tools that use "
     "the Responses API by default have a setting for chat completions.",
@@ -80,12 +80,12 @@ _ELSEWHERE = {
     "/v1/chat/completions is all there is.",
 }
 
-#: Why some addresses take no other method, by how they begin.
+#: Why some paths accept no other method, by prefix.
 _WHY_NOT = {
     "/v1/models/": "Models are the operator's to serve: none is changed or deleted over the API.",
 }
 
-#: Other servers' own addresses, by how they begin.
+#: API paths of other servers, by prefix.
 _FOREIGN = {
     "/openai/deployments/": _ELSEWHERE["deployments"],
     "/api/chat": f"Only OpenAI's API is available here, not Ollama's. {_CHATS}.",
@@ -96,19 +96,19 @@ _FOREIGN = {
 }
 
 
-#: How addresses of APIs begin that are not pages of ours.
+#: Prefixes of API paths, as opposed to pages.
 _CALLS = (b"//", b"/v1", b"/openai/", b"/inference/", b"/api/")
 
 
 def is_call(method: bytes, path: bytes) -> bool:
-    """Whether a path outside /v1 is a program's that went wrong, not one of a page."""
+    """Whether a path outside /v1 looks like a misdirected API request rather than a page."""
     return method == b"POST" or path in _MEANT or path.lower().startswith(_CALLS)
 
 
 def hint(path: bytes, ours: Collection[str]) -> str | None:
-    """Words about a path where nothing is; None when there is nothing to say about it.
+    """A hint about an unknown path; None if there is none.
 
-    `ours` are the addresses of the API.
+    `ours` are the paths of the API.
     """
     text = path.decode("latin-1")
     meant = _MEANT.get(path) or _respelt(text, ours)
@@ -123,12 +123,12 @@ def hint(path: bytes, ours: Collection[str]) -> str | None:
 
 
 def why_not(text: str) -> str | None:
-    """Why an address takes only the methods that it takes; None where that needs no words."""
+    """Why a path accepts only its methods; None if it needs no explanation."""
     return next((words for start, words in _WHY_NOT.items() if text.startswith(start)), None)
 
 
 def _respelt(text: str, ours: Collection[str]) -> str | None:
-    """The address that a path is but for how the base URL was written, where there is one."""
+    """The path that was probably meant, given common mistakes in the base URL; else None."""
     steps = [step for step in text.lower().split("/") if step]
     while steps and steps[0] in ("api", "inference", "v1", "openai"):
         del steps[0]
@@ -138,7 +138,7 @@ def _respelt(text: str, ours: Collection[str]) -> str | None:
 
 
 def _slip(text: str) -> str:
-    """What was wrong with a base URL, where it can be seen."""
+    """A sentence that explains the mistake in the base URL, if it is recognised."""
     if text.lower().startswith("/v1/v1/"):
         return " The base URL ends in /v1 once."
     return " The base URL has one slash too many at its end." if "//" in text else ""

@@ -1,7 +1,7 @@
-"""The client's side of HTTP/1.1: a connection, its requests in order, their replies.
+"""The server side of HTTP/1.1: client connections, their requests in order, and the responses.
 
 A connection works on one exchange at a time. Pipelined requests wait in `_pending` until the
-replies before them are made and read, and reading stops until they are done.
+responses before them are sent, and reading is paused until then.
 """
 
 import asyncio
@@ -19,25 +19,26 @@ from oxlo.gateway.server import Server
 
 log = structlog.get_logger()
 
-#: After a refusal, this much of an unread body is swallowed so that the client can read the reply.
+#: After an early error this much of an unread body is discarded, so that the client can read the
+#: response.
 LINGER_BYTES: Final = 1 << 20
 LINGER_SECONDS: Final = 5.0
-#: A body may arrive no slower than this, beyond the first `body_timeout` seconds.
+#: Minimum upload rate after the first `body_timeout` seconds.
 BODY_BYTES_PER_SECOND: Final = 16 * 1024
 
 
 class Connection(Reader):
-    """One client's connection: an `asyncio.Protocol` in all but ancestry, so that it compiles."""
+    """A client connection: an `asyncio.Protocol` by duck typing, so that mypyc can compile it."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(server)
-        #: The request that is answered, and those that came behind it.
+        #: The current request, and the pipelined ones behind it.
         self._current: Exchange | None = None
         self._pending: deque[Exchange] = deque()
         self._body_since = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client connected."""
+        """Set up a new connection."""
         self._transport = cast(asyncio.Transport, transport)
         address = transport.get_extra_info("peername")
         self.peer = address[0] if isinstance(address, tuple) and address else ""
@@ -46,7 +47,7 @@ class Connection(Reader):
             self._refuse(Overloaded("Too many connections are open right now.", retry_after=5))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client left, or we closed."""
+        """Clean up after either side closed the connection."""
         self.server.left(self)
         waiting = [self._current, *self._pending, self._incoming, self._resumed]
         self._pending.clear()
@@ -57,14 +58,14 @@ class Connection(Reader):
                 exchange.body.release()
                 exchange.handler.gone()
                 exchange.handler = SILENT  # as in `Exchange.finish`
-        # It holds our methods: without this, only the collector could free the two.
+        # Breaks a reference cycle (the parser holds our methods) that only the garbage collector
+        # would free.
         self._parser = cast(httptools.HttpRequestParser, None)
 
     def eof_received(self) -> bool:
-        """The client sends no more: it has left, as for nginx, Node and uvicorn.
+        """Treat a half-closed connection as a disconnect, like nginx, Node and uvicorn.
 
-        Who only closes the sending side cannot be told from who has gone, and an engine would work
-        for nobody.
+        It is indistinguishable from a client that has gone, and the engine's work would be wasted.
         """
         return False
 
@@ -85,7 +86,7 @@ class Connection(Reader):
         if exchange is self._current:
             exchange.close = True
             exchange.fail(error)
-        else:  # it is not its turn to be answered
+        else:  # an earlier request is still being answered
             self._refuse(error)
 
     def _open(self, exchange: Exchange) -> None:
@@ -107,9 +108,9 @@ class Connection(Reader):
             exchange.proceed()
 
     def proceed(self, exchange: Exchange) -> None:
-        """Go on with an exchange whose handler is decided."""
+        """Continue with an exchange whose handler is known."""
         if self._paused_reading and not self._pending:
-            self.resume()  # also while working: that is how a leaver is noticed
+            self.resume()  # also while working, to notice a disconnect
         if exchange.complete:
             self._hand_over(exchange)
         elif b"expect" in exchange.headers and _awaits_word(exchange):
@@ -123,7 +124,7 @@ class Connection(Reader):
             exchange.fail(error)
 
     def finished(self, exchange: Exchange) -> None:
-        """A reply is complete; go on with the next request, or close."""
+        """Handle a complete response: go on with the next request, or close."""
         if exchange is not self._current:
             return
         if not exchange.complete:
@@ -145,7 +146,7 @@ class Connection(Reader):
             self.resume()
 
     def _go_on(self) -> None:
-        """Open the next request that waits: in a turn of its own, for there may be thousands."""
+        """Open the next pipelined request, in a new turn as there may be thousands."""
         if not self._paused_writing:
             asyncio.get_running_loop().call_soon(self._next)
 
@@ -155,14 +156,14 @@ class Connection(Reader):
             self.act(lambda: self._open(self._pending.popleft()))
 
     def act(self, step: Callable[[], None]) -> None:
-        """Take a step of the current exchange in a turn that is not the parser's."""
+        """Run a step of the current exchange outside the parser's callbacks."""
         try:
             step()
         except Exception as error:  # noqa: BLE001 - it is logged there; no parser catches it
             self._crashed(error)
 
     def _drop_rest(self, exchange: Exchange) -> None:
-        """The reply is out and the body is not all in: swallow a little of it, then close."""
+        """Discard some of an unfinished body after the response was sent, then close."""
         self._due(self.server.now() + LINGER_SECONDS)
         self._head_bytes = 0
         if exchange.close or exchange.length > LINGER_BYTES:
@@ -180,18 +181,18 @@ class Connection(Reader):
         log.error("request.crashed", exc_info=error)
         exchange = self._current
         if exchange is not None and exchange.state is not State.DONE:
-            exchange.handler.gone()  # what it holds is given back
+            exchange.handler.gone()  # releases everything it holds
         self._refuse(InternalError())
 
     def _refuse(self, error: ApiError) -> None:
-        """Answer what cannot be parsed, unless an earlier reply is still under way."""
+        """Send a parse error, after any response still in progress."""
         if self._transport.is_closing():
             return
         exchange = self._current
         if exchange is None and self._pending:
             exchange = self._pending[0]
         if exchange is not None and (exchange.complete or exchange.state is State.WORKING):
-            exchange.close = True  # what follows it cannot be read; its own reply still goes out
+            exchange.close = True  # nothing after it can be parsed; its own response is still sent
             self._closing = True
             self._due(NEVER)
             if isinstance(error, InternalError):
@@ -207,32 +208,32 @@ class Connection(Reader):
         exchange.fail(error)
 
     def write(self, data: bytes) -> None:
-        """Hand bytes to the transport."""
+        """Write bytes to the transport."""
         self._transport.write(data)
 
     def abort(self) -> None:
-        """Cut the connection at once."""
+        """Close the connection immediately."""
         self._transport.abort()
 
     def pause(self) -> None:
-        """Stop reading from the client."""
+        """Pause reading from the client."""
         self._paused_reading = True
         self._transport.pause_reading()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         self._paused_reading = False
         self._transport.resume_reading()
 
     def pause_writing(self) -> None:
-        """The transport's buffer is full."""
+        """Handle a full transport buffer."""
         self.deadline = self.server.now() + self.server.limits.write_timeout
         self._paused_writing = True
         if self._current is not None:
             self._current.handler.paused()
 
     def resume_writing(self) -> None:
-        """The transport's buffer has drained."""
+        """Handle a drained transport buffer."""
         self._paused_writing = False
         exchange, now = self._current, self.server.now()
         if exchange is None:
@@ -246,7 +247,7 @@ class Connection(Reader):
             exchange.handler.resumed()
 
     def expire(self, now: float) -> None:
-        """Called when the deadline has passed: whatever was awaited did not come."""
+        """Handle a timeout: the expected data did not arrive by the deadline."""
         if self._paused_writing or self._closing:
             self._transport.abort()
         elif self._incoming is not None and self._incoming is self._current:
@@ -268,7 +269,7 @@ class Connection(Reader):
         exchange.fail(RequestTimedOut("The request's body did not arrive in time."))
 
     def _expire_head(self) -> None:
-        """Between requests an idle connection is closed; in mid-head the client is told."""
+        """Close an idle connection; answer an unfinished head with an error."""
         if self._head_bytes == 0:
             self._transport.close()
             return
@@ -276,11 +277,11 @@ class Connection(Reader):
 
     @property
     def idle(self) -> bool:
-        """Whether no request is under way."""
+        """Whether no request is in progress."""
         return self._current is None and self._incoming is None and not self._pending
 
     def close_when_idle(self) -> None:
-        """Close now if nothing is under way; else after the current reply."""
+        """Close now if no request is in progress, otherwise after the current response."""
         if self.idle:
             self._transport.close()
         elif self._current is not None:
@@ -288,7 +289,7 @@ class Connection(Reader):
 
 
 def protocols(server: Server) -> Callable[[], asyncio.Protocol]:
-    """Makes the protocol of each new connection."""
+    """A factory of protocols for new connections."""
     return lambda: cast(asyncio.Protocol, Connection(server))
 
 

@@ -1,4 +1,4 @@
-"""A call until it may queue: its body is read, decided about, reserved, counted and prepared."""
+"""The first half of a call: read the body, decide, reserve, count tokens, prepare media."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -23,12 +23,12 @@ from oxlo.ledger.slots import Asked
 from oxlo.plans.caller import Caller
 from oxlo.wire.media import File, Medium
 
-#: Bytes that say how long a prompt is, at most: some engines list its tokens.
+#: Maximum size of a token count response; some engines list all tokens.
 COUNT_LIMIT: Final = 32 << 20
 
 
 class Intake(Ending):
-    """One call to an inference endpoint, as far as the queue. `Call` is what follows."""
+    """A call up to the queue; `Call` implements the rest."""
 
     __slots__ = ("_attachments", "_counting", "_counting_since", "_files", "_line", "_request")
 
@@ -41,30 +41,30 @@ class Intake(Ending):
         self._counting: Sending | None = None
         self._counting_since = 0.0
 
-    # What follows.
+    # Implemented by `Call`.
 
     def _pass_on(self, error: ApiError) -> None:
-        """The model cannot answer: have the next one do it, if the caller allows one."""
+        """Fall back to the next model of the chain, if any, as this one cannot answer."""
         raise NotImplementedError
 
     def _ahead(self) -> Asked | None:
-        """The slot that it wants, where that can be asked for with the reservation."""
+        """The slot to request with the reservation, if possible."""
         raise NotImplementedError
 
     def _enqueue(self, wall: float) -> None:
-        """Everything is there that an engine needs."""
+        """Join the queue: everything the engine needs is ready."""
         raise NotImplementedError
 
     # From the head to the reservation.
 
     def admit(self, caller: Caller) -> None:
-        """The caller is known; from here on every refusal has a receipt."""
+        """Set the caller; from here on every refusal gets a receipt."""
         self.caller = caller
         self.plan = self._gateway.plan_of(caller)
         self.exchange.body_limit = self.plan.max_body_mb << 20
 
     def body(self, body: Body) -> None:
-        """The whole body is here."""
+        """Process the complete body."""
         endpoint = self.endpoint
         try:
             if endpoint.forms is not None and is_form(self._content_type):
@@ -81,7 +81,7 @@ class Intake(Ending):
         return self.exchange.headers.get(b"content-type", b"")
 
     def _unpack(self, body: Body, decode: Decode | None) -> None:
-        """Have the files taken out of the body: what is left of it is small."""
+        """Let the media process extract files from the body, so that the rest is small."""
         gateway = self._gateway
         gateway.check_admitting()
 
@@ -102,7 +102,7 @@ class Intake(Ending):
         self._attachments.unpack(body, self._content_type, fields, unpacked)
 
     def _read(self, body: bytes, decode: Decode | None) -> None:
-        assert decode is not None  # routes have refused what the endpoint does not take
+        assert decode is not None  # the router has rejected unsupported content types
         wall = self._gateway.wall()
         self._decide(body, decode, wall)
         self._reserve(wall)
@@ -135,7 +135,7 @@ class Intake(Ending):
         self.model_id = decision.model.id
 
     def _begin_chain(self, names: list[str], wall: float) -> None:
-        """All that are named must be models that could answer this caller."""
+        """Start a fallback chain, after checking that each model may answer this caller."""
         admission = self._gateway.admission
         for name in names:
             admission.check(self.endpoint, self._request, name, self.caller, self.plan, wall)
@@ -143,9 +143,9 @@ class Intake(Ending):
         self._chain = Chain([name for name in names if name != first], self._reply_head)
 
     def _next_model(self, error: ApiError, wall: float) -> bool:
-        """Decide on the next model that is ready; False: none is, and the call stays as it was.
+        """Decide on the next model that is ready; False if there is none, with the call unchanged.
 
-        Only what is not the caller's to mend leads on.
+        Errors that the client could fix do not trigger a fallback.
         """
         chain = self._chain
         if chain is None or error.status < 500:
@@ -187,17 +187,17 @@ class Intake(Ending):
         self._measure(wall)
 
     def _measure(self, wall: float) -> None:
-        """Have the prompt counted, where its length could matter."""
+        """Count the prompt's tokens, if its length could matter."""
         if self._decision.must_count:
             self._count(wall)
         else:
             self._prepare(wall)
 
     def _count(self, wall: float) -> None:
-        """Ask an engine for the exact number of input tokens; other calls go on meanwhile."""
+        """Ask an engine for the exact number of input tokens, without blocking other calls."""
         self.stage = Stage.COUNTING
         backend = next((b for b in self._decision.group.backends if b.ready), None)
-        if backend is None:  # it was ready when the call came, and waited in its account's line
+        if backend is None:  # no longer ready, after the call waited for a lease
             name = self._decision.model.id
             self._pass_on(Overloaded(f"{name} is restarting. Try again shortly.", retry_after=5))
             return
@@ -206,7 +206,7 @@ class Intake(Ending):
         except ApiError as error:
             self._pass_on(error)
             return
-        if not asked:  # this engine cannot say; it refuses what is too long itself
+        if not asked:  # this engine cannot count; it rejects long prompts itself
             self._prepare(wall)
             return
         engine_call, read = asked
@@ -222,7 +222,7 @@ class Intake(Ending):
         self._counting = backend.upstream.post(engine_call, Collect(done, COUNT_LIMIT))
 
     def _check_counting(self, clock: float) -> None:
-        """An engine that does not say how long the prompt is keeps nobody waiting for ever."""
+        """Time out a token count request."""
         counting, limit = self._counting, self._gateway.settings.engine_timeout
         if counting is None or clock - self._counting_since <= limit:
             return
@@ -243,9 +243,9 @@ class Intake(Ending):
             self._prepare(self._gateway.wall())
 
     def _prepare(self, wall: float) -> None:
-        """Have the media fetched and looked into, if there are any."""
+        """Fetch and inspect the request's media, if any."""
         media: tuple[Medium, ...] = self._request.media() if self.endpoint.media else ()
-        if not media or self._files:  # they are here already, where another model was tried
+        if not media or self._files:  # already done for a previous model of the chain
             self._enqueue(wall)
             return
         self.stage = Stage.PREPARING

@@ -1,4 +1,4 @@
-"""Made images on their way to the caller: the media process keeps them, and writes the reply."""
+"""Stores generated images by way of the media process, which also builds the response."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,7 @@ from oxlo.wire.media import KEEP, Keep, unframed
 def ask(
     media: Media, made: bytes, wanted: Keep, then: Callable[[Answer | ApiError], None]
 ) -> Asking:
-    """Have the images of an engine's reply kept; `then` gets the reply for the caller."""
+    """Store the images of an engine's response; `then` gets the response for the client."""
 
     def done(status: int, body: bytes) -> None:
         if status == 200:

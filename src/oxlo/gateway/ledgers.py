@@ -1,4 +1,4 @@
-"""Where a gateway counts and keeps answers: by itself, or in the Valkey that it shares."""
+"""Chooses where a gateway keeps counts and idempotent responses: locally, or in Valkey."""
 
 import asyncio
 from importlib.util import find_spec
@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from oxlo.ledger.slots import SharedSlots
     from oxlo.valkey.address import Address
 
-#: Seconds that Valkey may take for an answer of some megabytes.
+#: Timeout in seconds for Valkey to transfer a response of several megabytes.
 _ANSWER_SECONDS: Final = 5.0
 
 
 def ledger(
     settings: Settings, loop: asyncio.AbstractEventLoop, name: str, lookup: Lookup
 ) -> tuple[Ledger, "SharedSlots | None"]:
-    """The ledger of gateway `name`, and the slots of engines that it shares with others.
+    """The ledger of gateway `name`, and the engine slots it shares with other gateways.
 
-    Raises SettingsError when Valkey's address is none, or what speaks to it is not installed.
+    Raises SettingsError if Valkey's address is invalid or its client is not installed.
     """
     if not settings.valkey_address:
         return MemoryLedger(), None
@@ -46,7 +46,7 @@ def ledger(
 
 
 def answers(settings: Settings, loop: asyncio.AbstractEventLoop, name: str) -> Answers:
-    """Where gateway `name` keeps answers under idempotency keys. Raises SettingsError."""
+    """The idempotency store of gateway `name`. Raises SettingsError."""
     hours, mb = settings.idempotency_hours, settings.idempotency_mb
     if not settings.valkey_address:
         return FileAnswers(settings.idempotency_dir, loop, hours=hours, mb=mb)
@@ -59,12 +59,12 @@ def answers(settings: Settings, loop: asyncio.AbstractEventLoop, name: str) -> A
 
 
 def _known_as(settings: Settings, name: str) -> str:
-    """Other hosts have gateways of the same names."""
+    """A name that is unique across hosts."""
     return f"{name}.{settings.site}"
 
 
 def _address(settings: Settings) -> "Address":
-    """Where Valkey is. Raises SettingsError."""
+    """Valkey's address. Raises SettingsError."""
     if find_spec("hiredis") is None:
         raise SettingsError("OXLO_VALKEY_URL needs hiredis: pip install 'oxlo[valkey]'")
     from oxlo.valkey.address import Address, AddressError

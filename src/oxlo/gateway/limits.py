@@ -1,4 +1,4 @@
-"""GET /v1/limits: what an account may do, what it used, and when that is back."""
+"""GET /v1/limits: an account's limits, its usage and when it resets."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from oxlo.plans.caller import Caller
 def limits(
     caller: Caller, plan: Plan, day: Window, minute: Window, in_use: int, now: float
 ) -> dict[str, Any]:
-    """The body of GET /v1/limits; null is no limit."""
+    """The body of GET /v1/limits; null means no limit."""
     trial = caller.trial_until > now
     tiers = plan.tiers | plan.trial_tiers if trial else plan.tiers
     return {
@@ -31,7 +31,7 @@ def limits(
 
 
 def window(of: Window, now: float) -> dict[str, Any]:
-    """One window as clients read it."""
+    """One window in the response."""
     return {
         "limit": of.limit,
         "used": of.used,

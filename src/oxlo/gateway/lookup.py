@@ -1,4 +1,4 @@
-"""What a gateway asks control, over control's private socket."""
+"""A gateway's requests to control, over control's private socket."""
 
 import asyncio
 import contextlib
@@ -20,13 +20,13 @@ class _Changes(msgspec.Struct):
 
 
 class Lookup:
-    """Asks about keys and changes."""
+    """Looks up keys, changes and counts."""
 
     def __init__(self, socket: Path, loop: asyncio.AbstractEventLoop) -> None:
         self._upstream = Upstream(f"unix:{socket}", loop)
 
     def key(self, digest: str, answer: Callable[[Caller | ApiError | None], None]) -> None:
-        """Who a key belongs to: a Caller, None when it is not valid, or why nobody can say."""
+        """Look up a key's owner: a Caller, None if the key is invalid, or an error."""
 
         def done(status: int, body: bytes) -> None:
             answer(_caller(status, body))
@@ -35,7 +35,7 @@ class Lookup:
         self._upstream.request(b"GET", target, b"", b"", Collect(done))
 
     def changes(self, answer: Callable[[int | None], None]) -> None:
-        """The counter that every change to accounts or keys raises; None: control is away."""
+        """The counter of changes to accounts and keys; None if control is unreachable."""
 
         def done(status: int, body: bytes) -> None:
             answer(msgspec.json.decode(body, type=_Changes).counter if status == 200 else None)
@@ -45,7 +45,7 @@ class Lookup:
     def counted(
         self, account: str, day: int, minute: int, answer: Callable[[Counted | ApiError], None]
     ) -> None:
-        """What an account used of a day and a minute, as its records say, or why nobody can say."""
+        """An account's usage of a day and a minute according to its receipts, or an error."""
 
         def done(status: int, body: bytes) -> None:
             if status == 200:
@@ -61,6 +61,6 @@ def _caller(status: int, body: bytes) -> Caller | ApiError | None:
     if status == 404:
         return None
     if status == 200:
-        with contextlib.suppress(msgspec.DecodeError):  # a control of another version
+        with contextlib.suppress(msgspec.DecodeError):  # control may run another version
             return msgspec.json.decode(body, type=Caller)
     return Overloaded("Keys cannot be checked right now. Try again shortly.", retry_after=2)

@@ -1,4 +1,4 @@
-"""The media process, as the calls of a gateway reach it."""
+"""A gateway's client of the media process."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from oxlo.settings import Settings
 
 
 class Media:
-    """Where it is, and how long it may take."""
+    """The media process's address, timeout and spool folder."""
 
     def __init__(self, settings: Settings, spool: Spool, loop: asyncio.AbstractEventLoop) -> None:
         self.upstream = Upstream(f"unix:{settings.media_socket}", loop)
@@ -23,7 +23,7 @@ class Media:
 
 
 class Asking:
-    """One question to it. `then(status, body)`; status 0: it is away, or took too long."""
+    """A request to the media process. `then(status, body)`; status 0: unreachable or timed out."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Asking:
         self._then(0, b"")
 
     def cancel(self) -> None:
-        """The answer is not wanted any more."""
+        """Cancel the request."""
         self._deadline.cancel()
         sending, self._sending = self._sending, None
         if sending is not None:

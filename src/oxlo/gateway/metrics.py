@@ -7,9 +7,9 @@ from oxlo.engines.dialect import Usage
 from oxlo.errors import ApiError
 from oxlo.gateway.receipts import Outcome, Spans
 
-#: Upper bounds in seconds, for waits and durations alike.
+#: Upper bounds in seconds, for both waits and durations.
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-#: Observations that wait to be sorted, at most.
+#: Maximum number of buffered observations.
 _MOST_NEW: Final = 1024
 
 Labels = tuple[tuple[str, str], ...]
@@ -18,7 +18,7 @@ Labels = tuple[tuple[str, str], ...]
 class Histogram:
     """Observations in cumulative buckets.
 
-    They are kept as they come and sorted into buckets many at once: that is several times cheaper.
+    Observations are buffered and sorted into buckets in batches, which is several times cheaper.
     """
 
     __slots__ = ("_below", "_count", "_new", "_total")
@@ -43,7 +43,7 @@ class Histogram:
             self._below[index] += bisect_right(new, bound)
 
     def as_dict(self) -> dict[str, Any]:
-        """Buckets as Prometheus wants them: cumulative, the last one infinite."""
+        """The buckets in Prometheus format: cumulative, the last one infinite."""
         self._sort()
         buckets = [[str(bound), below] for bound, below in zip(SECONDS, self._below, strict=True)]
         buckets.append(["+Inf", self._count])
@@ -51,7 +51,7 @@ class Histogram:
 
 
 class Counter:
-    """A number that only grows."""
+    """A monotonic counter."""
 
     __slots__ = ("value",)
 
@@ -60,18 +60,18 @@ class Counter:
 
 
 class Metrics:
-    """All figures of a gateway, by name and labels."""
+    """All metrics of a gateway, by name and labels."""
 
     def __init__(self) -> None:
         self._counters: dict[tuple[str, Labels], Counter] = {}
         self._histograms: dict[tuple[str, Labels], Histogram] = {}
 
     def count(self, name: str, labels: Labels = (), amount: float = 1) -> None:
-        """Raise a counter."""
+        """Increment a counter."""
         self.counter(name, labels).value += amount
 
     def counter(self, name: str, labels: Labels) -> Counter:
-        """The counter of this name and labels, made at its first use."""
+        """The counter with this name and labels, created at its first use."""
         key = (name, labels)
         found = self._counters.get(key)
         if found is None:
@@ -79,7 +79,7 @@ class Metrics:
         return found
 
     def histogram(self, name: str, labels: Labels) -> Histogram:
-        """The histogram of this name and labels, made at its first use."""
+        """The histogram with this name and labels, created at its first use."""
         key = (name, labels)
         found = self._histograms.get(key)
         if found is None:
@@ -87,16 +87,16 @@ class Metrics:
         return found
 
     def counters(self) -> list[list[Any]]:
-        """Every counter as `[name, labels, value]`."""
+        """All counters as `[name, labels, value]`."""
         return [[name, dict(labels), c.value] for (name, labels), c in self._counters.items()]
 
     def histograms(self) -> list[list[Any]]:
-        """Every histogram as `[name, labels, {buckets, sum, count}]`."""
+        """All histograms as `[name, labels, {buckets, sum, count}]`."""
         return [[n, dict(labels), h.as_dict()] for (n, labels), h in self._histograms.items()]
 
 
 class CallMetrics:
-    """The figures of calls that share model, plan and endpoint: looked up once, then cheap."""
+    """The metrics of calls that share model, plan and endpoint, looked up once."""
 
     __slots__ = (
         "_cached", "_completion", "_first", "_labels", "_metrics", "_outcomes", "_plan", "_prompt",
@@ -129,7 +129,7 @@ class CallMetrics:
         self._total.observe(total)
         if first:
             self._first.observe(first)
-            if stream:  # how fast it is told
+            if stream:  # the speed of its output
                 self._streamed.value += usage.completion_tokens
                 self._streaming.value += total - first
         self._prompt.value += usage.prompt_tokens
@@ -137,7 +137,7 @@ class CallMetrics:
         self._cached.value += usage.cached_tokens
 
     def refused(self, error: ApiError) -> None:
-        """Count a call that was turned down before anything was reserved."""
+        """Count a call that was refused before the reservation."""
         self.outcome("refused", error.status)
         self._error(error.error_code)
 
@@ -145,7 +145,7 @@ class CallMetrics:
         self._metrics.count("oxlo_errors_total", (("plan", self._plan), ("code", code)))
 
     def outcome(self, outcome: str, status: int) -> None:
-        """Count one finished call."""
+        """Count a finished call."""
         counter = self._outcomes.get((outcome, status))
         if counter is None:
             labels = (*self._labels, ("outcome", outcome), ("status", str(status)))

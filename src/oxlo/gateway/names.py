@@ -1,4 +1,4 @@
-"""What each exchange is called, and the header lines that all its replies have."""
+"""Request ids, and the header lines common to all responses."""
 
 import os
 from typing import Final
@@ -10,28 +10,28 @@ _HEX: Final = tuple(b"%02x" % n for n in range(256))
 
 
 class Names:
-    """Gives exchanges their ids: no two alike, here or in another process."""
+    """Assigns globally unique ids to exchanges."""
 
     def __init__(self, wall: float) -> None:
-        """`wall`: the time in UTC seconds, as in `tick`."""
+        """`wall`: UTC seconds, as in `tick`."""
         self._date = headers.date_line(wall)
         self._start = b"req_" + os.urandom(9).hex().encode()
         self._block = b""
         self._count = 0
 
     def tick(self, wall: float) -> None:
-        """Time has passed: replies carry the new date."""
+        """Update the `date` header."""
         self._date = headers.date_line(wall)
 
     def give(self, exchange: Exchange) -> None:
-        """Give an exchange its id and the header lines of every reply."""
+        """Assign an exchange its id and the header lines of every response."""
         exchange.id = self._next()
         origin = exchange.headers.get(b"origin")
         cors = headers.cors(origin) if origin else b""
         exchange.head = b"%bx-request-id: %b\r\n%b" % (self._date, exchange.id, cors)
 
     def _next(self) -> bytes:
-        """Its last two digits count fastest: all before them is written once for 256 calls."""
+        """The next id. The last two digits change fastest; the rest is formatted once per 256."""
         count = self._count
         self._count = count + 1
         if count & 0xFF == 0:

@@ -1,6 +1,6 @@
-"""One connection to an engine, in HTTP/1.1: one exchange at a time.
+"""An HTTP/1.1 connection to an engine, with one exchange at a time.
 
-Closing it is how a call is cancelled: the engine sees its client gone and stops.
+A call is cancelled by closing it: the engine notices the disconnect and stops.
 """
 
 import asyncio
@@ -13,18 +13,18 @@ from oxlo.gateway.feed import chunks
 from oxlo.gateway.repeats import Repeat, halves
 from oxlo.gateway.sending import Carrier, Sending
 
-#: So many bytes from an engine without anything of a body are not a reply: a head or trailers
-#: without end, or one informational head after the other.
+#: An engine that sends this many bytes without any body is not sending a valid response, but
+#: endless headers, trailers or informational heads.
 BARE_LIMIT: Final = 64 * 1024
-#: Up to here, copying head and body together costs less than handing over two buffers.
+#: Up to this size, copying head and body together is cheaper than passing two buffers.
 COPY_LIMIT: Final = 16 * 1024
 
 
 class Pool:
-    """Where a connection belongs: `Upstream` (`gateway/upstream.py`)."""
+    """The pool that a connection belongs to, implemented by `Upstream`."""
 
     def __init__(self) -> None:
-        #: The head that the engine's latest reply had, if another may repeat it.
+        #: The head of the engine's latest response, if the next may repeat it.
         self.head: Repeat | None = None
 
     def connect(self, sending: Sending) -> None:
@@ -32,24 +32,24 @@ class Pool:
         raise NotImplementedError
 
     def put_back(self, connection: "Connection") -> None:
-        """Return a connection whose exchange is over."""
+        """Return a connection whose exchange has ended."""
         raise NotImplementedError
 
     def forget(self, connection: "Connection") -> None:
-        """An idle connection was closed by the engine."""
+        """Remove an idle connection that the engine has closed."""
         raise NotImplementedError
 
     def soon(self, act: Callable[[], None]) -> None:
-        """Have something done in the loop's next turn."""
+        """Run a function in the next turn of the event loop."""
         raise NotImplementedError
 
 
 class _Unasked(Exception):
-    """A second reply to one request: it is not read."""
+    """A second response to one request, which is not read."""
 
 
 class Connection(Carrier):
-    """One connection to an engine: an `asyncio.Protocol` in all but ancestry, as in `reading`."""
+    """A connection to an engine: an `asyncio.Protocol` by duck typing, as in `reading`."""
 
     __slots__ = (
         "_bare", "_ended", "_feed", "_full", "_headers", "_informs", "_keep", "_parser",
@@ -65,36 +65,36 @@ class Connection(Carrier):
         self._headers: dict[bytes, bytes] = {}
         self._pieces: list[bytes] = []
         self._seen = 0
-        #: Bytes since something of a body came.
+        #: Bytes received since the last body data.
         self._bare = 0
         self._used = 0
         self._keep = True
         self._paused = False
         self._until_close = False
-        #: Whether the reply is complete, and what was read with its end is still looked at.
+        #: Set between the end of a response and a check of the data read together with it.
         self._ended = False
-        #: Whether the head that came last is informational: the reply's own follows it.
+        #: Whether the latest head is informational, so that the actual one follows.
         self._informs = False
-        #: What of a body in pieces is still to be sent; whether the transport takes no more; and
-        #: whether a turn to send is already asked for.
+        #: The rest of a chunked upload; whether the transport's buffer is full; whether sending is
+        #: scheduled.
         self._feed: Iterator[bytes] | None = None
         self._full = self._turn = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Connected."""
+        """Store the transport."""
         self._transport = cast(asyncio.Transport, transport)
 
     def pause_writing(self) -> None:
-        """The engine takes a body slowly: what lies in files waits there."""
+        """Pause sending while the engine reads slowly; the rest of the body stays on disk."""
         self._full = True
 
     def resume_writing(self) -> None:
-        """The engine has caught up."""
+        """Resume sending."""
         self._full = False
         self._go_on()
 
     def eof_received(self) -> bool:
-        """The engine sends no more: close."""
+        """Close the connection when the engine closes its side."""
         return False
 
     def start(self, sending: Sending) -> None:
@@ -116,7 +116,7 @@ class Connection(Carrier):
             self._transport.write(sending.head + body)
 
     def _go_on(self) -> None:
-        """Ask for a turn of the loop: between two pieces of a large body others have theirs."""
+        """Schedule the next chunk for a later turn of the event loop, so that others get theirs."""
         if self._feed is not None and not self._full and not self._turn:
             self._turn = True
             self._pool.soon(self._send_piece)
@@ -138,9 +138,9 @@ class Connection(Carrier):
             self._go_on()
 
     def data_received(self, data: bytes) -> None:
-        """Take in a piece of the reply."""
+        """Process received data."""
         sending = self._sending
-        if sending is None:  # bytes that nobody asked for: this connection is not sane
+        if sending is None:  # unsolicited data: the connection cannot be reused
             self._pool.forget(self)
             self._transport.abort()
             return
@@ -162,7 +162,7 @@ class Connection(Carrier):
             self._fail("it sends heads or trailers without end")
 
     def _take(self, sending: Sending, headers: dict[bytes, bytes], body: bytes) -> None:
-        """Hand on a reply that is here as a whole, as the parser would have it handed on."""
+        """Deliver a response received in one read, with the same events as from the parser."""
         self._keep = True
         sending.receiver.on_head(200, headers)
         if self._sending is not None and body:
@@ -170,7 +170,7 @@ class Connection(Carrier):
         self._finish()
 
     def _remember(self, data: bytes) -> None:
-        """Keep the head of a reply that came in one read."""
+        """Store the head of a response received in one read."""
         length = self._headers.get(b"content-length")
         if length is None or b"transfer-encoding" in self._headers:
             return
@@ -196,20 +196,20 @@ class Connection(Carrier):
             self._hand_on()
 
     def on_message_begin(self) -> None:
-        """A reply begins; after the one that was asked for, the connection is not sane."""
+        """Handle a response's start; a second one makes the connection unusable."""
         if self._ended:
             self._keep = False
             raise _Unasked
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header (called by the parser, as are all `on_` methods)."""
+        """Handle a header (called by the parser, like all `on_` methods)."""
         key = name.lower()
-        if key == b"set-cookie" and key in self._headers:  # the one header that may not be joined
+        if key == b"set-cookie" and key in self._headers:  # the only header that must not be joined
             value = self._headers[key] + b"\r\nset-cookie: " + value
         self._headers[key] = value
 
     def on_headers_complete(self) -> None:
-        """The head is here."""
+        """Handle a complete head."""
         status = self._parser.get_status_code()
         self._informs = status < 200
         if self._sending is not None and not self._informs:
@@ -221,12 +221,12 @@ class Connection(Carrier):
             self._sending.receiver.on_head(status, self._headers)
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body: one chunk of it, where it comes in chunks."""
+        """Collect body data: one chunk, if the body is chunked."""
         self._bare = 0
         self._pieces.append(data)
 
     def _hand_on(self) -> None:
-        """What came in one read goes on in one piece, however many chunks it was."""
+        """Deliver the body data of one read at once, regardless of the number of chunks."""
         pieces = self._pieces
         if pieces:
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
@@ -235,7 +235,7 @@ class Connection(Carrier):
                 self._sending.receiver.on_data(data)
 
     def on_message_complete(self) -> None:
-        """The reply is complete."""
+        """Handle a complete message."""
         self._hand_on()
         if self._informs:
             self._headers = {}
@@ -243,7 +243,7 @@ class Connection(Carrier):
             self._ended = True
 
     def _finish(self) -> None:
-        """The reply is complete, and nothing came behind it: the connection is free again."""
+        """Finish a response that nothing followed, and return the connection to the pool."""
         self._ended = False
         sending, self._sending = self._sending, None
         if sending is None:
@@ -257,9 +257,10 @@ class Connection(Carrier):
         sending.receiver.on_end()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The engine closed, or we did."""
+        """Clean up after either side closed the connection."""
         self._feed = None
-        # It holds our methods: without this, only the collector could free the two.
+        # Breaks a reference cycle (the parser holds our methods) that only the garbage collector
+        # would free.
         self._parser = cast(httptools.HttpResponseParser, None)
         if self._sending is None:
             self._pool.forget(self)
@@ -267,7 +268,7 @@ class Connection(Carrier):
         self._finish_unframed(exc)
 
     def _finish_unframed(self, exc: Exception | None) -> None:
-        """Tell the receiver; a pooled connection found dead is tried once more on a fresh one."""
+        """Notify the receiver; retry once on a new connection if a pooled one turned out dead."""
         sending, self._sending = self._sending, None
         assert sending is not None
         sending.connection = None
@@ -290,17 +291,17 @@ class Connection(Carrier):
             sending.receiver.on_fail(reason, sent=True)
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close immediately."""
         self._sending = self._feed = None
         self._transport.abort()
 
     def pause(self) -> None:
-        """Read no more for now."""
+        """Pause reading."""
         self._paused = True
         self._transport.pause_reading()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if self._paused:
             self._paused = False
             self._transport.resume_reading()

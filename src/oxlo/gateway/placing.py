@@ -1,4 +1,4 @@
-"""How calls come by slots, by what this gateway knows alone."""
+"""Assigns slots to calls based on this gateway's state alone."""
 
 from oxlo.gateway.active import ActiveCall
 from oxlo.gateway.backends import Backends, Group, Slot
@@ -7,22 +7,22 @@ from oxlo.ledger.slots import Asked
 
 
 class Placing:
-    """Gives calls the slots of replicas, in the order of the models' queues."""
+    """Assigns replica slots to calls, in the order of the models' queues."""
 
     def __init__(self, clocks: Clocks) -> None:
         self._clocks = clocks
 
     @property
     def shared(self) -> bool:
-        """Whether turns are decided over all gateways."""
+        """Whether the order is decided across all gateways."""
         return False
 
     def prepare(self, call: ActiveCall, group: Group) -> Asked | None:
-        """What a call wants, to be asked for with its reservation; None: it is asked for later."""
+        """The slot to request with a call's reservation; None: it is requested later."""
         return None
 
     def place(self, call: ActiveCall, group: Group) -> None:
-        """Give a call a slot, or let it wait for one: `take` or `wait` follows."""
+        """Give the call a slot or queue it; `take` or `wait` follows."""
         slot = None if group.queue else group.acquire(call.demand, self._clocks.clock(), call.avoid)
         if slot is not None:
             call.take(slot)
@@ -30,17 +30,17 @@ class Placing:
             call.wait()
 
     def leave(self, call: ActiveCall, group: Group) -> None:
-        """A call waits for no slot any more. Harmless when it did not."""
+        """Stop waiting for a slot. No effect if the call was not waiting."""
         group.queue.remove(call)
 
     def release(self, slot: Slot, group: Group) -> None:
-        """Give a slot back and serve who waits for it."""
+        """Release a slot and serve the queue."""
         slot.release()
         if group.queue:
             self.serve(group)
 
     def serve(self, group: Group) -> None:
-        """Hand free slots to those who wait, in the queue's order."""
+        """Assign free slots to waiting calls, in the queue's order."""
         clock = self._clocks.clock()
         while group.queue and group.has_slot(clock):
             call = group.queue.pop(clock)
@@ -51,11 +51,11 @@ class Placing:
             call.take(slot)
 
     def _given(self, call: ActiveCall) -> None:
-        """A slot was found here for a call that waited."""
+        """Handle a slot that was assigned to a waiting call."""
 
     def place_of(self, call: ActiveCall) -> int:
-        """A call's place in the line of all gateways; 0: there is none, or it is not known."""
+        """A call's position in the queue of all gateways; 0 if there is none or it is unknown."""
         return 0
 
     def tick(self, backends: Backends) -> None:
-        """Twice a second."""
+        """Do periodic work; called twice a second."""

@@ -1,4 +1,4 @@
-"""What a call will take, and what is learnt of it when it was answered."""
+"""Predicts a call's cost, and learns from completed calls."""
 
 from oxlo.fleet.pace import TOKEN_BYTES
 from oxlo.fleet.router import Demand
@@ -10,7 +10,7 @@ from oxlo.wire.request import Request
 
 
 def demand(request: Request, decision: Decision, account: str) -> Demand:
-    """The work predicted; and where there is choice, what the prompt shares with others."""
+    """The predicted work and, if there are several replicas, the marks of its prefixes."""
     group = decision.group
     return Demand(
         marks(request.turns()) if len(group.backends) > 1 else [],
@@ -20,7 +20,7 @@ def demand(request: Request, decision: Decision, account: str) -> Demand:
 
 
 def waiting(call: ActiveCall) -> Waiting[ActiveCall]:
-    """What the queue needs to know."""
+    """The call's entry in the queue."""
     return Waiting(
         priority=call.plan.priority,
         account=call.caller.account,
@@ -32,7 +32,7 @@ def waiting(call: ActiveCall) -> Waiting[ActiveCall]:
 
 
 def learn(call: ActiveCall, decision: Decision) -> None:
-    """What an answer took tells what the next ones will take."""
+    """Update the predictions from a completed call."""
     usage, attempt, pace = call.usage, call.attempt, decision.group.pace
     if not usage.prompt_tokens:
         return

@@ -21,22 +21,22 @@ from oxlo.settings import Settings
 log = structlog.get_logger()
 
 BACKLOG = 4096
-#: A proxy that uses a connection at least this often loses no call to our end.
+#: A proxy that reuses its connections within this time loses no call when we shut down.
 LAST_CALLS_SECONDS = 1.0
 SWEEP_SECONDS = 0.5
-#: For journal, sockets, other processes, and files of calls; each other connection may have a call,
-#: which has a second connection to an engine.
+#: Reserve for the journal, sockets, other processes and calls' files; each other connection may
+#: need a second one, to an engine.
 SPARE_DESCRIPTORS = 48
-#: So many more than before may live until the collector looks at them: those of some 500 calls.
+#: New objects that trigger a garbage collection: as many as some 500 calls create.
 YOUNG_OBJECTS = 20_000
 
 
-#: Told in the loop what stops the gateway; calls it when the end has come.
+#: Called in the event loop with the function that stops the gateway.
 OnEnd = Callable[[Callable[[], None]], None]
 
 
 def run(settings: Settings, name: str, on_end: OnEnd, *, share_port: bool = False) -> None:
-    """Serve until the end, which `on_end` is to notice.
+    """Run until stopped; `on_end` gets the function that stops it.
 
     With `share_port`, other gateways may listen on the same port: the kernel spreads connections.
     """
@@ -73,7 +73,7 @@ async def _serve(settings: Settings, name: str, on_end: OnEnd, *, share_port: bo
 
 
 async def _last_calls(gateway: Gateway) -> None:
-    """Let what is under way to us on open connections arrive."""
+    """Wait for requests that are already in transit on open connections."""
     gateway.server.part()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_CALLS_SECONDS):
@@ -81,9 +81,9 @@ async def _last_calls(gateway: Gateway) -> None:
 
 
 def _descriptors() -> int:
-    """How many this process may have: all that the hard limit allows. Low defaults are for select.
+    """Raise the limit of open files to the hard limit and return it; the low default is for select.
 
-    macOS allows more than it gives; there the soft limit stays.
+    macOS reports a higher limit than it grants; there the soft limit is kept.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if sys.platform == "darwin" or soft == hard:
@@ -112,7 +112,7 @@ async def _listen(
 
 
 def _admin(gateway: Gateway) -> Server:
-    """What answers at the admin socket."""
+    """The server on the admin socket."""
     budget, names = gateway.server.budget, gateway.names
     return Server(Admin(gateway), gateway.settings, budget, gateway.clock, names.give)
 
@@ -122,7 +122,7 @@ def _certificate(settings: Settings) -> Certificate | None:
 
 
 async def _sweep(gateway: Gateway, certificate: Certificate | None) -> None:
-    """The gateway's heartbeat; an unforeseen error in one beat must not stop the next."""
+    """Run the periodic work; an unexpected error must not stop the next round."""
     while True:
         try:
             gateway.sweep()
@@ -134,9 +134,9 @@ async def _sweep(gateway: Gateway, certificate: Certificate | None) -> None:
 
 
 def _settle_memory() -> None:
-    """What exists now lives as long as the process: the collector need not look at it again.
+    """Exclude all existing objects from garbage collection, as they live as long as the process.
 
-    Nor at the objects of each turn of the loop: they refer to each other in no circle, and go.
+    Collections can be rare, too: objects created by requests form no reference cycles.
     """
     gc.collect()
     gc.freeze()

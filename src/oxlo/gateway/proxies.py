@@ -1,20 +1,20 @@
-"""Whose word about a client's address counts, and who is on this machine."""
+"""Trusted proxies, and how they determine a client's address."""
 
 import ipaddress
 from collections.abc import Mapping
 
-#: Headers that proxies set.
+#: Headers set by proxies.
 _FORWARDED = (b"forwarded", b"x-forwarded-for", b"x-real-ip", b"via")
 
 
 class Proxies:
-    """Whose word about a client's address counts."""
+    """The proxies whose headers are trusted."""
 
     def __init__(self, trusted: tuple[str, ...]) -> None:
         self._networks = [ipaddress.ip_network(text, strict=False) for text in trusted]
 
     def client(self, peer: str, headers: Mapping[bytes, bytes]) -> tuple[str, str | None]:
-        """The client's address and, when a trusted proxy says so, its scheme."""
+        """The client's address and, if reported by a trusted proxy, its scheme."""
         if not self._trusts(peer):
             return peer, None
         hops = headers.get(b"x-forwarded-for", b"").decode("latin-1").split(",")
@@ -33,7 +33,7 @@ class Proxies:
 
 
 def is_local(peer: str, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a request was made on this machine, by nobody's proxy."""
+    """Whether a request came from this machine, and not through a proxy."""
     if any(name in headers for name in _FORWARDED):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Calls that a gateway answers from what it knows: they cost nothing."""
+"""Requests that a gateway answers from its own state, at no cost."""
 
 from collections.abc import Callable
 
@@ -14,12 +14,12 @@ from oxlo.gateway.limits import limits
 from oxlo.ledger.base import Standing
 from oxlo.plans.caller import Caller
 
-#: Makes the body of a reply.
+#: Builds a response body.
 Answer = Callable[[Exchange, Caller], bytes]
 
 
 class Question:
-    """One such call."""
+    """A request whose response is built by a function of the exchange and the caller."""
 
     def __init__(self, gateway: Core, exchange: Exchange, answer: Answer) -> None:
         self._gateway = gateway
@@ -28,11 +28,11 @@ class Question:
         self._caller: Caller
 
     def admit(self, caller: Caller) -> None:
-        """The caller is known."""
+        """Store the caller."""
         self._caller = caller
 
     def body(self, body: Body) -> None:
-        """Answer."""
+        """Send the response."""
         answer = self._answer(self._exchange, self._caller)
         plan = self._gateway.plan_of(self._caller)
         day, minute, _ = self._gateway.ledger.limits(
@@ -42,23 +42,23 @@ class Question:
         self._exchange.reply(200, head, answer)
 
     def gone(self) -> None:
-        """Nothing is under way."""
+        """Do nothing: no work is in progress."""
 
     def paused(self) -> None:
-        """Nothing is being sent."""
+        """Do nothing: nothing is being sent."""
 
     def resumed(self) -> None:
-        """Nothing is being sent."""
+        """Do nothing: nothing is being sent."""
 
 
 class LimitsQuestion(Question):
-    """GET /v1/limits: the ledger is asked, wherever it keeps the counts."""
+    """GET /v1/limits, answered by the ledger wherever it keeps the counts."""
 
     def __init__(self, gateway: Core, exchange: Exchange) -> None:
         super().__init__(gateway, exchange, _nothing)
 
     def body(self, body: Body) -> None:
-        """Ask."""
+        """Fetch the account's standing from the ledger."""
         gateway, caller = self._gateway, self._caller
         plan = gateway.plan_of(caller)
         gateway.ledger.look(caller.account, plan, gateway.wall(), self._told)

@@ -1,15 +1,15 @@
-"""How long a server elsewhere wants to be left alone, as its Retry-After says."""
+"""Parses the Retry-After header of an upstream server whose quota is used up."""
 
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-#: Seconds, where it does not say; and at most: it is asked again once a day.
+#: Default delay and upper bound in seconds; the server is tried again at least once a day.
 _UNSAID: Final = 2.0
 _MOST: Final = 86_400.0
 
 
 def seconds(said: bytes, now: float) -> float:
-    """From a number of seconds or a date; `now` is in unix seconds."""
+    """Parse a number of seconds or a date; `now` is in unix seconds."""
     text = said.decode("latin-1").strip()
     if not text:
         return _UNSAID

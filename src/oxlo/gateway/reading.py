@@ -1,4 +1,4 @@
-"""The reading half of a client's connection: bytes become exchanges and their bodies."""
+"""The reading half of a client connection: parses bytes into exchanges and their bodies."""
 
 import asyncio
 from typing import Final, cast
@@ -14,12 +14,13 @@ from oxlo.gateway.server import Served, Server
 HEAD_LIMIT: Final = 64 * 1024
 HEADER_COUNT_LIMIT: Final = 128
 NEVER: Final = float("inf")
-#: Heads with one of these are parsed each time: more follows from them than that a body comes.
+#: Heads with one of these headers are always parsed, because they change how the request is
+#: handled.
 _SPECIAL: Final = (b"expect", b"transfer-encoding", b"upgrade")
 
 
 class Head(Repeat):
-    """The head of a request, for those that repeat it."""
+    """The head of a request, stored to recognise repetitions."""
 
     __slots__ = ("method", "target")
 
@@ -32,7 +33,7 @@ class Head(Repeat):
 
 
 class Reader(Served):
-    """Parses what a client sends. `Connection` (`gateway/http.py`) does what follows."""
+    """Parses a client's requests; `Connection` (`gateway/http.py`) implements the rest."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(server.budget)
@@ -40,55 +41,55 @@ class Reader(Served):
         self.deadline = NEVER
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
-        #: The request whose body is awaited.
+        #: The request whose body is being received.
         self._incoming: Exchange | None = None
         self._target = b""
         self._headers: dict[bytes, bytes] = {}
-        #: Bytes of an unfinished head, of trailers or of what is swallowed, less those of the piece
-        #: that is being parsed: `_fed`.
+        #: Bytes of an unfinished head, of trailers or of discarded data, without the chunk being
+        #: parsed (`_fed`).
         self._head_bytes = self._fed = 0
         self._in_head = self._two_hosts = False
-        #: What an upgrade that is ignored brought a body with: the parser is told how it is framed.
+        #: An ignored upgrade request with a body, whose framing is passed to the new parser.
         self._resumed: Exchange | None = None
         self._paused_reading = self._paused_writing = False
         self._closing = False
-        #: Whether a head may be the first of its read, and the request of one that was; a read with
-        #: another one behind it has none.
+        #: Whether a head may be the first of its read; and the request of one that was the only
+        #: one.
         self._fresh = False
         self._sole: Exchange | None = None
-        #: The last head that may be repeated.
+        #: The last head, if the next request may repeat it.
         self._head: Head | None = None
 
-    # What follows.
+    # Implemented by `Connection`.
 
     def _begin(self, exchange: Exchange) -> None:
-        """A head is here."""
+        """Handle a complete head."""
         raise NotImplementedError
 
     def _complete(self, exchange: Exchange) -> None:
-        """A request is whole."""
+        """Handle a complete request."""
         raise NotImplementedError
 
     def _too_much(self, exchange: Exchange, error: ApiError) -> None:
-        """A body is not taken."""
+        """Reject a body."""
         raise NotImplementedError
 
     def _refuse(self, error: ApiError) -> None:
-        """What came cannot be read on."""
+        """Reject data that cannot be parsed."""
         raise NotImplementedError
 
     def _crashed(self, error: BaseException | None) -> None:
-        """A handler failed in a way that nobody foresaw."""
+        """Handle an unexpected exception in a handler."""
         raise NotImplementedError
 
     def _linger(self, size: int) -> None:
-        """Bytes that nobody reads."""
+        """Count discarded bytes."""
         raise NotImplementedError
 
-    # Reads.
+    # Reading.
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came. Unforeseen errors of handlers end here, or in `act`."""
+        """Parse received data. Unexpected errors of handlers are caught here, or in `act`."""
         if self._closing:
             self._linger(len(data))
             return
@@ -118,17 +119,17 @@ class Reader(Served):
             self._refuse(not_http(str(error)))
 
     def _no_upgrade(self, rest: bytes) -> None:
-        """Go on in HTTP/1.1: an upgrade may be ignored (RFC 9110, section 7.8)."""
+        """Continue with HTTP/1.1, ignoring an upgrade as RFC 9110, section 7.8 allows."""
         self._parser = httptools.HttpRequestParser(self)
         self._resumed, self._incoming = self._incoming, None
-        if self._resumed is not None:  # a head that says nothing but how the body is framed
+        if self._resumed is not None:  # a head that only declares how the body is framed
             rest = b"POST / HTTP/1.1\r\n%b\r\n\r\n%b" % (self._resumed.framing, rest)
         if rest and not self._transport.is_closing():
             self.data_received(rest)
         self._sole = None
 
     def _repeats(self, head: Head, data: bytes) -> bool:
-        """Take a request whose head is known, if it is one, and whole."""
+        """Process a request if it is complete and its head repeats the last one."""
         begin = head.body_of(data)
         if begin < 0:
             return False
@@ -138,14 +139,14 @@ class Reader(Served):
         return True
 
     def _take(self, exchange: Exchange, body: bytes) -> None:
-        """Take a request that is here as a whole, as the parser would have it taken."""
+        """Process a complete request, with the same events as from the parser."""
         self._enter(exchange)
         if body:
             self.on_body(body)
         self.on_message_complete()
 
     def _remember(self, exchange: Exchange, data: bytes) -> None:
-        """Keep the head of a request that came in one read, unless it is a special one."""
+        """Store the head of a request received in one read, unless it needs special handling."""
         self._head = None
         headers = exchange.headers
         if not exchange.complete or exchange.close or exchange.http10 or exchange.flaw is not None:
@@ -159,7 +160,7 @@ class Reader(Served):
             self._head = Head(before, after, headers, exchange.method, self._target)
 
     def _await_body(self, exchange: Exchange, size: int, grown: int) -> None:
-        """A body is not complete after `size` more bytes, of which `grown` were of the body."""
+        """Continue an unfinished body after `size` more bytes, `grown` of them in the body."""
         if exchange.state is State.DONE:
             self._linger(size)
         elif grown:
@@ -172,7 +173,7 @@ class Reader(Served):
                 self._refuse(HeadersTooLarge())
 
     def _rest(self) -> None:
-        """Let the others have their turn: libuv alone would read 8 MB of a large body in one go."""
+        """Let other connections run: libuv alone would read 8 MB of a large body at once."""
         self._transport.pause_reading()
         asyncio.get_running_loop().call_soon(self._rested)
 
@@ -181,7 +182,7 @@ class Reader(Served):
             self._transport.resume_reading()
 
     def _await_head(self, size: int) -> None:
-        """A head has begun and is not complete after `size` more bytes."""
+        """Continue an unfinished head after `size` more bytes."""
         if self._head_bytes == 0:
             self._due(self.server.now() + self.server.limits.head_timeout)
         self._head_bytes += size
@@ -189,21 +190,21 @@ class Reader(Served):
             self._refuse(HeadersTooLarge())
 
     def _due(self, at: float) -> None:
-        """Something has to come by then; while the client reads slowly, that comes first."""
+        """Set the deadline for the next data, unless the client's slow reading determines it."""
         if not self._paused_writing:
             self.deadline = at
 
-    # What the parser finds.
+    # Parser callbacks.
 
     def on_url(self, url: bytes) -> None:
-        """A piece of the request's target."""
-        if not self._in_head:  # a new request: what came since the last head were trailers
+        """Collect a part of the request's target."""
+        if not self._in_head:  # a new request: anything after the last head was trailers
             self._in_head, self._two_hosts = True, False
             self._headers, self._target = {}, b""
         self._target += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header. Repeated ones are joined, as HTTP defines."""
+        """Store a header. Repeated ones are joined, as HTTP defines."""
         key = name.lower()
         headers = self._headers
         if key in headers:
@@ -212,18 +213,18 @@ class Reader(Served):
         headers[key] = value
 
     def on_headers_complete(self) -> None:
-        """The head is here."""
+        """Create the exchange of a complete head."""
         self._in_head = False
         parser, headers = self._parser, self._headers
-        self._headers = {}  # trailers are no headers of this request
-        if self._closing:  # it came in one piece with a request that was refused
+        self._headers = {}  # trailers are not headers of this request
+        if self._closing:  # received together with a request that was rejected
             return
         if self._resumed is not None:
             self._incoming, self._resumed = self._resumed, None
             return
         exchange = Exchange(self, parser.get_method(), self._target, headers)
         exchange.close = self.server.parting or not parser.should_keep_alive()
-        if exchange.close or b"connection" in headers:  # else it is HTTP/1.1, which keeps alive
+        if exchange.close or b"connection" in headers:  # otherwise it is HTTP/1.1 with keep-alive
             exchange.http10 = parser.get_http_version() == "1.0"
         exchange.flaw = self._flaw(exchange)
         self._head_bytes = 0
@@ -237,7 +238,7 @@ class Reader(Served):
         self._begin(exchange)
 
     def _flaw(self, exchange: Exchange) -> ApiError | None:
-        """What is wrong with a head that could be parsed."""
+        """The error of a head that is syntactically valid but not acceptable."""
         headers = exchange.headers
         if len(headers) > HEADER_COUNT_LIMIT:
             return HeadersTooLarge()
@@ -250,10 +251,10 @@ class Reader(Served):
         return None
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body."""
+        """Store a part of the body."""
         exchange = self._incoming
         if exchange is None or exchange.state is State.DONE:
-            return  # nobody wants it any more
+            return  # already answered
         try:
             if exchange.body.size + len(data) > exchange.body_limit:
                 raise too_large(exchange.body_limit)
@@ -262,7 +263,7 @@ class Reader(Served):
             self._too_much(exchange, error)
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """Handle a complete request."""
         exchange = self._incoming
         if exchange is not None and self._upgrades(exchange):
             return  # llhttp stops at the head of an upgrade; its body is still to come
@@ -274,14 +275,14 @@ class Reader(Served):
             self._complete(exchange)
 
     def _upgrades(self, exchange: Exchange) -> bool:
-        """Whether the parser takes a request for an upgrade, and so does not read its body."""
+        """Whether the parser treats a request as an upgrade, and so does not parse its body."""
         if b"upgrade" not in exchange.headers:
             return False
         return exchange.framed and bool(self._parser.should_upgrade())
 
 
 def not_http(reason: str) -> BadRequest:
-    """The error for what cannot be parsed."""
+    """The error for data that cannot be parsed."""
     return BadRequest(f"This is not valid HTTP/1.1: {reason}.", code="bad_http")
 
 

@@ -1,4 +1,4 @@
-"""What the journal is told of a call: its admission, its refusal, its outcome."""
+"""The journal records of a call: admission, refusal and outcome."""
 
 import re
 from typing import Final
@@ -37,21 +37,22 @@ class Outcome:
 
 
 ANSWERED: Final = "answered"
-#: Left before the engine worked on it; and after: then the minute is spent, and at times the day.
+#: The client disconnected before the engine started; and after: then the minute counts, and
+#: possibly the day.
 CANCELLED: Final = Outcome(499, "cancelled", "client_closed")
 ABANDONED: Final = Outcome(499, "abandoned", "client_closed", counted=True, minute_counted=True)
 ABANDONED_REFUNDED: Final = Outcome(499, "abandoned", "client_closed", minute_counted=True)
-#: Got the answer that was kept under its idempotency key.
+#: Served from the response stored under its idempotency key.
 REPEATED: Final = Outcome(200, "replayed")
 
 
 def answer(finish: str) -> Outcome:
-    """The outcome of a call that was answered; `finish` is its finish reason."""
+    """The outcome of a successful call; `finish` is its finish reason."""
     return Outcome(200, ANSWERED, finish=finish, counted=True, minute_counted=True)
 
 
 def failure(error: ApiError) -> Outcome:
-    """The outcome of an admitted call that ended with an error: it does not count."""
+    """The outcome of an admitted call that failed, which does not count."""
     if isinstance(error, QueueTimedOut | EngineTimedOut):
         name = "timed_out"
     else:
@@ -60,7 +61,7 @@ def failure(error: ApiError) -> Outcome:
 
 
 def admission(call: ActiveCall, reservation: Reservation, wall: float) -> Admitted:
-    """The record of a call that is about to be sent to an engine."""
+    """The record of an admitted call, written before it is sent to an engine."""
     caller = call.caller
     return Admitted(
         call.id, wall, caller.account, caller.key, caller.plan, call.model_id,
@@ -69,7 +70,7 @@ def admission(call: ActiveCall, reservation: Reservation, wall: float) -> Admitt
 
 
 def refusal(call: ActiveCall, status: int, code: str, wall: float) -> Refused:
-    """The record of a call of a known account that was not admitted."""
+    """The record of a known account's call that was not admitted."""
     caller = call.caller
     day, minute = call.windows()
     return Refused(
@@ -79,12 +80,12 @@ def refusal(call: ActiveCall, status: int, code: str, wall: float) -> Refused:
     )  # fmt: skip
 
 
-#: Seconds: in the queue, to the first content (0: none came), and in all.
+#: Seconds in the queue, to the first content (0: none), and in total.
 Spans = tuple[float, float, float]
 
 
 def spans(call: ActiveCall, ended: float) -> Spans:
-    """How long a call took that ended at `ended`, in seconds of the gateway's clock."""
+    """The durations of a call that ended at `ended`, in monotonic seconds."""
     arrived, attempt = call.exchange.arrived, call.attempt
     first_at = attempt.first_at if attempt is not None else 0.0
     return (
@@ -97,12 +98,12 @@ def spans(call: ActiveCall, ended: float) -> Spans:
 def settlement(
     call: ActiveCall, reservation: Reservation, outcome: Outcome, wall: float, spans: Spans
 ) -> Settled:
-    """The record of an admitted call's end."""
+    """The record of an admitted call's outcome."""
     caller, usage, attempt = call.caller, call.usage, call.attempt
     day, minute = call.windows()
     queue, first, total = spans
     backend = call.avoid if attempt is None else attempt.backend
-    charged = call.admitted or reservation  # a clock that is set back renames what is reserved
+    charged = call.admitted or reservation  # a clock set back renames its windows
     return Settled(
         call.id, wall, caller.account, caller.key, caller.plan, call.model_id,
         call.endpoint.name, call.stream, charged.day, charged.minute,
@@ -123,7 +124,7 @@ def repeat(
     wall: float,
     seconds: float,
 ) -> Settled:
-    """The record of an answer that was sent again: it costs nothing."""
+    """The record of a replayed response, which costs nothing."""
     day, minute = windows
     return Settled(
         exchange.id.decode(), wall, caller.account, caller.key, caller.plan, kept.model,
@@ -133,12 +134,12 @@ def repeat(
     )  # fmt: skip
 
 
-#: W3C trace context, version 0; zeros are not ids.
+#: W3C trace context, version 0; all-zero ids are invalid.
 _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def trace(exchange: Exchange) -> str:
-    """The caller's `traceparent`, where it is one: control continues the trace."""
+    """The client's `traceparent` if valid, so that control can continue the trace; else ""."""
     given = exchange.headers.get(b"traceparent")
     if given is None or _TRACEPARENT.fullmatch(given) is None:
         return ""
@@ -146,5 +147,5 @@ def trace(exchange: Exchange) -> str:
 
 
 def _ms(seconds: float) -> float:
-    """Milliseconds to a thousandth."""
+    """Seconds as milliseconds, to three decimal places."""
     return int(seconds * 1e6) / 1000

@@ -1,4 +1,4 @@
-"""Relays what is not inference to control: pages, receipts, metrics."""
+"""Relays everything except inference to control: pages, receipts, metrics."""
 
 from oxlo.errors import Overloaded
 from oxlo.gateway.body import Body
@@ -9,7 +9,7 @@ from oxlo.gateway.proxies import is_local
 from oxlo.gateway.sending import Sending
 from oxlo.plans.caller import Caller
 
-#: Headers that belong to one hop, or that only a gateway may set.
+#: Hop-by-hop headers, and headers that only a gateway may set.
 NOT_RELAYED = frozenset(
     b"connection keep-alive proxy-authenticate proxy-authorization te trailer transfer-encoding "
     b"upgrade content-length host expect forwarded x-forwarded-for x-forwarded-proto "
@@ -19,14 +19,14 @@ NOT_RELAYED = frozenset(
 NOT_RETURNED = frozenset(
     b"connection keep-alive transfer-encoding content-length date server x-request-id".split()
 )
-#: A reply of a known length up to this is sent in one piece.
+#: A response of a known length up to this is sent in one piece.
 SHORT = 1 << 20
 _AWAY = "This page is restarting. Try again shortly."
 _AWAY_HEAD = (
     b"content-type: text/html; charset=utf-8\r\ncache-control: no-store\r\nretry-after: 2\r\n"
     b"content-security-policy: default-src 'none'\r\n"
 )
-#: For browsers, which try again by themselves; nothing in it is fetched.
+#: An error page for browsers that reloads itself and has no external resources.
 _AWAY_PAGE = (
     b'<!doctype html><html lang="en"><meta charset="utf-8"><meta http-equiv="refresh" content="2">'
     b'<meta name="viewport" content="width=device-width"><meta name="color-scheme" '
@@ -36,7 +36,7 @@ _AWAY_PAGE = (
 
 
 class ControlRelay:
-    """One exchange relayed to control, bytes as they come."""
+    """One exchange relayed to control in both directions."""
 
     def __init__(self, gateway: Core, exchange: Exchange, caller: Caller | None = None) -> None:
         self._gateway = gateway
@@ -49,11 +49,11 @@ class ControlRelay:
         self._chunks: list[bytes] = []
 
     def admit(self, caller: Caller) -> None:
-        """The caller is known: control is told who it is."""
+        """Pass the caller's identity to control."""
         self._caller = caller
 
     def body(self, body: Body) -> None:
-        """The whole body is here: send it on."""
+        """Forward the complete request."""
         exchange = self._exchange
         method = b"GET" if exchange.method == b"HEAD" else exchange.method
         self._sending = self._gateway.control.request(
@@ -81,22 +81,22 @@ class ControlRelay:
         return b"".join(lines)
 
     def gone(self) -> None:
-        """The client left."""
+        """Cancel the request to control."""
         if self._sending is not None:
             self._sending.cancel()
 
     def paused(self) -> None:
-        """The client reads slowly."""
+        """Pause reading from control while the client reads slowly."""
         if self._sending is not None:
             self._sending.pause()
 
     def resumed(self) -> None:
-        """The client has caught up."""
+        """Resume reading from control."""
         if self._sending is not None:
             self._sending.resume()
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
-        """Control answers."""
+        """Handle control's response head."""
         self._status = status
         self._short = 0 < int(headers.get(b"content-length", b"0")) <= SHORT
         self._head = b"".join(
@@ -104,7 +104,7 @@ class ControlRelay:
         )
 
     def on_data(self, data: bytes) -> None:
-        """A piece of control's reply."""
+        """Forward response data."""
         exchange = self._exchange
         if self._short or exchange.method == b"HEAD":
             self._chunks.append(data)
@@ -114,7 +114,7 @@ class ControlRelay:
             exchange.begin(self._status, self._head, data)
 
     def on_end(self) -> None:
-        """Control's reply is complete."""
+        """Finish the response."""
         exchange = self._exchange
         if exchange.state is ExchangeState.DONE:
             return
@@ -124,7 +124,7 @@ class ControlRelay:
             exchange.reply(self._status, self._head, b"".join(self._chunks))
 
     def on_fail(self, reason: str, *, sent: bool) -> None:
-        """Control is away."""
+        """Report that control is unreachable."""
         exchange, away = self._exchange, Overloaded(_AWAY, retry_after=2)
         reads_pages = b"text/html" in exchange.headers.get(b"accept", b"")
         if reads_pages and not exchange.streaming and exchange.state is not ExchangeState.DONE:

@@ -1,20 +1,20 @@
-"""Heads that repeat, and so need not be parsed again.
+"""Recognition of repeated heads, which saves parsing them.
 
-Who keeps a connection sends the same head over and over; only the length of the body differs. A
-message that begins byte for byte like one that was parsed, but for those digits, means the same.
+A client that keeps a connection usually sends the same head again and again; only the body's length
+differs. A message whose head equals a parsed one except for those digits has the same meaning.
 """
 
 from typing import Final
 
-#: A longer head is not kept: every connection has one.
+#: Longer heads are not stored, because each connection stores one.
 _LONGEST: Final = 4096
 _LENGTH: Final = b"\r\ncontent-length:"
-#: More digits than these are left to the parser; no body of so many bytes comes in one read.
+#: Lengths with more digits are left to the parser; no such body arrives in one read.
 _DIGITS: Final = 8
 
 
 class Repeat:
-    """The bytes of a head, before and after the digits of its body's length."""
+    """A head's bytes before and after the digits of the body's length."""
 
     __slots__ = ("_after", "_before", "_headers")
 
@@ -24,7 +24,7 @@ class Repeat:
         self._headers = headers
 
     def body_of(self, data: bytes) -> int:
-        """Where the body begins in a whole message that has this head; -1: it has not."""
+        """Where the body starts, in a complete message with this head; -1 if it does not match."""
         before, after = self._before, self._after
         start = len(before)
         if data[:start] != before:
@@ -42,16 +42,16 @@ class Repeat:
         return begin
 
     def headers(self, data: bytes, begin: int) -> dict[bytes, bytes]:
-        """The headers of a message that has this head, and whose body begins there."""
+        """The headers of a message with this head, whose body starts at `begin`."""
         headers = self._headers.copy()
         headers[b"content-length"] = data[len(self._before) : begin - len(self._after)]
         return headers
 
 
 def halves(data: bytes, size: int) -> tuple[bytes, bytes] | None:
-    """The head of a whole message with a body of `size` bytes, around the digits of that number.
+    """Split the head of a complete message with a body of `size` bytes around the length's digits.
 
-    None where it is not written as usual, or is long.
+    None if it is too long or the length is written in an unusual way.
     """
     end = len(data) - size
     if end > _LONGEST:

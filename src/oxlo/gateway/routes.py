@@ -1,4 +1,4 @@
-"""Which address is answered by what, and what it costs: every route is in one table."""
+"""The table of all routes: which handler answers each path, and at what cost."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -27,18 +27,18 @@ Open = Callable[[Exchange], Handler]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One address: how it is answered, and how many requests of a plan an answered call costs."""
+    """A path: its handler, and how many requests of a plan a successful call costs."""
 
     method: bytes
     path: str
     cost: int
     open: Open
-    #: Whether everything below the path belongs to it.
+    #: Whether it includes all paths below it.
     below: bool = False
 
 
 class Routes:
-    """The table of addresses."""
+    """The routing table."""
 
     def __init__(
         self, gateway: Core, kept: Idempotency, endpoints: Iterable[Endpoint] = INFERENCE
@@ -83,7 +83,7 @@ class Routes:
         route = self._exact.get((method, path)) or self._under(method, exchange.path)
         if route is not None:
             return route.open(exchange)
-        if exchange.method == b"CONNECT":  # what follows would be no HTTP
+        if exchange.method == b"CONNECT":  # the bytes after it would not be HTTP
             exchange.close = True
             raise BadRequest("This server is not a proxy.", code="bad_http")
         if path != b"/v1" and not path.startswith((b"/v1/", b"/internal")):
@@ -124,13 +124,13 @@ class Routes:
         else:
             call = Call(gateway, exchange, endpoint)
         gateway.authenticate(exchange, endpoint.name, call.admit)
-        # Nobody without a key is told what else is wrong.
+        # Authenticate first: other errors are not disclosed without a valid key.
         dryrun.check(given)
         keyed.check(given)
         content.check(exchange, endpoint)
         return call
 
-    # Questions that the gateway answers itself.
+    # Requests that the gateway answers itself.
 
     def _asked(self, name: str, answer: Answer) -> Open:
         def open_(exchange: Exchange) -> Handler:
@@ -149,12 +149,12 @@ class Routes:
         if group is None or not group.backends:
             return entry(model, status="unavailable", warm=False)
         listed = entry(model, status="ready" if group.ready else "starting", warm=group.ready)
-        # What its replicas hold here, and what their warm-up took.
+        # Context length and warm-up times of the model's replicas.
         held = {"context_length": group.context_length or None, "warm_up": group.warm_up()}
         return listed | held
 
     def _model(self, exchange: Exchange, caller: Caller) -> bytes:
-        path = unquote(exchange.path.decode("latin-1"))  # SDKs write a slash in a name as %2F
+        path = unquote(exchange.path.decode("latin-1"))  # SDKs encode a slash in a name as %2F
         name = path.removeprefix("/v1/models/").rstrip("/")
         model_name, _, tail = name.rpartition("/")
         if tail == "parameters" and model_name:
@@ -162,7 +162,7 @@ class Routes:
         return msgspec.json.encode(self._entry(self._gateway.catalogue.resolve(name)))
 
     def _voices(self, exchange: Exchange, caller: Caller) -> bytes:
-        """Those of all models, or of `?model=`: from the catalogue, so no engine is asked."""
+        """The voices of all models or of `?model=`, from the catalogue without asking an engine."""
         name = _query(exchange).get("model")
         catalogue = self._gateway.catalogue
         return msgspec.json.encode(voices([catalogue.resolve(name)] if name else catalogue))
@@ -173,7 +173,7 @@ class Routes:
         return question
 
     def _of_control(self, name: str) -> Open:
-        """What control answers for an account: it is told whose call it is."""
+        """A handler for control's part of the API, which passes on the caller's identity."""
 
         def open_(exchange: Exchange) -> Handler:
             relay = ControlRelay(self._gateway, exchange)
@@ -189,7 +189,7 @@ class Routes:
         return SILENT
 
     def _readyz(self, exchange: Exchange) -> Handler:
-        """Ready: calls are taken and a model answers; degraded while another one does not."""
+        """Ready if calls are accepted and a model answers; degraded if some models do not."""
         gateway, clock = self._gateway, self._gateway.clock()
         models = {g.model: _state(g, clock) for g in gateway.backends.groups()}
         status = self._readiness(set(models.values()))
@@ -211,7 +211,7 @@ class Routes:
 
 
 _BEGIN = "See /v1/models to begin."
-#: OpenAI's list of chats that were sent with `store`: nothing is stored here, so it is empty.
+#: OpenAI's list of chats sent with `store`; empty, because nothing is stored.
 _NO_CHATS = msgspec.json.encode(
     {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
 )
@@ -226,7 +226,7 @@ def _shown(path: bytes) -> str:
 
 
 def _origin_form(target: bytes) -> bytes:
-    """A target as `/path?query`; those who take us for a proxy send a whole URL."""
+    """A target as `/path?query`; clients that treat us as a proxy send a full URL."""
     scheme, colon, rest = target.partition(b"://")
     if not colon or scheme.lower() not in (b"http", b"https"):
         return target
@@ -247,7 +247,7 @@ def _state(group: Group, clock: float) -> str:
 
 
 def _preflight(exchange: Exchange) -> Handler:
-    """CORS: a preflight has no key, so it is answered generally; the call itself is checked."""
+    """Answer a CORS preflight, which has no key; origins are checked with the actual request."""
     asked = exchange.headers.get(b"access-control-request-headers", b"")
     lines = headers.PREFLIGHT_METHODS
     if asked and not set(asked) & set(b"\r\n"):

@@ -1,4 +1,4 @@
-"""One request to an engine: what carries it, and who gets the reply."""
+"""A request to an engine, with its connection and the receiver of the response."""
 
 from typing import Protocol
 
@@ -6,41 +6,41 @@ from oxlo.engines.parts import Parts
 
 
 class Receiver(Protocol):
-    """Who gets an engine's reply."""
+    """Receives an engine's response."""
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
-        """The reply's head; header names are in lower case."""
+        """Handle the response head; header names are in lower case."""
 
     def on_data(self, data: bytes) -> None:
-        """A piece of the reply's body."""
+        """Handle response body data."""
 
     def on_end(self) -> None:
-        """The reply is complete."""
+        """Handle a complete response."""
 
     def on_fail(self, reason: str, *, sent: bool) -> None:
-        """The exchange broke; `sent`: the engine may have begun to work on it."""
+        """Handle a failure; `sent`: the engine may have started to work on the request."""
 
 
 class Carrier:
-    """The connection that a request is sent on: that of `gateway/outgoing.py`."""
+    """The connection used for a request, implemented in `gateway/outgoing.py`."""
 
     __slots__ = ()
 
     def abort(self) -> None:
-        """Close at once."""
+        """Close immediately."""
         raise NotImplementedError
 
     def pause(self) -> None:
-        """Read no more for now."""
+        """Pause reading."""
         raise NotImplementedError
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         raise NotImplementedError
 
 
 class Sending:
-    """One request under way: what the caller keeps, to pause or cancel it."""
+    """A request in progress, which its sender may pause or cancel."""
 
     __slots__ = ("body", "cancelled", "connection", "head", "receiver", "retried")
 
@@ -53,18 +53,18 @@ class Sending:
         self.retried = False
 
     def cancel(self) -> None:
-        """Drop the exchange; the engine sees its client gone."""
+        """Cancel the exchange; the engine notices the disconnect."""
         self.cancelled = True
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.abort()
 
     def pause(self) -> None:
-        """Read no more of the reply for now."""
+        """Pause reading the response."""
         if self.connection is not None:
             self.connection.pause()
 
     def resume(self) -> None:
-        """Read on."""
+        """Resume reading."""
         if self.connection is not None:
             self.connection.resume()

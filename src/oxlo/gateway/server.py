@@ -1,4 +1,4 @@
-"""What all connections of one listener share: who answers, the limits, the end."""
+"""The state shared by all connections of a listener: the application, limits and shutdown."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from oxlo.gateway.exchange import Exchange, Handler, Link
 log = structlog.get_logger()
 
 NO_LIMIT = 1 << 62
-#: Seconds between two words about too many connections.
+#: Minimum seconds between log entries about too many connections.
 CROWDED_SECONDS = 60.0
 
 
 class Application(Protocol):
-    """What answers exchanges."""
+    """The application that handles exchanges."""
 
     def open(self, exchange: Exchange) -> Handler:
-        """Take up an exchange by its head. May reply at once, or raise ApiError."""
+        """Open an exchange by its head. May respond immediately, or raise ApiError."""
 
 
 class Limits(Protocol):
-    """The settings that a connection needs (see `Settings`)."""
+    """The settings of a connection (see `Settings`)."""
 
     @property
     def head_timeout(self) -> float: ...  # noqa: D102
@@ -37,27 +37,27 @@ class Limits(Protocol):
 
 
 class Served(Link):
-    """A connection, as its server sees it."""
+    """A connection as seen by its server."""
 
-    #: When something has to have come, by the server's clock.
+    #: Deadline for the next data, by the server's clock.
     deadline: float
 
     @property
     def idle(self) -> bool:
-        """Whether no request is under way."""
+        """Whether no request is in progress."""
         raise NotImplementedError
 
     def expire(self, now: float) -> None:
-        """Called when the deadline has passed: whatever was awaited did not come."""
+        """Handle a timeout: the expected data did not arrive by the deadline."""
         raise NotImplementedError
 
     def close_when_idle(self) -> None:
-        """Close now if nothing is under way; else after the current reply."""
+        """Close now if no request is in progress, otherwise after the current response."""
         raise NotImplementedError
 
 
 class Server:
-    """What all connections of one listener share."""
+    """The state shared by all connections of a listener."""
 
     def __init__(
         self,
@@ -71,22 +71,22 @@ class Server:
         self.limits = limits
         self.budget = budget
         self.now = now
-        #: Gives an exchange its id; the application's business, needed for malformed requests too.
+        #: Assigns an exchange its id; needed for malformed requests too, which no handler sees.
         self.name_exchange = name_exchange
         self.connections: set[Served] = set()
-        #: How many may be open at a time, and how many were closed because that was reached.
+        #: Maximum number of open connections, and how many were closed because of it.
         self.most = NO_LIMIT
         self.crowded = 0
         self._said_crowded = -CROWDED_SECONDS
-        #: From now on each reply is the last of its connection.
+        #: Whether each connection is closed after its next response.
         self.parting = False
-        #: Set when parting has left no connection.
+        #: Set once all connections are closed after `part`.
         self.empty = asyncio.Event()
 
     def has_room(self, connection: Served) -> bool:
-        """Take in a new connection, for which those that were idle the longest have to go.
+        """Register a new connection; if there are too many, close those idle for the longest time.
 
-        False when it has to go itself: no other is idle.
+        False if no connection is idle, so that the new one has to be closed.
         """
         self.connections.add(connection)
         if len(self.connections) <= self.most:
@@ -95,7 +95,7 @@ class Server:
             (c for c in self.connections if c.idle and c is not connection),
             key=lambda c: c.deadline,
         )
-        leaving = idle[: max(1, self.most // 16)]  # many: the next ones need not look
+        leaving = idle[: max(1, self.most // 16)]  # several at once, to do this rarely
         for each in leaving:
             each.close_when_idle()
         self._crowd(max(1, len(leaving)))
@@ -108,7 +108,7 @@ class Server:
             log.warning("connections.crowded", most=self.most, closed=self.crowded)
 
     def left(self, connection: Served) -> None:
-        """A connection has ended."""
+        """Unregister a closed connection."""
         self.connections.discard(connection)
         self._note_empty()
 
@@ -122,9 +122,9 @@ class Server:
             connection.expire(now)
 
     def part(self) -> None:
-        """Close each connection after the reply that it has, or else gets next.
+        """Close each connection after its current response, or after its next one if it is idle.
 
-        A proxy may be sending a call on an idle one just now, and would not send it again.
+        A proxy may be sending a request on an idle connection, and would not retry it.
         """
         self.parting = True
         self._note_empty()
@@ -133,7 +133,7 @@ class Server:
                 connection.close_when_idle()
 
     def drain(self) -> None:
-        """Close idle connections, and the others after their current reply."""
+        """Close idle connections now, and the others after their current response."""
         self.part()
         for connection in list(self.connections):
             connection.close_when_idle()

@@ -1,7 +1,7 @@
-"""Slots where several gateways share the engines: each is asked for, and waited for, in Valkey.
+"""Assigns slots that several gateways share, by way of Valkey.
 
-The gateway's own queue keeps who waits here, for places, waits and what is told to clients; whose
-turn it is is decided in Valkey, over all gateways. Without Valkey it is decided here.
+The gateway's own queue tracks waiting calls for positions, timeouts and comments; the order is
+decided in Valkey across all gateways. While Valkey is unreachable it is decided locally.
 """
 
 from oxlo.fleet import router
@@ -24,13 +24,13 @@ class SharedSlot(Slot):
         self._asked = asked
 
     def release(self) -> None:
-        """Give it back; once."""
+        """Release the slot; further calls have no effect."""
         super().release()
         self._asked.release()
 
 
 class Sharing(Placing):
-    """Gives calls the slots that they get in Valkey."""
+    """Assigns slots to calls by asking Valkey."""
 
     def __init__(self, clocks: Clocks, slots: SharedSlots, queue_limit: int) -> None:
         super().__init__(clocks)
@@ -39,11 +39,11 @@ class Sharing(Placing):
 
     @property
     def shared(self) -> bool:
-        """Whether turns are decided in Valkey."""
+        """Whether the order is decided in Valkey."""
         return self._slots.up
 
     def prepare(self, call: ActiveCall, group: Group) -> Asked:
-        """What a call wants: to be asked for with its reservation, or when it is placed."""
+        """Prepare the request for a slot, sent with the reservation or when the call is placed."""
         level, clock = call.priority, self._clocks.clock()
 
         def then(outcome: str, replica: str) -> None:
@@ -62,7 +62,7 @@ class Sharing(Placing):
         )
 
     def place(self, call: ActiveCall, group: Group) -> None:
-        """Ask for a slot; `call.take`, `call.wait` or `call.full` follows."""
+        """Request a slot; `call.take`, `call.wait` or `call.full` follows."""
         if self.shared:
             self._ask(call, group)
         else:
@@ -70,30 +70,30 @@ class Sharing(Placing):
 
     def _ask(self, call: ActiveCall, group: Group) -> None:
         asked = self._slots.asked.get(call.id)
-        if asked is not None and asked.reply is not None:  # it came with the reservation
+        if asked is not None and asked.reply is not None:  # came with the reservation's
             reply, asked.reply = asked.reply, None
             asked.replied(reply)
         else:
             self._slots.send(self.prepare(call, group))
 
     def leave(self, call: ActiveCall, group: Group) -> None:
-        """A call waits for no slot any more, here and in Valkey."""
+        """Stop waiting for a slot, here and in Valkey."""
         super().leave(call, group)
         self._given(call)
 
     def serve(self, group: Group) -> None:
-        """Hand out free slots where Valkey does not."""
+        """Assign free slots, unless Valkey does."""
         if not self.shared:
             super().serve(group)
 
     def _given(self, call: ActiveCall) -> None:
-        """It needs none of Valkey any more."""
+        """Withdraw a call's request from Valkey, as it gets its slot locally."""
         asked = self._slots.asked.get(call.id)
         if asked is not None and not asked.replica:
             asked.release()
 
     def place_of(self, call: ActiveCall) -> int:
-        """A call's place in the line of all gateways; 0: it is not known."""
+        """A call's position in the queue of all gateways; 0: unknown."""
         asked = self._slots.asked.get(call.id)
         return asked.place if asked is not None and self.shared else 0
 
@@ -114,7 +114,7 @@ class Sharing(Placing):
         for each in group.backends:
             if each.id == replica and each.ready:
                 backend = each
-        if backend is None:  # it has just gone: another one
+        if backend is None:  # the replica has just gone: request another slot
             asked.release()
             self._ask(call, group)
             return
@@ -123,7 +123,7 @@ class Sharing(Placing):
         call.take(SharedSlot(backend, call.demand, asked))
 
     def tick(self, backends: Backends) -> None:
-        """Leases and places go on; who waited here alone waits with the others."""
+        """Renew leases and positions; calls that waited locally join the shared queue."""
         if not self.shared:
             return
         for group in backends.groups():
@@ -137,14 +137,14 @@ class Sharing(Placing):
 
 
 def _ready(backends: list[Backend], now: float) -> list[tuple[str, int]]:
-    """Those that are ready; one that wants to be left alone has no slot for now."""
+    """Ready replicas with their slots; none for a replica whose quota is used up."""
     return [(b.id, b.slots if b.takes(now) else 0) for b in backends if b.ready]
 
 
 def _in_order(
     group: Group, demand: Demand, now: float, avoid: Backend | None
 ) -> list[tuple[str, int]]:
-    """The replica that the router would choose, then the others, those that fail last."""
+    """The router's choice first, then the others; those with an open circuit breaker last."""
     ready = [b for b in group.backends if b.takes(now) and b is not avoid]
     if len(ready) < 2:
         return _ready(ready, now)

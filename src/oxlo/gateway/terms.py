@@ -1,4 +1,4 @@
-"""The plan of each caller, as now in force."""
+"""The plans currently in force."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,19 +15,19 @@ log = structlog.get_logger()
 
 
 class Terms:
-    """The plans, which an operator may edit at any moment."""
+    """The plans, which an operator may edit at any time."""
 
     def __init__(self, plans: Plans, file: Path | None) -> None:
-        """`file`: where edited ones are; None: nowhere."""
+        """`file`: the edited plans; None: they cannot be edited."""
         self._plans = {plan.id: plan for plan in plans}
         self._file = Watched(file)
-        #: Plans that accounts are on and that do not exist: each is told once.
+        #: Missing plans that accounts refer to, each logged once.
         self._missed: set[str] = set()
 
     def of(self, caller: Caller, wall: Callable[[], float]) -> Plan:
-        """The plan of a caller, with what an operator granted for the day.
+        """The plan of a caller, including extra requests granted for the day.
 
-        One that was removed is the cheapest until it is mended, as on the pages.
+        A plan that was removed is replaced by the cheapest one until fixed, as on the pages.
         """
         plan = self._plans.get(caller.plan) or self._instead(caller.plan)
         return plan if not caller.grants else _raised(plan, caller.granted(day_of(wall())))
@@ -40,7 +40,7 @@ class Terms:
         return cheapest
 
     def changed(self) -> Plans | None:
-        """The plans, when they were edited; they hold from the next call on."""
+        """The plans if edited since the last check; they apply from the next call on."""
         plans = self._file.changed()
         if plans is not None:
             self._plans = {plan.id: plan for plan in plans}
@@ -49,7 +49,7 @@ class Terms:
 
 
 def _raised(plan: Plan, granted: int) -> Plan:
-    """The plan with requests that an operator granted for the day."""
+    """The plan with its daily limit raised by extra requests."""
     if plan.requests_per_day is None or not granted:
         return plan
     return msgspec.structs.replace(plan, requests_per_day=plan.requests_per_day + granted)

@@ -1,4 +1,4 @@
-"""An engine's address, and the connections that are open to it."""
+"""An engine's address and its connection pool."""
 
 import asyncio
 import ssl
@@ -12,17 +12,17 @@ from oxlo.gateway.outgoing import Connection, Pool
 from oxlo.gateway.sending import Receiver, Sending
 
 CONNECT_TIMEOUT: Final = 5.0
-#: Idle connections kept to one engine.
+#: Maximum number of idle connections per engine.
 IDLE_LIMIT: Final = 512
 
 
 class Upstream(Pool):
-    """One engine's address and its pool of connections."""
+    """An engine's address and its connection pool."""
 
     def __init__(self, address: str, loop: asyncio.AbstractEventLoop, headers: str = "") -> None:
         """`address`: `http://host:port`, `https://host/prefix`, or `unix:/path/to.sock`.
 
-        `headers` are whole lines added to each request.
+        `headers` are complete lines added to each request.
         """
         super().__init__()
         self._loop = loop
@@ -39,11 +39,11 @@ class Upstream(Pool):
 
     @property
     def idle(self) -> int:
-        """Connections that wait for a call."""
+        """Number of idle connections."""
         return len(self._idle)
 
     def post(self, call: EngineCall, receiver: Receiver) -> Sending:
-        """Send an engine's request; the reply goes to `receiver`."""
+        """Send a POST request to the engine; `receiver` gets the response."""
         head, body = self._posts.get(call.path), call.body
         if head is None:
             start = b"POST %b%b HTTP/1.1" % (self._prefix, call.path.encode())
@@ -55,7 +55,7 @@ class Upstream(Pool):
     def request(
         self, method: bytes, target: bytes, headers: bytes, body: bytes, receiver: Receiver
     ) -> Sending:
-        """Send any request; `headers` are whole lines."""
+        """Send any request; `headers` are complete lines."""
         length = b"content-length: %d\r\n\r\n" % len(body) if body else b"\r\n"
         head = b"%b %b%b HTTP/1.1\r\n%b%b%b" % (
             method,
@@ -108,22 +108,22 @@ class Upstream(Pool):
         return connection
 
     def soon(self, act: Callable[[], None]) -> None:
-        """Have something done in the loop's next turn."""
+        """Run a function in the next turn of the event loop."""
         self._loop.call_soon(act)
 
     def put_back(self, connection: Connection) -> None:
-        """Return a connection whose exchange is over."""
+        """Return a connection whose exchange has ended."""
         if len(self._idle) < IDLE_LIMIT:
             self._idle.append(connection)
         else:
             connection.abort()
 
     def forget(self, connection: Connection) -> None:
-        """An idle connection was closed by the engine."""
+        """Remove an idle connection that the engine has closed."""
         if connection in self._idle:
             self._idle.remove(connection)
 
     def close(self) -> None:
-        """Close the idle connections; busy ones end with their exchange."""
+        """Close idle connections; busy ones close after their exchange."""
         while self._idle:
             self._idle.pop().abort()

@@ -1,1 +1,1 @@
-"""Calls with an `Idempotency-Key`: who repeats one gets the answer that the first one got."""
+"""Idempotent calls: repeating one with the same `Idempotency-Key` returns the first response."""

@@ -1,15 +1,15 @@
-"""Answers that are kept under an idempotency key, and who is making one.
+"""Storage of responses under idempotency keys, and of claims on keys.
 
-    claim ──> None        nobody has the key: it is yours until `keep` or `release`
-          ├─> Running     somebody makes the answer
-          ├─> Kept        it is there
-          └─> ApiError    that cannot be known now
+    claim ──> None        the key is free: it is yours until `keep` or `release`
+          ├─> Running     another call is producing the response
+          ├─> Kept        the stored response
+          └─> ApiError    the store is unavailable
 
-One file a key in a folder that all gateways of a machine share. The claim is a lock on a file
-beside it, so it ends with the process that made it, however that ended.
+Each key has a file in a folder shared by all gateways of a machine. A claim is a lock on a second
+file next to it, so that it ends with its process, however that ends.
 
-Names are joined as text: `pathlib` interns each part of a path, and names that come and go make
-CPython's table of interned strings twice as large, by a megabyte.
+Paths are joined as strings: `pathlib` interns each part of a path, and many short-lived names would
+double CPython's table of interned strings, by a megabyte.
 """
 
 import asyncio
@@ -35,21 +35,21 @@ _DRAFT = ".draft"
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
-    """An answer as it is sent again."""
+    """A stored response."""
 
-    #: What was asked: an answer is for this and nothing else.
+    #: Hash of the request; the response is only valid for this request.
     fingerprint: str
-    #: The call that made it.
+    #: Id of the call that produced it.
     request_id: str
     model: str
     stream: bool
-    #: Header lines, without those that tell of a moment.
+    #: Header lines, except time-dependent ones.
     head: bytes
     body: bytes
 
 
 class Running(msgspec.Struct, frozen=True):
-    """Somebody makes the answer to this."""
+    """Another call is producing the response to this request."""
 
     fingerprint: str
 
@@ -59,54 +59,54 @@ Result = TypeVar("Result")
 
 
 def name_of(account: str, key: str) -> str:
-    """What a key of an account is kept under."""
+    """The storage name of an account's key."""
     return hashlib.sha256(f"{account}\0{key}".encode()).hexdigest()
 
 
 class Answers(Protocol):
-    """Where answers are kept; the same rules wherever that is. `name` is that of `name_of`."""
+    """The interface of response storage. `name` is the result of `name_of`."""
 
     def claim(self, name: str, fingerprint: str, told: Told) -> None:
-        """Ask for a key; `told` is called once, later."""
+        """Claim a key; `told` is called once, later."""
 
     def keep(self, name: str, kept: Kept, done: Callable[[], None]) -> None:
-        """Keep the answer and end the claim; `done` is called whether or not that worked."""
+        """Store the response and end the claim; `done` is called whether or not that succeeded."""
 
     def release(self, name: str) -> None:
-        """End a claim without an answer."""
+        """End a claim without a response."""
 
     def tick(self, now: float) -> None:
-        """Now and then: hold what is claimed, forget what is too old or too much."""
+        """Renew claims and delete expired or excess responses; called periodically."""
 
     async def open(self) -> None:
-        """Get ready; called once, before the first call."""
+        """Prepare for use; called once, before the first call."""
 
     async def close(self) -> None:
-        """Finish what is pending; called once, after the last call."""
+        """Finish pending work; called once, after the last call."""
 
 
 class FileAnswers:
-    """Answers in files of a folder. Nothing waits for the disk but those who sent a key."""
+    """Responses in files of a folder. Only requests with an idempotency key wait for the disk."""
 
     SWEEP_SECONDS = 60.0
 
     def __init__(self, folder: Path, loop: asyncio.AbstractEventLoop, *, hours: int, mb: int):
-        """Keep answers for `hours`, and no more than `mb` megabytes (2^20 bytes) of them."""
+        """Keep responses for `hours`, and at most `mb` megabytes (2^20 bytes) of them."""
         self._folder = str(folder)
         self._loop = loop
         self._seconds = hours * 3600.0
         self._bytes = mb << 20
-        self._executor: Executor | None = None  # the loop's own
+        self._executor: Executor | None = None  # the event loop's default
         self._claims: dict[str, int] = {}
         self._swept_at = 0.0
 
     def claim(self, name: str, fingerprint: str, told: Told) -> None:
-        """Ask for a key; `told` is called once, later."""
+        """Claim a key; `told` is called once, later."""
 
         def done(asked: asyncio.Future[Kept | Running | int]) -> None:
             try:
                 result = asked.result()
-            except OSError as error:  # the call is made; it will just not be remembered
+            except OSError as error:  # the call is made, but its response will not be stored
                 log.warning("idempotency.no_claim", error=str(error))
                 told(None)
                 return
@@ -119,41 +119,41 @@ class FileAnswers:
         self._run(lambda: self._claim(name, fingerprint)).add_done_callback(done)
 
     def keep(self, name: str, kept: Kept, done: Callable[[], None]) -> None:
-        """Keep the answer and end the claim; `done` is called whether or not that worked."""
+        """Store the response and end the claim; `done` is called whether or not that succeeded."""
         lock = self._claims.pop(name, -1)
         self._run(lambda: self._keep(name, kept, lock)).add_done_callback(lambda _: done())
 
     def release(self, name: str) -> None:
-        """End a claim without an answer."""
+        """End a claim without a response."""
         lock = self._claims.pop(name, -1)
         if lock >= 0:
             self._run(lambda: self._unlock(name, lock))
 
     def tick(self, now: float) -> None:
-        """Once a minute: forget what is too old or too much."""
+        """Delete expired and excess responses, once a minute."""
         if now - self._swept_at >= self.SWEEP_SECONDS:
             self._swept_at = now
             self._run(lambda: sweep(self._folder, now - self._seconds, self._bytes))
 
     async def open(self) -> None:
-        """Nothing is needed."""
+        """Do nothing: no preparation is needed."""
 
     async def close(self) -> None:
-        """What threads are writing ends with them."""
+        """Do nothing: the threads finish their writes."""
 
     def _run(self, work: Callable[[], Result]) -> "asyncio.Future[Result]":
         return self._loop.run_in_executor(self._executor, work)
 
-    # In threads.
+    # Functions that run in threads.
 
     def _claim(self, name: str, fingerprint: str) -> Kept | Running | int:
-        """The answer, who makes it, or the claim: a locked file's descriptor."""
+        """The response, the call producing it, or the claim: a locked file's descriptor."""
         kept = self._read(name)
         if kept is not None:
             return kept
         lock = self._lock(name, fingerprint)
         if isinstance(lock, int):
-            kept = self._read(name)  # it may have been kept just before we had the lock
+            kept = self._read(name)  # it may have been stored just before we got the lock
             if kept is not None:
                 self._unlock(name, lock)
                 return kept
@@ -181,10 +181,10 @@ class FileAnswers:
                 return Running(running)
             if _is_at(path, fd):
                 return self._signed(path, fd, fingerprint)
-            os.close(fd)  # its last owner removed it between our opening and our locking
+            os.close(fd)  # its last owner removed the file between our opening and our locking it
 
     def _signed(self, path: str, fd: int, fingerprint: str) -> int:
-        """The lock, with what is asked for. Raises OSError; on a full disk nobody holds it then."""
+        """Write the fingerprint into the lock file. Raises OSError, with the lock released."""
         try:
             os.pwrite(fd, fingerprint.encode(), 0)
         except OSError:
@@ -224,7 +224,7 @@ def _remove(path: str) -> None:
 
 
 def _is_at(path: str, fd: int) -> bool:
-    """Whether the open file is the one that has this name now."""
+    """Whether the open file is still the one at this path."""
     try:
         return os.stat(path).st_ino == os.fstat(fd).st_ino
     except FileNotFoundError:
@@ -232,9 +232,9 @@ def _is_at(path: str, fd: int) -> bool:
 
 
 def sweep(folder: str, before: float, most: int) -> None:
-    """Remove what was written before a moment, then the oldest answers until `most` bytes are left.
+    """Remove files older than `before`, then the oldest responses down to `most` bytes.
 
-    Locks stay while they are young: their owners remove them, and a dead one's serves the next.
+    Recent locks stay: their owners remove them, and a dead owner's lock file is reused.
     """
     left = 0
     for path, written, size in _files(folder):
@@ -247,7 +247,7 @@ def sweep(folder: str, before: float, most: int) -> None:
 
 
 def _shrink(folder: str, surplus: int) -> None:
-    """Remove the oldest answers; only now are all of them held in memory at once."""
+    """Remove the oldest responses; only this holds all file names in memory at once."""
     for path, _, size in sorted(_files(folder), key=lambda file: file[1]):
         if surplus <= 0:
             return
@@ -257,11 +257,11 @@ def _shrink(folder: str, surplus: int) -> None:
 
 
 def _files(folder: str) -> Iterator[tuple[str, float, int]]:
-    """Path, moment of writing and size of each file, one after another."""
+    """Path, modification time and size of each file, one at a time."""
     if not os.path.isdir(folder):
         return
     with os.scandir(folder) as entries:
         for entry in entries:
-            with contextlib.suppress(FileNotFoundError):  # another gateway sweeps, too
+            with contextlib.suppress(FileNotFoundError):  # another gateway sweeps the same folder
                 stat = entry.stat(follow_symlinks=False)
                 yield entry.path, stat.st_mtime, stat.st_size

@@ -1,12 +1,12 @@
-"""`Idempotency-Key`: a call that is sent again is not made again.
+"""`Idempotency-Key`: a repeated call is not made again.
 
-    FINGERPRINT   what was asked is hashed, so that a key stands for one question only
-    CLAIM         is there an answer, does somebody make it, or is it for us to make?
-    LEADING       ours to make: a call like any other, remembered while it is sent
-    JOINED        made in this process: the same bytes, as they come
-    WAITING       made by another gateway: asked for again with each sweep
+    FINGERPRINT   the request is hashed, because a key is valid for one request only
+    CLAIM         ask the store: is there a response, is it being produced, or is the key free?
+    LEADING       free: make the call as usual, storing the response while it is sent
+    JOINED        being produced by this process: send the same bytes as they arrive
+    WAITING       being produced by another gateway: ask again periodically
 
-Only answers that counted are kept. A client that sends no key pays for none of this.
+Only successful responses are stored. Requests without a key skip all of this.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ from oxlo.plans.caller import Caller
 
 HEADER = b"idempotency-key"
 KEY_MAX = 255
-#: Header lines that tell of a moment, and are written anew when an answer is sent again.
+#: Time-dependent header lines, which are regenerated when a response is replayed.
 _OF_A_MOMENT = (b"x-ratelimit-", b"openai-processing-ms", b"openai-version", b"x-oxlo-queue-ms")
 _BOUNDARY = re.compile(rb'boundary="?([^";,]+)"?', re.IGNORECASE)
 
 
 def check(given: Mapping[bytes, bytes]) -> None:
-    """Check the key, where a client sent one. Raises BadRequest."""
+    """Validate the key, if there is one. Raises BadRequest."""
     key = given.get(HEADER)
     if key is None:
         return
@@ -47,7 +47,7 @@ def check(given: Mapping[bytes, bytes]) -> None:
 
 
 def fingerprint(path: str, content_type: bytes, body: bytes) -> str:
-    """What was asked, as a hash. A form's boundary is new with each try, and says nothing."""
+    """A hash of the request. A form's boundary, which differs in each attempt, is excluded."""
     boundary = _BOUNDARY.search(content_type) if is_form(content_type) else None
     if boundary is not None:
         body = body.replace(boundary.group(1), b"")
@@ -55,18 +55,18 @@ def fingerprint(path: str, content_type: bytes, body: bytes) -> str:
 
 
 class Idempotency:
-    """The keys of one gateway: calls under way, and those that wait for another gateway's."""
+    """One gateway's calls in progress, and clients waiting for those of other gateways."""
 
     def __init__(self, gateway: Core, answers: Answers) -> None:
         self.gateway = gateway
         self.answers = answers
         self.running: dict[str, Shared] = {}
-        #: Who waits for a claim that another client of this gateway has just made.
+        #: Clients waiting for a claim that another client of this gateway has requested.
         self.claiming: dict[str, list[Keyed]] = {}
         self.waiting: set[Keyed] = set()
 
     def tick(self, now: float) -> None:
-        """Twice a second: ask again for what others make."""
+        """Ask again for responses that other gateways are producing; called twice a second."""
         self.answers.tick(now)
         waiting, self.waiting = self.waiting, set()
         for client in waiting:
@@ -74,7 +74,7 @@ class Idempotency:
 
 
 class Keyed:
-    """The handler of one exchange that sent a key."""
+    """The handler of an exchange with an idempotency key."""
 
     def __init__(
         self, idempotency: Idempotency, exchange: Exchange, endpoint: Endpoint, key: bytes
@@ -91,14 +91,14 @@ class Keyed:
         self._shared: Shared | None = None
 
     def admit(self, caller: Caller) -> None:
-        """The caller is known."""
+        """Set the caller."""
         self._caller = caller
         self._plan = self._gateway.plan_of(caller)
         self._name = name_of(caller.account, self._key)
         self.exchange.body_limit = self._plan.max_body_mb << 20
 
     def body(self, body: Body) -> None:
-        """The whole body is here: hash it, a large one in a thread."""
+        """Hash the complete body; a large one in a thread."""
         if not body.path:
             self._hashed(self._hash(body.read()))
             return
@@ -106,7 +106,7 @@ class Keyed:
         def done(hashed: asyncio.Future[str]) -> None:
             try:
                 fingerprint = hashed.result()
-            except OSError:  # the client left, and its body with it; or the disk is broken
+            except OSError:  # the client left and its body was removed, or the disk is broken
                 self.refuse(Overloaded("Large requests cannot be read.", retry_after=5))
             else:
                 self._hashed(fingerprint)
@@ -116,23 +116,23 @@ class Keyed:
         work.add_done_callback(done)
 
     def gone(self) -> None:
-        """The client left."""
+        """Handle a client that disconnected."""
         self._idempotency.waiting.discard(self)
         shared, self._shared = self._shared, None
         if shared is not None:
             shared.leave(self)
 
     def let_go(self) -> None:
-        """The answer has ended; we and it refer to each other no more."""
+        """Drop the reference to the ended response, which breaks a reference cycle."""
         self._shared = None
 
     def paused(self) -> None:
-        """The client reads slowly."""
+        """Pause the response while the client reads slowly."""
         if self._shared is not None:
             self._shared.pause(self)
 
     def resumed(self) -> None:
-        """The client has caught up."""
+        """Resume the response."""
         if self._shared is not None:
             self._shared.resume(self)
 
@@ -149,7 +149,7 @@ class Keyed:
         self.seek()
 
     def seek(self) -> None:
-        """Look for the answer: here, then wherever answers are kept."""
+        """Look for the response: in this process, then in the store."""
         idempotency = self._idempotency
         if self.exchange.state is State.DONE:
             return
@@ -187,7 +187,7 @@ class Keyed:
             self._replay(result)
 
     def _same(self, asked: str) -> bool:
-        """Whether the key stands for what this client asks; else it is told."""
+        """Whether the key belongs to this client's request; if not, refuse it."""
         if asked == self._fingerprint:
             return True
         self.refuse(
@@ -201,13 +201,13 @@ class Keyed:
         return False
 
     def refuse(self, error: ApiError) -> None:
-        """Ask nothing of anybody; there is a receipt, as of any refused call."""
+        """Refuse the request, with a receipt like any refused call."""
         if self.exchange.state is not State.DONE:
             call = Call(self._gateway, self.exchange, self._endpoint)
             call.admit(self._caller)
             call.refuse(error)
 
-    # An answer that is made now.
+    # Responses being produced.
 
     def _lead(self) -> None:
         shared = Shared(self, self._fingerprint, self._ended)
@@ -218,7 +218,7 @@ class Keyed:
         call.body(shared.body)
 
     def _ended(self, shared: Shared) -> None:
-        """Keep the answer, if it counted; until it is kept, those who come now still join."""
+        """Store a successful response; until that is done, further clients still join."""
         answers, running = self._idempotency.answers, self._idempotency.running
 
         def forget() -> None:
@@ -244,7 +244,7 @@ class Keyed:
             answers.release(self._name)
 
     def _join(self, shared: Shared) -> None:
-        if shared.kept is not None:  # it has ended, and is being written to disk
+        if shared.kept is not None:  # complete, and being written to disk
             self._replay(shared.kept)
             return
         try:
@@ -254,7 +254,7 @@ class Keyed:
         else:
             self._shared = shared
 
-    # An answer that was made before.
+    # Stored responses.
 
     def _replay(self, kept: Kept) -> None:
         day, minute = self._windows()
@@ -272,7 +272,7 @@ class Keyed:
         self.repeated(kept, send)
 
     def repeated(self, kept: Kept, then: Callable[[], None] = lambda: None) -> None:
-        """Write down that an answer was sent again, then go on."""
+        """Write the receipt of a replayed response, then call `then`."""
         gateway, endpoint = self._gateway, self._endpoint.name
         metrics = gateway.call_metrics(kept.model, self._caller.plan, endpoint)
         metrics.outcome(receipts.REPEATED.name, receipts.REPEATED.status)
@@ -289,6 +289,6 @@ class Keyed:
 
 
 def lasting(lines: bytes) -> bytes:
-    """Header lines without those of a moment."""
+    """Header lines, except time-dependent ones."""
     kept = [line for line in lines.split(b"\r\n") if line and not line.startswith(_OF_A_MOMENT)]
     return b"".join(b"%b\r\n" % line for line in kept)

@@ -1,4 +1,4 @@
-"""A call that several clients wait for: the first who sent a key, and those who repeat it."""
+"""A call that several clients wait for: the first to send the key, and those repeating it."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -8,7 +8,7 @@ from oxlo.gateway.body import Body
 from oxlo.gateway.exchange import SILENT, Exchange, State
 from oxlo.gateway.idempotency.answers import Kept
 
-#: An answer that is larger is not kept.
+#: Larger responses are not stored.
 MOST = 8 << 20
 TOO_LARGE = (
     "A call with this idempotency key is under way, and its answer is too large to be kept. "
@@ -17,21 +17,21 @@ TOO_LARGE = (
 
 
 class Client(Protocol):
-    """Who waits for the answer."""
+    """A client waiting for the response."""
 
     @property
     def exchange(self) -> Exchange:
-        """By which it is told."""
+        """The client's exchange."""
 
     def let_go(self) -> None:
-        """The answer has ended; the two refer to each other no more."""
+        """Drop the reference to the ended response, which breaks a reference cycle."""
 
     def repeated(self, kept: Kept) -> None:
-        """Write down that it got an answer that was made for another."""
+        """Write the receipt of a response produced for another client."""
 
 
 class Shared(Exchange):
-    """Stands for the exchanges of all who wait; remembers the answer while it is sent."""
+    """Represents the exchanges of all waiting clients; records the response while it is sent."""
 
     __slots__ = (
         "_chunks", "_ended", "_first", "_lines", "_paused", "_size", "clients", "fingerprint",
@@ -39,21 +39,21 @@ class Shared(Exchange):
     )  # fmt: skip
 
     def __init__(self, first: Client, fingerprint: str, ended: "Callable[[Shared], None]") -> None:
-        """`ended` is called once, when the answer is complete or given up."""
+        """`ended` is called once, when the response is complete or given up."""
         exchange = first.exchange
         super().__init__(exchange.connection, exchange.method, exchange.target, exchange.headers)
         self.id = exchange.id
         self.arrived = exchange.arrived
         self.complete = True
         self.state = State.WORKING
-        # The body is ours now: the first client may leave while others wait.
+        # Take ownership of the body: the first client may leave while others wait.
         self.body, exchange.body = exchange.body, Body(exchange.connection.budget)
         self.clients = [first]
-        #: What was asked.
+        #: The request's hash.
         self.fingerprint = fingerprint
-        #: The whole answer, once it is there and counts.
+        #: The complete response, if it may be stored.
         self.kept: Kept | None = None
-        #: Whether an answer that counts was sent to its end.
+        #: Whether a response that counts was sent completely.
         self.whole = False
         self._first = first
         self._ended = ended
@@ -64,28 +64,28 @@ class Shared(Exchange):
 
     @property
     def later(self) -> list[Client]:
-        """Those who wait and were not the first."""
+        """The waiting clients except the first."""
         return [client for client in self.clients if client is not self._first]
 
     @property
     def lines(self) -> bytes:
-        """Header lines of the answer."""
+        """Header lines of the response."""
         return self._lines
 
     @property
     def answer(self) -> bytes:
-        """The answer's body."""
+        """The response's body."""
         return b"".join(self._chunks)
 
     @property
     def keepable(self) -> bool:
-        """Whether all of it is remembered."""
+        """Whether the complete body was recorded."""
         return self._size <= MOST
 
-    # The clients' side.
+    # Called by clients.
 
     def join(self, client: Client) -> None:
-        """Another one waits for the same answer. Raises Conflict when it is too late for that."""
+        """Add a client that waits for the same response. Raises Conflict if it is too late."""
         if not self.keepable:
             raise Conflict(TOO_LARGE, code="idempotency_in_progress")
         self.clients.append(client)
@@ -93,7 +93,7 @@ class Shared(Exchange):
             client.exchange.begin(200, self._lines + self._mark(client), self.answer)
 
     def leave(self, client: Client) -> None:
-        """One has left; with the last one, the call is given up."""
+        """Remove a client; the call is cancelled with the last one."""
         self.clients.remove(client)
         self.resume(client)
         if not self.clients and self.state is not State.DONE:
@@ -102,22 +102,22 @@ class Shared(Exchange):
             handler.gone()
 
     def pause(self, client: Client) -> None:
-        """One reads slowly: all wait for it, they are one account's."""
+        """Pause for a slow client; all others wait too, as they belong to the same account."""
         if not self._paused:
             self.handler.paused()
         self._paused.add(client)
 
     def resume(self, client: Client) -> None:
-        """It has caught up."""
+        """Resume for a client that has caught up."""
         if client in self._paused:
             self._paused.discard(client)
             if not self._paused:
                 self.handler.resumed()
 
-    # The call's side: as for any exchange.
+    # Called by the call, as for any exchange.
 
     def reply(self, status: int, head: bytes, body: bytes) -> None:
-        """Send a whole reply to all."""
+        """Send a complete response to all."""
         self._lines = head
         self._remember(body)
         for client in list(self.clients):
@@ -126,7 +126,7 @@ class Shared(Exchange):
         self.finish()
 
     def fail(self, error: ApiError) -> None:
-        """Send an error to all; it is not kept."""
+        """Send an error to all; it is not stored."""
         if self.state is State.DONE:
             return
         for client in list(self.clients):
@@ -143,13 +143,13 @@ class Shared(Exchange):
             client.exchange.begin(status, head + self._mark(client), first)
 
     def send(self, data: bytes) -> None:
-        """Send a piece to all."""
+        """Send a chunk to all."""
         self._remember(data)
         for client in list(self.clients):
             client.exchange.send(data)
 
     def end(self, data: bytes = b"") -> None:
-        """Send the last piece to all: the answer is complete."""
+        """Send the last chunk to all, which completes the response."""
         self._remember(data)
         for client in list(self.clients):
             client.exchange.end(data)
@@ -157,18 +157,18 @@ class Shared(Exchange):
         self.finish()
 
     def cut(self, data: bytes) -> None:
-        """Send the last piece to all, an error: there is nothing to keep."""
+        """Send an error to all as the last chunk; nothing is stored."""
         for client in list(self.clients):
             client.exchange.cut(data)
         self.finish()
 
     def finish(self) -> None:
-        """The answer is complete, or given up."""
+        """End the response, complete or not."""
         if self.state is not State.DONE:
             self.state = State.DONE
             self.body.release()
             self._ended(self)
-            self.handler = SILENT  # they refer to each other, as do its clients
+            self.handler = SILENT  # breaks reference cycles, also with the clients
             for client in self.clients:
                 client.let_go()
 
@@ -180,7 +180,7 @@ class Shared(Exchange):
             self._chunks.clear()
 
     def _mark(self, client: Client) -> bytes:
-        """Those who came later are told whose answer it is."""
+        """The header that tells clients other than the first which call's response this is."""
         if client is self._first:
             return b""
         return b"x-oxlo-idempotent-replay: %b\r\n" % self.id

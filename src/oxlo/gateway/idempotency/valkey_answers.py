@@ -1,8 +1,8 @@
-"""Answers that gateways of all hosts keep together, in Valkey; claims are leases.
+"""Responses stored in Valkey for the gateways of all hosts; claims are leases.
 
-A claim ends with its answer, or when its gateway renews it no more. An answer that was made while
-Valkey was away waits here until it can be kept. While Valkey cannot be asked nobody knows whether
-a call was made before, so calls with a key are refused: they are never made twice.
+A claim ends with its response, or when its gateway stops renewing it. Responses produced while
+Valkey is unreachable are buffered here. Calls with a key are refused during an outage: it is
+unknown whether they were made before, and they must never be made twice.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from oxlo.valkey.script import Script, unheard
 log = structlog.get_logger()
 
 _KEY: Final = b"oxlo:{answers}"
-#: Bytes of answers that wait for Valkey to come back.
+#: Maximum bytes of responses buffered during an outage.
 _MOST_WAITING: Final = 64 << 20
 _FOLDER: Final = Path(__file__).with_name("lua")
 
@@ -39,7 +39,7 @@ HOLD: Final = _script("hold")
 
 
 class Keeping:
-    """An answer on its way."""
+    """A response being stored."""
 
     __slots__ = ("done", "kept", "words")
 
@@ -50,7 +50,7 @@ class Keeping:
 
 
 class ValkeyAnswers:
-    """Answers in Valkey, on a connection of their own: limits do not wait behind megabytes."""
+    """Responses in Valkey, on a separate connection, so that limits do not wait for megabytes."""
 
     def __init__(
         self,
@@ -63,9 +63,9 @@ class ValkeyAnswers:
         lease_seconds: float = 30.0,
         timeout: float = 5.0,
     ) -> None:
-        """Begin to connect; `gateway` is a name that no other gateway has.
+        """Start connecting; `gateway` is a name that no other gateway uses.
 
-        Keep answers for `hours`, and no more than `mb` megabytes (2^20 bytes) of all gateways'.
+        Keep responses for `hours`, and at most `mb` megabytes (2^20 bytes) across all gateways.
         """
         self._loop = loop
         self._gateway = gateway.encode()
@@ -73,7 +73,7 @@ class ValkeyAnswers:
         self._most = b"%d" % (mb << 20)
         self._lease_seconds = lease_seconds
         self._lease_ms = b"%d" % int(lease_seconds * 1000)
-        #: What is made here: fingerprints by name.
+        #: Fingerprints of the calls made here, by name.
         self._claims: dict[str, str] = {}
         self._waiting: dict[str, Keeping] = {}
         self._held_at = 0.0
@@ -86,7 +86,7 @@ class ValkeyAnswers:
         )
 
     def claim(self, name: str, fingerprint: str, told: Told) -> None:
-        """Ask for a key; `told` is called once, later."""
+        """Claim a key; `told` is called once, later."""
 
         def replied(said: Any) -> None:
             if not isinstance(said, list):
@@ -105,7 +105,7 @@ class ValkeyAnswers:
         self.client.send(CLAIM.call(_KEY, *words), replied)
 
     def keep(self, name: str, kept: Kept, done: Callable[[], None]) -> None:
-        """Keep the answer and end the claim; `done` is called whether or not that worked."""
+        """Store the response and end the claim; `done` is called whether or not that succeeded."""
         answer = msgspec.msgpack.encode(kept)
         words = (self._gateway, name.encode(), answer, self._keep_ms, self._most)
         self._waiting[name] = Keeping(kept, KEEP.call(_KEY, *words), done)
@@ -137,7 +137,7 @@ class ValkeyAnswers:
         self._release(name)
 
     def _limit_waiting(self) -> None:
-        """Drop the oldest answers when too many wait for Valkey."""
+        """Drop the oldest buffered responses if there are too many."""
         size = sum(len(keeping.words) for keeping in self._waiting.values())
         while size > _MOST_WAITING:
             oldest = next(iter(self._waiting))
@@ -145,16 +145,16 @@ class ValkeyAnswers:
             self._give_up(oldest, "too many answers wait for Valkey")
 
     def release(self, name: str) -> None:
-        """End a claim without an answer."""
+        """End a claim without a response."""
         if self._claims.pop(name, None) is not None:
             self._release(name)
 
     def _release(self, name: str) -> None:
-        if self.client.connected:  # else it ends with its lease
+        if self.client.connected:  # otherwise it ends with its lease
             self.client.send(RELEASE.call(_KEY, self._gateway, name.encode()), unheard)
 
     def tick(self, now: float) -> None:
-        """Now and then: hold what is claimed."""
+        """Renew claims; called periodically."""
         if self._claims and not 0 <= now - self._held_at < self._lease_seconds / 3:
             self._held_at = now
             self._hold()
@@ -171,14 +171,16 @@ class ValkeyAnswers:
                 self._send(name)
 
     async def open(self) -> None:
-        """Wait a little for Valkey: a gateway that has just started refuses nobody for that."""
+        """Wait briefly for Valkey, so that a gateway that has just started refuses no calls."""
         await self.client.up()
 
     async def close(self) -> None:
-        """Wait for what is on its way, and hang up."""
+        """Wait for pending writes, then disconnect."""
         if self.client.connected:
             with contextlib.suppress(Lost, ReplyError):
-                await self.client.ask(b"PING")  # answered after all that was sent before
+                await self.client.ask(
+                    b"PING"
+                )  # replies arrive in order, so this follows all earlier ones
         for keeping in self._waiting.values():
             request = keeping.kept.request_id
             log.warning("idempotency.not_kept", request_id=request, error="the gateway stopped")
@@ -192,7 +194,7 @@ _UNKNOWN: Final = (
 
 
 def _decoded(answer: bytes) -> Kept | None:
-    """The answer; None when another version of Oxlo wrote it."""
+    """The stored response; None if another version of Oxlo wrote it."""
     try:
         return msgspec.msgpack.decode(answer, type=Kept)
     except msgspec.DecodeError:
