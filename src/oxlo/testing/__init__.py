@@ -1,1 +1,1 @@
-"""Shipped fakes of outside things, for our own tests and for those of operators."""
+"""Test doubles of external systems, for our tests and for those of operators."""

@@ -1,4 +1,4 @@
-"""What an engine double answers where no model has to be imitated: bytes, whole or in pieces."""
+"""Fixed responses of an engine double, for paths where no model has to be imitated."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,23 +9,23 @@ from oxlo.testing.http import Reply
 
 
 class Canned(msgspec.Struct, frozen=True, kw_only=True):
-    """One reply. Several pieces are sent as chunks."""
+    """A response. Several pieces are sent as chunks."""
 
     status: int = 200
     kind: str = "application/json"
     pieces: tuple[bytes, ...]
     #: Name of a gate (`EngineDouble.gates`) to wait for before the last piece.
     gate: str = ""
-    #: Cut the connection instead of ending the reply.
+    #: Close the connection instead of completing the response.
     cut: bool = False
 
     @classmethod
     def json(cls, value: object, status: int = 200) -> "Canned":
-        """A whole reply of JSON."""
+        """A JSON response with a Content-Length."""
         return cls(status=status, pieces=(msgspec.json.encode(value),))
 
     async def perform(self, reply: Reply, gates: Mapping[str, asyncio.Event]) -> None:
-        """Tell it; returns early where it is cut."""
+        """Send the response."""
         *first, last = self.pieces
         if first or self.cut:
             await reply.start(self.status, self.kind)

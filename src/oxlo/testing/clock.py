@@ -1,8 +1,8 @@
-"""A clock that stands still until it is told to move."""
+"""A clock that moves only when it is advanced."""
 
 
 class FakeClock:
-    """Unix seconds; call it to read it.
+    """Call it for unix seconds.
 
     >>> clock = FakeClock(1_000.0)
     >>> clock.advance(2.5)
@@ -15,9 +15,9 @@ class FakeClock:
         self.now = now
 
     def __call__(self) -> float:
-        """The time, in unix seconds."""
+        """The current time, in unix seconds."""
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let time pass; a negative number sets the clock back, as an operator might."""
+        """Advance the clock; negative seconds set it back."""
         self.now += seconds

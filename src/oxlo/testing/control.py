@@ -1,4 +1,4 @@
-"""The control double: tells a gateway who its callers are, and shows what it was relayed."""
+"""A double of the control process: answers key look-ups, and records relayed requests."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from oxlo.testing.http import Connection, Reply, Request
 
 
 class ControlDouble:
-    """Both of control's sockets, answered from memory."""
+    """Serves both of control's sockets from memory."""
 
     def __init__(self, private: Path, public: Path, secret: bytes) -> None:
         self._paths = (private, public)
@@ -26,28 +26,28 @@ class ControlDouble:
         self.counter = 1
         #: Key look-ups so far, by digest.
         self.lookups: list[str] = []
-        #: What accounts used of their day and minute, as their records say; and who was asked for.
+        #: Requests per day and minute, by account; and the accounts looked up so far.
         self.counted: dict[str, tuple[int, int]] = {}
         self.countings: list[str] = []
-        #: The time of what is counted.
+        #: The time of the counts.
         self.clock: Callable[[], float] = time.time
-        #: What was relayed to the public socket.
+        #: Requests to the public socket.
         self.relayed: list[Request] = []
-        #: Look-ups wait for this: clear it to keep callers in suspense.
+        #: Key look-ups wait for this event: clear it to block them.
         self.open = asyncio.Event()
         self.open.set()
         self._servers: list[asyncio.AbstractServer] = []
         self._connections: set[Connection] = set()
 
     def mint(self, plan: str = "free", account: str = "acct_1", **fields: object) -> str:
-        """A new key of an account; `fields` are those of Caller."""
+        """Create a key of an account; `fields` are those of Caller."""
         key = apikey.mint(self._secret)
         base = {"account": account, "account_name": account, "key": f"key_{len(self.callers)}"}
         self.callers[apikey.digest(key)] = msgspec.convert(base | {"plan": plan} | fields, Caller)
         return key
 
     def change(self, key: str, caller: Caller | None) -> None:
-        """Replace what is known of a key (None: revoked) and raise the counter."""
+        """Replace the caller of a key (None: revoked) and increment the change counter."""
         digest = apikey.digest(key)
         if caller is None:
             del self.callers[digest]
@@ -95,15 +95,15 @@ class ControlDouble:
             await reply.whole(200, msgspec.json.encode(caller))
 
     def _counted(self, path: str) -> Counted:
-        """What an account used, as `counted` says."""
+        """The counts of an account."""
         account, _, query = path.removeprefix("/counted/").partition("?")
-        asked = dict(parse_qsl(query))
+        parameters = dict(parse_qsl(query))
         self.countings.append(account)
         day, minute = self.counted.get(account, (0, 0))
         return Counted(
-            day=int(asked["day"]),
+            day=int(parameters["day"]),
             day_used=day,
-            minute=int(asked["minute"]),
+            minute=int(parameters["minute"]),
             minute_used=minute,
             refunds=0,
             as_of=self.clock(),

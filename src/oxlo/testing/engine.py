@@ -1,8 +1,8 @@
-"""The engine double: an OpenAI-compatible server that does what it is told.
+"""The engine double: an OpenAI-compatible server that follows scripts.
 
 In a test: `async with EngineDouble(dialect="vllm") as engine: engine.next.append(Script(...))`.
-On its own: `python -m oxlo.testing.engine --port 0 --dialect llamacpp`, told over
-`POST /_script` (a Script for all further calls) and `POST /_gate/NAME` (opens a gate).
+As a process: `python -m oxlo.testing.engine --port 0 --dialect llamacpp`, controlled by
+`POST /_script` (a Script for all further requests) and `POST /_gate/NAME` (opens a gate).
 """
 
 import argparse
@@ -19,8 +19,8 @@ import msgspec
 from oxlo.testing.canned import Canned
 from oxlo.testing.http import LocalServer, Reply, Request
 from oxlo.testing.script import Script
-from oxlo.testing.shapes import SHAPES, Call, Load, words
-from oxlo.testing.speech import Speech, paced
+from oxlo.testing.scripted import ScriptedReply, paced
+from oxlo.testing.shapes import SHAPES, Call, Load, count_tokens
 
 __all__ = ["CALLS", "Canned", "EngineDouble", "Script"]
 
@@ -28,7 +28,7 @@ CALLS = ("/v1/chat/completions", "/v1/completions")
 
 
 class EngineDouble(LocalServer):
-    """One fake engine on 127.0.0.1; `requests` holds everything that it was asked."""
+    """A fake engine on 127.0.0.1; `requests` holds all received requests."""
 
     def __init__(
         self,
@@ -39,55 +39,55 @@ class EngineDouble(LocalServer):
         api_key: str = "",
         port: int = 0,
     ) -> None:
-        """Make a double that speaks `dialect`: openai, vllm or llamacpp."""
+        """`dialect` is openai, vllm or llamacpp."""
         self.shape = SHAPES[dialect]
         self.model = model
         self.slots = slots
         self.api_key = api_key
         self.port = port
         self.context_length = 8192
-        #: What a call gets: the first of `next`, else that of its model, else `default`.
+        #: The script of a request: the first of `next`, else that of its model, else `default`.
         self.default = Script()
         self.next: deque[Script] = deque()
         self.by_model: dict[str, Script] = {}
-        #: What other paths answer: status, type and the pieces of the body.
+        #: Fixed responses, by path.
         self.canned: dict[str, Canned] = {}
         self.gates: defaultdict[str, asyncio.Event] = defaultdict(asyncio.Event)
-        #: Status of /health and /v1/models; 0: they never answer.
+        #: Status of /health and /v1/models; with 0 they never answer.
         self.health = 200
 
         self.requests: list[Request] = []
         self.counts: Counter[str] = Counter()
         self.outstanding = 0
-        #: The most calls that were outstanding at once.
+        #: The highest value of `outstanding` so far.
         self.peak = 0
-        #: Content pieces told; the llama.cpp and vLLM metrics show it as progress.
+        #: Content pieces sent; shown in the metrics of llama.cpp and vLLM.
         self.progress = 0
         self._changed = asyncio.Event()
 
     @property
     def calls(self) -> list[Request]:
-        """The inference requests, in the order of their arrival."""
+        """The inference requests, in order of arrival."""
         paths = (*CALLS, *self.canned)
         return [request for request in self.requests if request.path in paths]
 
     @property
     def cancelled(self) -> int:
-        """Calls whose client went away."""
+        """The number of requests whose client disconnected."""
         return sum(request.cancelled for request in self.calls)
 
     @property
     def answered(self) -> int:
-        """Calls that got their whole reply."""
+        """The number of requests that were answered completely."""
         return sum(request.answered for request in self.calls)
 
     @property
     def accepted(self) -> int:
-        """Connections so far."""
+        """The number of connections so far."""
         return len(self._connections)
 
     async def until(self, condition: Callable[["EngineDouble"], bool]) -> None:
-        """Wait for something about the double to become true. Raises TimeoutError after 10 s."""
+        """Wait for a condition on the double. Raises TimeoutError after 10 s."""
         async with asyncio.timeout(10):
             while not condition(self):
                 self._changed.clear()
@@ -97,7 +97,7 @@ class EngineDouble(LocalServer):
         self._changed.set()
 
     async def answer(self, request: Request, reply: Reply) -> None:
-        """Answer as its kind of engine does, or as it was told to."""
+        """Answer as the dialect's engine does, or as scripted."""
         self.requests.append(request)
         self.counts[f"{request.method} {request.path}"] += 1
         self._notify()
@@ -135,13 +135,13 @@ class EngineDouble(LocalServer):
         if script.reads and script.writes:
             script = paced(script, body)
             await asyncio.sleep(script.prompt_tokens / script.reads)
-        speech = Speech(self.shape, script, _call(request, body), body)
-        speech.told = self._told
+        scripted = ScriptedReply(self.shape, script, _call(request, body), body)
+        scripted.on_piece = self._on_piece
         if script.gate:
             await self.gates[script.gate].wait()
-        await speech.perform(reply, self.gates, bool(body.get("stream")))
+        await scripted.perform(reply, self.gates, bool(body.get("stream")))
 
-    def _told(self) -> None:
+    def _on_piece(self) -> None:
         self.progress += 1
         self._notify()
 
@@ -153,17 +153,17 @@ class EngineDouble(LocalServer):
     async def _side(self, request: Request, reply: Reply) -> None:
         path = request.path.partition("?")[0]
         if path in ("/health", "/v1/models") and self.health != 200:
-            await self._unwell(reply)
+            await self._unhealthy(reply)
         elif path.startswith("/_"):
             self._control(path, request)
             await self._json(reply, {})
         elif path == "/metrics" and (figures := self.shape.metrics(self._load())):
             await reply.whole(200, figures.encode(), "text/plain; version=0.0.4")
         else:
-            told = self.shape.side(path, self._load(), words(request.body.decode()))
-            known = told is not None
+            body = self.shape.side(path, self._load(), count_tokens(request.body.decode()))
+            known = body is not None
             error = self.shape.error(404, "Not Found")
-            await self._json(reply, told if known else error, 200 if known else 404)
+            await self._json(reply, body if known else error, 200 if known else 404)
 
     def _load(self) -> Load:
         return Load(
@@ -174,7 +174,7 @@ class EngineDouble(LocalServer):
             progress=self.progress,
         )
 
-    async def _unwell(self, reply: Reply) -> None:
+    async def _unhealthy(self, reply: Reply) -> None:
         if self.health == 0:
             await asyncio.get_running_loop().create_future()
         await self._json(reply, self.shape.error(self.health, "not well"), self.health)
@@ -220,7 +220,7 @@ async def _run(options: argparse.Namespace) -> None:
 
 
 def main() -> None:
-    """Run the double as a process; one JSON line on stdout says where it listens."""
+    """Run the double as a process; prints its address as a line of JSON."""
     parser = argparse.ArgumentParser(prog="python -m oxlo.testing.engine", description=__doc__)
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--dialect", choices=tuple(SHAPES), default="openai")

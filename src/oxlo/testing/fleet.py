@@ -1,4 +1,4 @@
-"""A host under observation: tests wait for what it tells, never for a time."""
+"""An observed engine host: tests wait for its reports instead of sleeping."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from oxlo.fleet.turns import Turns
 
 
 class WatchedHost:
-    """A started EngineHost, and everything that it told about its replica."""
+    """A running EngineHost, and all reports about its replica."""
 
     def __init__(
         self,
@@ -24,9 +24,9 @@ class WatchedHost:
         cards: tuple[int, ...] = (),
         turns: Turns | None = None,
     ) -> None:
-        """`logs` is the folder of its log; `stall` is in seconds."""
-        self.told: list[Replica] = []
-        self._told = asyncio.Event()
+        """`logs` is the folder for the log file; `stall` is in seconds."""
+        self.reports: list[Replica] = []
+        self._reported = asyncio.Event()
         self.host = EngineHost(
             f"{launch.model}-1",
             launch,
@@ -39,25 +39,25 @@ class WatchedHost:
         self.host.start()
 
     def _changed(self, replica: Replica) -> None:
-        self.told.append(replica)
-        self._told.set()
+        self.reports.append(replica)
+        self._reported.set()
 
     async def until(self, condition: Callable[[Replica], bool]) -> Replica:
-        """The first replica that was told and fits. Raises TimeoutError after 100 s."""
-        async with asyncio.timeout(100):  # a loaded machine starts engines slowly
-            while not (found := next(filter(condition, self.told), None)):
-                self._told.clear()
-                await self._told.wait()
+        """Wait for the first report that fulfils `condition`. Raises TimeoutError after 100 s."""
+        async with asyncio.timeout(100):  # engines start slowly on a busy machine
+            while not (found := next(filter(condition, self.reports), None)):
+                self._reported.clear()
+                await self._reported.wait()
         return found
 
     async def ready(self, generation: int = 1) -> Replica:
-        """The replica when it became ready in this generation."""
+        """Wait until the replica is ready in this generation."""
         return await self.until(
             lambda r: r.state is ReplicaState.READY and r.generation == generation
         )
 
     async def end(self) -> None:
-        """Stop the host. Its engine is killed, and TimeoutError raised, after 100 s."""
+        """Stop the host. After 100 s, kills the engine and raises TimeoutError."""
         try:
             async with asyncio.timeout(100):
                 await self.host.stop(drain=0)
@@ -67,5 +67,5 @@ class WatchedHost:
             raise
 
     async def sick(self) -> Replica:
-        """The replica when it first became sick."""
+        """Wait until the replica is sick."""
         return await self.until(lambda r: r.state is ReplicaState.SICK)

@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server whose handler may also misbehave, as an engine can."""
+"""A small HTTP/1.1 server whose handlers can violate the protocol, as an engine may."""
 # ruff: noqa: D102 - the callbacks are those of asyncio.Protocol and of httptools
 
 import asyncio
@@ -13,23 +13,23 @@ import msgspec
 
 
 class Request(msgspec.Struct, kw_only=True):
-    """One request as it arrived; header names are in lower case."""
+    """A received request; header names are in lower case."""
 
     method: str
     path: str
     headers: dict[str, str]
     body: bytes = b""
-    #: The client went away before the reply was finished.
+    #: The client disconnected before the response was complete.
     cancelled: bool = False
     answered: bool = False
 
     def json(self) -> dict[str, object]:
-        """The body as a JSON object. Raises msgspec.DecodeError."""
+        """Decode the body as a JSON object. Raises msgspec.DecodeError."""
         return msgspec.json.decode(self.body, type=dict[str, object])
 
 
 class Reply:
-    """What a handler writes; the connection closes when `end` was not reached."""
+    """Writes a response; an unfinished one closes the connection."""
 
     def __init__(self, transport: asyncio.Transport, writable: asyncio.Event) -> None:
         self._transport = transport
@@ -37,30 +37,30 @@ class Reply:
         self.finished = False
 
     async def raw(self, data: bytes) -> None:
-        """Write bytes as they are."""
+        """Write raw bytes."""
         await self._writable.wait()
         self._transport.write(data)
-        if self._transport.is_closing():  # the client left: the loop has to be let say so
+        if self._transport.is_closing():  # disconnected: let the event loop cancel the handler
             await asyncio.sleep(0)
 
     async def whole(
         self, status: int, body: bytes, kind: str = "application/json", **headers: str
     ) -> None:
-        """A reply with a Content-Length."""
+        """Write a whole response with a Content-Length."""
         fields = {"Content-Type": kind, "Content-Length": str(len(body))} | headers
         await self.raw(_head(status, fields) + body)
         self.finished = True
 
     async def start(self, status: int = 200, kind: str = "text/event-stream") -> None:
-        """The head of a chunked reply."""
+        """Write the head of a chunked response."""
         await self.raw(_head(status, {"Content-Type": kind, "Transfer-Encoding": "chunked"}))
 
     async def chunk(self, data: bytes) -> None:
-        """One chunk of a chunked reply."""
+        """Write a chunk."""
         await self.raw(b"%x\r\n%b\r\n" % (len(data), data))
 
     async def end(self) -> None:
-        """The end of a chunked reply."""
+        """Write the end of a chunked response."""
         await self.raw(b"0\r\n\r\n")
         self.finished = True
 
@@ -69,7 +69,7 @@ Handler = Callable[[Request, Reply], Awaitable[None]]
 
 
 class Connection(asyncio.Protocol):
-    """One client: requests are answered in turn, and a reply ends when its client leaves."""
+    """A client's connection: requests are answered in order, and cancelled on disconnect."""
 
     def __init__(self, handler: Handler) -> None:
         self._handler = handler
@@ -91,7 +91,7 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def drop(self) -> None:
-        """Cut the connection, as a killed process does."""
+        """Abort the connection, as a killed process does."""
         self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -145,31 +145,31 @@ class Connection(asyncio.Protocol):
 
 
 class LocalServer:
-    """Answers on a free port of this machine while it is entered; a subclass says what."""
+    """A server on 127.0.0.1, running while entered; subclasses implement `answer`."""
 
-    #: 0 is any that is free; it has one once it has started.
+    #: 0 for any free port; the actual port once started.
     port = 0
 
     @property
     def address(self) -> str:
-        """Its URL, without a path."""
+        """The base URL, without a path."""
         return f"http://127.0.0.1:{self.port}"
 
     async def start(self) -> None:
-        """Listen."""
+        """Start to listen."""
         loop = asyncio.get_running_loop()
         self._connections: set[Connection] = set()
         self._server = await loop.create_server(self._connect, "127.0.0.1", self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
-        """Stop listening and drop every connection, as a killed process does."""
+        """Stop listening and abort all connections, as a killed process does."""
         self._server.close()
         self.hang_up()
         await self._server.wait_closed()
 
     def hang_up(self) -> None:
-        """Drop every connection; new ones are accepted."""
+        """Abort all connections; new ones are accepted."""
         for connection in self._connections:
             connection.drop()
 
@@ -186,7 +186,7 @@ class LocalServer:
         await self.stop()
 
     async def answer(self, request: Request, reply: Reply) -> None:
-        """Answer one request."""
+        """Answer a request."""
         raise NotImplementedError
 
     def _connect(self) -> Connection:
@@ -198,7 +198,7 @@ class LocalServer:
 def _head(status: int, headers: dict[str, str]) -> bytes:
     try:
         phrase = HTTPStatus(status).phrase
-    except ValueError:  # engines do send 499 and the like
+    except ValueError:  # non-standard, such as 499
         phrase = "Unknown"
     lines = [f"HTTP/1.1 {status} {phrase}", *(f"{k}: {v}" for k, v in headers.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")

@@ -1,4 +1,4 @@
-"""Journal records with plausible values, and files of them: for tests of what reads journals."""
+"""Factories of plausible journal records, for tests of journal readers."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ AT = DAY * 86400 + 36_000.0
 
 
 def admitted(call: str, at: float = AT, account: str = "acct_1", *, key: str = "key_1") -> Admitted:
-    """A call that was let in, charged to its day and minute."""
+    """An admitted call, charged to its day and minute."""
     return Admitted(
         id=call,
         at=at,
@@ -35,7 +35,7 @@ def ended(
     counted: bool = True,
     minute_counted: bool = True,
 ) -> Settled:
-    """The end of a call that was let in."""
+    """The end of an admitted call."""
     start = msgspec.structs.asdict(call) | {"at": at}
     return Settled(
         **start,
@@ -60,12 +60,12 @@ def ended(
 def settled(
     call: str, *, at: float = AT + 2, account: str = "acct_1", key: str = "key_1"
 ) -> Settled:
-    """A call that was answered and counted."""
+    """An answered and counted call."""
     return ended(admitted(call, account=account, key=key), at)
 
 
 def refused(call: str, *, model: str = "m") -> Refused:
-    """A call that was not let in."""
+    """A refused call."""
     return Refused(
         id=call,
         at=AT,
@@ -86,11 +86,11 @@ SNAPSHOT = Snapshot(at=AT, counts=(("acct_1", DAY, 1, DAY * 1440, 1, 0),), open=
 
 
 def lines(*records: object) -> bytes:
-    """Records as a journal holds them."""
+    """Encode records as lines of a journal."""
     return b"".join(msgspec.json.encode(record) + b"\n" for record in records)
 
 
 def append(path: Path, data: bytes) -> None:
-    """Add bytes to the end of a segment."""
+    """Append bytes to a segment."""
     with path.open("ab") as file:
         file.write(data)

@@ -1,7 +1,7 @@
-"""An OpenID Connect provider on a local port: for tests of logging in elsewhere.
+"""A double of an OpenID Connect provider, for tests of single sign-on.
 
-Everybody who comes is `person`, and is sent back at once. It checks what a real one checks: the
-client's secret, that a code is used once, by who asked for it, with its PKCE verifier.
+Every visitor is `person`, and is redirected at once. It checks what a real provider checks: the
+client's secret, that a code is used once and by the same client, and the PKCE verifier.
 """
 
 import base64
@@ -15,7 +15,7 @@ from oxlo.testing.http import LocalServer, Reply, Request
 
 
 class Person(msgspec.Struct, kw_only=True):
-    """Who is logged in there."""
+    """The user who is logged in at the provider."""
 
     subject: str = "42"
     email: str = "ann@example.com"
@@ -23,27 +23,27 @@ class Person(msgspec.Struct, kw_only=True):
 
 
 class OidcDouble(LocalServer):
-    """The provider; `issuer` is its address."""
+    """The provider; `issuer` is its URL."""
 
     def __init__(self, client_id: str, secret: str) -> None:
         self._client = (client_id, secret)
         self.person = Person()
-        #: Questions so far, by path.
+        #: Paths of the requests so far.
         self.asked: list[str] = []
         self._codes: dict[str, dict[str, str]] = {}
         self._tokens: set[str] = set()
 
     @property
     def issuer(self) -> str:
-        """Where it is, as it calls itself."""
+        """The issuer's URL."""
         return self.address
 
     async def answer(self, request: Request, reply: Reply) -> None:
-        """Answer as the real one does."""
+        """Answer as a real provider does."""
         path = urlsplit(request.path).path
         self.asked.append(path)
         if path == "/.well-known/openid-configuration":
-            await self._send(reply, self._about())
+            await self._send(reply, self._configuration())
         elif path == "/authorize":
             await self._authorize(request, reply)
         elif path == "/token":
@@ -53,7 +53,7 @@ class OidcDouble(LocalServer):
         else:
             await self._send(reply, {"error": "invalid_token"}, 401)
 
-    def _about(self) -> dict[str, object]:
+    def _configuration(self) -> dict[str, object]:
         return {
             "issuer": self.issuer,
             "authorization_endpoint": f"{self.issuer}/authorize",
@@ -66,27 +66,27 @@ class OidcDouble(LocalServer):
         return {"sub": who.subject, "email": who.email, "email_verified": who.verified}
 
     async def _authorize(self, request: Request, reply: Reply) -> None:
-        """Send the browser back with a code, as if somebody had said yes."""
-        asked = dict(parse_qsl(urlsplit(request.path).query))
-        right = asked.get("client_id") == self._client[0] and asked.get("response_type") == "code"
-        if not right or asked.get("code_challenge_method") != "S256":
+        """Redirect back with a code, as if the user had consented."""
+        query = dict(parse_qsl(urlsplit(request.path).query))
+        valid = query.get("client_id") == self._client[0] and query.get("response_type") == "code"
+        if not valid or query.get("code_challenge_method") != "S256":
             await self._send(reply, {"error": "invalid_request"}, 400)
             return
         code = secrets.token_urlsafe(8)
-        self._codes[code] = asked
-        query = urlencode({"code": code, "state": asked["state"]})
-        await reply.whole(302, b"", location=f"{asked['redirect_uri']}?{query}")
+        self._codes[code] = query
+        result = urlencode({"code": code, "state": query["state"]})
+        await reply.whole(302, b"", location=f"{query['redirect_uri']}?{result}")
 
     async def _token(self, request: Request, reply: Reply) -> None:
         form = dict(parse_qsl(request.body.decode()))
-        asked = self._codes.pop(form.get("code", ""), None)
-        if self._basic(request) != ":".join(self._client) or asked is None:
+        authorized = self._codes.pop(form.get("code", ""), None)
+        if self._basic(request) != ":".join(self._client) or authorized is None:
             await self._send(reply, {"error": "invalid_grant"}, 400)
             return
         digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        same = form.get("redirect_uri") == asked["redirect_uri"]
-        if challenge != asked["code_challenge"] or not same:
+        same = form.get("redirect_uri") == authorized["redirect_uri"]
+        if challenge != authorized["code_challenge"] or not same:
             await self._send(reply, {"error": "invalid_grant"}, 400)
             return
         token = secrets.token_urlsafe(8)

@@ -1,10 +1,10 @@
-"""Replicas as a fleet lists them, for tests of what reads the list; nothing answers there."""
+"""Replicas as in a fleet's list, for tests of its readers; no engine answers there."""
 
 from typing import Any
 
 from oxlo.fleet.registry import Replica, ReplicaState
 
-#: Nobody listens there.
+#: An address where no server listens.
 NOWHERE = "http://127.0.0.1:9"
 
 
@@ -16,7 +16,7 @@ def replica(
     **fields: Any,
 ) -> Replica:
     """The replica MODEL-NUMBER; `fields` are those of Replica."""
-    usual: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "id": f"{model}-{number}",
         "model": model,
         "kind": "upstream",
@@ -26,4 +26,4 @@ def replica(
         "slots": 1,
         "context_length": 2048,
     }
-    return Replica(**usual | fields, state=state)
+    return Replica(**defaults | fields, state=state)

@@ -1,4 +1,4 @@
-"""A mail server on a local port that keeps what it is given: for tests of mails."""
+"""A double of a mail server that stores received mails, for tests."""
 
 import asyncio
 import base64
@@ -9,18 +9,18 @@ from typing import Self
 
 
 class SmtpDouble:
-    """The server; `url` is its `OXLO_SMTP_URL`. It wants the user and password that are in it."""
+    """The server; `url` is its `OXLO_SMTP_URL`, with the required user and password."""
 
     def __init__(self, user: str = "oxlo", password: str = "p@ss") -> None:  # noqa: S107 -- of a double
         self._login = (user, password)
         self.mails: list[Message] = []
-        #: What it answers to a recipient: another code than 250 refuses the mail.
+        #: Response to RCPT: a code other than 250 rejects the mail.
         self.verdict = "250 ok"
         self._server: asyncio.Server
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The server's URL, with credentials."""
         port = self._server.sockets[0].getsockname()[1]
         user, password = self._login
         return f"smtp://{user}:{password.replace('@', '%40')}@127.0.0.1:{port}"
@@ -62,8 +62,8 @@ class SmtpDouble:
         writer.close()
 
     def _allows(self, line: str) -> bool:
-        given = base64.b64decode(line.split(" ")[2]).decode().split("\0")
-        return tuple(given[1:]) == self._login
+        credentials = base64.b64decode(line.split(" ")[2]).decode().split("\0")
+        return tuple(credentials[1:]) == self._login
 
     async def _data(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"354 go on\r\n")

@@ -1,8 +1,8 @@
-"""Stripe's API on a local port, for tests of paying with Stripe's own library.
+"""A double of Stripe's API, for tests of payments with Stripe's own library.
 
-It checks what Stripe checks of these calls: the key, the version header, parameters that do not
-exist, ids that are unknown; and it answers a repeated idempotency key with what it said before.
-Somebody who pays is `pay`; events are signed as Stripe signs them.
+It checks requests as Stripe does: the key, the version header, unknown parameters, unknown ids; and
+it answers a repeated idempotency key with the earlier response. `pay` simulates a customer who
+pays; events are signed as Stripe signs them.
 """
 
 import hashlib
@@ -19,8 +19,8 @@ import msgspec
 from oxlo.testing.http import LocalServer, Reply, Request
 
 _MONTH = 30 * 86400
-#: Parameters that are taken, by call; `*` stands for a number or a name.
-_TAKES = {
+#: Accepted parameters, by endpoint; `*` stands for a number or a name.
+_PARAMETERS = {
     "POST /v1/checkout/sessions": {
         "mode", "line_items[*][price]", "line_items[*][quantity]", "client_reference_id",
         "metadata[*]", "subscription_data[metadata][*]", "success_url", "cancel_url", "customer",
@@ -34,7 +34,7 @@ _TAKES = {
     "GET /v1/invoices/*": set(),
 }  # fmt: skip
 
-#: What browsers are sent to: a checkout, and the customer portal.
+#: Pages for browsers: the checkout, and the customer portal.
 _PAGES = ("/c/pay/", "/p/session/")
 _PAGE = b'<!doctype html><link rel="icon" href="data:,"><title>Stripe</title><h1>Pay here</h1>'
 
@@ -42,7 +42,7 @@ Object = dict[str, Any]
 
 
 class StripeRefused(Exception):
-    """What the API answers with an error."""
+    """An error response of the API."""
 
     def __init__(self, status: int, message: str, code: str = "") -> None:
         self.status = status
@@ -51,23 +51,23 @@ class StripeRefused(Exception):
 
 
 class StripeDouble(LocalServer):
-    """The API; `address` is what stands for https://api.stripe.com."""
+    """The API; `address` replaces https://api.stripe.com."""
 
     def __init__(self, key: str, secret: str) -> None:
         self._key = key
         self._secret = secret
         self._numbers = itertools.count(1)
-        self._said: dict[str, Object] = {}
+        self._by_key: dict[str, Object] = {}
         self.sessions: dict[str, Object] = {}
         self.subscriptions: dict[str, Object] = {}
         self.invoices: dict[str, Object] = {}
-        #: Calls so far, as `GET /v1/...`.
+        #: Requests so far, as `GET /v1/...`.
         self.asked: list[str] = []
-        #: Answer everything with 500.
+        #: Answer all requests with 500.
         self.broken = False
 
     def pay(self, url: str, *, customer: str = "") -> Object:
-        """Somebody pays at the address of a checkout: its subscription."""
+        """Pay at a checkout's URL; returns the new subscription."""
         session = next(one for one in self.sessions.values() if one["url"] == url)
         asked = session["asked"]
         made: Object = {
@@ -85,7 +85,7 @@ class StripeDouble(LocalServer):
         return made
 
     def invoice(self, subscription: Object, cents: int, status: str = "paid") -> Object:
-        """Bill a subscription."""
+        """Create an invoice for a subscription."""
         number = self._id("in")
         self.invoices[number] = {
             "id": number,
@@ -102,7 +102,7 @@ class StripeDouble(LocalServer):
         return self.invoices[number]
 
     def event(self, kind: str, about: Object, *, age: float = 0.0) -> tuple[bytes, str]:
-        """An event as it is posted: its body, and its `stripe-signature`."""
+        """Create an event; returns the body of its webhook, and the `stripe-signature`."""
         body = msgspec.json.encode(
             {
                 "id": self._id("evt"),
@@ -115,35 +115,35 @@ class StripeDouble(LocalServer):
         return body, self.signature(body, age=age)
 
     def signature(self, body: bytes, *, age: float = 0.0, secret: str = "") -> str:
-        """The header that signs a body."""
+        """The `stripe-signature` of a body."""
         at = int(time.time() - age)
         key = (secret or self._secret).encode()
-        seal = hmac.digest(key, f"{at}.".encode() + body, hashlib.sha256).hex()
-        return f"t={at},v1={seal}"
+        digest = hmac.digest(key, f"{at}.".encode() + body, hashlib.sha256).hex()
+        return f"t={at},v1={digest}"
 
     async def answer(self, request: Request, reply: Reply) -> None:
-        """Answer as the real one does."""
+        """Answer as Stripe does."""
         path = request.path.partition("?")[0]
         self.asked.append(f"{request.method} {path}")
         if request.method == "GET" and path.startswith(_PAGES):
             await reply.whole(200, _PAGE, "text/html")
             return
         try:
-            said = self._once(request, path)
+            result = self._once(request, path)
         except StripeRefused as refused:
             await reply.whole(refused.status, msgspec.json.encode(refused.body))
         else:
-            await reply.whole(200, msgspec.json.encode(said))
+            await reply.whole(200, msgspec.json.encode(result))
 
     def _once(self, request: Request, path: str) -> Object:
         self._check(request)
         key = request.headers.get("idempotency-key", "") if request.method == "POST" else ""
-        if key and key in self._said:
-            return self._said[key]
-        said = self._handle(request, path)
+        if key and key in self._by_key:
+            return self._by_key[key]
+        result = self._handle(request, path)
         if key:
-            self._said[key] = said
-        return said
+            self._by_key[key] = result
+        return result
 
     def _check(self, request: Request) -> None:
         if self.broken:
@@ -156,10 +156,10 @@ class StripeDouble(LocalServer):
     def _handle(self, request: Request, path: str) -> Object:
         fields = dict(parse_qsl(request.body.decode(), keep_blank_values=True))
         call = f"{request.method} {path}"
-        takes = next((t for name, t in _TAKES.items() if _fits(name, call)), None)
-        if takes is None:
+        known = next((names for name, names in _PARAMETERS.items() if _fits(name, call)), None)
+        if known is None:
             raise StripeRefused(404, f"Unrecognized request URL ({call}).")
-        unknown = [name for name in fields if not any(_fits(known, name) for known in takes)]
+        unknown = [name for name in fields if not any(_fits(pattern, name) for pattern in known)]
         if unknown:
             raise StripeRefused(
                 400, f"Received unknown parameter: {unknown[0]}", "parameter_unknown"
@@ -215,6 +215,6 @@ class StripeDouble(LocalServer):
         return f"{prefix}_{next(self._numbers):06d}"
 
 
-def _fits(known: str, given: str) -> bool:
-    pattern = re.escape(known).replace(r"\*", r"[\w-]+")
-    return re.fullmatch(pattern, given) is not None
+def _fits(pattern: str, name: str) -> bool:
+    regex = re.escape(pattern).replace(r"\*", r"[\w-]+")
+    return re.fullmatch(regex, name) is not None

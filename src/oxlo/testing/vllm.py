@@ -1,8 +1,8 @@
-"""A program that is started like `vllm serve` and then is the engine double.
+"""A double of the program `vllm serve`, which runs the engine double.
 
-It knows the flags that the platform gives, asks for the key of VLLM_API_KEY, logs as vLLM does,
-and has a worker process that ends only when it is killed. What it says first, and whether it ends
-then, is told by the file `double.json` in the model's folder (a `Plan`).
+It accepts the flags that the platform uses, requires the key in VLLM_API_KEY, logs like vLLM, and
+has a worker process that only ends by SIGKILL. Its start is scripted by the file `double.json` (a
+`Plan`) in the model's folder.
 """
 
 import argparse
@@ -33,18 +33,18 @@ _WORKER = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one start of the program comes to."""
+    """The script of a start."""
 
-    #: Said on stdout, in the way of progress bars where a line ends in a carriage return.
+    #: Printed to stdout; lines that end in a carriage return imitate progress bars.
     says: str = "INFO Loading weights"
-    #: Ends with this status before it listens; None: it serves.
+    #: Exit status instead of serving; None: serve.
     ends: int | None = None
-    #: Waits for this file to be there before it listens.
+    #: Path of a named pipe to wait for before listening.
     until: str = ""
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """The flags of `vllm serve MODEL`; ends the program for one that it does not know."""
+    """Parse the arguments of `vllm serve MODEL`; exits on unknown flags."""
     parser = argparse.ArgumentParser(prog="vllm serve", allow_abbrev=False)
     parser.add_argument("verb", choices=("serve",))
     parser.add_argument("model")
@@ -56,7 +56,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 async def serve(options: argparse.Namespace, api_key: str) -> None:
-    """Listen, until it is ended."""
+    """Serve until the process is killed."""
     double = EngineDouble(
         "vllm",
         model=options.served_model_name,
@@ -69,7 +69,7 @@ async def serve(options: argparse.Namespace, api_key: str) -> None:
 
 
 def main() -> None:
-    """Do as vLLM's program does."""
+    """Run the program."""
     options = parse(sys.argv[1:])
     file = Path(options.model) / "double.json"
     plan = msgspec.json.decode(file.read_bytes(), type=Plan) if file.exists() else Plan()

@@ -62,7 +62,7 @@ async def test_starts_warms_serves_stops(start: Start) -> None:
     watched = start(LAUNCH)
     ready = await watched.ready()
     await watched.host.stop(drain=0)
-    states = [str(replica.state) for replica in watched.told]
+    states = [str(replica.state) for replica in watched.reports]
     assert states == ["starting", "warming", "ready", "draining", "stopped"]
     assert ready.first_ms
     assert ready.warm_ms
@@ -180,7 +180,7 @@ async def test_engines_of_one_card_start_in_turns(start: Start) -> None:
     waits = await second.until(lambda r: r.state is ReplicaState.STARTING)
     await start(LAUNCH, cards=(2,), turns=turns).ready()
     assert "waits for another engine" in waits.reason
-    assert second.told[-1] is waits
+    assert second.reports[-1] is waits
     await loading.host.stop(drain=0)
     await second.ready()
 
@@ -207,7 +207,7 @@ async def test_upstream_is_not_restarted(start: Start) -> None:
         await watched.ready()
     sick = await watched.sick()
     assert "refused 3 polls in a row" in sick.reason
-    watched.told.clear()
+    watched.reports.clear()
     async with EngineDouble("llamacpp", port=double.port):
         assert (await watched.ready()).generation == 1
 

@@ -1,4 +1,4 @@
-"""What the double needs to know of one request, and how it counts."""
+"""Parameters of a request to the double, and its token count."""
 
 from typing import Any
 
@@ -10,28 +10,28 @@ Json = dict[str, Any]
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One request for words."""
+    """A request for a completion."""
 
     id: str
     created: int
     model: str
     chat: bool
     n: int
-    #: Of `stream_options`.
+    #: From `stream_options`.
     include_usage: bool
     continuous_usage: bool
 
     @property
     def kind(self) -> str:
-        """The `object` of a whole reply."""
+        """The `object` of a response that is not streamed."""
         return "chat.completion" if self.chat else "text_completion"
 
 
 def finish(script: Script) -> str:
-    """The finish reason that the script ends with."""
+    """The finish reason of a script."""
     return "tool_calls" if script.tool_calls and script.finish == "stop" else script.finish
 
 
-def words(text: str) -> int:
-    """Tokens, the way the double counts them: one a word."""
+def count_tokens(text: str) -> int:
+    """Tokens as the double counts them: one per word."""
     return len(text.split())

@@ -1,10 +1,10 @@
-"""Replies as llama.cpp shapes them."""
+"""Responses in llama.cpp's format."""
 # ruff: noqa: D102 - overrides are documented where they are first defined
 
 from typing import ClassVar
 
 from oxlo.testing.script import Script
-from oxlo.testing.shapes.call import Call, Json, finish, words
+from oxlo.testing.shapes.call import Call, Json, count_tokens, finish
 from oxlo.testing.shapes.load import Load
 from oxlo.testing.shapes.openai import OpenAIShape
 
@@ -39,7 +39,7 @@ class LlamaCppShape(OpenAIShape):
         return {"text": text, "index": index, "logprobs": None, "finish_reason": finish(script)}
 
     def whole(self, call: Call, script: Script, text: str) -> Json:
-        return super().whole(call, script, text) | {"timings": _timings(script, words(text))}
+        return super().whole(call, script, text) | {"timings": _timings(script, count_tokens(text))}
 
     def chunk(self, call: Call, index: int, delta: Json, end: str | None) -> Json:
         if not call.chat:

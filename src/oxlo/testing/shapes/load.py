@@ -1,26 +1,26 @@
-"""What an engine could tell about itself."""
+"""The load of an engine double, for its metrics."""
 
 import msgspec
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """How much a double has to do, and with what."""
+    """The double's capacity and current requests."""
 
     model: str
     slots: int
     #: Tokens.
     context_length: int
-    #: Calls that it has.
+    #: Requests that are not finished.
     outstanding: int
-    #: Content pieces told so far.
+    #: Content pieces sent so far.
     progress: int
 
     @property
     def waiting(self) -> int:
-        """Calls in its own queue."""
+        """Requests in the engine's queue."""
         return max(0, self.outstanding - self.slots)
 
     @property
     def running(self) -> int:
-        """Calls in its slots."""
+        """Requests in slots."""
         return self.outstanding - self.waiting

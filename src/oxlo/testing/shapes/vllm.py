@@ -1,4 +1,4 @@
-"""Replies as vLLM shapes them."""
+"""Responses in vLLM's format."""
 # ruff: noqa: D102 - overrides are documented where they are first defined
 
 from typing import ClassVar
@@ -10,7 +10,7 @@ from oxlo.testing.shapes.openai import OpenAIShape
 
 
 class VllmShape(OpenAIShape):
-    """vLLM: fields that OpenAI lacks, and unset ones left out of a stream's events."""
+    """vLLM: additional fields, and stream events without unset ones."""
 
     name = "vllm"
     owner = "vllm"

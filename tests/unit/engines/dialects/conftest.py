@@ -11,8 +11,8 @@ from oxlo import catalogue
 from oxlo.engines.dialect import Answer, Decided, Translator
 from oxlo.engines.dialects import DIALECTS
 from oxlo.testing.script import Script
+from oxlo.testing.scripted import ScriptedReply
 from oxlo.testing.shapes import SHAPES, Call
-from oxlo.testing.speech import Speech
 from oxlo.wire import chat, completions
 
 MODEL = catalogue.load().resolve("smollm2-135m")
@@ -78,9 +78,9 @@ class Conversation:
             n=sent.get("n") or 1, include_usage=wants, continuous_usage=False,
         )  # fmt: skip
         tape = Tape()
-        speech = Speech(SHAPES[self.name], script, call, sent)
+        scripted = ScriptedReply(SHAPES[self.name], script, call, sent)
         stream = bool(sent.get("stream"))
-        asyncio.run(speech.perform(tape, defaultdict(asyncio.Event), stream))  # type: ignore[arg-type]
+        asyncio.run(scripted.perform(tape, defaultdict(asyncio.Event), stream))  # type: ignore[arg-type]
         return tape.said
 
     def translator(self) -> Translator:

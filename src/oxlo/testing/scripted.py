@@ -1,4 +1,4 @@
-"""One scripted reply, told over a connection."""
+"""Sending a script's response over a connection."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -8,11 +8,11 @@ import msgspec
 
 from oxlo.testing.http import Reply
 from oxlo.testing.script import Script, pieces
-from oxlo.testing.shapes import Call, Json, OpenAIShape, finish, words
+from oxlo.testing.shapes import Call, Json, OpenAIShape, count_tokens, finish
 
 
-class Speech:
-    """What one call is answered, and how it goes wrong."""
+class ScriptedReply:
+    """The response to one request, with its scripted failures."""
 
     def __init__(self, shape: OpenAIShape, script: Script, call: Call, body: Json) -> None:
         self._shape = shape
@@ -21,13 +21,13 @@ class Speech:
         self._text = _last_text(body) if script.echo else script.text
         self._tokens = 0
         #: Called after each content piece.
-        self.told: Callable[[], None] = lambda: None
+        self.on_piece: Callable[[], None] = lambda: None
 
     async def perform(self, reply: Reply, gates: Mapping[str, asyncio.Event], stream: bool) -> None:
-        """Tell the script; returns early where it says so, and the connection is cut then."""
+        """Send the response; if scripted, returns early, which closes the connection."""
         script = self._script
         if script.silent:
-            await _for_ever()
+            await _forever()
         if script.garbage:
             await reply.raw(script.garbage.encode())
         elif script.status != 200:
@@ -51,11 +51,11 @@ class Speech:
         if script.cut or script.stall:
             await reply.raw(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body))
             if script.stall:
-                await _for_ever()
+                await _forever()
             return
         await asyncio.sleep(script.delay)
         await reply.whole(200, body)
-        self.told()
+        self.on_piece()
 
     async def _stream(self, reply: Reply, gates: Mapping[str, asyncio.Event]) -> None:
         script = self._script
@@ -67,7 +67,7 @@ class Speech:
             if count == 0:
                 await self._each(reply, self._shape.first_delta, None)
             await self._each(reply, event, None)
-            self.told()
+            self.on_piece()
         if await self._interrupted(len(self._contents()), reply, gates):
             return
         await self._finish(reply)
@@ -75,14 +75,14 @@ class Speech:
     async def _interrupted(
         self, count: int, reply: Reply, gates: Mapping[str, asyncio.Event]
     ) -> bool:
-        """Whether the stream ends here, in the way that the script says."""
+        """Perform the script's failure after `count` pieces; returns whether the stream ends."""
         script = self._script
         if count != script.after:
             return False
         if script.middle_gate:
             await gates[script.middle_gate].wait()
         if script.stall:
-            await _for_ever()
+            await _forever()
         if script.error:
             await self._send(reply, self._shape.error(500, script.error))
             await self._write(reply, self._shape.after_error)
@@ -90,7 +90,7 @@ class Speech:
         return bool(script.cut or script.error)
 
     async def _finish(self, reply: Reply) -> None:
-        tokens = words(self._text) * self._call.n
+        tokens = count_tokens(self._text) * self._call.n
         await self._each(reply, self._shape.last_delta, finish(self._script))
         usage = self._shape.usage_chunk(self._call, self._script, tokens)
         if usage:
@@ -99,7 +99,7 @@ class Speech:
         await reply.end()
 
     def _contents(self) -> list[Json]:
-        """The deltas between the role and the finish."""
+        """The deltas between the role and the finish reason."""
         script = self._script
         thoughts = [self._shape.reasoning(script.reasoning)] if script.reasoning else []
         if script.tool_calls and self._call.chat:
@@ -107,12 +107,12 @@ class Speech:
         return thoughts + [{"content": part} for part in pieces(self._text, script.chunks)]
 
     async def _each(self, reply: Reply, delta: Json, end: str | None) -> None:
-        """One event for each of the call's choices; the legacy endpoint has no role."""
+        """Send an event per choice; the legacy endpoint has no role."""
         if delta is self._shape.first_delta and not self._call.chat:
             return
         for index in range(self._call.n):
             event = self._shape.chunk(self._call, index, delta, end)
-            self._tokens += words(delta.get("content") or "")
+            self._tokens += count_tokens(delta.get("content") or "")
             usage = self._shape.running_usage(self._call, self._script, self._tokens)
             await self._send(reply, event | usage)
 
@@ -126,20 +126,20 @@ class Speech:
 
 
 def paced(script: Script, body: Json) -> Script:
-    """The script for one call of an engine with speeds."""
-    said = body.get("messages") or body.get("prompt") or ""
+    """The script for a request to an engine with limited speed."""
+    prompt = body.get("messages") or body.get("prompt") or ""
     tokens = int(body.get("max_tokens") or body.get("max_completion_tokens") or 1)
     stream = bool(body.get("stream"))
     return msgspec.structs.replace(
         script,
-        prompt_tokens=words(msgspec.json.encode(said).decode()),
+        prompt_tokens=count_tokens(msgspec.json.encode(prompt).decode()),
         text=" ".join(["word"] * tokens),
         chunks=tokens,
         delay=(1 if stream else tokens) / script.writes,
     )
 
 
-async def _for_ever() -> None:
+async def _forever() -> None:
     await asyncio.get_running_loop().create_future()
 
 
