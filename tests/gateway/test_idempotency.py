@@ -8,7 +8,7 @@ from tests.gateway.conftest import Answer, Platform, Start, chat, stop_the_clock
 from tests.waiting import until
 
 from oxlo.gateway.call import Call
-from oxlo.gateway.idempotency.keyed import Keyed, fingerprint, lasting
+from oxlo.gateway.idempotency.keyed import Keyed, fingerprint, stored_lines
 from oxlo.gateway.idempotency.shared import Shared
 from oxlo.ledger.records import Refused, Settled
 from oxlo.testing.engine import Script
@@ -215,7 +215,7 @@ def test_boundaries_say_nothing() -> None:
 def test_lasting_lines() -> None:
     """Limits and times are not those of the first call."""
     lines = b"content-type: a\r\nx-ratelimit-limit-requests: 5\r\nopenai-processing-ms: 3\r\n"
-    assert lasting(lines + b"x-oxlo-ignored-fields: b\r\n") == (
+    assert stored_lines(lines + b"x-oxlo-ignored-fields: b\r\n") == (
         b"content-type: a\r\nx-oxlo-ignored-fields: b\r\n"
     )
 

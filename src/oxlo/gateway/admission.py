@@ -30,7 +30,7 @@ class Decision:
 
     __slots__ = (
         "counted", "group", "input_cap", "max_tokens", "model", "must_count", "open_ended",
-        "priority", "prompt", "wished",
+        "priority", "prompt", "requested",
     )  # fmt: skip
 
     def __init__(
@@ -39,7 +39,7 @@ class Decision:
         max_tokens: int,
         *,
         prompt: str,
-        wished: int | None,
+        requested: int | None,
         input_cap: int,
         must_count: bool,
         open_ended: bool,
@@ -53,7 +53,7 @@ class Decision:
         #: Maximum output tokens.
         self.max_tokens = max_tokens
         #: Output tokens requested by the client.
-        self.wished = wished
+        self.requested = requested
         #: Maximum input tokens, by plan and context length.
         self.input_cap = input_cap
         #: Whether the prompt may exceed a limit, so that its tokens have to be counted.
@@ -66,7 +66,7 @@ class Decision:
     @property
     def clamped(self) -> bool:
         """Whether the requested number of output tokens was reduced."""
-        return self.wished is not None and self.wished > self.max_tokens
+        return self.requested is not None and self.requested > self.max_tokens
 
 
 class Permit:
@@ -200,20 +200,22 @@ def _caps(request: Request, endpoint: Endpoint, permit: Permit) -> Decision:
     context = group.context_length
     cap = min(permit.max_input or context, context)
     most = min(permit.max_output or context, context)
-    wished = request.output_limit
-    allowed = most if wished is None else min(wished, most)
+    requested = request.output_limit
+    allowed = most if requested is None else min(requested, most)
     whole, each = permit.overhead
     # A token is at least one byte, apart from the template's own, so no prompt has more tokens.
     bound = request.text_bytes + whole + each * request.message_count
     # Some engines reject a request whose output might not fit instead of truncating it. Reduce the
     # limit to fit, unless there is no limit.
-    open_ended = group.strict_context and endpoint.open_ended and wished is None and most == context
+    open_ended = (
+        group.strict_context and endpoint.open_ended and requested is None and most == context
+    )
     misfits = group.strict_context and not open_ended and bound + allowed > context
     return Decision(
         permit,
         allowed,
         prompt=endpoint.prompt,
-        wished=wished,
+        requested=requested,
         input_cap=cap,
         must_count=endpoint.counts and (misfits or bound > cap < context),
         open_ended=open_ended,

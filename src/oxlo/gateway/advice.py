@@ -10,7 +10,7 @@ from oxlo.gateway.endpoints import INFERENCE, Endpoint
 #: Maximum number of names in a message.
 _MOST = 10
 #: Abilities that models at the same endpoint may lack.
-_TOLD = ("vision", "reasoning")
+_NOTABLE = ("vision", "reasoning")
 
 
 class Advice:
@@ -24,7 +24,7 @@ class Advice:
         """The error for a model of another endpoint: where it answers, and what answers here."""
         paths = [e.path for e in INFERENCE if e.ability in model.abilities]
         own = f", but at {' and '.join(paths)}" if paths else ""
-        others = self._those(lambda other: endpoint.ability in other.abilities)
+        others = self._alternatives(lambda other: endpoint.ability in other.abilities)
         return UnsupportedAbility(
             f"{model.id} does not answer at {endpoint.path}{own}. {others}",
             param="model",
@@ -40,7 +40,7 @@ class Advice:
 
     def unable(self, error: UnsupportedAbility) -> ApiError:
         """The same error, with the models that have the ability."""
-        others = self._those(lambda other: error.extra["ability"] in other.abilities)
+        others = self._alternatives(lambda other: error.extra["ability"] in other.abilities)
         return UnsupportedAbility(f"{error.message} {others}", param=error.param, **error.extra)
 
     def not_deployed(self, model: Model, endpoint: Endpoint) -> ApiError:
@@ -56,7 +56,7 @@ class Advice:
             f"This installation does not serve {model.id}. {instead}", param="model"
         )
 
-    def _those(self, can: Callable[[Model], bool]) -> str:
+    def _alternatives(self, can: Callable[[Model], bool]) -> str:
         """A sentence that lists the ready models that can, else those of the catalogue."""
         if ready := self._ready(can):
             return f"These do: {_some(ready)}."
@@ -72,7 +72,7 @@ class Advice:
 def _lacking(model: Model, others: list[Model]) -> str:
     """The notable abilities of `model` that all suggested models lack."""
     missing = [
-        a for a in _TOLD if a in model.abilities and all(a not in m.abilities for m in others)
+        a for a in _NOTABLE if a in model.abilities and all(a not in m.abilities for m in others)
     ]
     return f" (without {', '.join(missing)})" if others and missing else ""
 

@@ -38,7 +38,7 @@ class Attachments:
                 then(result)
                 return
             self._unpacked = result.files
-            then(_left(result, body))
+            then(_remaining_body(result, body))
 
         lines = b"content-type: %b\r\n%b" % (kind, line(JSON_FIELDS, fields))
         path = body.path
@@ -68,7 +68,7 @@ class Attachments:
     ) -> None:
         def done(status: int, reply: bytes) -> None:
             self._asking = None
-            then(msgspec.json.decode(reply, type=kind) if status == 200 else _why(status, reply))
+            then(msgspec.json.decode(reply, type=kind) if status == 200 else _error(status, reply))
 
         lines += line(FOLDER, quote(self._folder))
         self._asking = Asking(self._media, target, lines, body, done)
@@ -80,7 +80,7 @@ class Attachments:
         self._media.spool.discard_folder(self._folder)
 
 
-def _left(unpacked: Unpacked, body: Body) -> bytes | ApiError:
+def _remaining_body(unpacked: Unpacked, body: Body) -> bytes | ApiError:
     """The remaining body; the whole one if nothing was extracted."""
     if isinstance(unpacked.body, msgspec.Raw):
         return bytes(unpacked.body)
@@ -90,7 +90,7 @@ def _left(unpacked: Unpacked, body: Body) -> bytes | ApiError:
         return error
 
 
-def _why(status: int, reply: bytes) -> ApiError:
+def _error(status: int, reply: bytes) -> ApiError:
     """A client error is passed on; anything else is an error of ours."""
     return _DIALECT.error(status, reply) if status == 400 else _unavailable()
 

@@ -60,7 +60,7 @@ class Call(Intake):
             return
         if self._line is not None:
             self._line.cancel()
-        self._forsake()
+        self._abandon()
 
     def paused(self) -> None:
         """Stop reading from the engine while the client reads slowly."""
@@ -74,7 +74,7 @@ class Call(Intake):
 
     # The queue.
 
-    def _ahead(self) -> Asked | None:
+    def _slot_request(self) -> Asked | None:
         """The slot to request with the reservation, if no other step comes between them."""
         placing, decision = self._gateway.placing, self._decision
         if not placing.shared or decision.must_count:
@@ -99,16 +99,16 @@ class Call(Intake):
         if self._queued_as is not None:
             return
         if self._failure is not None:
-            self._pass_on(self._failure)
+            self._fall_back(self._failure)
             return
-        if self._chain and self._waits_too_long() and self._move_on(QueueTimedOut()):
+        if self._chain and self._waits_too_long() and self._try_next_model(QueueTimedOut()):
             return
         try:
-            self._line_up()
+            self._join_queue()
         except ApiError as error:
-            self._pass_on(error)
+            self._fall_back(error)
 
-    def _line_up(self) -> None:
+    def _join_queue(self) -> None:
         """Join the queue. Raises QueueFull, or Overloaded if the quota is used up for too long."""
         group, waiting = self._decision.group, prediction.waiting(self)
         group.check_quota(self._gateway.clock(), self.plan.queue_wait)
@@ -128,7 +128,7 @@ class Call(Intake):
     def full(self) -> None:
         """Fail: no slot is free and the queue is full."""
         retry_after = self._decision.group.queue.retry_after()
-        self._pass_on(self._failure or QueueFull(retry_after=retry_after))
+        self._fall_back(self._failure or QueueFull(retry_after=retry_after))
 
     def take(self, slot: Slot) -> None:
         """Start an attempt with an acquired slot."""
@@ -160,10 +160,10 @@ class Call(Intake):
     def expired(self) -> None:
         """Handle a queue timeout."""
         self._queued_as = None
-        self._pass_on(QueueTimedOut(retry_after=self._decision.group.queue.retry_after()))
+        self._fall_back(QueueTimedOut(retry_after=self._decision.group.queue.retry_after()))
 
-    def _pass_on(self, error: ApiError) -> None:
-        if not self._move_on(error):
+    def _fall_back(self, error: ApiError) -> None:
+        if not self._try_next_model(error):
             self.fail(error)
 
     def _waits_too_long(self) -> bool:
@@ -171,7 +171,7 @@ class Call(Intake):
         _, seconds = self._decision.group.queue.outlook(self.plan.priority)
         return seconds > self.plan.queue_wait
 
-    def _move_on(self, error: ApiError) -> bool:
+    def _try_next_model(self, error: ApiError) -> bool:
         """Continue with the next model of the fallback chain; False if there is none."""
         group, wall = self._decision.group, self._gateway.wall()
         if not self._next_model(error, wall):
@@ -241,7 +241,7 @@ class Call(Intake):
             self._try_another(attempt, error)
         else:
             self._give_up(attempt.backend)
-            self._pass_on(error)
+            self._fall_back(error)
 
     def _try_another(self, failed: Attempt, error: ApiError) -> None:
         """Place the call at another replica; after an exhausted quota it may wait for one."""
@@ -267,7 +267,7 @@ class Call(Intake):
         if self.exchange.state is not ExchangeState.DONE:
             self.exchange.end(self._last)
 
-    def _let_go(self, *, answered: bool) -> None:
+    def _release(self, *, answered: bool) -> None:
         """Release the queue position, the slot and the engine's connection."""
         self._drop_files()
         if self._counting is not None:

@@ -72,7 +72,7 @@ class Core(Clocks):
         )
         self.ledger: Ledger
         self.ledger, slots = ledger(settings, loop, name, self.lookup)
-        self.ledger.on_change = self._told_of_change
+        self.ledger.on_change = self._on_remote_change
 
         # Engines and helpers.
         self.placing = Placing(self)
@@ -115,11 +115,11 @@ class Core(Clocks):
     ) -> None:
         """Hold the exchange until control has verified the key. Raises InvalidApiKey."""
 
-        def found(result: Caller | ApiError) -> None:
+        def verified(result: Caller | ApiError) -> None:
             if exchange.state is not ExchangeState.DONE:
                 exchange.connection.act(partial(self._decide, exchange, endpoint, admit, result))
 
-        self.keys.ask(key, found)
+        self.keys.ask(key, verified)
         exchange.hold()
 
     def _decide(
@@ -161,15 +161,15 @@ class Core(Clocks):
     def call_metrics(self, model: str, plan: str, endpoint: str) -> CallMetrics:
         """The metrics for these labels; all unknown models share one set, to bound their number."""
         key = (model, plan, endpoint)
-        found = self._call_metrics.get(key)
-        if found is not None:
-            return found
+        metrics = self._call_metrics.get(key)
+        if metrics is not None:
+            return metrics
         if model != UNKNOWN and self.catalogue.get(model) is None:
             return self.call_metrics(UNKNOWN, plan, endpoint)
-        found = self._call_metrics[key] = CallMetrics(self.metrics, *key)
-        return found
+        metrics = self._call_metrics[key] = CallMetrics(self.metrics, *key)
+        return metrics
 
-    def _told_of_change(self, counter: int) -> None:
+    def _on_remote_change(self, counter: int) -> None:
         """Handle a change announced by another gateway."""
         if counter > self.keys.change:
             self.keys.invalidate(counter)

@@ -98,9 +98,9 @@ class DryRun(Call):
         """Check the limits without reserving anything."""
         self.stream = self.sse = False  # the response is always JSON
         self._gateway.calls.add(self)
-        self._gateway.ledger.look(self.caller.account, self.plan, wall, self._told)
+        self._gateway.ledger.look(self.caller.account, self.plan, wall, self._on_standing)
 
-    def _told(self, result: Standing | ApiError) -> None:
+    def _on_standing(self, result: Standing | ApiError) -> None:
         if self.stage is Stage.DONE:
             return
         wall = self._gateway.wall()
@@ -130,7 +130,7 @@ class DryRun(Call):
             self._input_tokens = read()
             self._decision.max_tokens = fit(self._decision, self._input_tokens)
         except ApiError as error:
-            self._pass_on(error)
+            self._fall_back(error)
         else:
             self._prepare(self._gateway.wall())
 
@@ -139,7 +139,7 @@ class DryRun(Call):
         group = self._decision.group
         waits = bool(group.queue) or not group.has_slot(self._gateway.clock())
         if waits and len(group.queue) >= self._gateway.settings.queue_limit:
-            self._pass_on(QueueFull(retry_after=group.queue.retry_after()))
+            self._fall_back(QueueFull(retry_after=group.queue.retry_after()))
             return
         place, seconds = group.queue.outlook(self.plan.priority) if waits else (0, 0.0)
         self._done()
@@ -180,7 +180,7 @@ class DryRun(Call):
         """Report the error with which the call would have been refused."""
         if self.stage is not Stage.DONE:
             self._done()
-            self._say(error)
+            self._send_error(error)
 
     def _record_refusal(self, status: int, code: str, then: Callable[[], None]) -> None:
         self._done()
@@ -188,7 +188,7 @@ class DryRun(Call):
     def _done(self) -> None:
         self.stage = Stage.DONE
         self._gateway.calls.discard(self)
-        self._let_go(answered=False)
+        self._release(answered=False)
 
 
 def _check(plan: Plan, standing: Standing, now: float) -> None:

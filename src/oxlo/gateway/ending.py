@@ -44,7 +44,7 @@ class Ending(ActiveCall):
         self._windows: tuple[Window, Window] | None = None
         self._ended_at = 0.0
 
-    def _let_go(self, *, answered: bool) -> None:
+    def _release(self, *, answered: bool) -> None:
         """Release everything the call holds or waits for."""
         raise NotImplementedError
 
@@ -60,13 +60,13 @@ class Ending(ActiveCall):
         if self.stage is Stage.DONE:
             return
         self._metrics.refused(error)
-        self._record_refusal(error.status, error.error_code, lambda: self._say(error))
+        self._record_refusal(error.status, error.error_code, lambda: self._send_error(error))
 
     def _record_refusal(self, status: int, code: str, then: Callable[[], None]) -> None:
         gateway = self._gateway
         self.stage = Stage.DONE
         gateway.calls.discard(self)
-        self._let_go(answered=False)
+        self._release(answered=False)
         gateway.journal.append(receipts.refusal(self, status, code, gateway.wall()), then)
 
     # After the reservation.
@@ -76,7 +76,7 @@ class Ending(ActiveCall):
         if self.stage is not Stage.DONE:
             if self.attempt is not None:
                 self.usage = self.attempt.usage_so_far(self._decision.counted)
-            self._settle(receipts.failure(error), lambda: self._say(error))
+            self._settle(receipts.failure(error), lambda: self._send_error(error))
 
     def _settle(self, outcome: Outcome, then: Callable[[], None]) -> None:
         """Settle the reservation, record the outcome, then call `then`; release everything held."""
@@ -98,7 +98,7 @@ class Ending(ActiveCall):
         answered = outcome.name is ANSWERED
         if answered:
             prediction.learn(self, self._decision)
-        self._let_go(answered=answered)
+        self._release(answered=answered)
 
     # At any stage.
 
@@ -110,7 +110,7 @@ class Ending(ActiveCall):
         else:
             self.fail(error)
 
-    def _forsake(self) -> None:
+    def _abandon(self) -> None:
         """End the call without a response, because the client disconnected."""
         if self.reservation is None:
             self._record_refusal(499, "client_closed", _nothing)
@@ -138,13 +138,13 @@ class Ending(ActiveCall):
     def windows(self) -> tuple[Window, Window]:
         """The account's day and minute windows: current, or as of the call's end."""
         if self._windows is None:
-            plan, gateway, found = self.plan, self._gateway, NO_LIMITS
+            plan, gateway, windows = self.plan, self._gateway, NO_LIMITS
             if plan.requests_per_day is not None or plan.requests_per_minute is not None:
                 day, minute, _ = gateway.ledger.limits(self.caller.account, plan, gateway.wall())
-                found = day, minute
+                windows = day, minute
             if self.stage is not Stage.DONE:
-                return found
-            self._windows = found
+                return windows
+            self._windows = windows
         return self._windows
 
     def _common_head(self, model: str = "") -> bytes:
@@ -166,7 +166,7 @@ class Ending(ActiveCall):
             self._reply_head,
         )
 
-    def _say(self, error: ApiError) -> None:
+    def _send_error(self, error: ApiError) -> None:
         """Send an error: with its status if no response has begun, otherwise as a stream event."""
         exchange = self.exchange
         if exchange.state is ExchangeState.DONE:

@@ -93,7 +93,7 @@ class Connection(Reader):
         self._current = exchange
         if not exchange.complete:
             self._body_since = self.server.now()
-            self._due(self._body_since + self.server.limits.body_timeout)
+            self._set_deadline(self._body_since + self.server.limits.body_timeout)
         if exchange.flaw is not None:
             exchange.close = True
             self.server.name_exchange(exchange)
@@ -141,7 +141,7 @@ class Connection(Reader):
             self._go_on()
             return
         server = self.server
-        self._due(server.now() + server.limits.idle_timeout)
+        self._set_deadline(server.now() + server.limits.idle_timeout)
         if self._paused_reading:
             self.resume()
 
@@ -164,7 +164,7 @@ class Connection(Reader):
 
     def _drop_rest(self, exchange: Exchange) -> None:
         """Discard some of an unfinished body after the response was sent, then close."""
-        self._due(self.server.now() + LINGER_SECONDS)
+        self._set_deadline(self.server.now() + LINGER_SECONDS)
         self._head_bytes = 0
         if exchange.close or exchange.length > LINGER_BYTES:
             self._closing = True
@@ -172,7 +172,7 @@ class Connection(Reader):
                 self._transport.write_eof()
         self.resume()
 
-    def _linger(self, size: int) -> None:
+    def _discard(self, size: int) -> None:
         self._head_bytes += size
         if self._head_bytes > LINGER_BYTES:
             self._transport.close()
@@ -194,7 +194,7 @@ class Connection(Reader):
         if exchange is not None and (exchange.complete or exchange.state is State.WORKING):
             exchange.close = True  # nothing after it can be parsed; its own response is still sent
             self._closing = True
-            self._due(NEVER)
+            self._set_deadline(NEVER)
             if isinstance(error, InternalError):
                 exchange.fail(error)
             return

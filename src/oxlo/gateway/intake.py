@@ -43,11 +43,11 @@ class Intake(Ending):
 
     # Implemented by `Call`.
 
-    def _pass_on(self, error: ApiError) -> None:
+    def _fall_back(self, error: ApiError) -> None:
         """Fall back to the next model of the chain, if any, as this one cannot answer."""
         raise NotImplementedError
 
-    def _ahead(self) -> Asked | None:
+    def _slot_request(self) -> Asked | None:
         """The slot to request with the reservation, if possible."""
         raise NotImplementedError
 
@@ -120,7 +120,7 @@ class Intake(Ending):
         if self.endpoint.chains and request.models:
             self._begin_chain(request.models, wall)
         try:
-            self._go_by(self._decide_on(request.model, wall))
+            self._use_decision(self._decide_on(request.model, wall))
         except ApiError as error:
             if not self._next_model(error, wall):
                 raise
@@ -130,7 +130,7 @@ class Intake(Ending):
             self.endpoint, self._request, name, self.caller, self.plan, wall
         )
 
-    def _go_by(self, decision: Decision) -> None:
+    def _use_decision(self, decision: Decision) -> None:
         self._decision = decision
         self.model_id = decision.model.id
 
@@ -161,20 +161,25 @@ class Intake(Ending):
             chain.failed(self.model_id, error, place)
             labels = ("model", self.model_id), ("code", error.error_code)
             self._gateway.metrics.count("oxlo_fallbacks_total", labels)
-            self._go_by(decision)
+            self._use_decision(decision)
             return True
         return False
 
     def _reserve(self, wall: float) -> None:
         got = self._gateway.ledger.reserve(
-            self.id, self.caller.account, self.plan, wall, self._line_moved, self._ahead()
+            self.id,
+            self.caller.account,
+            self.plan,
+            wall,
+            self._on_reservation,
+            self._slot_request(),
         )
         if isinstance(got, Reservation):
             self._reserved(got, wall)
         else:
             self._line = got
 
-    def _line_moved(self, result: Reservation | ApiError) -> None:
+    def _on_reservation(self, result: Reservation | ApiError) -> None:
         self._line = None
         if isinstance(result, ApiError):
             self.refuse(result)
@@ -199,12 +204,12 @@ class Intake(Ending):
         backend = next((b for b in self._decision.group.backends if b.ready), None)
         if backend is None:  # no longer ready, after the call waited for a lease
             name = self._decision.model.id
-            self._pass_on(Overloaded(f"{name} is restarting. Try again shortly.", retry_after=5))
+            self._fall_back(Overloaded(f"{name} is restarting. Try again shortly.", retry_after=5))
             return
         try:
             asked = backend.dialect.count(self._request, self._engine_view(backend, wall))
         except ApiError as error:
-            self._pass_on(error)
+            self._fall_back(error)
             return
         if not asked:  # this engine cannot count; it rejects long prompts itself
             self._prepare(wall)
@@ -228,7 +233,7 @@ class Intake(Ending):
             return
         self._counting = None
         counting.cancel()
-        self._pass_on(EngineTimedOut())
+        self._fall_back(EngineTimedOut())
 
     def _counted(self, backend: Backend, status: int, read: Callable[[], int], body: bytes) -> None:
         try:
@@ -238,7 +243,7 @@ class Intake(Ending):
             decision.counted = read()
             decision.max_tokens = fit(decision, decision.counted)
         except ApiError as error:
-            self._pass_on(error)
+            self._fall_back(error)
         else:
             self._prepare(self._gateway.wall())
 

@@ -44,7 +44,7 @@ class Pool:
         raise NotImplementedError
 
 
-class _Unasked(Exception):
+class _Unsolicited(Exception):
     """A second response to one request, which is not read."""
 
 
@@ -52,7 +52,7 @@ class Connection(Carrier):
     """A connection to an engine: an `asyncio.Protocol` by duck typing, as in `reading`."""
 
     __slots__ = (
-        "_bare", "_ended", "_feed", "_full", "_headers", "_informs", "_keep", "_parser",
+        "_bodiless", "_ended", "_feed", "_full", "_headers", "_informational", "_keep", "_parser",
         "_paused", "_pieces", "_pool", "_seen", "_sending", "_transport", "_turn", "_until_close",
         "_used",
     )  # fmt: skip
@@ -66,7 +66,7 @@ class Connection(Carrier):
         self._pieces: list[bytes] = []
         self._seen = 0
         #: Bytes received since the last body data.
-        self._bare = 0
+        self._bodiless = 0
         self._used = 0
         self._keep = True
         self._paused = False
@@ -74,7 +74,7 @@ class Connection(Carrier):
         #: Set between the end of a response and a check of the data read together with it.
         self._ended = False
         #: Whether the latest head is informational, so that the actual one follows.
-        self._informs = False
+        self._informational = False
         #: The rest of a chunked upload; whether the transport's buffer is full; whether sending is
         #: scheduled.
         self._feed: Iterator[bytes] | None = None
@@ -101,7 +101,7 @@ class Connection(Carrier):
         """Send a request."""
         self._sending = sending
         sending.connection = self
-        self._seen = self._bare = 0
+        self._seen = self._bodiless = 0
         self._used += 1
         self._headers = {}
         self._until_close = False
@@ -152,13 +152,13 @@ class Connection(Carrier):
             if begin >= 0:
                 self._take(sending, head.headers(data, begin), data[begin:])
                 return
-        self._bare += len(data)
+        self._bodiless += len(data)
         self._parse(data)
         if self._ended:
             if whole and self._keep:
                 self._remember(data)
             self._finish()
-        elif self._bare > BARE_LIMIT:
+        elif self._bodiless > BARE_LIMIT:
             self._fail("it sends heads or trailers without end")
 
     def _take(self, sending: Sending, headers: dict[bytes, bytes], body: bytes) -> None:
@@ -188,18 +188,18 @@ class Connection(Carrier):
             if not self._ended:
                 raise error.__context__ or error from None
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._hand_on()
+            self._deliver()
             if not self._ended:
                 self._fail(f"the reply is not HTTP: {error}")
             self._keep = False
         else:
-            self._hand_on()
+            self._deliver()
 
     def on_message_begin(self) -> None:
         """Handle a response's start; a second one makes the connection unusable."""
         if self._ended:
             self._keep = False
-            raise _Unasked
+            raise _Unsolicited
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Handle a header (called by the parser, like all `on_` methods)."""
@@ -211,8 +211,8 @@ class Connection(Carrier):
     def on_headers_complete(self) -> None:
         """Handle a complete head."""
         status = self._parser.get_status_code()
-        self._informs = status < 200
-        if self._sending is not None and not self._informs:
+        self._informational = status < 200
+        if self._sending is not None and not self._informational:
             self._keep = self._parser.should_keep_alive()
             headers = self._headers
             self._until_close = not (
@@ -222,10 +222,10 @@ class Connection(Carrier):
 
     def on_body(self, data: bytes) -> None:
         """Collect body data: one chunk, if the body is chunked."""
-        self._bare = 0
+        self._bodiless = 0
         self._pieces.append(data)
 
-    def _hand_on(self) -> None:
+    def _deliver(self) -> None:
         """Deliver the body data of one read at once, regardless of the number of chunks."""
         pieces = self._pieces
         if pieces:
@@ -236,8 +236,8 @@ class Connection(Carrier):
 
     def on_message_complete(self) -> None:
         """Handle a complete message."""
-        self._hand_on()
-        if self._informs:
+        self._deliver()
+        if self._informational:
             self._headers = {}
         else:
             self._ended = True

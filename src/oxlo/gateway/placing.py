@@ -47,10 +47,10 @@ class Placing:
             assert call is not None
             slot = group.acquire(call.demand, clock)
             assert slot is not None
-            self._given(call)
+            self._placed_locally(call)
             call.take(slot)
 
-    def _given(self, call: ActiveCall) -> None:
+    def _placed_locally(self, call: ActiveCall) -> None:
         """Handle a slot that was assigned to a waiting call."""
 
     def place_of(self, call: ActiveCall) -> int:

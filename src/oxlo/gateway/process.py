@@ -57,7 +57,7 @@ async def _serve(settings: Settings, name: str, on_end: OnEnd, *, share_port: bo
     certificate = _certificate(settings)
     listeners = await _listen(gateway, certificate, share_port=share_port)
     sweeping = loop.create_task(_sweep(gateway, certificate))
-    _settle_memory()
+    _freeze_heap()
     log.info("gateway.ready", address=f"{settings.host}:{settings.port}", name=name)
     await stop.wait()
     log.info("gateway.draining", calls=len(gateway.calls))
@@ -133,7 +133,7 @@ async def _sweep(gateway: Gateway, certificate: Certificate | None) -> None:
         await asyncio.sleep(SWEEP_SECONDS)
 
 
-def _settle_memory() -> None:
+def _freeze_heap() -> None:
     """Exclude all existing objects from garbage collection, as they live as long as the process.
 
     Collections can be rare, too: objects created by requests form no reference cycles.

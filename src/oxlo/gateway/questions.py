@@ -61,9 +61,9 @@ class LimitsQuestion(Question):
         """Fetch the account's standing from the ledger."""
         gateway, caller = self._gateway, self._caller
         plan = gateway.plan_of(caller)
-        gateway.ledger.look(caller.account, plan, gateway.wall(), self._told)
+        gateway.ledger.look(caller.account, plan, gateway.wall(), self._on_standing)
 
-    def _told(self, standing: Standing | ApiError) -> None:
+    def _on_standing(self, standing: Standing | ApiError) -> None:
         if self._exchange.state is ExchangeState.DONE:
             return
         if isinstance(standing, ApiError):
@@ -71,9 +71,9 @@ class LimitsQuestion(Question):
             return
         gateway, caller = self._gateway, self._caller
         day, minute, in_use = standing
-        said = limits(caller, gateway.plan_of(caller), day, minute, in_use, gateway.wall())
+        body = limits(caller, gateway.plan_of(caller), day, minute, in_use, gateway.wall())
         head = headers.JSON + headers.OPENAI_VERSION + headers.rate_limit_head(day, minute)
-        self._exchange.reply(200, head, msgspec.json.encode(said))
+        self._exchange.reply(200, head, msgspec.json.encode(body))
 
 
 def _nothing(exchange: Exchange, caller: Caller) -> bytes:

@@ -8,9 +8,9 @@ _UNSAID: Final = 2.0
 _MOST: Final = 86_400.0
 
 
-def seconds(said: bytes, now: float) -> float:
+def seconds(value: bytes, now: float) -> float:
     """Parse a number of seconds or a date; `now` is in unix seconds."""
-    text = said.decode("latin-1").strip()
+    text = value.decode("latin-1").strip()
     if not text:
         return _UNSAID
     try:

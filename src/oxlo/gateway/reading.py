@@ -48,7 +48,7 @@ class Reader(Served):
         #: Bytes of an unfinished head, of trailers or of discarded data, without the chunk being
         #: parsed (`_fed`).
         self._head_bytes = self._fed = 0
-        self._in_head = self._two_hosts = False
+        self._in_head = self._repeated_host = False
         #: An ignored upgrade request with a body, whose framing is passed to the new parser.
         self._resumed: Exchange | None = None
         self._paused_reading = self._paused_writing = False
@@ -82,7 +82,7 @@ class Reader(Served):
         """Handle an unexpected exception in a handler."""
         raise NotImplementedError
 
-    def _linger(self, size: int) -> None:
+    def _discard(self, size: int) -> None:
         """Count discarded bytes."""
         raise NotImplementedError
 
@@ -91,7 +91,7 @@ class Reader(Served):
     def data_received(self, data: bytes) -> None:
         """Parse received data. Unexpected errors of handlers are caught here, or in `act`."""
         if self._closing:
-            self._linger(len(data))
+            self._discard(len(data))
             return
         incoming = self._incoming
         size = 0 if incoming is None else incoming.body.size
@@ -162,34 +162,34 @@ class Reader(Served):
     def _await_body(self, exchange: Exchange, size: int, grown: int) -> None:
         """Continue an unfinished body after `size` more bytes, `grown` of them in the body."""
         if exchange.state is State.DONE:
-            self._linger(size)
+            self._discard(size)
         elif grown:
             self._head_bytes = 0
             if exchange.body.size > SPOOL_ABOVE:
-                self._rest()
+                self._yield_turn()
         else:  # trailers
             self._head_bytes += size
             if self._head_bytes > HEAD_LIMIT:
                 self._refuse(HeadersTooLarge())
 
-    def _rest(self) -> None:
+    def _yield_turn(self) -> None:
         """Let other connections run: libuv alone would read 8 MB of a large body at once."""
         self._transport.pause_reading()
-        asyncio.get_running_loop().call_soon(self._rested)
+        asyncio.get_running_loop().call_soon(self._read_again)
 
-    def _rested(self) -> None:
+    def _read_again(self) -> None:
         if not self._paused_reading and not self._transport.is_closing():
             self._transport.resume_reading()
 
     def _await_head(self, size: int) -> None:
         """Continue an unfinished head after `size` more bytes."""
         if self._head_bytes == 0:
-            self._due(self.server.now() + self.server.limits.head_timeout)
+            self._set_deadline(self.server.now() + self.server.limits.head_timeout)
         self._head_bytes += size
         if self._head_bytes > HEAD_LIMIT:
             self._refuse(HeadersTooLarge())
 
-    def _due(self, at: float) -> None:
+    def _set_deadline(self, at: float) -> None:
         """Set the deadline for the next data, unless the client's slow reading determines it."""
         if not self._paused_writing:
             self.deadline = at
@@ -199,7 +199,7 @@ class Reader(Served):
     def on_url(self, url: bytes) -> None:
         """Collect a part of the request's target."""
         if not self._in_head:  # a new request: anything after the last head was trailers
-            self._in_head, self._two_hosts = True, False
+            self._in_head, self._repeated_host = True, False
             self._headers, self._target = {}, b""
         self._target += url
 
@@ -209,7 +209,7 @@ class Reader(Served):
         headers = self._headers
         if key in headers:
             value = headers[key] + (b"; " if key == b"cookie" else b", ") + value
-            self._two_hosts = self._two_hosts or key == b"host"
+            self._repeated_host = self._repeated_host or key == b"host"
         headers[key] = value
 
     def on_headers_complete(self) -> None:
@@ -244,7 +244,7 @@ class Reader(Served):
             return HeadersTooLarge()
         if self._head_bytes + self._fed > HEAD_LIMIT and _head_size(exchange) > HEAD_LIMIT:
             return HeadersTooLarge()
-        if self._two_hosts or (b"host" not in headers and not exchange.http10):
+        if self._repeated_host or (b"host" not in headers and not exchange.http10):
             return not_http("it needs one Host header")  # RFC 9112, section 3.2
         if headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked":
             return not_http("bodies come whole or chunked, in no other transfer coding")
@@ -269,7 +269,7 @@ class Reader(Served):
             return  # llhttp stops at the head of an upgrade; its body is still to come
         self._incoming = None
         self._head_bytes = 0
-        self._due(NEVER)
+        self._set_deadline(NEVER)
         if exchange is not None:
             exchange.complete = True
             self._complete(exchange)

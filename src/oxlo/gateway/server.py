@@ -77,7 +77,7 @@ class Server:
         #: Maximum number of open connections, and how many were closed because of it.
         self.most = NO_LIMIT
         self.crowded = 0
-        self._said_crowded = -CROWDED_SECONDS
+        self._crowded_logged_at = -CROWDED_SECONDS
         #: Whether each connection is closed after its next response.
         self.parting = False
         #: Set once all connections are closed after `part`.
@@ -103,8 +103,8 @@ class Server:
 
     def _crowd(self, closed: int) -> None:
         self.crowded += closed
-        if self.now() - self._said_crowded >= CROWDED_SECONDS:
-            self._said_crowded = self.now()
+        if self.now() - self._crowded_logged_at >= CROWDED_SECONDS:
+            self._crowded_logged_at = self.now()
             log.warning("connections.crowded", most=self.most, closed=self.crowded)
 
     def left(self, connection: Served) -> None:

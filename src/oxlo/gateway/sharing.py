@@ -79,14 +79,14 @@ class Sharing(Placing):
     def leave(self, call: ActiveCall, group: Group) -> None:
         """Stop waiting for a slot, here and in Valkey."""
         super().leave(call, group)
-        self._given(call)
+        self._placed_locally(call)
 
     def serve(self, group: Group) -> None:
         """Assign free slots, unless Valkey does."""
         if not self.shared:
             super().serve(group)
 
-    def _given(self, call: ActiveCall) -> None:
+    def _placed_locally(self, call: ActiveCall) -> None:
         """Withdraw a call's request from Valkey, as it gets its slot locally."""
         asked = self._slots.asked.get(call.id)
         if asked is not None and not asked.replica:
@@ -103,7 +103,7 @@ class Sharing(Placing):
         elif outcome == "full":
             call.full()
         elif outcome == "down":
-            self._given(call)
+            self._placed_locally(call)
             super().place(call, group)
         else:
             call.wait()

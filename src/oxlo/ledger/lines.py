@@ -47,12 +47,12 @@ class Lines:
                 self._known.heard(account, reply)
                 found = reply[10:]
             for asking, each in zip(waiting, found, strict=True):
-                self._stands(asking, each)
+                self._polled(asking, each)
 
         payload = self._wording.line(account, [asking.call for asking in waiting])
         self._client.send(payload, replied)
 
-    def _stands(self, asking: Asking, found: bytes) -> None:
+    def _polled(self, asking: Asking, found: bytes) -> None:
         """Handle the polled state of a call that is believed to be in the queue."""
         if asking.over or not found:
             return

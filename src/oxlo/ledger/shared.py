@@ -151,7 +151,7 @@ class SharedLedger(AskedLedger):
                 slot.reply = reply[10:]
             else:
                 slot.end()
-        self._said(asking, code, self.known.heard(asking.account, reply))
+        self._apply_reply(asking, code, self.known.heard(asking.account, reply))
 
     def _leave_slot(self, asking: Asking) -> None:
         """Release a slot that may have been granted without our knowing."""
@@ -159,7 +159,7 @@ class SharedLedger(AskedLedger):
         if slot is not None:
             slot.release()
 
-    def _said(self, asking: Asking, code: int, known: Known) -> None:
+    def _apply_reply(self, asking: Asking, code: int, known: Known) -> None:
         if code == scripts.WAITS:
             asking.standing = True
         elif code == scripts.ADMITTED:
@@ -386,7 +386,7 @@ class SharedLedger(AskedLedger):
         known = self.known.heard(account, reply)
         asking = self.lines.asking.get(call)
         if asking is not None:
-            self._said(asking, int(words[2]), known)
+            self._apply_reply(asking, int(words[2]), known)
         else:  # it has left, or belongs to an earlier run: give back what it was granted
             self.endings.end(call, account)
 

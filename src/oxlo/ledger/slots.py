@@ -228,7 +228,7 @@ class SharedSlots:
         def replied(reply: Any) -> None:
             if isinstance(reply, list):
                 for asked, found in zip(waiting, reply, strict=True):
-                    self._stands(asked, found)
+                    self._polled(asked, found)
 
         arguments = [self._time(), self._lease, self._alive, b"%d" % len(replicas)]
         for replica, slots in replicas:
@@ -241,7 +241,7 @@ class SharedSlots:
         arguments += [asked.call.encode() for asked in waiting]
         self.client.send(scripts.HOLD.call(self._key(model), *arguments), replied)
 
-    def _stands(self, asked: Asked, found: Any) -> None:
+    def _polled(self, asked: Asked, found: Any) -> None:
         if asked.over or asked.replica:
             return
         if isinstance(found, int):

@@ -54,7 +54,7 @@ class Running(msgspec.Struct, frozen=True):
     fingerprint: str
 
 
-Told = Callable[[Kept | Running | ApiError | None], None]
+OnClaim = Callable[[Kept | Running | ApiError | None], None]
 Result = TypeVar("Result")
 
 
@@ -66,8 +66,8 @@ def name_of(account: str, key: str) -> str:
 class Answers(Protocol):
     """The interface of response storage. `name` is the result of `name_of`."""
 
-    def claim(self, name: str, fingerprint: str, told: Told) -> None:
-        """Claim a key; `told` is called once, later."""
+    def claim(self, name: str, fingerprint: str, then: OnClaim) -> None:
+        """Claim a key; `then` is called once, later."""
 
     def keep(self, name: str, kept: Kept, done: Callable[[], None]) -> None:
         """Store the response and end the claim; `done` is called whether or not that succeeded."""
@@ -100,21 +100,21 @@ class FileAnswers:
         self._claims: dict[str, int] = {}
         self._swept_at = 0.0
 
-    def claim(self, name: str, fingerprint: str, told: Told) -> None:
-        """Claim a key; `told` is called once, later."""
+    def claim(self, name: str, fingerprint: str, then: OnClaim) -> None:
+        """Claim a key; `then` is called once, later."""
 
         def done(asked: asyncio.Future[Kept | Running | int]) -> None:
             try:
                 result = asked.result()
             except OSError as error:  # the call is made, but its response will not be stored
                 log.warning("idempotency.no_claim", error=str(error))
-                told(None)
+                then(None)
                 return
             if isinstance(result, int):
                 self._claims[name] = result
-                told(None)
+                then(None)
             else:
-                told(result)
+                then(result)
 
         self._run(lambda: self._claim(name, fingerprint)).add_done_callback(done)
 
@@ -180,10 +180,10 @@ class FileAnswers:
                 os.close(fd)
                 return Running(running)
             if _is_at(path, fd):
-                return self._signed(path, fd, fingerprint)
+                return self._write_fingerprint(path, fd, fingerprint)
             os.close(fd)  # its last owner removed the file between our opening and our locking it
 
-    def _signed(self, path: str, fd: int, fingerprint: str) -> int:
+    def _write_fingerprint(self, path: str, fd: int, fingerprint: str) -> int:
         """Write the fingerprint into the lock file. Raises OSError, with the lock released."""
         try:
             os.pwrite(fd, fingerprint.encode(), 0)
@@ -196,7 +196,7 @@ class FileAnswers:
     def _keep(self, name: str, kept: Kept, lock: int) -> None:
         draft = f"{self._folder}/{name}{_DRAFT}"
         try:
-            with open(draft, "wb", opener=_for_us) as file:
+            with open(draft, "wb", opener=_open_private) as file:
                 file.write(msgspec.msgpack.encode(kept))
             os.replace(draft, f"{self._folder}/{name}")
         except OSError as error:
@@ -213,7 +213,7 @@ class FileAnswers:
         return f"{self._folder}/{name}{_LOCK}"
 
 
-def _for_us(path: str, flags: int) -> int:
+def _open_private(path: str, flags: int) -> int:
     """Open a file that no other user may read."""
     return os.open(path, flags, 0o600)
 

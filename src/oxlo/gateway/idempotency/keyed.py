@@ -30,7 +30,7 @@ from oxlo.plans.caller import Caller
 HEADER = b"idempotency-key"
 KEY_MAX = 255
 #: Time-dependent header lines, which are regenerated when a response is replayed.
-_OF_A_MOMENT = (b"x-ratelimit-", b"openai-processing-ms", b"openai-version", b"x-oxlo-queue-ms")
+_TIME_DEPENDENT = (b"x-ratelimit-", b"openai-processing-ms", b"openai-version", b"x-oxlo-queue-ms")
 _BOUNDARY = re.compile(rb'boundary="?([^";,]+)"?', re.IGNORECASE)
 
 
@@ -161,9 +161,9 @@ class Keyed:
             idempotency.claiming[self._name].append(self)
         else:
             idempotency.claiming[self._name] = []
-            idempotency.answers.claim(self._name, self._fingerprint, self._told)
+            idempotency.answers.claim(self._name, self._fingerprint, self._claimed)
 
-    def _told(self, result: Kept | Running | ApiError | None) -> None:
+    def _claimed(self, result: Kept | Running | ApiError | None) -> None:
         others = self._idempotency.claiming.pop(self._name)
         if isinstance(result, ApiError):
             for client in (self, *others):
@@ -232,7 +232,7 @@ class Keyed:
                 request_id=call.id,
                 model=call.model_id,
                 stream=shared.streaming,
-                head=lasting(shared.lines),
+                head=stored_lines(shared.lines),
                 body=shared.answer,
             )
             shared.kept = kept
@@ -288,7 +288,7 @@ class Keyed:
         return day, minute
 
 
-def lasting(lines: bytes) -> bytes:
+def stored_lines(lines: bytes) -> bytes:
     """Header lines, except time-dependent ones."""
-    kept = [line for line in lines.split(b"\r\n") if line and not line.startswith(_OF_A_MOMENT)]
+    kept = [line for line in lines.split(b"\r\n") if line and not line.startswith(_TIME_DEPENDENT)]
     return b"".join(b"%b\r\n" % line for line in kept)

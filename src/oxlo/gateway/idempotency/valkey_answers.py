@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from oxlo.errors import LimitsUnavailable
-from oxlo.gateway.idempotency.answers import Kept, Running, Told
+from oxlo.gateway.idempotency.answers import Kept, OnClaim, Running
 from oxlo.valkey.address import Address
 from oxlo.valkey.client import Client, Lost, ReplyError
 from oxlo.valkey.script import Script, unheard
@@ -41,11 +41,11 @@ HOLD: Final = _script("hold")
 class Keeping:
     """A response being stored."""
 
-    __slots__ = ("done", "kept", "words")
+    __slots__ = ("done", "kept", "payload")
 
-    def __init__(self, kept: Kept, words: bytes, done: Callable[[], None]) -> None:
+    def __init__(self, kept: Kept, payload: bytes, done: Callable[[], None]) -> None:
         self.kept = kept
-        self.words = words
+        self.payload = payload
         self.done = done
 
 
@@ -85,46 +85,46 @@ class ValkeyAnswers:
             timeout=timeout,
         )
 
-    def claim(self, name: str, fingerprint: str, told: Told) -> None:
-        """Claim a key; `told` is called once, later."""
+    def claim(self, name: str, fingerprint: str, then: OnClaim) -> None:
+        """Claim a key; `then` is called once, later."""
 
-        def replied(said: Any) -> None:
-            if not isinstance(said, list):
-                if isinstance(said, ReplyError):
-                    log.warning("idempotency.no_claim", error=str(said))
-                told(LimitsUnavailable(_UNKNOWN, retry_after=2))
-            elif said[0] == b"yours":
+        def replied(reply: Any) -> None:
+            if not isinstance(reply, list):
+                if isinstance(reply, ReplyError):
+                    log.warning("idempotency.no_claim", error=str(reply))
+                then(LimitsUnavailable(_UNKNOWN, retry_after=2))
+            elif reply[0] == b"yours":
                 self._claims[name] = fingerprint
-                told(None)
-            elif said[0] == b"running":
-                told(Running(said[1].decode()))
+                then(None)
+            elif reply[0] == b"running":
+                then(Running(reply[1].decode()))
             else:
-                told(_decoded(said[1]))
+                then(_decoded(reply[1]))
 
-        words = (self._gateway, name.encode(), fingerprint.encode(), self._lease_ms)
-        self.client.send(CLAIM.call(_KEY, *words), replied)
+        arguments = (self._gateway, name.encode(), fingerprint.encode(), self._lease_ms)
+        self.client.send(CLAIM.call(_KEY, *arguments), replied)
 
     def keep(self, name: str, kept: Kept, done: Callable[[], None]) -> None:
         """Store the response and end the claim; `done` is called whether or not that succeeded."""
         answer = msgspec.msgpack.encode(kept)
-        words = (self._gateway, name.encode(), answer, self._keep_ms, self._most)
-        self._waiting[name] = Keeping(kept, KEEP.call(_KEY, *words), done)
+        arguments = (self._gateway, name.encode(), answer, self._keep_ms, self._most)
+        self._waiting[name] = Keeping(kept, KEEP.call(_KEY, *arguments), done)
         self._send(name)
         self._limit_waiting()
 
     def _send(self, name: str) -> None:
         keeping = self._waiting[name]
 
-        def replied(said: Any) -> None:
+        def replied(reply: Any) -> None:
             if self._waiting.get(name) is not keeping:
                 return
-            if isinstance(said, ReplyError):
-                self._give_up(name, str(said))
-            elif isinstance(said, list):
+            if isinstance(reply, ReplyError):
+                self._give_up(name, str(reply))
+            elif isinstance(reply, list):
                 self._end(name)
 
         if self.client.connected:
-            self.client.send(keeping.words, replied)
+            self.client.send(keeping.payload, replied)
 
     def _end(self, name: str) -> None:
         self._claims.pop(name, None)
@@ -138,10 +138,10 @@ class ValkeyAnswers:
 
     def _limit_waiting(self) -> None:
         """Drop the oldest buffered responses if there are too many."""
-        size = sum(len(keeping.words) for keeping in self._waiting.values())
+        size = sum(len(keeping.payload) for keeping in self._waiting.values())
         while size > _MOST_WAITING:
             oldest = next(iter(self._waiting))
-            size -= len(self._waiting[oldest].words)
+            size -= len(self._waiting[oldest].payload)
             self._give_up(oldest, "too many answers wait for Valkey")
 
     def release(self, name: str) -> None:
@@ -161,8 +161,8 @@ class ValkeyAnswers:
 
     def _hold(self) -> None:
         if self._claims and self.client.connected:
-            words = [each.encode() for pair in self._claims.items() for each in pair]
-            self.client.send(HOLD.call(_KEY, self._gateway, self._lease_ms, *words), unheard)
+            arguments = [each.encode() for pair in self._claims.items() for each in pair]
+            self.client.send(HOLD.call(_KEY, self._gateway, self._lease_ms, *arguments), unheard)
 
     def _changed(self, connected: bool) -> None:
         if connected:
