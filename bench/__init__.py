@@ -1,7 +1,7 @@
-"""What the platform costs, measured beside its peers: `python -m bench` lists the benches."""
+"""Benchmarks of the platform and its peers: `python -m bench` lists them."""
 
 from pathlib import Path
 
-#: What benches build and fetch; results. Neither is in git.
+#: Build and download cache; results. Neither is in git.
 CACHE = Path(__file__).parent / ".cache"
 RESULTS = Path(__file__).parent / "results"

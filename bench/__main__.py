@@ -28,7 +28,7 @@ BENCHES = {
 
 
 def main(arguments: list[str]) -> int:
-    """Run what the first argument names."""
+    """Run the bench named by the first argument."""
     if not arguments or arguments[0] not in BENCHES:
         print("\n".join(f"python -m bench {name:12} {about}" for name, about in BENCHES.items()))
         return 2 if arguments else 0
@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _ended(number: int, frame: FrameType | None) -> None:
-    """Leave as after an error, so that every process that was started is ended."""
+    """Exit through an exception, so that all child processes are stopped."""
     raise SystemExit(128 + number)
 
 

@@ -1,4 +1,4 @@
-"""Calls of each kind, all alike and no two the same: no cache has the answer to the next one."""
+"""Requests of each kind, equal in cost but all different, so that no cache can answer them."""
 
 import base64
 import io
@@ -12,13 +12,13 @@ from bench import engines
 from oxlo import weights
 from oxlo.catalogue import Model, Source, WeightsFile
 
-#: Of one syllable each, so that texts are equally long for every kind of model.
+#: One syllable each, so that texts have equal length for every kind of model.
 NOUNS = (
     "bird", "boat", "book", "bread", "chair", "cloud", "coat", "door", "farm", "field", "fish",
     "fox", "horse", "house", "lake", "lamp", "moon", "road", "ship", "shop", "snow", "stone",
     "tree", "wall", "wind",
 )  # fmt: skip
-#: What chats begin with: an engine keeps prompts, and finds what two of them begin with in common.
+#: Chats begin with different words, so that they share no prefix in an engine's prompt cache.
 OPENINGS = (
     *NOUNS,
     "arm", "ball", "bank", "bell", "belt", "bone", "bowl", "box", "branch", "bridge", "brush",
@@ -35,13 +35,13 @@ PHOTOGRAPH = WeightsFile(
     sources=(Source(wheel=("scikit-image==0.26.0",), path=("skimage/data/coffee.png",)),),
 )
 
-#: Type and content of a body.
+#: Content type and body.
 Body = tuple[str, bytes]
 
 
 @dataclass(frozen=True)
 class Call:
-    """What is sent."""
+    """A request."""
 
     path: str
     kind: str
@@ -49,20 +49,20 @@ class Call:
     method: str = "POST"
 
 
-#: Reaches no model.
+#: A request that reaches no model.
 LIMITS = Call("/v1/limits", "application/json", b"", "GET")
 
 
 def said(number: int, series: int = 0) -> str:
-    """A sentence that takes about two seconds to say."""
+    """Build a sentence that takes about two seconds to speak."""
     other = NOUNS[(number - 1 - series) % len(NOUNS)]
     return f"The {NOUNS[number]} by the {other} was old and grey."
 
 
 def calls(model: Model, recordings: Sequence[bytes], series: int = 0) -> list[Call]:
-    """One for each noun, of the kind that the model is there for; other texts in each series.
+    """Build one request per noun, of the model's kind; texts differ between series.
 
-    Recordings are those of the first series' sentences; only what hears needs any.
+    Recordings are of the first series' sentences; only transcription models need them.
     """
     ability = next(ability for ability in _KINDS if ability in model.abilities)
     path, body = _KINDS[ability]
@@ -71,7 +71,7 @@ def calls(model: Model, recordings: Sequence[bytes], series: int = 0) -> list[Ca
 
 
 def ability(model: Model) -> str | None:
-    """What the model is asked for, if this bench knows how."""
+    """Return the ability that is benchmarked; None if no request is known for the model."""
     return next((ability for ability in _KINDS if ability in model.abilities), None)
 
 
@@ -104,13 +104,13 @@ def _transcription(model: str, number: int, _: int, recordings: Sequence[bytes])
 
 
 def _detection(model: str, number: int, _: int, __: Sequence[bytes]) -> Body:
-    """As a camera would that moves a little each time."""
+    """Build photographs that differ slightly, as from a moving camera."""
     image = base64.b64encode(picture(number)).decode()
     return _json(model=model, image=image)
 
 
 def picture(number: int) -> bytes:
-    """The photograph without as many of its columns, as JPEG."""
+    """Crop the photograph at an offset of `number` columns and encode it as JPEG."""
     with Image.open(weights.fetch(PHOTOGRAPH, engines.cache())) as photograph:
         width, height = photograph.size
         part = photograph.crop((number, 0, width - len(NOUNS) + number, height))
@@ -128,7 +128,7 @@ def _form(model: str, name: str, filename: str, content: bytes) -> Body:
     return "multipart/form-data; boundary=b", b"".join(parts) + b"--b--\r\n"
 
 
-#: What a model is asked for is the first of these that it can do.
+#: A model is benchmarked with the first of these abilities that it has.
 _KINDS: dict[str, tuple[str, Callable[[str, int, int, Sequence[bytes]], Body]]] = {
     "chat": ("/v1/chat/completions", _chat),
     "embeddings": ("/v1/embeddings", _embeddings),

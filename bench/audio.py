@@ -1,7 +1,7 @@
-"""Transcription and speech through the platform, beside the bare libraries.
+"""Transcription and speech through the platform, compared with the bare libraries.
 
-The libraries are faster-whisper and kokoro-onnx, called by a plain loop with the threads of the
-engines. Rounds take turns between the two; what is told is the median of the pairs.
+The libraries are faster-whisper and kokoro-onnx, called in a plain loop with the engines' number of
+threads. Rounds alternate between the two; the result is the median of the paired ratios.
 """
 
 import http.client
@@ -47,7 +47,7 @@ LEAST = 0.97
 
 
 class Result(msgspec.Struct, frozen=True):
-    """One comparison, round by round; `least` is what the platform has to reach, as a ratio."""
+    """One comparison, by round; `least` is the target ratio of the platform to the library."""
 
     about: str
     unit: str
@@ -66,7 +66,7 @@ class Result(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Spoken:
-    """When the first audio was there, and all of it, in seconds; and its length."""
+    """Seconds until the first and the last audio, and the length of the audio."""
 
     first: float
     whole: float
@@ -74,7 +74,7 @@ class Spoken:
 
 
 class Ears:
-    """What somebody writes who has the model and no platform."""
+    """Baseline: plain use of the transcription library."""
 
     def __init__(self, folder: Path, threads: int) -> None:
         for file in engines.files(EARS):
@@ -87,7 +87,7 @@ class Ears:
 
 
 class Mouth:
-    """The same, of speech; its MP3 is written when all is spoken."""
+    """Baseline: plain use of the speech library; the MP3 is encoded at the end."""
 
     def __init__(self, folder: Path, threads: int) -> None:
         model, voices = engines.files(MOUTH)
@@ -106,14 +106,14 @@ class Mouth:
 
 
 class Platform:
-    """The same through the platform."""
+    """The same requests through the platform."""
 
     def __init__(self, ours: Installation) -> None:
         self._ours = ours
 
     @contextmanager
     def ears(self, recording: bytes) -> Iterator[Callable[[], bytes]]:
-        """What hears a recording, on a connection that is kept."""
+        """Yield a function that transcribes a recording over a keep-alive connection."""
         form, path = "multipart/form-data; boundary=b", "/v1/audio/transcriptions"
         body = _form(recording)
         with Caller(self._ours.port, self._ours.key, path, form) as caller:
@@ -146,12 +146,12 @@ def _form(recording: bytes) -> bytes:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print and keep the result; 1 when a target was missed."""
+    """Measure, print and save the results; return 1 if a target was missed."""
     return libraries.run("audio", arguments, _measure, _show, rounds=7)
 
 
 async def _measure(rounds: int, threads: int) -> tuple[list[Result], dict[str, float]]:
-    """All rows, and the engines' memory afterwards in MB."""
+    """Return all rows, and the engines' memory afterwards in MB."""
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name:
         home, own = Path(name) / "oxlo", Path(name) / "library"
         home.mkdir()

@@ -1,8 +1,8 @@
-"""Small chats beside something else: how much later do they get their answers?
+"""Latency of small chats with and without other load.
 
-Small chats go to a fake engine in C, one after the other, every few milliseconds. In every other
-phase something else is asked of the platform without a pause, by a process of its own; who goes
-first takes turns. What is told is the difference between the phases.
+Small chats go to a fake engine in C, one after the other, every few milliseconds. In every second
+phase, a separate process loads the platform with other requests; the order of the two phases
+alternates. The result is the difference between the phases.
 """
 
 import multiprocessing
@@ -26,15 +26,15 @@ from oxlo.testing import replicas
 
 PATH = "/v1/chat/completions"
 SMALL = model("openai")
-#: Seconds between two small chats.
+#: Seconds between small chats.
 PAUSE = 0.002
 
-#: What is asked beside the chats: calls `answered` after each answer, until it is False.
+#: The other load: calls `answered` after each response and stops when that returns False.
 Work = Callable[[Callable[[], bool]], None]
 
 
 class Phase(msgspec.Struct, frozen=True):
-    """Milliseconds of each small chat, and what else was answered meanwhile."""
+    """Milliseconds of each small chat, and the number of other responses meanwhile."""
 
     others: int
     took_ms: list[float]
@@ -45,17 +45,17 @@ class Phase(msgspec.Struct, frozen=True):
 
 
 class Round(msgspec.Struct, frozen=True):
-    """The small chats alone, and beside something else."""
+    """The small chats without and with other load."""
 
     alone: Phase
     beside: Phase
 
 
 def rounds(ours: Installation, work: Work, number: int, seconds: float) -> list[Round]:
-    """So many rounds, with phases of so many seconds. Raises Failed and Refused."""
+    """Measure `number` rounds with phases of `seconds`. Raises Failed and Refused."""
     small = chat(SMALL, "Hi.")
     if not (ours.gateway.first() and run_first()):
-        print("no right to run first: what else runs on this machine counts too")
+        print("cannot raise the priority: other processes on this machine affect the result")
     with Caller(ours.port, ours.key, PATH) as caller:
         _phase(caller, small, 1.0)
         return [_round(caller, small, work, seconds, turn) for turn in range(number)]
@@ -87,7 +87,7 @@ def _phase(caller: Caller, body: bytes, seconds: float) -> list[float]:
 
 @contextmanager
 def _working(work: Work) -> Iterator["Synchronized[int]"]:
-    """Have it done in a process of its own; the number of answers. Raises Failed."""
+    """Run the load in a separate process; yield its number of responses. Raises Failed."""
     context = multiprocessing.get_context("fork")
     done, stop = context.Value("i", 0), context.Event()
     worker = context.Process(target=_work, args=(work, done, stop))
@@ -95,7 +95,7 @@ def _working(work: Work) -> Iterator["Synchronized[int]"]:
     assert worker.pid is not None
     watcher().began(worker.pid)
     try:
-        while not done.value and worker.is_alive():  # the first one warms everything up
+        while not done.value and worker.is_alive():  # the first response ends the warm-up
             time.sleep(0.01)
         yield done
     finally:
@@ -103,11 +103,11 @@ def _working(work: Work) -> Iterator["Synchronized[int]"]:
         worker.join()
         watcher().ended(worker.pid)
     if worker.exitcode:
-        raise Failed("what was asked beside the chats was refused; what it was told is above")
+        raise Failed("a request of the other load failed; its error is above")
 
 
 def _work(work: Work, done: "Synchronized[int]", stop: Event) -> None:
-    os.nice(10)  # what loads may not take the CPU from what is measured
+    os.nice(10)  # the load must not take CPU time from the measured process
 
     def answered() -> bool:
         done.value += 1
@@ -117,20 +117,20 @@ def _work(work: Work, done: "Synchronized[int]", stop: Event) -> None:
 
 
 def chat(name: str, content: object) -> bytes:
-    """A chat's body."""
+    """Build a chat's body."""
     messages = [{"role": "user", "content": content}]
     return msgspec.json.encode({"model": name, "messages": messages, "max_tokens": 64})
 
 
 def replica(name: str, address: str) -> Replica:
-    """An engine that is ready at an address."""
+    """Build a ready replica at an address."""
     return replicas.replica(
         name, address=address, slots=4, context_length=131_072, since=time.time()
     )
 
 
 def show(measured: Sequence[Round], what: str) -> None:
-    """Print the small chats of both kinds of phases."""
+    """Print the latencies of the small chats in both kinds of phases."""
     print(f"{'small chats':<16}{'number':>8}{'p50 ms':>9}{'p99 ms':>9}{'slowest ms':>12}")
     for name, phases in (
         ("alone", [one.alone for one in measured]),

@@ -1,4 +1,4 @@
-"""A small client for whole replies: kept-alive connections and blocking sockets, so it is cheap."""
+"""A cheap client for whole responses, with blocking sockets and keep-alive connections."""
 
 import re
 import socket
@@ -8,17 +8,17 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
-#: Bytes read at once. More than some would be mapped for each reply, and unmapped: 40 us and more.
+#: Read size in bytes. Larger buffers are mapped and unmapped for each response, at 40 us or more.
 _PIECE = 64 * 1024
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
 class Refused(Exception):
-    """The answer was an error."""
+    """The response was an error."""
 
 
 class Caller:
-    """One connection."""
+    """A connection."""
 
     def __init__(self, port: int, key: str, path: str, kind: str = "application/json") -> None:
         self._socket = socket.create_connection(("127.0.0.1", port))
@@ -40,7 +40,7 @@ class Caller:
         self._socket.close()
 
     def call(self, body: bytes) -> bytes:
-        """The reply's body. Raises Refused."""
+        """Send a request and return the response's body. Raises Refused."""
         self._socket.sendall(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
         said = b""
         while b"\r\n\r\n" not in said:
@@ -63,7 +63,7 @@ class Caller:
 
 
 def seconds(callers: Sequence[Caller], bodies: Sequence[bytes]) -> float:
-    """How long the callers take for all bodies, each with its share, at once. Raises Refused."""
+    """Measure the seconds that all bodies take, split among concurrent callers. Raises Refused."""
     with ThreadPoolExecutor(len(callers)) as threads:
         began = time.perf_counter()
         shares = [

@@ -1,10 +1,10 @@
-"""Calls while gateways, Valkey, control and the engine are killed, compared call by call.
+"""Requests while gateways, Valkey, control and the engine are killed, verified one by one.
 
     python -m bench chaos [--calls 10000] [--workers 3] [--every 2.0]
 
-What clients saw must agree with the records: a whole answer is counted once, an error is not
-counted, a call that was cut is either and has one outcome; in the end nobody holds a lease, and
-Valkey has counted what the records have.
+What clients saw must agree with the records: a complete response is counted once, an error is not
+counted, and an interrupted response may be either but has exactly one outcome. At the end, no lease
+is held, and Valkey's counts equal those of the records.
 """
 
 import argparse
@@ -30,26 +30,26 @@ from oxlo.testing.script import Script
 
 MODEL = "bench"
 CLIENTS = 40
-#: One call in so many hangs up by itself.
+#: One request in this many is aborted by its client.
 LEAVES = 12
-#: Seconds after which a dead gateway's leases have ended, with the heartbeat that finds out.
+#: Seconds until a dead gateway's leases have expired, including the heartbeat interval.
 LEASES = 32.0
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What a client saw of a call; `id` is "" when it saw no head."""
+    """What a client saw of a request; `id` is "" if it received no response head."""
 
     id: str
     what: str
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """All of it."""
+    """The result of the run."""
 
     seen: dict[str, int]
     kills: dict[str, int]
     outcomes: dict[str, int]
-    #: Calls whose record says something else than their client saw.
+    #: Requests whose record disagrees with what the client saw.
     wrong: list[str]
     counted: int
     in_valkey: int
@@ -57,12 +57,12 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def right(self) -> bool:
-        """Whether everything agrees."""
+        """Whether everything is consistent."""
         return not self.wrong and not self.leases and self.counted == self.in_valkey
 
 
 def main(arguments: list[str]) -> int:
-    """Run, print, keep; 1 when anything disagrees."""
+    """Run, print and save the verdict; return 1 if anything is inconsistent."""
     parser = argparse.ArgumentParser(prog="python -m bench chaos", description=__doc__)
     parser.add_argument("--calls", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=3)
@@ -85,7 +85,7 @@ def main(arguments: list[str]) -> int:
 
 
 def run(calls: int, workers: int, every: float, seed: int = 0) -> Verdict:
-    """One run in a folder of its own. Raises Failed."""
+    """Run once in an empty folder. Raises Failed."""
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name:
         home = Path(name) / "oxlo"
         home.mkdir()
@@ -104,7 +104,7 @@ def run(calls: int, workers: int, every: float, seed: int = 0) -> Verdict:
 
 
 class Herd:
-    """The processes, which are killed and started again."""
+    """The processes that are killed and restarted."""
 
     def __init__(
         self,
@@ -142,14 +142,14 @@ class Herd:
             process.end()
 
     def kill(self, name: str) -> None:
-        """kill -9, with all that it has started."""
+        """Kill a process and its children with SIGKILL."""
         self.kills["gateway" if name.startswith("g") else name] += 1
         for pid in reversed(self.running[name].tree()):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
     def start(self, name: str) -> None:
-        """Start it again."""
+        """Restart a process."""
         log = self.home / f"{name}-{sum(self.kills.values())}.log"
         process = Process(self.commands[name], log, None, self.env)
         self._mine.append(process)
@@ -160,7 +160,7 @@ class Herd:
 
 
 def _slow(port: int) -> None:
-    """Have the engine take a while for each answer."""
+    """Slow down the engine's responses."""
     import http.client
 
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
@@ -188,7 +188,7 @@ async def _chaos(herd: Herd, calls: int, every: float, dice: random.Random) -> V
 
 
 async def _kill(herd: Herd, every: float, dice: random.Random) -> None:
-    """Kill one after the other; each is back before the next."""
+    """Kill the processes in turn, each after the last one is back."""
     names = list(herd.commands)
     while True:
         await asyncio.sleep(every * (0.5 + dice.random()))
@@ -208,7 +208,7 @@ async def _client(
         except TimeoutError:
             saw = Seen("", "hung")
         seen.append(saw)
-        if saw.what in ("error", "unreachable", "cut"):  # as a client with a little patience
+        if saw.what in ("error", "unreachable", "cut"):  # back off briefly before the next request
             await asyncio.sleep(0.4 * dice.random())
 
 
@@ -241,7 +241,7 @@ async def _call(port: int, crowd: str, stream: bool, leave: bool) -> Seen:
 
 
 def _what(status: int, head: str, body: bytes) -> str:
-    """Whether the reply was whole, and what it was."""
+    """Classify a response: complete, cut off or an error."""
     if "chunked" in head:
         whole = body.endswith(b"0\r\n\r\n")
         good = b"data: [DONE]" in body
@@ -254,7 +254,7 @@ def _what(status: int, head: str, body: bytes) -> str:
 
 
 async def _limits(port: int, crowd: str) -> tuple[int, int]:
-    """What Valkey has counted today, and the leases that are held."""
+    """Return Valkey's count of today, and the number of leases held."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     head = f"GET /v1/limits HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {crowd}\r\n"
     writer.write(f"{head}connection: close\r\n\r\n".encode())
@@ -263,7 +263,7 @@ async def _limits(port: int, crowd: str) -> tuple[int, int]:
     return said["day"]["used"], said["concurrency"]["in_use"]
 
 
-#: What may be in the record (outcome "" is: no record) of a call of which its client saw this.
+#: Allowed outcomes in the record by what the client saw; "" means no record.
 _ALLOWED: dict[str, Callable[[str, int], bool]] = {
     "answered": lambda outcome, counted: outcome == "answered" and counted == 1,
     "error": lambda outcome, counted: counted == 0 and outcome != "running",

@@ -1,4 +1,4 @@
-"""A small streaming client: it tells when the first word of an answer came, and how many came."""
+"""A small streaming client that measures the time to first token and counts tokens."""
 
 import asyncio
 import re
@@ -9,14 +9,14 @@ import msgspec
 
 from bench.calls import Refused
 
-#: The first event that says something; a role alone is not an answer.
+#: An event with content; the role alone does not count as the first token.
 _SAID = re.compile(rb'"content":"[^"]')
 _TOKENS = re.compile(rb'"completion_tokens":(\d+)')
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where chats are sent."""
+    """A server that chats are sent to."""
 
     name: str
     port: int
@@ -25,14 +25,14 @@ class Place:
 
 @dataclass(frozen=True)
 class Chat:
-    """One answer: milliseconds until its first word, and its tokens."""
+    """A response: milliseconds to the first token, and the number of tokens."""
 
     first_ms: float
     tokens: int
 
 
 async def chat(place: Place, body: bytes) -> Chat:
-    """Stream one chat on a connection of its own. Raises Refused."""
+    """Stream one chat on a new connection. Raises Refused."""
     reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
     try:
         began = time.perf_counter()
@@ -43,9 +43,9 @@ async def chat(place: Place, body: bytes) -> Chat:
 
 
 def fields(model: str, text: str, tokens: int) -> bytes:
-    """The body of a chat, with the sampling that the gateway asks for written out.
+    """Build a chat's body with the gateway's default sampling parameters.
 
-    So an engine has the same work, whoever asks.
+    So an engine does the same work with and without the gateway.
     """
     return msgspec.json.encode(
         {

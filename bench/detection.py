@@ -1,8 +1,8 @@
-"""Detection through the platform, beside the bare library.
+"""Detection through the platform, compared with the bare library.
 
-The bare library is Pillow, onnxruntime and numpy, called by a plain loop, with the threads and
-session options of the engine. The platform is asked by two callers, so that one picture is read
-while another is looked at. Rounds take turns; what is told is the median of the pairs.
+The bare library is Pillow, onnxruntime and numpy in a plain loop, with the engine's threads and
+session options. The platform has two concurrent clients, so that one image is decoded during the
+inference of another. Rounds alternate; the result is the median of the paired ratios.
 """
 
 import base64
@@ -35,13 +35,13 @@ MODEL = "centernet-mobilenetv3"
 PATH = "/v1/detect"
 SIZE = 512
 CALLERS = 2
-#: Pictures of a round.
+#: Images per round.
 PICTURES = 24
 LEAST = 0.97
 
 
 class Library:
-    """What somebody writes who has the model and no platform."""
+    """Baseline: plain use of the library."""
 
     def __init__(self, threads: int) -> None:
         graph, packed = engines.files(MODEL)
@@ -66,12 +66,12 @@ class Library:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print and keep the result; 1 when the target was missed."""
+    """Measure, print and save the result; return 1 if the target was missed."""
     return libraries.run("detection", arguments, _measure, _show, rounds=9)
 
 
 async def _measure(rounds: int, threads: int) -> tuple[list[Round], float]:
-    """Seconds both ways in each round; the engine's memory in MB."""
+    """Return the seconds of both ways by round, and the engine's memory in MB."""
     photograph, library = _photograph(), Library(threads)
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name, ExitStack() as stack:
         async with engines.started(_launch(threads), Path(name)) as (replica, pid):
@@ -90,7 +90,7 @@ async def _measure(rounds: int, threads: int) -> tuple[list[Round], float]:
 
 
 def _photograph() -> bytes:
-    """As cameras store it."""
+    """A JPEG photograph at a camera's usual quality."""
     file = io.BytesIO()
     Image.open(weights.fetch(PHOTOGRAPH, engines.cache())).save(file, "JPEG", quality=90)
     return file.getvalue()

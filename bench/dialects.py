@@ -1,9 +1,9 @@
-"""CPU of reading a request and of turning an engine's words into OpenAI's, on one core.
+"""CPU time of decoding requests and of translating engine responses to OpenAI's API.
 
     python -m bench.dialects
 
-Each figure is the best of seven rounds, as noise only adds. Chunks come one to a read, which is
-what a slow engine does and the dearest way; the last columns have eight to a read.
+Each figure is the best of seven rounds, because noise only adds time. Chunks arrive one per read,
+as from a slow engine, which is the most expensive case; the last columns have eight per read.
 """
 
 import timeit
@@ -38,7 +38,7 @@ TOOL = {
 
 
 def body(size: int, **fields: object) -> bytes:
-    """A chat of about `size` bytes."""
+    """Build a chat of about `size` bytes."""
     messages = [
         {"role": "system", "content": "You are helpful."},
         {"role": "user", "content": "word " * (size // 5)},
@@ -48,13 +48,13 @@ def body(size: int, **fields: object) -> bytes:
 
 
 def microseconds(run: Callable[[], object], calls: int = 20_000) -> float:
-    """CPU microseconds a call."""
+    """Measure CPU microseconds per call."""
     clock = timeit.time.process_time  # type: ignore[attr-defined]
     return min(timeit.repeat(run, number=calls, repeat=7, timer=clock)) / calls * 1e6
 
 
 def decoding() -> None:
-    """From bytes to a request."""
+    """Decode bytes to a request."""
     print(f"{'decode':32} {'us':>7}")
     for name, asked in (
         ("chat, 1 KB", body(800)),
@@ -70,7 +70,7 @@ def decoding() -> None:
 
 
 def building() -> None:
-    """From a request to an engine's body."""
+    """Encode a request as an engine's body."""
     print(f"\n{'body, 1 KB':32} {'us':>7}")
     for name, dialect in DIALECTS.items():
         for words, fields in (("", {}), (" with a tool", {"tools": [TOOL]})):
@@ -81,7 +81,7 @@ def building() -> None:
 
 
 def streaming() -> None:
-    """A chunk of a stream that has begun."""
+    """Translate one chunk in the middle of a stream."""
     print(f"\n{'chunk':32} {'us':>7} {'8/read':>7} {'usage':>7} {'8/read':>7}")
     for name in DIALECTS:
         took = [chunk(name, wants, many) for wants in (False, True) for many in (1, 8)]
@@ -89,7 +89,7 @@ def streaming() -> None:
 
 
 def chunk(name: str, wants_usage: bool, many: int) -> float:
-    """One chunk of `many` to a read."""
+    """Translate one chunk, with `many` chunks per read."""
     options = {"include_usage": wants_usage}
     request, _ = chat.decode(body(100, stream_options=options))
     stream = DIALECTS[name].chat_stream(request, Decided(NATIVE, "double", 100, 1, 1))

@@ -1,9 +1,9 @@
-"""Embeddings through the platform, beside the bare library, and batched beside not batched.
+"""Embeddings through the platform compared with the bare library, and with batching disabled.
 
-The bare library is tokenizers and onnxruntime, called by a plain loop, with the threads of the
-engine and all else as it comes: its threads spin, which is the fastest for a loop that is alone on
-the machine. Rounds take turns between the two; what is told is the median of the pairs. The
-platform's round begins when those threads have come to rest.
+The bare library is tokenizers and onnxruntime in a plain loop, with the engine's number of threads
+and default options: its threads spin, which is fastest for a loop that has the machine to itself.
+Rounds alternate; the result is the median of the paired ratios. The platform's round begins once
+the library's threads are idle.
 """
 
 import random
@@ -34,10 +34,10 @@ from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
 MODEL = "minilm-l6"
-#: The same engine with a run for each text.
+#: The same engine with one run per text.
 UNBATCHED = "unbatched"
 PATH = "/v1/embeddings"
-#: Seconds between two looks at what this process still does.
+#: Seconds between checks whether this process is idle.
 _LOOK = 0.02
 WORDS = ("time", "year", "people", "way", "day", "man", "thing", "woman", "life", "child", "world")
 
@@ -48,11 +48,11 @@ class Row:
 
     about: str
     callers: int
-    #: Texts of a call, calls of a round, words of a text (from, to).
+    #: Texts per request, requests per round, words per text (from, to).
     batch: int
     calls: int
     words: tuple[int, int]
-    #: What the platform is compared with, and how much of its throughput it has to reach.
+    #: The baseline, and the target share of its throughput.
     peer: str
     least: float
 
@@ -68,7 +68,7 @@ ROWS = (
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Texts a second, round by round."""
+    """Texts per second, by round."""
 
     about: str
     peer: str
@@ -86,7 +86,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Library:
-    """What somebody writes who has the model and no platform."""
+    """Baseline: plain use of the library."""
 
     def __init__(self, threads: int) -> None:
         model, tokenizer, *_ = engines.files(MODEL)
@@ -98,7 +98,7 @@ class Library:
         self._tokenizer.enable_padding()
 
     def seconds(self, batches: Sequence[Sequence[str]]) -> float:
-        """How long all batches take, one after the other."""
+        """Measure the seconds that all batches take, one after the other."""
         began = time.perf_counter()
         for texts in batches:
             self.vectors(texts)
@@ -118,7 +118,7 @@ class Library:
 
 
 def _come_to_rest() -> None:
-    """Wait for threads that still look for work, for 30 ms of CPU after their last run."""
+    """Wait until onnxruntime's threads stop spinning, 30 ms of CPU time after their last run."""
     spent = _LOOK
     while spent > _LOOK / 10:
         began = time.process_time()
@@ -127,12 +127,12 @@ def _come_to_rest() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print and keep the result; 1 when a target was missed."""
+    """Measure, print and save the results; return 1 if a target was missed."""
     return libraries.run("embeddings", arguments, _measure, _show, rounds=9)
 
 
 async def _measure(rounds: int, threads: int) -> tuple[list[Result], float]:
-    """All rows, and the engine's memory afterwards in MB."""
+    """Return all rows, and the engine's memory afterwards in MB."""
     library = Library(threads)
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name:
         async with _engines(Path(name), threads) as (replicas, pid):
@@ -147,7 +147,7 @@ async def _measure(rounds: int, threads: int) -> tuple[list[Result], float]:
 
 @asynccontextmanager
 async def _engines(folder: Path, threads: int) -> AsyncIterator[tuple[list[Replica], int]]:
-    """The engine as it is, and without batching; the pid of the first."""
+    """Start the engine with and without batching; yield them and the first one's pid."""
     async with AsyncExitStack() as stack:
         launches = _launch(threads, {}), _launch(threads, {"batch_tokens": 1}, UNBATCHED)
         started = [
@@ -188,7 +188,7 @@ def _library(library: Library, batches: list[list[str]]) -> Callable[[], float]:
 
 
 def _calls(callers: list[Caller], batches: list[list[str]], model: str) -> Callable[[], float]:
-    """As the SDKs ask: vectors in base64."""
+    """Build requests as the SDKs do, with vectors in base64."""
     bodies = [
         msgspec.json.encode({"model": model, "input": texts, "encoding_format": "base64"})
         for texts in batches

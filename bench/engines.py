@@ -1,4 +1,4 @@
-"""Real engines for benches, started as a fleet starts them."""
+"""Real engines for benches, started like the fleet's."""
 
 import os
 import time
@@ -16,12 +16,12 @@ from oxlo.settings import Settings
 
 
 def cache() -> Path:
-    """Where the tests keep models, too."""
+    """The model cache, shared with the tests."""
     return Path(os.environ.get("OXLO_TEST_CACHE") or Path.home() / ".cache" / "oxlo-tests")
 
 
 def files(model: str) -> list[Path]:
-    """A model's weights, kept where the tests keep them: its files, or the one folder of them."""
+    """Fetch a model's weights into the cache and return its files, or their folder."""
     wanted = catalogue.load().resolve(model).weights
     for file in wanted:
         weights.fetch(file, cache())
@@ -31,14 +31,14 @@ def files(model: str) -> list[Path]:
 
 
 def spec(model: str, machine: Machine, settings: Settings | None = None) -> EngineSpec:
-    """A model in its first variant, on all of `machine`; settings of nobody but the defaults."""
+    """Describe a model's first variant on all of `machine`, with default settings."""
     known = catalogue.load().resolve(model)
     return EngineSpec(known, known.variants[0], settings or Settings(), files(model), machine)
 
 
 @asynccontextmanager
 async def started(launch: Launch, folder: Path) -> AsyncIterator[tuple[Replica, int]]:
-    """The engine, and its pid. Raises Failed."""
+    """Start an engine; yield it and its pid. Raises Failed."""
     process = await EngineProcess.start(launch, log_file(folder / f"{launch.model}.log"))
     try:
         address = await process.listening()

@@ -1,7 +1,7 @@
-"""CPU of one chat call in the gateway's own code: everything but the kernel and the network.
+"""CPU time of one chat request in the gateway's code, without kernel and network.
 
-A real gateway with a real journal; only the sockets are replaced, by objects that keep what was
-written. Run it before and after a change of the hot path: it is steadier than a bench over TCP.
+A real gateway with a real journal; only the sockets are replaced by objects that record writes. Run
+it before and after changes of the hot path: it is less noisy than a bench over TCP.
 
     python -m bench hotpath [--stream] [--dialect vllm] [--seconds 2] [--profile]
 """
@@ -34,7 +34,7 @@ MODEL = "smollm2-135m"
 
 
 class Wire(asyncio.Transport):
-    """A transport that keeps what was written instead of sending it."""
+    """A transport that records writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Wire(asyncio.Transport):
 
 
 class Bench:
-    """A gateway between one client and one engine, both played by this program."""
+    """A gateway between a simulated client and a simulated engine."""
 
     def __init__(self, home: Path, dialect: str, *, stream: bool) -> None:
         settings = Settings(home=home)
@@ -93,7 +93,7 @@ class Bench:
         self.upstream.put_back(self.engine)
 
     def call(self) -> None:
-        """One call, from the client's bytes to the reply's."""
+        """Process one request, from the client's bytes to the response's."""
         self.client.data_received(self._request)
         self.gateway.journal.flush()
         for data in self._reply:
@@ -101,7 +101,7 @@ class Bench:
         self.gateway.journal.flush()
 
     def check(self) -> None:
-        """Raise when a call is not answered: an error would be fast."""
+        """Raise if a request fails, because errors would be fast."""
         self._client_wire.written.clear()
         self.call()
         reply = b"".join(self._client_wire.written)
@@ -148,7 +148,7 @@ _CALL = EngineCall(
 
 
 def _measure(call: Callable[[], None], seconds: float) -> tuple[float, int]:
-    """Microseconds of CPU a call, the best of five rounds; and the calls of a round."""
+    """Return CPU microseconds per request, the best of five rounds, and requests per round."""
     best, count = float("inf"), 0
     for _ in range(5):
         count, started, ends = 0, time.process_time(), time.monotonic() + seconds / 5
@@ -184,7 +184,7 @@ def _profile(call: Callable[[], None]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Parse the options and run."""
+    """Parse the options and run the bench."""
     parser = argparse.ArgumentParser("python -m bench hotpath")
     parser.add_argument("--stream", action="store_true", help="a stream of 50 chunks")
     parser.add_argument("--dialect", default="openai", choices=sorted(SHAPES))

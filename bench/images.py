@@ -1,8 +1,8 @@
-"""Images through the platform, beside the bare library.
+"""Images through the platform, compared with the bare library.
 
-The bare library is a pipeline of diffusers in a plain loop, with the engine's number of threads,
-its images encoded as PNG. Rounds take turns between the two; what is told is the median of the
-pairs. The engine draws as many calls at once as the model file says.
+The bare library is a diffusers pipeline in a plain loop, with the engine's number of threads and
+PNG output. Rounds alternate between the two; the result is the median of the paired ratios. The
+engine processes as many requests concurrently as the model file allows.
 """
 
 import argparse
@@ -44,7 +44,7 @@ class Row:
 
     about: str
     callers: int
-    #: Images of a call, and calls of a round.
+    #: Images per request, and requests per round.
     count: int
     calls: int
     response_format: str | None
@@ -59,7 +59,7 @@ ROWS = (
 
 
 class Result(msgspec.Struct, frozen=True):
-    """Images a second, round by round."""
+    """Images per second, by round."""
 
     about: str
     library: list[float]
@@ -72,10 +72,10 @@ class Result(msgspec.Struct, frozen=True):
 
 
 class Library:
-    """What somebody writes who has the model and no platform."""
+    """Baseline: plain use of the library."""
 
     def __init__(self, config: Config) -> None:
-        os.putenv("OMP_WAIT_POLICY", "PASSIVE")  # as the engine's: read when torch is loaded
+        os.putenv("OMP_WAIT_POLICY", "PASSIVE")  # as in the engine; read when torch is loaded
         warnings.simplefilter("ignore")
         import torch
         from diffusers import DiffusionPipeline
@@ -89,14 +89,14 @@ class Library:
         self._pipeline.set_progress_bar_config(disable=True)
 
     def seconds(self, row: Row) -> float:
-        """How long the calls of a round take, one after the other."""
+        """Measure the seconds of a round's requests, one after the other."""
         began = time.perf_counter()
         for _ in range(row.calls):
             self.files(row.count)
         return time.perf_counter() - began
 
     def files(self, count: int) -> list[bytes]:
-        """Images of one call, as PNG."""
+        """Generate one request's images, as PNG."""
         images = self._pipeline(
             PROMPT,
             num_inference_steps=self._config.steps,
@@ -114,7 +114,7 @@ def _png(image: Any) -> bytes:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print and keep the result; 1 when a target was missed."""
+    """Measure, print and save the results; return 1 if a target was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench images", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7, help="of each row, both ways")
     options = parser.parse_args(arguments)
@@ -127,7 +127,7 @@ def main(arguments: list[str]) -> int:
 
 
 async def _measure(rounds: int) -> tuple[list[Result], float]:
-    """All rows, and the engine's memory afterwards in MB."""
+    """Return all rows, and the engine's memory afterwards in MB."""
     launch = _launch()
     library = Library(msgspec.json.decode(launch.config, type=Config))
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name:
@@ -158,14 +158,14 @@ def _row(row: Row, ours: Installation, library: Library, rounds: int) -> Result:
             lambda: seconds(callers, bodies),
         )
         for way in ways:
-            way()  # the first round warms both up
+            way()  # warm-up
         told = [_pair(ways, number) for number in range(rounds)]
     images = row.count * row.calls
     return Result(row.about, *([images / pair[way] for pair in told] for way in (0, 1)))
 
 
 def _pair(ways: tuple[Callable[[], float], ...], number: int) -> tuple[float, float]:
-    """Both ways; who goes first takes turns too."""
+    """Measure both ways, in alternating order."""
     if number % 2:
         return ways[0](), ways[1]()
     second, first = ways[1](), ways[0]()

@@ -1,4 +1,4 @@
-"""A whole Oxlo for a bench: `oxlo control` and one `oxlo gateway`, before engines given to it."""
+"""An installation for benches: `oxlo control` and `oxlo gateway` in front of given engines."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ from oxlo.fleet import registry
 from oxlo.fleet.registry import Replica, ReplicaList
 from oxlo.settings import Settings
 
-#: Premium's cap on input without its counts: a bench makes a day's calls in a moment.
+#: Premium's input limit without its rate limits, because a bench sends a day's requests at once.
 CAPPED = """
 [plan.capped]
 name = "Capped"
@@ -48,23 +48,23 @@ created = 1
 
 @dataclass(frozen=True)
 class Installation:
-    """What a bench calls, and what it measures."""
+    """A running installation and its processes."""
 
     port: int
-    #: The first gateway; `gateways` are all of them.
+    #: The first gateway; `gateways` has all of them.
     gateway: Process
     control: Process
-    #: A key without limits, and one whose input is capped.
+    #: A key without limits, and one with an input limit.
     key: str
     capped_key: str
     gateways: tuple[Process, ...] = ()
-    #: Where the limits are kept, if not in the gateway's memory.
+    #: The Valkey with the limits; None if they are in the gateway's memory.
     valkey: Process | None = None
-    #: As its processes have it.
+    #: The environment of its processes.
     env: dict[str, str] = field(default_factory=dict)
 
     def new_key(self, account: str, plan: str) -> str:
-        """A key of a new account. Raises Failed."""
+        """Create an account and return its key. Raises Failed."""
         return key(self.env, plan, account)
 
 
@@ -82,14 +82,12 @@ def installation(
     plans: str = "",
     queue_limit: int = 256,
 ) -> Iterator[Installation]:
-    """Run it in the empty folder `home`; `models` with `abilities` are added to the catalogue.
+    """Run an installation in the empty folder `home`; `models` are added to the catalogue.
 
-    Raises Failed.
-
-    `pinned`: the gateway has a CPU of its own, as far as the bench can give it one. `media`: the
-    media process runs too. `workers`: so many gateways share the port. `valkey`: limits are kept
-    in a Valkey that runs beside them. `plans` are added to those that are shipped. `queue_limit`:
-    so many calls may wait for a model.
+    `pinned` gives the gateway a dedicated CPU if possible, `media` adds the media process,
+    `workers` is the number of gateways that share the port, `valkey` keeps limits in a Valkey,
+    `plans` are added to the shipped ones, and `queue_limit` is the number of requests that may wait
+    per model. Raises Failed.
     """
     cpus = (MEASURED, LOAD) if pinned else (None, None)
     port = free_port()
@@ -134,7 +132,7 @@ def _gateways(
 
 
 def _environment(home: Path, port: int, more: str) -> dict[str, str]:
-    """Nothing of the caller's own settings gets in."""
+    """Build an environment without the user's own settings."""
     file = home / "plans.toml"
     file.write_text(Path(shipped.__file__).with_name("plans.toml").read_text() + CAPPED + more)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("OXLO_")}
@@ -155,7 +153,7 @@ def oxlo(*arguments: str) -> list[str]:
 
 
 def key(env: dict[str, str], plan: str, account: str = "") -> str:
-    """A key of a new account on `plan`, which is called like it if nobody says how."""
+    """Create an account on `plan`, named like it by default, and return its key."""
     name = account or plan
     _run(env, "accounts", "create", name, "--plan", plan)
     return _run(env, "keys", "create", "--account", name, "--quiet")

@@ -1,9 +1,9 @@
-"""CPU of what the ledger does for one answered call, on one core.
+"""CPU time of the ledger per answered call, on one core.
 
     python -m bench ledger [CALLS]
 
-One call is a reservation, its admission record, its settlement and its outcome record; 64 calls
-share a turn of the loop, and so a write. The clock is process time: waiting is not counted.
+A call is a reservation, its admission record, its settlement and its outcome record; 64 calls share
+an event loop iteration and thus a write. The clock is process time, so waiting is not counted.
 """
 
 import tempfile
@@ -33,15 +33,15 @@ NOW = 1_795_392_000.0
 
 
 def nothing() -> None:
-    """What a client would be sent."""
+    """Ignore the response."""
 
 
 def unheard(got: object) -> None:
-    """No bench waits."""
+    """Ignore queue updates."""
 
 
 class Bench:
-    """Rounds of 64 calls, each part alone and all of it together."""
+    """Rounds of 64 calls, for each part and for all parts together."""
 
     def __init__(self, folder: Path) -> None:
         self.turn: list[Callable[[], None]] = []
@@ -91,7 +91,7 @@ class Bench:
 
 
 def microseconds(run: Callable[[], object], calls: int) -> float:
-    """CPU microseconds a call: the best of five, as noise only adds."""
+    """Measure CPU microseconds per call, the best of five rounds, because noise only adds time."""
     rounds = max(1, calls // PARALLEL)
     best = float("inf")
     for _ in range(5):
@@ -103,7 +103,7 @@ def microseconds(run: Callable[[], object], calls: int) -> float:
 
 
 def main(arguments: list[str]) -> int:
-    """Print one table."""
+    """Measure and print a table."""
     calls = int(arguments[0]) if arguments else 64_000
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))

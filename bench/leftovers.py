@@ -1,7 +1,7 @@
-"""Ends what a bench has started when the bench is gone, however it went: SIGKILL leaves nobody.
+"""Cleanup of a bench's child processes, even if the bench is killed with SIGKILL.
 
-A process of its own watches the bench. It is told of each process group that begins and ends, and
-kills those that are left.
+A separate process watches the bench. It is notified of each process group that starts and ends, and
+kills the remaining ones.
 """
 
 import atexit
@@ -15,10 +15,10 @@ from functools import cache
 
 
 class Watcher:
-    """The running watcher, as the bench sees it."""
+    """The bench's handle of the watcher process."""
 
     def __init__(self) -> None:
-        """Start it; Ctrl-C does not reach it."""
+        """Start the watcher, out of reach of Ctrl-C."""
         us = os.pidfd_open(os.getpid())
         self._process = subprocess.Popen(
             [sys.executable, "-IS", __file__, str(us)],
@@ -30,16 +30,16 @@ class Watcher:
         atexit.register(self._close)
 
     def began(self, group: int) -> None:
-        """A process group (or a single process) was started."""
+        """Register a process group or a single process."""
         self._tell(f"+{group}\n")
 
     def ended(self, group: int) -> None:
-        """It has ended: its number may be another's now."""
+        """Unregister an ended process, as its id may be reused."""
         self._tell(f"-{group}\n")
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None
-        os.write(self._process.stdin.fileno(), line.encode())  # so short that it is never split
+        os.write(self._process.stdin.fileno(), line.encode())  # short writes to a pipe are atomic
 
     def _close(self) -> None:
         assert self._process.stdin is not None
@@ -49,12 +49,12 @@ class Watcher:
 
 @cache
 def watcher() -> Watcher:
-    """The one watcher of this bench, started when it is first needed."""
+    """Return this bench's watcher, started on first use."""
     return Watcher()
 
 
 def _watch(bench: int) -> None:
-    """Keep the list until the bench is gone or closes our stdin; then kill who is on it."""
+    """Track process groups until stdin closes, then kill the remaining ones."""
     poll = select.poll()
     poll.register(0, select.POLLIN)
     poll.register(bench, select.POLLIN)
@@ -75,7 +75,7 @@ def _kill(group: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         try:
             os.killpg(group, signal.SIGKILL)
-        except ProcessLookupError:  # it leads no group
+        except ProcessLookupError:  # not the leader of a group
             os.kill(group, signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""The command line of benches that put the platform beside a bare library."""
+"""The command line of benches that compare the platform with a bare library."""
 
 import argparse
 import asyncio
@@ -23,7 +23,7 @@ def run(
     *,
     rounds: int,
 ) -> int:
-    """Have `measure(rounds, threads)` done, and show what it found; 1 when it could not be."""
+    """Run `measure(rounds, threads)` and show its result; return 1 on failure."""
     parser = argparse.ArgumentParser(prog=f"python -m bench {name}")
     parser.add_argument("--rounds", type=int, default=rounds, help="of each row, both ways")
     parser.add_argument("--threads", type=int, default=0, help="of engine and library")

@@ -1,9 +1,9 @@
-"""Four gateways, 64 clients of one account: accepted is exactly what the plan allows.
+"""Exactness of limits: four gateways and 64 clients of one account.
 
     python -m bench limits [--minutes 2] [--workers 4] [--clients 64]
 
-The account has the Pro plan: 300 requests a day, 60 a minute, 20 at the same time. The clients ask
-again the moment that they are answered, whatever they are answered.
+The account has the Pro plan: 300 requests per day, 60 per minute, 20 concurrent. Clients send the
+next request immediately after each response.
 """
 
 import argparse
@@ -25,12 +25,12 @@ from oxlo.testing.engine import EngineDouble
 from oxlo.testing.replicas import replica
 
 MODEL = "bench"
-#: Seconds of a minute that must be left for it to be used up for certain.
+#: Seconds that must remain of a minute for its limit to be certainly reached.
 ROOM = 15.0
 
 
 class Minute(msgspec.Struct, frozen=True):
-    """A UTC minute: what clients were answered in it, and what is charged to it."""
+    """A UTC minute: the responses in it, and the requests charged to it."""
 
     minute: int
     asked: int
@@ -39,14 +39,14 @@ class Minute(msgspec.Struct, frozen=True):
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """All of them, and the answers by status."""
+    """All minutes, and the number of responses by status."""
 
     minutes: list[Minute]
     statuses: dict[int, int]
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print one table, keep it; 1 when anything was not exact."""
+    """Measure, print and save a table; return 1 if any limit was not exact."""
     parser = argparse.ArgumentParser(prog="python -m bench limits", description=__doc__)
     parser.add_argument("--minutes", type=int, default=2)
     parser.add_argument("--workers", type=int, default=4)
@@ -80,7 +80,7 @@ def _run(folder: Path, engine: str, options: argparse.Namespace) -> Measured:
 
 
 async def _hammer(ours: Installation, options: argparse.Namespace) -> Counter[tuple[int, int]]:
-    """Answers by minute and status."""
+    """Count responses by minute and status."""
     asked: Counter[tuple[int, int]] = Counter()
     pro = await asyncio.to_thread(key, ours.env, "pro")
     if (left := 60 - time.time() % 60) < ROOM:
@@ -116,7 +116,7 @@ async def _answer(reader: asyncio.StreamReader) -> int:
 
 
 def _charged(database: Path) -> dict[int, int]:
-    """Calls that count, by the minute that they are charged to, as their receipts say."""
+    """Count charged calls by minute, from their receipts."""
     query = "select minute, count(*) from calls where counted group by minute"
     with sqlite3.connect(database) as db:
         return dict(db.execute(query).fetchall())

@@ -1,4 +1,4 @@
-"""What a result was measured on, and where it is kept."""
+"""Description of the machine, and storage of results."""
 
 import platform
 import time
@@ -11,7 +11,7 @@ from bench.processes import CPUS
 
 
 def about() -> dict[str, str]:
-    """This machine, in words."""
+    """Describe this machine."""
     return {
         "cpu": _cpu(),
         "cpus": str(len(CPUS)),
@@ -27,7 +27,7 @@ def _cpu() -> str:
 
 
 def save(bench: str, result: object) -> Path:
-    """Keep a result as JSON, named by bench and time."""
+    """Save a result as JSON, named by bench and time."""
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{bench}-{time.strftime('%Y%m%d-%H%M%S')}.json"
     kept = {"bench": bench, "machine": about(), "result": result}

@@ -1,7 +1,6 @@
-"""Large uploads beside small chats: how much later do the small ones get their answers?
+"""Latency of small chats during large uploads.
 
-The way of measuring is that of `bench/beside.py`; beside the chats, chats with a picture of 25 MB
-are uploaded without a pause.
+Measured as in `bench/beside.py`; the other load uploads chats with an image of 25 MB continuously.
 """
 
 import argparse
@@ -25,14 +24,14 @@ from bench.overhead.engine import engine
 from bench.processes import Failed, Process, free_port
 
 SEER = "seer"
-#: Pixels on a side of a picture of noise that is 25 MB of JSON, in base64.
+#: Side in pixels of an image of noise that takes 25 MB of JSON in base64.
 SIDE = 2495
-#: Milliseconds that the slowest small chat may take longer because of the uploads.
+#: Target: maximum milliseconds by which uploads may delay the slowest small chat.
 MOST_MS = 10.0
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print and keep the result; 1 when the target was missed."""
+    """Measure, print and save the result; return 1 if the target was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench media", description=__doc__)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=4.0, help="of each phase")
@@ -48,13 +47,13 @@ def main(arguments: list[str]) -> int:
 
 @contextmanager
 def _ours(folder: Path) -> Iterator[Installation]:
-    """The platform before two engines: a quick one, and one that takes pictures."""
+    """Run the platform with two engines: a fast one, and one for images."""
     home, port = folder / "oxlo", free_port()
     home.mkdir()
     command = ("-m", "oxlo.testing.engine", "--port", str(port), "--model", SEER)
     with (
         engine(folder / "engine") as quick,
-        # What stands for an engine may not take the CPU from what is measured.
+        # The fake engine must not take CPU time from the measured process.
         Process(["nice", "-n", "19", sys.executable, *command], folder / "seer.log", None) as seer,
     ):
         quick.process.first()
@@ -81,7 +80,7 @@ def _measure(ours: Installation, number: int, seconds: float) -> list[Round]:
 
 
 def _picture() -> bytes:
-    """A chat with a picture of noise, which no coder makes smaller."""
+    """Build a chat with an image of noise, which does not compress."""
     out = io.BytesIO()
     noise = Image.frombytes("RGB", (SIDE, SIDE), os.urandom(SIDE * SIDE * 3))
     noise.save(out, "PNG", compress_level=0)

@@ -1,6 +1,6 @@
 """The gateway's resident memory after 20,000 and after 200,000 requests: it must not grow.
 
-Chats and streams take turns, with all that a call leaves behind: journal, counts, metrics.
+Whole and streamed chats alternate, with journal, limits and metrics enabled.
 """
 
 import argparse
@@ -17,19 +17,19 @@ from bench.overhead.load import Kind, Load
 from bench.overhead.peers import Peer, gateway
 from bench.processes import Failed
 
-#: Megabytes (10^6 bytes) that the second reading may be over the first.
+#: Allowed growth between the readings, in MB (10^6 bytes).
 MOST_MB = 10.0
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """Memory after so many requests."""
+    """Memory after a number of requests."""
 
     requests: int
     rss_mb: float
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print and keep the readings; 1 when memory grew."""
+    """Measure, print and save the readings; return 1 if memory grew."""
     parser = argparse.ArgumentParser(prog="python -m bench memory", description=__doc__)
     parser.add_argument("--requests", type=int, nargs=2, default=(20_000, 200_000))
     goals = parser.parse_args(arguments).requests
@@ -53,7 +53,7 @@ def _measure(goals: tuple[int, int]) -> list[Reading]:
 
 
 def _after(goal: int, ours: Peer, answering: Engine, folder: Path) -> Reading:
-    """Send until the engine has been asked for `goal` chats. Raises Failed on any error."""
+    """Send requests until the engine has received `goal` chats. Raises Failed on any error."""
     kinds: tuple[Kind, ...] = ("whole", "stream")
     while answering.chats() < goal:
         for kind in kinds:

@@ -1,8 +1,7 @@
-"""Pages beside small chats: what a page costs, and how much later the chats get their answers.
+"""CPU time of pages, and latency of small chats while pages are requested.
 
-The way of measuring is that of `bench/beside.py`; beside the chats, a reader asks for one page
-after another without a pause, through the same port. Each page is also asked for alone, and what it
-costs the control process is told.
+Measured as in `bench/beside.py`; the other load requests one page after another through the same
+port. Each page is also requested alone to measure its cost in the control process.
 """
 
 import argparse
@@ -35,16 +34,16 @@ PAGES = (
     "/docs/search?q=retry",
     "/login",
 )
-#: Milliseconds of CPU that a page may cost.
+#: Target: maximum CPU milliseconds per page.
 MOST_CPU_MS = 30.0
-#: Milliseconds that the median of small chats may take longer because of the reader.
+#: Target: maximum milliseconds by which pages may delay the median small chat.
 MOST_MS = 0.5
-#: Times that each page is asked for, to be measured.
+#: Requests of each page per measurement.
 TIMES = 50
 
 
 class Cost(msgspec.Struct, frozen=True):
-    """One page: its size, and the CPU that control spends on it."""
+    """A page: its size, and the CPU time control spends on it."""
 
     path: str
     kilobytes: float
@@ -52,7 +51,7 @@ class Cost(msgspec.Struct, frozen=True):
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print and keep the result; 1 when a target was missed."""
+    """Measure, print and save the results; return 1 if a target was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench pages", description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each phase")
@@ -87,7 +86,7 @@ def _page(port: int, path: str) -> bytes:
 
 
 def _cost(ours: Installation, path: str) -> Cost:
-    size = len(_page(ours.port, path))  # the first time it is also compiled, coloured, indexed
+    size = len(_page(ours.port, path))  # warm-up: compiles, highlights and indexes
     before = ours.control.cpu_seconds()
     for _ in range(TIMES):
         _page(ours.port, path)

@@ -1,18 +1,18 @@
-"""The same work done in several ways, in turns: what disturbs one round disturbs all of it."""
+"""Paired measurement: rounds interleave all ways, so that noise affects them alike."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-#: Seconds, by the way's name.
+#: Seconds by name of the way.
 Round = dict[str, float]
 
 T = TypeVar("T")
 
 
 def measured(ways: Mapping[str, Callable[[], T]], rounds: int) -> list[dict[str, T]]:
-    """What each way took in each round; who goes first takes turns, too."""
+    """Measure each way in each round, in alternating order."""
     for way in ways.values():
-        way()  # the first round warms all of them up
+        way()  # warm-up
     return [_round(ways, list(ways)[:: 1 if number % 2 else -1]) for number in range(rounds)]
 
 

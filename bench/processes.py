@@ -1,4 +1,4 @@
-"""Processes under measurement: pinned to a CPU, their cost read from /proc."""
+"""Measured processes, pinned to a CPU, with CPU time and memory from /proc."""
 
 import contextlib
 import os
@@ -16,17 +16,17 @@ from bench.leftovers import watcher
 TICKS = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
-#: The measured process has a CPU of its own; what loads it and what answers it share another.
+#: The measured process has a dedicated CPU; load generator and engine share another.
 CPUS = sorted(os.sched_getaffinity(0))
 MEASURED, LOAD = CPUS[0], CPUS[1 % len(CPUS)]
 
 
 class Failed(Exception):
-    """A process did not start, or ended early."""
+    """A process did not start, or exited early."""
 
 
 class Process:
-    """A command and its children; a context manager that ends them, and nobody outlives us."""
+    """A command and its children; a context manager that always stops them."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Process:
         cpu: int | None = MEASURED,
         env: Mapping[str, str] | None = None,
     ) -> None:
-        """Start `command` on `cpu` (None: on any); what it prints goes to `log`."""
+        """Start `command` on `cpu` (None: any) with its output in `log`."""
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("wb") as out:
@@ -63,7 +63,7 @@ class Process:
         self.end()
 
     def end(self) -> None:
-        """Ask it to end, and its whole group after ten seconds."""
+        """Terminate the process; kill its group after ten seconds."""
         self._process.terminate()
         try:
             self._process.wait(10)
@@ -74,32 +74,32 @@ class Process:
         watcher().ended(self._process.pid)
 
     def tree(self) -> list[int]:
-        """Its pid and those of its living descendants."""
+        """Return its pid and those of its running descendants."""
         found = [self._process.pid]
         for pid in found:
             found += _children(pid)
         return found
 
     def cpu_seconds(self) -> float:
-        """User and system time of the tree so far, children that ended included."""
+        """Return the tree's user and system time so far, including exited children."""
         return sum(map(_cpu_ticks, self.tree())) / TICKS
 
     def rss_mb(self) -> float:
-        """Resident memory of the tree, MB (10^6 bytes)."""
+        """Return the tree's resident memory in MB (10^6 bytes)."""
         return sum(map(_resident_pages, self.tree())) * PAGE / 1e6
 
     def first(self) -> bool:
-        """Have its processes run before all others; False where that is not permitted."""
+        """Raise the priority of its processes; return False if not permitted."""
         return all(run_first(pid) for pid in self.tree())
 
     def check(self) -> None:
-        """Raise Failed, with the end of its log, if it has ended."""
+        """Raise Failed with the end of its log if it has exited."""
         code = self._process.poll()
         if code is not None:
             raise Failed(f"ended with {code}: {self.last_words()}")
 
     def last_words(self) -> str:
-        """The end of its log, in one line."""
+        """Return the end of its log as one line."""
         return " ".join(self.log.read_text(errors="replace").split())[-300:]
 
     def wait_for_port(self, port: int, seconds: float = 60) -> None:
@@ -119,7 +119,7 @@ class Process:
         raise Failed(f"made no {path} in {seconds:.0f} s: {self.last_words()}")
 
     def wait_for_text(self, seconds: float = 10) -> None:
-        """Wait until it has printed a line. Raises Failed."""
+        """Wait until its output contains `text`. Raises Failed."""
         for _ in _moments(seconds):
             self.check()
             if self.log.read_bytes().endswith(b"\n"):
@@ -127,7 +127,7 @@ class Process:
         raise Failed(f"says nothing in {seconds:.0f} s")
 
     def wait_for_quiet(self, seconds: float = 30) -> None:
-        """Wait until it has nothing to do: calls that a load left behind do not cost the next."""
+        """Wait until it is idle, so that the last load does not affect the next one."""
         before = self.cpu_seconds()
         for _ in _moments(seconds, every=0.2):
             now = self.cpu_seconds()
@@ -137,12 +137,12 @@ class Process:
 
 
 def resident_mb(pid: int) -> float:
-    """Resident memory of one process, MB (10^6 bytes)."""
+    """Return the resident memory of one process in MB (10^6 bytes)."""
     return _resident_pages(pid) * PAGE / 1e6
 
 
 def run_first(pid: int = 0) -> bool:
-    """Have a process (0: this one) run before all others, so that neighbours do not count."""
+    """Raise the priority of a process (0: this one), to reduce noise from others."""
     try:
         os.sched_setscheduler(pid, os.SCHED_RR | os.SCHED_RESET_ON_FORK, os.sched_param(1))
     except PermissionError:
@@ -151,19 +151,19 @@ def run_first(pid: int = 0) -> bool:
 
 
 def on_cpu(cpu: int | None) -> Callable[[], None]:
-    """What a child does before it starts: keep to one CPU (None: to none)."""
+    """Return a preexec function that pins the child to a CPU (None: none)."""
     return lambda: os.sched_setaffinity(0, CPUS if cpu is None else {cpu})
 
 
 def free_port() -> int:
-    """A port that was free just now."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
 def _moments(seconds: float, every: float = 0.05) -> Iterator[None]:
-    """Come back every so often, until the time is up."""
+    """Iterate at intervals until the timeout."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(every)
@@ -179,12 +179,12 @@ def _children(pid: int) -> list[int]:
 
 
 def _cpu_ticks(pid: int) -> int:
-    """User and system time of a process and of its children that ended."""
+    """Return user and system time of a process and its exited children."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
         return 0
-    fields = stat.rpartition(")")[2].split()  # the name before it may hold anything
+    fields = stat.rpartition(")")[2].split()  # the process name may contain spaces and parentheses
     return sum(map(int, fields[11:15]))
 
 

@@ -1,6 +1,6 @@
-"""Chats with a real llama.cpp engine, through the gateway and straight to the engine.
+"""Chats with a real llama.cpp engine, through the gateway and directly.
 
-Rounds take turns between the two; what is told is the median of the pairs.
+Rounds alternate between the two; the result is the median of the paired ratios.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from oxlo.hardware import machine as host
 from oxlo.settings import Settings
 
 MODEL = "smollm2-135m"
-#: Chats at once, and the engine's slots.
+#: Concurrent chats, and the engine's slots.
 PARALLEL = 4
 TOKENS = 64
 TEXT = "Tell me a long story about a whale that wanted to fly."
 
-#: Of the engine's throughput, what has to be left; milliseconds that a first word may be later.
+#: Targets: minimum share of the engine's throughput; maximum added milliseconds to first token.
 LEAST_RATIO = 0.97
 MOST_LATER_MS = 2.0
 
@@ -40,14 +40,14 @@ Measure = Callable[[Place], Awaitable[float]]
 
 
 class Pair(msgspec.Struct, frozen=True):
-    """The same work done both ways."""
+    """The same measurement both ways."""
 
     straight: float
     gateway: float
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print and keep the result; 1 when a target was missed."""
+    """Measure, print and save the results; return 1 if a target was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench real_engine", description=__doc__)
     parser.add_argument("--rounds", type=int, default=12, help="of four chats each way")
     parser.add_argument("--firsts", type=int, default=60, help="single chats each way")
@@ -61,7 +61,7 @@ def main(arguments: list[str]) -> int:
 
 
 async def _measure(rounds: int, singles: int) -> tuple[list[Pair], list[Pair]]:
-    """Tokens a second of parallel chats; milliseconds to the first word of single ones."""
+    """Measure throughput of parallel chats, and time to first token of single ones."""
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name:
         async with engines.started(_launch(Path(name)), Path(name)) as (replica, _):
             home = Path(name) / "oxlo"
@@ -69,13 +69,13 @@ async def _measure(rounds: int, singles: int) -> tuple[list[Pair], list[Pair]]:
             with installation(home, (), [replica], pinned=False) as ours:
                 ways = _ways(replica, ours)
                 for way in ways:
-                    await _rate(way)  # the first calls warm both up
+                    await _rate(way)  # warm-up
                 rates = [await _pair(_rate, ways, number) for number in range(rounds)]
                 return rates, [await _pair(_first, ways, number) for number in range(singles)]
 
 
 async def _pair(measure: Measure, ways: tuple[Place, Place], number: int) -> Pair:
-    """Both ways; who goes first takes turns too."""
+    """Measure both ways, in alternating order."""
     order = ways if number % 2 else ways[::-1]
     found = {way.name: await measure(way) for way in order}
     return Pair(found["straight"], found["gateway"])
@@ -87,7 +87,7 @@ def _ways(replica: Replica, ours: Installation) -> tuple[Place, Place]:
 
 
 def _launch(home: Path) -> Launch:
-    """Threads as `OXLO_LLAMACPP_THREADS` says, or as many as fit the machine."""
+    """Configure the engine, with `OXLO_LLAMACPP_THREADS` or the default for the machine."""
     threads = Settings.read().llamacpp_threads
     settings = Settings(
         home=home, llamacpp_threads=threads, llamacpp_slots=PARALLEL, llamacpp_context=1024
@@ -96,14 +96,14 @@ def _launch(home: Path) -> Launch:
 
 
 async def _rate(way: Place) -> float:
-    """Tokens a second of parallel chats."""
+    """Measure tokens per second of parallel chats."""
     began = time.perf_counter()
     told = await asyncio.gather(*[_chat(way) for _ in range(PARALLEL)])
     return sum(one.tokens for one in told) / (time.perf_counter() - began)
 
 
 async def _first(way: Place) -> float:
-    """Milliseconds until the first word of one chat."""
+    """Measure milliseconds to the first token of a chat."""
     return (await _chat(way, tokens=2)).first_ms
 
 

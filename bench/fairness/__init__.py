@@ -1,8 +1,8 @@
-"""Who waits how long when a model is full: by plan and account, beside first come, first served.
+"""Queue waiting times at a full model by plan and account, compared with first come, first served.
 
-Six crowds at the same time, each before an engine of its own whose speeds are stated; the gateway
-tells how long each call waited. Then Premium beside a flood at two gateways that share the engine
-and the line for it in Valkey; then plans before a real llama.cpp engine.
+Six crowds run concurrently, each with its own engine double of fixed speed; the gateway reports
+how long each request waited. Then Premium competes with a flood at two gateways that share an engine and
+its queue in Valkey, and finally at a real llama.cpp engine.
 """
 
 from bench.fairness.run import main

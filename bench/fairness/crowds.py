@@ -1,4 +1,4 @@
-"""Calls that compete for a model, and how long each waited."""
+"""Requests that compete for a model, and their waiting times."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from bench import machine
 from bench.installation import Installation
 from bench.processes import Failed
 
-#: Words of a usual prompt, and of an answer.
+#: Words of a typical prompt, and of a response.
 SHORT, ANSWER = 50, 16
 
 PLANS = """
@@ -31,28 +31,28 @@ queue_wait = 600
 
 @dataclass
 class Crowd:
-    """Calls that compete for one engine, and how long each waited: (sent at, seconds)."""
+    """Requests that compete for an engine, with waiting times as (sent at, seconds)."""
 
     waits: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     answered: int = 0
 
     def p95(self, who: str) -> float:
-        """Seconds."""
+        """In seconds."""
         waits = sorted(wait for _, wait in self.waits[who])
         return waits[int(len(waits) * 0.95)]
 
     def longest(self, who: str) -> float:
-        """Seconds."""
+        """In seconds."""
         return max(wait for _, wait in self.waits[who])
 
 
 class Place:
-    """A model at the gateway."""
+    """A client of a model at the gateway."""
 
     def __init__(
         self, ours: Installation, model: str, seconds: float, answer: int = ANSWER
     ) -> None:
-        """Calls come for so many `seconds` from now; each gets `answer` tokens."""
+        """Send requests for `seconds` from now; each generates `answer` tokens."""
         self.model = model
         self.answer = answer
         self.until = time.monotonic() + seconds
@@ -60,7 +60,7 @@ class Place:
         self._port = ours.port
 
     async def call(self, who: str, key: str, words: int) -> None:
-        """One call; its wait is noted under `who`."""
+        """Send a request and record its waiting time under `who`."""
         sent = time.monotonic()
         body = _body(self.model, words, self.answer)
         head = await _head(self._port, key, body)
@@ -71,7 +71,7 @@ class Place:
         self.crowd.answered += 1
 
     async def at_rate(self, who: str, key: str, rate: float, words: int = SHORT) -> None:
-        """Calls that come at random, so many a second, whatever becomes of those before."""
+        """Send requests at random intervals, on average `rate` per second (open loop)."""
         chance = random.Random(who)
         async with asyncio.TaskGroup() as calls:
             while time.monotonic() < self.until:
@@ -79,7 +79,7 @@ class Place:
                 await asyncio.sleep(chance.expovariate(rate))
 
     async def at_once(self, who: str, key: str, number: int, words: int = SHORT) -> None:
-        """So many calls at any time."""
+        """Keep `number` requests in flight (closed loop)."""
 
         async def one() -> None:
             while time.monotonic() < self.until:
@@ -108,7 +108,7 @@ async def _head(port: int, key: str, body: bytes) -> bytes:
 
 
 def tell(name: str, targets: dict[str, bool], crowds: dict[str, Crowd]) -> bool:
-    """Print what was met, and keep every wait; whether all was met."""
+    """Print the verdicts and save all waiting times; return whether all targets were met."""
     for what, kept in targets.items():
         print(f"{what}: {'met' if kept else 'MISSED'}")
     waits = {crowd: {who: [w for _, w in ws] for who, ws in c.waits.items()}

@@ -1,4 +1,4 @@
-"""Six crowds at the same time, each before an engine double of its own."""
+"""Six concurrent crowds, each with its own engine double."""
 
 import asyncio
 import tempfile
@@ -14,22 +14,22 @@ from oxlo.testing.engine import EngineDouble, Script
 from oxlo.testing.replicas import replica
 
 SLOTS = 4
-#: Words a second that a slot reads and answers.
+#: Words per second that a slot reads and generates.
 READS, WRITES = 2_000.0, 40.0
 LONG = 500
-#: Best-effort calls that wait at any time, and calls of each of two accounts.
+#: Best-effort requests queued at any time, and requests of each of two accounts.
 FLOOD, EACH = 220, 12
-#: Seconds at which a best-effort call is due.
+#: Seconds after which a waiting best-effort request is promoted.
 DUE = 4 * DUE_STEP
 
-#: A Premium call may wait one call's time longer; an account a fifth longer.
+#: Targets: a Premium request may wait one service time longer; an account 20 % longer.
 MOST_RISE = 1.2
 
 CROWDS = ("alone", "flooded", "flooded-fcfs", "short", "long", "long-fcfs")
 
 
 async def measure(seconds: float) -> bool:
-    """Six crowds."""
+    """Measure the six crowds."""
     async with platform(CROWDS) as (ours, _):
         places = await _crowded(ours, seconds)
     return _show({name: place.crowd for name, place in places.items()}, seconds)
@@ -39,7 +39,7 @@ async def measure(seconds: float) -> bool:
 async def platform(
     crowds: Sequence[str], *, workers: int = 1, valkey: bool = False
 ) -> AsyncIterator[tuple[Installation, list[EngineDouble]]]:
-    """A platform with an engine double for each crowd."""
+    """Run a platform with one engine double per crowd."""
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as folder:
         home = Path(folder) / "oxlo"
         home.mkdir()
@@ -54,14 +54,14 @@ async def platform(
 
 
 def _double() -> EngineDouble:
-    """An engine of stated speeds."""
+    """Build an engine double of fixed speed."""
     double = EngineDouble("vllm", slots=SLOTS)
     double.default = Script(reads=READS, writes=WRITES)
     return double
 
 
 def _replica(name: str, double: EngineDouble) -> Replica:
-    """It, as a gateway is told of it."""
+    """Describe it as a replica."""
     return replica(
         name,
         dialect="vllm",
@@ -73,12 +73,12 @@ def _replica(name: str, double: EngineDouble) -> Replica:
 
 
 def service(words: int = SHORT) -> float:
-    """Seconds that a call has a slot."""
+    """Return the seconds that a request occupies a slot."""
     return words / READS + ANSWER / WRITES
 
 
 async def _crowded(ours: Installation, seconds: float) -> dict[str, Place]:
-    """All crowds at once; who stands first come, first served is one account to the gateway."""
+    """Run all crowds; for first come, first served, all clients share one account."""
     top, low = ours.new_key("premium", "top"), ours.new_key("flood", "low")
     one, two = ours.new_key("one", "top"), ours.new_key("two", "top")
     half = 0.5 * SLOTS / service()
@@ -100,7 +100,7 @@ async def _crowded(ours: Installation, seconds: float) -> dict[str, Place]:
 
 
 def bound(crowd: Crowd, who: str, rate: float) -> float:
-    """Seconds that nobody of `who` may wait longer: what docs/queue.md promises."""
+    """Return the maximum waiting seconds for `who`, as promised in docs/queue.md."""
     calls = sorted(crowd.waits[who])
     most = 0
     for sent, wait in calls:

@@ -1,4 +1,4 @@
-"""Premium beside a flood at two gateways that share an engine, and the line for it, in Valkey."""
+"""Premium and a flood at two gateways that share an engine and its queue in Valkey."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ CROWDS = ("alone", "flooded", "flooded-fcfs")
 
 
 async def measure(seconds: float) -> bool:
-    """Three crowds at once; every call is a connection, and the kernel picks its gateway."""
+    """Measure three concurrent crowds; the kernel assigns each connection to a gateway."""
     async with platform(CROWDS, workers=GATEWAYS, valkey=True) as (ours, doubles):
         crowds = await _crowded(ours, seconds)
         peaks = [each.peak for each in doubles]

@@ -1,4 +1,4 @@
-"""Plans before a real llama.cpp engine: Premium alone, flooded, and first come first served."""
+"""Premium at a real llama.cpp engine: alone, during a flood, and first come, first served."""
 
 import asyncio
 import tempfile
@@ -15,16 +15,16 @@ from oxlo.settings import Settings
 
 MODEL = "smollm2-135m"
 SLOTS = 2
-#: Short calls, so that there are hundreds: words of a prompt, tokens of an answer.
+#: Short requests, so that there are hundreds: words per prompt, tokens per response.
 WORDS, ANSWER = 8, 4
-#: Premium calls of each crowd, at least: a slow machine takes longer.
+#: Minimum number of Premium requests per crowd.
 LEAST = 60
-#: Best-effort calls that wait at any time.
+#: Best-effort requests queued at any time.
 FLOOD = 60
 
 
 async def measure(seconds: float) -> bool:
-    """Premium at half of what a real engine can do; each crowd for so many seconds."""
+    """Measure Premium at half of the engine's capacity; each crowd runs for `seconds`."""
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as folder:
         home = Path(folder) / "oxlo"
         home.mkdir()
@@ -43,7 +43,7 @@ async def _flooded(ours: Installation, seconds: float) -> bool:
         place = Place(ours, MODEL, max(seconds, LEAST / rate), ANSWER)
         flooding = asyncio.create_task(place.at_once("flood", key, flood, WORDS))
         await place.at_rate("premium", top, rate, WORDS)
-        flooding.cancel()  # who still waits has nothing to tell
+        flooding.cancel()  # requests still in the queue are not counted
         await asyncio.wait([flooding])
         crowds[name] = place.crowd
 
@@ -55,7 +55,7 @@ async def _flooded(ours: Installation, seconds: float) -> bool:
 
 
 async def _full(ours: Installation, key: str, seconds: float) -> float:
-    """The calls a second that the engine answers when its slots are never empty."""
+    """Measure the requests per second of the saturated engine."""
     began = time.monotonic()
     place = Place(ours, MODEL, seconds, ANSWER)
     await place.at_once("flood", key, 2 * SLOTS, WORDS)

@@ -1,4 +1,4 @@
-"""Parse the options, measure in turn, say what was met."""
+"""Command line of the fairness bench."""
 
 import argparse
 import asyncio
@@ -9,7 +9,7 @@ from bench.processes import Failed
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print and keep the results; 1 when a target was missed."""
+    """Measure, print and save the results; return 1 if a target was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench fairness", description=__doc__)
     parser.add_argument("--seconds", type=float, default=120, help="of the six crowds; 0: none")
     parser.add_argument("--shared", type=float, default=60, help="of two gateways; 0: not")

@@ -1,4 +1,4 @@
-"""The calls: conversations that begin with one of a few documents, and go on for some turns."""
+"""The workload: multi-turn conversations that begin with one of a few documents."""
 
 import random
 import re
@@ -13,26 +13,26 @@ _WORDS = re.findall(
     effort fabric garden height insect jacket kettle ladder market narrow object palace
     quarry record silver timber urgent valley window yellow anchor bridge castle debate""",
 )
-#: Words that a question, or an answer that is quoted in the next turn, has.
+#: Words of a question, and of the answer that is included in the next turn's prompt.
 _QUESTION, _ANSWER = 20, 24
 
 
 @dataclass(frozen=True)
 class Size:
-    """How much is asked."""
+    """The size of the workload."""
 
     documents: int = 4
     conversations: int = 40
     turns: int = 2
-    #: Words of a document; a word is a token or two.
+    #: Words per document; a word is one or two tokens.
     words: int = 500
-    #: Tokens of an answer.
+    #: Tokens per response.
     answer: int = 16
 
 
 @dataclass(frozen=True)
 class Call:
-    """One turn of a conversation."""
+    """A turn of a conversation."""
 
     document: int
     conversation: int
@@ -41,7 +41,7 @@ class Call:
 
 
 def calls(size: Size, seed: int = 1) -> list[Call]:
-    """All calls in the order in which they are sent: conversations mixed, turns in order."""
+    """Build all requests in sending order: conversations interleaved, turns in order."""
     chance = random.Random(seed)
     texts = [_text(chance, size.words) for _ in range(size.documents)]
     talks = [list(_talk(chance, size, number, texts)) for number in range(size.conversations)]
@@ -77,7 +77,7 @@ def _body(messages: Sequence[dict[str, str]], tokens: int) -> bytes:
 
 
 def least(prompts: Sequence[Sequence[int]]) -> int:
-    """Tokens that have to be computed at least: of each prompt, what none before began with."""
+    """Return the minimum of prompt tokens computed: those not in a prefix of an earlier prompt."""
     seen: dict[int, dict] = {}  # type: ignore[type-arg]
     computed = 0
     for prompt in prompts:

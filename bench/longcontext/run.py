@@ -1,4 +1,4 @@
-"""Each way with the same calls on fresh engines; one table."""
+"""Run every routing policy with the same requests on fresh engines, and print a table."""
 
 import argparse
 import asyncio
@@ -29,39 +29,39 @@ from oxlo.settings import Settings
 
 MODEL = "smollm2-135m"
 ENGINES = 2
-#: Prompts that an engine's slots hold, one each; beside them it keeps none: two documents in all.
+#: Prompts cached per engine, one per slot and none beyond; that makes two documents.
 SLOTS = 2
 CACHE_MB = 32
 CONTEXT = 2048
 
-#: Times the best possible; times the mean of what engines were given; both at most.
+#: Targets: maximum ratio to the best possible; maximum ratio of an engine's load to the mean.
 MOST_COMPUTED = 1.25
 MOST_LOADED = 1.5
-#: A peer is beaten within the noise of one run.
+#: Tolerance for noise in comparisons with peers.
 NO_WORSE = 1.02
 
 
 class Row(msgspec.Struct, frozen=True):
-    """What one way came to."""
+    """The result of a routing policy."""
 
     way: str
     computed: int
-    #: Milliseconds to the first word.
+    #: Milliseconds to first token.
     first_mean: float
     first_median: float
     first_p95: float
-    #: Calls that each engine answered.
+    #: Requests answered by each engine.
     answered: tuple[int, ...]
     seconds: float
 
     @property
     def load(self) -> float:
-        """The most that an engine was given, in means."""
+        """Return the highest load of an engine relative to the mean."""
         return max(self.answered) / mean(self.answered)
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print and keep the result; 1 when a target was missed."""
+    """Measure, print and save the results; return 1 if a target was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench longcontext", description=__doc__)
     parser.add_argument("--only", nargs="*", choices=WAYS, default=list(WAYS), metavar="WAY")
     parser.add_argument("--clients", type=int, default=1, help="calls at once")
@@ -108,7 +108,7 @@ async def _engines(threads: int) -> AsyncIterator[list[Replica]]:
 
 
 def _launch(folder: Path, threads: int) -> Launch:
-    """An engine whose cache is no larger than it is to be, and which asks for no key."""
+    """Configure an engine with a limited cache and without an API key."""
     settings = Settings(
         home=folder, llamacpp_threads=threads, llamacpp_slots=SLOTS, llamacpp_context=CONTEXT,
         llamacpp_cache_mb=CACHE_MB,
@@ -145,7 +145,7 @@ async def _row(
 
 
 async def _send(way: Way, todo: Sequence[Call], clients: int) -> list[Chat]:
-    """All calls, so many at once; a conversation's next turn waits for the one before."""
+    """Send all requests with bounded concurrency; the turns of a conversation are sequential."""
     ended = {(call.conversation, call.turn): asyncio.Event() for call in todo}
     waiting = iter(todo)
     told = []
@@ -169,7 +169,7 @@ _COUNTERS = re.compile(
 
 
 async def _told(replica: Replica) -> tuple[int, int]:
-    """Tokens of prompts that an engine has computed, and tokens that it has answered with."""
+    """Return an engine's counters of prompt tokens computed and tokens generated."""
     reply = await fetch(replica.address, "/metrics", api_key="", deadline=30)
     found = dict(_COUNTERS.findall(reply.body.decode()))
     return (

@@ -1,4 +1,4 @@
-"""The ways to choose an engine: ours, two simple ones, and two routers written in Rust."""
+"""The routing policies: ours, two simple ones, a pinned one, and two routers written in Rust."""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -16,49 +16,49 @@ from oxlo.fleet.registry import Replica
 
 
 class Way:
-    """Says where a call is sent."""
+    """A routing policy."""
 
     def place(self, call: Call) -> Place:
-        """Where to."""
+        """Choose the server for a request."""
         raise NotImplementedError
 
     def done(self, place: Place) -> None:
-        """The call there was answered."""
+        """Record that a request was answered."""
 
 
 class Behind(Way):
-    """Something in front of the engines chooses."""
+    """A router in front of the engines chooses."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
 
     def place(self, call: Call) -> Place:
-        """The same for all."""
+        """Return the router's address."""
         return self._place
 
 
 class RoundRobin(Way):
-    """One after the other."""
+    """Round robin."""
 
     def __init__(self, places: Sequence[Place]) -> None:
         self._places = places
         self._count = 0
 
     def place(self, call: Call) -> Place:
-        """The next."""
+        """Return the next engine."""
         self._count += 1
         return self._places[self._count % len(self._places)]
 
 
 class LeastLoaded(Way):
-    """The one with the fewest calls; of several, they take turns."""
+    """The engine with the fewest requests; ties are broken in turn."""
 
     def __init__(self, places: Sequence[Place]) -> None:
         self._running = {place.name: 0 for place in places}
         self._places = list(places)
 
     def place(self, call: Call) -> Place:
-        """The least loaded."""
+        """Return the least loaded engine."""
         chosen = min(self._places, key=lambda place: self._running[place.name])
         self._running[chosen.name] += 1
         self._places.remove(chosen)
@@ -66,18 +66,18 @@ class LeastLoaded(Way):
         return chosen
 
     def done(self, place: Place) -> None:
-        """One call less."""
+        """Decrease the engine's load."""
         self._running[place.name] -= 1
 
 
 class Pinned(Way):
-    """Each document has its engine from the start: what the best of routers could do."""
+    """Each document is assigned to an engine in advance, as a reference."""
 
     def __init__(self, places: Sequence[Place]) -> None:
         self._places = places
 
     def place(self, call: Call) -> Place:
-        """By the document."""
+        """Return the document's engine."""
         return self._places[call.document % len(self._places)]
 
 
@@ -106,7 +106,7 @@ def _oxlo(replicas: Sequence[Replica]) -> Iterator[Way]:
 
 
 def _router(name: str, version: str, first: tuple[str, ...], *options: str) -> Start:
-    """A router with its own policy for shared beginnings, its thresholds as shipped."""
+    """Run a router with its own prefix-aware policy and default thresholds."""
 
     @contextmanager
     def start(replicas: Sequence[Replica]) -> Iterator[Way]:

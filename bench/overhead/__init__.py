@@ -1,4 +1,4 @@
-"""What a call costs on its way through the gateway, beside its peers."""
+"""Overhead of the gateway per request, compared with its peers."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ from bench.processes import Failed
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """Versions of the peers, why others are missing, and all samples."""
+    """Versions of the peers, reasons for missing ones, and all samples."""
 
     versions: dict[str, str]
     missing: dict[str, str]
@@ -27,7 +27,7 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print one table, and keep the result; 1 when a target was missed."""
+    """Measure, print and save a table; return 1 if a target was missed."""
     options = _options(arguments)
     rows = [row for row in ROWS if row.name in options.rows]
     try:

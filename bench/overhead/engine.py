@@ -1,4 +1,4 @@
-"""The fake engine: `upstream.c`, told to speak as the platform's engine double does."""
+"""The fake engine: `upstream.c` with the responses of the platform's engine double."""
 
 import http.client
 import shutil
@@ -14,21 +14,21 @@ from bench.processes import LOAD, Failed, Process
 from oxlo.testing.script import Script
 from oxlo.testing.shapes import SHAPES, Call, Load, OpenAIShape
 
-#: Events of a stream: the role, the words and the finish.
+#: Events of a stream: the role, the content and the finish reason.
 CHUNKS = 50
-#: Tokens that the engine counts in any prompt: those of a text of 64 KB.
+#: Token count reported for any prompt, that of a text of 64 KB.
 TOKENS = 13_000
 _TEXT = "The gateway stands between a caller and an engine, and costs as little as it can."
 _USAGE = Script(text=_TEXT, prompt_tokens=200)
 
 
 def model(shape: str) -> str:
-    """The model that engines of a shape serve; the same name everywhere, so none is renamed."""
+    """Return the model name for a response shape, the same for all peers, so none rewrites it."""
     return f"bench-{shape}"
 
 
 class Engine:
-    """The running engine; all peers are put before the same one."""
+    """The running engine, shared by all peers."""
 
     def __init__(self, process: Process, port: int) -> None:
         self.process = process
@@ -36,12 +36,12 @@ class Engine:
         self.address = f"http://127.0.0.1:{port}"
 
     def become(self, shape: str, pace_ms: float) -> None:
-        """Answer as `shape` from now on, with `pace_ms` between the events of a stream."""
+        """Switch to the responses of `shape`, with `pace_ms` between the events of a stream."""
         self._ask(f"/_shape/{shape}")
         self._ask(f"/_pace/{round(pace_ms * 1000)}")
 
     def chats(self) -> int:
-        """Chats that it was asked for so far."""
+        """Return the number of chats received so far."""
         return int(self._ask("/_chats"))
 
     def _ask(self, path: str) -> bytes:
@@ -54,7 +54,7 @@ class Engine:
 
 @contextmanager
 def engine(folder: Path) -> Iterator[Engine]:
-    """Build it, write its replies into `folder`, and run it. Raises Failed."""
+    """Build the engine, write its responses into `folder`, and run it. Raises Failed."""
     folders = [_write(folder / name, shape) for name, shape in SHAPES.items()]
     with Process([_built(), *folders], folder / "upstream.log", LOAD) as process:
         yield Engine(process, _port(process))
@@ -75,7 +75,7 @@ def _built() -> Path:
 
 
 def _port(process: Process) -> int:
-    """What it prints once it listens."""
+    """Read the port that it prints when it is listening."""
     process.wait_for_text()
     try:
         return int(process.log.read_text())
@@ -84,7 +84,7 @@ def _port(process: Process) -> int:
 
 
 def _write(folder: Path, shape: OpenAIShape) -> Path:
-    """Reply files of one shape, named by path as `upstream.c` says."""
+    """Write the response files of a shape, named by path as `upstream.c` expects."""
     folder.mkdir(parents=True)
     for name, text in _replies(shape).items():
         (folder / name).write_bytes(text)

@@ -1,4 +1,4 @@
-"""One load: wrk sends the same request over and over on so many connections."""
+"""Load generation: wrk repeats a request on a number of connections."""
 
 import shutil
 import subprocess
@@ -11,7 +11,7 @@ from bench.processes import LOAD, Failed, on_cpu
 
 Kind = Literal["whole", "stream", "stream_usage"]
 
-#: wrk's own report is for people; this one is for us. `status` counts replies over 399.
+#: A machine-readable report for wrk; `status` counts responses above 399.
 LUA = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
@@ -32,11 +32,11 @@ end
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
-    """What is sent."""
+    """The request and how it is sent."""
 
     model: str
     kind: Kind
-    #: Bytes of the body.
+    #: Body size in bytes.
     size: int
     connections: int
     port: int
@@ -44,7 +44,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """What came of it; `refused` are error statuses, `broken` are failed connections."""
+    """The outcome; `refused` counts error statuses, `broken` counts failed connections."""
 
     requests: int
     seconds: float
@@ -55,18 +55,18 @@ class Sent(msgspec.Struct, frozen=True):
 
     @property
     def errors(self) -> int:
-        """Requests without a good answer; none at all is one."""
+        """Return the number of failed requests; no requests at all count as one failure."""
         return self.refused + self.broken or int(self.requests == 0)
 
 
 def check() -> None:
-    """Raise Failed when wrk is missing."""
+    """Raise Failed if wrk is missing."""
     if not shutil.which("wrk"):
         raise Failed("wrk not found: apt install wrk")
 
 
 def body(load: Load) -> bytes:
-    """A chat of `size` bytes; it says how long the answer may be, as most clients do."""
+    """Build a chat of `size` bytes with max_tokens, as most clients send it."""
     fields = {"model": load.model, "max_tokens": 64, "messages": [_message("")]}
     if load.kind != "whole":
         fields["stream"] = True
@@ -82,7 +82,7 @@ def _message(text: str) -> dict[str, str]:
 
 
 def send(load: Load, seconds: float, folder: Path) -> Sent:
-    """Send for so long. Raises Failed when wrk does."""
+    """Send requests for `seconds`. Raises Failed if wrk fails."""
     (folder / "body").write_bytes(body(load))
     script = folder / "load.lua"
     script.write_text(LUA.format(key=load.key, body=folder / "body"))

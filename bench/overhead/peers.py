@@ -1,4 +1,4 @@
-"""The gateway and its peers: each one worker on one CPU, before the same engine."""
+"""The gateway and its peers, each with one worker on one CPU in front of the same engine."""
 
 import os
 import shutil
@@ -22,32 +22,32 @@ VLLM_ROUTER = "0.1.17"
 SGLANG_ROUTER = "0.3.2"
 LITELLM = "1.109.1"
 
-#: Our gateway with its limits in Valkey: measured when it is asked for.
+#: Our gateway with limits in Valkey; only measured on request.
 SHARED = "oxlo-valkey"
-#: More than any load has connections.
+#: More than the connections of any load.
 SLOTS = 4096
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Something that stands before an engine, and runs."""
+    """A running gateway or proxy in front of the engine."""
 
     name: str
     version: str
     port: int
     process: Process
     key: str = "none"
-    #: A key whose account's plan caps the input, where there is such a thing.
+    #: A key whose plan limits the input, if supported.
     capped_key: str = ""
-    #: How much longer than others it is loaded: a slow peer answers few calls in a short time.
+    #: Factor on the duration of its loads, because a slow peer answers few requests.
     patience: int = 1
-    #: Further processes that work for it, and are counted apart.
+    #: Auxiliary processes, measured separately.
     others: dict[str, Process] = field(default_factory=dict)
 
 
 @contextmanager
 def gateway(engine: Engine, folder: Path) -> Iterator[Peer]:
-    """Oxlo's own: keys, plans, limits, receipts, all as shipped."""
+    """Run Oxlo's gateway with keys, plans, limits and receipts, as shipped."""
     replicas = [_replica(engine, shape) for shape in SHAPES]
     with installation(folder, [replica.model for replica in replicas], replicas) as ours:
         others = {"control": ours.control}
@@ -57,7 +57,7 @@ def gateway(engine: Engine, folder: Path) -> Iterator[Peer]:
 
 @contextmanager
 def shared(engine: Engine, folder: Path) -> Iterator[Peer]:
-    """Oxlo's own, with its limits in a Valkey, as several gateways keep them."""
+    """Run Oxlo's gateway with limits in Valkey, as multiple gateways use it."""
     replicas = [_replica(engine, shape) for shape in SHAPES]
     models = [replica.model for replica in replicas]
     with installation(folder, models, replicas, valkey=True) as ours:
@@ -68,7 +68,7 @@ def shared(engine: Engine, folder: Path) -> Iterator[Peer]:
 
 
 def _version() -> str:
-    """An editable install is never compiled, and is slower."""
+    """Return the version, marked if editable, because editable installs are not compiled."""
     compiled = not str(exchange.__file__).endswith(".py")
     return f"{oxlo.__version__} ({'compiled' if compiled else 'not compiled'})"
 
@@ -125,7 +125,7 @@ http {{
 
 @contextmanager
 def nginx(engine: Engine, folder: Path) -> Iterator[Peer]:
-    """A plain reverse proxy: the least that a hop can cost."""
+    """Run nginx as a plain reverse proxy, the lower bound of a hop's cost."""
     found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
     if not found:
         raise Failed("nginx not found: apt install nginx-light")
@@ -139,13 +139,13 @@ def nginx(engine: Engine, folder: Path) -> Iterator[Peer]:
         yield Peer("nginx", said.strip().rpartition("/")[2], port, process)
 
 
-#: What both Rust routers are told: one engine, and no more about it than they need.
+#: Arguments of both Rust routers.
 ROUTER = ("--policy", "round_robin", "--disable-retries", "--disable-circuit-breaker")
 
 
 @contextmanager
 def vllm_router(engine: Engine, folder: Path) -> Iterator[Peer]:
-    """vLLM's router (Rust)."""
+    """Run vLLM's router (Rust)."""
     found = program("vllm-router", f"vllm-router=={VLLM_ROUTER}")
     options = ("--log-level", "error", *_room())
     with _router([found], engine, folder, options) as (port, process):
@@ -154,7 +154,7 @@ def vllm_router(engine: Engine, folder: Path) -> Iterator[Peer]:
 
 @contextmanager
 def sglang_router(engine: Engine, folder: Path) -> Iterator[Peer]:
-    """SGLang's router (Rust)."""
+    """Run SGLang's router (Rust)."""
     found = program("sglang-router", f"sglang-router=={SGLANG_ROUTER}")
     options = ("--log-level", "error", "--disable-health-check", *_room())
     with _router([found, "launch"], engine, folder, options) as (port, process):
@@ -162,7 +162,7 @@ def sglang_router(engine: Engine, folder: Path) -> Iterator[Peer]:
 
 
 def _room() -> tuple[str, ...]:
-    """As many calls at once as there are connections."""
+    """Allow as many concurrent requests as connections."""
     return ("--max-concurrent-requests", str(SLOTS), "--health-check-interval-secs", "60")
 
 
@@ -195,7 +195,7 @@ LITELLM_KEY = "sk-bench"
 
 @contextmanager
 def litellm(engine: Engine, folder: Path) -> Iterator[Peer]:
-    """LiteLLM's proxy (Python), without a database: its master key is the only key."""
+    """Run LiteLLM's proxy (Python) without a database; the master key is its only key."""
     lifted = ("certifi", "litellm-proxy-extras")
     found = program("litellm", f"litellm[proxy]=={LITELLM}", lifted)
     port = free_port()
@@ -220,7 +220,7 @@ def _serving(
 
 Start = Callable[[Engine, Path], AbstractContextManager[Peer]]
 
-#: The gateway first: ratios are its own to each of the others.
+#: The gateway first; ratios are between it and each of the others.
 PEERS: dict[str, Start] = {
     "oxlo": gateway,
     "nginx": nginx,

@@ -1,4 +1,4 @@
-"""The table, and the gateway's cost beside its targets."""
+"""The table of results, and the verdicts on targets."""
 
 from collections.abc import Iterator, Sequence
 
@@ -11,7 +11,7 @@ HEADER = ("row", "peer", "CPU us", "per s", "p50 ms", "p99 ms", "RSS MB", "error
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """One target, and what came of it; `ratio` is of CPU, the gateway's to the peer's."""
+    """A target and its result; `ratio` is the gateway's CPU time over the peer's."""
 
     row: str
     peer: str
@@ -21,12 +21,12 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def met(self) -> bool:
-        """Whether the gateway is within it."""
+        """Whether the target is met."""
         return self.ratio <= self.most
 
 
 def table(cells: Sequence[Cell]) -> str:
-    """All cells; CPU is for one request, in rows of streams for one chunk."""
+    """Format all cells; CPU time is per request, or per chunk in rows of streams."""
     return columns([HEADER, *(_line(cell) for cell in cells)])
 
 
@@ -44,7 +44,7 @@ def _line(cell: Cell) -> tuple[str, ...]:
 
 
 def columns(lines: Sequence[Sequence[str]]) -> str:
-    """Aligned text: two columns of words, then numbers."""
+    """Align two text columns followed by numbers."""
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     return "\n".join(
         "  ".join(
@@ -56,7 +56,7 @@ def columns(lines: Sequence[Sequence[str]]) -> str:
 
 
 def beside(cells: Sequence[Cell]) -> str:
-    """What processes beside a peer cost, which the table leaves out."""
+    """Format the cost of auxiliary processes, which the table excludes."""
     return "\n".join(
         f"{cell.row}: {name} beside {cell.peer} took {cost:.2f} us more"
         for cell in cells
@@ -65,7 +65,7 @@ def beside(cells: Sequence[Cell]) -> str:
 
 
 def verdicts(rows: Sequence[Row], cells: Sequence[Cell]) -> list[Verdict]:
-    """Every target whose cells were measured without errors."""
+    """Return the verdicts on all targets whose cells were measured without errors."""
     return [verdict for row in rows for verdict in _of_row(row, cells)]
 
 
@@ -84,7 +84,7 @@ def _verdict(row: Row, ours: Cell, beside: list[Cell], target: Target) -> Verdic
 
 
 def judged(found: Sequence[Verdict]) -> str:
-    """The verdicts, a line each."""
+    """Format the verdicts, one per line."""
     return "\n".join(
         f"{v.row}: {v.of} {v.ratio:.3g} x {v.peer} (at most {v.most:g}): "
         f"{'met' if v.met else 'MISSED'}"

@@ -1,4 +1,4 @@
-"""What is measured, and what must come of it."""
+"""The measured loads and their targets."""
 
 import msgspec
 
@@ -7,33 +7,33 @@ from bench.overhead.load import Kind
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """A bound on the gateway's CPU over that of the cheapest of `peers`."""
+    """A maximum ratio of the gateway's CPU time to that of the cheapest of `peers`."""
 
     peers: tuple[str, ...]
     most: float
-    #: Whose CPU.
+    #: Name of the measured gateway.
     of: str = "oxlo"
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One load."""
+    """A load."""
 
     name: str
     connections: int = 64
     size: int = 1024
     kind: Kind = "whole"
     shape: str = "openai"
-    #: Milliseconds between the events of a stream; 0: as fast as they are read.
+    #: Milliseconds between the events of a stream; 0: as fast as possible.
     pace_ms: float = 0.0
-    #: Whether the caller's plan caps the input, so that the engine has to count its tokens.
+    #: Whether the key's plan limits the input, so that the engine has to count tokens.
     capped: bool = False
-    #: Who is measured; none named: everybody.
+    #: The peers measured; empty: all.
     among: tuple[str, ...] = ()
     targets: tuple[Target, ...] = ()
 
     @property
     def units(self) -> int:
-        """Parts of one answer that the cost is told for: the chunks of a stream, else 1."""
+        """Return the units per response for the cost: chunks of a stream, otherwise 1."""
         return 1 if self.kind == "whole" else CHUNKS
 
 
@@ -41,10 +41,10 @@ def _within(most: float, *peers: str) -> Target:
     return Target(peers=peers, most=most)
 
 
-#: With limits that gateways share, beside those in its own memory.
+#: Shared limits in Valkey compared with limits in memory.
 _SHARED = Target(peers=("oxlo",), most=1.6, of="oxlo-valkey")
 _ROUTERS = ("vllm-router", "sglang-router")
-#: Shapes differ for the gateway alone: others pass bytes on, whatever they say.
+#: Response shapes only matter to the gateway; peers pass the bytes through.
 _TWO = ("oxlo", "nginx")
 _NGINX_STREAM = (_within(2.0, "nginx"),)
 _VLLM_STREAM = (_within(3.0, "nginx"),)

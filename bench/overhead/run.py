@@ -1,4 +1,4 @@
-"""Measure rows on peers, in rounds that take turns: a noisy minute then hurts all alike."""
+"""Measurement in interleaved rounds, so that noise affects all peers alike."""
 
 import http.client
 import time
@@ -18,21 +18,21 @@ from bench.processes import Failed
 
 
 class Sample(msgspec.Struct, frozen=True, kw_only=True):
-    """One peer under one load, once."""
+    """One measurement of a peer under a load."""
 
     row: str
     peer: str
     round: int
-    #: CPU microseconds of user and system time for one request, or for one chunk of a stream.
+    #: User and system CPU microseconds per request, or per chunk of a stream.
     cpu_us: float
-    #: The same of the processes beside it.
+    #: The same for its auxiliary processes.
     others_us: dict[str, float]
     rss_mb: float
     sent: Sent
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """The medians of a peer's samples of one row; errors are added up."""
+    """Medians of a peer's samples of a row, and the sum of errors."""
 
     row: str
     peer: str
@@ -48,7 +48,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 def begin(
     names: Iterable[str], engine: Engine, folder: Path, stack: ExitStack
 ) -> tuple[list[Peer], dict[str, str]]:
-    """Those peers that can be had, started; and why the others cannot."""
+    """Start the available peers; return them and the reasons for missing ones."""
     peers, missing = [], {}
     for name in names:
         place = folder / name
@@ -64,7 +64,7 @@ def begin(
 
 
 def _answers(peer: Peer) -> None:
-    """Wait until it answers a chat: routers listen before they know their engine. Raises Failed."""
+    """Wait until a chat succeeds, because routers listen before they are ready. Raises Failed."""
     one = Load(
         model=model("openai"), kind="whole", size=256, connections=1, port=peer.port, key=peer.key
     )
@@ -93,7 +93,7 @@ def _post(one: Load) -> tuple[int, bytes]:
 def samples(
     peers: list[Peer], rows: list[Row], engine: Engine, rounds: int, seconds: int, folder: Path
 ) -> Iterator[Sample]:
-    """All of them, each row of each peer once a round."""
+    """Collect all samples, each row of each peer once per round."""
     for number in range(rounds):
         for row in rows:
             engine.become(row.shape, row.pace_ms)
@@ -105,7 +105,7 @@ def samples(
 def _sample(
     peer: Peer, row: Row, engine: Engine, number: int, seconds: int, folder: Path
 ) -> Sample:
-    """Warm up, then measure: all work that the load caused, over all chats that the engine saw."""
+    """Warm up, then measure the CPU time of the load per chat that the engine received."""
     wanted = Load(
         model=model(row.shape),
         kind=row.kind,
@@ -138,7 +138,7 @@ def _sample(
 
 
 def cells(taken: list[Sample]) -> list[Cell]:
-    """The medians, in the order of the samples."""
+    """Aggregate samples to medians, in their order."""
     groups: dict[tuple[str, str], list[Sample]] = {}
     for sample in taken:
         groups.setdefault((sample.row, sample.peer), []).append(sample)

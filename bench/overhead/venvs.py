@@ -1,4 +1,4 @@
-"""Peers written for Python's package index: each in a virtual environment of its own."""
+"""Peers from PyPI, each in its own virtual environment."""
 
 import subprocess
 import sys
@@ -9,9 +9,9 @@ from bench.processes import Failed
 
 
 def program(name: str, requirement: str, overrides: tuple[str, ...] = ()) -> Path:
-    """The program `name` of a pinned package, installed at first use. Raises Failed.
+    """Return the program `name` of a pinned package, installed on first use. Raises Failed.
 
-    `overrides` are dependencies whose own pins are lifted: not every index has the newest.
+    `overrides` replace the package's own pins of dependencies, which some indexes do not have.
     """
     folder = CACHE / f"{name}-{requirement.rpartition('=')[2]}"
     found = folder / "bin" / name

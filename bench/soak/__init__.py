@@ -1,8 +1,8 @@
-"""A quarter of an hour of mixed traffic: what the gateway holds must not grow, and nothing leaks.
+"""A soak test: 15 minutes of mixed traffic without growing memory or leaks in the gateway.
 
-Whole chats, streams, repeats with an idempotency key, dry runs and bad requests on kept-alive
-connections, more of them than the model has slots; half of the streams are dropped by their
-clients, anywhere from before the first event to the last.
+Whole chats, streams, retries with an idempotency key, dry runs and invalid requests on keep-alive
+connections, of which there are more than slots. Clients disconnect from half of the streams at a
+random point.
 
     python -m bench soak [--minutes 15] [--clients 48] [--pace 5]
 """

@@ -1,4 +1,4 @@
-"""A client that knows just enough HTTP to leave in the middle of a reply."""
+"""A minimal HTTP client that can disconnect in the middle of a response."""
 
 import asyncio
 
@@ -6,7 +6,7 @@ PATH = "/v1/chat/completions"
 
 
 class Client:
-    """One connection."""
+    """A connection."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str
@@ -17,11 +17,11 @@ class Client:
 
     @classmethod
     async def connect(cls, port: int, key: str) -> "Client":
-        """Open a connection."""
+        """Connect."""
         return cls(*await asyncio.open_connection("127.0.0.1", port), key)
 
     async def send(self, body: bytes, head: str = "") -> None:
-        """Send a call."""
+        """Send a request."""
         lines = (
             f"POST {PATH} HTTP/1.1\r\nhost: soak\r\nauthorization: Bearer {self._key}\r\n"
             f"content-type: application/json\r\ncontent-length: {len(body)}\r\n{head}\r\n"
@@ -30,7 +30,7 @@ class Client:
         await self._writer.drain()
 
     async def reply(self) -> int:
-        """Read a whole reply; its status."""
+        """Read a whole response and return its status."""
         head = await self._reader.readuntil(b"\r\n\r\n")
         lines = head.lower().split(b"\r\n")
         length = next((line for line in lines if line.startswith(b"content-length:")), None)
@@ -43,7 +43,7 @@ class Client:
         return int(head.split()[1])
 
     async def read_some(self, most: int) -> None:
-        """Read until so many bytes have come, or the reply has ended."""
+        """Read a number of bytes, or less if the response ends."""
         seen = b""
         while len(seen) < most and not seen.endswith(b"0\r\n\r\n"):
             data = await self._reader.read(most - len(seen))
@@ -52,5 +52,5 @@ class Client:
             seen += data
 
     def leave(self) -> None:
-        """Hang up without a word."""
+        """Disconnect abruptly."""
         self._writer.transport.abort()

@@ -1,4 +1,4 @@
-"""What the clients of a soak send, and what they were answered."""
+"""The traffic of the soak test, and its errors."""
 
 import asyncio
 import random
@@ -13,12 +13,12 @@ from bench.soak.client import Client
 
 Kind = Literal["whole", "stream", "dropped", "repeat", "dry", "bad"]
 
-#: How often each kind is sent: as many streams are dropped as are read to the end.
+#: Relative frequency of each kind; as many streams are dropped as are read to the end.
 MIX: dict[Kind, int] = {"whole": 30, "stream": 30, "dropped": 30, "repeat": 4, "dry": 3, "bad": 3}
 
 
 class Load:
-    """Calls of all kinds, and how many of each came back wrong."""
+    """Requests of all kinds, with counts of unexpected responses."""
 
     def __init__(self, port: int, key: str, ends: float) -> None:
         self._port = port
@@ -28,7 +28,7 @@ class Load:
         self.wrong: Counter[str] = Counter()
 
     async def work(self, chance: random.Random) -> None:
-        """One client: call after call, on a connection that is kept where that is possible."""
+        """Run a client that sends requests in sequence, on a keep-alive connection if possible."""
         kinds, weights = list(MIX), list(MIX.values())
         client: Client | None = None
         while time.monotonic() < self._ends:
@@ -47,7 +47,7 @@ class Load:
             client.leave()
 
     async def _one(self, client: Client, kind: Kind, chance: random.Random) -> bool:
-        """One call; whether the connection can be used again."""
+        """Send a request; return whether the connection can be reused."""
         if kind == "dropped":
             await client.send(_body(stream=True))
             await client.read_some(chance.randrange(8_000))

@@ -1,4 +1,4 @@
-"""A soak from its start to its verdict."""
+"""Command line and verdict of the soak test."""
 
 import argparse
 import asyncio
@@ -26,14 +26,14 @@ from oxlo.testing.replicas import replica
 MODEL = model("openai")
 SLOTS = 16
 EVERY = 2.0
-#: Memory (MB, 10^6 bytes) that may be gained in ten minutes, after the warm-up.
+#: Target: maximum memory growth in MB (10^6 bytes) per ten minutes after the warm-up.
 MOST_MB = 1.0
-#: Descriptors by which the last third of the time may be above the first.
+#: Target: maximum growth of open file descriptors from the first to the last third.
 MOST_FDS = 3
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """The gateway at one moment; `at` in seconds since the load began."""
+    """A sample of the gateway; `at` is in seconds since the start of the load."""
 
     at: float
     rss_mb: float
@@ -41,33 +41,33 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Soaked(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of it."""
+    """The result."""
 
     minutes: float
     sent: dict[str, int]
-    #: Replies that were not what they should be, by what they were.
+    #: Unexpected responses by kind.
     wrong: dict[str, int]
     rss_mb: tuple[float, float]
-    #: MB in ten minutes, by least squares over the time after the warm-up.
+    #: MB per ten minutes, by least squares after the warm-up.
     rss_slope: float
-    #: The largest rise between two readings after the warm-up, MB, and when, in seconds; and the
-    #: slope of what is left without it.
+    #: The largest rise between consecutive samples after the warm-up in MB, its time in seconds,
+    #: and the slope without it.
     rss_step: tuple[float, float]
     rss_slope_beside: float
-    #: Medians of the first and the last third after the warm-up; and after the load.
+    #: Medians of the first and last third after the warm-up, and the value after the load.
     fds: tuple[float, float]
     fds_after: int
-    #: Gauges that should be 0 once nobody calls.
+    #: Gauges that should be 0 after the load.
     left: dict[str, float]
     samples: list[Sample]
 
 
 def main(arguments: list[str]) -> int:
-    """Soak, print and keep what was seen; 1 when anything grew or leaked."""
+    """Run, print and save the result; return 1 if anything grew or leaked."""
     parser = argparse.ArgumentParser(prog="python -m bench soak")
     parser.add_argument("--minutes", type=float, default=15.0)
     parser.add_argument("--clients", type=int, default=48)
-    # A stream takes about a quarter of a second; with 0 an hour of calls fits into ten minutes.
+    # A stream takes about 0.25 s; with 0, an hour of traffic fits into ten minutes.
     parser.add_argument("--pace", type=float, default=5.0, help="ms between events of a stream")
     options = parser.parse_args(arguments)
     try:
@@ -106,7 +106,7 @@ async def _soak(ours: Installation, home: Path, minutes: float, clients: int) ->
 def _soaked(
     minutes: float, load: Load, samples: list[Sample], left: dict[str, float], fds_after: int
 ) -> Soaked:
-    """What is told; the first fifth of the samples is the warm-up's."""
+    """Evaluate the samples; the first fifth is the warm-up."""
     settled = samples[len(samples) // 5 :]
     third = max(1, len(settled) // 3)
     memory = [(s.at, s.rss_mb) for s in settled]
@@ -143,7 +143,7 @@ def _fds(ours: Installation) -> int:
 
 
 async def _left(settings: Settings) -> dict[str, float]:
-    """What the gateway says is still taken, once it had time to notice that all have left."""
+    """Read the gateway's gauges once it has had time to notice all disconnects."""
     wanted = ("oxlo_slots_in_use", "oxlo_calls_running", "oxlo_queue_length", "oxlo_connections")
     left: dict[str, float] = {}
     for _ in range(100):
@@ -173,7 +173,7 @@ def _show(soaked: Soaked) -> int:
 
 
 def _verdicts(soaked: Soaked) -> dict[str, bool]:
-    """Each target in words, and whether it was met."""
+    """Return each target as text, and whether it was met."""
     growth, (before, later) = soaked.rss_slope, soaked.fds
     left, wrong = _words(soaked.left), _words(soaked.wrong)
     return {

@@ -1,4 +1,4 @@
-"""How a measure moves over time. Pure."""
+"""Trends of time series; pure."""
 
 import statistics
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from itertools import pairwise
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """The slope of the straight line that is nearest to the points, by least squares."""
+    """Return the slope of the least-squares line."""
     mean_x = statistics.fmean(x for x, _ in points)
     mean_y = statistics.fmean(y for _, y in points)
     spread = sum((x - mean_x) ** 2 for x, _ in points)
@@ -14,6 +14,6 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 
 
 def largest_step(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """The largest rise from one point to the next, and at which point it is there."""
+    """Return the largest rise between consecutive points, and the index after it."""
     rises = ((y - before, x) for (_, before), (x, y) in pairwise(points))
     return max(rises, default=(0.0, 0.0))

@@ -1,10 +1,10 @@
-"""The first call to each model after a start, an idle while or a replacement, beside the next 20.
+"""Latency of the first request to each model after a start, idle time or an engine's replacement.
 
-`oxlo serve` is started anew several times. Once it says that it is ready, each model is asked once;
-then all of them in turns, twenty times; the same again after some seconds without a call, and after
-each engine was replaced. Then engines are replaced while calls go on: none may wait for a load. No
-two calls are the same. What counts is the median over the starts. The key was looked up before by
-a call to no model; what that takes is told, too.
+`oxlo serve` is started several times. Once it is ready, each model gets one request, then all
+models in turn, twenty times. This repeats after an idle period and after each engine was replaced.
+Finally, engines are replaced during traffic, and no request may wait for one to load. All requests
+differ. The result is the median over the starts. The key is looked up first by a request without a
+model, which is measured separately.
 """
 
 import argparse
@@ -33,16 +33,16 @@ MOUTH = "kokoro-82m"
 
 
 class Round(msgspec.Struct, frozen=True):
-    """What was seen of one start: by situation and model."""
+    """The measurements of one start, by situation and model."""
 
     seen: dict[str, dict[str, Seen]]
     meanwhile: dict[str, Meanwhile]
-    #: Milliseconds that the key's first use took longer.
+    #: Additional milliseconds of the key's first use.
     key: float
 
 
 def main(arguments: list[str]) -> int:
-    """Measure, print and keep the result; 1 when a target was missed."""
+    """Measure, print and save the results; return 1 if a target was missed."""
     parser = argparse.ArgumentParser(prog="python -m bench warm", description=__doc__)
     parser.add_argument("--starts", type=int, default=5)
     parser.add_argument("--models", default=",".join(STARTER["full"]), help="separated by commas")
@@ -60,13 +60,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _before_others() -> None:
-    """What other processes of the machine take is not what is asked for; it takes root."""
+    """Raise the priority to reduce noise from other processes; needs root."""
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, -19)
 
 
 def _recordings(models: list[Model]) -> list[bytes]:
-    """What listeners hear, said by Kokoro in a start of its own."""
+    """Generate recordings with Kokoro, in a separate start."""
     if not any(asking.ability(model) == "transcription" for model in models):
         return []
     speaker = catalogue.load().resolve(MOUTH)
@@ -100,7 +100,7 @@ def _situations(ours: Serving, askers: dict[str, Asker]) -> Iterator[dict[str, S
 
 
 def _calls(model: Model, recordings: list[bytes], begin: int) -> Iterator[asking.Call]:
-    """Without end; `begin`: which comes first."""
+    """Iterate over requests endlessly, from index `begin`."""
     for series in itertools.count():
         calls = asking.calls(model, recordings, series)
         yield from calls[begin % len(calls) :] + calls[: begin % len(calls)]
@@ -121,7 +121,7 @@ def _show(models: list[Model], rounds: list[Round]) -> int:
 
 
 def _row(model: Model, after: str, rounds: list[Round]) -> bool:
-    """One line of the table; whether the target was missed."""
+    """Print a line of the table; return whether the target was missed."""
     seen = [each.seen[after][model.id] for each in rounds]
     ratios = sorted(one.ratio for one in seen)
     met = median(ratios) <= MOST
@@ -136,7 +136,7 @@ def _row(model: Model, after: str, rounds: list[Round]) -> bool:
 
 
 def _replaced(model: str, rounds: list[Round]) -> bool:
-    """One line of the second table; whether a call waited or was refused."""
+    """Print a line of the second table; return whether a request waited or was refused."""
     seen = [each.meanwhile[model] for each in rounds]
     calls, waited, refused = (
         sum(getattr(one, name) for one in seen) for name in ("calls", "waited", "refused")

@@ -1,4 +1,4 @@
-"""A running `oxlo serve`, and who calls its models."""
+"""A running `oxlo serve`, and clients of its models."""
 
 import http.client
 import os
@@ -15,7 +15,7 @@ from bench import asking, engines
 from bench.calls import Refused
 from bench.processes import Failed, Process, free_port
 
-#: Seconds after which `oxlo serve` closes a client's idle connection, here.
+#: Idle timeout of client connections in this bench, in seconds.
 IDLE = 2
 _TOLD = 20
 
@@ -28,12 +28,12 @@ class Serving:
     env: dict[str, str]
 
     def key(self) -> str:
-        """Of an account that has made no call yet."""
+        """Create a key of an account without requests."""
         self.cli("accounts", "create", "bench", "--plan", "enterprise")
         return self.cli("keys", "create", "--account", "bench", "--quiet")
 
     def cli(self, *arguments: str) -> str:
-        """What a command of Oxlo's prints. Raises Failed."""
+        """Run an `oxlo` command and return its output. Raises Failed."""
         command = [sys.executable, "-m", "oxlo", *arguments]
         done = subprocess.run(command, env=self.env, capture_output=True, text=True)
         if done.returncode:
@@ -43,16 +43,16 @@ class Serving:
 
 @dataclass(frozen=True)
 class Reply:
-    """One answered call."""
+    """A response."""
 
     body: bytes
-    #: Milliseconds, until all of it was there; and those of them in the platform's queue.
+    #: Milliseconds to the whole response, and those of them in the platform's queue.
     took: float
     queued: float
 
 
 class Asker:
-    """Makes the calls to one model, on a connection that is kept."""
+    """A client of one model, with a keep-alive connection."""
 
     def __init__(self, port: int, key: str, calls: Iterable[asking.Call]) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
@@ -62,20 +62,20 @@ class Asker:
         self._calls = iter(calls)
 
     def close(self) -> None:
-        """Hang up; the next call has a new connection, and the time for it."""
+        """Disconnect; the next request includes the time to connect."""
         self._connection.close()
 
     def next(self) -> Reply:
-        """Make the next call. Raises Refused."""
+        """Send the next request. Raises Refused."""
         return self.answer(next(self._calls))
 
     def looked_up(self) -> float:
-        """Milliseconds that the key's first use takes longer than its next ones."""
+        """Measure the additional milliseconds of the key's first use."""
         first, *others = (self.answer(asking.LIMITS).took for _ in range(1 + _TOLD))
         return first - sorted(others)[_TOLD // 2]
 
     def answer(self, call: asking.Call) -> Reply:
-        """The reply. Raises Refused."""
+        """Send a request. Raises Refused."""
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": call.kind}
         self._keep()
         began = time.perf_counter()
@@ -89,7 +89,7 @@ class Asker:
             return Reply(body, took, float(reply.headers.get("x-oxlo-queue-ms", 0)))
 
     def _keep(self) -> None:
-        """Other models' calls may have taken so long that the gateway has closed it meanwhile."""
+        """Reconnect if the gateway may have closed the idle connection."""
         if self._connection.sock and time.monotonic() - self._used > IDLE / 2:
             self._connection.close()
             self._connection.connect()
@@ -97,7 +97,7 @@ class Asker:
 
 @contextmanager
 def serving(models: Sequence[str]) -> Iterator[Serving]:
-    """`oxlo serve` on an empty home, once it says that it is ready. Raises Failed."""
+    """Start `oxlo serve` with an empty home and wait until it is ready. Raises Failed."""
     for model in models:
         engines.files(model)
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name:

@@ -1,4 +1,4 @@
-"""When a model's next call might be slower than those after it, and how much it is."""
+"""Situations in which a model's next request may be slower than later ones."""
 
 import time
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ from bench.warm.serving import IDLE, Asker, Serving
 
 SITUATIONS = ("start", "idle", "replacement")
 LATER = 20
-#: Seconds without a call: for everything that is closed or given back when nothing is to do.
+#: Idle seconds, long enough for everything that is closed or released when idle.
 QUIET = 15.0
-#: Milliseconds in the queue from which a call waited: nobody else calls, so for an engine.
+#: Queue time in milliseconds that counts as waiting for an engine, as there is no other traffic.
 WAITED = 10.0
 
 assert QUIET > 3 * IDLE
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """One model in one situation: milliseconds of its first call, and of those after it."""
+    """A model in a situation: milliseconds of the first request, and of later ones."""
 
     first: float
     later: list[float]
@@ -33,12 +33,12 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class Meanwhile(msgspec.Struct, frozen=True):
-    """Calls to a model, one after the other, while its engine is replaced."""
+    """Sequential requests to a model while its engine is replaced."""
 
     calls: int
     waited: int
     refused: int
-    #: Milliseconds.
+    #: In milliseconds.
     slowest: float
 
 
@@ -46,14 +46,14 @@ Askers = Mapping[str, Asker]
 
 
 def after_start(askers: Askers) -> dict[str, Seen]:
-    """Each model once; then all of them in turns."""
+    """Send one request to each model, then to all in turn."""
     firsts = {model: asker.next().took for model, asker in askers.items()}
     turns = [{model: asker.next().took for model, asker in askers.items()} for _ in range(LATER)]
     return {m: Seen(first, [turn[m] for turn in turns]) for m, first in firsts.items()}
 
 
 def after_idle(askers: Askers) -> dict[str, Seen]:
-    """The same when nobody has called for a while, and the clients' connections are closed."""
+    """The same after an idle period, with the clients' connections closed."""
     time.sleep(QUIET)
     for asker in askers.values():
         asker.close()
@@ -61,7 +61,7 @@ def after_idle(askers: Askers) -> dict[str, Seen]:
 
 
 def after_replacement(ours: Serving, askers: Askers) -> dict[str, Seen]:
-    """The same with new engines in place of the old ones. Raises Failed."""
+    """The same after replacing all engines. Raises Failed."""
     for model in askers:
         ours.cli("fleet", "restart", model)
     for asker in askers.values():
@@ -70,7 +70,7 @@ def after_replacement(ours: Serving, askers: Askers) -> dict[str, Seen]:
 
 
 def meanwhile(ours: Serving, model: str, asker: Asker) -> Meanwhile:
-    """Call a model while its engine is replaced. Raises Failed."""
+    """Send requests to a model while its engine is replaced. Raises Failed."""
     replies, refused = [], 0
     asker.close()
     with closing(asker), ThreadPoolExecutor(1) as pool:
