@@ -1,1 +1,1 @@
-"""The text-to-image model `tiny-scenes`: drawn scenes, training on them, and measuring it."""
+"""The text-to-image model `tiny-scenes`: synthetic scenes, training and evaluation."""

@@ -1,4 +1,4 @@
-"""The autoencoder: 64 x 64 pixels to 16 x 16 latents of four channels, and back."""
+"""The autoencoder between 64 x 64 pixels and 16 x 16 latents of four channels."""
 
 import time
 
@@ -8,16 +8,16 @@ from diffusers import AutoencoderTiny
 from numpy.typing import NDArray
 from torch import Tensor
 
-#: Noise on the latents while training: what the denoiser makes is never exact.
+#: Noise added to latents in training, because the denoiser's output is never exact.
 _NOISE = 0.1
-#: Pull of the latents towards zero: enough to keep them in range.
+#: Regularization of the latents towards zero, to bound their range.
 _PULL = 1e-3
 _BATCH = 8
 _RATE = 1.5e-3
 
 
 def build() -> AutoencoderTiny:
-    """An untrained autoencoder."""
+    """Build an untrained autoencoder."""
     return AutoencoderTiny(
         encoder_block_out_channels=(32, 32, 32),
         decoder_block_out_channels=(32, 32, 32),
@@ -27,7 +27,7 @@ def build() -> AutoencoderTiny:
 
 
 def train(model: AutoencoderTiny, images: NDArray[np.uint8], steps: int) -> None:
-    """Train on pictures, (N, 64, 64, 3); prints the loss, and sets the latents' scale."""
+    """Train on images (N, 64, 64, 3), print the loss, and set the latents' scaling factor."""
     adam = torch.optim.AdamW(model.parameters(), lr=_RATE, weight_decay=1e-4)
     pace = torch.optim.lr_scheduler.OneCycleLR(adam, _RATE, total_steps=steps, pct_start=0.1)
     began = time.monotonic()
@@ -55,14 +55,14 @@ def _loss(model: AutoencoderTiny, batch: Tensor) -> Tensor:
 
 
 def _edges(batch: Tensor) -> Tensor:
-    """A weight for each pixel, more along edges: they are few, and they make the shape."""
+    """Weight pixels by edges, which are few but define the shapes."""
     smooth = torch.nn.functional.avg_pool2d(batch, 3, stride=1, padding=1)
     return 1 + 8 * (batch - smooth).abs().mean(1, keepdim=True)
 
 
 @torch.no_grad()
 def encode(model: AutoencoderTiny, images: NDArray[np.uint8]) -> Tensor:
-    """Latents of pictures, (N, 4, 16, 16), not yet scaled."""
+    """Encode images to unscaled latents (N, 4, 16, 16)."""
     with torch.autocast("cpu", torch.bfloat16):
         parts = [
             model.encode(to_tensor(images[at : at + 64])).latents.float()
@@ -72,6 +72,6 @@ def encode(model: AutoencoderTiny, images: NDArray[np.uint8]) -> Tensor:
 
 
 def to_tensor(images: NDArray[np.uint8]) -> Tensor:
-    """Pictures as (N, 3, 64, 64) from -1 to 1."""
-    channels_first = torch.from_numpy(images).permute(0, 3, 1, 2)  # lies channels-last in memory
+    """Convert images to a tensor (N, 3, 64, 64) in -1..1."""
+    channels_first = torch.from_numpy(images).permute(0, 3, 1, 2)  # channels-last in memory
     return channels_first.float() / 127.5 - 1

@@ -1,4 +1,4 @@
-"""What one says about a scene, in the model's small English."""
+"""Captions of scenes in a small vocabulary of English."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from numpy.random import Generator
 from tiny_scenes import scenes, shapes
 from tiny_scenes.scenes import Scene, Thing, pick
 
-#: Wordings of each cell, row by row.
+#: Names of the grid's cells, row by row.
 PLACES: tuple[tuple[str, ...], ...] = (
     ("in the top left", "in the top left corner", "at the top left", "in the upper left"),
     ("at the top", "at the top centre", "in the top middle"),
@@ -31,12 +31,12 @@ _OPENINGS = ("a picture of", "a drawing of", "an image of", "draw")
 
 
 def full(scene: Scene, random: Generator) -> str:
-    """A caption that says where everything is and what is behind it; sizes now and then."""
+    """Build a caption with all positions and the background, and sometimes sizes."""
     return " ".join([_subject(scene, random), _behind(scene, random)])
 
 
 def loose(scene: Scene, random: Generator) -> str:
-    """A caption that may leave out place and background, or begin with "a picture of"."""
+    """Build a caption that may omit position and background, or begin with "a picture of"."""
     parts = [_subject(scene, random, place=random.random() < 0.85)]
     if random.random() < 0.1:
         parts.insert(0, pick(random, _OPENINGS))
@@ -46,7 +46,7 @@ def loose(scene: Scene, random: Generator) -> str:
 
 
 def words() -> list[str]:
-    """Every word that a caption can have."""
+    """Return the vocabulary of all captions."""
     said = [*_OPENINGS, *sum(PLACES, ()), *scenes.COLOURS, *scenes.BACKGROUNDS, *shapes.NAMES]
     said += [_plural(name) for name in shapes.NAMES]
     said += [*sum((*_AS_IS.values(), *_TURNED.values(), *_NUMBERS.values()), ())]

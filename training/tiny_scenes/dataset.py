@@ -1,4 +1,4 @@
-"""A fixed set of drawn scenes, made from a seed."""
+"""A dataset of scenes, reproducible from a seed."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from tiny_scenes.scenes import Scene
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Scenes and their pictures, (N, 64, 64, 3) uint8."""
+    """Scenes and their images, (N, 64, 64, 3) uint8."""
 
     scenes: tuple[Scene, ...]
     images: NDArray[np.uint8]
 
 
 def make(count: int, seed: int, *, held_back: bool = False) -> Drawn:
-    """Scenes to train on; with `held_back`, only of combinations never trained on."""
+    """Generate scenes for training; with `held_back`, only held-out combinations."""
     random = default_rng(seed)
     stream = _stream(random, held_back)
     chosen = tuple(next(stream) for _ in range(count))

@@ -1,4 +1,4 @@
-"""The denoiser and the text encoder that it listens to, trained together by flow matching."""
+"""The denoiser and its text encoder, trained jointly by flow matching."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,34 +11,34 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from tiny_scenes.words import LENGTH
 
-#: Noise levels of the scheduler.
+#: Number of the scheduler's training timesteps.
 LEVELS = 1000
 _WIDTH = 128
-#: Share of captions that are left out, so that guidance has something to compare with.
+#: Caption dropout rate, for classifier-free guidance.
 _UNCONDITIONAL = 0.1
-#: The logit of the noise's share is normal with this mean and deviation: what is drawn where is
-#: decided while there is much noise.
+#: Mean and standard deviation of the logit-normal noise level; it favours high noise, at which the
+#: composition is decided.
 _LEAN, _SPREAD = 1.1, 1.2
 
 
 @dataclass(frozen=True, slots=True)
 class Denoiser:
-    """What is trained: a UNet over latents and a text encoder, with the encoder's tokenizer."""
+    """The trained networks: a UNet over latents and a text encoder, with its tokenizer."""
 
     unet: UNet2DConditionModel
     text: CLIPTextModel
     tokenizer: CLIPTokenizer
 
     def parameters(self) -> list[nn.Parameter]:
-        """Of both networks."""
+        """Parameters of both networks."""
         return [*self.unet.parameters(), *self.text.parameters()]
 
     def tables(self) -> list[nn.Parameter]:
-        """Those of the parameters that are looked up in."""
+        """Embedding tables among the parameters."""
         return [one.weight for one in self.text.modules() if isinstance(one, nn.Embedding)]
 
     def loss(self, latents: Tensor, captions: Sequence[str]) -> Tensor:
-        """Squared error of the predicted flow, for scaled latents (N, 4, 16, 16)."""
+        """Compute the squared error of the predicted flow for scaled latents (N, 4, 16, 16)."""
         noise = torch.randn_like(latents)
         level = torch.sigmoid(_LEAN + _SPREAD * torch.randn(len(latents)))
         share = level[:, None, None, None]
@@ -58,7 +58,7 @@ class Denoiser:
 
 
 def build(tokenizer: CLIPTokenizer) -> Denoiser:
-    """Untrained networks."""
+    """Build untrained networks."""
     unet = UNet2DConditionModel(
         sample_size=16,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
@@ -69,7 +69,7 @@ def build(tokenizer: CLIPTokenizer) -> Denoiser:
         cross_attention_dim=_WIDTH,
         attention_head_dim=4,
     )
-    # On CPUs the backward pass of torch's fused attention takes longer than all else together.
+    # On CPUs, the backward pass of torch's fused attention dominates the training time.
     unet.set_attn_processor(AttnProcessor())
     text = CLIPTextModel(
         CLIPTextConfig(

@@ -1,4 +1,4 @@
-"""How weights follow the gradient of a loss: two optimizers, a pace, and an average on the way."""
+"""Gradient descent: two optimizers, a learning rate schedule and averaged weights."""
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -12,7 +12,7 @@ _WARM_UP = 200
 
 
 class Descent:
-    """Warm-up, a level stretch, then cooling down to nothing, in so many steps."""
+    """Training in a fixed number of steps with warm-up, constant rate and decay to zero."""
 
     def __init__(
         self,
@@ -23,9 +23,9 @@ class Descent:
         steps: int,
         report: int,
     ) -> None:
-        """Muon for matrices, which then need fewer samples; AdamW for tables and all else.
+        """Use Muon for matrices, which is more sample-efficient, and AdamW for everything else.
 
-        The mean loss is printed each `report` steps.
+        The mean loss is printed every `report` steps.
         """
         apart = {id(table) for table in tables}
         matrices = [one for one in weights if one.ndim == 2 and id(one) not in apart]
@@ -44,7 +44,7 @@ class Descent:
         self._began = time.monotonic()
 
     def step(self, loss: Tensor, step: int) -> None:
-        """Make the loss smaller, as the step of this number."""
+        """Take one optimization step; `step` is its index."""
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
         for optimizer in self._optimizers:
@@ -64,7 +64,7 @@ class Descent:
 
     @contextmanager
     def averaged(self) -> Iterator[None]:
-        """While it is open, the weights are their average; then the newest are back."""
+        """Replace the weights by their moving average within the context."""
         newest = [weight.detach().clone() for weight in self._weights]
         self._average.put_into(self._weights)
         yield
@@ -73,12 +73,12 @@ class Descent:
 
 
 def pace(step: int, steps: int) -> float:
-    """The share of the full learning rate at this step: the last 40 % falls to nothing."""
+    """Return the learning rate factor of a step; it decays to zero over the last 40 %."""
     return min((step + 1) / _WARM_UP, (steps - step) / (0.4 * steps), 1.0)
 
 
 class Average:
-    """An exponential moving average of weights: it does better than the newest weights."""
+    """An exponential moving average of weights, which performs better than the latest weights."""
 
     def __init__(self, weights: Iterable[Tensor], decay: float = 0.998) -> None:
         self._decay = decay
@@ -86,11 +86,11 @@ class Average:
 
     @torch.no_grad()
     def update(self, weights: Sequence[Tensor], step: int) -> None:
-        """Take in the weights after this step; the first steps are forgotten faster."""
+        """Update the average after a step; early steps decay faster."""
         decay = min(self._decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(self.values, list(weights), 1 - decay)
 
     @torch.no_grad()
     def put_into(self, weights: Sequence[Tensor]) -> None:
-        """Write the averages into the weights."""
+        """Copy the average into the weights."""
         torch._foreach_copy_(list(weights), self.values)

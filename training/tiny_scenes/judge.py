@@ -1,4 +1,4 @@
-"""Reads a picture: its background, and the shape, colour and place of each thing in it."""
+"""Recognises scenes in images: background, and shape, colour and position of objects."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from tiny_scenes import shapes
 from tiny_scenes.scenes import BACKGROUNDS, COLOURS, Image
 
-#: Distance in RGB from which a pixel is not background.
+#: Minimum RGB distance of a foreground pixel from the background.
 _APART = 45.0
-#: Pixels that a thing has at least; fewer are specks.
+#: Minimum pixels of an object; smaller regions are noise.
 _SPECK = 25
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """One thing as read from the pixels; x, y in pixels, `fit` from 0 to 1."""
+    """A recognised object; x, y in pixels, `fit` from 0 to 1."""
 
     shape: str
     colour: str
@@ -27,20 +27,20 @@ class Seen:
 
     @property
     def cell(self) -> int:
-        """Its cell in a 3 x 3 grid, row by row."""
+        """Cell in a 3 x 3 grid, row by row."""
         return int(self.x // (shapes.SIDE / 3)) + 3 * int(self.y // (shapes.SIDE / 3))
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A whole picture."""
+    """The recognised scene."""
 
     background: str
     things: tuple[Seen, ...]
 
 
 def read(image: Image) -> Reading:
-    """What is in a (64, 64, 3) picture."""
+    """Recognise the scene in an image (64, 64, 3)."""
     pixels = image.astype(np.float32)
     ground = _background(pixels)
     mask = np.linalg.norm(pixels - ground, axis=-1) > _APART
@@ -49,14 +49,14 @@ def read(image: Image) -> Reading:
 
 
 def _background(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The colour that most of the picture's rim has."""
+    """Return the most frequent colour of the image's border."""
     rim = np.concatenate([pixels[:2].reshape(-1, 3), pixels[-2:].reshape(-1, 3)])
     rim = np.concatenate([rim, pixels[:, :2].reshape(-1, 3), pixels[:, -2:].reshape(-1, 3)])
     return np.asarray(np.median(rim, axis=0))
 
 
 def _parts(mask: NDArray[np.bool_]) -> list[NDArray[np.bool_]]:
-    """Connected regions, each as a mask of its own."""
+    """Return a mask per connected region."""
     labels = np.where(mask, np.arange(1, mask.size + 1).reshape(mask.shape), 0)
     while True:
         padded = np.pad(labels, 1)
@@ -85,7 +85,7 @@ def _thing(
 def _inner(
     pixels: NDArray[np.float32], ground: NDArray[np.float32], part: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """The colour of those pixels that are furthest from the background's: not the edges."""
+    """Return the colour of the pixels furthest from the background's, which excludes edges."""
     inside = pixels[part]
     distance = np.linalg.norm(inside - ground, axis=-1)
     return np.asarray(np.median(inside[distance >= np.median(distance)], axis=0))
@@ -98,7 +98,7 @@ def _grown(part: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 
 def _fit(shape: str, share: NDArray[np.floating], x: float, y: float) -> float:
-    """Overlap of the seen region with the shape of the same area at the same place, 0 to 1."""
+    """Return the IoU of the region and the shape of equal area and position, 0 to 1."""
     radius = float(np.sqrt(share.sum() / shapes.area(shape)))
     ideal = shapes.coverage(shape, x, y, radius)
     return float(np.minimum(ideal, share).sum() / np.maximum(ideal, share).sum())

@@ -1,8 +1,7 @@
-"""Measures a trained pipeline: `python -m tiny_scenes.measure FOLDER`.
+"""Evaluates a trained pipeline: `python -m tiny_scenes.measure FOLDER`.
 
-Prints, for captions of combinations that were never trained on, how often colour, shape, place
-and the rest are right, beside what the judge says of drawn scenes and of pictures that belong to
-other captions.
+Prints the accuracy of colour, shape, position etc. for captions of held-out combinations. To
+validate the judge, it also prints its scores on drawn scenes and on images of other captions.
 """
 
 import argparse
@@ -21,14 +20,14 @@ from tiny_scenes.dataset import Drawn
 from tiny_scenes.scenes import Image
 from tiny_scenes.score import Score
 
-#: Of the captions; training has others.
+#: Seed of the captions, different from training.
 _SEED = 2026
 _AT_ONCE = 50
 _COLUMNS = 10
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="the trained pipeline")
     parser.add_argument("--captions", type=int, default=200)
@@ -45,18 +44,18 @@ def main() -> None:
 
 
 def held_back(count: int) -> Drawn:
-    """Scenes whose combinations were never trained on, and how they are drawn by hand."""
+    """Generate scenes of held-out combinations and their drawings."""
     return dataset.make(count, _SEED, held_back=True)
 
 
 def said(unseen: Drawn) -> list[str]:
-    """A caption for each scene that says where everything is."""
+    """Build a full caption for each scene."""
     random = default_rng(_SEED)
     return [captions.full(scene, random) for scene in unseen.scenes]
 
 
 def load(folder: Path) -> StableDiffusionPipeline:
-    """The pipeline, as anybody would load it."""
+    """Load the pipeline as users do."""
     loaded = StableDiffusionPipeline.from_pretrained(folder, use_safetensors=True)
     loaded.set_progress_bar_config(disable=True)
     return loaded
@@ -65,7 +64,7 @@ def load(folder: Path) -> StableDiffusionPipeline:
 def drawn_by(
     model: StableDiffusionPipeline, unseen: Drawn, steps: int, guidance: float
 ) -> list[Image]:
-    """What the model makes of the captions."""
+    """Generate images for the captions."""
     wanted = said(unseen)
     images: list[Image] = []
     for at in range(0, len(wanted), _AT_ONCE):
@@ -75,7 +74,7 @@ def drawn_by(
 
 
 def rows(unseen: Drawn, images: Sequence[Image]) -> dict[str, Score]:
-    """The model's pictures, then what tells whether the judge can be trusted."""
+    """Score the model's images, and the two controls of the judge."""
     seen = [judge.read(image) for image in images]
     result = {"model": score.mean(unseen.scenes, seen)}
     for kind in ("one", "pair", "several"):
@@ -89,7 +88,7 @@ def rows(unseen: Drawn, images: Sequence[Image]) -> dict[str, Score]:
 
 
 def table(result: dict[str, Score]) -> str:
-    """As Markdown, in per cent."""
+    """Format as a Markdown table, in per cent."""
     names = list(asdict(next(iter(result.values()))))
     lines = [f"| | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
     for title, row in result.items():
@@ -99,7 +98,7 @@ def table(result: dict[str, Score]) -> str:
 
 
 def sheet(images: Sequence[Image], rows: int = 5) -> Pictures.Image:
-    """The first pictures side by side, in few colours: a small file."""
+    """Arrange the first images side by side with a reduced palette, for a small file."""
     lines = [images[row * _COLUMNS : (row + 1) * _COLUMNS] for row in range(rows)]
     whole = np.concatenate([np.concatenate(line, 1) for line in lines])
     return Pictures.fromarray(whole).quantize(64)

@@ -1,4 +1,4 @@
-"""The trained parts as a pipeline of diffusers, on disk and in use."""
+"""Saving and running the trained networks as a diffusers pipeline."""
 
 import json
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ GUIDANCE = 3.0
 
 
 def assemble(vae: AutoencoderTiny, denoiser: Denoiser) -> StableDiffusionPipeline:
-    """The stock text-to-image pipeline around the trained parts."""
+    """Assemble diffusers' standard text-to-image pipeline from the trained networks."""
     pipeline = StableDiffusionPipeline(
         vae=vae,
         text_encoder=denoiser.text,
@@ -42,7 +42,7 @@ def _scheduler() -> DPMSolverMultistepScheduler:
 
 
 def save(pipeline: StableDiffusionPipeline, folder: Path) -> None:
-    """Write the pipeline in half precision: safetensors, JSON and nothing else."""
+    """Save the pipeline in half precision, as safetensors and JSON only."""
     half = {name: part.half() for name, part in _networks(pipeline).items()}
     pipeline.save_pretrained(folder, safe_serialization=True)
     for part in half.values():
@@ -53,7 +53,7 @@ def save(pipeline: StableDiffusionPipeline, folder: Path) -> None:
 
 
 def _load_as_floats(config: Path) -> None:
-    """Else transformers would load this one part in half precision, unlike diffusers the others."""
+    """Set the dtype to float32, as transformers would load its part in half precision."""
     said = json.loads(config.read_text())
     config.write_text(json.dumps(said | {"dtype": "float32"}, indent=2) + "\n")
 
@@ -71,7 +71,7 @@ def draw(
     steps: int = STEPS,
     guidance: float = GUIDANCE,
 ) -> NDArray[np.uint8]:
-    """One picture for each caption, (N, 64, 64, 3)."""
+    """Generate one image per caption, (N, 64, 64, 3)."""
     images = pipeline(
         list(captions),
         num_inference_steps=steps,

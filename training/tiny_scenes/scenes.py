@@ -1,4 +1,4 @@
-"""Scenes: what is in them, where, and how they are drawn. Everything random comes in as a seed."""
+"""Scenes: contents, layout and drawing. All randomness comes from a seed."""
 
 import zlib
 from collections.abc import Iterable
@@ -35,24 +35,24 @@ BACKGROUNDS: dict[str, tuple[int, int, int]] = {
     "brown": (120, 80, 50),
 }
 RELATIONS = ("left of", "above")
-#: Radii in pixels.
+#: Ranges of radii in pixels.
 _RADII: dict[Size, tuple[float, float]] = {
     "small": (7.5, 8.5),
     "medium": (8.5, 10.0),
     "large": (10.5, 11.5),
 }
-#: Where several things are, in pixels.
+#: Positions of pairs and groups, in pixels.
 _LAYOUTS: dict[int, tuple[tuple[tuple[float, float], ...], ...]] = {
     2: (((16, 32), (48, 32)), ((32, 16), (32, 48)), ((17, 17), (47, 47)), ((47, 17), (17, 47))),
     3: (((32, 16), (16, 48), (48, 48)), ((16, 16), (48, 16), (32, 48))),
 }
-#: One combination of so many is kept for measuring; no model learns from it.
+#: One combination in this many is held out for evaluation.
 _HELD_BACK = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One shape; x, y and radius in pixels."""
+    """A shape; x, y and radius in pixels."""
 
     shape: str
     colour: str
@@ -64,19 +64,19 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What a caption can say about a picture, and what a judge can see in it."""
+    """The contents of an image that captions describe and the judge recognises."""
 
     kind: Kind
     background: str
     things: tuple[Thing, ...]
-    #: Of one thing: its cell.
+    #: Grid cell of a single object.
     cell: int | None = None
-    #: Of a pair: where the first is, seen from the second.
+    #: Position of a pair's first object relative to the second.
     relation: str | None = None
 
 
 def sample(random: Generator) -> Scene:
-    """A scene of any kind."""
+    """Generate a random scene."""
     kind = random.choice(["one", "pair", "several"], p=[0.4, 0.4, 0.2])
     if kind == "one":
         return _one(random)
@@ -84,7 +84,7 @@ def sample(random: Generator) -> Scene:
 
 
 def held_back(scene: Scene) -> bool:
-    """Whether the scene's combination is never trained on, whatever its sizes and background."""
+    """Whether the scene's combination is held out, regardless of sizes and background."""
     first = scene.things[0]
     key = f"{first.colour} {first.shape}"
     if scene.kind == "one":
@@ -97,7 +97,7 @@ def held_back(scene: Scene) -> bool:
 
 
 def draw(scene: Scene, random: Generator) -> Image:
-    """The scene as (64, 64, 3) uint8, with slightly varied colours and a little noise."""
+    """Draw the scene as (64, 64, 3) uint8, with slightly varied colours and noise."""
     canvas = np.empty((shapes.SIDE, shapes.SIDE, 3), np.float32)
     canvas[:] = _varied(BACKGROUNDS[scene.background], random)
     for thing in scene.things:
@@ -141,7 +141,7 @@ def _several(random: Generator) -> Scene:
 
 
 def _thing(random: Generator, colour: str, spot: tuple[float, float], jitter: float) -> Thing:
-    """A thing of any shape and size near the spot, wholly inside the picture."""
+    """Generate an object of random shape and size near `spot`, fully inside the image."""
     size = pick(random, _RADII)
     radius = random.uniform(*_RADII[size])
     x, y = _inside(spot + random.uniform(-jitter, jitter, 2), radius)
@@ -149,7 +149,7 @@ def _thing(random: Generator, colour: str, spot: tuple[float, float], jitter: fl
 
 
 def _moved(thing: Thing, spot: tuple[float, float], random: Generator) -> Thing:
-    """The same thing near another spot."""
+    """Copy an object to another spot."""
     x, y = _inside(spot + random.uniform(-1.0, 1.0, 2), thing.radius)
     return replace(thing, x=x, y=y)
 
@@ -165,6 +165,6 @@ def _colour(random: Generator, *taken: str) -> str:
 
 
 def pick(random: Generator, options: Iterable[Option]) -> Option:
-    """One of the options, all equally likely."""
+    """Choose an option uniformly."""
     known = list(options)
     return known[int(random.integers(len(known)))]

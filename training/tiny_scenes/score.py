@@ -1,4 +1,4 @@
-"""Compares what a caption asked for with what the judge sees."""
+"""Scores images by comparing the caption's scene with the recognised one."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -9,28 +9,28 @@ from tiny_scenes.scenes import Scene
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What is right about a picture, or the share of pictures in which it is."""
+    """Correctness of an image by criterion, or the shares of correct images."""
 
     background: float
-    #: As many things as asked for.
+    #: The number of objects.
     count: float
-    #: The colours of all things, none too many; so for shapes.
+    #: The colours of all objects without extra ones; likewise the shapes.
     colour: float
     shape: float
-    #: The cell of one thing, or the relation of two; right where none is asked for.
+    #: The cell of a single object, or the relation of a pair; correct if unspecified.
     place: float
-    #: Everything, each thing with its own colour and shape.
+    #: All of these, with each object's colour and shape matched.
     all: float
 
 
 def mean(scenes: Sequence[Scene], seen: Sequence[Reading]) -> Score:
-    """The share of pictures, as read by the judge, that show what their scene has."""
+    """Return the shares of images, as recognised by the judge, that match their scenes."""
     rows = [astuple(of(scene, reading)) for scene, reading in zip(scenes, seen, strict=True)]
     return Score(*(sum(column) / len(rows) for column in zip(*rows, strict=True)))
 
 
 def of(scene: Scene, seen: Reading) -> Score:
-    """One picture: 1 for right, 0 for wrong."""
+    """Score one image: 1 for correct, 0 for wrong."""
     asked = sorted((thing.colour, thing.shape) for thing in scene.things)
     found = sorted((thing.colour, thing.shape) for thing in seen.things)
     right = {
@@ -57,6 +57,6 @@ def _placed(scene: Scene, seen: Reading) -> bool:
 
 
 def _match(colour: str, seen: Reading) -> Seen | None:
-    """The one thing of this colour: those of a pair never share theirs."""
+    """Find the object by its colour, which is unique within a pair."""
     found = [thing for thing in seen.things if thing.colour == colour]
     return found[0] if len(found) == 1 else None

@@ -1,4 +1,4 @@
-"""The five shapes: how much of each pixel one covers."""
+"""The five shapes, and their antialiased coverage of pixels."""
 
 import math
 
@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 Field = NDArray[np.float32]
 
-#: Pixels of a scene's side.
+#: Side of a scene in pixels.
 SIDE = 64
-#: No shape reaches further from its centre than this many radii.
+#: Maximum extent of a shape from its centre, in radii.
 REACH = 1.3
 
 
 def _regular(corners: int, radius: float, inner: float | None = None) -> Field:
-    """Corners of a polygon that points up; with `inner`, of a star."""
+    """Return the corners of a regular polygon pointing up; with `inner`, of a star."""
     radii = (radius,) if inner is None else (radius, inner)
     count = corners * len(radii)
     turns = [2 * math.pi * i / count for i in range(count)]
@@ -32,7 +32,7 @@ def _cross(length: float, width: float) -> Field:
     return np.array(points, np.float32)
 
 
-#: Polygons of radius one, of about the same area; a circle has no corners.
+#: Polygons of radius one with similar areas; a circle has no corners.
 OUTLINES: dict[str, Field] = {
     "circle": np.empty((0, 2), np.float32),
     "square": np.array([(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)], np.float32),
@@ -46,19 +46,19 @@ _Y, _X = np.mgrid[0:SIDE, 0:SIDE].astype(np.float32) + 0.5
 
 
 def coverage(shape: str, x: float, y: float, radius: float) -> Field:
-    """The share of each pixel that the shape covers, (SIDE, SIDE) in 0..1: edges are smooth."""
+    """Return the shape's coverage of each pixel, (SIDE, SIDE) in 0..1."""
     return np.asarray(np.clip(0.5 - distance(shape, x, y, radius), 0.0, 1.0))
 
 
 def distance(shape: str, x: float, y: float, radius: float) -> Field:
-    """Pixels from each pixel's centre to the shape's edge, negative inside, (SIDE, SIDE)."""
+    """Return the signed distance from each pixel to the shape's edge in pixels, (SIDE, SIDE)."""
     outline = OUTLINES[shape] * radius
     dx, dy = _X - x, _Y - y
     return _to_polygon(dx, dy, outline) if len(outline) else np.hypot(dx, dy) - radius
 
 
 def area(shape: str) -> float:
-    """Of the shape with radius one."""
+    """Return the area of the shape with radius one."""
     outline = OUTLINES[shape]
     if not len(outline):
         return math.pi
@@ -67,7 +67,7 @@ def area(shape: str) -> float:
 
 
 def _to_polygon(dx: Field, dy: Field, outline: Field) -> Field:
-    """Distance to the polygon's edge, negative inside."""
+    """Return the signed distance to the polygon, negative inside."""
     start, end = outline, np.roll(outline, 1, axis=0)
     edge = end - start
     wx = dx[..., None] - start[:, 0]
@@ -78,7 +78,7 @@ def _to_polygon(dx: Field, dy: Field, outline: Field) -> Field:
 
 
 def _inside(dx: Field, dy: Field, start: Field, end: Field) -> NDArray[np.bool_]:
-    """A ray to the right crosses the outline an odd number of times."""
+    """Test by ray casting: a ray to the right crosses the outline an odd number of times."""
     py = dy[..., None]
     spans = (start[:, 1] > py) != (end[:, 1] > py)
     rise = np.where(end[:, 1] == start[:, 1], 1.0, end[:, 1] - start[:, 1])

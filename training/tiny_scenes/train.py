@@ -1,6 +1,6 @@
-"""Trains `tiny-scenes` from nothing: `python -m tiny_scenes.train FOLDER`.
+"""Trains `tiny-scenes` from scratch: `python -m tiny_scenes.train FOLDER`.
 
-On one quiet thread of a server: the autoencoder about 9 minutes, the denoiser about 30.
+On one idle server core, the autoencoder takes about 9 minutes, the denoiser about 30.
 """
 
 import argparse
@@ -21,7 +21,7 @@ _REPORT = 50
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the trained pipeline is written")
     parser.add_argument("--scenes", type=int, default=24_000)
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _autoencoder(folder: Path, drawn: dataset.Drawn, steps: int) -> AutoencoderTiny:
-    """The trained autoencoder; one that an earlier run left in the folder is used again."""
+    """Train the autoencoder, or reuse the one of an earlier run in the folder."""
     if (folder / "config.json").exists():
         return AutoencoderTiny.from_pretrained(folder)
     vae = autoencoder.build()
@@ -69,17 +69,17 @@ class Training:
         )
 
     def step(self, step: int) -> None:
-        """One step, of this number."""
+        """Take training step `number`."""
         self._descent.step(self._loss(), step)
 
     def _loss(self) -> Tensor:
-        """Of some scenes with new captions."""
+        """Compute the loss of a batch of scenes with new captions."""
         chosen = self._random.integers(len(self._scenes), size=_BATCH)
         said = [captions.loose(self._scenes[number], self._random) for number in chosen]
         return self._model.loss(self._latents[torch.from_numpy(chosen)], said)
 
     def checkpoint(self, vae: AutoencoderTiny, folder: Path) -> None:
-        """Write and try the averaged weights; the newest ones go on being trained."""
+        """Save and evaluate the averaged weights; training continues with the latest ones."""
         with self._descent.averaged():
             made = pipeline.assemble(vae, self._model)
             pipeline.save(made, folder)
@@ -87,7 +87,7 @@ class Training:
 
 
 def _tried(made: StableDiffusionPipeline) -> str:
-    """How many of some unseen captions are drawn right."""
+    """Return the accuracy on some held-out captions."""
     unseen = dataset.make(50, seed=1, held_back=True)
     said = [captions.full(scene, default_rng(number)) for number, scene in enumerate(unseen.scenes)]
     images = pipeline.draw(made, said, seed=0)

@@ -1,4 +1,4 @@
-"""The tokenizer: CLIP's own kind, in which each word of the captions is one token."""
+"""The tokenizer, of CLIP's kind, with one token per word of the captions."""
 
 import json
 import string
@@ -8,7 +8,7 @@ from transformers import CLIPTokenizer
 
 from tiny_scenes import captions
 
-#: Tokens of a prompt, with those at its ends.
+#: Tokens of a prompt, including start and end tokens.
 LENGTH = 32
 _ENDS = ("<|startoftext|>", "<|endoftext|>")
 _WORD_END = "</w>"
@@ -16,7 +16,7 @@ _LETTERS = string.ascii_lowercase + string.digits + string.punctuation
 
 
 def build() -> CLIPTokenizer:
-    """A tokenizer that knows every word of the captions, and spells all others."""
+    """Build a tokenizer with all words of the captions; others are split into characters."""
     merges = _merges()
     pieces = [*_ENDS, *_LETTERS, *(letter + _WORD_END for letter in _LETTERS)]
     pieces += ["".join(pair) for pair in merges]
@@ -25,7 +25,7 @@ def build() -> CLIPTokenizer:
 
 
 def _merges() -> list[tuple[str, str]]:
-    """Byte-pair merges learnt until each word is whole."""
+    """Learn byte-pair merges until each word is one token."""
     learner = Tokenizer(models.BPE(end_of_word_suffix=_WORD_END))
     learner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     trainer = trainers.BpeTrainer(
