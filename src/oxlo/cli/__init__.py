@@ -46,8 +46,8 @@ app.command(rich_help_panel=_ALONE)(engine.engine)
 app.command(rich_help_panel=_ALONE)(valkey.valkey)
 
 
-def _version(asked: bool) -> None:
-    if asked:
+def _version(requested: bool) -> None:
+    if requested:
         typer.echo(f"oxlo {__version__}")
         raise typer.Exit
 

@@ -91,12 +91,16 @@ def grant(
         async with context.database.write() as db:
             account = await accounts.find(db, name)
             chosen = text.day(day) if day else day_of(context.now)
-            given = await grants.give(db, account.id, requests, reason, day=chosen, now=context.now)
-            await context.note(db, "requests.granted", account.id, f"{requests}: {given.reason}")
-            return account, given
+            granted = await grants.give(
+                db, account.id, requests, reason, day=chosen, now=context.now
+            )
+            await context.note(db, "requests.granted", account.id, f"{requests}: {granted.reason}")
+            return account, granted
 
-    account, given = database.run(work)
-    typer.echo(f"Account {account.name} got {given.requests:,} requests more for {_date(given)}.")
+    account, granted = database.run(work)
+    typer.echo(
+        f"Account {account.name} got {granted.requests:,} requests more for {_date(granted)}."
+    )
 
 
 @app.command()
@@ -109,13 +113,13 @@ def refund(
 
     async def work(context: CommandContext) -> "Grant":
         async with context.database.write() as db:
-            given = await grants.refund(db, request, reason, now=context.now)
-            note = f"{request}: {given.reason}"
-            await context.note(db, "request.refunded", given.account_id, note)
-            return given
+            granted = await grants.refund(db, request, reason, now=context.now)
+            note = f"{request}: {granted.reason}"
+            await context.note(db, "request.refunded", granted.account_id, note)
+            return granted
 
-    given = database.run(work)
-    typer.echo(f"Call {request} is refunded: {given.account_id} has one request more today.")
+    granted = database.run(work)
+    typer.echo(f"Call {request} is refunded: {granted.account_id} has one request more today.")
 
 
 @app.command()

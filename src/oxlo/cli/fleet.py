@@ -44,10 +44,10 @@ async def _restart(model: str, settings: "Settings") -> None:
     from oxlo.fleet.orders import Order, give
 
     try:
-        async for told in give(Order(model), settings.fleet_socket):
-            if told.error:
-                raise CommandError(told.error)
-            typer.echo(f"{told.replica}  {told.state:9}  {told.reason}".rstrip())
+        async for progress in give(Order(model), settings.fleet_socket):
+            if progress.error:
+                raise CommandError(progress.error)
+            typer.echo(f"{progress.replica}  {progress.state:9}  {progress.reason}".rstrip())
     except (FileNotFoundError, ConnectionError):
         raise CommandError(f"no fleet runs on {settings.home}: start `oxlo serve`") from None
 

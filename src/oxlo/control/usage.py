@@ -67,7 +67,7 @@ def _timestamp(query: Mapping[str, str], name: str, default: float) -> float:
         timestamp = datetime.fromisoformat(text)
     except ValueError:
         raise BadRequest(
-            f"'{name}' takes a date such as 2026-11-24, or a moment such as 2026-11-24T12:00:00Z.",
+            f"'{name}' takes a date such as 2026-11-24, or a time such as 2026-11-24T12:00:00Z.",
             param=name,
         ) from None
     aware = timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""What `oxlo serve` prints once it is ready."""
+"""The text that `oxlo serve` prints once it is ready."""
 
 import ast
 import json
@@ -25,7 +25,7 @@ def program(text: str) -> str:
 
 
 def test_each_kind_of_model_has_its_call() -> None:
-    """The program calls the largest ready model of each, and parses as it stands."""
+    """The program uses the largest ready model per category, and is valid Python."""
     shown = program(printed("smollm2-135m", "qwen2.5-coder-0.5b", "minilm-l6", "tiny-scenes"))
     called = re.findall(r'model="([^"]+)"', shown)
     assert called == ["qwen2.5-coder-0.5b", "qwen2.5-coder-0.5b", "minilm-l6", "tiny-scenes"]
@@ -34,7 +34,7 @@ def test_each_kind_of_model_has_its_call() -> None:
 
 
 def test_chats_are_bounded() -> None:
-    """A small model may go on for minutes when nobody says where to stop."""
+    """Chats limit the output, because small models may go on for minutes."""
     assert program(printed("smollm2-135m")).count("max_tokens=") == 2
 
 
@@ -48,7 +48,7 @@ def test_chats_are_bounded() -> None:
     ],
 )
 def test_curl_asks_a_model_that_is_ready(model: str, path: str) -> None:
-    """Where no chat model is served, something else is asked; the body is JSON."""
+    """Without a chat model, another category is shown; the body is JSON."""
     text = printed(model)
     assert f"curl http://here{path} " in text
     body = text.partition("-d '")[2].partition("'")[0]
@@ -56,20 +56,20 @@ def test_curl_asks_a_model_that_is_ready(model: str, path: str) -> None:
 
 
 def test_speech_is_made_before_it_is_heard() -> None:
-    """The recording is the file that the speech before it wrote."""
+    """The transcribed file is the one that the speech example wrote."""
     shown = program(printed("whisper-base", "kokoro-82m"))
     assert shown.index('write_to_file("speech.mp3")') < shown.index('open("speech.mp3", "rb")')
 
 
 def test_what_needs_a_picture_stands_apart() -> None:
-    """The program runs to its end without one."""
+    """The program runs without an image file."""
     text = printed("smollm2-135m", "centernet-mobilenetv3")
     assert "photo.jpg" not in program(text)
     assert "-F image=@photo.jpg" in text
 
 
 def test_the_full_starter_set() -> None:
-    """Chats go to the model for chats, pictures to the one that sees, which says what it is for."""
+    """Chats use the chat model, images the vision model, with its description."""
     text = printed(*STARTER["full"])
     assert re.findall(r'model="([^"]+)"', program(text))[0] == "qwen2.5-coder-0.5b"
     vision = text.partition("for vision")[2]
@@ -78,6 +78,6 @@ def test_the_full_starter_set() -> None:
 
 
 def test_nothing_to_call() -> None:
-    """Without models there is no call to paste."""
+    """Without models there are no examples."""
     assert "curl" not in printed()
     assert "Models: none" in printed()

@@ -1,4 +1,4 @@
-"""`oxlo doctor`: each check on good and bad ground, and the command as a whole."""
+"""`oxlo doctor`: each check, good and bad, and the whole command."""
 
 import asyncio
 import fcntl
@@ -80,7 +80,7 @@ def judged(finding: Finding) -> tuple[bool, bool]:
 
 
 def test_fresh_machine(settings: Settings) -> None:
-    """Every check says something, nothing blocks, and nothing is left behind."""
+    """All checks report, none blocks, and no file is left."""
     code, lines = run(settings)
     lines = lines[: lines.index("")]
     assert [re.sub(r"^(ok|!!)  ([^:]+): \S.*", r"\2", line) for line in lines] == ALL_CHECKS
@@ -89,7 +89,7 @@ def test_fresh_machine(settings: Settings) -> None:
 
 
 def test_one_bad_thing_is_exit_code_1(settings: Settings) -> None:
-    """The other checks are made all the same."""
+    """The other checks still run."""
     settings.home.write_text("a file where the folder should be")
     code, lines = run(settings)
     assert code == 1
@@ -106,7 +106,7 @@ def test_one_bad_thing_is_exit_code_1(settings: Settings) -> None:
     ],
 )
 def test_bad_settings(settings: Settings, name: str, value: str, told: str) -> None:
-    """A mistake in the settings is one line, and the end: other checks would guess."""
+    """Invalid settings end the checks, which depend on them."""
     code, lines = run(settings, **{name: value})
     assert code == 1
     assert lines[-1].startswith("!!  settings: ")
@@ -114,7 +114,7 @@ def test_bad_settings(settings: Settings, name: str, value: str, told: str) -> N
 
 
 def test_findings_for_programs() -> None:
-    """The same findings as JSON, with the same exit code."""
+    """The findings as JSON, with the same exit code."""
     result = CliRunner().invoke(cli.app, ["doctor", "--json"], env={"OXLO_PORT": "x"})
     assert result.exit_code == 1
     python, settings = json.loads(result.output)
@@ -124,7 +124,7 @@ def test_findings_for_programs() -> None:
 
 
 def test_no_engine_no_engine_check(settings: Settings) -> None:
-    """Without a local model no library is wanted."""
+    """Without local models no library is checked."""
     code, lines = run(settings, OXLO_STARTER="none")
     assert code == 0
     assert "ok  models: none are to be served" in lines
@@ -140,13 +140,13 @@ def test_python(version: tuple[int, ...], ok: bool) -> None:
 
 
 def test_disk() -> None:
-    """Weights still to be fetched need room; those that are here do not."""
+    """Only missing weights need disk space."""
     assert judged(checks.disk(0, checks.ROOM_MB)) == (True, False)
     assert judged(checks.disk(200, checks.ROOM_MB + 199)) == (False, True)
 
 
 def test_missing_weights(settings: Settings) -> None:
-    """The archive and the file in it are on the disk at once; shared files are fetched once."""
+    """Archives count twice, for their extraction; shared files count once."""
     model = load().resolve("smollm2-135m")
     engines = assign([model, model], ())
     needed = checks.missing_mb(engines, Stock.of(settings))
@@ -154,13 +154,13 @@ def test_missing_weights(settings: Settings) -> None:
 
 
 def test_memory() -> None:
-    """Too little is said, but does not block: the operator may know better."""
+    """Too little memory is reported, but does not block."""
     assert judged(checks.memory(350, 350 + checks.OWN_MEMORY_MB)) == (True, False)
     assert judged(checks.memory(350, 512)) == (False, False)
 
 
 def test_memory_is_that_of_the_machine(settings: Settings) -> None:
-    """Engines on GPUs take none of it; one without weights yet takes what its variant says."""
+    """Engines on GPUs need none; without weights the variant's value is used."""
     cpu, gpu = load().resolve("smollm2-135m"), load().resolve("oxlo-image-pro")
     engines = assign([cpu, gpu], [Gpu(0, "NVIDIA L40S", 46_068)])
     part = Machine(2, 8000)
@@ -169,7 +169,7 @@ def test_memory_is_that_of_the_machine(settings: Settings) -> None:
 
 
 def test_placed() -> None:
-    """Which card an engine gets, and what a model that cannot be served here wants."""
+    """Shows the GPUs of engines, and the needs of models that cannot be served."""
     models = [load().resolve(name) for name in ("gemma-27b", "glm-5", "smollm2-135m")]
     seen, absent = checks.placed(assign(models, (Gpu(0, "NVIDIA L40S", 46_068),)))
     assert str(seen) == "ok  gemma-27b: vllm on GPU 0"
@@ -178,7 +178,7 @@ def test_placed() -> None:
 
 
 def test_running_engines() -> None:
-    """Of a fleet that runs, each engine that takes no calls is told with its reason."""
+    """Engines of a running fleet that are not ready are listed with reasons."""
     ready, sick = engine("a-1", ReplicaState.READY), engine("b-1", ReplicaState.SICK)
     assert list(map(str, checks.running([ready], NOW))) == ["ok  engines: 1 of 1 ready"]
     count, why = map(str, checks.running([ready, sick], NOW))
@@ -187,7 +187,7 @@ def test_running_engines() -> None:
 
 
 def test_engines_of_a_fleet_that_is_gone(settings: Settings) -> None:
-    """What a list says that nobody keeps any more is not told."""
+    """The list of a fleet that ended is ignored."""
     settings.prepare()
     held = ReplicaList(NOW, (engine("a-1", ReplicaState.SICK),))
     registry.write(settings.replicas_file, held)
@@ -198,7 +198,7 @@ def test_engines_of_a_fleet_that_is_gone(settings: Settings) -> None:
 
 
 def test_gpus() -> None:
-    """Cards are listed; their absence is told from that of a driver."""
+    """GPUs are listed; no GPU and no driver are distinguished."""
     cards = Machine(2, 8000, (Gpu(0, "Tesla T4", 15_360), Gpu(1, "NVIDIA T400", 4_096)))
     told = "0 Tesla T4 15,360 MiB (t4), 1 NVIDIA T400 4,096 MiB (too small)"
     assert checks.gpus(cards, driver=True).words == told
@@ -209,13 +209,13 @@ def test_gpus() -> None:
 
 @pytest.fixture
 def taken(settings: Settings) -> Iterator[socket.socket]:
-    """Somebody listens on our port."""
+    """A server on the port."""
     with socket.create_server((settings.host, settings.port)) as listener:
         yield listener
 
 
 async def test_port_of_somebody_else(settings: Settings, taken: socket.socket) -> None:
-    """A stranger that hangs up blocks, and the way out is named."""
+    """Another program on the port blocks, and the remedy is named."""
     taken.setblocking(False)
     asking = asyncio.create_task(services.port(settings))
     connection, _ = await asyncio.get_running_loop().sock_accept(taken)
@@ -226,7 +226,7 @@ async def test_port_of_somebody_else(settings: Settings, taken: socket.socket) -
 
 
 async def test_port_of_our_own(settings: Settings) -> None:
-    """Oxlo running there is fine, and what it serves is told."""
+    """A running Oxlo is fine, and its models are listed."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -249,7 +249,7 @@ async def test_port_of_our_own(settings: Settings) -> None:
     ],
 )
 def test_engine(package: str, version: str, words: str, ok: bool) -> None:
-    """Missing and crashing are told apart."""
+    """A missing and a crashing library are distinguished."""
     finding = checks.engine(Library("lib", (package,), "extra", version))
     assert judged(finding) == (ok, not ok)
     assert words in finding.words
@@ -270,7 +270,7 @@ def set_revision(file: Path, revision: str) -> None:
 
 
 async def test_schema(settings: Settings) -> None:
-    """None yet, current, older, newer: only what this program cannot read blocks."""
+    """Only schemas that this version cannot use or migrate block."""
     none = await services.schema(settings)
     file = await migrated(settings)
     current = await services.schema(settings)
@@ -286,14 +286,14 @@ async def test_schema(settings: Settings) -> None:
 
 
 async def test_unreachable_database(tmp_path: Path) -> None:
-    """The store's own words, in one line."""
+    """The store's message, in one line."""
     settings = Settings(home=tmp_path, database_url="postgresql://127.0.0.1:1/oxlo")
     finding = await services.schema(settings)
     assert judged(finding) == (False, True)
 
 
 async def test_valkey(tmp_path: Path, valkey: ValkeyServer) -> None:
-    """One that answers is named; that it writes nothing down is told, that it is away blocks."""
+    """No persistence is a warning; no answer blocks."""
     given = Settings(home=tmp_path, valkey_url=valkey.url)
     volatile = await services.shared_limits(given)
     assert judged(volatile) == (False, False)
@@ -314,7 +314,7 @@ async def test_valkey(tmp_path: Path, valkey: ValkeyServer) -> None:
     ],
 )
 def test_clock(now: float, last: float, expected: tuple[bool, bool]) -> None:
-    """A clock that was never set blocks; one that went back since the last run is told."""
+    """A clock that was never set blocks; one that was set back is a warning."""
     assert judged(checks.clock(now, last)) == expected
 
 
@@ -323,5 +323,5 @@ def test_clock(now: float, last: float, expected: tuple[bool, bool]) -> None:
     [(-1, (True, False)), (65536, (True, False)), (1024, (False, False)), (64, (False, True))],
 )
 def test_open_files(limit: int, expected: tuple[bool, bool]) -> None:
-    """Few are told, too few block."""
+    """A low limit is a warning, a very low one blocks."""
     assert judged(checks.open_files(limit)) == expected

@@ -1,4 +1,4 @@
-"""How many gateways `oxlo serve` starts, and what they need."""
+"""The gateways that `oxlo serve` starts."""
 
 from pathlib import Path
 
@@ -12,27 +12,27 @@ from oxlo.settings import Settings
 
 
 def test_one_needs_nothing(tmp_path: Path) -> None:
-    """One gateway is called as ever, and asks for no server."""
+    """A single gateway has no name, and needs no Valkey."""
     (child,) = gateways.children(Settings(home=tmp_path), 1)
     assert child.name == "gateway"
     assert "--share-port" not in child.argv
 
 
 def test_several_share(tmp_path: Path) -> None:
-    """Each has a name of its own, and all share the port."""
+    """Several gateways have distinct names and share the port."""
     children = gateways.children(Settings(home=tmp_path, valkey_url="valkey://h"), 3)
     assert [child.name for child in children] == ["gateway-g1", "gateway-g2", "gateway-g3"]
     assert all("--share-port" in child.argv for child in children)
 
 
 def test_several_need_a_valkey(tmp_path: Path) -> None:
-    """Without one each would allow the whole plan: refused, with what to set."""
+    """Without Valkey, each would allow the whole limit; the error says what to set."""
     with pytest.raises(CommandError, match="OXLO_VALKEY=embedded"):
         gateways.children(Settings(home=tmp_path), 2)
 
 
 def test_embedded_is_private(tmp_path: Path) -> None:
-    """The embedded Valkey listens on no port, and writes down what it holds."""
+    """The embedded Valkey has no port, and persists its data."""
     settings = Settings(home=tmp_path, valkey="embedded")
     options = valkey.options(settings)
     assert (options["port"], options["unixsocketperm"], options["appendonly"]) == (
@@ -47,9 +47,9 @@ def test_embedded_is_private(tmp_path: Path) -> None:
 
 
 def test_orphan_ends_first(tmp_path: Path) -> None:
-    """A Valkey whose `oxlo valkey` was killed goes before another one opens its files."""
+    """An orphaned Valkey is shut down before another one opens its files."""
     server = ValkeyServer(tmp_path).start()
     valkey.end_orphan(server.socket)
     assert server.process is not None
     assert server.process.wait(PATIENCE) == 0
-    valkey.end_orphan(server.socket)  # where there is none, nothing is done
+    valkey.end_orphan(server.socket)  # does nothing without a server

@@ -11,7 +11,7 @@ from oxlo.cli import app, plan
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No models but the shipped ones."""
+    """A home with the shipped models only."""
     monkeypatch.setenv("OXLO_HOME", str(tmp_path))
 
 
@@ -43,14 +43,14 @@ def test_json() -> None:
 
 @pytest.mark.parametrize("gpus", ["h9000=1", "t4", "t4=x", "t4=-1"])
 def test_mistakes(gpus: str) -> None:
-    """What cannot be read is said in one line, with the kinds that there are."""
+    """The error is one line, with the valid kinds."""
     code, _, err = run("plan", "--gpus", gpus)
     assert code == 1
     assert "of kinds t4, l40s, a100, h200" in err
 
 
 def test_counts_add_up() -> None:
-    """Spaces and capitals are forgiven; a kind named twice counts twice."""
+    """Spaces and case are ignored; repeated kinds are summed."""
     assert plan.parse(" T4=1, a100=2,t4=3,") == {"t4": 4, "a100": 2}
 
 

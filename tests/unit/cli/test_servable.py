@@ -1,4 +1,4 @@
-"""What this machine can serve of the catalogue, and why not the rest."""
+"""Which models this machine can serve, and what the others need."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ L40S = Machine(cores=2, memory_mb=8000, gpus=(Gpu(0, "NVIDIA L40S", 46_068),))
 
 @pytest.fixture
 def stock(tmp_path: Path) -> Stock:
-    """Nothing is here."""
+    """A stock without weights."""
     return Stock(tmp_path / "weights", tmp_path / "pins", tmp_path / "supplied", Hub())
 
 
@@ -40,27 +40,27 @@ def verdict(name: str, here: Machine, stock: Stock, remedy: str = "") -> Verdict
 def test_what_is_missing(
     stock: Stock, name: str, here: Machine, need: Need, heading: str, detail: str
 ) -> None:
-    """The hardest thing that a model misses on this machine."""
+    """The result is the hardest need."""
     found = verdict(name, here, stock)
     assert (found.need, found.detail) == (need, detail)
     assert heading in found.heading
 
 
 def test_a_library_comes_before_weights(stock: Stock) -> None:
-    """Nobody should fetch what cannot be run."""
+    """A missing library is reported before missing weights."""
     found = verdict("smollm2-135m", SMALL, stock, "pip install x")
     assert (found.need, found.heading) == (Need.LIBRARY, "Need a library (pip install x)")
 
 
 def test_nothing_is_missing(stock: Stock) -> None:
-    """A model whose file is here can be served."""
+    """A model with its file can be served."""
     stock.supplied.mkdir()
     (stock.supplied / "yolov9.onnx").write_bytes(b"onnx")
     assert verdict("yolov9", SMALL, stock).need is Need.NOTHING
 
 
 def test_paragraphs() -> None:
-    """Those of which the same is said are together, what can be served first."""
+    """Models with the same need are grouped, servable ones first."""
     said = [
         Verdict(Need.HARDWARE, "Need a100", "b"),
         Verdict(Need.WEIGHTS, "Need their weights", "a", "5 MB"),

@@ -1,4 +1,4 @@
-"""Models as the command line lists them."""
+"""The list of models on the command line."""
 
 from oxlo.cli import showing
 
@@ -9,7 +9,7 @@ def _summary(name: str, state: str) -> dict[str, object]:
 
 
 def test_what_is_here_comes_first() -> None:
-    """Then what can be fetched, then what this machine cannot run; each by name."""
+    """Sorted by the state of the weights, then by name."""
     states = {
         "a": "not for this machine",
         "b": "not fetched",

@@ -1,4 +1,4 @@
-"""The calls of `oxlo models test`, and how replies are read."""
+"""The smoke tests of `oxlo models test`."""
 
 import base64
 import io
@@ -20,7 +20,7 @@ PNG = base64.b64encode(b"\x89PNG rest").decode()
 
 
 def smoke_test(ability: str) -> SmokeTest:
-    """The call for one ability of a model that has it and no other."""
+    """The test of one ability."""
     any_model = catalogue.load().resolve("smollm2-135m")
     model = msgspec.structs.replace(any_model, abilities=frozenset({ability}))
     (made,) = smoke_tests(model)
@@ -32,7 +32,7 @@ def answered(**message: Any) -> bytes:
 
 
 def test_every_ability_has_one() -> None:
-    """Nothing that a model may promise is left untried."""
+    """Every ability has a test."""
     assert [smoke_test(ability).ability for ability in get_args(Ability)] == [*get_args(Ability)]
 
 
@@ -59,7 +59,7 @@ def test_every_ability_has_one() -> None:
     ],
 )
 def test_good_replies(ability: str, reply: bytes, seen: str) -> None:
-    """What is seen is told in a few words."""
+    """The response is summarised."""
     assert smoke_test(ability).check(reply) == seen
 
 
@@ -79,14 +79,14 @@ def test_good_replies(ability: str, reply: bytes, seen: str) -> None:
     ],
 )
 def test_bad_replies(ability: str, reply: bytes) -> None:
-    """A status of 200 is not enough."""
+    """A status of 200 is not sufficient."""
     with pytest.raises((UnexpectedReply, LookupError, TypeError, ValueError)):
         smoke_test(ability).check(reply)
 
 
 @pytest.mark.parametrize("endpoint", INFERENCE, ids=lambda endpoint: endpoint.name)
 def test_requests_are_valid(endpoint: Endpoint) -> None:
-    """They go where the ability is, and the platform knows all that they say."""
+    """Paths are right, and the platform accepts all fields."""
     made = smoke_test(endpoint.ability)
     assert made.path == endpoint.path
     if made.type == "application/json":
@@ -95,12 +95,12 @@ def test_requests_are_valid(endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize("ability", ["tools", "json", "logprobs", "reasoning", "vision"])
 def test_chats_are_valid(ability: str) -> None:
-    """So do those that ask a chat for more."""
+    """Chats with additional fields are valid, too."""
     assert chat.decode(smoke_test(ability).body)[1] == ()
 
 
 def test_samples_are_real() -> None:
-    """The picture is a picture, and the sound is a sound."""
+    """The image and the audio file can be decoded."""
     picture = json.loads(smoke_test("detection").body)["image"]
     image = Image.open(io.BytesIO(base64.b64decode(picture)))
     assert (image.size, image.convert("RGB").getpixel((3, 3))) == ((64, 64), (255, 0, 0))

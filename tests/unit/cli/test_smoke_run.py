@@ -1,4 +1,4 @@
-"""`oxlo models test` against a server on loopback."""
+"""`oxlo models test` against a local server."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ REFUSAL = {"error": {"message": "This installation does not serve it.", "code": 
 
 
 class Platform(ThreadingHTTPServer):
-    """Answers as it is told, by path."""
+    """Fixed responses, by path."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Reply)
@@ -42,7 +42,7 @@ class _Reply(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Platform]:
-    """A platform on loopback, and the settings that lead there."""
+    """A local platform, and settings for it."""
     server = Platform()
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
@@ -61,7 +61,7 @@ def run(model: str) -> tuple[int, str, str]:
 
 
 def test_all_is_well(platform: Platform) -> None:
-    """A line for each ability with what was seen; the key given is used."""
+    """One line per ability; the configured key is used."""
     platform.replies["/v1/embeddings"] = (200, {"data": [{"embedding": [0.0] * 384}]})
     code, out, _ = run("minilm-l6")
     assert code == 0
@@ -71,7 +71,7 @@ def test_all_is_well(platform: Platform) -> None:
 
 
 def test_what_fails_is_told(platform: Platform) -> None:
-    """A refusal with its code and words, a reply that is none; the others are still made."""
+    """Errors and unexpected responses are reported; the other tests still run."""
     platform.replies["/v1/audio/translations"] = (200, {"words": "no text"})
     code, out, _ = run("whisper-base")
     lines = [" ".join(line.split()) for line in out.splitlines()]
@@ -82,7 +82,7 @@ def test_what_fails_is_told(platform: Platform) -> None:
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch, platform: Platform) -> None:
-    """Without a platform it says how to start one."""
+    """Without a platform the error says how to start one."""
     monkeypatch.setenv("OXLO_PORT", "1")
     code, out, err = run("minilm-l6")
     assert (code, out) == (1, "")

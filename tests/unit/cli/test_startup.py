@@ -1,4 +1,4 @@
-"""What `oxlo serve` says of its models while it starts."""
+"""Messages of `oxlo serve` while models start."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class Scene:
         self.replica = replica("m", STARTING)
 
     def enters(self, state: ReplicaState, reason: str = "") -> None:
-        """The fleet writes the replica's next state."""
+        """Report the replica's next state."""
         self.now += 1.0
         self.replica = msgspec.structs.replace(
             self.replica, state=state, reason=reason, since=self.now
@@ -46,7 +46,7 @@ def scene(tmp_path: Path) -> Scene:
 
 
 def test_each_news_once(scene: Scene) -> None:
-    """Polls between two changes say nothing."""
+    """Without changes, nothing is printed."""
     scene.enters(STARTING)
     scene.looks()
     scene.enters(WARMING)
@@ -56,7 +56,7 @@ def test_each_news_once(scene: Scene) -> None:
 
 
 def test_loading_is_waited_for(scene: Scene) -> None:
-    """A model that may yet come is neither ready nor in trouble."""
+    """A loading model is neither ready nor failed."""
     assert not scene.startup.is_over(())
     scene.enters(STARTING)
     assert not scene.startup.is_over(())
@@ -64,7 +64,7 @@ def test_loading_is_waited_for(scene: Scene) -> None:
 
 
 def test_stopped_is_not_waited_for(scene: Scene) -> None:
-    """What will not be tried again is told with its reason and what to do."""
+    """A stopped replica is failed, with reason and advice."""
     scene.enters(STOPPED, "weights are missing: run `oxlo models pull m`")
     assert scene.startup.is_over(())
     assert "oxlo models pull m" in scene.startup.failed()["m"]
@@ -72,7 +72,7 @@ def test_stopped_is_not_waited_for(scene: Scene) -> None:
 
 
 def test_failing_is_given_up_for_now(scene: Scene) -> None:
-    """After a few failures the others are announced; the reason was said once, not each time."""
+    """After several failures a model is failed; its reason is printed once."""
     scene.fails(MAX_FAILURES - 1)
     assert not scene.startup.is_over(())
     scene.fails(1)
@@ -82,7 +82,7 @@ def test_failing_is_given_up_for_now(scene: Scene) -> None:
 
 
 def test_advice_names_the_log_that_exists(scene: Scene, tmp_path: Path) -> None:
-    """An engine that never ran has no log of its own: the fleet's then tells more."""
+    """The advice names the engine's log if it exists, else the fleet's."""
     scene.fails(MAX_FAILURES)
     assert "fleet.log" in scene.startup.failed()["m"]
     (tmp_path / "m-1.log").touch()
@@ -90,14 +90,14 @@ def test_advice_names_the_log_that_exists(scene: Scene, tmp_path: Path) -> None:
 
 
 def test_another_reason_is_news(scene: Scene) -> None:
-    """A failure with a different cause is said too."""
+    """A failure with a different reason is printed."""
     scene.fails(1)
     scene.fails(1, "out of memory")
     assert scene.said[-1] == "m: out of memory"
 
 
 def test_success_forgives(scene: Scene) -> None:
-    """Failures before a success do not count after it, and are news again."""
+    """A success resets the failures and what was reported."""
     scene.fails(MAX_FAILURES - 1)
     scene.enters(READY)
     scene.fails(1)
@@ -106,7 +106,7 @@ def test_success_forgives(scene: Scene) -> None:
 
 
 def test_one_sound_replica_is_enough(scene: Scene) -> None:
-    """A model is in trouble only when none of its replicas can be waited for."""
+    """A model has failed only if all its replicas have."""
     scene.enters(STOPPED, "no")
     other = msgspec.structs.replace(scene.replica, id="m-2", state=STARTING)
     scene.startup.update([other], scene.now)
@@ -114,7 +114,7 @@ def test_one_sound_replica_is_enough(scene: Scene) -> None:
 
 
 def test_silence_is_broken(scene: Scene) -> None:
-    """A long load is said to be one, again and again but not at each look."""
+    """Long loading is reported at intervals."""
     scene.enters(STARTING)
     scene.looks(QUIET_SECONDS)
     scene.looks(1.0)
@@ -127,6 +127,6 @@ def test_silence_is_broken(scene: Scene) -> None:
 
 
 def test_waiting_for_the_processes(scene: Scene, tmp_path: Path) -> None:
-    """Before any replica is listed, the logs are named."""
+    """Before any replica is listed, the folder of the logs is named."""
     scene.startup.update([], scene.now + QUIET_SECONDS)
     assert str(tmp_path) in scene.said[0]

@@ -16,7 +16,7 @@ UNTIL_TOLD = "trap 'echo {name} >> {log}; exit 0' TERM; echo up >&2; while :; do
 
 
 class Stage:
-    """Children that write to one file, and what was told of them."""
+    """Children that write to one file, and their log lines."""
 
     def __init__(self, folder: Path) -> None:
         self.log = folder / "said"
@@ -33,7 +33,7 @@ class Stage:
         self.heard.set()
 
     async def until(self, done: Callable[[], bool]) -> None:
-        """Wait for news until `done`."""
+        """Wait for log lines until `done`."""
         while not done():
             await self.heard.wait()
             self.heard.clear()
@@ -52,7 +52,7 @@ def stage(tmp_path: Path) -> Stage:
 
 
 async def test_stops_in_order(stage: Stage) -> None:
-    """Each is gone before the next is told to go."""
+    """Each child has ended before the next is stopped."""
     children = [stage.child(name, UNTIL_TOLD) for name in ("gateway", "fleet", "control")]
     _, running = stage.begin(*children)
     await stage.until(lambda: len(stage.told) == 3)
@@ -62,7 +62,7 @@ async def test_stops_in_order(stage: Stage) -> None:
 
 
 async def test_dead_child_is_started_again(stage: Stage) -> None:
-    """A kill -9 is told as one, not by whatever the child had said before."""
+    """The reason is the signal, not the last log line."""
     _, running = stage.begin(stage.child("gateway", "echo $$ >&2; while :; do sleep 0.02; done"))
     await stage.until(lambda: len(stage.told) == 1)
     os.kill(int(stage.told[0][1].event), signal.SIGKILL)
@@ -77,7 +77,7 @@ async def test_dead_child_is_started_again(stage: Stage) -> None:
 async def test_no_wait_for_a_restart_at_the_end(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A stop between two lives of a child does not sit out the wait."""
+    """A stop during the backoff ends it."""
     monkeypatch.setattr("oxlo.fleet.backoff._FIRST", 3600.0)
     monkeypatch.setattr("oxlo.fleet.backoff._LONGEST", 3600.0)
     _, running = stage.begin(stage.child("gateway", "exit 1"))
@@ -87,7 +87,7 @@ async def test_no_wait_for_a_restart_at_the_end(
 
 
 async def test_grandchild_holds_nothing_up(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a killed child leaves behind may hold its stderr open: it is started again, and ends."""
+    """A grandchild that keeps stderr open blocks neither restart nor stop."""
     monkeypatch.setattr(supervisor, "_OUTPUT_SECONDS", 0.05)
     script = "sleep 600 & echo $$ $! >&2; trap 'exit 0' TERM; while :; do sleep 0.02; done"
     _, running = stage.begin(stage.child("valkey", script))
@@ -102,7 +102,7 @@ async def test_grandchild_holds_nothing_up(stage: Stage, monkeypatch: pytest.Mon
 
 
 async def test_cannot_start(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A child that never works ends all, with its own last words."""
+    """A child that never starts ends all, with its last message."""
     monkeypatch.setattr("oxlo.fleet.backoff._FIRST", 0.0)
     _, running = stage.begin(
         stage.child("control", UNTIL_TOLD), stage.child("gateway", "echo no such plan >&2; exit 3")
@@ -113,7 +113,7 @@ async def test_cannot_start(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_long_lines(stage: Stage) -> None:
-    """A line of any length is logged whole; it brings nobody down."""
+    """Lines of any length are logged completely."""
     script = "head -c 300000 /dev/zero | tr '\\0' x >&2; echo >&2; " + UNTIL_TOLD
     _, running = stage.begin(stage.child("gateway", script))
     await stage.until(lambda: "up" in stage.events("gateway"))
@@ -124,7 +124,7 @@ async def test_long_lines(stage: Stage) -> None:
 
 
 async def test_stubborn_child_is_killed(stage: Stage) -> None:
-    """After its grace, a child is not asked any more."""
+    """After the grace period a child is killed."""
     script = "trap '' TERM; echo $$ >&2; while :; do sleep 0.02; done"
     _, running = stage.begin(stage.child("gateway", script, grace=0.05))
     await stage.until(lambda: bool(stage.told))
@@ -135,7 +135,7 @@ async def test_stubborn_child_is_killed(stage: Stage) -> None:
 
 
 async def test_hurry(stage: Stage) -> None:
-    """The second signal kills what still runs."""
+    """Running children are killed."""
     script = "trap '' TERM; echo up >&2; while :; do sleep 0.02; done"
     keeping, running = stage.begin(stage.child("gateway", script, grace=3600))
     await stage.until(lambda: bool(stage.told))
@@ -145,7 +145,7 @@ async def test_hurry(stage: Stage) -> None:
 
 
 async def test_json_lines_are_read(stage: Stage) -> None:
-    """Of a structured line, what matters is told; the log file has all of it."""
+    """Selected fields of JSON lines are reported; the log file has all."""
     line = '{"event": "sweep_failed", "level": "error", "error": "disk", "more": 1}'
     child = Child("gateway", ("sh", "-c", f"echo '{line}' >&2; exec cat"), 10.0)
     _, running = stage.begin(child)

@@ -1,4 +1,4 @@
-"""A control on real files, and its applications on real unix sockets."""
+"""A control process on real files, with its applications on real unix sockets."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +22,7 @@ NOW = 1_800_000_000.0
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """An installation of its own."""
+    """Settings of a new installation."""
     settings = Settings(home=tmp_path, metrics_token="open-sesame")
     settings.prepare()
     return settings
@@ -30,14 +30,14 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def control(settings: Settings) -> AsyncIterator[Control]:
-    """A control's parts on a migrated database, at a standing clock."""
+    """Control's dependencies, with a migrated database and a fixed clock."""
     async with databases.sqlite(settings.database) as database:
         yield context.build(settings, database, clock=lambda: NOW)
 
 
 @asynccontextmanager
 async def _serving(app: Starlette, path: Path) -> AsyncIterator[httpx2.AsyncClient]:
-    """Serve an application on a unix socket; a client that talks to it."""
+    """Serve an application on a unix socket; yields a client."""
     stop = asyncio.Event()
     task = asyncio.create_task(unixserver.serve(app, unixserver.bind(path), stop))
     transport = httpx2.AsyncHTTPTransport(uds=str(path))

@@ -30,12 +30,12 @@ def _segment(control: Control, name: str = "gw-000001.jsonl") -> Path:
 
 
 def _another(control: Control) -> Drain:
-    """A drain that knows nothing but what SQL holds, as after a restart."""
+    """A new drain, as after a restart."""
     return Drain(control.settings.journal_dir, control.database, Figures())
 
 
 async def test_torn_line_waits_for_its_end(control: Control) -> None:
-    """Half a line is left alone, and drained when the other half is there."""
+    """An incomplete line is drained once it is complete."""
     whole = journal.lines(journal.admitted("req_1"), journal.settled("req_1"))
     journal.append(_segment(control), whole[:-20])
     assert await control.drain.run() == 1
@@ -46,7 +46,7 @@ async def test_torn_line_waits_for_its_end(control: Control) -> None:
 
 
 async def test_a_number_without_end_holds_nobody_up(control: Control) -> None:
-    """Tokens are what an engine says: more than a column holds become as many as it does."""
+    """Token counts from engines are capped at the maximum of an SQL column."""
     boast = msgspec.structs.replace(journal.settled("req_1"), tokens_in=10**30, day_left=10**12)
     journal.append(_segment(control), journal.lines(boast, journal.settled("req_2")))
     assert await control.drain.run() == 2
@@ -56,7 +56,7 @@ async def test_a_number_without_end_holds_nobody_up(control: Control) -> None:
 
 
 async def test_a_call_that_outlives_its_account(control: Control) -> None:
-    """What an account still did when it was deleted is kept, and names nobody."""
+    """Calls that end after their account was deleted are kept anonymously."""
     async with control.database.write() as db:
         ann = await accounts.create(db, "ann", plans.load()["free"], now=journal.AT)
     call = journal.admitted("req_1", account=ann.id)
@@ -72,7 +72,7 @@ async def test_a_call_that_outlives_its_account(control: Control) -> None:
 
 
 async def test_restart_goes_on_where_sql_is(control: Control) -> None:
-    """A new process reads only what came since."""
+    """A new process reads only new records."""
     journal.append(_segment(control), journal.lines(journal.settled("req_1")))
     await control.drain.run()
     journal.append(_segment(control), journal.lines(journal.settled("req_2")))
@@ -80,7 +80,7 @@ async def test_restart_goes_on_where_sql_is(control: Control) -> None:
 
 
 async def test_two_drains_write_once(control: Control) -> None:
-    """Two controls at once: what one wrote, the other skips."""
+    """With two processes, each record is written once."""
     records = [journal.settled(f"req_{n}") for n in range(50)]
     journal.append(_segment(control), journal.lines(*records))
     counts = await asyncio.gather(control.drain.run(), _another(control).run())
@@ -97,7 +97,7 @@ async def test_late_admission(control: Control) -> None:
 
 
 async def test_garbage_is_counted_and_skipped(control: Control) -> None:
-    """A bad line in the middle costs itself only, and is counted once."""
+    """An invalid line is skipped and counted once; its neighbours are drained."""
     good = journal.lines(journal.settled("req_1"))
     journal.append(_segment(control), b"garbage\n" + good)
     assert await control.drain.run() == 1
@@ -108,7 +108,7 @@ async def test_garbage_is_counted_and_skipped(control: Control) -> None:
 
 
 async def test_many_records_over_many_reads(control: Control) -> None:
-    """Twelve thousand records, more than one read holds, are all there."""
+    """Twelve thousand records, which take several reads, are all written."""
     records = [journal.settled(f"req_{n}") for n in range(12_000)]
     journal.append(_segment(control), journal.lines(*records))
     assert await control.drain.run() == 12_000
@@ -118,7 +118,7 @@ async def test_many_records_over_many_reads(control: Control) -> None:
 
 
 async def test_rows_and_position_together(control: Control) -> None:
-    """Where rows cannot be written, the position stays: nothing is lost."""
+    """If rows cannot be written, the position is not advanced either."""
     bad = journal.settled("req_1")
     journal.append(_segment(control), journal.lines(bad))
     async with control.database.write() as db:
@@ -133,7 +133,7 @@ async def test_rows_and_position_together(control: Control) -> None:
 
 
 async def test_wiped_journal_begins_anew(control: Control) -> None:
-    """A segment that is shorter than what was read of it is another one."""
+    """A segment that is shorter than its position is read from the start."""
     records = [journal.settled("req_1"), journal.settled("req_2")]
     journal.append(_segment(control), journal.lines(*records))
     await control.drain.run()
@@ -142,7 +142,7 @@ async def test_wiped_journal_begins_anew(control: Control) -> None:
 
 
 async def test_old_segments_are_deleted(control: Control) -> None:
-    """Drained, not the newest and not of today: gone, and its position with it."""
+    """Drained segments are deleted with their positions, except the newest and those of today."""
     for number, written in ((1, YESTERDAY), (2, YESTERDAY + 86400), (3, YESTERDAY)):
         file = _segment(control, f"gw-{number:06}.jsonl")
         journal.append(file, journal.lines(journal.settled(f"req_{number}")))
@@ -156,7 +156,7 @@ async def test_old_segments_are_deleted(control: Control) -> None:
 
 
 def test_segment_with_a_torn_end_stays() -> None:
-    """A segment that is not drained to its end is never deleted."""
+    """A segment that is not completely drained is never deleted."""
     old = Segment(Path("gw-000001.jsonl"), "gw", 1, size=100, written=0.0)
     new = Segment(Path("gw-000002.jsonl"), "gw", 2, size=100, written=0.0)
     assert drain.finished([old, new], {old.name: 90, new.name: 100}, today=5) == []
@@ -164,7 +164,7 @@ def test_segment_with_a_torn_end_stays() -> None:
 
 
 async def test_last_use_of_a_key(control: Control) -> None:
-    """Keys learn of their last use from the journal."""
+    """Keys' last use is taken from the journal."""
     async with control.database.write() as db:
         ann = await accounts.create(db, "ann", plans.load()["free"], now=1.0)
         key, _ = await keys.issue(db, ann.id, name="k", signing=b"s", now=1.0)
@@ -176,7 +176,7 @@ async def test_last_use_of_a_key(control: Control) -> None:
 
 
 async def test_two_hosts_share_a_database(control: Control, tmp_path: Path) -> None:
-    """Gateways of two hosts have the same names: each drain keeps to its own segments."""
+    """Drains of two hosts keep positions apart, although their gateways have the same names."""
     drains = []
     for host in ("a", "b"):
         folder = tmp_path / host

@@ -1,4 +1,4 @@
-"""From records to calls."""
+"""Merging records to calls."""
 
 import itertools
 
@@ -8,7 +8,7 @@ from oxlo.testing import journal
 
 
 def test_any_order_gives_the_outcome() -> None:
-    """However the lines of a call are ordered or repeated, its outcome stands."""
+    """The outcome wins, however the records are ordered or repeated."""
     records: list[CallRecord] = [journal.admitted("r"), journal.settled("r")]
     records += records[:1]
     for order in itertools.permutations(records):
@@ -27,7 +27,7 @@ def test_admission_alone_runs() -> None:
 
 
 def test_outcome_alone_estimates_its_start() -> None:
-    """An outcome that stands alone knows how long the call took."""
+    """Without an admission, the start follows from the duration."""
     (call,) = fold.calls([journal.settled("r")])
     assert call.admitted_at == journal.AT
 
@@ -39,7 +39,7 @@ def test_no_limit_is_none() -> None:
 
 
 def test_refusals_never_count() -> None:
-    """A refused call belongs to the day it came in, and counts nowhere."""
+    """A refused call belongs to its day, and is not counted."""
     (call,) = fold.calls([journal.refused("r")])
     assert (call.outcome, call.status, call.day) == ("refused", 429, journal.DAY)
     assert not call.counted
@@ -47,13 +47,13 @@ def test_refusals_never_count() -> None:
 
 
 def test_last_use_is_the_latest() -> None:
-    """A key was last used when the latest of its records was written."""
+    """A key's last use is the time of its latest record."""
     records: list[CallRecord] = [journal.settled("r"), journal.admitted("r")]
     assert fold.last_used(records) == {"key_1": journal.AT + 2}
 
 
 def test_names_that_sql_cannot_hold() -> None:
-    """A model name is what a caller sent: it is cut, and holds no NUL."""
+    """Model names from clients are truncated, and NUL is replaced."""
     (call,) = fold.calls([journal.refused("r", model="a\0b" + "x" * 500)])
     assert call.model.startswith("a\ufffdb")
     assert len(call.model) == 200

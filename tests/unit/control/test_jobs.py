@@ -15,7 +15,7 @@ NOW = 1_800_000_000.0
 
 
 async def test_receipts_of_90_days(control: Control) -> None:
-    """What is older than the setting goes; the rest stays."""
+    """Receipts older than the setting are deleted; others are kept."""
     (call,) = fold.calls([journal.settled("req_new")])
     young = msgspec.structs.replace(call, admitted_at=NOW - 89 * 86400)
     old = msgspec.structs.replace(call, id="req_old", admitted_at=NOW - 91 * 86400)
@@ -28,7 +28,7 @@ async def test_receipts_of_90_days(control: Control) -> None:
 
 
 async def test_log_ins_are_not_kept_for_ever(control: Control) -> None:
-    """Anybody can fail to log in, as often as they like; what operators did stays."""
+    """Old logins, failed ones included, are deleted; operators' actions are kept."""
     deeds = (("login", 91), ("login.failed", 91), ("login", 89), ("account.closed", 400))
     async with control.database.write() as db:
         for action, days in deeds:
@@ -42,7 +42,7 @@ async def test_log_ins_are_not_kept_for_ever(control: Control) -> None:
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), ZeroDivisionError("a bug")])
 async def test_failure_is_counted_not_raised(control: Control, error: Exception) -> None:
-    """A job that fails does not end control."""
+    """A failing job does not end the process."""
 
     async def fail() -> None:
         raise error
@@ -55,7 +55,7 @@ async def test_failure_is_counted_not_raised(control: Control, error: Exception)
 
 
 async def test_repeats_until_stopped(control: Control) -> None:
-    """A job runs again and again, and ends when it is told to."""
+    """A job is repeated until it is stopped."""
     stop = asyncio.Event()
     runs = []
 

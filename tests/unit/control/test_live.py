@@ -1,4 +1,4 @@
-"""What control lends to pages."""
+"""Metrics of gateways for the pages."""
 
 from oxlo.control.live import summed
 from oxlo.control.snapshots import GatewaySnapshot
@@ -18,7 +18,7 @@ def _gateway(name: str, in_use: float, waiting: float) -> GatewaySnapshot:
 
 
 def test_gateways_are_added_up() -> None:
-    """Calls and queues add up over gateways; a replica's slots are the same for all of them."""
+    """Calls and queues are summed over gateways; the slots of replicas are not."""
     both = summed([_gateway("a", 1, 0), _gateway("b", 2, 3)])
     assert both.names == ("a", "b")
     assert both.loads == (Load("m", "m-1", 4, 3),)

@@ -1,4 +1,4 @@
-"""Kept images over control's own socket."""
+"""Stored images, over control's socket."""
 
 import time
 from dataclasses import replace
@@ -23,7 +23,7 @@ def link(control: Control, name: str, lasts: int = 60) -> str:
 
 
 async def test_a_link_gives_the_image(control: Control, public_client: httpx2.AsyncClient) -> None:
-    """With its type, and for browsers to keep as long as the link holds."""
+    """The response has a type, and may be cached while the link is valid."""
     name = control.objects.put(PNG, "png")
     reply = await public_client.get(link(control, name))
     assert (reply.status_code, reply.content) == (200, PNG)
@@ -36,20 +36,20 @@ async def test_a_link_gives_the_image(control: Control, public_client: httpx2.As
 async def test_without_a_signature(
     control: Control, public_client: httpx2.AsyncClient, path: str
 ) -> None:
-    """A name alone is no right to look."""
+    """The name alone is not sufficient."""
     name = control.objects.put(PNG, "png")
     reply = await public_client.get(f"/media/{name}{path}")
     assert (reply.status_code, reply.json()["error"]["code"]) == (403, "link_expired")
 
 
 async def test_an_expired_link(control: Control, public_client: httpx2.AsyncClient) -> None:
-    """Says so."""
+    """The error says so."""
     name = control.objects.put(PNG, "png")
     assert (await public_client.get(link(control, name, 0))).status_code == 403
 
 
 async def test_what_was_deleted(control: Control, public_client: httpx2.AsyncClient) -> None:
-    """The link holds, the image is gone."""
+    """A valid link to a deleted image is 404."""
     name = control.objects.put(PNG, "png")
     address = link(control, name)
     await control.objects.delete_before(4e9)
@@ -60,12 +60,12 @@ async def test_what_was_deleted(control: Control, public_client: httpx2.AsyncCli
     "path", ["/media", "/media/", "/media/images/x.png", "/media/..%2foxlo.db"]
 )
 async def test_there_is_no_list(public_client: httpx2.AsyncClient, path: str) -> None:
-    """And no way out of the folder."""
+    """Nor can a path leave the folder."""
     assert (await public_client.get(path)).status_code in (403, 404)
 
 
 async def test_images_are_kept_for_so_long(control: Control) -> None:
-    """As many hours as the setting says, counted from the file's time."""
+    """Images are deleted by the age of their files, as set in hours."""
     name = control.objects.put(PNG, "png")
     old = time.time() + 3_600 * control.settings.objects_hours
     assert await jobs.delete_old_objects(replace(control, trusted_clock=lambda: old - 60)) == 0

@@ -48,7 +48,7 @@ async def _read(client: httpx2.AsyncClient) -> dict[str, str]:
 async def test_who_may_read(
     public_client: httpx2.AsyncClient, headers: dict[str, str], status: int
 ) -> None:
-    """The machine itself, or who has the token; others are told how."""
+    """Local peers and those with the token; the error tells others how."""
     reply = await public_client.get("/metrics", headers=headers)
     assert reply.status_code == status
     assert status == 200 or "OXLO_METRICS_TOKEN" in reply.json()["error"]["message"]
@@ -57,7 +57,7 @@ async def test_who_may_read(
 async def test_gateway_is_asked(
     control: Control, public_client: httpx2.AsyncClient, serving: Serving
 ) -> None:
-    """The figures of a living gateway and control's own are in one answer."""
+    """The response has the metrics of gateways and of control."""
     app = Starlette(routes=[Route("/snapshot", _snapshot)])
     async with serving(app, control.settings.gateway_socket("g1")):
         metrics = await _read(public_client)
@@ -69,7 +69,7 @@ async def test_gateway_is_asked(
 async def test_bad_gateways_are_counted(
     control: Control, public_client: httpx2.AsyncClient, serving: Serving
 ) -> None:
-    """A dead socket and one that talks nonsense are skipped, and counted."""
+    """Gateways that do not answer, or answer garbage, are skipped and counted."""
     dead = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     dead.bind(str(control.settings.gateway_socket("dead")))
     dead.close()
@@ -82,7 +82,7 @@ async def test_bad_gateways_are_counted(
 async def test_database_that_is_gone_is_told(
     control: Control, public_client: httpx2.AsyncClient
 ) -> None:
-    """From the first transaction that does not find it, until one does."""
+    """The gauge follows the latest transaction."""
     file = control.settings.home / "oxlo.db"
     await control.database.close()
     aside = file.rename(file.with_name("aside"))

@@ -1,4 +1,4 @@
-"""Journals of gateways that run no more."""
+"""Journals of gateways that no longer run."""
 
 import fcntl
 import os
@@ -31,7 +31,7 @@ def outcomes(path: Path) -> dict[str, str]:
 
 
 def test_open_calls_are_ended(tmp_path: Path) -> None:
-    """What nobody will end any more is lost, and not counted; a second look finds nothing."""
+    """Open calls are ended as lost and not counted; a second run finds none."""
     path = left_behind(tmp_path)
     assert orphans.adopt(tmp_path, LATER) == 1
     assert outcomes(path) == {"req_answered": "answered", "req_open": "lost"}
@@ -39,7 +39,7 @@ def test_open_calls_are_ended(tmp_path: Path) -> None:
 
 
 def test_running_gateway_is_left_alone(tmp_path: Path) -> None:
-    """A gateway that holds its journal ends its calls itself."""
+    """A journal that is locked by its gateway is skipped."""
     path = left_behind(tmp_path)
     fd = os.open(tmp_path / "g3.lock", os.O_RDWR)
     fcntl.flock(fd, fcntl.LOCK_EX)
@@ -49,7 +49,7 @@ def test_running_gateway_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_gateway_may_come_back(tmp_path: Path) -> None:
-    """A gateway that has just died is given a minute."""
+    """A gateway that has just died has a minute to restart."""
     path = left_behind(tmp_path)
     written = path.stat().st_mtime
     assert orphans.adopt(tmp_path, written + 59) == 0
@@ -57,7 +57,7 @@ def test_gateway_may_come_back(tmp_path: Path) -> None:
 
 
 def test_torn_line_is_closed(tmp_path: Path) -> None:
-    """What is appended behind half a line is a line of its own."""
+    """A record is appended on a new line after an incomplete one."""
     path = left_behind(tmp_path)
     with path.open("ab") as file:
         file.write(b'["admitted","req_to')

@@ -26,7 +26,7 @@ async def ann(control: Control) -> tuple[keys.Key, str]:
 async def test_key_is_a_caller(
     private_client: httpx2.AsyncClient, ann: tuple[keys.Key, str]
 ) -> None:
-    """A key's hash is answered with who calls."""
+    """The hash of a key is answered with its caller."""
     key, secret = ann
     reply = await private_client.get(f"/keys/{apikey.digest(secret)}")
     caller = msgspec.json.decode(reply.content, type=Caller)
@@ -36,7 +36,7 @@ async def test_key_is_a_caller(
 async def test_revoked_key_is_gone(
     control: Control, private_client: httpx2.AsyncClient, ann: tuple[keys.Key, str]
 ) -> None:
-    """After a revocation the counter has risen and the key is not found."""
+    """A revocation increments the counter, and the key is not found."""
     before = (await private_client.get("/changes")).json()["counter"]
     async with control.database.write() as db:
         await keys.revoke(db, ann[0].id, now=NOW)
@@ -45,7 +45,7 @@ async def test_revoked_key_is_gone(
 
 
 async def test_unknown_key(private_client: httpx2.AsyncClient) -> None:
-    """A hash that nobody has is 404, whatever its shape."""
+    """An unknown hash is 404, also if it is malformed."""
     for digest in ("0" * 64, "%27%20or%201=1", "x"):
         assert (await private_client.get(f"/keys/{digest}")).status_code == 404
 
@@ -53,7 +53,7 @@ async def test_unknown_key(private_client: httpx2.AsyncClient) -> None:
 async def test_broken_database_is_not_a_no(
     control: Control, private_client: httpx2.AsyncClient, ann: tuple[keys.Key, str]
 ) -> None:
-    """Without the database nobody knows: 503, so that a gateway keeps what it had."""
+    """Without the database the status is 503, so that gateways keep cached keys."""
     async with control.database.write() as db:
         await db.exec_driver_sql("alter table keys rename to gone")
     reply = await private_client.get(f"/keys/{ann[0].sha256}")
@@ -64,7 +64,7 @@ async def test_broken_database_is_not_a_no(
 async def test_used_is_counted_from_records(
     control: Control, private_client: httpx2.AsyncClient
 ) -> None:
-    """For a Valkey that knows nothing: what the journals and the database say, journals first."""
+    """The counts include records that were only in the journals."""
     day, minute = journal.DAY, journal.DAY * 1440
     records = [journal.settled(f"req_{n}") for n in range(3)]
     file = control.settings.journal_dir / "g1-000001.jsonl"

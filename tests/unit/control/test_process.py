@@ -1,4 +1,4 @@
-"""The control process, from its start to its end."""
+"""The lifetime of the control process."""
 
 import asyncio
 from dataclasses import replace
@@ -25,7 +25,7 @@ async def _ready(settings: Settings) -> None:
 
 
 async def test_process_drains_at_its_end(settings: Settings) -> None:
-    """From start to stop: sockets come and go, and what was journalled last is in SQL."""
+    """Sockets are created and removed, and the last records are drained."""
     stop = asyncio.Event()
     running = asyncio.create_task(process.run(settings, stop))
     await _ready(settings)
@@ -41,7 +41,7 @@ async def test_process_drains_at_its_end(settings: Settings) -> None:
 
 
 async def test_wrong_setting_is_one_error(settings: Settings) -> None:
-    """Half a provider, or a mail server that is none: told plainly, and no socket is left."""
+    """Invalid settings are reported as an error, and no socket is left."""
     for wrong in ({"github_client": "x"}, {"smtp_url": "http://mail"}):
         with pytest.raises(SettingsError, match="OXLO_"):
             await process.run(replace(settings, **wrong), asyncio.Event())  # type: ignore[arg-type]

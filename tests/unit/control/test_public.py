@@ -16,20 +16,20 @@ def _write(control: Control, *records: object) -> None:
 
 
 async def test_front_page_has_the_base_url(public_client: httpx2.AsyncClient) -> None:
-    """The front says what this is and where to point an SDK."""
+    """The front page shows the base URL for SDKs."""
     reply = await public_client.get("/")
     assert reply.json()["base_url"] == "http://127.0.0.1:8000/v1"
 
 
 async def test_health(public_client: httpx2.AsyncClient) -> None:
-    """Control says that it runs."""
+    """The health check answers."""
     assert (await public_client.get("/healthz")).status_code == 200
 
 
 async def test_receipt_is_there_at_once(
     control: Control, public_client: httpx2.AsyncClient
 ) -> None:
-    """A call that is only in the journal has its receipt: it is drained when asked for."""
+    """A call that is only in the journal is drained on request."""
     _write(control, journal.admitted("req_1"))
     running = await public_client.get("/v1/requests/req_1", headers=MINE)
     assert running.json()["outcome"] == "running"
@@ -40,7 +40,7 @@ async def test_receipt_is_there_at_once(
 
 
 async def test_receipt_without_sql(control: Control, public_client: httpx2.AsyncClient) -> None:
-    """With the database gone, the journal alone answers."""
+    """Without the database, the journal is searched."""
     _write(control, journal.admitted("req_1"), journal.settled("req_1"))
     async with control.database.write() as db:
         await db.exec_driver_sql("alter table calls rename to gone")
@@ -52,7 +52,7 @@ async def test_receipt_without_sql(control: Control, public_client: httpx2.Async
 async def test_receipts_of_others_are_unknown(
     control: Control, public_client: httpx2.AsyncClient, account: str
 ) -> None:
-    """Another account's receipt and none at all look the same."""
+    """Receipts of other accounts look like unknown ones."""
     _write(control, journal.settled("req_1"))
     theirs = await public_client.get("/v1/requests/req_1", headers={"x-oxlo-account": account})
     nobodys = await public_client.get("/v1/requests/req_9", headers={"x-oxlo-account": account})
@@ -62,7 +62,7 @@ async def test_receipts_of_others_are_unknown(
 
 
 async def test_receipt_needs_an_account(public_client: httpx2.AsyncClient) -> None:
-    """Without the gateway's word on who calls, nobody is shown anything."""
+    """Without the gateway's account header, the status is 401."""
     assert (await public_client.get("/v1/requests/req_1")).status_code == 401
 
 
@@ -76,7 +76,7 @@ async def test_receipt_needs_an_account(public_client: httpx2.AsyncClient) -> No
 async def test_errors_are_openais(
     public_client: httpx2.AsyncClient, method: str, path: str, status: int, code: str
 ) -> None:
-    """What is not there is said in JSON, with OpenAI's four fields."""
+    """Errors are JSON with OpenAI's four fields."""
     reply = await public_client.request(method, path)
     error = reply.json()["error"]
     assert (reply.status_code, error["code"]) == (status, code)
@@ -85,7 +85,7 @@ async def test_errors_are_openais(
 
 
 async def test_bugs_show_no_stack(control: Control, public_client: httpx2.AsyncClient) -> None:
-    """A failure that nobody foresaw is a plain 500."""
+    """An unexpected exception is a plain 500."""
     _write(control, journal.settled("req_1"))
     await control.drain.run()
     async with control.database.write() as db:
@@ -113,7 +113,7 @@ async def test_calls_are_listed(control: Control, public_client: httpx2.AsyncCli
     [("limit=0", "limit"), ("limit=many", "limit"), ("counted=1", "counted"), ("after=x", "after")],
 )
 async def test_odd_lists(public_client: httpx2.AsyncClient, query: str, param: str) -> None:
-    """A query that says nothing names its parameter."""
+    """The error for an invalid query names the parameter."""
     reply = await public_client.get(f"/v1/requests?{query}", headers=MINE)
     assert (reply.status_code, reply.json()["error"]["param"]) == (400, param)
 
@@ -121,7 +121,7 @@ async def test_odd_lists(public_client: httpx2.AsyncClient, query: str, param: s
 async def test_refund_is_on_the_receipt(
     control: Control, public_client: httpx2.AsyncClient
 ) -> None:
-    """What an operator gave back, and why, is seen there and among the account's usage."""
+    """A refund and its reason are in the receipt and in the account's usage."""
     _write(control, journal.settled("req_1"))
     await control.drain.run()
     async with control.database.write() as db:
@@ -133,7 +133,7 @@ async def test_refund_is_on_the_receipt(
 
 
 async def test_status_is_public(control: Control, public_client: httpx2.AsyncClient) -> None:
-    """Anybody may read how the models are doing, from any page, for ten seconds."""
+    """The status is public, for any origin, and may be cached for ten seconds."""
     reply = await public_client.get("/status.json")
     assert (reply.status_code, reply.json()["state"]) == (200, "empty")
     assert reply.headers["cache-control"] == "public, max-age=10"

@@ -1,4 +1,4 @@
-"""What receipts say."""
+"""The content of receipts."""
 
 import msgspec
 import pytest
@@ -27,7 +27,7 @@ def _reason(**changes: object) -> str:
     ],
 )  # fmt: skip
 def test_reason_says_why(changes: dict[str, object], words: str) -> None:
-    """One sentence says what happened and whether it counted."""
+    """The reason says what happened and whether the call counted."""
     assert words in _reason(**changes)
 
 
@@ -41,7 +41,7 @@ def test_running_receipt_promises_nothing() -> None:
 
 
 def test_receipt_names_models_that_were_tried() -> None:
-    """A call that went on with another model says which did not answer, in order, and why."""
+    """After a fallback, the models that failed are listed in order, with reasons."""
     record = msgspec.structs.replace(journal.settled("r"), tried="big=queue_full, b=engine_failed")
     (call,) = fold.calls([record])
     tried = [(each.model, each.error) for each in receipts.receipt(call).tried]
@@ -54,7 +54,7 @@ def test_receipt_names_models_that_were_tried() -> None:
      ("cancelled", 0, None)],
 )  # fmt: skip
 def test_receipt_says_who_counted(outcome: str, tokens: int, source: str | None) -> None:
-    """Tokens of an answer that did not end are the gateway's count of its pieces."""
+    """Without usage from the engine, the source is the gateway's count of pieces."""
     record = msgspec.structs.replace(
         journal.settled("r"), outcome=outcome, tokens_in=0, tokens_out=tokens
     )

@@ -1,4 +1,4 @@
-"""What a journal's bytes say."""
+"""Parsing journal segments."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ THREE = (journal.admitted("req_1"), journal.settled("req_1"), journal.refused("r
 
 
 def test_whole_lines_are_records() -> None:
-    """Every complete line is read, snapshots aside."""
+    """Every complete line is parsed, except snapshots."""
     data = journal.lines(journal.SNAPSHOT, *THREE)
     parsed = segments.parse(data)
     assert parsed.records == list(THREE)
@@ -23,7 +23,7 @@ def test_whole_lines_are_records() -> None:
 
 @given(cut=st.integers(min_value=0, max_value=len(journal.lines(*THREE))))
 def test_torn_anywhere(cut: int) -> None:
-    """Cut at any byte, the first part and the rest together give each record once."""
+    """Cut at any byte, both parts together yield each record once."""
     data = journal.lines(*THREE)
     first = segments.parse(data[:cut])
     rest = segments.parse(data[first.used :])
@@ -33,7 +33,7 @@ def test_torn_anywhere(cut: int) -> None:
 
 @pytest.mark.parametrize("garbage", [b"", b"\xff\xfe", b"{}", b'["admitted",1]', b'["nobody"]'])
 def test_garbage_is_passed_over(garbage: bytes) -> None:
-    """A line that is no record is reported by its place, and the next one is read."""
+    """An invalid line is reported by its offset, and the next one is parsed."""
     before = journal.lines(THREE[0])
     parsed = segments.parse(before + garbage + b"\n" + journal.lines(THREE[1]))
     assert parsed.records == list(THREE[:2])
@@ -41,14 +41,14 @@ def test_garbage_is_passed_over(garbage: bytes) -> None:
 
 
 def test_long_lines_are_read_whole(tmp_path: Path) -> None:
-    """A line longer than one read ends where it ends."""
+    """A line longer than a chunk is read completely."""
     file = tmp_path / "gw-000001.jsonl"
     file.write_bytes(b"x" * (2 * segments.CHUNK) + b"\nmore")
     assert len(segments.read(file, 0)) == 2 * segments.CHUNK + 1
 
 
 def test_names_with_dashes(tmp_path: Path) -> None:
-    """The gateway's name may hold dashes; other files in the folder are nobody's."""
+    """The gateway's name may contain dashes; other files are ignored."""
     for name in ("gw-a-000002.jsonl", "gw-a-000001.jsonl", "b-000009.jsonl", "x-notes.jsonl", "y"):
         (tmp_path / name).touch()
     listed = segments.listed(tmp_path)
@@ -57,7 +57,7 @@ def test_names_with_dashes(tmp_path: Path) -> None:
 
 
 def test_search_over_segments(tmp_path: Path) -> None:
-    """The lines about one call are found in whichever segments they are."""
+    """The records of a call are found in all segments."""
     (tmp_path / "a-000001.jsonl").write_bytes(journal.lines(THREE[0], THREE[2]))
     (tmp_path / "a-000002.jsonl").write_bytes(journal.lines(THREE[1]) + b'["settled","req_1"')
     found = segments.search(tmp_path, b"req_1")

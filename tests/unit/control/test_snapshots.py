@@ -1,4 +1,4 @@
-"""Gateways' figures in Prometheus' format."""
+"""Gateways' metrics in Prometheus' format."""
 
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,7 +19,7 @@ class _Fixed(Collector):
 
 
 def _samples(families: list[Metric]) -> dict[tuple[str, tuple[str, ...]], float]:
-    """What Prometheus' own parser reads: (name, label values in order of name) to value."""
+    """Samples by Prometheus' parser: (name, label values in order of name) to value."""
     registry = CollectorRegistry()
     registry.register(_Fixed(families))
     text = generate_latest(registry).decode()
@@ -31,7 +31,7 @@ def _samples(families: list[Metric]) -> dict[tuple[str, tuple[str, ...]], float]
 
 
 def test_gateways_share_a_family() -> None:
-    """The same counter of two gateways is one family with two labels, whatever labels each has."""
+    """A counter of two gateways is one family, even if its labels differ."""
     first = GatewaySnapshot("g1", 5.0, counters=(("oxlo_requests_total", {"model": "m"}, 3),))
     second = GatewaySnapshot("g2", 6.0, counters=(("oxlo_requests_total", {}, 4),))
     samples = _samples(list(snapshots.families([first, second])))
@@ -41,14 +41,14 @@ def test_gateways_share_a_family() -> None:
 
 
 def test_gauges_keep_their_names() -> None:
-    """A gauge is passed on as it is."""
+    """Gauges are passed on unchanged."""
     snapshot = GatewaySnapshot("g1", 5.0, gauges=(("oxlo_running", {"model": "m"}, 2),))
     samples = _samples(list(snapshots.families([snapshot])))
     assert samples["oxlo_running", ("g1", "m")] == 2
 
 
 def test_histogram_ends_with_infinity() -> None:
-    """A histogram without a last bucket gets it from its count."""
+    """A missing `+Inf` bucket is taken from the count."""
     buckets = Buckets(buckets=((0.1, 1), (1, 3)), sum=9.5, count=4)
     snapshot = GatewaySnapshot("g1", 5.0, histograms=(("oxlo_call_seconds", {}, buckets),))
     samples = _samples(list(snapshots.families([snapshot])))
@@ -59,7 +59,7 @@ def test_histogram_ends_with_infinity() -> None:
 
 
 def test_replica_is_in_one_state() -> None:
-    """Of a replica's states exactly one is 1."""
+    """Exactly one state of a replica is 1."""
     sick = replica("m", ReplicaState.SICK, kind="llamacpp")
     samples = _samples([snapshots.replica_states(ReplicaList(0.0, (sick,)))])
     assert samples["oxlo_replica_state", ("llamacpp", "m", "m-1", "sick")] == 1
@@ -67,7 +67,7 @@ def test_replica_is_in_one_state() -> None:
 
 
 def test_minimum_is_told() -> None:
-    """How many of a model's replicas are ready, beside how many have to be."""
+    """The number of ready replicas, and the minimum."""
     listed = ReplicaList(0.0, (replica("m"),), {"m": 2})
     assert _samples(list(snapshots.replicas_wanted(listed))) == {
         ("oxlo_replicas_ready", ("m",)): 1,
@@ -76,7 +76,7 @@ def test_minimum_is_told() -> None:
 
 
 def test_warm_up_is_told() -> None:
-    """The first warm-up request and the later ones, in seconds; nothing of who was not warmed."""
+    """Durations in seconds; replicas without warm-up are omitted."""
     warm = replica("m", first_ms=250.0, warm_ms=50.0)
     cold = replica("m", number=2)
     samples = _samples([snapshots.replica_warmth(ReplicaList(0.0, (warm, cold)))])

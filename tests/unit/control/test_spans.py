@@ -1,4 +1,4 @@
-"""Spans from records: when, what under what, and nothing of what was said."""
+"""Spans from records: times, parents, and no content."""
 
 import msgspec
 
@@ -14,7 +14,7 @@ def ns(seconds: float) -> int:
 
 
 def test_answered_call() -> None:
-    """The request from its arrival to its end; the queue and the engine's part in it."""
+    """The request's span contains those of the queue and the engine."""
     record = msgspec.structs.replace(
         journal.settled("req_1", at=AT + 2), queue_ms=500.0, first_ms=1500.0, trace=PARENT
     )
@@ -41,7 +41,7 @@ def test_answered_call() -> None:
 
 
 def test_without_its_admission() -> None:
-    """An outcome that stands alone says enough."""
+    """An outcome without its admission is sufficient."""
     (trace,) = traces([journal.settled("req_1", at=AT + 2)])
     queue, engine = trace.root.children
     assert (queue.start, queue.end - queue.start) == (ns(0), 1_500_000)
@@ -49,7 +49,7 @@ def test_without_its_admission() -> None:
 
 
 def test_refused_call() -> None:
-    """A moment, and why."""
+    """A refusal is a span without duration, with the error."""
     (trace,) = traces([journal.refused("req_1")])
     assert trace.root.error == "daily_limit_exceeded"
     assert (trace.root.start, trace.root.children) == (trace.root.end, ())
@@ -57,12 +57,12 @@ def test_refused_call() -> None:
 
 
 def test_running_calls_are_none() -> None:
-    """A call that has not ended is no trace yet."""
+    """Running calls have no trace yet."""
     assert list(traces([journal.admitted("req_1")])) == []
 
 
 def test_odd_clocks() -> None:
-    """However the clocks stood, no child leaves its parent."""
+    """Child spans stay within their parent, also if clocks differ."""
     late = journal.admitted("req_1", at=AT + 99)
     (trace,) = traces([late, journal.settled("req_1", at=AT + 2)])
     for child in trace.root.children:

@@ -23,7 +23,7 @@ TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 class Collector:
-    """What was sent to it, and with which headers."""
+    """Records requests with their headers."""
 
     def __init__(self) -> None:
         self.paths: list[str] = []
@@ -57,7 +57,7 @@ class Collector:
 
 @pytest.fixture
 def collector() -> Iterator[Collector]:
-    """A collector that listens."""
+    """A running collector."""
     collector = Collector()
     thread = threading.Thread(target=collector.server.serve_forever)
     thread.start()
@@ -68,7 +68,7 @@ def collector() -> Iterator[Collector]:
 
 
 async def test_calls_are_sent(settings: Settings, collector: Collector) -> None:
-    """A drained call is three spans of its caller's trace, each under the right one."""
+    """A drained call is three nested spans in its client's trace."""
     given = Settings(
         home=settings.home, otlp_endpoint=collector.address, otlp_headers=("x-token=secret",)
     )
@@ -88,7 +88,7 @@ async def test_calls_are_sent(settings: Settings, collector: Collector) -> None:
 
 
 async def test_unsampled_callers(collector: Collector) -> None:
-    """A caller that does not record its trace is not recorded here either."""
+    """Traces that the client does not sample are not exported."""
     traces = Traces.of(Settings(otlp_endpoint=f"{collector.address}/v1/traces"))
     dark = msgspec.structs.replace(journal.settled("req_1"), trace=f"00-{TRACE}-{SPAN}-00")
     traces.export([dark, journal.refused("req_2")])
@@ -98,7 +98,7 @@ async def test_unsampled_callers(collector: Collector) -> None:
 
 
 async def test_nobody_listens() -> None:
-    """Without an address nothing is made; with a dead one nothing is held up."""
+    """Without an endpoint nothing is exported; a dead one does not block."""
     off = Traces.of(Settings())
     off.export([journal.settled("req_1")])
     await off.close()

@@ -7,7 +7,7 @@ DAY = 86_400.0
 
 
 class Machine:
-    """A clock that can be set, beside the time that passes."""
+    """A settable clock and a monotonic one."""
 
     def __init__(self) -> None:
         self.clock, self.steady = FakeClock(), FakeClock(5.0)
@@ -32,7 +32,7 @@ def test_time_that_passes_is_trusted() -> None:
 
 
 def test_a_jump_ahead_is_trusted_after_an_hour() -> None:
-    """A clock that was wrong for less than an hour changes nothing; one that stays is right."""
+    """A jump of less than an hour is ignored; a permanent one is followed."""
     machine = Machine()
     for _ in range(2):
         machine.clock.advance(30 * DAY)
@@ -48,7 +48,7 @@ def test_a_jump_ahead_is_trusted_after_an_hour() -> None:
 
 
 def test_a_clock_set_back_is_followed() -> None:
-    """What is younger than it seemed is kept."""
+    """The trusted clock follows at once."""
     machine = Machine()
     machine.clock.advance(-DAY)
     assert machine.behind == 0.0

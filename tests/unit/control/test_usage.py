@@ -17,7 +17,7 @@ def write(control: Control, *records: object) -> None:
 
 
 async def test_calls_are_in_it_at_once(control: Control, public_client: httpx2.AsyncClient) -> None:
-    """What is only in the journal yet is drained first."""
+    """Records in the journal are drained first."""
     write(control, journal.settled("req_1"), journal.settled("req_2"))
     reply = await public_client.get("/v1/usage?by=model,day", headers=MINE)
     assert reply.status_code == 200
@@ -30,7 +30,7 @@ async def test_calls_are_in_it_at_once(control: Control, public_client: httpx2.A
 async def test_nobody_sees_another_account(
     control: Control, public_client: httpx2.AsyncClient
 ) -> None:
-    """Another account's usage is its own, and nobody's without one."""
+    """Usage is visible to its own account only."""
     write(control, journal.settled("req_1"))
     reply = await public_client.get("/v1/usage", headers={"x-oxlo-account": "acct_2"})
     assert reply.json()["data"] == []
@@ -51,14 +51,14 @@ async def test_nobody_sees_another_account(
 async def test_wrong_queries_name_the_parameter(
     public_client: httpx2.AsyncClient, query: str, param: str
 ) -> None:
-    """And say what it takes."""
+    """The error says which values are valid."""
     reply = await public_client.get(f"/v1/usage?{query}", headers=MINE)
     assert reply.status_code == 400
     assert reply.json()["error"]["param"] == param
 
 
 def test_periods() -> None:
-    """Thirty UTC days up to the end of today; dates and moments in any zone."""
+    """The default is thirty UTC days; dates and times in any zone are accepted."""
     assert usage.period({}, NOW) == usage.Period(1_797_465_600.0, 1_800_057_600.0)
     day = usage.period({"from": "2026-11-24", "to": "2026-11-24T02:00:00+01:00"}, NOW)
     assert (day.end - day.begin) == 3600

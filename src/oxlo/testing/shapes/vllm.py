@@ -91,8 +91,8 @@ class VllmShape(OpenAIShape):
         if path == "/health":
             return {}
         if path == "/tokenize":
-            told = {"count": tokens, "max_model_len": load.context_length}
-            return told | {"tokens": list(range(tokens)), "token_strs": None}
+            counts = {"count": tokens, "max_model_len": load.context_length}
+            return counts | {"tokens": list(range(tokens)), "token_strs": None}
         return super().side(path, load, tokens)
 
     def metrics(self, load: Load) -> str:
