@@ -215,7 +215,7 @@ def stop_the_clock(platform: Platform) -> float:
     platform.control.clock = lambda: noon - 1.0  # counted before what ends now
     ledger = platform.gateway.ledger
     if isinstance(ledger, SharedLedger):
-        ledger.wording.clock = lambda: noon
+        ledger.commands.clock = lambda: noon
     return noon
 
 

@@ -9,7 +9,7 @@ import msgspec
 from oxlo.engines.dialects import dialect
 from oxlo.errors import ApiError, Overloaded
 from oxlo.gateway.body import Body
-from oxlo.gateway.media import Asking, Media, line
+from oxlo.gateway.media import Media, MediaRequest, line
 from oxlo.wire.media import FOLDER, JSON_FIELDS, SPOOLED, File, Inspect, Inspected, Medium, Unpacked
 
 #: The media process uses the same protocol as our engines.
@@ -24,7 +24,7 @@ class Attachments:
     def __init__(self, media: Media, call_id: str) -> None:
         self._media = media
         self._folder = media.spool.folder(call_id)
-        self._asking: Asking | None = None
+        self._asking: MediaRequest | None = None
         #: The files extracted from the body.
         self._unpacked: tuple[File, ...] = ()
 
@@ -55,8 +55,8 @@ class Attachments:
         def inspected(result: Inspected | ApiError) -> None:
             then(result.files if isinstance(result, Inspected) else result)
 
-        asked = msgspec.json.encode(Inspect(media, self._unpacked))
-        self._ask(b"/inspect", b"", asked, Inspected, inspected)
+        payload = msgspec.json.encode(Inspect(media, self._unpacked))
+        self._ask(b"/inspect", b"", payload, Inspected, inspected)
 
     def _ask(
         self,
@@ -71,7 +71,7 @@ class Attachments:
             then(msgspec.json.decode(reply, type=kind) if status == 200 else _error(status, reply))
 
         lines += line(FOLDER, quote(self._folder))
-        self._asking = Asking(self._media, target, lines, body, done)
+        self._asking = MediaRequest(self._media, target, lines, body, done)
 
     def close(self) -> None:
         """Cancel the pending request and remove the files."""

@@ -25,8 +25,8 @@ from oxlo.gateway.endpoints import Endpoint
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.intake import Intake
-from oxlo.gateway.media import Asking
-from oxlo.ledger.slots import Asked
+from oxlo.gateway.media import MediaRequest
+from oxlo.ledger.slots import SlotRequest
 from oxlo.queue import Waiting
 
 #: Comments keep an idle stream's connection alive (proxies close silent ones).
@@ -47,7 +47,7 @@ class Call(Intake):
         #: slot.
         self._failure: ApiError | None = None
         self._slot: Slot | None = None
-        self._keeping: Asking | None = None
+        self._keeping: MediaRequest | None = None
         self._answer: Answer
         self._last = b""
         self._commented_at = 0.0
@@ -74,7 +74,7 @@ class Call(Intake):
 
     # The queue.
 
-    def _slot_request(self) -> Asked | None:
+    def _slot_request(self) -> SlotRequest | None:
         """The slot to request with the reservation, if no other step comes between them."""
         placing, decision = self._gateway.placing, self._decision
         if not placing.shared or decision.must_count:

@@ -19,7 +19,7 @@ from oxlo.gateway.endpoints import Decode, Endpoint, is_form
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.sending import Sending
 from oxlo.ledger.base import Reservation, Waiter
-from oxlo.ledger.slots import Asked
+from oxlo.ledger.slots import SlotRequest
 from oxlo.plans.caller import Caller
 from oxlo.wire.media import File, Medium
 
@@ -47,7 +47,7 @@ class Intake(Ending):
         """Fall back to the next model of the chain, if any, as this one cannot answer."""
         raise NotImplementedError
 
-    def _slot_request(self) -> Asked | None:
+    def _slot_request(self) -> SlotRequest | None:
         """The slot to request with the reservation, if possible."""
         raise NotImplementedError
 
@@ -207,14 +207,14 @@ class Intake(Ending):
             self._fall_back(Overloaded(f"{name} is restarting. Try again shortly.", retry_after=5))
             return
         try:
-            asked = backend.dialect.count(self._request, self._engine_view(backend, wall))
+            question = backend.dialect.count(self._request, self._engine_view(backend, wall))
         except ApiError as error:
             self._fall_back(error)
             return
-        if not asked:  # this engine cannot count; it rejects long prompts itself
+        if not question:  # this engine cannot count; it rejects long prompts itself
             self._prepare(wall)
             return
-        engine_call, read = asked
+        engine_call, read = question
 
         def done(status: int, body: bytes) -> None:
             counting, self._counting = self._counting, None

@@ -6,13 +6,13 @@ import msgspec
 
 from oxlo.engines.dialect import Answer, Usage
 from oxlo.errors import ApiError, EngineFailed, InternalError
-from oxlo.gateway.media import Asking, Media, line
+from oxlo.gateway.media import Media, MediaRequest, line
 from oxlo.wire.media import KEEP, Keep, unframed
 
 
 def ask(
     media: Media, made: bytes, wanted: Keep, then: Callable[[Answer | ApiError], None]
-) -> Asking:
+) -> MediaRequest:
     """Store the images of an engine's response; `then` gets the response for the client."""
 
     def done(status: int, body: bytes) -> None:
@@ -23,7 +23,7 @@ def ask(
             then(EngineFailed() if status == EngineFailed.status else _lost())
 
     lines = line(KEEP, msgspec.json.encode(wanted).decode())
-    return Asking(media, b"/keep", lines, made, done)
+    return MediaRequest(media, b"/keep", lines, made, done)
 
 
 def _lost() -> InternalError:

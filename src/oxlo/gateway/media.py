@@ -22,7 +22,7 @@ class Media:
         self.loop = loop
 
 
-class Asking:
+class MediaRequest:
     """A request to the media process. `then(status, body)`; status 0: unreachable or timed out."""
 
     def __init__(

@@ -3,7 +3,7 @@
 from oxlo.gateway.active import ActiveCall
 from oxlo.gateway.backends import Backends, Group, Slot
 from oxlo.gateway.clocks import Clocks
-from oxlo.ledger.slots import Asked
+from oxlo.ledger.slots import SlotRequest
 
 
 class Placing:
@@ -17,7 +17,7 @@ class Placing:
         """Whether the order is decided across all gateways."""
         return False
 
-    def prepare(self, call: ActiveCall, group: Group) -> Asked | None:
+    def prepare(self, call: ActiveCall, group: Group) -> SlotRequest | None:
         """The slot to request with a call's reservation; None: it is requested later."""
         return None
 

@@ -248,9 +248,9 @@ def _state(group: Group, clock: float) -> str:
 
 def _preflight(exchange: Exchange) -> Handler:
     """Answer a CORS preflight, which has no key; origins are checked with the actual request."""
-    asked = exchange.headers.get(b"access-control-request-headers", b"")
+    requested = exchange.headers.get(b"access-control-request-headers", b"")
     lines = headers.PREFLIGHT_METHODS
-    if asked and not set(asked) & set(b"\r\n"):
-        lines += b"access-control-allow-headers: %b\r\n" % asked[:2000]
+    if requested and not set(requested) & set(b"\r\n"):
+        lines += b"access-control-allow-headers: %b\r\n" % requested[:2000]
     exchange.reply(204, lines, b"")
     return SILENT

@@ -10,23 +10,23 @@ from oxlo.gateway.active import ActiveCall
 from oxlo.gateway.backends import Backend, Backends, Group, Slot
 from oxlo.gateway.clocks import Clocks
 from oxlo.gateway.placing import Placing
-from oxlo.ledger.slots import Asked, SharedSlots
+from oxlo.ledger.slots import SharedSlots, SlotRequest
 from oxlo.queue import DUE_AFTER
 
 
 class SharedSlot(Slot):
     """A slot that other gateways know of."""
 
-    __slots__ = ("_asked",)
+    __slots__ = ("_request",)
 
-    def __init__(self, backend: Backend, demand: Demand, asked: Asked) -> None:
+    def __init__(self, backend: Backend, demand: Demand, request: SlotRequest) -> None:
         super().__init__(backend, demand)
-        self._asked = asked
+        self._request = request
 
     def release(self) -> None:
         """Release the slot; further calls have no effect."""
         super().release()
-        self._asked.release()
+        self._request.release()
 
 
 class Sharing(Placing):
@@ -42,7 +42,7 @@ class Sharing(Placing):
         """Whether the order is decided in Valkey."""
         return self._slots.up
 
-    def prepare(self, call: ActiveCall, group: Group) -> Asked:
+    def prepare(self, call: ActiveCall, group: Group) -> SlotRequest:
         """Prepare the request for a slot, sent with the reservation or when the call is placed."""
         level, clock = call.priority, self._clocks.clock()
 
@@ -69,10 +69,10 @@ class Sharing(Placing):
             super().place(call, group)
 
     def _ask(self, call: ActiveCall, group: Group) -> None:
-        asked = self._slots.asked.get(call.id)
-        if asked is not None and asked.reply is not None:  # came with the reservation's
-            reply, asked.reply = asked.reply, None
-            asked.replied(reply)
+        request = self._slots.requests.get(call.id)
+        if request is not None and request.reply is not None:  # came with the reservation's
+            reply, request.reply = request.reply, None
+            request.replied(reply)
         else:
             self._slots.send(self.prepare(call, group))
 
@@ -88,14 +88,14 @@ class Sharing(Placing):
 
     def _placed_locally(self, call: ActiveCall) -> None:
         """Withdraw a call's request from Valkey, as it gets its slot locally."""
-        asked = self._slots.asked.get(call.id)
-        if asked is not None and not asked.replica:
-            asked.release()
+        request = self._slots.requests.get(call.id)
+        if request is not None and not request.replica:
+            request.release()
 
     def place_of(self, call: ActiveCall) -> int:
         """A call's position in the queue of all gateways; 0: unknown."""
-        asked = self._slots.asked.get(call.id)
-        return asked.place if asked is not None and self.shared else 0
+        request = self._slots.requests.get(call.id)
+        return request.place if request is not None and self.shared else 0
 
     def _on_outcome(self, call: ActiveCall, group: Group, outcome: str, replica: str) -> None:
         if outcome == "taken":
@@ -109,18 +109,18 @@ class Sharing(Placing):
             call.wait()
 
     def _taken(self, call: ActiveCall, group: Group, replica: str) -> None:
-        asked = self._slots.asked[call.id]
+        request = self._slots.requests[call.id]
         backend = None
         for each in group.backends:
             if each.id == replica and each.ready:
                 backend = each
         if backend is None:  # the replica has just gone: request another slot
-            asked.release()
+            request.release()
             self._ask(call, group)
             return
         if group.queue:
             group.queue.serve(call, self._clocks.clock())
-        call.take(SharedSlot(backend, call.demand, asked))
+        call.take(SharedSlot(backend, call.demand, request))
 
     def tick(self, backends: Backends) -> None:
         """Renew leases and positions; calls that waited locally join the shared queue."""
@@ -128,7 +128,7 @@ class Sharing(Placing):
             return
         for group in backends.groups():
             for waiting in group.queue:
-                if waiting.item.id not in self._slots.asked:
+                if waiting.item.id not in self._slots.requests:
                     self._ask(waiting.item, group)
         self._slots.tick(lambda model: self._replicas(backends.group(model)))
 

@@ -16,7 +16,7 @@ from oxlo.ledger.windows import Window
 from oxlo.plans import Plan
 
 if TYPE_CHECKING:
-    from oxlo.ledger.slots import Asked
+    from oxlo.ledger.slots import SlotRequest
 
 #: (account, day, counted on it, minute, counted in it, abandoned refunds), as in a Snapshot.
 AccountCounts = tuple[str, int, int, int, int, int]
@@ -69,7 +69,7 @@ class Ledger(ABC):
         plan: Plan,
         now: float,
         ready: Ready,
-        slot: "Asked | None" = None,
+        slot: "SlotRequest | None" = None,
     ) -> Reservation | Waiter:
         """Charge the day and the minute and take a lease, atomically.
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import hiredis
 
-from oxlo.ledger.slots import Asked
-from oxlo.ledger.wording import Wording
+from oxlo.ledger.commands import Commands
+from oxlo.ledger.slots import SlotRequest
 
 if TYPE_CHECKING:
     from oxlo.valkey.client import Client
@@ -41,10 +41,10 @@ class Ending:
 class Endings:
     """The settlements that Valkey has not confirmed."""
 
-    def __init__(self, client: "Client", wording: Wording, failed: Callable[[Any], None]) -> None:
+    def __init__(self, client: "Client", commands: Commands, failed: Callable[[Any], None]) -> None:
         """`failed` is called for each settlement that Valkey rejects."""
         self._client = client
-        self._wording = wording
+        self._commands = commands
         self._failed = failed
         self.unsettled: dict[str, Ending] = {}
         self._refused: list[Ending] = []
@@ -59,13 +59,13 @@ class Endings:
         minute_counted: bool = False,
         refund: bool = False,
         now: float = 0.0,
-        slot: Asked | None = None,
+        slot: SlotRequest | None = None,
     ) -> None:
         """Send a settlement in this turn of the event loop, or once Valkey is reachable again.
 
         Without a `charge`, everything done for the call is undone.
         """
-        payload = self._wording.settle(
+        payload = self._commands.settle(
             call,
             account,
             charge,

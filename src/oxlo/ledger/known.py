@@ -29,7 +29,7 @@ class Known(Counts):
         #: Mean time a lease is held, to estimate waiting times.
         self.call_seconds = 1.0
 
-    def heard(self, reply: list[Any]) -> None:
+    def update(self, reply: list[Any]) -> None:
         """Update from a script's reply (`standing` in account.lua)."""
         self.day = reply[2]
         self.day_used = reply[3]
@@ -73,11 +73,11 @@ class KnownAccounts:
             known = self._accounts[account] = Known()
         return known
 
-    def heard(self, account: str, reply: list[Any]) -> Known:
+    def update(self, account: str, reply: list[Any]) -> Known:
         """Update an account from a script's reply."""
         known = self.of(account)
         if reply[0] != scripts.NOT_COUNTED:
-            known.heard(reply)
+            known.update(reply)
         return known
 
     def counts(self, account: str) -> AccountCounts | None:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from oxlo.ledger.asking import Charged
 from oxlo.ledger.base import Reservation
+from oxlo.ledger.commands import Commands
 from oxlo.ledger.known import KnownAccounts
-from oxlo.ledger.wording import Wording
+from oxlo.ledger.pending import Charged
 
 if TYPE_CHECKING:
     from oxlo.valkey.client import Client
@@ -16,11 +16,11 @@ class Leases:
     """Renews each lease after a third of its duration, in one step per account."""
 
     def __init__(
-        self, client: "Client", wording: Wording, known: KnownAccounts, seconds: float
+        self, client: "Client", commands: Commands, known: KnownAccounts, seconds: float
     ) -> None:
         """A lease expires after `seconds` unless renewed."""
         self._client = client
-        self._wording = wording
+        self._commands = commands
         self._known = known
         self._seconds = seconds
 
@@ -39,17 +39,17 @@ class Leases:
     def _is_due(self, reservation: Charged, now: float) -> bool:
         """Also true for leases that expire too late, taken before the clock was set back."""
         fresh = now + self._seconds * 2 / 3 <= reservation.expires <= now + self._seconds
-        return not fresh or self._wording.clock is not None
+        return not fresh or self._commands.clock is not None
 
     def _renew(self, account: str, held: list[Charged], now: float) -> None:
         def replied(reply: Any) -> None:
             if isinstance(reply, list):
-                self._known.heard(account, reply)
+                self._known.update(account, reply)
             else:  # due again at once
                 for reservation in held:
                     reservation.expires = now
 
         for reservation in held:
             reservation.expires = now + self._seconds
-        payload = self._wording.renew(account, [(each.call, each.charge) for each in held])
+        payload = self._commands.renew(account, [(each.call, each.charge) for each in held])
         self._client.send(payload, replied)

@@ -24,7 +24,7 @@ from oxlo.ledger.windows import DAY, MINUTE, day_of, minute_of
 from oxlo.plans import Plan
 
 if TYPE_CHECKING:
-    from oxlo.ledger.slots import Asked
+    from oxlo.ledger.slots import SlotRequest
 
 #: Accounts examined per tick, so that a tick stays short regardless of their number.
 _SWEEP = 500
@@ -55,7 +55,7 @@ class MemoryLedger(Ledger):
         plan: Plan,
         now: float,
         ready: Ready,
-        slot: "Asked | None" = None,
+        slot: "SlotRequest | None" = None,
     ) -> Reservation | Waiter:
         """See `Ledger.reserve`; a Waiter is a position in the account's queue."""
         held = self._at(account, now)

@@ -19,7 +19,6 @@ import structlog
 from oxlo.errors import ApiError, LimitsUnavailable
 from oxlo.ledger import scripts
 from oxlo.ledger.account import Lease
-from oxlo.ledger.asking import AskedLedger, Asking, Charged
 from oxlo.ledger.base import (
     AccountCounts,
     AlreadySettledError,
@@ -28,6 +27,7 @@ from oxlo.ledger.base import (
     Standing,
     Waiter,
 )
+from oxlo.ledger.commands import Commands
 from oxlo.ledger.counted import Counted
 from oxlo.ledger.counting import Count, Counting
 from oxlo.ledger.endings import Endings
@@ -35,11 +35,11 @@ from oxlo.ledger.known import Known, KnownAccounts
 from oxlo.ledger.leases import Leases
 from oxlo.ledger.lines import Lines
 from oxlo.ledger.outage import Outage, WhenDown
+from oxlo.ledger.pending import Charged, PendingCall, RemoteLedger
 from oxlo.ledger.reach import Reach
 from oxlo.ledger.records import Settled
-from oxlo.ledger.slots import Asked, SharedSlots
+from oxlo.ledger.slots import SharedSlots, SlotRequest
 from oxlo.ledger.windows import day_of, minute_of
-from oxlo.ledger.wording import Wording
 from oxlo.plans import Plan
 from oxlo.valkey.address import Address
 from oxlo.valkey.client import Client
@@ -52,7 +52,7 @@ _ALIVE: Final = 5.0
 _CHANGES: Final = "oxlo:changes"
 
 
-class SharedLedger(AskedLedger):
+class SharedLedger(RemoteLedger):
     """Daily, per-minute and concurrency limits of every account, for all gateways."""
 
     def __init__(
@@ -74,7 +74,7 @@ class SharedLedger(AskedLedger):
         `clock` (for tests), Valkey uses the time passed to it instead of its own.
         """
         self._lease_seconds = lease_seconds
-        self.wording = Wording(
+        self.commands = Commands(
             gateway, lease_seconds=lease_seconds, alive_seconds=alive_seconds, clock=clock
         )
         self.known = KnownAccounts()
@@ -94,9 +94,9 @@ class SharedLedger(AskedLedger):
             changed=self._changed,
             timeout=timeout,
         )
-        self.lines = Lines(self, self.client, self.wording, self.known)
-        self.endings = Endings(self.client, self.wording, self._reach.failed)
-        self._leases = Leases(self.client, self.wording, self.known, lease_seconds)
+        self.lines = Lines(self, self.client, self.commands, self.known)
+        self.endings = Endings(self.client, self.commands, self._reach.failed)
+        self._leases = Leases(self.client, self.commands, self.known, lease_seconds)
 
     # Reservations.
 
@@ -107,7 +107,7 @@ class SharedLedger(AskedLedger):
         plan: Plan,
         now: float,
         ready: Ready,
-        slot: Asked | None = None,
+        slot: SlotRequest | None = None,
     ) -> Reservation | Waiter:
         """See `Ledger.reserve`; always a Waiter, except while Valkey is unreachable."""
         if not self.client.connected:
@@ -116,100 +116,100 @@ class SharedLedger(AskedLedger):
             return self._outage.reserve(call, account, plan, now, ready)
         if slot is not None:
             slot.ahead = True
-        asking = Asking(self, call, account, plan, ready, now, slot)
-        self.lines.asking[call] = asking
-        self.ask(asking)
-        return asking
+        pending = PendingCall(self, call, account, plan, ready, now, slot)
+        self.lines.pending[call] = pending
+        self.ask(pending)
+        return pending
 
-    def ask(self, asking: Asking) -> None:
+    def ask(self, pending: PendingCall) -> None:
         """Send the request to Valkey; `answered` is called with the reply."""
-        if asking.slot is None:
-            payload = self.wording.reserve(asking.call, asking.account, asking.plan)
+        if pending.slot is None:
+            payload = self.commands.reserve(pending.call, pending.account, pending.plan)
         else:
-            payload = self.wording.admit(asking.call, asking.account, asking.plan, asking.slot)
-        self.client.send(payload, asking.replied)
+            payload = self.commands.admit(pending.call, pending.account, pending.plan, pending.slot)
+        self.client.send(payload, pending.replied)
 
-    def answered(self, asking: Asking, reply: Any) -> None:
+    def answered(self, pending: PendingCall, reply: Any) -> None:
         """Handle the reply of reserve.lua, followed by that of take.lua."""
         if not isinstance(reply, list):
             self._reach.failed(reply)
-            self.endings.end(asking.call, asking.account)
-            self._leave_slot(asking)
-            self._go_without(asking)
+            self.endings.end(pending.call, pending.account)
+            self._leave_slot(pending)
+            self._go_without(pending)
             return
         if self._reach.refused:
             self._reach.taken()
         code = reply[0]
         if code == scripts.NOT_COUNTED:
-            self._ask_again(asking, int(reply[1]))
+            self._ask_again(pending, int(reply[1]))
             return
-        slot = asking.slot
+        slot = pending.slot
         if slot is not None:
-            asking.slot = None
+            pending.slot = None
             slot.ahead = False
             if code == scripts.ADMITTED:
                 slot.reply = reply[10:]
             else:
                 slot.end()
-        self._apply_reply(asking, code, self.known.heard(asking.account, reply))
+        self._apply_reply(pending, code, self.known.update(pending.account, reply))
 
-    def _leave_slot(self, asking: Asking) -> None:
+    def _leave_slot(self, pending: PendingCall) -> None:
         """Release a slot that may have been granted without our knowing."""
-        slot, asking.slot = asking.slot, None
+        slot, pending.slot = pending.slot, None
         if slot is not None:
             slot.release()
 
-    def _apply_reply(self, asking: Asking, code: int, known: Known) -> None:
+    def _apply_reply(self, pending: PendingCall, code: int, known: Known) -> None:
         if code == scripts.WAITS:
-            asking.standing = True
+            pending.standing = True
         elif code == scripts.ADMITTED:
-            self._admit(asking, known.day, known.minute, known.epoch)
+            self._admit(pending, known.day, known.minute, known.epoch)
         else:
-            asking.end(known.refusal(code, asking.plan, self.wording.now(asking.asked_at)))
+            pending.end(known.refusal(code, pending.plan, self.commands.now(pending.asked_at)))
 
-    def admitted(self, asking: Asking, charge: bytes) -> None:
+    def admitted(self, pending: PendingCall, charge: bytes) -> None:
         """Admit a call that got its lease; `charge` is `DAY MINUTE EPOCH`."""
         day, minute, epoch = charge.split()
-        self._admit(asking, int(day), int(minute), epoch)
+        self._admit(pending, int(day), int(minute), epoch)
 
-    def _admit(self, asking: Asking, day: int, minute: int, epoch: bytes) -> None:
-        now = self.wording.now(asking.asked_at)
+    def _admit(self, pending: PendingCall, day: int, minute: int, epoch: bytes) -> None:
+        now = self.commands.now(pending.asked_at)
         charge = b"%d %d %b" % (day, minute, epoch)
         expires = now + self._lease_seconds
-        asking.end(
-            Charged(asking.call, asking.account, asking.plan, day, minute, charge, now, expires)
+        pending.end(
+            Charged(pending.call, pending.account, pending.plan, day, minute, charge, now, expires)
         )
 
-    def over(self, asking: Asking) -> None:
+    def over(self, pending: PendingCall) -> None:
         """Forget a request that has its result."""
-        self.lines.asking.pop(asking.call, None)
+        self.lines.pending.pop(pending.call, None)
 
-    def _ask_again(self, asking: Asking, now_ms: int) -> None:
+    def _ask_again(self, pending: PendingCall, now_ms: int) -> None:
         """Ask again once the account is counted. Separate: a closure would slow down every call."""
 
         def counted(error: ApiError | None) -> None:
-            if asking.over:
+            if pending.over:
                 return
             if error is not None:
-                self._leave_slot(asking)
-                self._go_without(asking)
+                self._leave_slot(pending)
+                self._go_without(pending)
             else:
-                self.ask(asking)
+                self.ask(pending)
 
-        self._counting.ask(asking.account, now_ms, counted)
+        self._counting.ask(pending.account, now_ms, counted)
 
-    def forsake(self, asking: Asking) -> None:
+    def abandon(self, pending: PendingCall) -> None:
         """Drop a call that no longer waits, and give back anything granted in the meantime."""
-        self.lines.asking.pop(asking.call, None)
-        self.endings.end(asking.call, asking.account)
-        if asking.slot is not None:
-            asking.slot.release()
+        self.lines.pending.pop(pending.call, None)
+        self.endings.end(pending.call, pending.account)
+        if pending.slot is not None:
+            pending.slot.release()
 
-    def waited_in_vain(self, asking: Asking) -> None:
+    def timed_out(self, pending: PendingCall) -> None:
         """Refuse a call that waited in the queue for as long as its plan allows."""
-        self.endings.end(asking.call, asking.account)
-        known = self.known.of(asking.account)
-        asking.end(known.refusal(scripts.LINE_FULL, asking.plan, asking.deadline))
+        self.endings.end(pending.call, pending.account)
+        known = self.known.of(pending.account)
+        pending.end(known.refusal(scripts.LINE_FULL, pending.plan, pending.deadline))
 
     # Settlements.
 
@@ -253,9 +253,9 @@ class SharedLedger(AskedLedger):
         )
         known.ended(now - reservation.since)
 
-    def _slot_of(self, reservation: Charged) -> Asked | None:
+    def _slot_of(self, reservation: Charged) -> SlotRequest | None:
         """The slot that a call holds; one that waits for a slot leaves the queue by itself."""
-        slot = None if self.slots is None else self.slots.asked.get(reservation.call)
+        slot = None if self.slots is None else self.slots.requests.get(reservation.call)
         return slot if slot is not None and slot.replica else None
 
     def _settle_local(self, lease: Lease, counted: bool, minute_counted: bool, now: float) -> None:
@@ -311,10 +311,10 @@ class SharedLedger(AskedLedger):
             elif reply[0] == scripts.NOT_COUNTED:
                 self._counting.ask(account, int(reply[1]), again)
             else:
-                self.known.heard(account, reply)
+                self.known.update(account, reply)
                 then(self.limits(account, plan, now))
 
-        self.client.send(self.wording.look(account), replied)
+        self.client.send(self.commands.look(account), replied)
 
     # Accounts unknown to Valkey.
 
@@ -325,14 +325,14 @@ class SharedLedger(AskedLedger):
 
         def replied(reply: Any) -> None:
             if isinstance(reply, list):
-                self.known.heard(account, reply)
+                self.known.update(account, reply)
                 done(None)
             else:
                 self._reach.failed(reply)
                 done(LimitsUnavailable(retry_after=2))
 
         log.info("limits.counted", account=account, day_used=counted.day_used)
-        self.client.send(self.wording.begin(account, counted), replied)
+        self.client.send(self.commands.begin(account, counted), replied)
 
     # Outages.
 
@@ -341,23 +341,23 @@ class SharedLedger(AskedLedger):
             self.endings.send_all()
         self._reach.changed(connected)
 
-    def _go_without(self, asking: Asking) -> None:
+    def _go_without(self, pending: PendingCall) -> None:
         try:
             got = self._outage.reserve(
-                asking.call,
-                asking.account,
-                asking.plan,
-                self.wording.now(asking.asked_at),
-                asking.end,
+                pending.call,
+                pending.account,
+                pending.plan,
+                self.commands.now(pending.asked_at),
+                pending.end,
             )
         except ApiError as error:
-            asking.end(error)
+            pending.end(error)
             return
         if isinstance(got, Reservation):
-            asking.end(got)
+            pending.end(got)
         else:
-            asking.inner = got
-            asking.standing = False
+            pending.inner = got
+            pending.standing = False
 
     # Messages and time.
 
@@ -380,13 +380,13 @@ class SharedLedger(AskedLedger):
 
     def _heard(self, text: bytes) -> None:
         """Handle a freed lease or a used-up window for a call of ours: `ACCOUNT CALL CODE ...`."""
-        words = text.split()
-        account, call = words[0].decode(), words[1].decode()
-        reply = [word if place == 9 else int(word) for place, word in enumerate(words[2:], 2)]
-        known = self.known.heard(account, reply)
-        asking = self.lines.asking.get(call)
-        if asking is not None:
-            self._apply_reply(asking, int(words[2]), known)
+        fields = text.split()
+        account, call = fields[0].decode(), fields[1].decode()
+        reply = [field if place == 9 else int(field) for place, field in enumerate(fields[2:], 2)]
+        known = self.known.update(account, reply)
+        pending = self.lines.pending.get(call)
+        if pending is not None:
+            self._apply_reply(pending, int(fields[2]), known)
         else:  # it has left, or belongs to an earlier run: give back what it was granted
             self.endings.end(call, account)
 

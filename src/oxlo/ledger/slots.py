@@ -42,7 +42,7 @@ class Offer:
         self.tail = b"".join(bulk(name.encode()) + bulk(b"%d" % slots) for name, slots in replicas)
 
 
-class Asked:
+class SlotRequest:
     """A call's slot: requested, waited for, or taken."""
 
     __slots__ = (
@@ -100,7 +100,7 @@ class Asked:
     def end(self) -> None:
         """Finish without releasing anything here: the settlement releases a slot that is held."""
         self.over = True
-        self.slots.asked.pop(self.call, None)
+        self.slots.requests.pop(self.call, None)
 
 
 class SharedSlots:
@@ -124,7 +124,7 @@ class SharedSlots:
         self._lease = b"%d" % int(lease_seconds * 1000)
         self._alive = b"%d" % int(_ALIVE * 1000)
         self._clock = clock
-        self.asked: dict[str, Asked] = {}
+        self.requests: dict[str, SlotRequest] = {}
         #: The common arguments, by model and priority.
         self._offers: dict[tuple[str, int], Offer] = {}
         self._frees: dict[str, bytes] = {}
@@ -146,7 +146,7 @@ class SharedSlots:
         limit: int,
         replicas: Replicas,
         then: OnSlot,
-    ) -> Asked:
+    ) -> SlotRequest:
         """Prepare a request for the first free slot among `replicas`; `send` sends it.
 
         `level` is the plan's priority, `cost` the predicted work, `due_ms` the time until age
@@ -157,8 +157,8 @@ class SharedSlots:
         encoded = b"$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n" % (
             len(name), name, len(who), who, len(work), work,
         )  # fmt: skip
-        asked = self.asked[call] = Asked(self, call, model, offer, encoded, then)
-        return asked
+        request = self.requests[call] = SlotRequest(self, call, model, offer, encoded, then)
+        return request
 
     def _offer(self, model: str, level: int, due_ms: int, limit: int, replicas: Replicas) -> Offer:
         kept = self._offers.get((model, level))
@@ -176,80 +176,80 @@ class SharedSlots:
         kept = self._offers[model, level] = Offer(self._key(model), limit, replicas, arguments)
         return kept
 
-    def send(self, asked: Asked) -> None:
+    def send(self, request: SlotRequest) -> None:
         """Request a slot; `then` is called with the outcome."""
-        offer = asked.offer
+        offer = request.offer
         start = scripts.TAKE.start(offer.key, offer.arguments)
-        payload = b"%b%b%b%b" % (start, offer.head, asked.encoded, offer.tail)
-        self.client.send(payload, asked.replied)
+        payload = b"%b%b%b%b" % (start, offer.head, request.encoded, offer.tail)
+        self.client.send(payload, request.replied)
 
-    def taken(self, asked: Asked, replica: str) -> None:
+    def taken(self, request: SlotRequest, replica: str) -> None:
         """Record that the call got a slot."""
-        asked.replica = replica
-        asked.expires = self._loop.time() + self._lease_seconds
-        asked.then("taken", replica)
+        request.replica = replica
+        request.expires = self._loop.time() + self._lease_seconds
+        request.then("taken", replica)
 
-    def free(self, asked: Asked) -> None:
+    def free(self, request: SlotRequest) -> None:
         """Release the slot that a call holds or waits for."""
-        self.asked.pop(asked.call, None)
-        start = self._frees.get(asked.model)
+        self.requests.pop(request.call, None)
+        start = self._frees.get(request.model)
         if start is None or self._clock is not None:
-            start = scripts.FREE.start(self._key(asked.model), 3) + bulk(self._time())
-            self._frees[asked.model] = start
-        payload = start + bulk(asked.call.encode()) + bulk(asked.replica.encode())
+            start = scripts.FREE.start(self._key(request.model), 3) + bulk(self._time())
+            self._frees[request.model] = start
+        payload = start + bulk(request.call.encode()) + bulk(request.replica.encode())
         if self.client.connected:  # otherwise its lease expires
             self.client.send(payload, unheard)
 
     def message(self, text: bytes) -> None:
         """Handle a slot granted to a call of ours: `CALL REPLICA`."""
         call, replica = text.decode().split(" ", 1)
-        asked = self.asked.get(call)
-        if asked is not None and not asked.replica:
-            self.taken(asked, replica)
+        request = self.requests.get(call)
+        if request is not None and not request.replica:
+            self.taken(request, replica)
 
     def tick(self, replicas: Callable[[str], Replicas]) -> None:
         """Renew leases and poll the state of waiting calls; called twice a second."""
         if not self.client.connected:
             return
         soon = self._loop.time() + self._lease_seconds * 2 / 3
-        due: dict[str, tuple[list[Asked], list[Asked]]] = {}
-        for asked in self.asked.values():
-            if asked.ahead:
+        due: dict[str, tuple[list[SlotRequest], list[SlotRequest]]] = {}
+        for request in self.requests.values():
+            if request.ahead:
                 continue
-            if not asked.replica or asked.expires < soon:
-                held, waiting = due.setdefault(asked.model, ([], []))
-                (held if asked.replica else waiting).append(asked)
+            if not request.replica or request.expires < soon:
+                held, waiting = due.setdefault(request.model, ([], []))
+                (held if request.replica else waiting).append(request)
         for model, (held, waiting) in due.items():
             self._hold(model, replicas(model), held, waiting)
 
     def _hold(
-        self, model: str, replicas: Replicas, held: list[Asked], waiting: list[Asked]
+        self, model: str, replicas: Replicas, held: list[SlotRequest], waiting: list[SlotRequest]
     ) -> None:
         def replied(reply: Any) -> None:
             if isinstance(reply, list):
-                for asked, found in zip(waiting, reply, strict=True):
-                    self._polled(asked, found)
+                for request, found in zip(waiting, reply, strict=True):
+                    self._polled(request, found)
 
         arguments = [self._time(), self._lease, self._alive, b"%d" % len(replicas)]
         for replica, slots in replicas:
             arguments += [replica.encode(), b"%d" % slots]
         arguments.append(b"%d" % len(held))
         expires = self._loop.time() + self._lease_seconds
-        for asked in held:
-            asked.expires = expires
-            arguments += [asked.call.encode(), asked.replica.encode()]
-        arguments += [asked.call.encode() for asked in waiting]
+        for request in held:
+            request.expires = expires
+            arguments += [request.call.encode(), request.replica.encode()]
+        arguments += [request.call.encode() for request in waiting]
         self.client.send(scripts.HOLD.call(self._key(model), *arguments), replied)
 
-    def _polled(self, asked: Asked, found: Any) -> None:
-        if asked.over or asked.replica:
+    def _polled(self, request: SlotRequest, found: Any) -> None:
+        if request.over or request.replica:
             return
         if isinstance(found, int):
-            asked.place = found + 1
+            request.place = found + 1
         elif found == b"-":  # Valkey was flushed: request it again
-            self.send(asked)
+            self.send(request)
         else:
-            self.taken(asked, found.decode())
+            self.taken(request, found.decode())
 
     def _key(self, model: str) -> bytes:
         return f"oxlo:slots:{{{self._site}/{model}}}".encode()

@@ -10,7 +10,7 @@ from tests.valkeys import ValkeyServer
 from tests.waiting import until
 
 from oxlo.ledger import scripts
-from oxlo.ledger.slots import Asked, SharedSlots
+from oxlo.ledger.slots import SharedSlots, SlotRequest
 from oxlo.plans import Priority
 from oxlo.queue import DUE_STEP, ModelQueue, Waiting
 from oxlo.testing.clock import FakeClock
@@ -47,9 +47,9 @@ class Gateway:
         cost: float = 1.0,
         replicas: list[tuple[str, int]] = ONE,
         limit: int = 100,
-    ) -> Asked:
+    ) -> SlotRequest:
         """Ask for a slot, and wait for the answer."""
-        asked = self.slots.prepare(
+        request = self.slots.prepare(
             call,
             "m",
             level=int(level),
@@ -60,23 +60,23 @@ class Gateway:
             replicas=replicas,
             then=lambda what, replica: self.told.append((call, what, replica)),
         )
-        self.slots.send(asked)
+        self.slots.send(request)
         await self.quiet()
-        return asked
+        return request
 
     async def quiet(self) -> None:
         for _ in range(2):
             await self.client.ask(b"PING")
 
-    async def beat(self, *held: Asked) -> None:
+    async def beat(self, *held: SlotRequest) -> None:
         """The heartbeat; those who hold slots renew them."""
-        for asked in held:
-            asked.expires = 0.0
+        for request in held:
+            request.expires = 0.0
         self.slots.tick(lambda model: ONE)
         await self.quiet()
 
-    async def release(self, asked: Asked) -> None:
-        asked.release()
+    async def release(self, request: SlotRequest) -> None:
+        request.release()
         await self.quiet()
 
     def taken(self) -> list[str]:
@@ -142,12 +142,12 @@ async def test_who_left_is_passed_over(gateways: list[Gateway]) -> None:
 async def test_left_before_the_answer(gateways: list[Gateway]) -> None:
     """Who gave up before it was told of its slot holds none."""
     first, second = gateways
-    asked = first.slots.prepare(
+    request = first.slots.prepare(
         "c0", "m", level=1, account="a", cost=1.0, due_ms=1, limit=9, replicas=ONE,
         then=lambda what, replica: first.told.append(("c0", what, replica)),
     )  # fmt: skip
-    first.slots.send(asked)
-    await first.release(asked)
+    first.slots.send(request)
+    await first.release(request)
     await second.ask("c1")
     assert (first.told, second.taken()) == ([], ["c1"])
 
@@ -247,5 +247,5 @@ async def _same_order(
         assert served is not None
         expected.append(served)
         assert gateway.taken() == expected
-        held = gateway.slots.asked[served]
+        held = gateway.slots.requests[served]
     await gateway.client.close()

@@ -103,9 +103,9 @@ class FileAnswers:
     def claim(self, name: str, fingerprint: str, then: OnClaim) -> None:
         """Claim a key; `then` is called once, later."""
 
-        def done(asked: asyncio.Future[Kept | Running | int]) -> None:
+        def done(claimed: asyncio.Future[Kept | Running | int]) -> None:
             try:
-                result = asked.result()
+                result = claimed.result()
             except OSError as error:  # the call is made, but its response will not be stored
                 log.warning("idempotency.no_claim", error=str(error))
                 then(None)

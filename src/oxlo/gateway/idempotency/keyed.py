@@ -186,9 +186,9 @@ class Keyed:
         else:
             self._replay(result)
 
-    def _same(self, asked: str) -> bool:
+    def _same(self, fingerprint: str) -> bool:
         """Whether the key belongs to this client's request; if not, refuse it."""
-        if asked == self._fingerprint:
+        if fingerprint == self._fingerprint:
             return True
         self.refuse(
             Conflict(

@@ -4,7 +4,7 @@ from typing import Any
 
 from oxlo.errors import ApiError
 from oxlo.ledger.base import Ledger, Ready, Reservation, Waiter
-from oxlo.ledger.slots import Asked
+from oxlo.ledger.slots import SlotRequest
 from oxlo.plans import Plan
 
 
@@ -39,7 +39,7 @@ class Charged(Reservation):
         self.refund = False
 
 
-class Asking(Waiter):
+class PendingCall(Waiter):
     """A pending request for admission."""
 
     __slots__ = (
@@ -49,13 +49,13 @@ class Asking(Waiter):
 
     def __init__(
         self,
-        ledger: "AskedLedger",
+        ledger: "RemoteLedger",
         call: str,
         account: str,
         plan: Plan,
         ready: Ready,
         now: float,
-        slot: Asked | None = None,
+        slot: SlotRequest | None = None,
     ) -> None:
         self.ledger = ledger
         self.call = call
@@ -78,7 +78,7 @@ class Asking(Waiter):
             self.inner.cancel()
         if not self.over:
             self.over = True
-            self.ledger.forsake(self)
+            self.ledger.abandon(self)
 
     def replied(self, reply: Any) -> None:
         """Handle Valkey's reply; not a list if there was none."""
@@ -94,29 +94,29 @@ class Asking(Waiter):
         self.ready(got)
 
 
-class AskedLedger(Ledger):
+class RemoteLedger(Ledger):
     """A ledger backed by a remote store, as its pending requests see it; see `SharedLedger`."""
 
-    def ask(self, asking: Asking) -> None:
+    def ask(self, pending: PendingCall) -> None:
         """Send the request, for the first time or again; `answered` is called with the reply."""
         raise NotImplementedError
 
-    def answered(self, asking: Asking, reply: Any) -> None:
+    def answered(self, pending: PendingCall, reply: Any) -> None:
         """Handle the reply to a request; `reply` is not a list if there was none."""
         raise NotImplementedError
 
-    def admitted(self, asking: Asking, charge: bytes) -> None:
+    def admitted(self, pending: PendingCall, charge: bytes) -> None:
         """Admit a call that got its lease; `charge` is `DAY MINUTE EPOCH`."""
         raise NotImplementedError
 
-    def waited_in_vain(self, asking: Asking) -> None:
+    def timed_out(self, pending: PendingCall) -> None:
         """Refuse a call that waited in the queue for as long as its plan allows."""
         raise NotImplementedError
 
-    def forsake(self, asking: Asking) -> None:
+    def abandon(self, pending: PendingCall) -> None:
         """Drop a call that no longer waits, and give back anything granted in the meantime."""
         raise NotImplementedError
 
-    def over(self, asking: Asking) -> None:
+    def over(self, pending: PendingCall) -> None:
         """Forget a request that has its result."""
         raise NotImplementedError

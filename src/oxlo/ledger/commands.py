@@ -6,7 +6,7 @@ from typing import Final
 
 from oxlo.ledger import refusals, scripts
 from oxlo.ledger.counted import Counted
-from oxlo.ledger.slots import Asked, Offer
+from oxlo.ledger.slots import Offer, SlotRequest
 from oxlo.plans import Plan
 from oxlo.valkey.script import bulk
 
@@ -19,7 +19,7 @@ _FLAGS: Final = tuple(
 _MOST_KEPT: Final = 100_000
 
 
-class Wording:
+class Commands:
     """Encodes one gateway's commands about accounts and their calls."""
 
     def __init__(
@@ -50,7 +50,7 @@ class Wording:
         start = scripts.RESERVE.start(_key(account), 9)
         return start + self._terms(plan) + bulk(call.encode())
 
-    def admit(self, call: str, account: str, plan: Plan, slot: Asked) -> bytes:
+    def admit(self, call: str, account: str, plan: Plan, slot: SlotRequest) -> bytes:
         """As `reserve`, and take a slot or join the model's queue."""
         offer, known = slot.offer, self._admits.get((account, slot.model))
         if known is not None and known[0] is plan and known[1] is offer and self.clock is None:
@@ -95,7 +95,7 @@ class Wording:
         minute_counted: bool,
         refund: bool,
         now: float,
-        slot: Asked | None = None,
+        slot: SlotRequest | None = None,
     ) -> bytes:
         """Settle a call, and free its slot if one is named."""
         name, ended = call.encode(), b"%d" % _exact(now)
@@ -119,7 +119,7 @@ class Wording:
             self._ends[account] = start
         return start
 
-    def _finish(self, account: str, slot: Asked) -> bytes:
+    def _finish(self, account: str, slot: SlotRequest) -> bytes:
         start = self._finishes.get((account, slot.model))
         if start is None or self.clock is not None:
             self._limit_kept()
