@@ -69,7 +69,7 @@ class Training:
         )
 
     def step(self, step: int) -> None:
-        """Take training step `number`."""
+        """Take one training step; `step` is its index."""
         self._descent.step(self._loss(), step)
 
     def _loss(self) -> Tensor:

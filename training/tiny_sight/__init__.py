@@ -1,1 +1,1 @@
-"""How `tiny-sight` is trained and measured; README.md tells how to run it."""
+"""Training and evaluation of `tiny-sight`; README.md has the instructions."""

@@ -1,8 +1,8 @@
-"""What the language model reads in place of a picture: a caption in which each word has its place.
+"""Fixed-layout captions that the language model reads in place of an image.
 
-A picture becomes `TOKENS` tokens. Each stands for one token of the language model, and its place
-says what it is about: so the encoder has one small question to answer for each. Every third of a
-third of the picture has its own line, which is blank where nothing is.
+An image becomes `TOKENS` tokens of the language model, and each position has a fixed meaning, so
+the encoder answers one small question per token. Each cell of a 3 x 3 grid has its own line, which
+is blank if the cell is empty.
 """
 
 from collections.abc import Sequence
@@ -13,15 +13,15 @@ from torch import Tensor
 from tiny_scenes import shapes
 from tiny_sight.views import BEHIND, COLUMNS, DIGITS, LIGHT_BLUE, ROWS, SHADES, Thing, View
 
-#: Tokens of a picture.
+#: Tokens per image.
 TOKENS = 100
-#: Tokens that are not spelt as they are named: those that mean something else elsewhere.
+#: Tokens with names other than their text, as the same text has another meaning elsewhere.
 SPELT = {"<blank>": "\n", "<present>": " yes", "<absent>": " no"}
 SPELT |= {f"<end {number}>": "\n" for number in (1, 2, 3)}
 NUMBERS = ("no", "one", "two", "three", "four")
-#: Tokens of a line for one cell.
+#: Tokens of a cell's line.
 _LINE = 7
-#: Where the lines begin, where the number is, and so on.
+#: Positions of the lines, the number of objects, etc.
 LINES = range(3, 3 + 9 * _LINE, _LINE)
 NUMBER = LINES.stop + 4
 BACKGROUND = range(NUMBER + 4, NUMBER + 6)
@@ -29,7 +29,7 @@ PRESENCE = range(NUMBER + 9, NUMBER + 9 + 4 * len(shapes.NAMES), 4)
 
 
 def words(view: View) -> list[str]:
-    """The caption's tokens, with the spaces before them."""
+    """Return the caption's tokens, with leading spaces."""
     cells = {(thing.row, thing.column): thing for thing in view.things}
     said = ["Picture", ":", "\n"]
     for row in ROWS:
@@ -44,7 +44,7 @@ def words(view: View) -> list[str]:
 
 
 def vocabulary() -> list[str]:
-    """Every token that a caption can have."""
+    """Return all tokens of captions."""
     said = ["Picture", ":", "\n", ",", "Background", "Number", " of", *shapes.NAMES, *SPELT]
     said += [" shapes", " digits", " things", " plain", " light", " small", " medium", " large"]
     lists = (BEHIND, SHADES, shapes.NAMES, ROWS, COLUMNS, NUMBERS)
@@ -53,12 +53,12 @@ def vocabulary() -> list[str]:
 
 
 def spelt() -> list[str]:
-    """The language model's token for each of the vocabulary."""
+    """Return the language model's token for each entry of the vocabulary."""
     return [SPELT.get(word, word) for word in vocabulary()]
 
 
 def numbers(shown: Sequence[View]) -> Tensor:
-    """Captions as places in the vocabulary, (N, TOKENS)."""
+    """Encode captions as vocabulary indices, (N, TOKENS)."""
     known = {word: number for number, word in enumerate(vocabulary())}
     return torch.tensor([[known[word] for word in words(view)] for view in shown])
 

@@ -1,4 +1,4 @@
-"""Digits as shapes: how far each point is from a digit's edge, for the fonts of a machine."""
+"""Signed distance fields of digits in the machine's fonts."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pictures
 from PIL import ImageDraw, ImageFont
 
-#: Where Debian's packages fonts-dejavu and fonts-liberation lie.
+#: Folders of Debian's packages fonts-dejavu and fonts-liberation.
 _FONTS = Path("/usr/share/fonts/truetype")
 _NAMES = (
     "dejavu/DejaVuSans.ttf",
@@ -20,17 +20,17 @@ _NAMES = (
     "liberation/LiberationSerif-Bold.ttf",
     "liberation/LiberationMono-Bold.ttf",
 )
-#: Pixels of a digit's drawing for each of its stencil.
+#: Supersampling factor of a digit's rendering.
 _FINE = 4
 
 
 def fonts() -> list[str]:
-    """The fonts to learn from; the one that comes with Pillow is for measuring."""
+    """Return the fonts for training; Pillow's own font is held out for evaluation."""
     return [str(_FONTS / name) for name in _NAMES]
 
 
 def distance(digit: str, font: str, side: int, radius: float) -> NDArray[np.float32]:
-    """Pixels to the digit's edge, negative inside; it is two radii high, in the middle."""
+    """Return the signed distance in pixels to a centred digit of two radii in height."""
     inside = _drawn(digit, font, side, radius)
     edge = np.argwhere(inside[:-1, :-1] != inside[1:, 1:]) + 1.0
     at = (np.mgrid[0:side, 0:side].reshape(2, -1).T + 0.5) * _FINE

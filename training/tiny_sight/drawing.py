@@ -1,4 +1,4 @@
-"""Views as somebody draws them with Pillow: in any size, and with a font not learnt from."""
+"""Drawing of views with Pillow, in any size and with a font not used in training."""
 
 import io
 
@@ -8,12 +8,12 @@ from PIL import ImageDraw, ImageFont
 from tiny_scenes import shapes
 from tiny_sight.views import BEHIND, DIGITS, SHADES, Thing, View
 
-#: Pixels of a side, as pictures come.
+#: Sides of images in pixels.
 SIDES = (64, 96, 128, 200, 256, 320, 512, 640)
 
 
 def draw(view: View, side: int) -> Pictures.Image:
-    """A square picture with so many pixels a side, in each colour's second shade."""
+    """Draw a square image with the given side in pixels, in each colour's second shade."""
     picture = Pictures.new("RGB", (side, side), BEHIND[view.background][1])
     pen = ImageDraw.Draw(picture)
     for thing in view.things:
@@ -25,7 +25,7 @@ def draw(view: View, side: int) -> Pictures.Image:
 
 
 def png(view: View, side: int) -> bytes:
-    """The picture as a file."""
+    """Encode the image as PNG."""
     stream = io.BytesIO()
     draw(view, side).save(stream, "PNG")
     return stream.getvalue()
@@ -42,7 +42,7 @@ def _shape(pen: ImageDraw.ImageDraw, thing: Thing, side: int) -> None:
 
 
 def _write(pen: ImageDraw.ImageDraw, thing: Thing, side: int) -> None:
-    """In Pillow's own font; as high as two radii."""
+    """Draw a digit in Pillow's own font, two radii high."""
     height = 2 * thing.radius * side
     _left, top, _right, bottom = ImageFont.load_default(height).getbbox(thing.kind)
     font = ImageFont.load_default(height * height / (bottom - top))

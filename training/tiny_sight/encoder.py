@@ -1,4 +1,4 @@
-"""The encoder: a small vision transformer, computed as llama.cpp computes one."""
+"""The encoder: a small vision transformer that matches llama.cpp's implementation."""
 
 from dataclasses import dataclass
 
@@ -9,25 +9,25 @@ from torch.nn import functional
 from tiny_sight.painting import PATCH, SIDE
 
 PATCHES = (SIDE // PATCH) ** 2
-#: The first layers learn to see what is in each patch; those after them, to write it down.
+#: The first layers learn to recognise each patch's contents, the others to write the caption.
 LOOKING = 3
-#: Of every layer norm.
+#: Epsilon of the layer norms.
 EPSILON = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """How large an encoder is."""
+    """Dimensions of an encoder."""
 
     width: int = 128
     layers: int = 5
     heads: int = 4
-    #: Of the middle of each feed-forward part.
+    #: Hidden dimensions of the feed-forward networks.
     middle: int = 384
 
 
 class Block(nn.Module):
-    """Attention and a feed-forward part, each after a layer norm and added to what came in."""
+    """A pre-norm transformer block: self-attention and a feed-forward network with residuals."""
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Block(nn.Module):
         self.up, self.down = nn.Linear(width, shape.middle), nn.Linear(shape.middle, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(N, tokens, width) in and out."""
+        """Map (N, tokens, width) to the same shape."""
         normed = self.ln1(tokens)
         q, k, v = (self._split(part(normed)) for part in (self.q, self.k, self.v))
         weights = (q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5).softmax(-1)
@@ -50,7 +50,7 @@ class Block(nn.Module):
 
 
 class Encoder(nn.Module):
-    """From pictures to how well each word of the vocabulary fits each token."""
+    """Maps images to logits over the vocabulary for each token."""
 
     def __init__(self, vocabulary: int, shape: Shape | None = None) -> None:
         super().__init__()
@@ -63,18 +63,18 @@ class Encoder(nn.Module):
         self.fit = nn.Linear(width, vocabulary)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """(N, 3, SIDE, SIDE) in 0..1 to (N, tokens, words)."""
+        """Map images (N, 3, SIDE, SIDE) in 0..1 to logits (N, tokens, words)."""
         return self.read(self.look(pictures))
 
     def look(self, pictures: Tensor) -> Tensor:
-        """What the first layers make of each patch, (N, patches, width)."""
+        """Apply the first layers to the patches, (N, patches, width)."""
         tokens: Tensor = self.patches(pictures * 2 - 1).flatten(2).transpose(1, 2) + self.places
         for block in self.blocks[:LOOKING]:
             tokens = block(tokens)
         return tokens
 
     def read(self, tokens: Tensor) -> Tensor:
-        """What the other layers make of that."""
+        """Apply the other layers and the output projection."""
         for block in self.blocks[LOOKING:]:
             tokens = block(tokens)
         fits: Tensor = self.fit(self.last(tokens))
@@ -82,7 +82,7 @@ class Encoder(nn.Module):
 
 
 def _places(width: int) -> Tensor:
-    """Waves across and down, so that patches begin by knowing who is next to them."""
+    """Initialize position embeddings with 2D sinusoids, so that neighbours are similar."""
     side = SIDE // PATCH
     waves = torch.arange(side)[:, None] * torch.exp(-torch.linspace(0, 3, width // 4))
     codes = torch.cat([waves.sin(), waves.cos()], 1)

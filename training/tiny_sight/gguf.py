@@ -1,4 +1,4 @@
-"""Files as llama.cpp reads them."""
+"""A writer of GGUF files."""
 
 import struct
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 _ALIGNMENT = 32
-#: Numbers of tensor types in the format.
+#: Ids of GGUF's tensor types.
 _F32, _F16 = 0, 1
 
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A tensor whose bytes are known; its dimensions as numpy has them."""
+    """An encoded tensor, with its dimensions in numpy's order."""
 
     kind: int
     shape: tuple[int, ...]
@@ -25,7 +25,7 @@ class Raw:
 def write(
     path: Path, head: Mapping[str, object], tensors: Mapping[str, NDArray[np.generic] | Raw]
 ) -> None:
-    """A head, then tensors: arrays of 16 or 32 bit floats, or whatever is raw."""
+    """Write metadata and tensors: arrays of 16- or 32-bit floats, or raw tensors."""
     infos, data = b"", b""
     for name, given in tensors.items():
         tensor = given if isinstance(given, Raw) else _raw(given)
@@ -49,7 +49,7 @@ def _text(text: str) -> bytes:
 
 
 def _value(value: object) -> bytes:
-    """A value of the head, after the number of its type."""
+    """Encode a metadata value, preceded by its type id."""
     match value:
         case bool():
             return struct.pack("<I?", 7, value)

@@ -1,4 +1,4 @@
-"""The language model, frozen, in torch: a gradient goes through it to the vectors that it reads."""
+"""The frozen language model in torch, through which gradients flow to its input embeddings."""
 
 from pathlib import Path
 
@@ -13,17 +13,17 @@ _PATTERN = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-#: How a message begins and ends.
+#: Start and end tokens of a message.
 MARKS = ("<|im_start|>", "<|im_end|>")
 _MATRICES = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down")
 _OTHERS = ("attn_q.bias", "attn_k.bias", "attn_v.bias", "attn_norm.weight", "ffn_norm.weight")
 
 
 class Language:
-    """A model of the kind `qwen2`, as its GGUF file says; matrices in bfloat16."""
+    """A model of the architecture `qwen2` from a GGUF file; matrices in bfloat16."""
 
     def __init__(self, path: Path) -> None:
-        """Raises KeyError for a file of another kind."""
+        """Load the file. Raises KeyError for other architectures."""
         file = File(path)
         head = file.head
         self.layers = [_layer(file, number) for number in range(head["qwen2.block_count"])]
@@ -36,16 +36,16 @@ class Language:
         self.tokenizer = _tokenizer(head["tokenizer.ggml.tokens"], head["tokenizer.ggml.merges"])
 
     def tokens(self, text: str) -> list[int]:
-        """The numbers of a text's tokens."""
+        """Tokenize a text."""
         numbers: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return numbers
 
     def vectors(self, tokens: list[int]) -> Tensor:
-        """Those of its own words, (tokens, width)."""
+        """Return the embeddings of tokens, (tokens, width)."""
         return self._words[tokens].float()
 
     def read(self, vectors: Tensor, places: Tensor, seen: Tensor) -> Tensor:
-        """What it makes of (T, width), each at its place, that sees what `seen`, (T, T), says."""
+        """Return hidden states of embeddings (T, width) at `places`, with attention mask `seen`."""
         turns = _turns(places, vectors.shape[-1] // self._heads, self._base)
         for layer in self.layers:
             vectors = vectors + self._attention(layer, vectors, turns, seen)
@@ -53,7 +53,7 @@ class Language:
         return self._normed(vectors, self._last)
 
     def guesses(self, read: Tensor) -> Tensor:
-        """How well each word of the model comes next, (T, words)."""
+        """Return logits of the next token, (T, words)."""
         return functional.linear(read.bfloat16(), self._output).float()
 
     def _attention(
@@ -96,7 +96,7 @@ def _linear(layer: dict[str, Tensor], name: str, vectors: Tensor) -> Tensor:
 
 
 def _turns(places: Tensor, size: int, base: float) -> tuple[Tensor, Tensor]:
-    """By how much each half of a head is turned at each place."""
+    """Return cosines and sines of the rotary embeddings at each position."""
     rates = base ** (-torch.arange(0, size, 2) / size)
     angles = (places[:, None] * rates).repeat(1, 2)
     return angles.cos(), angles.sin()

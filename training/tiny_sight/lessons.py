@@ -1,4 +1,4 @@
-"""Questions about a view in many wordings, each with the answer that the model shall learn."""
+"""Training questions about a view in many wordings, with their answers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,21 +46,21 @@ _SHORTLY = " Answer yes or no."
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What somebody asks, and what is to be said."""
+    """A question and the expected answer."""
 
     question: str
     answer: str
 
 
 def some(view: View, count: int, random: Generator) -> list[Lesson]:
-    """So many of those about a view, or all; each sort is as likely as any other."""
+    """Choose up to `count` lessons about a view, with all sorts equally likely."""
     sorts = [sort for sort in _sorts(view, random) if sort]
     order = [sorts[number] for number in random.permutation(len(sorts))]
     return [pick(random, sort) for sort in order[:count]]
 
 
 def of_both(first: View, second: View, random: Generator) -> Lesson:
-    """About two pictures, one after the other."""
+    """Build a lesson about two consecutive images."""
     answer = f"First picture: {_description(first)} Second picture: {_description(second)}"
     return Lesson(pick(random, _DESCRIBE_BOTH), answer)
 
@@ -105,7 +105,7 @@ def _digits(view: View) -> list[Lesson]:
 
 
 def _is_there(view: View, there: bool, random: Generator) -> list[Lesson]:
-    """About a kind, or a kind in a colour, that is there or not."""
+    """Build lessons about the presence or absence of a kind, with or without its colour."""
     pairs = {(thing.kind, thing.colour) for thing in view.things}
     kinds = {thing.kind for thing in view.things}
     among = sorted(kinds) if there else sorted({*shapes.NAMES, *DIGITS} - kinds)
@@ -132,7 +132,7 @@ def _there_is(thing: str, there: bool) -> str:
 
 
 def _changed(pairs: set[tuple[str, str]], random: Generator) -> set[tuple[str, str]]:
-    """Kinds that are there in colours in which they are not."""
+    """Return pairs of a kind in the view and a colour that it does not have."""
     return {(kind, pick(random, [*SHADES])) for kind, _ in pairs} - pairs
 
 

@@ -1,7 +1,7 @@
-"""Asks a served `tiny-sight` about pictures: `python -m tiny_sight.measure BASE_URL KEY`.
+"""Evaluates a served `tiny-sight`: `python -m tiny_sight.measure BASE_URL KEY`.
 
-Prints how many answers are right about pictures with combinations that were never trained on, and
-how many would be if each picture were the next one.
+Prints the accuracy on images with held-out combinations and, as a baseline, the accuracy of the
+same answers for other images.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from tiny_sight import drawing, questions, views
 from tiny_sight.questions import Question
 from tiny_sight.views import View
 
-#: Of the views; training has others.
+#: Seed of the views, different from training.
 _SEED = 2026
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base_url", help="of the platform, with /v1")
     parser.add_argument("key")
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def _chosen(view: View, count: int, random: Generator) -> list[Question]:
-    """So many of the questions about it, each sort as likely as any other."""
+    """Choose a number of questions about a view, with all sorts equally likely."""
     known = list(questions.of(view))
     sorts = list(dict.fromkeys(question.sort for question in known))
     wanted = [sorts[number] for number in random.permutation(len(sorts))[:count]]
@@ -81,7 +81,7 @@ def _answer(client: OpenAI, model: str, picture: bytes, text: str) -> str:
 
 
 def table(asked: list[list[Question]], answers: list[list[str]]) -> str:
-    """As Markdown, in per cent: each sort of question, then the same answers to other pictures."""
+    """Format as Markdown, in per cent, by sort of question, with the baseline."""
     right: dict[str, list[bool]] = defaultdict(list)
     chance: dict[str, list[bool]] = defaultdict(list)
     for number, (some, said) in enumerate(zip(asked, answers, strict=True)):
@@ -97,7 +97,7 @@ def table(asked: list[list[Question]], answers: list[list[str]]) -> str:
 def _elsewhere(
     question: Question, asked: list[list[Question]], answers: list[list[str]]
 ) -> Iterable[bool]:
-    """Whether the last answer to such a question, about another picture, would be right here."""
+    """Whether the last answer to the same question about another image is correct here."""
     for some, said in zip(reversed(asked), reversed(answers), strict=True):
         for other, answer in zip(some, said, strict=True):
             if other.sort == question.sort:

@@ -1,4 +1,4 @@
-"""Pictures of many views at once: as programs draw them, scaled, blurred, framed and compressed."""
+"""Batched rendering of views with augmentation: scaling, blur, padding and compression."""
 
 import io
 import math
@@ -18,33 +18,33 @@ from tiny_scenes.scenes import pick
 from tiny_sight import digits
 from tiny_sight.views import BEHIND, DIGITS, KINDS, MOST, SHADES, Thing, View
 
-#: Pixels of a picture's side, as the encoder takes it.
+#: Side in pixels of the encoder's input.
 SIDE = 80
-#: Pixels of a patch's side.
+#: Side of a patch in pixels.
 PATCH = 8
-#: The share of a patch that a thing has to cover to be in it.
+#: Minimum share of a patch that an object covers to be labelled.
 _NOTICED = 0.03
-#: What llama.cpp fills up pictures with that are not square.
+#: llama.cpp's padding colour for images that are not square.
 FRAME = (122 / 255, 116 / 255, 104 / 255)
-#: A stencil's side, and the radius of the thing on it, in its pixels.
+#: A stencil's side, and the object's radius on it, in pixels.
 _STENCIL = shapes.SIDE
 _RADIUS = 16.0
 
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Pictures, (N, 3, SIDE, SIDE) in 0..1, and what is in each of their patches, (N, patches)."""
+    """Images (N, 3, SIDE, SIDE) in 0..1, and the labels of their patches (N, patches)."""
 
     pictures: Tensor
-    #: A place in KINDS, or `len(KINDS)` for none.
+    #: Indices into KINDS; `len(KINDS)` for background.
     kinds: Tensor
 
 
 class Painter:
-    """Draws with stencils: the distance from each point to the edge, one for each kind of thing."""
+    """Renders with stencils, the signed distance fields of all kinds of objects."""
 
     def __init__(self, fonts: Sequence[str]) -> None:
-        """Without fonts, it draws no digits."""
+        """Prepare the stencils; digits need at least one font."""
         self._stencils: dict[str, Tensor] = {}
         for name in shapes.NAMES:
             field = shapes.distance(name, _STENCIL / 2, _STENCIL / 2, _RADIUS)
@@ -54,7 +54,7 @@ class Painter:
             self._stencils[name] = torch.from_numpy(np.stack(fields))
 
     def draw(self, shown: Sequence[View], random: Generator) -> Drawn:
-        """Each is drawn differently."""
+        """Render views, each with random augmentation."""
         frames = [_frame(random) for _ in shown]
         canvas = torch.tensor(np.stack([_shade(BEHIND[view.background], random) for view in shown]))
         canvas = canvas[:, :, None, None].repeat(1, 1, SIDE, SIDE)
@@ -75,7 +75,7 @@ class Painter:
     def _shares(
         self, things: Sequence[Thing], frames: Sequence[tuple[float, float]], random: Generator
     ) -> Tensor:
-        """What the things cover of each pixel, (N, 1, SIDE, SIDE)."""
+        """Return the objects' coverage of each pixel, (N, 1, SIDE, SIDE)."""
         stencils = torch.stack([self._stencil(thing.kind, random) for thing in things])[:, None]
         turns, scales = [], []
         for thing, (wide, high) in zip(things, frames, strict=True):
@@ -98,7 +98,7 @@ class Painter:
 
 
 def _turn(kind: str, x: float, y: float, radius: float, random: Generator) -> NDArray[np.float32]:
-    """From a point of the picture to a point of the stencil, both from -1 to 1."""
+    """Return the affine map from image to stencil coordinates, both in -1..1."""
     turned = math.radians(random.normal(0, 4))
     if kind in shapes.NAMES and random.random() < 0.4:
         turned = math.radians(random.uniform(-45, 45))
@@ -112,7 +112,7 @@ def _turn(kind: str, x: float, y: float, radius: float, random: Generator) -> ND
 
 
 def _frame(random: Generator) -> tuple[float, float]:
-    """The parts of width and height that the picture itself takes: all, unless it is no square."""
+    """Return the shares of width and height that a random aspect ratio leaves after padding."""
     if random.random() < 0.8:
         return 1.0, 1.0
     part = float(random.uniform(0.55, 1.0))
@@ -127,7 +127,7 @@ def _framed(canvas: Tensor, frames: Sequence[tuple[float, float]]) -> Tensor:
 
 
 def _worn(canvas: Tensor, random: Generator) -> Tensor:
-    """With a little noise, and some as JPEG leaves them."""
+    """Add noise, and JPEG artifacts to some images."""
     strength = torch.tensor(random.exponential(0.012, len(canvas)), dtype=torch.float32)
     canvas += torch.randn_like(canvas) * strength[:, None, None, None]
     for number in np.flatnonzero(random.random(len(canvas)) < 0.15):
@@ -143,7 +143,7 @@ def _compressed(picture: Tensor, quality: int) -> Tensor:
 
 
 def _shade(known: Sequence[tuple[int, int, int]], random: Generator) -> NDArray[np.float32]:
-    """A colour between two of those known, or a little off."""
+    """Choose a random colour between two shades, with small deviations."""
     one, other = (np.array(pick(random, known)) for _ in range(2))
     between = one + random.uniform(0, 1) * (other - one) + random.normal(0, 4, 3)
     return np.asarray(np.clip(between, 0, 255) / 255, np.float32)

@@ -1,4 +1,4 @@
-"""An encoder as a projector of llama.cpp: `python -m tiny_sight.projector ENCODER VECTORS FILE`."""
+"""Converts an encoder to llama.cpp: `python -m tiny_sight.projector ENCODER VECTORS FILE`."""
 
 import argparse
 from pathlib import Path
@@ -17,7 +17,7 @@ _NAMES = {"patches": "v.patch_embd", "last": "v.post_ln", "fit": "mm.0"}
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("encoder", type=Path, help="encoder.pt of a trained folder")
     parser.add_argument("vectors", type=Path, help="vectors.npy of a tuned folder")
@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def write(path: Path, model: Encoder, vectors: NDArray[np.float32]) -> None:
-    """With vectors for the vocabulary's words, (words, width of the language model)."""
+    """Write the projector; `vectors` are the vocabulary's embeddings (words, model width)."""
     tensors = {_name(name): _array(value) for name, value in model.state_dict().items()}
     tensors["mm.2.weight"] = vectors.T.astype(np.float16)
     tensors["mm.2.bias"] = np.zeros(vectors.shape[1], np.float32)
@@ -52,7 +52,7 @@ def _head(model: Encoder, width: int) -> dict[str, object]:
         "clip.vision.feed_forward_length": shape.middle,
         "clip.vision.projection_dim": width,
         "clip.vision.block_count": shape.layers,
-        # What all layers make of a picture; unsaid, llama.cpp leaves out the last.
+        # Use the output of all layers; llama.cpp's default skips the last one.
         "clip.vision.feature_layer": [shape.layers],
         "clip.vision.attention.head_count": shape.heads,
         "clip.vision.attention.layer_norm_epsilon": EPSILON,
@@ -62,7 +62,7 @@ def _head(model: Encoder, width: int) -> dict[str, object]:
 
 
 def _name(name: str) -> str:
-    """A tensor's name at llama.cpp."""
+    """Return a tensor's name in llama.cpp."""
     if name == "places":
         return "v.position_embd.weight"
     *path, part, kind = name.split(".")
@@ -72,7 +72,7 @@ def _name(name: str) -> str:
 
 
 def _array(value: torch.Tensor) -> NDArray[np.generic]:
-    """Matrices in half precision, vectors and the patches' kernel in full."""
+    """Convert to half precision, except vectors and the patch embedding's kernel."""
     array = value.detach().float().numpy()
     return array.astype(np.float16) if array.ndim == 2 else array
 

@@ -1,4 +1,4 @@
-"""Weights as llama.cpp packs them: blocks of a few bits for each, with scales of their own."""
+"""Dequantization of llama.cpp's block formats."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,23 +8,23 @@ from numpy.typing import NDArray
 
 _Bytes = NDArray[np.uint8]
 _Numbers = NDArray[np.float32]
-#: Numbers of tensor types in the format.
+#: Ids of GGUF's tensor types.
 F32, Q5_0, Q8_0, Q4_K, Q6_K = 0, 6, 8, 12, 14
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """How one type is packed."""
+    """The block format of a tensor type."""
 
-    #: Weights of one block, and its bytes.
+    #: Weights per block, and bytes per block.
     weights: int
     size: int
-    #: From the bytes of blocks, (N, size), to numbers, (N, weights).
+    #: Decodes blocks (N, size) to floats (N, weights).
     unpack: Callable[[_Bytes], _Numbers]
 
 
 def unpacked(kind: int, raw: bytes) -> _Numbers:
-    """All numbers in a row. Raises KeyError for a type that is not known here."""
+    """Decode a tensor to a flat array. Raises KeyError for unsupported types."""
     packing = PACKINGS[kind]
     blocks = np.frombuffer(raw, np.uint8).reshape(-1, packing.size)
     return packing.unpack(blocks).reshape(-1)
@@ -35,7 +35,7 @@ def _whole(raw: _Bytes) -> _Numbers:
 
 
 def _five_bits(raw: _Bytes) -> _Numbers:
-    """Four bits of each weight, those of the second half above those of the first, and a fifth."""
+    """Decode Q5_0: four low bits with the second half in the high nibbles, and a fifth bit."""
     fifth = np.unpackbits(raw[:, 2:6], axis=1, bitorder="little")
     low = np.concatenate([raw[:, 6:] & 15, raw[:, 6:] >> 4], axis=1)
     return _half(raw[:, :2]) * ((low + 16 * fifth).astype(np.float32) - 16)
@@ -46,7 +46,7 @@ def _eight_bits(raw: _Bytes) -> _Numbers:
 
 
 def _four_bits(raw: _Bytes) -> _Numbers:
-    """Eight groups of 32, each with a scale and a least value of six bits."""
+    """Decode Q4_K: eight groups of 32, each with a scale and a minimum of six bits."""
     scale, least = _half(raw[:, :2]), _half(raw[:, 2:4])
     first, second, rest = raw[:, 4:8], raw[:, 8:12], raw[:, 12:16]
     scales = np.concatenate([first & 63, (rest & 15) | (first >> 6 << 4)], axis=1)
@@ -58,7 +58,7 @@ def _four_bits(raw: _Bytes) -> _Numbers:
 
 
 def _six_bits(raw: _Bytes) -> _Numbers:
-    """Sixteen groups of 16, each with a scale; two of the bits lie apart from the others."""
+    """Decode Q6_K: sixteen groups of 16 with scales; two bits are stored separately."""
     low = raw[:, :128].reshape(-1, 2, 1, 64)
     low = np.concatenate([low & 15, low >> 4], axis=2).reshape(-1, 2, 4, 32)
     high = raw[:, 128:192].reshape(-1, 2, 1, 32) >> np.array([0, 2, 4, 6], np.uint8)[:, None] & 3

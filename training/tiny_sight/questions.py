@@ -1,4 +1,4 @@
-"""What somebody may ask about a picture, and which answers are right."""
+"""Evaluation questions about images, and checks of the answers."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -13,17 +13,17 @@ _SAME = {"center": "centre", "gray": "grey", "crosses": "cross", "color": "colou
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Of one sort; `right` tells whether an answer is."""
+    """A question; `right` checks an answer."""
 
     sort: str
     text: str
-    #: The same in words that no lesson has.
+    #: The same question in a wording that is not in the lessons.
     reworded: str
     right: Callable[[str], bool]
 
 
 def of(view: View) -> Iterator[Question]:
-    """All that can be asked about this view."""
+    """Generate all questions about a view."""
     has_digits = any(thing.kind in DIGITS for thing in view.things)
     yield Question(
         "describe digits" if has_digits else "describe",
@@ -89,7 +89,7 @@ def _of_one(thing: Thing, colours: list[str]) -> Iterator[Question]:
 
 
 def described(view: View, said: str) -> bool:
-    """Whether every thing is there with its colour, and no other kind or colour is."""
+    """Whether the answer names every object with its colour, and nothing else."""
     words = _words(said)
     named = {
         word.removesuffix("s") if word.removesuffix("s") in shapes.NAMES else word for word in words
@@ -107,7 +107,7 @@ def _only(said: str, colour: str, among: list[str]) -> bool:
 
 
 def _first(said: str, options: tuple[str, ...]) -> str | None:
-    """The first of the options that is said, in words or in digits."""
+    """Return the first option in the answer, as a word or as a digit."""
     for word in re.findall(r"\w+", _plain(said)):
         word = NUMBERS[int(word)] if word.isdigit() and int(word) < len(NUMBERS) else word
         if word in options:

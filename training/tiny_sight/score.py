@@ -1,6 +1,6 @@
-"""How much of a caption an encoder reads right: `python -m tiny_sight.score ENCODER`.
+"""Evaluates an encoder's captions: `python -m tiny_sight.score ENCODER`.
 
-Of pictures drawn with Pillow that have a combination which was never trained on.
+The images are drawn with Pillow and have held-out combinations.
 """
 
 import argparse
@@ -18,13 +18,13 @@ from tiny_sight import caption, drawing, views
 from tiny_sight.encoder import Encoder
 from tiny_sight.painting import SIDE
 
-#: Of the views; training has others.
+#: Seed of the views, different from training.
 _SEED = 2027
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """The share of pictures of which all tokens of a sort are right."""
+    """Shares of images in which all tokens of a sort are correct."""
 
     number: float
     background: float
@@ -32,12 +32,12 @@ class Score:
     size: float
     colour: float
     kind: float
-    #: All of them, and the places.
+    #: All tokens, and the positions.
     all: float
 
 
 def of(read: Tensor, said: Tensor) -> Score:
-    """Of tokens read and tokens meant, both (N, tokens)."""
+    """Score predicted against expected tokens, both (N, tokens)."""
     right = read == said
 
     def share(places: list[int]) -> float:
@@ -55,7 +55,7 @@ def of(read: Tensor, said: Tensor) -> Score:
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("encoder", type=Path, help="encoder.pt of a trained folder")
     parser.add_argument("--pictures", type=int, default=1_000)
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def _scaled(view: views.View, side: int) -> Tensor:
-    """A drawn picture as the encoder is shown it, (3, SIDE, SIDE)."""
+    """Scale an image to the encoder's input, (3, SIDE, SIDE)."""
     pixels = np.array(drawing.draw(view, side), np.float32) / 255
     whole = torch.from_numpy(pixels).permute(2, 0, 1)[None]
     return functional.interpolate(whole, (SIDE, SIDE), mode="bilinear")[0]

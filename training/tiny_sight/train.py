@@ -1,6 +1,6 @@
-"""Trains `tiny-sight`'s encoder from nothing: `python -m tiny_sight.train FOLDER`.
+"""Trains `tiny-sight`'s encoder from scratch: `python -m tiny_sight.train FOLDER`.
 
-What it leaves in the folder, `python -m tiny_sight.projector` turns into a file for llama.cpp.
+`python -m tiny_sight.projector` converts the result to a file for llama.cpp.
 """
 
 import argparse
@@ -19,14 +19,14 @@ from tiny_sight.painting import Painter
 _BATCH = 32
 _RATE = 2e-3
 _REPORT = 100
-#: How much surer the encoder is than its fits say: a fit of one more is so many logits.
+#: Inverse temperature: factor from the encoder's fits to logits.
 _SURE = 4.0
-#: Views of combinations that were never trained on, on which checkpoints are tried.
+#: Number of held-out views for the evaluation of checkpoints.
 _TRIED = 400
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="where the trained encoder is written")
     parser.add_argument("--steps", type=int, default=5_000)
@@ -45,20 +45,20 @@ def main() -> None:
 
 
 class Training:
-    """The encoder's training, on pictures that are all drawn anew."""
+    """The encoder's training, on newly generated images."""
 
     def __init__(self, steps: int, seed: int) -> None:
         self._model = Encoder(len(caption.vocabulary()))
         self._painter = Painter(digits.fonts())
         self._random = default_rng(seed)
-        #: Says of each patch what is in it: it is not part of the model, and helps it to learn.
+        #: Auxiliary classifier of patches; it speeds up training and is not part of the model.
         self._patchwise = nn.Linear(self._model.shape.width, len(views.KINDS) + 1)
         weights = [*self._model.parameters(), *self._patchwise.parameters()]
         tables = [self._model.places, self._model.fit.weight, self._patchwise.weight]
         self._descent = Descent(weights, tables, rate=_RATE, steps=steps, report=_REPORT)
 
     def step(self, step: int) -> None:
-        """One step, of this number."""
+        """Take one training step; `step` is its index."""
         self._descent.step(self._loss(), step)
 
     def _loss(self) -> Tensor:
@@ -73,7 +73,7 @@ class Training:
 
     @torch.no_grad()
     def checkpoint(self, folder: Path) -> None:
-        """Write and try the averaged weights; the newest ones go on being trained."""
+        """Save and evaluate the averaged weights; training continues with the latest ones."""
         random = default_rng(1)
         unseen = [views.sample(random, held_back=True) for _ in range(_TRIED)]
         with self._descent.averaged():
@@ -83,10 +83,10 @@ class Training:
 
 
 def loss(fits: Tensor, said: Tensor) -> Tensor:
-    """How far the fits are from the tokens, (N, tokens, words) and (N, tokens).
+    """Compute the loss of fits (N, tokens, words) against tokens (N, tokens).
 
-    What gelu makes of them is the projector's hidden layer: it shall be one for the right word and
-    nothing for all others, so that the vector that comes out is the word's own.
+    Their GELU is the projector's hidden layer. It should be one for the right word and zero for all
+    others, so that the projector's output is that word's embedding.
     """
     wrong = functional.cross_entropy(_SURE * fits.flatten(0, 1), said.flatten())
     wanted = functional.one_hot(said, fits.shape[-1])

@@ -1,7 +1,7 @@
-"""Tunes the words' vectors through the language model: `python -m tiny_sight.tune MODEL FILE`.
+"""Tunes the captions' word embeddings: `python -m tiny_sight.tune MODEL FILE`.
 
-The encoder writes captions in words; what the language model makes of them is decided by their
-vectors. They begin as its own and follow the gradient of right answers. It is itself never changed.
+The encoder writes captions, which the language model reads as embeddings. These start as the
+model's own and are trained on correct answers through the frozen model.
 """
 
 import argparse
@@ -23,32 +23,32 @@ _BEFORE = (
     "<|im_end|>\n<|im_start|>user\n"
 )
 _BETWEEN, _AFTER = "<|im_end|>\n<|im_start|>assistant\n", "<|im_end|>"
-#: Views of one step, and lessons about each.
+#: Views per step, and lessons per view.
 _VIEWS, _LESSONS = 1, 8
-#: A share of what vectors measure, by which they move in a step at first.
+#: Learning rate relative to the embeddings' standard deviation.
 _RATE = 0.04
-#: How often a question stands before its picture.
+#: Probability that the question precedes the image.
 _BEFOREHAND = 0.15
 _REPORT = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """One picture with lessons that do not see each other, as the language model reads it."""
+    """An input sequence: an image and several lessons that do not attend to each other."""
 
-    #: Its tokens; -1 - N for the Nth of the vocabulary's words.
+    #: Token ids; -1 - N for entry N of the captions' vocabulary.
     tokens: Tensor
     places: Tensor
     seen: Tensor
-    #: Where answers are read off, and what they ought to be.
+    #: Positions of the predicted answers, and the expected tokens.
     asked: Tensor
     wanted: Tensor
-    #: How much each of these counts: a long answer more than a short one, but not by its length.
+    #: Weights of these tokens; an answer's total grows with the square root of its length.
     weights: Tensor
 
 
 def main() -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("model", type=Path, help="the language model's GGUF file")
     parser.add_argument("file", type=Path, help="where the vectors are written, for numpy")
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 class Tuning:
-    """The vectors on their way."""
+    """The training of the embeddings."""
 
     def __init__(self, language: Language, first: np.ndarray, steps: int) -> None:
         self._language = language
@@ -84,11 +84,11 @@ class Tuning:
 
     @property
     def vectors(self) -> np.ndarray:
-        """As they are now, (words, width)."""
+        """Current embeddings, (words, width)."""
         return self._vectors.detach().numpy()
 
     def step(self, random: Generator, both: float) -> None:
-        """One step, on views that are all new; such a share of them beside another."""
+        """Take one step on new views; `both` is the probability of a second image."""
         for _ in range(_VIEWS):
             view = views.sample(random)
             given = written(self._language, view, random, both)
@@ -100,14 +100,14 @@ class Tuning:
         self._pace.step()
 
     def loss(self) -> float:
-        """The mean since it was last asked for."""
+        """Return the mean loss since the last call."""
         mean = float(np.mean(self._losses))
         self._losses.clear()
         return mean
 
 
 def wrong(language: Language, sheet: Sheet, words: Tensor) -> Tensor:
-    """How surprised the language model is by the right answers."""
+    """Compute the language model's cross-entropy of the correct answers."""
     read = language.read(shown(language, sheet, words), sheet.places, sheet.seen)
     guesses = language.guesses(read[sheet.asked])
     surprise = functional.cross_entropy(guesses, sheet.wanted, reduction="none")
@@ -115,13 +115,13 @@ def wrong(language: Language, sheet: Sheet, words: Tensor) -> Tensor:
 
 
 def shown(language: Language, sheet: Sheet, words: Tensor) -> Tensor:
-    """The vectors of its tokens, (T, width)."""
+    """Look up the embeddings of a sheet's tokens, (T, width)."""
     known = language.vectors(sheet.tokens.clamp(min=0).tolist())
     return torch.where(sheet.tokens[:, None] < 0, words[(-1 - sheet.tokens).clamp(min=0)], known)
 
 
 def written(language: Language, view: views.View, random: Generator, both: float) -> Sheet:
-    """A view's picture and some lessons about it; `both` is how likely another is before it."""
+    """Build a sheet of a view and lessons; `both` is the probability of a second image."""
     before, picture = language.tokens(_BEFORE), _picture(view)
     order = random.random()
     if order < both:
@@ -146,7 +146,7 @@ def _pair(language: Language, lesson: Lesson) -> tuple[list[int], list[int]]:
 
 
 def sheet(start: list[int], pairs: list[tuple[list[int], list[int]]]) -> Sheet:
-    """What all pairs of question and answer begin with, and the pairs."""
+    """Build a sheet from the shared prefix and pairs of question and answer."""
     tokens, places, asked, wanted = [*start], [*range(len(start))], [], []
     weights: list[float] = []
     parts = [0] * len(start)

@@ -1,4 +1,4 @@
-"""What a language model's GGUF file holds: its tensors, its words, and their vectors."""
+"""A reader of a language model's GGUF file: tensors, tokens and their embeddings."""
 
 import struct
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ _SCALARS = {
 }  # fmt: skip
 _ALIGNMENT = 32
 _TOKENS, _TENSOR = "tokenizer.ggml.tokens", "token_embd.weight"
-#: How byte-level tokenizers write a space and a line's end.
+#: Byte-level tokenizers' characters for space and newline.
 _SPELT = str.maketrans({" ": "\u0120", "\n": "\u010a"})
 
 
@@ -29,21 +29,21 @@ class _Tensor:
 
 
 class File:
-    """A GGUF file: what its head says, and its tensors, read as they are asked for."""
+    """A GGUF file: its metadata, and tensors that are read on demand."""
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError for a file that cannot be read."""
+        """Read the metadata. Raises OSError if the file cannot be read."""
         self._path = path
         with path.open("rb") as file:
             self.head, self.tensors, self._start = _head(file)
 
     def tensor(self, name: str) -> NDArray[np.float32]:
-        """All of it. Raises KeyError for one that the file has not."""
+        """Read a tensor. Raises KeyError if it does not exist."""
         shape = self.tensors[name].shape[::-1]
         return self._rows(name, range(int(np.prod(shape[:-1])))).reshape(shape)
 
     def words(self, words: Sequence[str]) -> NDArray[np.float32]:
-        """Their vectors, (words, width). KeyError: a word is not one token of the model."""
+        """Return embeddings, (words, width). Raises KeyError for words that are not one token."""
         numbers = {token: number for number, token in enumerate(self.head[_TOKENS])}
         places = [numbers[word.translate(_SPELT)] for word in words]
         return np.stack([self._rows(_TENSOR, range(place, place + 1)) for place in places])
@@ -58,12 +58,12 @@ class File:
 
 
 def of(path: Path, words: Sequence[str]) -> NDArray[np.float32]:
-    """(words, width). Raises KeyError for a word that is not one token of the model."""
+    """Return embeddings, (words, width). Raises KeyError for words that are not one token."""
     return File(path).words(words)
 
 
 def _head(file: BinaryIO) -> tuple[dict[str, Any], dict[str, _Tensor], int]:
-    """The file's metadata, its tensors by name, and where their data begins."""
+    """Return the metadata, the tensors by name, and the offset of their data."""
     _magic, _version, many, entries = _unpack(file, "4sIQQ")
     head = {}
     for _ in range(entries):

@@ -1,4 +1,4 @@
-"""What may be in a picture, and where: random views, which are held back, what is where."""
+"""Random views: the contents of images, and the held-out combinations."""
 
 import math
 import zlib
@@ -12,12 +12,12 @@ from tiny_scenes.scenes import pick
 
 Size = Literal["small", "medium", "large"]
 DIGITS = tuple("0123456789")
-#: What a thing may be: its kind's name.
+#: Kinds of objects, by name.
 KINDS = (*shapes.NAMES, *DIGITS)
-#: Things of one picture, at most.
+#: Maximum number of objects per image.
 MOST = 4
 
-#: Shades that people mean by a colour's name: each drawn one is between two of them.
+#: Shades of each named colour; drawn colours are interpolated between them.
 SHADES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "red": ((220, 40, 40), (255, 0, 0), (200, 20, 30)),
     "orange": ((245, 140, 30), (255, 165, 0), (250, 120, 10)),
@@ -32,17 +32,17 @@ SHADES: dict[str, tuple[tuple[int, int, int], ...]] = {
     "black": ((15, 15, 15), (0, 0, 0), (30, 30, 30)),
 }
 LIGHT_BLUE = "light blue"
-#: A background can be light blue besides.
+#: Colours of backgrounds, which include light blue.
 BEHIND = {**SHADES, LIGHT_BLUE: ((150, 205, 240), (173, 216, 230), (160, 215, 250))}
-#: How many things a view has, and how likely each number is.
+#: Numbers of objects, with probabilities.
 _NUMBERS = (0, 1, 2, 3, 4)
 _LIKELY = (0.04, 0.32, 0.28, 0.2, 0.16)
-#: Radii in parts of the picture's side: the bounds of small, medium and large.
+#: Bounds of small, medium and large radii, relative to the image's side.
 _SMALL, _LARGE = 0.133, 0.16
 _RADII = {1: (0.08, 0.36), 2: (0.08, 0.22), 3: (0.08, 0.19), 4: (0.08, 0.165)}
-#: So near to a bound nobody says on which side a thing is: none is drawn there.
+#: Margin around bounds that is left empty, because labels would be ambiguous.
 _DOUBT, _DOUBTFUL_PLACE = 0.004, 0.035
-#: Digits are thin: small ones cannot be read at 64 x 64.
+#: Digits have thin strokes: small ones are illegible at 64 x 64.
 _LEGIBLE = 0.12
 _HELD_BACK = 10
 ROWS, COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
@@ -50,7 +50,7 @@ ROWS, COLUMNS = ("top", "middle", "bottom"), ("left", "centre", "right")
 
 @dataclass(frozen=True, slots=True)
 class Thing:
-    """One shape or digit; x, y and radius in parts of the picture's side."""
+    """A shape or digit; x, y and radius are relative to the image's side."""
 
     kind: str
     colour: str
@@ -60,32 +60,32 @@ class Thing:
 
     @property
     def size(self) -> Size:
-        """The word for its radius."""
+        """Size by radius: small, medium or large."""
         if self.radius < _SMALL:
             return "small"
         return "large" if self.radius > _LARGE else "medium"
 
     @property
     def row(self) -> str:
-        """The third of the picture in which it is, from above."""
+        """Row of the 3 x 3 grid, from the top."""
         return ROWS[min(int(self.y * 3), 2)]
 
     @property
     def column(self) -> str:
-        """The third of the picture in which it is, from the left."""
+        """Column of the 3 x 3 grid, from the left."""
         return COLUMNS[min(int(self.x * 3), 2)]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A picture's background, and its things in reading order."""
+    """An image's background, and its objects in reading order."""
 
     background: str
     things: tuple[Thing, ...]
 
 
 def sample(random: Generator, *, held_back: bool = False) -> View:
-    """A view to train on; with `held_back`, one that has a combination never trained on."""
+    """Generate a view for training; with `held_back`, one with a held-out combination."""
     while True:
         view = _any(random)
         if any(map(_kept, view.things)) is held_back:
