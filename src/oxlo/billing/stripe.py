@@ -130,14 +130,14 @@ class Stripe:
         return _NoUpdate()
 
     async def _subscription_update(self, subscription: str, plans: Plans) -> "_Write":
-        found = await self._request(lambda v1: v1.subscriptions.retrieve(subscription))
+        data = await self._request(lambda v1: v1.subscriptions.retrieve(subscription))
         return _SubscriptionUpdate(
-            _read(remote.subscription, found), self._plans, free_plan(plans).id
+            _read(remote.subscription, data), self._plans, free_plan(plans).id
         )
 
     async def _invoice_update(self, invoice: str) -> "_Write":
-        found = await self._request(lambda v1: v1.invoices.retrieve(invoice))
-        return _InvoiceUpdate(_read(remote.invoice, found))
+        data = await self._request(lambda v1: v1.invoices.retrieve(invoice))
+        return _InvoiceUpdate(_read(remote.invoice, data))
 
     async def _checkout(
         self, account: Account, plan: Plan, subscription: Subscription | None, now: float
@@ -185,10 +185,10 @@ class Stripe:
 
     async def _update(self, live: Subscription, params: dict[str, Any], plans: Plans) -> None:
         async with self._lock:
-            found = await self._request(
+            data = await self._request(
                 lambda v1: v1.subscriptions.update(live.subscription, params)
             )
-            changed = _read(remote.subscription, found)
+            changed = _read(remote.subscription, data)
             async with self._database.write() as db:
                 await _SubscriptionUpdate(changed, self._plans, free_plan(plans).id)(db)
 
@@ -201,20 +201,20 @@ class Stripe:
             max_network_retries=2,
         )
         try:
-            found = await asyncio.to_thread(call, client.v1)
+            data = await asyncio.to_thread(call, client.v1)
         except stripe.StripeError as error:
             log.warning("billing.failed", error=type(error).__name__, code=error.code or "")
             raise BillingFailed from error
-        return dict(found.to_dict())
+        return dict(data.to_dict())
 
     @property
     def _page(self) -> str:
         return f"{self._settings.base_url}/dashboard/billing"
 
 
-def _read(convert: Callable[[Mapping[str, Any]], Any], found: Mapping[str, Any]) -> Any:
+def _read(convert: Callable[[Mapping[str, Any]], Any], data: Mapping[str, Any]) -> Any:
     try:
-        return convert(found)
+        return convert(data)
     except msgspec.ValidationError as error:
         raise BillingFailed from error
 
@@ -230,26 +230,27 @@ class _SubscriptionUpdate:
     """Writes the current state of a subscription."""
 
     def __init__(
-        self, found: remote.RemoteSubscription, plans: Mapping[str, str], free_plan_id: str
+        self, subscription: remote.RemoteSubscription, plans: Mapping[str, str], free_plan_id: str
     ) -> None:
-        self._found = found
+        self._subscription = subscription
         self._plans = plans
         self._free_plan = free_plan_id
 
     async def __call__(self, db: AsyncConnection) -> None:
         """Save the subscription and update its account's plan."""
-        found = self._found
-        plan = self._plans.get(found.item.price.id)
+        subscription = self._subscription
+        plan = self._plans.get(subscription.item.price.id)
         try:
-            account = await identity.by_id(db, found.metadata.get("account", ""))
+            account = await identity.by_id(db, subscription.metadata.get("account", ""))
         except AccountNotFound:
-            log.warning("billing.unknown_account", subscription=found.id)
+            log.warning("billing.unknown_account", subscription=subscription.id)
             return
         if plan is None:
-            log.error("billing.unknown_price", price=found.item.price.id, subscription=found.id)
+            price = subscription.item.price.id
+            log.error("billing.unknown_price", price=price, subscription=subscription.id)
             return
         before = await payments.of_account(db, account.id)
-        now = remote.subscription_row(found, account.id, plan)
+        now = remote.subscription_row(subscription, account.id, plan)
         effect = remote.effect(now, before, self._free_plan, account.plan)
         if before is None or before.subscription == now.subscription or now.status in remote.PAYING:
             await payments.keep(db, now)
@@ -260,15 +261,15 @@ class _SubscriptionUpdate:
 class _InvoiceUpdate:
     """Writes the current state of an invoice."""
 
-    def __init__(self, found: remote.RemoteInvoice) -> None:
-        self._found = found
+    def __init__(self, invoice: remote.RemoteInvoice) -> None:
+        self._invoice = invoice
 
     async def __call__(self, db: AsyncConnection) -> None:
         """Save the invoice for its account."""
-        found = self._found
-        account = found.account or await payments.account_of(db, found.customer)
+        invoice = self._invoice
+        account = invoice.account or await payments.account_of(db, invoice.customer)
         if account:
-            await payments.keep_invoice(db, remote.invoice_row(found, account))
+            await payments.keep_invoice(db, remote.invoice_row(invoice, account))
 
 
 _Write = _NoUpdate | _SubscriptionUpdate | _InvoiceUpdate

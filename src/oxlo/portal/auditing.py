@@ -12,14 +12,14 @@ from oxlo.store.accounts import Account
 _MAX_DETAIL = 300
 
 
-async def note(
+async def record(
     db: AsyncConnection, request: Request, action: str, target: str, detail: str = ""
 ) -> None:
     """Record what the signed-in account did to `target`."""
     await _write(db, request, action, guard.account(request).id, target, detail)
 
 
-async def note_own(
+async def record_own(
     db: AsyncConnection, request: Request, action: str, account: Account, detail: str = ""
 ) -> None:
     """Record what an account did to itself, signed in or not."""

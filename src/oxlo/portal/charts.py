@@ -60,7 +60,7 @@ def format_count(value: float) -> str:
 
 def bars(title: str, values: Sequence[Bar], *, write: Formatter = format_count) -> Markup:
     """Bars of counts from zero; the middle tick of the axis is a whole number too."""
-    top = 2 * nice(math.ceil(max((bar.value for bar in values), default=0) / 2))
+    top = 2 * axis_limit(math.ceil(max((bar.value for bar in values), default=0) / 2))
     step = 100 / max(len(values), 1)
     parts = [_grid(top, write)]
     parts += [_bar(bar, index * step, step, top, write) for index, bar in enumerate(values)]
@@ -112,7 +112,7 @@ def lines(
     `margin`: percentage of the width right of the lines that is reserved for names.
     """
     known = [value for line in series for value in line.values if value is not None]
-    top = nice(max(known, default=0))
+    top = axis_limit(max(known, default=0))
     width = 100 - margin
     inner = "".join(_polyline(line, number, top) for number, line in enumerate(series))
     parts = [_grid(top, write, width)]
@@ -229,7 +229,7 @@ def strip(title: str, states: Sequence[tuple[str, str]]) -> Markup:
     return _svg(title, cells, height=24, kind="strip")
 
 
-def nice(highest: float) -> float:
+def axis_limit(highest: float) -> float:
     """The end of an axis: a round number at or above the highest value."""
     if highest <= 0:
         return 1.0

@@ -13,47 +13,47 @@ from oxlo.portal.listing import Row
 from oxlo.portal.site import Site
 
 PATH = "/models/compare"
-#: Maximum number of columns.
-MOST = 4
+#: Maximum number of table.
+MAX_MODELS = 4
 
 
 async def page(request: Request) -> Response:
     """The comparison table; unknown models are left out."""
     site = Site.of(request)
-    chosen = named(site.catalogue, request.query_params.getlist("id"))
+    chosen = resolve(site.catalogue, request.query_params.getlist("id"))
     shown = listing.rows(chosen, models.current(site))
     shown.sort(key=lambda row: chosen.index(row.model))
     context = {
         "chosen": chosen,
         "others": addable(site.catalogue, chosen),
-        "most": MOST,
+        "most": MAX_MODELS,
         "states": [row.state for row in shown],
         "rows": facts(shown, site.plans),
     }
     return site.pages.respond(request, "compare.html", context)
 
 
-def named(known: Catalogue, names: Sequence[str]) -> list[Model]:
-    """The first few distinct models of these names, in the order given."""
+def resolve(catalogue: Catalogue, names: Sequence[str]) -> list[Model]:
+    """The first few distinct models of these names, in order; unknown names are skipped."""
     found: dict[str, Model] = {}
-    for name in names[: 2 * MOST]:
+    for name in names[: 2 * MAX_MODELS]:
         try:
-            model = known.resolve(name)
+            model = catalogue.resolve(name)
         except ModelNotFound:
             continue
         found.setdefault(model.id, model)
-    return list(found.values())[:MOST]
+    return list(found.values())[:MAX_MODELS]
 
 
-def addable(known: Catalogue, chosen: Sequence[Model]) -> list[Model]:
+def addable(catalogue: Catalogue, chosen: Sequence[Model]) -> list[Model]:
     """Models that can be added to the comparison, by name."""
-    rest = [model for model in known if model not in chosen]
+    rest = [model for model in catalogue if model not in chosen]
     return sorted(rest, key=lambda model: model.name.lower())
 
 
 def facts(rows: Sequence[Row], plans: Plans) -> list[tuple[str, list[str]]]:
     """Each fact's name with its value for each model; facts without any value are left out."""
-    columns: list[tuple[str, list[str]]] = [
+    table: list[tuple[str, list[str]]] = [
         ("Category", [listing.CATEGORIES[row.model.category] for row in rows]),
         ("Cheapest plan", [_plan(row.model, plans) for row in rows]),
         ("Context", [formats.count(row.context or None, "") for row in rows]),
@@ -66,8 +66,8 @@ def facts(rows: Sequence[Row], plans: Plans) -> list[tuple[str, list[str]]]:
         ("Licence", [row.model.licence for row in rows]),
         ("Good for", [row.model.description for row in rows]),
     ]
-    known = [(name, values) for name, values in columns if any(values)]
-    return [(name, [value or formats.DASH for value in values]) for name, values in known]
+    filled = [(name, values) for name, values in table if any(values)]
+    return [(name, [value or formats.DASH for value in values]) for name, values in filled]
 
 
 def _plan(model: Model, plans: Plans) -> str:

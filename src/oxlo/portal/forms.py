@@ -19,14 +19,14 @@ class Problem(ValueError):
         super().__init__(message)
 
 
-class Filled(dict[str, str]):
+class FormValues(dict[str, str]):
     """A mapping of field names to text; missing fields are ""."""
 
     def __missing__(self, name: str) -> str:
         return ""
 
     @classmethod
-    def of(cls, form: FormData | None) -> "Filled":
+    def of(cls, form: FormData | None) -> "FormValues":
         """The submitted values, to be shown in the form again."""
         return cls({name: text(form, name) for name in form} if form else {})
 

@@ -82,9 +82,9 @@ def _as_operator(page: Page) -> Page:
 
 def visit(request: Request) -> Visit:
     """The request's session and account, on all but public routes."""
-    found = request.state.visit
-    assert isinstance(found, Visit)
-    return found
+    current = request.state.visit
+    assert isinstance(current, Visit)
+    return current
 
 
 def account(request: Request) -> Account:
@@ -96,14 +96,14 @@ def respond(
     request: Request, template: str, context: Mapping[str, Any], *, status: int = 200
 ) -> Response:
     """Render an uncached page, with forms bound to the visitor's CSRF token."""
-    sessions.visitor(request)
+    sessions.csrf_token(request)
     portal = Portal.of(request)
     names = {plan.id: plan.name for plan in portal.site.plans}
     values = {"now": portal.now, "plan_name": lambda plan: names.get(plan, plan), **context}
     reply = portal.site.pages.respond(
         request, template, values, status=status, headers={"cache-control": "no-store"}
     )
-    return sessions.remember(request, reply)
+    return sessions.set_visitor_cookie(request, reply)
 
 
 def may_lead_to_checkout(request: Request, page: Response) -> Response:
@@ -152,7 +152,7 @@ async def _form(request: Request) -> FormData:
     return form
 
 
-def local(path: str, default: str = "/dashboard") -> str:
+def local_path(path: str, default: str = "/dashboard") -> str:
     """The path if it is on this site, otherwise the default: prevents open redirects."""
     plain = path.startswith("/") and not path.startswith("//")
     return path if plain and "\\" not in path and path.isprintable() else default

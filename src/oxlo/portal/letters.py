@@ -20,7 +20,7 @@ async def post(db: AsyncConnection, recipient: str, letter: Letter, *, now: floa
     await mails.post(db, recipient, letter.subject, letter.body, now=now)
 
 
-async def tell(db: AsyncConnection, account: Account, letter: Letter, *, now: float) -> None:
+async def notify(db: AsyncConnection, account: Account, letter: Letter, *, now: float) -> None:
     """Queue a mail to an account, if it has an address."""
     if account.email:
         await post(db, account.email, letter, now=now)

@@ -96,10 +96,10 @@ class Row(NamedTuple):
 
 def rows(models: Iterable[Model], readiness: Readiness) -> list[Row]:
     """All models: ready ones first, then by category, tier and name."""
-    found = [
+    result = [
         Row(m, readiness.state(m.id), readiness.context(m.id) or m.context_length) for m in models
     ]
-    return sorted(found, key=_order)
+    return sorted(result, key=_order)
 
 
 def _order(row: Row) -> tuple[int, int, int, str]:

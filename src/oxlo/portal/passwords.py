@@ -6,8 +6,8 @@ import unicodedata
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-SHORTEST = 10
-LONGEST = 200
+MIN_LENGTH = 10
+MAX_LENGTH = 200
 #: Concurrent hashes; each takes 64 MiB and a core.
 _CONCURRENCY = 2
 _MIN_DISTINCT = 5
@@ -39,10 +39,10 @@ class WeakPassword(ValueError):
 def check(password: str, email: str = "") -> None:
     """Check a new password. Raises WeakPassword."""
     text = unicodedata.normalize("NFKC", password)
-    if len(text) < SHORTEST:
-        raise WeakPassword(f"Use at least {SHORTEST} characters: three or four words are fine.")
-    if len(text) > LONGEST:
-        raise WeakPassword(f"Use at most {LONGEST} characters.")
+    if len(text) < MIN_LENGTH:
+        raise WeakPassword(f"Use at least {MIN_LENGTH} characters: three or four words are fine.")
+    if len(text) > MAX_LENGTH:
+        raise WeakPassword(f"Use at most {MAX_LENGTH} characters.")
     plain = text.casefold()
     if len(set(plain)) < _MIN_DISTINCT or _is_sequence(plain) or _is_common(plain):
         raise WeakPassword(
@@ -107,4 +107,4 @@ class Passwords:
 
 def _normal(password: str) -> str:
     # Different encodings of the same characters are the same password.
-    return unicodedata.normalize("NFKC", password)[:LONGEST]
+    return unicodedata.normalize("NFKC", password)[:MAX_LENGTH]

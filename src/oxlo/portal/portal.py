@@ -86,7 +86,7 @@ class Portal(Attached):
         return hmac.digest(self.signing, b"oxlo csrf\0" + cookie.encode(), "sha256").hex()
 
     @property
-    def checks_addresses(self) -> bool:
+    def verifies_addresses(self) -> bool:
         """Whether e-mail addresses have to be verified: only if mail can be sent."""
         return bool(self.settings.smtp_url)
 

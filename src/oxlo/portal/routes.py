@@ -54,7 +54,7 @@ async def _article(request: Request) -> Response:
 async def _theme(request: Request) -> Response:
     """Toggle between light and dark, for browsers without scripts."""
     target = forms.text(await forms.fields(request), "next")
-    reply = RedirectResponse(guard.local(target, "/"), 303)
+    reply = RedirectResponse(guard.local_path(target, "/"), 303)
     chosen = "light" if theme(request) == "dark" else "dark"
     secure = request.headers.get("x-forwarded-proto") == "https"
     reply.set_cookie(THEME_COOKIE, chosen, _YEAR, samesite="lax", secure=secure)

@@ -95,7 +95,7 @@ async def sign_out(request: Request, reply: Response) -> Response:
     return reply
 
 
-def visitor(request: Request) -> str:
+def csrf_token(request: Request) -> str:
     """The CSRF token of this visitor; a new visitor cookie is created if needed."""
     if not request.state.csrf:
         request.state.new_visitor = secrets.token_urlsafe(24)
@@ -103,7 +103,7 @@ def visitor(request: Request) -> str:
     return str(request.state.csrf)
 
 
-def remember(request: Request, reply: Response) -> Response:
+def set_visitor_cookie(request: Request, reply: Response) -> Response:
     """Set the cookie of a new visitor."""
     portal, visitor_cookie = Portal.of(request), getattr(request.state, "new_visitor", "")
     if visitor_cookie:

@@ -49,8 +49,8 @@ def _context(site: Site, status: Status) -> dict[str, Any]:
 
 
 def _name(site: Site, model: str) -> str:
-    known = site.catalogue.get(model)
-    return known.name if known else model
+    entry = site.catalogue.get(model)
+    return entry.name if entry else model
 
 
 def strip(model: ModelStatus, days: list[str]) -> str:

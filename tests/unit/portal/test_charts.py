@@ -87,4 +87,4 @@ def test_no_style_attribute() -> None:
 )
 def test_axes_end_at_round_numbers(highest: float, end: float) -> None:
     """A reader can halve them in the head."""
-    assert charts.nice(highest) == pytest.approx(end)
+    assert charts.axis_limit(highest) == pytest.approx(end)

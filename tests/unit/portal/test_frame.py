@@ -10,7 +10,7 @@ from starlette.routing import Route
 from tests.unit.portal.people import Portal
 
 from oxlo.portal.assets import Assets
-from oxlo.portal.guard import local
+from oxlo.portal.guard import local_path
 from oxlo.portal.security import policy
 
 
@@ -92,7 +92,7 @@ async def test_theme_takes_no_large_forms(browser: httpx2.AsyncClient) -> None:
 )
 def test_redirects_stay_here(path: str) -> None:
     """What leads elsewhere leads home."""
-    assert local(path, "/") == "/"
+    assert local_path(path, "/") == "/"
 
 
 async def test_errors_are_pages_for_browsers(browser: httpx2.AsyncClient) -> None:

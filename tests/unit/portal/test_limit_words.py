@@ -83,4 +83,4 @@ def test_this_minute() -> None:
 )
 def test_browsers_by_name(agent: str, name: str) -> None:
     """The list of sessions is for people."""
-    assert agents.named(agent) == name
+    assert agents.browser_name(agent) == name

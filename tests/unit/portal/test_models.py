@@ -152,7 +152,7 @@ def test_best_replica_counts() -> None:
 def test_models_are_compared() -> None:
     """By any of their names, each once, four at most; what none of them has is left out."""
     asked = ["gpt-9", "YOLO-v9", "yolov9", "bge-large", "glm-5", "e5-large", "whisper-turbo"]
-    chosen = comparing.named(MODELS, asked)
+    chosen = comparing.resolve(MODELS, asked)
     assert [model.id for model in chosen] == ["yolov9", "bge-large", "glm-5", "e5-large"]
     assert not {model.id for model in comparing.addable(MODELS, chosen)} & {"yolov9", "glm-5"}
     rows = [Row(model, "absent", model.context_length) for model in chosen]

@@ -21,7 +21,7 @@ _SYSTEMS = (
 _MAX_LENGTH = 60
 
 
-def named(agent: str) -> str:
+def browser_name(agent: str) -> str:
     """Name a browser: `Firefox 140 on Linux`; an unknown User-Agent is returned as it is."""
     browser = next((f"{n} {m[1]}" for n, p in _BROWSERS if (m := p.search(agent))), "")
     system = next((name for mark, name in _SYSTEMS if mark in agent), "")

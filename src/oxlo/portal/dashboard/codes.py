@@ -36,7 +36,7 @@ async def confirm(request: Request, form: FormData) -> Response:
     async with portal.site.database.write() as db:
         await identity.confirm_totp(db, account, now=portal.now)
         await kept.renew(db, account.id, _digests(portal, account.id, new_codes), now=portal.now)
-        await auditing.note_own(db, request, "totp.on", account)
+        await auditing.record_own(db, request, "totp.on", account)
     flash(request, "ok", _ON)
     return await settings.respond(request, recovery_codes=new_codes)
 
@@ -53,7 +53,7 @@ async def renew(request: Request, form: FormData) -> Response:
     new_codes = recovery.new_codes()
     async with portal.site.database.write() as db:
         await kept.renew(db, account.id, _digests(portal, account.id, new_codes), now=portal.now)
-        await auditing.note_own(db, request, "recovery.renewed", account)
+        await auditing.record_own(db, request, "recovery.renewed", account)
     return await settings.respond(request, recovery_codes=new_codes)
 
 
@@ -69,9 +69,9 @@ async def end(request: Request, form: FormData) -> Response:
         message = "This code is wrong or was used already."
         return await settings.respond(request, Problem("code", message))
     async with portal.site.database.write() as db:
-        await attempt.went_well(db, now=portal.now)
+        await attempt.passed(db, now=portal.now)
         await identity.end_totp(db, account)
-        await auditing.note_own(db, request, "totp.off", account)
+        await auditing.record_own(db, request, "totp.off", account)
     return guard.redirect("/dashboard/settings?done=totp-off")
 
 

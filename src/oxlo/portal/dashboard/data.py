@@ -67,7 +67,7 @@ async def delete(request: Request, form: FormData) -> Response:
         await audit.write(
             db, "account.deleted", actor=account.id, target=account.id, now=portal.now
         )
-        await letters.tell(db, account, letters.goodbye(portal.settings.base_url), now=portal.now)
+        await letters.notify(db, account, letters.goodbye(portal.settings.base_url), now=portal.now)
     log.info("account.deleted", account=account.id)
     return await sessions.sign_out(request, guard.redirect("/login?done=deleted"))
 

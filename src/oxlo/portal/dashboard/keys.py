@@ -15,8 +15,8 @@ from oxlo.portal import auditing, guard, highlighting
 from oxlo.portal.dashboard import keyform, overview
 from oxlo.portal.dashboard.periods import bounds
 from oxlo.portal.entry import limits
-from oxlo.portal.entry.limits import Braked
-from oxlo.portal.forms import Filled, Problem
+from oxlo.portal.entry.limits import RateLimited
+from oxlo.portal.forms import FormValues, Problem
 from oxlo.portal.highlighting import Panel
 from oxlo.portal.portal import Portal
 from oxlo.portal.sessions import flash
@@ -25,7 +25,7 @@ from oxlo.store.accounts import Account
 from oxlo.store.keys import Key, Scope
 
 #: Maximum active keys of an account.
-MOST = 100
+MAX_KEYS = 100
 #: Days of usage shown beside each key.
 _USED_DAYS = 30
 #: Seconds for which an expired or revoked key stays listed.
@@ -149,26 +149,28 @@ async def _issue(
 
 
 async def _note(db: AsyncConnection, request: Request, action: str, key: Key) -> None:
-    await auditing.note(db, request, action, key.id, f"{key.name} ({key.prefix}...)")
+    await auditing.record(db, request, action, key.id, f"{key.name} ({key.prefix}...)")
 
 
 def _check_verified(portal: Portal, account: Account) -> None:
-    if portal.checks_addresses and account.verified_at is None:
+    if portal.verifies_addresses and account.verified_at is None:
         raise Problem("form", "Confirm your e-mail address first: open the link that we sent.")
 
 
 async def _check_count(db: AsyncConnection, account: Account, now: float) -> None:
     active = [key for key in await keys.of_account(db, account.id) if key.state(now) == "active"]
-    if len(active) >= MOST:
-        raise Problem("form", f"An account has at most {MOST} keys. Revoke one that is not used.")
+    if len(active) >= MAX_KEYS:
+        raise Problem(
+            "form", f"An account has at most {MAX_KEYS} keys. Revoke one that is not used."
+        )
 
 
 async def _check_pace(db: AsyncConnection, account: Account, now: float) -> None:
     """Limit how fast keys are created: even revoked ones leave a row in the database."""
     try:
         await limits.take(db, limits.KEYS, account.id, "new keys", now=now)
-    except Braked as braked:
-        raise Problem("form", str(braked)) from None
+    except RateLimited as limited:
+        raise Problem("form", str(limited)) from None
 
 
 def _is_shown(key: Key, now: float) -> bool:
@@ -197,7 +199,7 @@ async def _page(
         "made": new,
         "panels": _panels(portal, new, model) if new and model else (),
         "problem": problem,
-        "form": Filled.of(form),
+        "form": FormValues.of(form),
         "endpoints": keyform.ENDPOINTS,
         "models": sorted(model.id for model in portal.site.catalogue),
         "overlaps": keyform.OVERLAPS,

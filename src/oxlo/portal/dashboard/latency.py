@@ -13,7 +13,7 @@ from oxlo.ledger.windows import DAY, iso
 from oxlo.portal import charts, guard
 from oxlo.portal.charts import Line
 from oxlo.portal.dashboard import csvs
-from oxlo.portal.dashboard.periods import MOST_HOURLY, PERIODS, bounds
+from oxlo.portal.dashboard.periods import MAX_HOURLY_DAYS, PERIODS, bounds
 from oxlo.portal.dashboard.usage import tabs
 from oxlo.portal.formats import count, milliseconds
 from oxlo.portal.portal import Portal
@@ -92,8 +92,8 @@ def _params(request: Request) -> Params:
     step = query.get("by", "hour" if days == "1" else "day")
     if step not in STEPS or days not in PERIODS:
         raise BadRequest("'by' and 'days' take the values that the tabs on the page have.")
-    if step == "hour" and int(days) > MOST_HOURLY:
-        days = str(MOST_HOURLY)
+    if step == "hour" and int(days) > MAX_HOURLY_DAYS:
+        days = str(MAX_HOURLY_DAYS)
     begin, end = bounds(int(days), Portal.of(request).now)
     return Params(query.get("model", "")[:200], step, days, begin, end)  # type: ignore[arg-type]
 

@@ -57,7 +57,7 @@ async def page(request: Request) -> Response:
         "model": model,
         "panels": highlighting.panels("chat", portal.settings.base_url, model) if model else (),
         "reason": portal.live.reason,
-        "unverified": account.verified_at is None and portal.checks_addresses,
+        "unverified": account.verified_at is None and portal.verifies_addresses,
     }
     return guard.respond(request, "dashboard/overview.html", context)
 
@@ -69,7 +69,7 @@ async def live(request: Request) -> Response:
     await portal.live.drain()
     async with portal.site.database.read() as db:
         used = await standing.used(db, account.id, now=portal.now)
-    context = {"limits": standing_of(plan, used, portal.now)}
+    context = {"limits": current_limits(plan, used, portal.now)}
     return guard.respond(request, "dashboard/limits.html", context)
 
 
@@ -89,7 +89,7 @@ def trial(portal: Portal, account: Account, plan: Plan) -> float | None:
     return until
 
 
-def standing_of(plan: Plan, used: standing.Used, now: float) -> tuple[Limit, ...]:
+def current_limits(plan: Plan, used: standing.Used, now: float) -> tuple[Limit, ...]:
     """The day, minute and concurrency limits."""
     return (
         limits.day(plan, used, now),
@@ -116,13 +116,13 @@ async def _facts(portal: Portal, account: Account, plan: Plan) -> Facts:
     tomorrow = (day_of(now) + 1) * DAY
     async with portal.site.database.read() as db:
         used = await standing.used(db, account.id, now=now)
-        mine = await keys.of_account(db, account.id)
+        account_keys = await keys.of_account(db, account.id)
         latest = await history.page(db, account.id, limit=_LATEST)
         begin = tomorrow - _DAYS * DAY
         days = await usage.added_up(db, account.id, begin, tomorrow, ("day",))
     return Facts(
-        limits=standing_of(plan, used, now),
-        keys=sum(key.state(now) == "active" and not key.hidden for key in mine),
+        limits=current_limits(plan, used, now),
+        keys=sum(key.state(now) == "active" and not key.hidden for key in account_keys),
         latest=latest.calls,
         days=tuple(days),
     )

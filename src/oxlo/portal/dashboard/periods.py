@@ -5,7 +5,7 @@ from oxlo.ledger.windows import DAY
 #: Days, as in query parameters, with labels.
 PERIODS = {"1": "Today", "7": "7 days", "30": "30 days", "90": "90 days"}
 #: Maximum days of hourly figures.
-MOST_HOURLY = 7
+MAX_HOURLY_DAYS = 7
 
 
 def bounds(days: int, now: float) -> tuple[float, float]:

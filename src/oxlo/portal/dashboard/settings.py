@@ -12,8 +12,8 @@ from starlette.responses import Response
 from oxlo.portal import auditing, guard, letters, passwords, totp
 from oxlo.portal.dashboard import agents
 from oxlo.portal.entry import limits, signup
-from oxlo.portal.entry.limits import Braked, Login
-from oxlo.portal.forms import Filled, Problem, text
+from oxlo.portal.entry.limits import LoginAttempt, RateLimited
+from oxlo.portal.forms import FormValues, Problem, text
 from oxlo.portal.passwords import WeakPassword
 from oxlo.portal.portal import Portal, address
 from oxlo.portal.sessions import flash
@@ -70,10 +70,10 @@ async def _change_email(db: AsyncConnection, request: Request, email: str) -> No
     portal, account = Portal.of(request), guard.account(request)
     checked = await identity.set_email(db, account, email)
     letter = letters.address_changed(portal.settings.base_url, checked)
-    await letters.tell(db, account, letter, now=portal.now)
+    await letters.notify(db, account, letter, now=portal.now)
     await tokens.forget(db, account.id, "reset")  # such a link may still be in the old mailbox
     await signup.ask_to_verify(db, portal, msgspec.structs.replace(account, email=checked))
-    await auditing.note_own(db, request, "email.changed", account)
+    await auditing.record_own(db, request, "email.changed", account)
 
 
 async def save_password(request: Request, form: FormData) -> Response:
@@ -94,8 +94,8 @@ async def save_password(request: Request, form: FormData) -> Response:
         await stored.end_all(db, account.id, but=visit.session.id)
         await tokens.forget(db, account.id, "reset", "welcome")
         letter = letters.password_changed(portal.settings.base_url, address(request))
-        await letters.tell(db, account, letter, now=portal.now)
-        await auditing.note_own(db, request, "password.changed", account)
+        await letters.notify(db, account, letter, now=portal.now)
+        await auditing.record_own(db, request, "password.changed", account)
     return guard.redirect("/dashboard/settings?done=password")
 
 
@@ -128,8 +128,8 @@ async def use_promo(request: Request, form: FormData) -> Response:
             await promos.redeem(db, account, text(form, "promo"), now=portal.now)
             await brakes.undo(db, attempt, now=portal.now)
             code = promos.spelt(text(form, "promo"))
-            await auditing.note_own(db, request, "promo.used", account, code)
-    except (Braked, PromoRefused) as refused:
+            await auditing.record_own(db, request, "promo.used", account, code)
+    except (RateLimited, PromoRefused) as refused:
         return await respond(request, Problem("promo", str(refused)))
     return guard.redirect("/dashboard?done=promo")
 
@@ -143,18 +143,18 @@ async def check_password(request: Request, password: str, field: str) -> None:
     if not await portal.passwords.matches(account.password_hash, password):
         raise Problem(field, _WRONG)
     async with portal.site.database.write() as db:
-        await attempt.went_well(db, now=portal.now)
+        await attempt.passed(db, now=portal.now)
 
 
-async def begin_attempt(request: Request, field: str) -> Login:
+async def begin_attempt(request: Request, field: str) -> LoginAttempt:
     """Start an authentication attempt, counted as failed until it succeeds. Raises Problem."""
     portal, account = Portal.of(request), guard.account(request)
-    attempt = Login(account.email or account.id, address(request))
+    attempt = LoginAttempt(account.email or account.id, address(request))
     try:
         async with portal.site.database.write() as db:
             await attempt.begin(db, now=portal.now)
-    except Braked as braked:
-        raise Problem(field, str(braked)) from None
+    except RateLimited as limited:
+        raise Problem(field, str(limited)) from None
     return attempt
 
 
@@ -172,8 +172,8 @@ async def respond(
         "account": account,
         "sessions": logins,
         "this": visit.session.id,
-        "browser": agents.named,
-        "problems": Filled({problem.field: str(problem)} if problem else {}),
+        "browser": agents.browser_name,
+        "problems": FormValues({problem.field: str(problem)} if problem else {}),
         "codes": recovery_codes,
         "codes_left": left,
         "linked": linked,

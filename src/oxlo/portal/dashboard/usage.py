@@ -15,7 +15,7 @@ from oxlo.portal import charts, guard
 from oxlo.portal.charts import Bar
 from oxlo.portal.dashboard import csvs
 from oxlo.portal.dashboard.filters import Filters
-from oxlo.portal.dashboard.periods import MOST_HOURLY, PERIODS, bounds
+from oxlo.portal.dashboard.periods import MAX_HOURLY_DAYS, PERIODS, bounds
 from oxlo.portal.formats import count, milliseconds
 from oxlo.portal.portal import Portal
 from oxlo.store import keys, usage
@@ -31,7 +31,7 @@ TABS: Mapping[By, str] = {
     "key": "By key",
 }
 #: Bars in a ranking; the table has all rows.
-MOST_BARS = 10
+MAX_BARS = 10
 _HOUR = 3600
 _HEADER = (
     "requests",
@@ -61,7 +61,7 @@ async def page(request: Request) -> Response:
     groups, (total,) = await _load(request, params)
     names = await _key_names(request) if params.by == "key" else {}
     title = f"Requests {TABS[params.by].lower()}, {PERIODS[params.days].lower()}, UTC"
-    whole = _by_time(params) or len(groups) <= MOST_BARS
+    whole = _by_time(params) or len(groups) <= MAX_BARS
     context = {
         "tabs": tabs(params.by, params.days),
         "periods": [
@@ -69,9 +69,9 @@ async def page(request: Request) -> Response:
         ],
         "total": total.sums,
         "title": title,
-        "caption": title if whole else f"{title}: the top {MOST_BARS}",
+        "caption": title if whole else f"{title}: the top {MAX_BARS}",
         "chart": _chart(title, params, groups, names),
-        "rows": [_row(params, group, names) for group in _newest_first(params, groups)],
+        "rows": [_row(params, group, names) for group in _table_order(params, groups)],
         "columns": _columns(params),
         "csv": f"/dashboard/usage.csv?{urlencode({'by': params.by, 'days': params.days})}",
     }
@@ -95,8 +95,8 @@ def _params(request: Request) -> Params:
     by, days = query.get("by", "day"), query.get("days", "30")
     if by not in TABS or days not in PERIODS:
         raise BadRequest("'by' and 'days' take the values that the tabs on the page have.")
-    if by == "hour" and int(days) > MOST_HOURLY:
-        days = str(MOST_HOURLY)
+    if by == "hour" and int(days) > MAX_HOURLY_DAYS:
+        days = str(MAX_HOURLY_DAYS)
     return Params(by, days, *bounds(int(days), Portal.of(request).now))  # type: ignore[arg-type]
 
 
@@ -136,7 +136,7 @@ def _filled(params: Params, groups: Sequence[Group]) -> Sequence[Group]:
     return [known.get(at, Group((at,), zeros)) for at in starts]
 
 
-def _newest_first(params: Params, groups: Sequence[Group]) -> Sequence[Group]:
+def _table_order(params: Params, groups: Sequence[Group]) -> Sequence[Group]:
     """Groups in table order: the latest first, or the most requests first."""
     if _by_time(params):
         return groups[::-1]
@@ -152,7 +152,7 @@ def _chart(title: str, params: Params, groups: Sequence[Group], names: Mapping[s
     bars = [_bar(params, group, names) for group in _filled(params, groups)]
     if _by_time(params):
         return charts.bars(title, bars)
-    return charts.ranking(title, bars[:MOST_BARS])
+    return charts.ranking(title, bars[:MAX_BARS])
 
 
 def _bar(params: Params, group: Group, names: Mapping[str, str]) -> Bar:

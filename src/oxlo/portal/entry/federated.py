@@ -10,7 +10,7 @@ from oxlo.portal.entry import handshake, limits, login, oauth, signup
 from oxlo.portal.entry.handshake import Handshake
 from oxlo.portal.entry.oauth import Person
 from oxlo.portal.entry.providers import Provider
-from oxlo.portal.guard import local
+from oxlo.portal.guard import local_path
 from oxlo.portal.portal import Portal, address
 from oxlo.store import identity, keys, tokens
 from oxlo.store import sessions as stored
@@ -26,7 +26,7 @@ async def begin(request: Request) -> Response:
         provider=provider.id,
         state=authorization.state,
         verifier=authorization.verifier,
-        target=local(query.get("returnUrl", "")),
+        target=local_path(query.get("returnUrl", "")),
         until=int(portal.now) + handshake.LIFE,
         link=user.id if user is not None and query.get("link") == "1" else "",
     )
@@ -75,7 +75,7 @@ async def _link(request: Request, user: Account, pending: Handshake, person: Per
         owner = await identity.by_provider(db, pending.provider, person.subject)
         if owner is None:
             await identity.link(db, user, pending.provider, person.subject, now=portal.now)
-            await auditing.note_own(db, request, "identity.linked", user, pending.provider)
+            await auditing.record_own(db, request, "identity.linked", user, pending.provider)
     done = "linked" if owner is None or owner.id == user.id else "linked-elsewhere"
     return guard.redirect(f"/dashboard/settings?done={done}")
 
@@ -93,7 +93,7 @@ async def _account(db: AsyncConnection, request: Request, provider: str, person:
         await _taken_over(db, portal, existing) if existing else await _new(db, request, person)
     )
     await identity.link(db, account, provider, person.subject, now=portal.now)
-    await auditing.note_own(db, request, "identity.linked", account, provider)
+    await auditing.record_own(db, request, "identity.linked", account, provider)
     return account
 
 
@@ -122,11 +122,11 @@ async def _new(db: AsyncConnection, request: Request, person: Person) -> Account
         raise Forbidden("Sign-up is closed here. Ask the operator for an account.")
     try:
         await limits.take(db, limits.SIGNUP, network, "sign-ups from your network", now=portal.now)
-    except limits.Braked as braked:
-        raise Forbidden(str(braked)) from None
+    except limits.RateLimited as limited:
+        raise Forbidden(str(limited)) from None
     account = await signup.create(db, person.email, signup.first_plan(portal), now=portal.now)
     await identity.verify(db, account, now=portal.now)
-    await auditing.note_own(db, request, "account.sign_up", account)
+    await auditing.record_own(db, request, "account.sign_up", account)
     return account
 
 

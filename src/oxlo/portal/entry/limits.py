@@ -27,7 +27,7 @@ KEYS = Brake(kind="keys", free=60, wait=_MINUTE, longest=_HOUR, window=_HOUR)
 PROMO = Brake(kind="promo", free=10, wait=_MINUTE, longest=_HOUR, window=_DAY)
 
 
-class Braked(Exception):
+class RateLimited(Exception):
     """A rate limit was hit."""
 
     def __init__(self, seconds: float, what: str) -> None:
@@ -54,7 +54,7 @@ def person(email: str) -> str:
     return digest(email.strip().lower())[:32]
 
 
-class Login:
+class LoginAttempt:
     """Counters of one login attempt."""
 
     def __init__(self, email: str, address: str) -> None:
@@ -66,14 +66,14 @@ class Login:
     async def begin(self, db: AsyncConnection, *, now: float) -> None:
         """Count the attempt as a failure until it succeeds.
 
-        Raises Braked if a limit is hit; the transaction must then be rolled back.
+        Raises RateLimited if a limit is hit; the transaction must then be rolled back.
         """
         self._turns = [
             await take(db, brake, what, "failed attempts", now=now)
             for brake, what in self._counters
         ]
 
-    async def went_well(self, db: AsyncConnection, *, now: float) -> None:
+    async def passed(self, db: AsyncConnection, *, now: float) -> None:
         """Undo the count: this factor was correct."""
         await brakes.undo(db, *self._turns, now=now)
 
@@ -83,8 +83,8 @@ class Login:
 
 
 async def take(db: AsyncConnection, brake: Brake, what: str, plural: str, *, now: float) -> Turn:
-    """Count an event before it happens; `plural` names it in the message. Raises Braked."""
+    """Count an event before it happens; `plural` names it in the message. Raises RateLimited."""
     turn = await brakes.take(db, brake, what, now=now)
     if turn.wait:
-        raise Braked(turn.wait, plural)
+        raise RateLimited(turn.wait, plural)
     return turn

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from oxlo.portal import auditing, guard, letters, passwords, sessions
 from oxlo.portal.entry import limits, signup
-from oxlo.portal.forms import Filled, text
+from oxlo.portal.forms import FormValues, text
 from oxlo.portal.passwords import WeakPassword
 from oxlo.portal.portal import Portal, address
 from oxlo.store import accounts, brakes, identity, tokens
@@ -43,8 +43,8 @@ async def send_reset(request: Request, form: FormData) -> Response:
     try:
         async with portal.site.database.write() as db:
             await limits.take(db, limits.ASKING, where, "mails asked for", now=portal.now)
-    except limits.Braked as braked:
-        return _forgot(request, email, problem=str(braked), status=429)
+    except limits.RateLimited as limited:
+        return _forgot(request, email, problem=str(limited), status=429)
     reply = _forgot(request, email, sent=True)
     # After the response, so that its timing does not reveal whether the address has an account.
     reply.background = BackgroundTask(_mail_reset, request, email)
@@ -65,7 +65,7 @@ async def _mail_reset(request: Request, email: str) -> None:
         await letters.post(
             db, email, letters.reset(portal.settings.base_url, token), now=portal.now
         )
-        await auditing.note_own(db, request, "password.reset_asked", account)
+        await auditing.record_own(db, request, "password.reset_asked", account)
 
 
 async def new_password(request: Request) -> Response:
@@ -126,10 +126,10 @@ async def _set(request: Request, token: str, email: str, hashed: str) -> Account
         await identity.set_password(db, account, hashed)
         await stored.end_all(db, account.id)
         await tokens.forget(db, account.id, *_PASSWORD)
-        await auditing.note_own(db, request, "password.set", account)
+        await auditing.record_own(db, request, "password.set", account)
         if used.purpose == "reset":
             letter = letters.password_changed(portal.settings.base_url, address(request))
-            await letters.tell(db, account, letter, now=portal.now)
+            await letters.notify(db, account, letter, now=portal.now)
         return await identity.by_id(db, account.id)
 
 
@@ -154,7 +154,7 @@ async def verify_now(request: Request, form: FormData) -> Response:
             account = await identity.by_id(db, used.account_id)
             _check_address(used.email, account)
             await identity.verify(db, account, now=portal.now)
-            await auditing.note_own(db, request, "email.verified", account)
+            await auditing.record_own(db, request, "email.verified", account)
     except TokenSpent as spent:
         return _spent(request, spent, "/dashboard/settings", "Go to Settings")
     return guard.redirect("/dashboard?done=verified")
@@ -206,9 +206,9 @@ def _password_page(
         "token": token,
         "account": account,
         "email": email[:254],
-        "problems": Filled(problems or {}),
+        "problems": FormValues(problems or {}),
         "action": request.url.path,
-        "shortest": passwords.SHORTEST,
+        "shortest": passwords.MIN_LENGTH,
     }
     return _token_page(request, "entry/password.html", context, 400 if problems else 200)
 

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.portal import auditing, guard, letters, recovery, sessions, totp
-from oxlo.portal.entry.limits import Braked, Login
+from oxlo.portal.entry.limits import LoginAttempt, RateLimited
 from oxlo.portal.forms import text
-from oxlo.portal.guard import local
+from oxlo.portal.guard import local_path
 from oxlo.portal.portal import Portal, address
 from oxlo.store import identity
 from oxlo.store import recovery as kept
@@ -38,7 +38,7 @@ class Refused(Exception):
 
 async def page(request: Request) -> Response:
     """The login form; signed-in users are redirected."""
-    target = local(request.query_params.get("returnUrl", ""))
+    target = local_path(request.query_params.get("returnUrl", ""))
     if getattr(request.state, "user", None):
         return guard.redirect(target)
     return _page(request, target)
@@ -46,7 +46,7 @@ async def page(request: Request) -> Response:
 
 async def submit(request: Request, form: FormData) -> Response:
     """Check the password; if there is no second factor, log in."""
-    target, email = local(text(form, "returnUrl")), text(form, "email").strip()
+    target, email = local_path(text(form, "returnUrl")), text(form, "email").strip()
     try:
         account = await _check_first_factor(request, email, text(form, "password"))
     except Refused as refused:
@@ -63,7 +63,7 @@ async def continue_login(request: Request, account: Account, target: str) -> Res
 
 async def submit_code(request: Request, form: FormData) -> Response:
     """Check the second factor after the first."""
-    target, proof = local(text(form, "returnUrl")), text(form, "proof")
+    target, proof = local_path(text(form, "returnUrl")), text(form, "proof")
     account_id = proof.partition(".")[0]
     try:
         account = await _check_second_factor(request, proof, text(form, "code"))
@@ -82,15 +82,15 @@ async def logout(request: Request, _form: FormData) -> Response:
 async def _begin(request: Request, account: Account, target: str) -> Response:
     portal = Portal.of(request)
     async with portal.site.database.write() as db:
-        await Login(account.email or account.id, address(request)).succeeded(db)
-        await auditing.note_own(db, request, "login", account)
+        await LoginAttempt(account.email or account.id, address(request)).succeeded(db)
+        await auditing.record_own(db, request, "login", account)
     log.info("login.succeeded", account=account.id)
     return await sessions.sign_in(request, guard.redirect(target), account)
 
 
 async def _check_first_factor(request: Request, email: str, password: str) -> Account:
     """The account with this address and password. Raises Refused."""
-    portal, attempt = Portal.of(request), Login(email, address(request))
+    portal, attempt = Portal.of(request), LoginAttempt(email, address(request))
     await _begin_attempt(portal, attempt)
     async with portal.site.database.read() as db:
         account = await _by_email(db, email)
@@ -102,19 +102,19 @@ async def _check_first_factor(request: Request, email: str, password: str) -> Ac
     outdated = hashed is not None and portal.passwords.is_outdated(hashed)
     rehashed = await portal.passwords.hash(password) if outdated else None
     async with portal.site.database.write() as db:
-        await attempt.went_well(db, now=portal.now)
+        await attempt.passed(db, now=portal.now)
         if rehashed:
             await identity.set_password(db, account, rehashed)
     return account
 
 
-async def _begin_attempt(portal: Portal, attempt: Login) -> None:
+async def _begin_attempt(portal: Portal, attempt: LoginAttempt) -> None:
     """Count the attempt. Raises Refused if it is rate-limited."""
     try:
         async with portal.site.database.write() as db:
             await attempt.begin(db, now=portal.now)
-    except Braked as braked:
-        raise Refused(str(braked), retry_after=braked.retry_after) from None
+    except RateLimited as limited:
+        raise Refused(str(limited), retry_after=limited.retry_after) from None
 
 
 async def _by_email(db: AsyncConnection, email: str) -> Account | None:
@@ -129,13 +129,13 @@ async def _check_second_factor(request: Request, proof: str, code: str) -> Accou
     portal = Portal.of(request)
     async with portal.site.database.read() as db:
         account = await identity.by_id(db, _verify_proof(request, proof))
-    attempt = Login(account.email or account.id, address(request))
+    attempt = LoginAttempt(account.email or account.id, address(request))
     await _begin_attempt(portal, attempt)
     if not await is_second_factor(request, account, code):
         await _record_failure(request, account)
         raise Refused(_CODE_WRONG)
     async with portal.site.database.write() as db:
-        await attempt.went_well(db, now=portal.now)
+        await attempt.passed(db, now=portal.now)
     return account
 
 
@@ -163,10 +163,10 @@ async def _use_recovery_code(request: Request, account: Account, code: str) -> b
     async with portal.site.database.write() as db:
         if not await kept.use(db, account.id, digest, now=portal.now):
             return False
-        await auditing.note_own(db, request, "recovery.used", account)
+        await auditing.record_own(db, request, "recovery.used", account)
         left = await kept.left(db, account.id)
         letter = letters.recovery_used(portal.settings.base_url, address(request), left)
-        await letters.tell(db, account, letter, now=portal.now)
+        await letters.notify(db, account, letter, now=portal.now)
     log.info("recovery.used", account=account.id)
     return True
 
@@ -189,7 +189,7 @@ def _verify_proof(request: Request, proof: str) -> str:
 
 
 def _seal(request: Request, account_id: str, until: int) -> str:
-    message = f"{account_id}.{until}.{sessions.visitor(request)}"
+    message = f"{account_id}.{until}.{sessions.csrf_token(request)}"
     return hmac.digest(
         Portal.of(request).signing, f"oxlo proof\0{message}".encode(), "sha256"
     ).hex()
@@ -199,7 +199,7 @@ async def _record_failure(request: Request, account: Account | None) -> None:
     log.info("login.failed", account=account.id if account else "", address=address(request))
     if account is not None:
         async with Portal.of(request).site.database.write() as db:
-            await auditing.note_own(db, request, "login.failed", account)
+            await auditing.record_own(db, request, "login.failed", account)
 
 
 def _page(

@@ -12,9 +12,9 @@ from oxlo.errors import Forbidden
 from oxlo.plans import Plan
 from oxlo.portal import auditing, guard, letters, passwords, sessions
 from oxlo.portal.entry import limits
-from oxlo.portal.entry.limits import Braked
-from oxlo.portal.forms import Filled, text
-from oxlo.portal.guard import local
+from oxlo.portal.entry.limits import RateLimited
+from oxlo.portal.forms import FormValues, text
+from oxlo.portal.guard import local_path
 from oxlo.portal.passwords import WeakPassword
 from oxlo.portal.portal import Portal, address
 from oxlo.store import accounts, brakes, identity, promos, tokens
@@ -37,7 +37,7 @@ class Fields:
 
 async def page(request: Request) -> Response:
     """The sign-up form; signed-in users are redirected."""
-    target = local(request.query_params.get("returnUrl", ""))
+    target = local_path(request.query_params.get("returnUrl", ""))
     if getattr(request.state, "user", None):
         return guard.redirect(target)
     query = request.query_params
@@ -47,7 +47,7 @@ async def page(request: Request) -> Response:
 
 async def submit(request: Request, form: FormData) -> Response:
     """Create the account, sign it in and redirect."""
-    portal, target = Portal.of(request), local(text(form, "returnUrl"))
+    portal, target = Portal.of(request), local_path(text(form, "returnUrl"))
     fields = Fields(
         text(form, "email").strip(), text(form, "password"), text(form, "promo").strip()
     )
@@ -55,8 +55,8 @@ async def submit(request: Request, form: FormData) -> Response:
         raise Forbidden("Sign-up is closed here. Ask the operator for an account.")
     try:
         account = await _create(request, fields)
-    except Braked as braked:
-        return _page(request, fields, target, {"form": str(braked)}, braked.retry_after)
+    except RateLimited as limited:
+        return _page(request, fields, target, {"form": str(limited)}, limited.retry_after)
     except WeakPassword as error:
         return _page(request, fields, target, {"password": str(error)})
     except InvalidAccount:
@@ -91,7 +91,7 @@ async def _create(request: Request, fields: Fields) -> Account:
         if fields.promo:
             await promos.redeem(db, account, fields.promo, now=now)
         await ask_to_verify(db, portal, account)
-        await auditing.note_own(db, request, "account.sign_up", account, fields.promo.upper())
+        await auditing.record_own(db, request, "account.sign_up", account, fields.promo.upper())
     return account
 
 
@@ -137,7 +137,7 @@ def _page(
         "email": fields.email[:254],
         "promo": fields.promo[:40],
         "target": target,
-        "problems": Filled(problems or {}),
+        "problems": FormValues(problems or {}),
         "plan": plan,
         "closed": portal.settings.signup == "closed",
         "providers": portal.providers,

@@ -8,7 +8,7 @@ from oxlo.errors import NotFound
 from oxlo.portal.manual.library import Entry, Library
 from oxlo.portal.manual.naming import Names, replace_models
 from oxlo.portal.manual.rendering import Rendered, Section, render
-from oxlo.portal.manual.search import Found, Index
+from oxlo.portal.manual.search import Index, Result
 
 #: Media types of images.
 PICTURES = {".png": "image/png", ".svg": "image/svg+xml", ".jpg": "image/jpeg"}
@@ -68,7 +68,7 @@ class Documentation:
             return file
         raise NotFound
 
-    def find(self, query: str) -> list[Found]:
+    def find(self, query: str) -> list[Result]:
         """Search the pages. Thread-safe; the first call builds the index."""
         return self.index.find(query)
 

@@ -9,12 +9,12 @@ from markupsafe import Markup, escape
 from oxlo.portal.manual.rendering import Section
 
 #: Maximum number of results.
-MOST = 30
+MAX_RESULTS = 30
 _CONTEXT = 90
 _TERM = re.compile(r"[\w./-]+")
 
 
-class Found(NamedTuple):
+class Result(NamedTuple):
     """A search result: a section of a page."""
 
     title: str
@@ -42,7 +42,7 @@ class Index:
             for section in sections
         ]
 
-    def find(self, query: str) -> list[Found]:
+    def find(self, query: str) -> list[Result]:
         """Sections that contain every term, best first."""
         terms = _TERM.findall(query.lower())[:8]
         if not terms:
@@ -53,7 +53,7 @@ class Index:
             if all(term in one.haystack for term in terms)
         ]
         scored.sort(key=lambda item: -item[0])
-        return [_hit(one, terms) for _, one in scored[:MOST]]
+        return [_hit(one, terms) for _, one in scored[:MAX_RESULTS]]
 
 
 def _score(one: _Indexed, terms: list[str]) -> float:
@@ -67,9 +67,9 @@ def _score(one: _Indexed, terms: list[str]) -> float:
     )
 
 
-def _hit(one: _Indexed, terms: list[str]) -> Found:
+def _hit(one: _Indexed, terms: list[str]) -> Result:
     anchor = f"#{one.section.anchor}" if one.section.anchor else ""
-    return Found(
+    return Result(
         one.title, one.section.heading, one.address + anchor, _excerpt(one.section.text, terms)
     )
 

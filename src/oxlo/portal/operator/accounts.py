@@ -167,7 +167,7 @@ async def _account(db: AsyncConnection, request: Request) -> Account:
 
 
 async def _note(db: AsyncConnection, request: Request, action: str, detail: str = "") -> None:
-    await auditing.note(db, request, action, request.path_params["id"], detail)
+    await auditing.record(db, request, action, request.path_params["id"], detail)
 
 
 def _back(request: Request, done: str) -> Response:
@@ -184,23 +184,23 @@ async def _one(request: Request, *, problem: str = "", link: str = "") -> Respon
     try:
         async with portal.site.database.read() as db:
             account = await _account(db, request)
-            known = await _known(db, portal, account)
+            details = await _details(db, portal, account)
     except AccountNotFound:
         return guard.respond(request, "operator/gone.html", {}, status=404)
     own = account.id == guard.account(request).id
-    context = known | {"problem": problem, "link": link, "own": own}
+    context = details | {"problem": problem, "link": link, "own": own}
     status = 400 if problem else 200
     return guard.respond(request, "operator/account.html", context, status=status)
 
 
-async def _known(db: AsyncConnection, portal: Portal, account: Account) -> dict[str, Any]:
+async def _details(db: AsyncConnection, portal: Portal, account: Account) -> dict[str, Any]:
     """Template context of an account's page."""
     used = await standing.used(db, account.id, now=portal.now)
     log = await audit.latest(db, about=account.id, limit=_MAX_LOG_ENTRIES)
     today = day_of(portal.now)
     return {
         "account": account,
-        "limits": overview.standing_of(overview.plan_of(portal, account), used, portal.now),
+        "limits": overview.current_limits(overview.plan_of(portal, account), used, portal.now),
         "plans": tuple(portal.site.plans),
         "keys": await keys.of_account(db, account.id),
         "calls": (await history.page(db, account.id, limit=_LATEST)).calls,

@@ -39,7 +39,7 @@ async def one(request: Request) -> Response:
             raise NotFound(f"There is nothing at {request.url.path}.")
         owner = await _owner(db, account_id)
         if account_id != guard.account(request).id:
-            await auditing.note(db, request, "receipt.viewed", account_id, call.id)
+            await auditing.record(db, request, "receipt.viewed", account_id, call.id)
         context = await receipt.receipt_context(db, portal, call)
     context |= {"owner": owner, "list_path": address(account_id)}
     return guard.respond(request, "operator/receipt.html", context)

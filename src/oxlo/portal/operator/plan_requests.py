@@ -61,6 +61,6 @@ async def _notify(
     """Write to the audit log and notify the account."""
     portal = Portal.of(request)
     action = "plan.approved" if approved else "plan.declined"
-    await auditing.note(db, request, action, account.id, f"{account.plan} to {plan.id}")
+    await auditing.record(db, request, action, account.id, f"{account.plan} to {plan.id}")
     letter = letters.plan_decided(portal.settings.base_url, plan.name, approved=approved)
-    await letters.tell(db, account, letter, now=portal.now)
+    await letters.notify(db, account, letter, now=portal.now)

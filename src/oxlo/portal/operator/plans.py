@@ -42,7 +42,7 @@ async def save(request: Request, form: FormData) -> Response:
         return await _page(request, source, str(refused))
     version = edited.save(portal.settings.plans_dir, portal.settings.edited_plans, source)
     async with portal.site.database.write() as db:
-        await auditing.note(db, request, "plans.edited", f"version {version}")
+        await auditing.record(db, request, "plans.edited", f"version {version}")
     return guard.redirect(f"/operator/plans?done={version}")
 
 

@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from oxlo.ledger.windows import DAY
 from oxlo.portal import auditing, guard
-from oxlo.portal.forms import Filled, text
+from oxlo.portal.forms import FormValues, text
 from oxlo.portal.portal import Portal
 from oxlo.portal.sessions import flash
 from oxlo.store import promos
@@ -28,7 +28,7 @@ async def create(request: Request, form: FormData) -> Response:
         promo = _promo(portal, form)
         async with portal.site.database.write() as db:
             created = await promos.create(db, promo)
-            await auditing.note(db, request, "promo.created", created.code)
+            await auditing.record(db, request, "promo.created", created.code)
     except PromoRefused as refused:
         return await _page(request, str(refused), form)
     return guard.redirect("/operator/promos?done=made")
@@ -38,7 +38,7 @@ async def end(request: Request, form: FormData) -> Response:
     """End a promo code."""
     async with Portal.of(request).site.database.write() as db:
         await promos.end(db, text(form, "code"), now=Portal.of(request).now)
-        await auditing.note(db, request, "promo.ended", promos.spelt(text(form, "code")))
+        await auditing.record(db, request, "promo.ended", promos.spelt(text(form, "code")))
     return guard.redirect("/operator/promos")
 
 
@@ -76,7 +76,7 @@ async def _page(request: Request, problem: str = "", form: FormData | None = Non
         "promos": known,
         "plans": tuple(portal.site.plans),
         "problem": problem,
-        "form": Filled.of(form),
+        "form": FormValues.of(form),
     }
     status = 400 if problem else 200
     return guard.respond(request, "operator/promos.html", context, status=status)

@@ -116,7 +116,7 @@ def _follow(step: Step) -> Response:
 async def _note(request: Request, step: Step, plan: Plan) -> None:
     detail = f"{plan.id}: {step.done or 'to the checkout'}"
     async with Portal.of(request).site.database.write() as db:
-        await auditing.note_own(db, request, "plan.chosen", guard.account(request), detail)
+        await auditing.record_own(db, request, "plan.chosen", guard.account(request), detail)
 
 
 async def _load(portal: Portal, account_id: str) -> BillingState:
@@ -153,24 +153,24 @@ def _is_requested(state: BillingState, plan: Plan) -> bool:
     return state.wish is not None and state.wish.plan == plan.id
 
 
-def _offer(portal: Portal, other: Plan, mine: Plan, state: BillingState) -> Offer:
+def _offer(portal: Portal, other: Plan, current: Plan, state: BillingState) -> Offer:
     shown = lines(other)
     if portal.billing.name == "manual":
-        submits = mine.id if _is_requested(state, other) else other.id
-        return Offer(other, shown, _manual(other, mine, state), "", submits)
-    return Offer(other, shown, *_paid(portal, other, mine, state.live), other.id)
+        submits = current.id if _is_requested(state, other) else other.id
+        return Offer(other, shown, _manual(other, current, state), "", submits)
+    return Offer(other, shown, *_paid(portal, other, current, state.live), other.id)
 
 
-def _manual(other: Plan, mine: Plan, state: BillingState) -> str:
+def _manual(other: Plan, current: Plan, state: BillingState) -> str:
     if _is_requested(state, other):
         return "Withdraw request"
-    return "" if other.id == mine.id else f"Request {other.name}"
+    return "" if other.id == current.id else f"Request {other.name}"
 
 
-def _paid(portal: Portal, other: Plan, mine: Plan, live: Subscription | None) -> tuple[str, str]:
+def _paid(portal: Portal, other: Plan, current: Plan, live: Subscription | None) -> tuple[str, str]:
     free = other.id == free_plan(portal.site.plans).id
     ending = live is not None and live.ends_at is not None
-    if other.id == mine.id:
+    if other.id == current.id:
         return (f"Keep {other.name}" if ending and not free else ""), ""
     if free:
         return ("", "") if live is None or ending else ("Cancel my plan", _RUNS_ON)

@@ -74,7 +74,7 @@ def mode_of(model: Model, mode_id: str = "") -> Mode | None:
     return next((mode for mode in supported if mode.id == mode_id), next(iter(supported), None))
 
 
-def named(mode_id: str) -> Mode | None:
+def by_id(mode_id: str) -> Mode | None:
     """The mode with this id."""
     return next((mode for mode in MODES if mode.id == mode_id), None)
 

@@ -83,7 +83,7 @@ def _requested(portal: Portal, request: Request) -> Model | None:
 def _mode(request: Request, requested: Model | None, offered: list[list[Offer]]) -> Mode:
     mode_id = request.query_params.get("mode", "")
     of_model = modes.mode_of(requested, mode_id) if requested else None
-    return of_model or modes.named(mode_id) or modes.first(offered)
+    return of_model or modes.by_id(mode_id) or modes.first(offered)
 
 
 def _chosen(requested: Model | None, offers: list[Offer]) -> Offer | None:
@@ -101,7 +101,7 @@ def _missing(request: Request, requested: Model | None, chosen: Offer | None) ->
 
 
 def _is_unverified(portal: Portal, request: Request) -> bool:
-    return portal.checks_addresses and guard.account(request).verified_at is None
+    return portal.verifies_addresses and guard.account(request).verified_at is None
 
 
 def _origins(request: Request) -> frozenset[str]:
