@@ -1,4 +1,4 @@
-"""The web side on an installation of its own, behind control's public application."""
+"""The website of one installation, served by control's public application."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -25,7 +25,7 @@ BASE = "https://ai.example.org"
 
 
 def replica(model: str, state: ReplicaState, **fields: Any) -> Replica:
-    """A replica that has been in its state for an hour, and was warmed before."""
+    """A replica that has been in its state for an hour, and was warmed up before."""
     warmed = {"first_ms": 84.0, "warm_ms": 80.0, "since": NOW - 3600}
     return replicas.replica(model, state, **warmed | fields)
 
@@ -37,7 +37,7 @@ def serve(settings: Settings, *listed: Replica) -> None:
 
 @asynccontextmanager
 async def visiting(settings: Settings) -> AsyncIterator[tuple[httpx2.AsyncClient, Site]]:
-    """A browser at an installation, and what its pages stand on."""
+    """A browser at an installation, and the site's services."""
     async with databases.sqlite(settings.database) as database:
         app = public.app(context.build(settings, database, clock=lambda: NOW))
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
@@ -49,7 +49,7 @@ async def visiting(settings: Settings) -> AsyncIterator[tuple[httpx2.AsyncClient
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """An installation of its own."""
+    """Settings of a fresh installation."""
     settings = Settings(home=tmp_path, public_url=BASE)
     settings.prepare()
     return settings
@@ -57,21 +57,21 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def browser(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
-    """A client that asks as browsers do; nobody is signed in."""
+    """A client with a browser's headers, not signed in."""
     async with visiting(settings) as (client, _):
         yield client
 
 
 @pytest.fixture
 async def site(settings: Settings) -> AsyncIterator[Site]:
-    """What the pages of the installation stand on."""
+    """The site's services."""
     async with visiting(settings) as (_, site):
         yield site
 
 
 @pytest.fixture(scope="session")
 def crawled(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, httpx2.Response]:
-    """Every public page, by address, as a reader finds them by following links."""
+    """Every public page by path, found by following links."""
     settings = Settings(home=tmp_path_factory.mktemp("crawled"), public_url=BASE)
     settings.prepare()
     serve(
@@ -95,7 +95,7 @@ async def _crawl(settings: Settings) -> Mapping[str, httpx2.Response]:
 
 
 def links(page: httpx2.Response) -> Iterable[str]:
-    """The addresses of this site that a page leads to, without their anchors."""
+    """Internal links of a page, without fragments."""
     if "location" in page.headers:
         return [page.headers["location"]]
     if not page.headers.get("content-type", "").startswith("text/html"):
@@ -106,7 +106,7 @@ def links(page: httpx2.Response) -> Iterable[str]:
 
 @pytest.fixture
 async def portal(tmp_path: Path) -> AsyncIterator[Portal]:
-    """An installation that browsers reach by plain http, as on a laptop."""
+    """An installation served over plain HTTP, as on a laptop."""
     settings = Settings(home=tmp_path)
     settings.prepare()
     async with opened(settings) as portal:
@@ -115,6 +115,6 @@ async def portal(tmp_path: Path) -> AsyncIterator[Portal]:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Portal]:
-    """The pages of an installation."""
+    """The website of an installation with these settings."""
     async with databases.sqlite(settings.database) as database:
         yield Portal(settings, database)

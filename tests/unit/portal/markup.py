@@ -1,4 +1,4 @@
-"""A page taken apart: its elements, and whether they are closed in order."""
+"""A parsed page: its elements, and whether they are properly nested."""
 
 from html.parser import HTMLParser
 
@@ -24,7 +24,7 @@ _XML = frozenset(["circle", "line", "path", "polyline", "rect"])
 
 
 class Markup(HTMLParser):
-    """The elements of a page, in order; `problems` are those that were not closed rightly."""
+    """The elements of a page in order; `problems` lists those that are not closed properly."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Markup(HTMLParser):
 
     @classmethod
     def of(cls, text: str) -> "Markup":
-        """A page, read to its end."""
+        """Parse a page."""
         markup = cls()
         markup.feed(text)
         markup.close()
@@ -42,25 +42,25 @@ class Markup(HTMLParser):
         return markup
 
     def values(self, tag: str, attribute: str) -> list[str]:
-        """An attribute of each element of a kind that has it."""
+        """An attribute's value in each element of a kind that has it."""
         return [
             given[attribute] for name, given in self.elements if name == tag and attribute in given
         ]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """An element begins."""
+        """Record an opened element."""
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
         if tag not in _VOID:
             self._open.append(tag)
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """An element that is complete: only those of SVG may be written so."""
+        """Record a self-closing element, which only SVG may have."""
         self.elements.append((tag, {name: value or "" for name, value in attrs}))
         if tag not in _XML | _VOID:
             self.problems.append(f"<{tag}/> is not HTML")
 
     def handle_endtag(self, tag: str) -> None:
-        """An element ends: the one that was opened last."""
+        """Close the innermost open element."""
         if not self._open or self._open[-1] != tag:
             where = self._open[-1:] or ["nothing"]
             self.problems.append(f"</{tag}> closes <{where[0]}> (line {self.getpos()[0]})")

@@ -1,4 +1,4 @@
-"""Somebody at a browser: keeps cookies, fills in forms, follows links."""
+"""A simulated browser user: keeps cookies, fills in forms, follows links."""
 
 import re
 from dataclasses import replace
@@ -41,34 +41,34 @@ class Portal:
 
     @property
     def services(self) -> Services:
-        """The parts of the pages."""
+        """The portal's services."""
         return Services.carried(self.app)
 
     @property
     def database(self) -> Database:
-        """Where everything is kept."""
+        """The installation's database."""
         return self.control.database
 
     def somebody(self, address: str = "192.0.2.1") -> "Somebody":
-        """A browser of its own, at an address."""
+        """A new browser with this IP address."""
         return Somebody(self, address)
 
     async def newcomer(self, email: str = EMAIL, address: str = "192.0.2.1") -> "Somebody":
-        """Somebody who has signed up."""
+        """A browser whose user has signed up."""
         somebody = self.somebody(address)
         reply = await somebody.sign_up(email)
         assert reply.status_code == 303, reply.text
         return somebody
 
     async def account(self, email: str = EMAIL) -> Account:
-        """The account of an address."""
+        """The account with this e-mail address."""
         async with self.database.read() as db:
             found = await identity.by_email(db, email)
         assert found is not None
         return found
 
     async def called(self, **changes: object) -> None:
-        """An answered call of EMAIL's account a minute ago, `req_1`, but for the changes."""
+        """Record an answered request of EMAIL's account a minute ago, `req_1`, with changes."""
         account, now = await self.account(), self.clock.now
         (call,) = fold.calls([journal.settled("req_1", at=now - 60, account=account.id)])
         usual: dict[str, object] = {"day": int(now // DAY), "admitted_at": now - 62}
@@ -77,7 +77,7 @@ class Portal:
             await calls.save(db, [call])
 
     async def link(self, words: str) -> str:
-        """The path of the link in the newest mail that has these words in its subject."""
+        """The path of the link in the newest mail whose subject contains these words."""
         async with self.database.read() as db:
             found = [mail for mail in await mails.latest(db) if words in mail.subject]
         match = re.search(r"https?://[^/\s]+(/\S+)", found[0].body)
@@ -98,20 +98,20 @@ class Somebody:
         )
 
     async def get(self, path: str, **more: object) -> httpx2.Response:
-        """A page."""
+        """Get a page."""
         return await self.client.get(path, **more)  # type: ignore[arg-type]
 
     async def send(self, path: str, page: str = "", **fields: str) -> httpx2.Response:
-        """A form, with the token of `page`, which shows it."""
+        """Submit a form with the CSRF token of `page`, which shows it."""
         token = csrf(await self.get(page or path))
         return await self.client.post(path, data={"csrf": token, **fields})
 
     async def sign_up(self, email: str = EMAIL, **more: str) -> httpx2.Response:
-        """The form of sign-up."""
+        """Submit the sign-up form."""
         return await self.send("/signup", **{"email": email, "password": PASSWORD, **more})
 
     async def log_in(self, email: str = EMAIL, password: str = PASSWORD) -> httpx2.Response:
-        """The form of log-in."""
+        """Submit the login form."""
         return await self.send("/login", email=email, password=password)
 
     async def is_in(self) -> bool:
@@ -120,13 +120,13 @@ class Somebody:
 
 
 def csrf(reply: httpx2.Response) -> str:
-    """The token in a page's forms."""
+    """The CSRF token of a page's forms."""
     found = re.search(r'name="csrf" value="([0-9a-f]+)"', reply.text)
     return found[1] if found else ""
 
 
 def field(reply: httpx2.Response, name: str) -> str:
-    """A hidden field of a page."""
+    """The value of a page's hidden field."""
     found = re.search(rf'name="{name}" value="([^"]*)"', reply.text)
     assert found, name
     return unescape(found[1])

@@ -1,4 +1,4 @@
-"""Plans without a payment provider, and what becomes of an account by its subscription."""
+"""Plan requests without a payment provider, and the effects of subscriptions on accounts."""
 
 import pytest
 from tests.unit.portal.people import Portal, Somebody, csrf, field
@@ -13,7 +13,7 @@ REQUESTS = "/operator/requests"
 
 
 async def operator(portal: Portal) -> Somebody:
-    """An operator at a browser."""
+    """A browser with a signed-in operator."""
     boss = await portal.newcomer("boss@example.com", "192.0.2.9")
     async with portal.database.write() as db:
         account = await identity.by_email(db, "boss@example.com")
@@ -23,7 +23,7 @@ async def operator(portal: Portal) -> Somebody:
 
 
 async def plan_of(portal: Portal) -> tuple[str, str]:
-    """The plan and the id of who asked."""
+    """Plan and id of the account that made the request."""
     async with portal.database.read() as db:
         account = await identity.by_email(db, "ann@example.com")
     assert account
@@ -32,7 +32,7 @@ async def plan_of(portal: Portal) -> tuple[str, str]:
 
 @pytest.mark.parametrize(("decision", "plan"), [("approve", "pro"), ("decline", "free")])
 async def test_operator_decides(portal: Portal, decision: str, plan: str) -> None:
-    """What was asked for is seen by the operator; the decision is told by mail."""
+    """The operator sees the request; the decision is sent by mail."""
     somebody, boss = await portal.newcomer(), await operator(portal)
     assert (await somebody.send(PAGE, plan="pro")).headers["location"] == f"{PAGE}?done=asked"
     assert "You asked for Pro" in (await somebody.get(PAGE)).text
@@ -51,7 +51,7 @@ async def test_operator_decides(portal: Portal, decision: str, plan: str) -> Non
 
 
 async def test_changed_wish_is_not_decided_unseen(portal: Portal) -> None:
-    """The operator approves what the page showed, or nothing."""
+    """The operator approves the plan that the page showed, or nothing."""
     somebody, boss = await portal.newcomer(), await operator(portal)
     await somebody.send(PAGE, plan="pro")
     await somebody.send(PAGE, plan="premium")
@@ -62,7 +62,7 @@ async def test_changed_wish_is_not_decided_unseen(portal: Portal) -> None:
 
 
 async def test_wish_is_taken_back(portal: Portal) -> None:
-    """By the button of the own plan."""
+    """Choosing the current plan withdraws a request."""
     somebody = await portal.newcomer()
     await somebody.send(PAGE, plan="pro")
     await somebody.send(PAGE, plan="free")
@@ -70,7 +70,7 @@ async def test_wish_is_taken_back(portal: Portal) -> None:
 
 
 async def test_only_operators_decide(portal: Portal) -> None:
-    """For others the console is not there."""
+    """Others get a 404."""
     somebody = await portal.newcomer()
     await somebody.send(PAGE, plan="pro")
     _, account = await plan_of(portal)
@@ -82,7 +82,7 @@ async def test_only_operators_decide(portal: Portal) -> None:
 
 
 async def test_no_provider_no_webhook(portal: Portal) -> None:
-    """Its address is not there, and a link to the checkout shows the plans."""
+    """The webhook is a 404, and a checkout link shows the plans."""
     somebody = await portal.newcomer()
     assert (await somebody.client.post("/billing/webhook", content=b"{}")).status_code == 404
     assert (await somebody.get(f"{PAGE}?plan=pro&auto_checkout=true")).status_code == 200
@@ -108,7 +108,7 @@ def subscription(status: str, name: str = "sub_1", plan: str = "pro") -> Subscri
 def test_effects(
     now: Subscription, before: Subscription | None, has: str, expected: Effect
 ) -> None:
-    """Paying gives the plan; its end takes that plan and no other."""
+    """Paying grants the plan; the subscription's end removes that plan and no other."""
     assert effect(now, before, "free", has) == expected
 
 
@@ -120,6 +120,6 @@ def test_effects(
     ],
 )
 def test_settings_that_cannot_work(given: dict[str, str]) -> None:
-    """They are refused at the start, by name."""
+    """Invalid settings are refused at the start, by name."""
     with pytest.raises(SettingsError, match="OXLO_STRIPE"):
         Settings.read(given)

@@ -1,4 +1,4 @@
-"""One-time codes set up by camera, and recovery codes for the day the device is gone."""
+"""One-time codes with QR code, and recovery codes."""
 
 import asyncio
 import re
@@ -25,7 +25,7 @@ def _shown(reply: httpx2.Response) -> list[str]:
 
 
 async def _set_up(portal: Portal) -> tuple[Somebody, list[str]]:
-    """Somebody with one-time codes, and the recovery codes that were shown."""
+    """A user with one-time codes, and the recovery codes that were shown."""
     somebody = await portal.newcomer()
     await somebody.send(f"{PAGE}/totp", page=PAGE)
     code = str(pyotp.TOTP(await _secret(portal)).at(int(portal.clock.now)))
@@ -40,7 +40,7 @@ async def _log_in(portal: Portal, code: str) -> tuple[Somebody, httpx2.Response]
 
 
 async def test_secret_is_a_picture_too(portal: Portal) -> None:
-    """The page shows a QR code: squares, without a style that the security policy forbids."""
+    """The page shows a QR code, without style attributes."""
     somebody = await portal.newcomer()
     await somebody.send(f"{PAGE}/totp", page=PAGE)
     page = (await somebody.get(PAGE)).text
@@ -50,13 +50,13 @@ async def test_secret_is_a_picture_too(portal: Portal) -> None:
 
 
 def test_link_names_the_account_as_it_is() -> None:
-    """What an authenticator shows is the address, its plus sign included."""
+    """The URI contains the e-mail address, including a plus sign."""
     read = pyotp.parse_uri(totp.uri("A" * 32, "ann+x@example.com"))
     assert (read.name, read.issuer) == ("ann+x@example.com", "Oxlo")
 
 
 async def test_ten_codes_are_shown_once(portal: Portal) -> None:
-    """They are on the page that turns codes on, and on no page after it."""
+    """Recovery codes are shown on the page that enables one-time codes, and never again."""
     somebody, codes = await _set_up(portal)
     assert len(set(codes)) == recovery.COUNT
     page = await somebody.get(PAGE)
@@ -65,7 +65,7 @@ async def test_ten_codes_are_shown_once(portal: Portal) -> None:
 
 
 async def test_code_logs_in_once(portal: Portal) -> None:
-    """However it is typed; then it is used up, its owner is told, and one fewer is left."""
+    """A recovery code logs in once, however it is typed; its owner is notified."""
     _, codes = await _set_up(portal)
     other, _ = await _log_in(portal, codes[0].lower().replace("-", " "))
     assert await other.is_in()
@@ -77,7 +77,7 @@ async def test_code_logs_in_once(portal: Portal) -> None:
 
 
 async def test_database_knows_no_code(portal: Portal) -> None:
-    """What is kept is a digest under the installation's secret."""
+    """The database holds only digests keyed with the installation's secret."""
     _, codes = await _set_up(portal)
     files = portal.services.settings.home.glob("oxlo.db*")
     kept = b"".join(file.read_bytes() for file in files)
@@ -88,7 +88,7 @@ async def test_database_knows_no_code(portal: Portal) -> None:
 
 
 async def test_new_codes_take_the_password(portal: Portal) -> None:
-    """Who only found an open browser gets none; new ones end those before."""
+    """New codes require the password, and replace the old ones."""
     somebody, codes = await _set_up(portal)
     wrong = await somebody.send(f"{PAGE}/totp/recovery", page=PAGE, password="not my password")
     assert wrong.status_code == 400
@@ -100,7 +100,7 @@ async def test_new_codes_take_the_password(portal: Portal) -> None:
 
 
 async def test_code_turns_codes_off(portal: Portal) -> None:
-    """With the device lost, a recovery code ends what it stands in for."""
+    """A recovery code can disable one-time codes."""
     somebody, codes = await _set_up(portal)
     off = await somebody.send(f"{PAGE}/totp/end", page=PAGE, code=codes[2])
     assert off.status_code == 303
@@ -110,7 +110,7 @@ async def test_code_turns_codes_off(portal: Portal) -> None:
 
 
 async def test_guessed_codes_at_the_same_moment(portal: Portal) -> None:
-    """Who knows the password has five codes looked at, however many are sent at once."""
+    """Only five codes are checked, however many are sent concurrently."""
     await _set_up(portal)
     other = portal.somebody("198.51.100.7")
     asked = await other.log_in()

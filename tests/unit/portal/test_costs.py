@@ -1,4 +1,4 @@
-"""By the request or by the token: the figures, and what is said about them."""
+"""Comparison of prices per request and per token."""
 
 import csv
 import io
@@ -42,7 +42,7 @@ def test_break_even() -> None:
 
 
 def test_plan_wins_where_it_does() -> None:
-    """Long prompts, all day: the plan is cheaper, and the page says by how much."""
+    """With long prompts all day the plan is cheaper, and the page says by how much."""
     found = costs.compare(PLANS, [SEED], LLAMA, Work(2000, 12000, 500))
     kind, text = calculator.verdict(found)
     assert kind == "ok"
@@ -61,20 +61,20 @@ def test_plan_wins_where_it_does() -> None:
     ],
 )
 def test_covering_plan(work: Work, plan: str | None) -> None:
-    """The cheapest plan that takes all of it: calls, prompt, answer and the model's tier."""
+    """The cheapest plan that covers requests, prompt, output and the model's tier."""
     found = costs.covering(PLANS, LLAMA, work)
     assert (found.id if found else None) == plan
 
 
 def test_free_models_are_covered_by_free() -> None:
-    """Sixty short calls a day to a free model cost nothing."""
+    """Sixty short requests a day to a free model cost nothing."""
     found = costs.covering(PLANS, MODELS.resolve("mistral-7b"), Work(60, 2048, 100))
     assert found is not None
     assert found.id == "free"
 
 
 def test_reasons_where_no_plan_covers() -> None:
-    """What is too much is said, with the most that there is."""
+    """The page names what exceeds every plan, with the highest limit."""
     found = costs.compare(PLANS, [SEED], LLAMA, Work(5000, 20_000, 100))
     assert found.plan is None
     assert len(found.reasons) == 2
@@ -82,13 +82,13 @@ def test_reasons_where_no_plan_covers() -> None:
 
 
 def test_break_even_beyond_the_cap() -> None:
-    """A length that the plan refuses is no break-even."""
+    """A prompt length that the plan refuses is not a break-even."""
     cheap = Rate("Cheap", "llama-3.3-70b", 0.05, 0.05, date(2026, 1, 1), "https://example.org")
     assert costs.compare(PLANS, [cheap], LLAMA, SEEDS_WORK).offers[0].break_even is None
 
 
 def test_rates_are_dated_and_sourced() -> None:
-    """Each shipped rate is for a model of ours, says when it was read, and where."""
+    """Each shipped rate is for a model in the catalogue, with date and source."""
     known = rates.load()
     assert len({rate.provider for rate in known}) >= 4
     for rate in known:
@@ -100,7 +100,7 @@ def test_rates_are_dated_and_sourced() -> None:
 
 
 async def test_calculator_reads_the_address(browser: httpx2.AsyncClient) -> None:
-    """The form works as an address; the same part alone is there for htmx."""
+    """The form's values are in the URL; htmx gets the result alone."""
     query = "calls=1%20000&tokens_in=8000&tokens_out=200&model=qwen-3-32b"
     page = (await browser.get(f"/pricing?{query}")).text
     part = (await browser.get(f"/pricing/calculation?{query}")).text
@@ -111,7 +111,7 @@ async def test_calculator_reads_the_address(browser: httpx2.AsyncClient) -> None
 
 
 async def test_figures_as_csv(browser: httpx2.AsyncClient) -> None:
-    """The table can be taken along."""
+    """The table can be downloaded as CSV."""
     reply = await browser.get("/pricing/calculation.csv?calls=500&model=llama-3.3-70b")
     rows = list(csv.DictReader(io.StringIO(reply.text)))
     assert {"Groq", "Oxlo Premium"} <= {row["provider"] for row in rows}
@@ -120,7 +120,7 @@ async def test_figures_as_csv(browser: httpx2.AsyncClient) -> None:
 
 @pytest.mark.parametrize("value", ["-5", "abc", "9" * 30, "0", "<b>", "1e9"])
 async def test_odd_figures_are_told(browser: httpx2.AsyncClient, value: str) -> None:
-    """What is no number of calls is said to be none, and the default is shown."""
+    """An invalid number is reported, and replaced by the default."""
     page = await browser.get("/pricing", params={"calls": value})
     assert page.status_code == 200
     assert "Give a whole number" in page.text
@@ -128,14 +128,14 @@ async def test_odd_figures_are_told(browser: httpx2.AsyncClient, value: str) -> 
 
 
 async def test_cards_are_the_plans_in_force(browser: httpx2.AsyncClient) -> None:
-    """Prices and limits are those of plans.toml."""
+    """Prices and limits come from plans.toml."""
     page = (await browser.get("/pricing")).text
     for words in ("$14.90", "$49.90", "60 requests a day", "2\u202f000 requests a day", "Custom"):
         assert words in page
 
 
 async def test_checkout_leads_through_the_login(browser: httpx2.AsyncClient) -> None:
-    """Who is not known yet logs in first, and comes back; an unknown plan shows the page."""
+    """Visitors log in first and return to the checkout; an unknown plan shows the page."""
     reply = await browser.get("/pricing?plan=pro&auto_checkout=true")
     assert reply.status_code == 303
     back = "%2Fpricing%3Fplan%3Dpro%26auto_checkout%3Dtrue"

@@ -16,7 +16,7 @@ Pages = Mapping[str, httpx2.Response]
 
 @pytest.fixture(scope="session")
 def pages(crawled: Pages) -> dict[str, Markup]:
-    """The pages, taken apart."""
+    """The pages, parsed."""
     return {
         address: Markup.of(page.text)
         for address, page in crawled.items()
@@ -25,7 +25,7 @@ def pages(crawled: Pages) -> dict[str, Markup]:
 
 
 def test_links_lead_somewhere(crawled: Pages) -> None:
-    """No link of ours is dead."""
+    """No internal link is dead."""
     dead = {
         address: page.status_code for address, page in crawled.items() if page.status_code >= 400
     }
@@ -34,7 +34,7 @@ def test_links_lead_somewhere(crawled: Pages) -> None:
 
 
 def test_anchors_are_there(crawled: Pages, pages: dict[str, Markup]) -> None:
-    """A link into a page leads to a part that it has."""
+    """Every fragment refers to an element of the page."""
     missing = set()
     for address, markup in pages.items():
         for link in markup.values("a", "href"):
@@ -49,7 +49,7 @@ def test_anchors_are_there(crawled: Pages, pages: dict[str, Markup]) -> None:
 async def test_addresses_of_the_hosted_site(
     browser: httpx2.AsyncClient, pages: dict[str, Markup], address: str, leads: str
 ) -> None:
-    """They lead to a part of a page that is here; articles, where all of them are."""
+    """Paths of the hosted site redirect to existing sections; articles to the changelog."""
     assert (await browser.get(address)).headers["location"] == leads
     if address == "/blogs":
         assert (await browser.get("/blogs/an-article")).headers["location"] == leads
@@ -64,14 +64,14 @@ def test_pages_are_well_formed(pages: dict[str, Markup]) -> None:
 
 
 def test_ids_are_unique(pages: dict[str, Markup]) -> None:
-    """A label, a link and a script find what they mean."""
+    """Ids are unique, so labels, links and scripts find the right element."""
     for address, markup in pages.items():
         ids = Counter(given["id"] for _, given in markup.elements if "id" in given)
         assert [name for name, times in ids.items() if times > 1] == [], address
 
 
 def test_nothing_comes_from_elsewhere(pages: dict[str, Markup]) -> None:
-    """No script, style, picture, font or form leaves this site."""
+    """No script, style, image, font or form uses another origin."""
     loading = (("script", "src"), ("img", "src"), ("link", "href"), ("form", "action"))
     for address, markup in pages.items():
         for tag, attribute in loading:
@@ -80,7 +80,7 @@ def test_nothing_comes_from_elsewhere(pages: dict[str, Markup]) -> None:
 
 
 def test_nothing_is_inline(crawled: Pages, pages: dict[str, Markup]) -> None:
-    """The policy allows no inline script or style, and no page has one."""
+    """No page has inline scripts or styles, which the policy forbids."""
     for address, markup in pages.items():
         assert crawled[address].headers["content-security-policy"] == policy(), address
         for tag, given in markup.elements:
@@ -91,7 +91,7 @@ def test_nothing_is_inline(crawled: Pages, pages: dict[str, Markup]) -> None:
 
 
 def test_pages_have_names(pages: dict[str, Markup]) -> None:
-    """One first heading each, a description, and a language."""
+    """Each page has one first-level heading, a description and a language."""
     for address, markup in pages.items():
         tags = Counter(tag for tag, _ in markup.elements)
         assert (tags["h1"], tags["title"] >= 1) == (1, True), address

@@ -1,4 +1,4 @@
-"""What programs read: llms.txt, robots.txt, the site map, status."""
+"""Files for programs: llms.txt, robots.txt, sitemap, status."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from oxlo.store.status import Day
 
 
 async def test_llms_links_are_there(browser: httpx2.AsyncClient) -> None:
-    """Every address in llms.txt answers, as text."""
+    """Every link in llms.txt answers with text."""
     text = (await browser.get("/llms.txt")).text
     assert text.startswith("# Oxlo\n\n> ")
     links = re.findall(rf"\]\({BASE}([^)]+)\)", text)
@@ -26,14 +26,14 @@ async def test_llms_links_are_there(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_llms_full_has_it_all(browser: httpx2.AsyncClient) -> None:
-    """Plans, every model and the developers' pages stand in one text."""
+    """The full text has plans, every model and the developer documentation."""
     text = (await browser.get("/llms-full.txt")).text
     for words in ("$49.90", "`qwen-3-32b`", "/v1/detect", "# Chat completions", "# Migration"):
         assert words in text
 
 
 async def test_ai_txt_leads_on(browser: httpx2.AsyncClient) -> None:
-    """What stands below /.well-known says what this is, and every address in it answers."""
+    """ai.txt describes the site, and all its links work."""
     text = (await browser.get("/.well-known/ai.txt")).text
     assert text.startswith("# Oxlo\n\n> ")
     for link in re.findall(rf"{BASE}(\S+)", text):
@@ -42,7 +42,7 @@ async def test_ai_txt_leads_on(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_security_txt(settings: Settings) -> None:
-    """The operator's contacts, in order, with a date to come; without any there is no such file."""
+    """The operator's contacts in order, with a future expiry; a 404 without contacts."""
     contacts = ("security@example.org", "https://example.org/report")
     async with visiting(replace(settings, security_contact=contacts)) as (client, _):
         reply = await client.get("/.well-known/security.txt")
@@ -61,7 +61,7 @@ async def test_security_txt(settings: Settings) -> None:
 async def test_site_map_names_public_pages(
     browser: httpx2.AsyncClient, crawled: Mapping[str, httpx2.Response]
 ) -> None:
-    """The map is XML, and each of its pages is one that links lead to."""
+    """The sitemap is XML, and lists only pages that are linked."""
     tree = ET.fromstring((await browser.get("/sitemap.xml")).text)
     listed = {str(loc.text).removeprefix(BASE) for loc in tree.iter() if loc.tag.endswith("loc")}
     reached = {address for address, page in crawled.items() if page.status_code == 200}
@@ -69,7 +69,7 @@ async def test_site_map_names_public_pages(
 
 
 async def test_robots_point_to_the_map(browser: httpx2.AsyncClient) -> None:
-    """Search engines are kept out of accounts, and told where the map is."""
+    """Account pages are disallowed, and the sitemap is named."""
     text = (await browser.get("/robots.txt")).text
     assert "Disallow: /dashboard" in text
     assert f"Sitemap: {BASE}/sitemap.xml" in text
@@ -81,7 +81,7 @@ async def test_status_page(browser: httpx2.AsyncClient, settings: Settings) -> N
 
 
 async def test_status_says_what_is_down(browser: httpx2.AsyncClient, settings: Settings) -> None:
-    """A model that is down is said to be, beside those that answer."""
+    """A model that is down is shown as down."""
     serve(
         settings,
         replica("smollm2-135m", ReplicaState.READY),
@@ -97,12 +97,12 @@ async def test_status_says_what_is_down(browser: httpx2.AsyncClient, settings: S
     ("share", "text"), [(1.0, "100"), (0.99999, "99.99"), (0.5, "50"), (0.0, "0")]
 )
 def test_uptime_is_never_rounded_up(share: float, text: str) -> None:
-    """A minute of outage is no 100 %."""
+    """A minute of outage is not shown as 100 %."""
     assert percent(share) == f"{text}\u202f%"
 
 
 def test_uptime_weighs_days_by_looks() -> None:
-    """A day of few looks counts little; no day at all is no figure."""
+    """Days are weighted by their number of checks; without days there is no figure."""
     days = (
         Day(day="2026-11-25", checks=1440, uptime=1.0),
         Day(day="2026-11-26", checks=10, uptime=0.0),

@@ -1,4 +1,4 @@
-"""Keys, usage, requests and settings, as somebody at a browser meets them."""
+"""Keys, usage, requests and settings, as a user sees them."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ DAY = 86400
 
 
 async def _key(somebody: Somebody, **fields: str) -> str:
-    """A new key's secret, as its page shows it."""
+    """The new key's secret on its page."""
     reply = await somebody.send("/dashboard/api-keys", **{"name": "laptop", **fields})
     found = re.search(r'data-copy="(sk_[\w-]+)"', reply.text)
     assert found, reply.text
@@ -48,7 +48,7 @@ async def _only_key(portal: Portal) -> keys.Key:
 
 
 async def test_forms_need_their_token(portal: Portal) -> None:
-    """Every form of the portal is refused without its token, with another's, and from elsewhere."""
+    """Every form is refused without its CSRF token, with another's, and cross-site."""
     somebody, other = await portal.newcomer(), await portal.newcomer("bob@example.com")
     stolen = csrf(await other.get("/dashboard/settings"))
     own = csrf(await somebody.get("/dashboard/settings"))
@@ -69,7 +69,7 @@ async def test_forms_need_their_token(portal: Portal) -> None:
 
 
 async def test_key_is_shown_once(portal: Portal) -> None:
-    """A key is on the page that made it, with a program that uses it, and on no other."""
+    """A key is shown with an example program on the page that created it, and on no other."""
     somebody = await portal.newcomer()
     secret = await _key(somebody)
     assert await _caller(portal, secret) is not None
@@ -79,7 +79,7 @@ async def test_key_is_shown_once(portal: Portal) -> None:
 
 
 async def test_key_is_narrowed(portal: Portal) -> None:
-    """Models by any of their names, endpoints, origins and an end."""
+    """A key can be restricted to models (by any name), endpoints and origins, and expire."""
     somebody = await portal.newcomer()
     secret = await _key(
         somebody,
@@ -107,7 +107,7 @@ async def test_key_is_narrowed(portal: Portal) -> None:
     ],
 )
 async def test_key_that_would_lock_out(portal: Portal, fields: dict[str, str], words: str) -> None:
-    """What does not exist is refused beside its field, and no key is made."""
+    """Unknown names are refused beside their field, and no key is created."""
     somebody = await portal.newcomer()
     reply = await somebody.send("/dashboard/api-keys", **fields)
     assert reply.status_code == 400
@@ -118,12 +118,12 @@ async def test_key_that_would_lock_out(portal: Portal, fields: dict[str, str], w
 
 
 def test_endpoints_are_the_gateways() -> None:
-    """A key can be narrowed to each endpoint there is, and to no other."""
+    """A key can be restricted to exactly the gateway's endpoints."""
     assert list(keyform.ENDPOINTS) == [endpoint.name for endpoint in INFERENCE]
 
 
 async def test_revoked_key_is_nobody(portal: Portal) -> None:
-    """The button ends the key for gateways, too."""
+    """Revoking a key ends it at gateways too."""
     somebody = await portal.newcomer()
     secret = await _key(somebody)
     key = await _only_key(portal)
@@ -151,7 +151,7 @@ async def test_replaced_key_overlaps(portal: Portal) -> None:
 
 
 async def test_replaced_key_ends_like_the_old_one(portal: Portal) -> None:
-    """A key that was to live for 30 days is not replaced by one that lives for ever."""
+    """A rotated key has the lifetime of the old one."""
     somebody, page = await portal.newcomer(), "/dashboard/api-keys"
     await _key(somebody, expires="30")
     old = await _only_key(portal)
@@ -163,7 +163,7 @@ async def test_replaced_key_ends_like_the_old_one(portal: Portal) -> None:
 
 
 async def test_keys_come_at_a_pace(portal: Portal) -> None:
-    """Sixty keys an hour, revoked or not; those that ended long ago leave the page."""
+    """At most sixty keys an hour, revoked ones included; old ended keys are not listed."""
     somebody, page = await portal.newcomer(), "/dashboard/api-keys"
     token = csrf(await somebody.get(page))
     for _ in range(60):
@@ -180,7 +180,7 @@ async def test_keys_come_at_a_pace(portal: Portal) -> None:
 
 
 async def test_keys_of_others_are_not_there(portal: Portal) -> None:
-    """An id that leaks is of no use to anybody else."""
+    """A leaked key id is useless to other accounts."""
     somebody, thief = await portal.newcomer(), await portal.newcomer("bob@example.com")
     secret = await _key(somebody)
     key = await _only_key(portal)
@@ -193,7 +193,7 @@ async def test_keys_of_others_are_not_there(portal: Portal) -> None:
 
 
 async def test_unproved_address_makes_no_keys(portal: Portal, settings: Settings) -> None:
-    """Where mails are sent, keys come after the address is confirmed."""
+    """If mail is set up, creating keys requires a verified address."""
     smtp = Settings(home=settings.home, smtp_url="smtp://mail.invalid")
     async with opened(smtp) as sending:
         somebody = await sending.newcomer()
@@ -204,7 +204,7 @@ async def test_unproved_address_makes_no_keys(portal: Portal, settings: Settings
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'])
 async def test_names_are_text(portal: Portal, name: str) -> None:
-    """Script that is stored in a name is shown as its letters, on every page that shows it."""
+    """Markup in a stored name is escaped on every page that shows it."""
     somebody = await portal.newcomer()
     await _key(somebody, name=name)
     await somebody.send(
@@ -218,7 +218,7 @@ async def test_names_are_text(portal: Portal, name: str) -> None:
 
 
 async def test_call_is_on_every_page(portal: Portal) -> None:
-    """A call lowers what is left, is in the list, has its receipt, bars and CSV."""
+    """A request lowers the limit, and appears in the list, as a receipt, in charts and CSV."""
     somebody = await portal.newcomer()
     await portal.called()
     overview = (await somebody.get("/dashboard")).text
@@ -249,7 +249,7 @@ async def test_call_is_on_every_page(portal: Portal) -> None:
     ],
 )
 async def test_requests_are_filtered(portal: Portal, query: str, found: set[str]) -> None:
-    """By a part of the id, status, endpoint and days; what no filter has asks for nothing."""
+    """By part of the id, status, endpoint and days; invalid values are ignored."""
     somebody = await portal.newcomer()
     await portal.called()
     await portal.called(id="req_2", outcome="refused", status=429)
@@ -264,7 +264,7 @@ async def test_requests_are_filtered(portal: Portal, query: str, found: set[str]
 
 
 async def test_older_requests_stay(portal: Portal) -> None:
-    """A page of older requests is not replaced by the newest; those follow by themselves."""
+    """An older page does not update itself; the newest one does."""
     somebody = await portal.newcomer()
     for number in range(2):
         await portal.called(id=f"req_{number}", admitted_at=portal.clock.now + number)
@@ -279,7 +279,7 @@ async def test_older_requests_stay(portal: Portal) -> None:
 
 
 async def test_figures_lead_to_requests(portal: Portal) -> None:
-    """The rows of usage, and each key's figure, are links to the requests that they add up."""
+    """Rows of usage and usage of keys link to the requests that they count."""
     somebody = await portal.newcomer()
     await _key(somebody)
     key = await _only_key(portal)
@@ -292,7 +292,7 @@ async def test_figures_lead_to_requests(portal: Portal) -> None:
 
 
 async def test_bars_are_those_with_most(portal: Portal) -> None:
-    """Ten names have bars, and the words above say so; the table has all of them."""
+    """The chart shows the top ten and says so; the table has all."""
     somebody = await portal.newcomer()
     for number in range(11):
         await portal.called(id=f"req_{number}", model=f"model-{number}")
@@ -304,7 +304,7 @@ async def test_bars_are_those_with_most(portal: Portal) -> None:
 
 
 async def test_latency_is_drawn_and_told(portal: Portal) -> None:
-    """Lines named p50 and p95, the same figures as a table and as CSV; nothing of other models."""
+    """p50 and p95 as lines, table and CSV, without other models' requests."""
     somebody = await portal.newcomer()
     assert "No answered request" in (await somebody.get("/dashboard/latency")).text
     await portal.called()
@@ -322,7 +322,7 @@ async def test_latency_is_drawn_and_told(portal: Portal) -> None:
 
 
 async def test_receipts_of_others_are_not_there(portal: Portal) -> None:
-    """Another account's receipt looks like none at all."""
+    """Another account's receipt is a 404 like a missing one."""
     await portal.newcomer()
     await portal.called()
     thief = await portal.newcomer("bob@example.com")
@@ -331,7 +331,7 @@ async def test_receipts_of_others_are_not_there(portal: Portal) -> None:
 
 
 async def test_csv_holds_no_formula(portal: Portal) -> None:
-    """What a caller sent as a model's name is text in a spreadsheet."""
+    """A model name sent by a client cannot become a formula in a spreadsheet."""
     somebody = await portal.newcomer()
     await portal.called(model='=HYPERLINK("https://evil.example","x")')
     for path in ("/dashboard/requests.csv", "/dashboard/usage.csv?by=model"):
@@ -343,13 +343,13 @@ async def test_csv_holds_no_formula(portal: Portal) -> None:
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
 def test_cells_that_begin_a_formula(start: str) -> None:
-    """Each of the characters that spreadsheets look for is defused; numbers stay numbers."""
+    """Each character that starts a formula is escaped; numbers stay numbers."""
     assert csvs.safe(f"{start}1") == f"'{start}1"
     assert csvs.safe(-1) == -1
 
 
 async def test_odd_filters_are_refused(portal: Portal) -> None:
-    """An address that no link has is answered with a page, not a failure."""
+    """Invalid parameters give an error page, not a failure."""
     somebody = await portal.newcomer()
     for path in (
         "/dashboard/usage?by=x",
@@ -361,7 +361,7 @@ async def test_odd_filters_are_refused(portal: Portal) -> None:
 
 
 async def test_change_of_password(portal: Portal) -> None:
-    """It takes the old one, ends other sessions, and is told by mail."""
+    """It requires the old password, ends other sessions, and sends a mail."""
     somebody, other = await portal.newcomer(), portal.somebody()
     await other.log_in()
     path, page = "/dashboard/settings/password", "/dashboard/settings"
@@ -379,7 +379,7 @@ async def test_change_of_password(portal: Portal) -> None:
 
 
 async def test_change_of_address(portal: Portal) -> None:
-    """It takes the password; the old address is told and the new one has to be proved."""
+    """It requires the password, notifies the old address and verifies the new one."""
     somebody = await portal.newcomer()
     await portal.newcomer("bob@example.com")
     path, page = "/dashboard/settings/profile", "/dashboard/settings"
@@ -412,7 +412,7 @@ def _wrong(secret: str, now: float) -> str:
 
 
 async def test_one_time_codes(portal: Portal) -> None:
-    """Set up with a first code; then a password alone opens nothing, and a code works once."""
+    """Enabled with a first code; then a password alone is not enough, and a code works once."""
     somebody, page = await portal.newcomer(), "/dashboard/settings"
     await somebody.send(f"{page}/totp", page=page)
     secret = await _secret(portal)
@@ -445,7 +445,7 @@ async def test_one_time_codes(portal: Portal) -> None:
 
 
 async def test_proof_is_of_one_browser(portal: Portal) -> None:
-    """What shows that the password was right is worth nothing in another browser, or later."""
+    """The proof of a correct password is useless in another browser, or later."""
     somebody, page = await portal.newcomer(), "/dashboard/settings"
     await somebody.send(f"{page}/totp", page=page)
     secret = await _secret(portal)
@@ -474,7 +474,7 @@ async def test_sign_out_others(portal: Portal) -> None:
 
 
 async def test_export_holds_no_secret(portal: Portal) -> None:
-    """Everything of one's own, and nothing that would let anybody in."""
+    """The export has all data of the account, but no credentials."""
     somebody = await portal.newcomer()
     secret = await _key(somebody)
     await portal.called()
@@ -488,7 +488,7 @@ async def test_export_holds_no_secret(portal: Portal) -> None:
 
 
 async def test_delete_account(portal: Portal) -> None:
-    """It takes the password; then nothing of the person is left, and the receipt names nobody."""
+    """It requires the password; then no personal data is left, and receipts are anonymous."""
     somebody = await portal.newcomer()
     secret = await _key(somebody)
     await portal.called()
@@ -509,7 +509,7 @@ async def test_delete_account(portal: Portal) -> None:
 
 
 async def test_pages_are_kept_nowhere(portal: Portal) -> None:
-    """No cache and no frame gets a page behind the login."""
+    """Pages behind the login are neither cached nor framed."""
     somebody = await portal.newcomer()
     reply = await somebody.get("/dashboard/settings")
     assert reply.headers["cache-control"] == "no-store"
@@ -520,7 +520,7 @@ async def test_pages_are_kept_nowhere(portal: Portal) -> None:
 
 
 async def test_session_remembers_its_address(portal: Portal) -> None:
-    """The list of sessions says from where each was last used."""
+    """The list of sessions shows the address of each one's last use."""
     somebody = await portal.newcomer()
     account = await portal.account()
     portal.clock.now += 120

@@ -1,4 +1,4 @@
-"""Sign-up, log-in, and what is refused there."""
+"""Sign-up and login, and what they refuse."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ DAY = 86400
 
 
 async def test_sign_up_begins_a_session_and_a_trial(portal: Portal) -> None:
-    """From the form to the dashboard: on the cheapest plan, every model open for seven days."""
+    """A new account is signed in, on the cheapest plan, with a seven-day trial."""
     somebody = portal.somebody()
     reply = await somebody.sign_up(returnUrl="/pricing?plan=pro")
     assert (reply.status_code, reply.headers["location"]) == (303, "/pricing?plan=pro")
@@ -49,7 +49,7 @@ async def test_sign_up_begins_a_session_and_a_trial(portal: Portal) -> None:
 async def test_sign_up_says_what_is_wrong(
     portal: Portal, fields: dict[str, str], words: str
 ) -> None:
-    """The page is shown again with the problem beside its field, and the password not in it."""
+    """The form is shown again with problems beside their fields, without the password."""
     reply = await portal.somebody().sign_up(**fields)
     assert reply.status_code == 400
     assert words in reply.text
@@ -59,7 +59,7 @@ async def test_sign_up_says_what_is_wrong(
 
 
 async def test_form_comes_back_at_what_is_wrong(portal: Portal) -> None:
-    """The caret stands in the field to correct; fields bound what is typed into them."""
+    """The invalid field has the focus; fields limit their input."""
     somebody = portal.somebody()
     page = Markup.of((await somebody.sign_up(EMAIL, password="short")).text)
     fields = {given.get("name"): given for name, given in page.elements if name == "input"}
@@ -68,7 +68,7 @@ async def test_form_comes_back_at_what_is_wrong(portal: Portal) -> None:
 
 
 async def test_duplicate_address_is_refused(portal: Portal) -> None:
-    """In any case of letters; the way to log in is beside it."""
+    """Regardless of case; the page links to the login."""
     await portal.newcomer()
     reply = await portal.somebody().sign_up(EMAIL.upper())
     assert reply.status_code == 400
@@ -76,13 +76,13 @@ async def test_duplicate_address_is_refused(portal: Portal) -> None:
 
 
 async def test_same_name_at_two_providers(portal: Portal) -> None:
-    """Two people called ann both get an account."""
+    """Two addresses with the local part "ann" both get an account."""
     await portal.newcomer("ann@one.example")
     await portal.newcomer("ann@two.example")
 
 
 async def test_promo_code_at_sign_up(portal: Portal) -> None:
-    """A code adds days to the trial, in the same transaction as the account."""
+    """A code extends the trial, in the same transaction as the account."""
     async with portal.database.write() as db:
         await promos.create(db, Promo(code="HACK", trial_days=14, created_at=portal.clock.now))
     await portal.somebody().sign_up(promo="hack")
@@ -93,7 +93,7 @@ async def test_promo_code_at_sign_up(portal: Portal) -> None:
 
 
 async def test_mass_sign_up_is_braked(portal: Portal) -> None:
-    """The sixth account from one network waits, whatever its address within the /64."""
+    """The sixth sign-up from one network has to wait, from any address of an IPv6 /64."""
     for number in range(5):
         await portal.newcomer(f"user{number}@example.com", f"2001:db8::{number}")
     reply = await portal.somebody("2001:db8::99").sign_up("user9@example.com")
@@ -104,7 +104,7 @@ async def test_mass_sign_up_is_braked(portal: Portal) -> None:
 
 
 async def test_probing_for_accounts_is_braked(portal: Portal) -> None:
-    """Ten answers that somebody has an account, or that a code is none, and then a wait."""
+    """Ten attempts that reveal an account or an invalid code, then a wait."""
     await portal.newcomer()
     somebody = portal.somebody("203.0.113.5")
     for number in range(10):
@@ -115,7 +115,7 @@ async def test_probing_for_accounts_is_braked(portal: Portal) -> None:
 
 
 async def test_forms_that_are_none(portal: Portal) -> None:
-    """Large bodies and files are refused before they are read for meaning."""
+    """Large bodies and files are refused before they are parsed."""
     somebody = portal.somebody()
     large = await somebody.client.post("/login", data={"email": "x" * 300_000})
     assert large.status_code == 413
@@ -124,7 +124,7 @@ async def test_forms_that_are_none(portal: Portal) -> None:
 
 
 async def test_closed_sign_up(portal: Portal, settings: Settings) -> None:
-    """Where the operator has closed it, there is no form and no way around it."""
+    """If sign-up is closed, there is no form, and posting one is refused."""
     async with opened(Settings(home=settings.home, signup="closed")) as closed:
         somebody = closed.somebody()
         assert "Sign-up is closed" in (await somebody.get("/signup")).text
@@ -145,7 +145,7 @@ async def test_log_in_and_out(portal: Portal) -> None:
 
 
 async def test_whose_session_it_is(portal: Portal) -> None:
-    """Programs that share the cookie are told who is signed in, and others nothing."""
+    """Programs with the session cookie get the account; others an error."""
     somebody = portal.somebody()
     assert (await somebody.get("/auth/me/profile-status")).status_code == 401
     await somebody.sign_up()
@@ -155,7 +155,7 @@ async def test_whose_session_it_is(portal: Portal) -> None:
 
 
 async def test_unknown_address_looks_like_wrong_password(portal: Portal) -> None:
-    """Status and words are the same, so that nobody learns who has an account."""
+    """Status and text are the same, so accounts cannot be enumerated."""
     await portal.newcomer()
     wrong = await portal.somebody().log_in(password="not it at all")
     unknown = await portal.somebody().log_in("who@example.com")
@@ -165,7 +165,7 @@ async def test_unknown_address_looks_like_wrong_password(portal: Portal) -> None
 
 
 async def test_failures_lock_out_for_longer_and_longer(portal: Portal) -> None:
-    """After five failures even the right password waits; time heals it."""
+    """After five failures even the right password has to wait."""
     await portal.newcomer()
     somebody = portal.somebody()
     for _ in range(5):
@@ -181,7 +181,7 @@ async def test_failures_lock_out_for_longer_and_longer(portal: Portal) -> None:
 
 
 async def test_guesses_at_the_same_moment(portal: Portal) -> None:
-    """Whoever sends a hundred at once has no more of them looked at than one after another."""
+    """Concurrent guesses are limited like sequential ones."""
     await portal.newcomer()
     somebody = portal.somebody()
     token = csrf(await somebody.get("/login"))
@@ -191,7 +191,7 @@ async def test_guesses_at_the_same_moment(portal: Portal) -> None:
 
 
 async def test_failures_are_in_the_audit_log(portal: Portal) -> None:
-    """Who tried, from where; the password is nowhere."""
+    """The log has account and address of each failure, but no password."""
     await portal.newcomer()
     await portal.somebody("203.0.113.9").log_in(password="guess number one")
     async with portal.database.read() as db:
@@ -202,7 +202,7 @@ async def test_failures_are_in_the_audit_log(portal: Portal) -> None:
 
 
 async def test_session_is_new_at_log_in(portal: Portal) -> None:
-    """A cookie that was planted before does not become the session (fixation)."""
+    """A planted cookie does not become the session (fixation)."""
     await portal.newcomer()
     somebody, name = portal.somebody(), portal.services.cookies.session
     somebody.client.cookies.set(name, "planted")
@@ -214,7 +214,7 @@ async def test_session_is_new_at_log_in(portal: Portal) -> None:
 
 
 async def test_second_log_in_ends_the_first_session(portal: Portal) -> None:
-    """The token that a browser had before is worth nothing after it."""
+    """The browser's previous token is invalid after a new login."""
     somebody = await portal.newcomer()
     old = somebody.client.cookies[portal.services.cookies.session]
     form = csrf(await somebody.get("/dashboard"))
@@ -231,7 +231,7 @@ async def test_second_log_in_ends_the_first_session(portal: Portal) -> None:
     ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:alert(1)", "\t//e"],
 )
 async def test_return_url_stays_here(portal: Portal, target: str) -> None:
-    """Nobody is led elsewhere after the log-in, signed in already or not."""
+    """Login never redirects to another site, whether signed in already or not."""
     somebody = await portal.newcomer()
     reply = await somebody.get("/login", params={"returnUrl": target})
     assert reply.headers["location"] == "/dashboard"
@@ -241,13 +241,13 @@ async def test_return_url_stays_here(portal: Portal, target: str) -> None:
 
 
 async def test_pages_lead_to_log_in_and_back(portal: Portal) -> None:
-    """Filters in the address survive the detour."""
+    """Query parameters survive the redirect to the login."""
     reply = await portal.somebody().get("/dashboard?a=b&c=d")
     assert reply.headers["location"] == "/login?returnUrl=%2Fdashboard%3Fa%3Db%26c%3Dd"
 
 
 async def test_cookies_under_https(portal: Portal, settings: Settings) -> None:
-    """Bound to this host, closed to scripts, never over plain http."""
+    """Over HTTPS the session cookie is Secure, HttpOnly and bound to this host."""
     async with opened(settings) as secure:
         reply = await secure.somebody().sign_up()
     cookies = {line.split("=")[0]: line for line in reply.headers.get_list("set-cookie")}
@@ -257,7 +257,7 @@ async def test_cookies_under_https(portal: Portal, settings: Settings) -> None:
 
 
 async def test_cookie_is_not_what_is_stored(portal: Portal) -> None:
-    """A copy of the database logs nobody in."""
+    """The stored hash does not work as a cookie."""
     somebody = await portal.newcomer()
     cookie = somebody.client.cookies[portal.services.cookies.session]
     async with portal.database.read() as db:
@@ -267,7 +267,7 @@ async def test_cookie_is_not_what_is_stored(portal: Portal) -> None:
 
 
 async def test_sessions_run_out(portal: Portal) -> None:
-    """Two weeks without a visit end a session."""
+    """A session ends after two weeks without a visit."""
     somebody = await portal.newcomer()
     portal.clock.now += 13 * DAY
     assert await somebody.is_in()
@@ -276,7 +276,7 @@ async def test_sessions_run_out(portal: Portal) -> None:
 
 
 async def test_no_mail_is_promised_where_none_is_sent(portal: Portal) -> None:
-    """The link is made, and it is said who has it."""
+    """Without a mail server the page says that the operator has the link."""
     somebody = await portal.newcomer()
     reply = await somebody.send("/verify/send", page="/dashboard/settings")
     page = (await somebody.get(reply.headers["location"])).text
@@ -285,7 +285,7 @@ async def test_no_mail_is_promised_where_none_is_sent(portal: Portal) -> None:
 
 
 async def test_reset_by_mail(portal: Portal) -> None:
-    """A new password by a link that works once; every session before it ends."""
+    """A link sets a new password once, and ends all earlier sessions."""
     old = await portal.newcomer()
     somebody = portal.somebody()
     assert "a link was made" in (await somebody.send("/forgot", email=EMAIL)).text
@@ -305,7 +305,7 @@ async def test_reset_by_mail(portal: Portal) -> None:
 
 
 async def test_reset_for_nobody_says_the_same(portal: Portal) -> None:
-    """An address without an account gets the same page and no mail."""
+    """An unknown address gets the same page and no mail."""
     await portal.newcomer()
     known = await portal.somebody().send("/forgot", email=EMAIL)
     unknown = await portal.somebody().send("/forgot", email="who@example.com")
@@ -316,7 +316,7 @@ async def test_reset_for_nobody_says_the_same(portal: Portal) -> None:
 
 
 async def test_expired_link(portal: Portal) -> None:
-    """After an hour the link is over, and the page leads to a new one."""
+    """After an hour the link has expired, and the page offers a new one."""
     await portal.newcomer()
     await portal.somebody().send("/forgot", email=EMAIL)
     link = await portal.link("Set a new password")
@@ -327,7 +327,7 @@ async def test_expired_link(portal: Portal) -> None:
 
 
 async def test_verify_by_mail(portal: Portal) -> None:
-    """Opening the link changes nothing, since mail programs do that too; the button does."""
+    """Opening the link changes nothing, since mail programs prefetch it; the button does."""
     somebody = await portal.newcomer()
     link = await portal.link("Confirm")
     await somebody.get(link)
@@ -346,7 +346,7 @@ async def test_verify_by_mail(portal: Portal) -> None:
 
 
 async def test_operator_sets_the_first_password(portal: Portal) -> None:
-    """The one-time link of the start asks for an address and a password, and signs in."""
+    """The start-up link asks for an address and a password, and signs in."""
     async with portal.database.write() as db:
         from oxlo import plans
         from oxlo.store import accounts

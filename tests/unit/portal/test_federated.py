@@ -1,4 +1,4 @@
-"""Log-in with an account elsewhere, at a provider on a local port."""
+"""Login with a provider, against a double on a local port."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -22,14 +22,14 @@ WITH = "/login/with/oidc"
 
 @pytest.fixture
 async def provider() -> AsyncIterator[OidcDouble]:
-    """The provider."""
+    """A double of an OpenID Connect provider."""
     async with OidcDouble("client", "s3cret:with:colons") as double:
         yield double
 
 
 @pytest.fixture
 async def portal(provider: OidcDouble, tmp_path: Path) -> AsyncIterator[Portal]:
-    """An installation that lets people log in there."""
+    """An installation with the provider configured."""
     settings = Settings(
         home=tmp_path,
         oidc_issuer=provider.issuer,
@@ -42,7 +42,7 @@ async def portal(provider: OidcDouble, tmp_path: Path) -> AsyncIterator[Portal]:
 
 
 async def _return(somebody: Somebody, start: str = WITH) -> str:
-    """Go to the provider and say yes: the address that it sends the browser back to."""
+    """Log in at the provider; return the URL that it redirects the browser to."""
     leaving = await somebody.get(start)
     assert leaving.status_code == 303, leaving.text
     async with httpx2.AsyncClient() as client:
@@ -55,7 +55,7 @@ async def _log_in(somebody: Somebody, start: str = WITH) -> httpx2.Response:
 
 
 async def test_newcomer_gets_an_account(portal: Portal) -> None:
-    """With a proved address and a trial; the second time it is the same account."""
+    """With a verified address and a trial; the second login opens the same account."""
     assert "Continue with Example" in (await portal.somebody().get("/login")).text
     for _ in range(2):
         somebody = portal.somebody()
@@ -70,7 +70,7 @@ async def test_newcomer_gets_an_account(portal: Portal) -> None:
 
 
 async def test_state_is_of_this_browser(portal: Portal) -> None:
-    """An answer that another browser was sent, or none was, logs nobody in."""
+    """A callback from another browser's login, or from none, is refused."""
     address = await _return(portal.somebody())
     victim = portal.somebody()
     assert (await victim.get(address)).status_code == 400
@@ -79,7 +79,7 @@ async def test_state_is_of_this_browser(portal: Portal) -> None:
 
 
 async def test_answer_works_once(portal: Portal) -> None:
-    """The provider's code is used up, and so is the trip."""
+    """Neither the code nor the handshake works twice."""
     somebody = portal.somebody()
     address = await _return(somebody)
     assert (await somebody.get(address)).status_code == 303
@@ -87,7 +87,7 @@ async def test_answer_works_once(portal: Portal) -> None:
 
 
 async def test_slow_return(portal: Portal) -> None:
-    """Who comes back after ten minutes begins again."""
+    """After ten minutes the login has to be started again."""
     somebody = portal.somebody()
     address = await _return(somebody)
     portal.clock.now += 600
@@ -95,7 +95,7 @@ async def test_slow_return(portal: Portal) -> None:
 
 
 async def test_unproved_account_is_taken_over_clean(portal: Portal) -> None:
-    """Whoever signed up with somebody else's address keeps no way in."""
+    """Whoever signed up with somebody else's address loses all access."""
     squatter = await portal.newcomer()
     reply = await squatter.send("/dashboard/api-keys", name="k")
     secret = reply.text.partition('data-copy="')[2].partition('"')[0]
@@ -109,7 +109,7 @@ async def test_unproved_account_is_taken_over_clean(portal: Portal) -> None:
 
 
 async def test_operators_account_keeps_its_keys(portal: Portal) -> None:
-    """An account that the operator made for an address is simply its owner's."""
+    """An account created by the operator for the address keeps its keys."""
     async with portal.database.write() as db:
         now = portal.clock.now
         ann = await accounts.create(db, "ann", plans.load()["pro"], now=now, email=EMAIL)
@@ -122,7 +122,7 @@ async def test_operators_account_keeps_its_keys(portal: Portal) -> None:
 
 
 async def test_address_that_nobody_vouches_for(portal: Portal, provider: OidcDouble) -> None:
-    """An address that the provider has not verified opens no account and makes none."""
+    """An unverified address neither opens nor creates an account."""
     await portal.newcomer()
     provider.person = Person(subject="7", verified=False)
     somebody = portal.somebody()
@@ -131,7 +131,7 @@ async def test_address_that_nobody_vouches_for(portal: Portal, provider: OidcDou
 
 
 async def test_link_and_unlink(portal: Portal, provider: OidcDouble) -> None:
-    """Linked in Settings, it logs in to that account; the last way in stays."""
+    """A linked provider logs in to the account; the last way to log in cannot be unlinked."""
     provider.person = Person(subject="7", email="other@example.com")
     somebody = await portal.newcomer()
     reply = await _log_in(somebody, f"{WITH}?link=1")
@@ -148,7 +148,7 @@ async def test_link_and_unlink(portal: Portal, provider: OidcDouble) -> None:
 
 
 async def test_provider_that_is_away(portal: Portal, provider: OidcDouble) -> None:
-    """A provider that does not answer is told in a page, and stops nothing else."""
+    """An error of the provider is shown as an error page."""
     somebody = portal.somebody()
     address = await _return(somebody)
     broken = urlsplit(address)._replace(query=f"code=wrong&state={_state(address)}").geturl()
@@ -160,7 +160,7 @@ def _state(address: str) -> str:
 
 
 async def test_providers_that_are_not_set_up(portal: Portal) -> None:
-    """There is nothing at their addresses."""
+    """Their paths are a 404."""
     assert (await portal.somebody().get("/login/with/github")).status_code == 404
 
 
@@ -173,13 +173,13 @@ async def test_providers_that_are_not_set_up(portal: Portal) -> None:
     ],
 )
 def test_half_a_setting_is_told_at_the_start(wrong: dict[str, str]) -> None:
-    """A client without its secret stops the start, not somebody's log-in."""
+    """A client id without a secret is refused at the start."""
     with pytest.raises(SettingsError, match="CLIENT_ID:SECRET"):
         providers.offered(Settings(**wrong))  # type: ignore[arg-type]
 
 
 def test_providers_by_name() -> None:
-    """GitHub, Google and one of one's own; what comes after the first colon is the secret."""
+    """GitHub, Google and a custom one; the secret is everything after the first colon."""
     settings = Settings(
         github_client="a:b",
         google_client="c:d",
@@ -217,7 +217,7 @@ def test_providers_by_name() -> None:
     ],
 )
 def test_address_at_github(emails: list[dict[str, object]], vouched: str) -> None:
-    """The primary address if it is verified, else another one that is."""
+    """The primary address if it is verified, otherwise another verified one."""
     assert oauth.github_email(emails) == vouched
 
 
@@ -232,5 +232,5 @@ def test_address_at_github(emails: list[dict[str, object]], vouched: str) -> Non
     ],
 )
 def test_address_of_claims(claims: dict[str, object], vouched: str) -> None:
-    """Only what the provider says that it has verified; the subject is text in any case."""
+    """Only a verified address counts; the subject is always text."""
     assert oauth.person(claims) == Vouched("7", vouched)

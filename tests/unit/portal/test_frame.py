@@ -15,7 +15,7 @@ from oxlo.portal.security import policy
 
 
 async def test_front_page_is_for_people(browser: httpx2.AsyncClient) -> None:
-    """A browser sees a page; a program is told the base URL."""
+    """A browser gets the home page, a program the base URL as JSON."""
     page = await browser.get("/")
     assert page.headers["content-type"].startswith("text/html")
     told = await browser.get("/", headers={"accept": "*/*"})
@@ -24,7 +24,7 @@ async def test_front_page_is_for_people(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_assets_are_kept_for_a_year(browser: httpx2.AsyncClient) -> None:
-    """Each asset that a page names is there, and may be kept."""
+    """Every asset that a page uses exists and is cacheable for a year."""
     page = (await browser.get("/")).text
     named = set(re.findall(r'(?:href|src)="(/static/[^"]+)"', page))
     assert len(named) >= 3
@@ -35,7 +35,7 @@ async def test_assets_are_kept_for_a_year(browser: httpx2.AsyncClient) -> None:
 
 
 def test_modules_name_their_imports_as_served() -> None:
-    """A module's imports carry hashes too, or an old one would be loaded beside a new one."""
+    """Imports have hashed names too, so that old and new modules do not mix."""
     assets = Assets()
     module = assets.served(assets.url("site.js").removeprefix("/static/")).body.decode()
     imported = re.findall(r'from "\./([^"]+)"', module)
@@ -45,7 +45,7 @@ def test_modules_name_their_imports_as_served() -> None:
 
 
 async def test_assets_travel_packed(browser: httpx2.AsyncClient) -> None:
-    """Whoever takes gzip gets it; others get the same bytes plain."""
+    """Clients that accept gzip get it; others get the same bytes uncompressed."""
     packed = await browser.get(Assets().url("site.css"), headers={"accept-encoding": "gzip"})
     plain = await browser.get(Assets().url("site.css"), headers={"accept-encoding": "identity"})
     assert packed.headers["content-encoding"] == "gzip"
@@ -54,12 +54,12 @@ async def test_assets_travel_packed(browser: httpx2.AsyncClient) -> None:
 
 @pytest.mark.parametrize("name", ["nothing.css", "..%2Fsite.py", "site.css"])
 async def test_only_served_names_are_there(browser: httpx2.AsyncClient, name: str) -> None:
-    """What has no hash, or lies elsewhere, is 404."""
+    """Unhashed names and files elsewhere are a 404."""
     assert (await browser.get(f"/static/{name}")).status_code == 404
 
 
 async def test_pages_carry_the_policy(browser: httpx2.AsyncClient) -> None:
-    """Scripts and styles come from here alone, and nobody frames a page."""
+    """Scripts and styles only from this origin, and no framing."""
     headers = (await browser.get("/")).headers
     assert headers["content-security-policy"] == policy()
     assert "unsafe" not in headers["content-security-policy"]
@@ -68,20 +68,20 @@ async def test_pages_carry_the_policy(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_https_is_remembered(browser: httpx2.AsyncClient) -> None:
-    """Over HTTPS browsers are told to stay there."""
+    """HTTPS responses have Strict-Transport-Security."""
     reply = await browser.get("/", headers={"x-forwarded-proto": "https"})
     assert reply.headers["strict-transport-security"].startswith("max-age=")
 
 
 async def test_theme_is_switched_without_scripts(browser: httpx2.AsyncClient) -> None:
-    """The switch is a form; the choice is a cookie that the next page obeys."""
+    """The switch is a form that sets a cookie."""
     reply = await browser.post("/theme", data={"next": "/models"})
     assert (reply.status_code, reply.headers["location"]) == (303, "/models")
     assert 'data-theme="dark"' in (await browser.get("/")).text
 
 
 async def test_theme_takes_no_large_forms(browser: httpx2.AsyncClient) -> None:
-    """Nobody has to be known to send it, so no more is read than a form of ours may have."""
+    """The form needs no login, so its size is limited like any form's."""
     large = await browser.post("/theme", data={"next": "x" * 300_000})
     file = await browser.post("/theme", files={"next": ("a", b"x")})
     assert (large.status_code, file.status_code) == (413, 400)
@@ -91,12 +91,12 @@ async def test_theme_takes_no_large_forms(browser: httpx2.AsyncClient) -> None:
     "path", ["//evil.example", "https://evil.example", "/\\evil.example", "/a\nb", ""]
 )
 def test_redirects_stay_here(path: str) -> None:
-    """What leads elsewhere leads home."""
+    """Other sites are replaced by the home page."""
     assert local_path(path, "/") == "/"
 
 
 async def test_errors_are_pages_for_browsers(browser: httpx2.AsyncClient) -> None:
-    """A person sees a page in the same look, a program OpenAI's fields, and /v1 is always JSON."""
+    """Browsers get a page, programs OpenAI's fields, and /v1 always JSON."""
     page = await browser.get("/nothing/<b>here")
     assert page.status_code == 404
     assert "Nothing here" in page.text
@@ -107,7 +107,7 @@ async def test_errors_are_pages_for_browsers(browser: httpx2.AsyncClient) -> Non
 
 
 async def test_failure_is_a_page_like_others(portal: Portal) -> None:
-    """A bug of ours: its request id, the headers of every page, and nothing of what failed."""
+    """An unexpected error has a request id and the security headers, and no details."""
 
     async def fail(_request: Request) -> Response:
         raise RuntimeError("what nobody should read")

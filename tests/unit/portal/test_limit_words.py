@@ -1,4 +1,4 @@
-"""What is left, in words."""
+"""Limits as text."""
 
 import msgspec
 import pytest
@@ -17,7 +17,7 @@ def _used(**changes: int) -> Used:
 
 
 def test_left_today() -> None:
-    """How many, of how many, and when they are back."""
+    """How many requests are left, of how many, and when they reset."""
     limit = limits.day(PLANS["free"], _used(day=23), NOW)
     assert limit.sentence == (
         "37 of 60 requests left today. Resets in 7\u202fh 59\u202fmin (00:00 UTC)."
@@ -35,21 +35,21 @@ def test_left_today() -> None:
     ],
 )
 def test_forecast(day: int, last_hour: int, warning: str) -> None:
-    """At the pace of the last hour: before the reset, or not at all."""
+    """At the last hour's rate: exhausted before the reset, or not."""
     limit = limits.day(PLANS["free"], _used(day=day, last_hour=last_hour), NOW)
     assert limit.warning.startswith(warning)
     assert bool(limit.warning) == bool(warning)
 
 
 def test_grants_are_named() -> None:
-    """What an operator gave for today raises the limit, and is said."""
+    """Granted requests raise the limit and are mentioned."""
     limit = limits.day(PLANS["free"], _used(day=60, granted=10), NOW)
     assert limit.sentence.startswith("10 of 70 requests left today.")
     assert limit.sentence.endswith("10 of them were granted to you.")
 
 
 def test_without_limits() -> None:
-    """A plan without a limit has a count and no bar."""
+    """An unlimited plan has a count and no bar."""
     plan = msgspec.structs.replace(PLANS["enterprise"], concurrency=None)
     assert limits.day(plan, _used(day=1), NOW).sentence == "1 request today, without a limit."
     assert limits.minute(plan, _used(minute=2), NOW).limit is None
@@ -57,7 +57,7 @@ def test_without_limits() -> None:
 
 
 def test_this_minute() -> None:
-    """The minute is back in seconds."""
+    """The minute limit resets in seconds."""
     limit = limits.minute(PLANS["free"], _used(minute=4), NOW)
     assert limit.sentence == "1 of 5 requests left this minute. Resets in 40\u202fs."
 
@@ -82,5 +82,5 @@ def test_this_minute() -> None:
     ],
 )
 def test_browsers_by_name(agent: str, name: str) -> None:
-    """The list of sessions is for people."""
+    """User-Agents are shown as browser and system."""
     assert agents.browser_name(agent) == name

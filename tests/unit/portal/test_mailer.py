@@ -1,4 +1,4 @@
-"""Mails: sent, tried again, or kept for the operator."""
+"""Mails: sent, retried, or kept for the operator."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,7 +25,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 
 
 async def _round(database: Database, url: str, now: float = NOW) -> Mail:
-    """Post a mail, unless there is one, and let the postman run."""
+    """Queue a mail unless there is one, and run the mailer once."""
     settings = Settings(smtp_url=url, public_url="https://ai.example.org")
     async with database.write() as db:
         if not await mails.latest(db):
@@ -36,7 +36,7 @@ async def _round(database: Database, url: str, now: float = NOW) -> Mail:
 
 
 async def test_mail_arrives(database: Database) -> None:
-    """As plain text, from the installation's address, once."""
+    """As plain text, from the configured sender, once."""
     async with SmtpDouble() as double:
         kept = await _round(database, double.url)
         await _round(database, double.url, NOW + 60)
@@ -47,7 +47,7 @@ async def test_mail_arrives(database: Database) -> None:
 
 
 async def test_refused_mail_is_tried_again(database: Database) -> None:
-    """A server that says no, or is away, is asked later; the reason is on the operator's page."""
+    """A refused or undeliverable mail is retried; the operator's page shows why."""
     async with SmtpDouble() as double:
         double.verdict = "450 mailbox is busy"
         kept = await _round(database, double.url)
@@ -59,7 +59,7 @@ async def test_refused_mail_is_tried_again(database: Database) -> None:
 
 
 async def test_wrong_password_and_no_server(database: Database) -> None:
-    """Neither ends the job."""
+    """Neither stops the job."""
     async with SmtpDouble() as double:
         url = double.url
         kept = await _round(database, url.replace("p%40ss", "other"))
@@ -68,7 +68,7 @@ async def test_wrong_password_and_no_server(database: Database) -> None:
 
 
 async def test_kept_mail_is_logged_without_its_text(database: Database) -> None:
-    """The log says to whom and where to read it; a link stays out of it, and it is said once."""
+    """The log names recipient and outbox, once, without the link."""
     with structlog.testing.capture_logs() as lines:
         kept = await _round(database, "")
         assert await _round(database, "", NOW + 60) == kept
@@ -81,6 +81,6 @@ async def test_kept_mail_is_logged_without_its_text(database: Database) -> None:
 
 @pytest.mark.parametrize("url", ["mail.example.com", "http://mail", "smtp://", "smtp://host:port"])
 def test_urls_that_cannot_be(url: str) -> None:
-    """A URL that names no mail server is refused at the start."""
+    """An invalid SMTP URL is refused at the start."""
     with pytest.raises(SettingsError, match="OXLO_SMTP_URL"):
         server(url)

@@ -20,12 +20,12 @@ DOCS = Path(__file__).parents[3] / "docs"
 
 
 def page(text: str) -> str:
-    """A text as HTML; links lead where they say."""
+    """A text rendered as HTML, with unchanged links."""
     return render(text, lambda link: link).html
 
 
 def test_every_file_is_a_page() -> None:
-    """Nothing of docs/ is left out, and what people look for is in the sidebar."""
+    """Every file of docs/ is a page, and the important ones are in the sidebar."""
     library = Library.here("https://ai.example.org")
     assert len(library.pages) == len(list(DOCS.rglob("*.md"))) + 3
     listed = {slug for _, pages in library.sections for slug, _ in pages}
@@ -35,14 +35,14 @@ def test_every_file_is_a_page() -> None:
 
 @pytest.mark.parametrize("slug", [*_MOVED, "api/parameters", "quickstart", "authentication"])
 async def test_pages_of_the_public_documentation(browser: httpx2.AsyncClient, slug: str) -> None:
-    """Each page that the hosted product's documentation has leads to ours on the same thing."""
+    """Each page of the hosted documentation redirects to its counterpart."""
     answer = await browser.get(f"/docs/{slug}", follow_redirects=True)
     assert answer.status_code == 200
     assert answer.url.path.strip("/") == f"docs/{_MOVED.get(slug, slug)}".strip("/")
 
 
 def test_pages_have_this_installations_address() -> None:
-    """Examples name the reader's own base URL, as pages and as Markdown."""
+    """Examples use the installation's base URL, in HTML and Markdown."""
     library = Library.here("https://ai.example.org")
     for entry in library.pages.values():
         assert "http://127.0.0.1:8000" not in library.text(entry)
@@ -66,25 +66,25 @@ def test_pages_have_this_installations_address() -> None:
     ],
 )
 def test_links_lead_to_pages(where: str, link: str, leads: str | None) -> None:
-    """Links between files become links between pages; others keep only their words."""
+    """Links between files become links between pages; others are reduced to their text."""
     assert Documentation(Library.here("http://x")).resolve_link(where, link) == leads
 
 
 def test_dropped_links_keep_their_words() -> None:
-    """A link to a file that is not served is text."""
+    """A link to a file that is not served becomes text."""
     html = render("See [the plans](../plans.toml), [here](x.md).", {"x.md": "/docs/x"}.get).html
     assert html == '<p>See the plans, <a href="/docs/x">here</a>.</p>\n'
 
 
 def test_pages_of_the_site_are_linked() -> None:
-    """Code that names a page leads there; in a link, and elsewhere, it stays code."""
+    """Code that names a page becomes a link, unless it is inside a link already."""
     assert page("`/status` says").startswith('<p><a href="/status"><code>/status</code></a>')
     assert page("[`/status`](https://x.org)").count("<a ") == 1
     assert "<a " not in page("`/etc/passwd`")
 
 
 def test_headings_have_anchors() -> None:
-    """As code hosts make them, so that a link works in both places; no two are the same."""
+    """Ids follow GitHub's rules and are unique."""
     html = page("# A\n\n## What counts?\n\n## What counts?\n")
     assert 'id="what-counts"' in html
     assert 'id="what-counts-1"' in html
@@ -92,7 +92,7 @@ def test_headings_have_anchors() -> None:
 
 
 def test_cells_say_their_column() -> None:
-    """On a phone a row is a list: each cell carries the head of its column."""
+    """Each cell carries its column's heading, for narrow screens."""
     html = page("| `code` | status |\n|---|--:|\n| a | 1 |\n")
     assert '<td role="cell" data-label="status" class="num">1</td>' in html or (
         'data-label="status"' in html and 'class="num"' in html
@@ -101,14 +101,14 @@ def test_cells_say_their_column() -> None:
 
 
 def test_html_is_text() -> None:
-    """A page cannot bring markup of its own."""
+    """HTML in a page is escaped."""
     assert "<script>" not in page("<script>alert(1)</script>")
     assert "<b>" not in page("some <b>bold</b> words")
     assert page("<!-- a note -->") == ""
 
 
 def test_programs_share_a_block() -> None:
-    """The same program in several languages is one block with a choice."""
+    """Programs in several languages are one block with tabs."""
     fences = "".join(f"```{one}\nx\n```\n\n" for one in ("python", "javascript", "bash"))
     html = page(f"<!-- programs: chat m -->\n{fences}<!-- /programs -->\n\n```bash\ny\n```\n")
     assert html.count('type="radio"') == 3
@@ -116,14 +116,14 @@ def test_programs_share_a_block() -> None:
 
 
 def test_code_has_colours_and_a_button() -> None:
-    """Blocks are coloured by class, escaped, and can be copied."""
+    """Code is highlighted, escaped and has a copy button."""
     html = page('```python\nprint("<b>")\n```\n')
     assert 'class="copy"' in html
     assert "&lt;b&gt;" in html
 
 
 def test_search_finds_sections() -> None:
-    """All words have to be there; a heading weighs more than the text."""
+    """All terms have to match; a heading weighs more than the text."""
     sections = [
         Section("Retrying", "retrying", "Wait as long as retry-after says."),
         Section("Other", "other", "A call may be retried; retry-after says when. <b>"),
@@ -139,7 +139,7 @@ def test_search_finds_sections() -> None:
 
 
 def test_excerpts_are_whole_words() -> None:
-    """What is shown of a text begins and ends with a word, and says so only where it is cut."""
+    """Excerpts consist of whole words, with ellipses only where cut."""
     text = "unbroken " * 40 + "needle " + "whole " * 60
     (long,) = Index([("T", "/t", [Section("", "", text.strip())])]).find("needle")
     assert set(str(long.excerpt).split()) == {"…", "unbroken", "<mark>needle</mark>", "whole"}
@@ -148,7 +148,7 @@ def test_excerpts_are_whole_words() -> None:
 
 
 async def test_where_a_page_stands(browser: httpx2.AsyncClient) -> None:
-    """A page's parts are in the sidebar, below its name; the pages around it are at its end."""
+    """The sidebar lists the page's sections; previous and next page are at the end."""
     page = (await browser.get("/docs/api/streaming")).text
     assert page.count('aria-label="On this page"') == 1
     assert '<li><a href="#the-events">The events</a></li>' in page
@@ -160,14 +160,14 @@ async def test_where_a_page_stands(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_reference_shows_code_as_code(browser: httpx2.AsyncClient) -> None:
-    """What a description has between backticks is code, and the backticks are gone."""
+    """Backticks in descriptions are rendered as code."""
     page = (await browser.get("/docs/api-reference")).text
     assert "Who may answer when <code>model</code> cannot" in page
     assert "`" not in page
 
 
 async def test_reference_can_be_pasted(browser: httpx2.AsyncClient) -> None:
-    """No request has a gap in its address, and what is no text goes to a file."""
+    """Examples have no placeholders in paths, and binary output goes to a file."""
     page = (await browser.get("/docs/api-reference")).text
     requests = re.findall(r'aria-label="Request"><code>(.*?)</code>', page, re.DOTALL)
     assert len(requests) == len(OPERATIONS)
@@ -176,7 +176,7 @@ async def test_reference_can_be_pasted(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_search_page(browser: httpx2.AsyncClient) -> None:
-    """The search works as a form, and as a part for htmx."""
+    """The search works as a form, and as a fragment for htmx."""
     whole = await browser.get("/docs/search", params={"q": "daily_limit_exceeded"})
     assert "/docs/errors" in whole.text
     part = await browser.get("/docs/search?q=%3Cb%3E", headers={"hx-request": "true"})
@@ -185,7 +185,7 @@ async def test_search_page(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_markdown_of_each_page(browser: httpx2.AsyncClient) -> None:
-    """The source of a page is one suffix away."""
+    """Each page's source is available with the suffix .md."""
     reply = await browser.get("/docs/api/chat.md")
     assert reply.headers["content-type"].startswith("text/markdown")
     assert reply.text.startswith("# Chat completions")
@@ -193,7 +193,7 @@ async def test_markdown_of_each_page(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_examples_name_ready_models(browser: httpx2.AsyncClient, settings: Settings) -> None:
-    """Where the written model is not served, examples name one that is; other pages stay."""
+    """Models that are not ready are replaced in examples, but not on other pages."""
     serve(settings, replica("llama-3.1-8b", ReplicaState.READY))
     chat = (await browser.get("/docs/api/chat.md")).text
     assert '"model": "llama-3.1-8b"' in chat
@@ -208,5 +208,5 @@ async def test_examples_name_ready_models(browser: httpx2.AsyncClient, settings:
     "path", ["nothing", "nothing.md", "../pyproject.toml", "..%2f..%2fx.png", "api"]
 )
 async def test_what_is_no_page(browser: httpx2.AsyncClient, path: str) -> None:
-    """Only pages are served, nothing beside them."""
+    """Files outside the documentation are not served."""
     assert (await browser.get(f"/docs/{path}")).status_code == 404

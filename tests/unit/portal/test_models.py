@@ -1,4 +1,4 @@
-"""The list of models and their pages."""
+"""The model list and the models' pages."""
 
 import httpx2
 import pytest
@@ -16,14 +16,14 @@ MODELS = catalogue.load()
 
 
 def found(**query: str) -> list[str]:
-    """The ids that an address shows, with one model ready."""
+    """The ids listed for a query, with one model ready."""
     readiness = Readiness([replica("smollm2-135m", ReplicaState.READY)])
     filters = Filters.of(query)
     return [r.model.id for r in listing.rows(MODELS, readiness) if filters.match(r)]
 
 
 def test_all_models_are_listed() -> None:
-    """Without a filter nothing is hidden; what is ready comes first."""
+    """Without filters all models are listed, ready ones first."""
     everything = found()
     assert len(everything) == len(MODELS)
     assert everything[0] == "smollm2-135m"
@@ -43,26 +43,26 @@ def test_all_models_are_listed() -> None:
     ],
 )
 def test_filters(query: dict[str, str], shown: str, hidden: str) -> None:
-    """Each filter lets some models through and keeps others back."""
+    """Each filter selects some models and hides others."""
     ids = found(**query)
     assert shown in ids
     assert hidden not in ids
 
 
 def test_unknown_values_ask_for_nothing() -> None:
-    """A filter from an old link shows all, instead of nothing."""
+    """An unknown filter value is ignored."""
     assert found(category="robots", tier="gold", context="lots") == found()
 
 
 def test_address_says_the_filters() -> None:
-    """What is shown can be shared; empty fields are left out."""
+    """The URL has the filters, without empty ones."""
     filters = Filters.of({"q": "code & chat", "category": "", "tier": "pro", "ready": "1"})
     assert filters.address == "/models?q=code+%26+chat&tier=pro&ready=1"
     assert Filters.of({}).address == "/models"
 
 
 async def test_search_as_you_type(browser: httpx2.AsyncClient) -> None:
-    """htmx is given the rows alone, and the address to show."""
+    """htmx gets the rows alone, and the URL to show."""
     reply = await browser.get("/models?q=whisper&category=", headers={"hx-request": "true"})
     assert reply.headers["hx-push-url"] == "/models?q=whisper"
     assert "<html" not in reply.text
@@ -71,7 +71,7 @@ async def test_search_as_you_type(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_words_from_outside_are_text(browser: httpx2.AsyncClient) -> None:
-    """What is searched for stands on the page as it was typed, and does nothing."""
+    """The search text is escaped."""
     page = await browser.get('/models?q="><script>alert(1)</script>')
     assert "<script>alert" not in page.text
 
@@ -79,7 +79,7 @@ async def test_words_from_outside_are_text(browser: httpx2.AsyncClient) -> None:
 async def test_page_shows_what_is_published(
     browser: httpx2.AsyncClient, settings: Settings
 ) -> None:
-    """Parameters, voices, licence and the way into the playground."""
+    """Parameters, voices, licence and a link to the playground."""
     serve(settings, replica("kokoro-82m", ReplicaState.READY))
     page = (await browser.get("/models/kokoro-82m")).text
     assert "af_heart" in page
@@ -100,14 +100,14 @@ async def test_page_shows_what_is_published(
     ],
 )
 def test_limits_are_those_that_apply(model: str, caps: list[str]) -> None:
-    """A recording is limited in minutes, a prompt in tokens, a picture in size."""
+    """Audio models are limited in minutes, chat models in tokens, detection in size."""
     row = Row(MODELS.resolve(model), "ready", 0)
     (first, *_) = limits(plans.load(), row)
     assert [name for name, _ in first[2]] == caps
 
 
 async def test_aliases_lead_to_the_model(browser: httpx2.AsyncClient) -> None:
-    """An alias, slashes included, is redirected; an unknown name is a page that says so."""
+    """An alias, even with slashes, redirects; an unknown name is an error page."""
     reply = await browser.get("/models/Qwen/Qwen3-32B")
     assert reply.headers["location"] == "/models/qwen-3-32b"
     unknown = await browser.get("/models/gpt-4o-mini")
@@ -116,7 +116,7 @@ async def test_aliases_lead_to_the_model(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_readiness_is_live(browser: httpx2.AsyncClient, settings: Settings) -> None:
-    """The list of ready models is what the fleet says now, and snippets name one of them."""
+    """The list of ready models follows the fleet, and snippets use one of them."""
     assert "No model is ready" in (await browser.get("/models/ready")).text
     serve(settings, replica("llama-3.1-8b", ReplicaState.READY, context_length=8192))
     assert "Llama 3.1 8B" in (await browser.get("/models/ready")).text
@@ -127,7 +127,7 @@ async def test_readiness_is_live(browser: httpx2.AsyncClient, settings: Settings
 async def test_what_is_not_served_names_what_is(
     browser: httpx2.AsyncClient, settings: Settings
 ) -> None:
-    """A model that cannot be called says so, and which ready ones are like it; no playground."""
+    """A model that is not served says so and suggests similar ready ones."""
     serve(settings, replica("llama-3.1-8b", ReplicaState.READY))
     away, ready = [
         (await browser.get(f"/models/{name}")).text for name in ("glm-5", "llama-3.1-8b")
@@ -140,7 +140,7 @@ async def test_what_is_not_served_names_what_is(
 
 
 def test_best_replica_counts() -> None:
-    """One ready replica makes a model ready; none makes it absent."""
+    """One ready replica makes a model ready; without replicas it is absent."""
     states = [ReplicaState.SICK, ReplicaState.READY, ReplicaState.WARMING]
     readiness = Readiness([replica("m", state) for state in states])
     assert readiness.state("m") == "ready"
@@ -150,7 +150,7 @@ def test_best_replica_counts() -> None:
 
 
 def test_models_are_compared() -> None:
-    """By any of their names, each once, four at most; what none of them has is left out."""
+    """By any name, each once, at most four; rows without values are left out."""
     asked = ["gpt-9", "YOLO-v9", "yolov9", "bge-large", "glm-5", "e5-large", "whisper-turbo"]
     chosen = comparing.resolve(MODELS, asked)
     assert [model.id for model in chosen] == ["yolov9", "bge-large", "glm-5", "e5-large"]
@@ -163,7 +163,7 @@ def test_models_are_compared() -> None:
 
 
 async def test_comparison_is_an_address(browser: httpx2.AsyncClient) -> None:
-    """The page names its models; whoever asks for nothing is told what to do."""
+    """The URL names the models; without any the page explains what to do."""
     page = (await browser.get("/models/compare?id=glm-5&id=yolov9")).text
     assert page.index('href="/models/glm-5"') < page.index('href="/models/yolov9"')
     assert "Choose up to 4 models" in (await browser.get("/models/compare?id=gpt-9")).text

@@ -1,4 +1,4 @@
-"""The description of the API: true to the types, its examples valid."""
+"""The OpenAPI document: true to the types, with valid examples."""
 
 import json
 import re
@@ -37,14 +37,14 @@ def name(op: Operation) -> str:
 
 
 def test_every_endpoint_is_described() -> None:
-    """The inference endpoints of the gateway are those of the document."""
+    """The document has exactly the gateway's inference endpoints."""
     described = {path for path, item in WHOLE["paths"].items() if "post" in item}
     assert described == {endpoint.path for endpoint in INFERENCE}
 
 
 @pytest.mark.parametrize("op", POSTS, ids=name)
 def test_requests_are_valid(op: Operation) -> None:
-    """Each example of a request is taken by the decoder that serves it."""
+    """Each example request is accepted by the decoder that serves it."""
     endpoint = next(e for e in INFERENCE if e.path == op.path)
     decode = endpoint.forms if op.form == "only" else endpoint.decode
     assert decode is not None
@@ -58,13 +58,13 @@ def fields(kind: str) -> dict[str, Any]:
 
 
 def beyond(kind: str, field: str) -> list[Any]:
-    """Values just outside of what a field's description allows."""
+    """Values just outside of a field's described bounds."""
     said = fields(kind)[field]
     return [value for one in said.get("anyOf", [said]) for value in outside(one)]
 
 
 def outside(said: dict[str, Any]) -> list[Any]:
-    """Values that one schema does not take."""
+    """Values that a schema does not accept."""
     found: list[Any] = []
     if "maxItems" in said:
         found.append([inside(said["items"])] * (said["maxItems"] + 1))
@@ -84,7 +84,7 @@ def outside(said: dict[str, Any]) -> list[Any]:
 
 
 def inside(said: dict[str, Any]) -> Any:
-    """A value that a schema of an item takes."""
+    """A value that an item's schema accepts."""
     if "$ref" in said:
         return {"name": "f"}
     if "properties" in said:
@@ -103,7 +103,7 @@ BEYOND = [
 
 @pytest.mark.parametrize(("op", "field", "value"), BEYOND)
 def test_bounds_are_those_of_the_decoder(op: Operation, field: str, value: Any) -> None:
-    """What lies outside a described bound is refused, by the decoder and for that field."""
+    """The decoder refuses values outside the described bounds, naming the field."""
     endpoint = next(e for e in INFERENCE if e.path == op.path)
     with pytest.raises(BadRequest) as caught:
         endpoint.decode(msgspec.json.encode((op.example or {}) | {field: value}))
@@ -111,7 +111,7 @@ def test_bounds_are_those_of_the_decoder(op: Operation, field: str, value: Any) 
 
 
 def test_what_is_lowered_has_no_bound() -> None:
-    """More tokens than a model has are no mistake, and any whole number is a seed."""
+    """Clamped parameters such as max_tokens have no described maximum; seeds have 64 bits."""
     for name in ("max_tokens", "max_completion_tokens"):
         assert fields("ChatFields")[name]["minimum"] == 1
         assert "maximum" not in fields("ChatFields")[name]
@@ -129,7 +129,7 @@ def test_what_is_lowered_has_no_bound() -> None:
     ],
 )
 def test_rules_of_messages_are_those_of_the_decoder(message: dict[str, Any]) -> None:
-    """What a role has to say, by the description, is asked for by the decoder."""
+    """The decoder requires what the description requires of each role."""
     (chat,) = (endpoint for endpoint in INFERENCE if endpoint.name == "chat")
     rules = WHOLE["components"]["schemas"]["Message"]["allOf"]
     mine = [r["then"] for r in rules if message["role"] in r["if"]["properties"]["role"]["enum"]]
@@ -139,7 +139,7 @@ def test_rules_of_messages_are_those_of_the_decoder(message: dict[str, Any]) -> 
 
 
 def test_a_model_that_is_left_out_may_be_null() -> None:
-    """Where no model has to be named, null is described, and taken for none."""
+    """Optional models may be null, with the same meaning as absent."""
     free = [
         op
         for op in POSTS
@@ -155,7 +155,7 @@ def test_a_model_that_is_left_out_may_be_null() -> None:
 
 
 def test_parameters_are_those_that_are_checked() -> None:
-    """Ranges and choices of the query are the ones that its readers have."""
+    """Described ranges and choices of query parameters are those that are enforced."""
     found = {p.name: p.schema for op in OPERATIONS for p in op.parameters}
     limit = found["limit"]
     assert (limit["maximum"], limit["default"]) == (requests.MAX_LIMIT, requests.DEFAULT_LIMIT)
@@ -167,7 +167,7 @@ def test_parameters_are_those_that_are_checked() -> None:
 
 @pytest.mark.parametrize("op", OPERATIONS, ids=name)
 def test_replies_are_valid(op: Operation) -> None:
-    """Each example of a reply, which the documentation shows, has the described type."""
+    """Each example reply from the documentation has the described type."""
     shown = example(op, read)
     if shown is not None:
         msgspec.convert(shown, op.reply)
@@ -183,7 +183,7 @@ def test_dry_runs_are_described() -> None:
 
 
 def test_statuses_are_those_of_the_tree() -> None:
-    """No operation ends with a status that no error has; a key that is sent again may conflict."""
+    """Only statuses of the error tree are described; requests with a body may conflict."""
     known = {status for status, _, _ in problems()}
     for op in OPERATIONS:
         said = {int(status) for status in WHOLE["paths"][op.path][op.method]["responses"]}
@@ -192,7 +192,7 @@ def test_statuses_are_those_of_the_tree() -> None:
 
 
 def test_most_replies_have_examples() -> None:
-    """Only sound, what is empty, and the lists whose items are shown, have none."""
+    """Only binary replies, empty lists and lists of documented items lack examples."""
     without = [op.id for op in OPERATIONS if example(op, read) is None]
     assert without == ["listStoredChats", "createSpeech", "listModels", "listReceipts"]
 
@@ -206,7 +206,7 @@ def references(value: Any) -> list[str]:
 
 
 def test_references_resolve() -> None:
-    """What is referred to is there."""
+    """Every reference resolves."""
     for reference in set(references(WHOLE)):
         found: Any = WHOLE
         for part in reference.removeprefix("#/").split("/"):
@@ -214,7 +214,7 @@ def test_references_resolve() -> None:
 
 
 def test_operations_are_told_apart() -> None:
-    """Ids are unique; each path parameter is described."""
+    """Operation ids are unique; each path parameter is described."""
     assert len({op.id for op in OPERATIONS}) == len(OPERATIONS)
     for op in OPERATIONS:
         inside = [p.name for p in op.parameters if p.place == "path"]
@@ -223,13 +223,13 @@ def test_operations_are_told_apart() -> None:
 
 
 def test_groups_are_described() -> None:
-    """Each group that an operation is in has a description, and no other is there."""
+    """Every used tag has a description, and no other tag does."""
     described = [tag["name"] for tag in WHOLE["tags"] if tag["description"]]
     assert described == list(dict.fromkeys(op.tag for op in OPERATIONS))
 
 
 def test_fields_have_the_catalogues_words() -> None:
-    """Meaning, range and default are what `/parameters` publishes."""
+    """Description, range and default come from `/parameters`."""
     field = WHOLE["components"]["schemas"]["ChatFields"]["properties"]["temperature"]
     assert (field["minimum"], field["maximum"], field["default"]) == (0, 2, 0.7)
     assert field["type"] == ["number", "null"]
@@ -262,13 +262,13 @@ def test_what_is_published_is_described(op: Operation) -> None:
 
 @pytest.mark.parametrize("op", POSTS, ids=name)
 def test_what_is_described_is_in_the_manual(op: Operation) -> None:
-    """Every field of a request stands on the page about it."""
+    """Every field of a request is on the page about it."""
     words = set(re.findall(r"`(\w+)(?:\[\])?[^`]*`", read(op.page)))
     assert fields(op.body.__name__).keys() <= words
 
 
 def test_defaults_have_the_fields_type() -> None:
-    """A default is a value that the field takes."""
+    """Every default is valid for its field."""
     names = {bool: "boolean", int: "integer", float: "number", str: "string"}
     for schema in WHOLE["components"]["schemas"].values():
         for name, field in schema.get("properties", {}).items():
@@ -279,7 +279,7 @@ def test_defaults_have_the_fields_type() -> None:
 
 
 def test_every_field_is_explained() -> None:
-    """No field of a request is without words."""
+    """Every request field has a description."""
     schemas = WHOLE["components"]["schemas"]
     silent = [
         (op.body.__name__, name)
@@ -291,7 +291,7 @@ def test_every_field_is_explained() -> None:
 
 
 def test_pages_are_there() -> None:
-    """Each operation leads to its page."""
+    """Each operation links to its page."""
     assert {op.page for op in OPERATIONS} <= set(LIBRARY.pages)
 
 

@@ -1,4 +1,4 @@
-"""The operator's console."""
+"""The operator console."""
 
 import re
 from dataclasses import replace
@@ -19,7 +19,7 @@ PAGES = ("", "/accounts", "/models", "/plans", "/promos", "/audit", "/outbox")
 
 @pytest.fixture
 async def boss(portal: Portal) -> Somebody:
-    """An operator who is signed in."""
+    """A signed-in operator."""
     somebody = await portal.newcomer("boss@example.com")
     async with portal.database.write() as db:
         account = await identity.by_email(db, "boss@example.com")
@@ -35,7 +35,7 @@ async def _do(portal: Portal, boss: Somebody, action: str, **fields: str) -> int
 
 
 async def test_console_is_not_there_for_users(portal: Portal, boss: Somebody) -> None:
-    """A user is told that there is nothing, at every page and form."""
+    """Users get a 404 at every page and form."""
     somebody = await portal.newcomer()
     account = await portal.account("boss@example.com")
     for page in (*PAGES, f"/accounts/{account.id}"):
@@ -47,7 +47,7 @@ async def test_console_is_not_there_for_users(portal: Portal, boss: Somebody) ->
 
 
 async def test_old_addresses_lead_on(portal: Portal, boss: Somebody) -> None:
-    """The overview's earlier address, and that of the accounts; for operators alone."""
+    """Former paths redirect, for operators only."""
     moved = {"/operator/overview": "/operator", "/operator?q=ann": "/operator/accounts?q=ann"}
     for old, new in moved.items():
         reply = await boss.get(old)
@@ -57,7 +57,7 @@ async def test_old_addresses_lead_on(portal: Portal, boss: Somebody) -> None:
 
 
 async def test_overview_says_what_waits(portal: Portal, boss: Somebody) -> None:
-    """No model, no mail server and no second factor are said, each with the way to change it."""
+    """Missing models, mail server and second factor are shown, with links to fix them."""
     page = (await boss.get("/operator")).text
     assert "No model is served." in page
     assert "which is not encrypted" in page
@@ -77,7 +77,7 @@ async def test_overview_says_what_waits(portal: Portal, boss: Somebody) -> None:
 
 
 async def test_account_without_an_address(portal: Portal, boss: Somebody) -> None:
-    """One that the command line made has nothing to confirm."""
+    """An account created on the command line has nothing to verify."""
     async with portal.database.write() as db:
         await accounts.create(db, "nightly", load()["free"], now=portal.clock())
     page = (await boss.get("/operator/accounts?q=nightly")).text
@@ -86,7 +86,7 @@ async def test_account_without_an_address(portal: Portal, boss: Somebody) -> Non
 
 
 async def test_accounts_are_found(portal: Portal, boss: Somebody) -> None:
-    """By a part of the name or the address, in any case; a wildcard is a letter like others."""
+    """By part of the name or address, in any case; wildcards are literal."""
     await portal.newcomer()
     assert EMAIL in (await boss.get("/operator/accounts?q=ANN@ex")).text
     account = await portal.account()
@@ -100,7 +100,7 @@ async def test_accounts_are_found(portal: Portal, boss: Somebody) -> None:
 
 
 async def test_receipt_is_found_by_its_id(portal: Portal, boss: Somebody) -> None:
-    """The search leads to the receipt of anybody's call, and the log says who looked at it."""
+    """Searching a request id opens its receipt, and the audit log records the view."""
     await portal.newcomer()
     account, operator = await portal.account(), await portal.account("boss@example.com")
     await portal.called()
@@ -116,7 +116,7 @@ async def test_receipt_is_found_by_its_id(portal: Portal, boss: Somebody) -> Non
 
 
 async def test_requests_of_an_account_are_filtered(portal: Portal, boss: Somebody) -> None:
-    """An operator filters them as their owner does, and every row leads to its receipt."""
+    """Operators have the owner's filters, and every row links to its receipt."""
     await portal.newcomer()
     await portal.called()
     await portal.called(id="req_2", outcome="failed", status=502)
@@ -130,7 +130,7 @@ async def test_requests_of_an_account_are_filtered(portal: Portal, boss: Somebod
 
 
 async def test_receipts_are_for_operators_alone(portal: Portal, boss: Somebody) -> None:
-    """Others find none by any address; a key shows its own account's, an operator's key too."""
+    """Others get a 404; a key, even an operator's, only sees its own account's."""
     await portal.newcomer()
     await portal.called()
     account, operator = await portal.account(), await portal.account("boss@example.com")
@@ -151,7 +151,7 @@ async def test_receipts_are_for_operators_alone(portal: Portal, boss: Somebody) 
 
 
 async def test_receipt_outlives_its_account(portal: Portal, boss: Somebody) -> None:
-    """The receipt of an account that was deleted is found, and names nobody."""
+    """The receipt of a deleted account is found, and is anonymous."""
     await portal.newcomer()
     await portal.called()
     account = await portal.account()
@@ -165,7 +165,7 @@ async def test_receipt_outlives_its_account(portal: Portal, boss: Somebody) -> N
 
 
 async def test_plan_grant_and_log(portal: Portal, boss: Somebody) -> None:
-    """A plan and requests of today are given, and the log says by whom and why."""
+    """Plans and grants are applied, and logged with actor and reason."""
     somebody = await portal.newcomer()
     assert await _do(portal, boss, "plan", plan="pro") == 303
     assert await _do(portal, boss, "plan", plan="gold") == 400
@@ -184,7 +184,7 @@ async def test_plan_grant_and_log(portal: Portal, boss: Somebody) -> None:
 
 
 async def test_closed_account(portal: Portal, boss: Somebody) -> None:
-    """Its keys and sessions end, it cannot log in; opened again it can."""
+    """Its keys and sessions end and it cannot log in, until reopened."""
     somebody = await portal.newcomer()
     reply = await somebody.send("/dashboard/api-keys", name="k")
     secret = re.search(r'data-copy="(sk_[\w-]+)"', reply.text)
@@ -199,7 +199,7 @@ async def test_closed_account(portal: Portal, boss: Somebody) -> None:
 
 
 async def test_operator_does_not_lock_the_door_behind(portal: Portal, boss: Somebody) -> None:
-    """Nobody closes, degrades or deletes the only operator."""
+    """The only operator cannot be closed, demoted or deleted."""
     account = await portal.account("boss@example.com")
     page = f"/operator/accounts/{account.id}"
     assert (await boss.send(f"{page}/close", page=page)).status_code == 400
@@ -210,7 +210,7 @@ async def test_operator_does_not_lock_the_door_behind(portal: Portal, boss: Some
 
 
 async def test_link_for_who_has_lost_the_password(portal: Portal, boss: Somebody) -> None:
-    """Shown once on the page, it sets a password."""
+    """Shown once, the link sets a password."""
     await portal.newcomer()
     account = await portal.account()
     page = f"/operator/accounts/{account.id}"
@@ -222,7 +222,7 @@ async def test_link_for_who_has_lost_the_password(portal: Portal, boss: Somebody
 
 
 async def test_promo_codes(portal: Portal, boss: Somebody) -> None:
-    """A code is made, used at Settings, and ended."""
+    """A code is created, redeemed in Settings, and ended."""
     fields = {"code": "team-2026", "plan": "pro", "plan_days": "30", "most_uses": "5"}
     assert (await boss.send("/operator/promos", **fields)).status_code == 303
     assert "exists" in (await boss.send("/operator/promos", **fields)).text.replace(
@@ -249,7 +249,7 @@ async def test_guessing_codes_is_braked(portal: Portal) -> None:
 
 
 async def test_replicas_are_shown(portal: Portal, boss: Somebody) -> None:
-    """What the fleet wrote, with the state and its reason; without a gateway that is said."""
+    """Replicas with state and reason; without a gateway the page says so."""
     sick = replica("smollm2-135m", ReplicaState.SICK, reason="the process ended")
     file = portal.services.settings.replicas_file
     registry.write(file, ReplicaList(written=1.0, replicas=(sick,)))
@@ -264,7 +264,7 @@ async def test_replicas_are_shown(portal: Portal, boss: Somebody) -> None:
 
 
 async def test_outbox_shows_mails(portal: Portal, boss: Somebody) -> None:
-    """Without a mail server the operator hands links on."""
+    """Without a mail server the operator can read the links."""
     await portal.newcomer()
     page = (await boss.get("/operator/outbox")).text
     assert EMAIL in page
@@ -272,7 +272,7 @@ async def test_outbox_shows_mails(portal: Portal, boss: Somebody) -> None:
 
 
 async def test_plans_are_edited_live(portal: Portal, boss: Somebody) -> None:
-    """A new number holds on the next page; the version is kept, and can be put into the form."""
+    """A new limit applies to the next page; old versions can be loaded."""
     somebody = await portal.newcomer()
     old = (await boss.get("/operator/plans")).text
     assert "requests_per_day = 60" in old
@@ -297,7 +297,7 @@ async def test_plans_are_edited_live(portal: Portal, boss: Somebody) -> None:
     ],
 )
 async def test_plans_that_cannot_be(portal: Portal, boss: Somebody, text: str, words: str) -> None:
-    """What is not plans, or leaves accounts without one, changes nothing."""
+    """Invalid plans, or plans that leave accounts without one, change nothing."""
     reply = await boss.send("/operator/plans", plans=text)
     assert reply.status_code == 400
     assert words in reply.text
@@ -307,7 +307,7 @@ async def test_plans_that_cannot_be(portal: Portal, boss: Somebody, text: str, w
 async def test_plans_of_the_environment_are_not_edited(
     portal: Portal, boss: Somebody, tmp_path: Path
 ) -> None:
-    """Where OXLO_PLANS names the file, the page shows it and refuses to write."""
+    """If OXLO_PLANS is set, the page is read-only."""
     file = tmp_path / "mine.toml"
     file.write_text(SHIPPED.read_text())
     settings = replace(portal.services.settings, plans=file)

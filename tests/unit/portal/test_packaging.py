@@ -1,4 +1,4 @@
-"""What an installation brings along: pages, styles, and the documentation."""
+"""The built package contains pages, styles and the documentation."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def test_the_package_has_its_pages(tmp_path: Path) -> None:
-    """Built, it holds every template, every asset and every page of the documentation."""
+    """It has every template, asset and documentation page."""
     build = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(tmp_path)]
     environment = os.environ | {"OXLO_COMPILE": "0"}
     subprocess.run(build, cwd=ROOT, env=environment, check=True, capture_output=True)

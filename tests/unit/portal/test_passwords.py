@@ -1,4 +1,4 @@
-"""Which passwords are good enough."""
+"""Password rules and hashes."""
 
 import pytest
 from tests.unit.portal.people import QUICK
@@ -18,7 +18,7 @@ from oxlo.portal.passwords import Passwords, WeakPassword
     ],
 )
 def test_fine(password: str) -> None:
-    """Length is what counts, not kinds of characters."""
+    """Length counts, not character classes."""
     passwords.check(password, "ann@example.com")
 
 
@@ -38,13 +38,13 @@ def test_fine(password: str) -> None:
     ],
 )
 def test_too_easy(password: str) -> None:
-    """Short, repeated, a run of keys, common with a year behind it, one's own address."""
+    """Short, repeated, keyboard sequences, common with a year appended, one's own address."""
     with pytest.raises(WeakPassword):
         passwords.check(password, "ann.smith@example.com")
 
 
 async def test_hash_and_check() -> None:
-    """A password matches its own hash only, typed on any keyboard; nobody's matches none."""
+    """A password matches only its own hash, in any Unicode form; a missing hash matches none."""
     hasher = Passwords(QUICK)
     hashed = await hasher.hash("caf\u00e9 au lait, s'il")
     assert await hasher.matches(hashed, "cafe\u0301 au lait, s'il")
@@ -54,7 +54,7 @@ async def test_hash_and_check() -> None:
 
 
 def test_codes_are_of_their_half_minute() -> None:
-    """The last, this and the next half minute are taken; others, and other secrets, are not."""
+    """The previous, current and next time step are valid; others are not."""
     secret = totp.secret(b"signing", totp.nonce())
     now = 1_800_000_000.0
     import pyotp

@@ -1,4 +1,4 @@
-"""The playground's page and the key of its calls."""
+"""The playground's page and its hidden key."""
 
 import httpx2
 from tests.unit.portal.people import Portal, Somebody, csrf
@@ -22,25 +22,25 @@ def serve(portal: Portal, **models: ReplicaState) -> None:
 
 
 async def key_of(somebody: Somebody, **headers: str) -> httpx2.Response:
-    """Ask for a key as the page does."""
+    """Request a key as the page does."""
     token = csrf(await somebody.get("/dashboard"))
     return await somebody.client.post("/playground/key", data={"csrf": token}, headers=headers)
 
 
 async def caller(portal: Portal, secret: str) -> Caller | None:
-    """Whom a gateway would be told."""
+    """The caller that a gateway would get for a key."""
     async with portal.database.read() as db:
         return await keys.caller(db, apikey.digest(secret), now=portal.clock.now)
 
 
 async def test_strangers_log_in_first(portal: Portal) -> None:
-    """And come back to the model that they chose."""
+    """And return to the model that they chose."""
     reply = await portal.somebody().get("/playground?model=smollm2-135m")
     assert reply.headers["location"] == "/login?returnUrl=%2Fplayground%3Fmodel%3Dsmollm2-135m"
 
 
 async def test_key_holds_for_an_hour(portal: Portal) -> None:
-    """It is the account's own, with the account's limits."""
+    """It belongs to the account, with the account's limits."""
     somebody = await portal.newcomer()
     reply = await key_of(somebody)
     assert reply.headers["cache-control"] == "no-store"
@@ -53,7 +53,7 @@ async def test_key_holds_for_an_hour(portal: Portal) -> None:
 
 
 async def test_key_is_not_listed(portal: Portal) -> None:
-    """Nobody takes it for one of their own."""
+    """It is not shown among the account's keys."""
     somebody = await portal.newcomer()
     secret = (await key_of(somebody)).json()["key"]
     page = (await somebody.get("/dashboard/api-keys")).text
@@ -61,7 +61,7 @@ async def test_key_is_not_listed(portal: Portal) -> None:
 
 
 async def test_key_ends_with_the_session(portal: Portal) -> None:
-    """Log-out ends it, wherever its secret has got to; gateways are told to ask again."""
+    """Logging out revokes it."""
     somebody = await portal.newcomer()
     secret = (await key_of(somebody)).json()["key"]
     assert await caller(portal, secret) is not None
@@ -70,7 +70,7 @@ async def test_key_ends_with_the_session(portal: Portal) -> None:
 
 
 async def test_session_has_one_key(portal: Portal) -> None:
-    """Another one replaces it."""
+    """A new key replaces the old one."""
     somebody = await portal.newcomer()
     first = (await key_of(somebody)).json()["key"]
     second = (await key_of(somebody)).json()["key"]
@@ -79,7 +79,7 @@ async def test_session_has_one_key(portal: Portal) -> None:
 
 
 async def test_key_is_for_this_site(portal: Portal) -> None:
-    """Browsers use it from the origin of the page alone."""
+    """Its origin is restricted to the page's."""
     somebody = await portal.newcomer()
     reply = await key_of(somebody, origin="http://127.0.0.1:8000")
     found = await caller(portal, reply.json()["key"])
@@ -88,7 +88,7 @@ async def test_key_is_for_this_site(portal: Portal) -> None:
 
 
 async def test_forged_form_makes_no_key(portal: Portal) -> None:
-    """Another site cannot have one made."""
+    """Another site cannot create one."""
     somebody = await portal.newcomer()
     reply = await somebody.client.post("/playground/key", data={"csrf": "0" * 64})
     assert reply.status_code == 403
@@ -96,14 +96,14 @@ async def test_forged_form_makes_no_key(portal: Portal) -> None:
 
 
 async def test_nothing_served(portal: Portal) -> None:
-    """The page says so, and what the operator does about it."""
+    """The page says so, and what the operator can do."""
     page = await (await portal.newcomer()).get("/playground?mode=speech")
     assert "No model for speech is served here" in page.text
     assert "OXLO_MODELS" in page.text
 
 
 async def test_first_pane_has_a_model(portal: Portal) -> None:
-    """Without a wish the page begins where something answers."""
+    """Without parameters the page opens a mode with a ready model."""
     serve(portal, smollm2_135m=ReplicaState.STARTING, minilm_l6=ReplicaState.READY)
     page = (await (await portal.newcomer()).get("/playground")).text
     assert 'data-mode="embeddings"' in page
@@ -111,7 +111,7 @@ async def test_first_pane_has_a_model(portal: Portal) -> None:
 
 
 async def test_model_chooses_the_pane(portal: Portal) -> None:
-    """`?model=` is enough, also under another name of the model, or while it starts."""
+    """`?model=` selects the mode, also by alias, or while the model starts."""
     serve(portal, smollm2_135m=ReplicaState.STARTING, minilm_l6=ReplicaState.READY)
     page = (await (await portal.newcomer()).get("/playground?model=SmolLM2-135M")).text
     assert 'data-mode="chat"' in page
@@ -119,7 +119,7 @@ async def test_model_chooses_the_pane(portal: Portal) -> None:
 
 
 async def test_model_that_is_not_served(portal: Portal) -> None:
-    """Its name is repeated as text, and others are offered."""
+    """Its name is shown escaped, and other models are offered."""
     serve(portal, minilm_l6=ReplicaState.READY)
     somebody = await portal.newcomer()
     page = (await somebody.get("/playground?model=<script>&mode=embeddings")).text
@@ -128,7 +128,7 @@ async def test_model_that_is_not_served(portal: Portal) -> None:
 
 
 def test_controls_come_from_the_parameters() -> None:
-    """Each parameter is a field of its type; what the pane decides is left out."""
+    """Each parameter has a field of its type; parameters set by the pane have none."""
     found = controls(catalogue.load().resolve("smollm2-135m"), "chat")
     basic = {control.name: control for control in found.basic}
     assert (basic["temperature"].kind, basic["temperature"].high) == ("number", "2")
@@ -138,7 +138,7 @@ def test_controls_come_from_the_parameters() -> None:
 
 
 def test_choices_are_choices() -> None:
-    """A voice is chosen from a list that names the default first."""
+    """A voice is selected from a list that names the default first."""
     found = controls(catalogue.load().resolve("kokoro-82m"), "speech")
     voice = next(control for control in found.basic if control.name == "voice")
     assert voice.kind == "choice"
@@ -147,7 +147,7 @@ def test_choices_are_choices() -> None:
 
 
 def test_strength_is_of_edits() -> None:
-    """A model that makes images from words alone has no such field."""
+    """A model without image edits has no strength field."""
     known = catalogue.load()
     names = {
         model: {control.name for section in controls(known.resolve(model), "images")

@@ -1,4 +1,4 @@
-"""Where a receipt says that the time of a call went."""
+"""Phases of a receipt."""
 
 import msgspec
 import pytest
@@ -37,5 +37,5 @@ CALL = Call(
     ],
 )
 def test_phases(changes: dict[str, object], phases: list[tuple[str, float]]) -> None:
-    """A stream has a first part; what comes whole has only its engine's time."""
+    """Streams have a first part; other requests only engine time."""
     assert phases_of(msgspec.structs.replace(CALL, **changes)) == [Phase(*one) for one in phases]

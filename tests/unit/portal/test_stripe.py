@@ -1,4 +1,4 @@
-"""Paying by Stripe, with its own library, at a double of its API."""
+"""Paying through Stripe, with its own library and a double of its API."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ async def stripe() -> AsyncIterator[StripeDouble]:
 
 @pytest.fixture
 async def portal(stripe: StripeDouble, tmp_path: Path) -> AsyncIterator[Portal]:
-    """An installation that takes payments."""
+    """An installation with Stripe."""
     settings = Settings(
         home=tmp_path,
         stripe_key="sk_test_1",
@@ -50,14 +50,14 @@ async def choose(somebody: Somebody, plan: str) -> httpx2.Response:
 
 
 async def tell(portal: Portal, event: tuple[bytes, str]) -> httpx2.Response:
-    """Post an event, as Stripe does: without a cookie."""
+    """Post a webhook event as Stripe does, without cookies."""
     body, signature = event
     client = portal.somebody().client
     return await client.post(HOOK, content=body, headers={"stripe-signature": signature})
 
 
 async def account(portal: Portal) -> Account:
-    """The account of who signed up."""
+    """The account that signed up."""
     async with portal.database.read() as db:
         found = await identity.by_email(db, "ann@example.com")
     assert found
@@ -65,7 +65,7 @@ async def account(portal: Portal) -> Account:
 
 
 async def bought(portal: Portal, stripe: StripeDouble, somebody: Somebody) -> dict[str, Any]:
-    """Somebody buys Pro, and Stripe says so."""
+    """Buy Pro, including Stripe's confirmation."""
     url = (await choose(somebody, "pro")).headers["location"]
     paid = stripe.pay(url)
     assert (await tell(portal, stripe.event("customer.subscription.created", paid))).is_success
@@ -73,7 +73,7 @@ async def bought(portal: Portal, stripe: StripeDouble, somebody: Somebody) -> di
 
 
 async def test_checkout_leads_to_the_plan(portal: Portal, stripe: StripeDouble) -> None:
-    """The button leads to Stripe; the plan holds once the payment is confirmed, not before."""
+    """The button opens a checkout; the plan starts once the payment is confirmed."""
     somebody = await portal.newcomer()
     reply = await choose(somebody, "pro")
     assert reply.headers["location"].startswith(f"{stripe.address}/c/pay/")
@@ -86,7 +86,7 @@ async def test_checkout_leads_to_the_plan(portal: Portal, stripe: StripeDouble) 
 
 
 async def test_two_presses_are_one_checkout(portal: Portal, stripe: StripeDouble) -> None:
-    """Stripe is asked with the same idempotency key."""
+    """Both requests to Stripe have the same idempotency key."""
     somebody = await portal.newcomer()
     first, second = [(await choose(somebody, "pro")).headers["location"] for _ in range(2)]
     assert first == second
@@ -94,7 +94,7 @@ async def test_two_presses_are_one_checkout(portal: Portal, stripe: StripeDouble
 
 
 async def test_link_leads_straight_to_checkout(portal: Portal, stripe: StripeDouble) -> None:
-    """From the price list by way of the log-in; who pays already is shown the page instead."""
+    """From the pricing page through the login; paying customers see the page instead."""
     link = "/pricing?plan=pro&auto_checkout=true"
     assert (await portal.somebody().get(link)).headers["location"].startswith("/login?returnUrl=")
     somebody = await portal.newcomer()
@@ -109,7 +109,7 @@ async def test_link_leads_straight_to_checkout(portal: Portal, stripe: StripeDou
 
 
 async def test_replayed_event_changes_nothing(portal: Portal, stripe: StripeDouble) -> None:
-    """It is answered well, and not asked about again."""
+    """A duplicate is answered with 200, without asking Stripe again."""
     somebody = await portal.newcomer()
     paid = stripe.pay((await choose(somebody, "pro")).headers["location"])
     event = stripe.event("customer.subscription.created", paid)
@@ -120,7 +120,7 @@ async def test_replayed_event_changes_nothing(portal: Portal, stripe: StripeDoub
 
 
 async def test_event_that_comes_twice_at_once(portal: Portal, stripe: StripeDouble) -> None:
-    """Stripe may send an event again before the first is answered."""
+    """Concurrent duplicates are handled once."""
     somebody = await portal.newcomer()
     paid = stripe.pay((await choose(somebody, "pro")).headers["location"])
     event = stripe.event("customer.subscription.created", paid)
@@ -130,7 +130,7 @@ async def test_event_that_comes_twice_at_once(portal: Portal, stripe: StripeDoub
 
 
 async def test_events_out_of_order(portal: Portal, stripe: StripeDouble) -> None:
-    """An old event that comes late does not bring back what is over."""
+    """An old event that arrives late does not restore an old state."""
     somebody = await portal.newcomer()
     paid = stripe.pay((await choose(somebody, "pro")).headers["location"])
     late = stripe.event("customer.subscription.created", paid)
@@ -142,7 +142,7 @@ async def test_events_out_of_order(portal: Portal, stripe: StripeDouble) -> None
 
 @pytest.mark.parametrize("how", ["none", "wrong", "old", "other body"])
 async def test_forged_events(portal: Portal, stripe: StripeDouble, how: str) -> None:
-    """Without Stripe's own signature of now nothing is looked at."""
+    """Events without a valid, recent signature are refused."""
     somebody = await portal.newcomer()
     paid = stripe.pay((await choose(somebody, "pro")).headers["location"])
     body, signature = stripe.event("customer.subscription.created", paid)
@@ -159,7 +159,7 @@ async def test_forged_events(portal: Portal, stripe: StripeDouble, how: str) -> 
 
 
 async def test_change_holds_at_once(portal: Portal, stripe: StripeDouble) -> None:
-    """Stripe settles the difference; a second press changes nothing more."""
+    """Stripe prorates the difference; a second press changes nothing."""
     somebody = await portal.newcomer()
     paid = await bought(portal, stripe, somebody)
     assert (await choose(somebody, "premium")).headers["location"] == f"{PAGE}?done=changed"
@@ -169,7 +169,7 @@ async def test_change_holds_at_once(portal: Portal, stripe: StripeDouble) -> Non
 
 
 async def test_cancelled_plan_runs_on(portal: Portal, stripe: StripeDouble) -> None:
-    """To the end of what is paid; until then it can be kept."""
+    """Until the end of the paid period; before that it can be resumed."""
     somebody = await portal.newcomer()
     paid = await bought(portal, stripe, somebody)
     assert (await choose(somebody, "free")).headers["location"] == f"{PAGE}?done=ending"
@@ -182,7 +182,7 @@ async def test_cancelled_plan_runs_on(portal: Portal, stripe: StripeDouble) -> N
 
 
 async def test_unpaid_plan_ends(portal: Portal, stripe: StripeDouble) -> None:
-    """A late payment is waited for; when Stripe gives up, the plan is over."""
+    """A late payment keeps the plan; when Stripe gives up, the plan ends."""
     somebody = await portal.newcomer()
     paid = await bought(portal, stripe, somebody)
     for status, plan in (("past_due", "pro"), ("unpaid", "free")):
@@ -192,7 +192,7 @@ async def test_unpaid_plan_ends(portal: Portal, stripe: StripeDouble) -> None:
 
 
 async def test_invoices_are_listed(portal: Portal, stripe: StripeDouble) -> None:
-    """Also one that is told of before its subscription."""
+    """Even if an invoice's event arrives before its subscription's."""
     somebody = await portal.newcomer()
     paid = stripe.pay((await choose(somebody, "pro")).headers["location"])
     await tell(portal, stripe.event("invoice.paid", stripe.invoice(paid, 1490)))
@@ -203,7 +203,7 @@ async def test_invoices_are_listed(portal: Portal, stripe: StripeDouble) -> None
 
 
 async def test_stripe_that_fails(portal: Portal, stripe: StripeDouble) -> None:
-    """People are told; an event is refused, so that Stripe sends it again, and then it counts."""
+    """Users get an error; an event is refused, so that Stripe sends it again."""
     somebody = await portal.newcomer()
     paid = stripe.pay((await choose(somebody, "pro")).headers["location"])
     event = stripe.event("customer.subscription.created", paid)
@@ -216,7 +216,7 @@ async def test_stripe_that_fails(portal: Portal, stripe: StripeDouble) -> None:
 
 
 async def test_customer_portal(portal: Portal, stripe: StripeDouble) -> None:
-    """Cards and addresses are Stripe's; before a first payment there is nothing to manage."""
+    """Cards and addresses are managed at Stripe, once there was a payment."""
     somebody = await portal.newcomer()
     assert (await somebody.send(f"{PAGE}/manage", PAGE)).status_code == 400
     await bought(portal, stripe, somebody)
@@ -227,7 +227,7 @@ async def test_customer_portal(portal: Portal, stripe: StripeDouble) -> None:
 
 
 async def test_forms_are_ours(portal: Portal, stripe: StripeDouble) -> None:
-    """A forged form buys and cancels nothing; a plan that is not sold cannot be bought."""
+    """Forged forms are refused; a plan that is not sold cannot be bought."""
     somebody = await portal.newcomer()
     reply = await somebody.client.post(PAGE, data={"csrf": "0", "plan": "pro"})
     assert reply.status_code == 403
@@ -239,7 +239,7 @@ async def test_forms_are_ours(portal: Portal, stripe: StripeDouble) -> None:
 
 
 async def test_paying_account_stays(portal: Portal, stripe: StripeDouble) -> None:
-    """It cannot be deleted while its plan would go on being paid."""
+    """It cannot be deleted while its subscription would go on."""
     somebody = await portal.newcomer()
     await bought(portal, stripe, somebody)
     settings = "/dashboard/settings"
@@ -249,13 +249,13 @@ async def test_paying_account_stays(portal: Portal, stripe: StripeDouble) -> Non
 
 
 def test_desk_pays_by_stripe(portal: Portal) -> None:
-    """A key is all that it takes."""
+    """A secret key is enough to enable Stripe."""
     services: Services = portal.services
     assert services.billing.name == "stripe"
 
 
 async def test_pages_on_the_way_let_forms_end_at_stripe(portal: Portal) -> None:
-    """Log-in and sign-up may be answered with the way to the checkout; other pages may not."""
+    """Login and sign-up may redirect to the checkout; other pages may not."""
     somebody = portal.somebody()
     for path, leads in (("/login", True), ("/signup", True), ("/forgot", False), ("/", False)):
         policy = (await somebody.get(path)).headers["content-security-policy"]
