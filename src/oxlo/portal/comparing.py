@@ -35,14 +35,14 @@ async def page(request: Request) -> Response:
 
 def resolve(catalogue: Catalogue, names: Sequence[str]) -> list[Model]:
     """The first few distinct models of these names, in order; unknown names are skipped."""
-    found: dict[str, Model] = {}
+    by_id: dict[str, Model] = {}
     for name in names[: 2 * MAX_MODELS]:
         try:
             model = catalogue.resolve(name)
         except ModelNotFound:
             continue
-        found.setdefault(model.id, model)
-    return list(found.values())[:MAX_MODELS]
+        by_id.setdefault(model.id, model)
+    return list(by_id.values())[:MAX_MODELS]
 
 
 def addable(catalogue: Catalogue, chosen: Sequence[Model]) -> list[Model]:

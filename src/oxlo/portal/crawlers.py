@@ -141,11 +141,11 @@ def _plans(site: Site) -> list[str]:
 def _models(rows: list[Row]) -> list[str]:
     lines = ["## Models", ""]
     for key, name in listing.CATEGORIES.items():
-        found = [row for row in rows if row.model.category == key]
+        in_category = [row for row in rows if row.model.category == key]
         cells = (
             [r.model.name, f"`{r.model.id}`", r.model.tier, formats.count(r.context or None, ""),
              r.state, r.model.description]
-            for r in found
+            for r in in_category
         )  # fmt: skip
         lines += [f"### {name}", ""]
         lines += [*_table(["Model", "Id", "Tier", "Context", "State here", "Good for"], cells), ""]

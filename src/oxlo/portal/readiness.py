@@ -29,8 +29,8 @@ class Readiness:
 
     def state(self, model: str) -> State:
         """State of a model's best replica."""
-        found = {_STATES.get(r.state) for r in self._replicas.get(model, ())}
-        return next((state for state in _BEST if state in found), "absent")
+        states = {_STATES.get(r.state) for r in self._replicas.get(model, ())}
+        return next((state for state in _BEST if state in states), "absent")
 
     def context(self, model: str) -> int:
         """Context length in tokens; 0 if there is no replica."""

@@ -139,10 +139,10 @@ async def verify(request: Request) -> Response:
     portal = Portal.of(request)
     async with portal.site.database.read() as db:
         try:
-            found = await tokens.peek(db, token, "verify", now=portal.now)
+            pending = await tokens.peek(db, token, "verify", now=portal.now)
         except TokenSpent as spent:
             return _spent(request, spent, "/dashboard/settings", "Go to Settings")
-    return _token_page(request, "entry/verify.html", {"token": token, "email": found.email})
+    return _token_page(request, "entry/verify.html", {"token": token, "email": pending.email})
 
 
 async def verify_now(request: Request, form: FormData) -> Response:
@@ -177,8 +177,8 @@ async def send_verify(request: Request, _form: FormData) -> Response:
 
 
 async def _account_of(db: AsyncConnection, portal: Portal, token: str) -> Account:
-    found = await tokens.peek(db, token, *_PASSWORD, now=portal.now)
-    return await identity.by_id(db, found.account_id)
+    pending = await tokens.peek(db, token, *_PASSWORD, now=portal.now)
+    return await identity.by_id(db, pending.account_id)
 
 
 def _forgot(

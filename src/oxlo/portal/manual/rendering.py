@@ -244,19 +244,19 @@ def _drop(token: Token) -> None:
 
 def _sections(tokens: Sequence[Token]) -> list[Section]:
     """Split the page at its headings, as plain text."""
-    found: list[tuple[str, str, int, list[str]]] = [("", "", 0, [])]
+    parts: list[tuple[str, str, int, list[str]]] = [("", "", 0, [])]
     for place, token in enumerate(tokens):
         if token.type == "heading_open":
             inline = tokens[place + 1]
             level = int(token.tag.removeprefix("h"))
-            found.append((_plain(inline.content), str(token.attrGet("id")), level, []))
+            parts.append((_plain(inline.content), str(token.attrGet("id")), level, []))
         elif token.type == "inline" and tokens[place - 1].type != "heading_open":
-            found[-1][3].append("".join(child.content for child in token.children or ()))
+            parts[-1][3].append("".join(child.content for child in token.children or ()))
         elif token.type == "fence":
-            found[-1][3].append(token.content)
+            parts[-1][3].append(token.content)
     return [
         Section(head, anchor_id, " ".join(texts), level)
-        for head, anchor_id, level, texts in found
+        for head, anchor_id, level, texts in parts
         if head or texts
     ]
 

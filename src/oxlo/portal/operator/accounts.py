@@ -45,14 +45,14 @@ async def page(request: Request) -> Response:
         return guard.redirect(calls.address(call.account_id, call.id))
     begin = _parse_int(request.query_params.get("from", "0"))
     async with Portal.of(request).site.database.read() as db:
-        found = await search.accounts(db, query, begin=begin, limit=_ON_A_PAGE + 1)
+        matching = await search.accounts(db, query, begin=begin, limit=_ON_A_PAGE + 1)
         total = await search.number(db)
     context = {
         "q": query,
-        "accounts": found[:_ON_A_PAGE],
+        "accounts": matching[:_ON_A_PAGE],
         "total": total,
         "receipts_days": Portal.of(request).settings.receipts_days,
-        "next": begin + _ON_A_PAGE if len(found) > _ON_A_PAGE else 0,
+        "next": begin + _ON_A_PAGE if len(matching) > _ON_A_PAGE else 0,
     }
     return guard.respond(request, "operator/accounts.html", context)
 

@@ -60,12 +60,12 @@ class Offer(NamedTuple):
 
 def offers(known: Catalogue, served: Readiness, mode: Mode) -> list[Offer]:
     """Models of a mode: ready ones first, then by name."""
-    found = [
+    served_models = [
         Offer(model, served.state(model.id))
         for model in known
         if mode.ability in model.abilities and served.state(model.id) != "absent"
     ]
-    return sorted(found, key=lambda offer: (offer.state != "ready", offer.model.name))
+    return sorted(served_models, key=lambda offer: (offer.state != "ready", offer.model.name))
 
 
 def mode_of(model: Model, mode_id: str = "") -> Mode | None:
