@@ -53,7 +53,7 @@ class Call:
 LIMITS = Call("/v1/limits", "application/json", b"", "GET")
 
 
-def said(number: int, series: int = 0) -> str:
+def sentence(number: int, series: int = 0) -> str:
     """Build a sentence that takes about two seconds to speak."""
     other = NOUNS[(number - 1 - series) % len(NOUNS)]
     return f"The {NOUNS[number]} by the {other} was old and grey."
@@ -66,8 +66,8 @@ def calls(model: Model, recordings: Sequence[bytes], series: int = 0) -> list[Ca
     """
     ability = next(ability for ability in _KINDS if ability in model.abilities)
     path, body = _KINDS[ability]
-    made = (body(model.id, number, series, recordings) for number in range(len(NOUNS)))
-    return [Call(path, kind, content) for kind, content in made]
+    bodies = (body(model.id, number, series, recordings) for number in range(len(NOUNS)))
+    return [Call(path, kind, content) for kind, content in bodies]
 
 
 def ability(model: Model) -> str | None:
@@ -81,13 +81,13 @@ def _json(**fields: object) -> Body:
 
 def _chat(model: str, number: int, series: int, _: Sequence[bytes]) -> Body:
     opening = OPENINGS[(number + series * len(NOUNS)) % len(OPENINGS)].title()
-    content = f"{opening}! Tell me a story. {said(number, series)}"
+    content = f"{opening}! Tell me a story. {sentence(number, series)}"
     messages = [{"role": "user", "content": content}]
     return _json(model=model, messages=messages, max_tokens=8)
 
 
 def _embeddings(model: str, number: int, series: int, _: Sequence[bytes]) -> Body:
-    return _json(model=model, input=said(number, series), encoding_format="base64")
+    return _json(model=model, input=sentence(number, series), encoding_format="base64")
 
 
 def _images(model: str, number: int, series: int, _: Sequence[bytes]) -> Body:
@@ -96,7 +96,7 @@ def _images(model: str, number: int, series: int, _: Sequence[bytes]) -> Body:
 
 
 def _speech(model: str, number: int, series: int, _: Sequence[bytes]) -> Body:
-    return _json(model=model, input=said(number, series), voice="alloy", response_format="wav")
+    return _json(model=model, input=sentence(number, series), voice="alloy", response_format="wav")
 
 
 def _transcription(model: str, number: int, _: int, recordings: Sequence[bytes]) -> Body:

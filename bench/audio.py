@@ -34,7 +34,7 @@ from oxlo.hardware import machine as host
 from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
-EARS, MOUTH = "whisper-base", "kokoro-82m"
+TRANSCRIPTION_MODEL, SPEECH_MODEL = "whisper-base", "kokoro-82m"
 VOICE = "af_heart"
 RATE = 24_000
 TEXT = (
@@ -65,7 +65,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True)
-class Spoken:
+class SpeechTimes:
     """Seconds until the first and the last audio, and the length of the audio."""
 
     first: float
@@ -73,36 +73,36 @@ class Spoken:
     seconds: float
 
 
-class Ears:
+class TranscriptionBaseline:
     """Baseline: plain use of the transcription library."""
 
     def __init__(self, folder: Path, threads: int) -> None:
-        for file in engines.files(EARS):
+        for file in engines.files(TRANSCRIPTION_MODEL):
             (folder / file.name).symlink_to(file)
         self._model = WhisperModel(str(folder), "cpu", compute_type="int8", cpu_threads=threads)
 
-    def hear(self, recording: bytes) -> None:
+    def transcribe(self, recording: bytes) -> None:
         segments, _ = self._model.transcribe(io.BytesIO(recording), language="en")
         assert "".join(segment.text for segment in segments)
 
 
-class Mouth:
+class SpeechBaseline:
     """Baseline: plain use of the speech library; the MP3 is encoded at the end."""
 
     def __init__(self, folder: Path, threads: int) -> None:
-        model, voices = engines.files(MOUTH)
+        model, voices = engines.files(SPEECH_MODEL)
         np.savez(folder / "none.npz")
         self._kokoro = Kokoro.from_session(session(model, threads, "cpu"), str(folder / "none.npz"))
-        place = [voice.id for voice in catalogue.load().resolve(MOUTH).voices].index(VOICE)
-        self._voice = np.fromfile(voices, "<f4").reshape(-1, 510, 1, 256)[place]
+        index = [voice.id for voice in catalogue.load().resolve(SPEECH_MODEL).voices].index(VOICE)
+        self._voice = np.fromfile(voices, "<f4").reshape(-1, 510, 1, 256)[index]
 
-    def say(self) -> tuple[Spoken, bytes]:
+    def synthesize(self) -> tuple[SpeechTimes, bytes]:
         began = time.perf_counter()
         samples, _ = self._kokoro.create(TEXT, self._voice)
         encoder = Encoder(FORMATS["mp3"], RATE)
         data = encoder.add(samples.astype(np.float32)) + encoder.finish()
         took = time.perf_counter() - began
-        return Spoken(took, took, len(samples) / RATE), data
+        return SpeechTimes(took, took, len(samples) / RATE), data
 
 
 class Platform:
@@ -112,15 +112,15 @@ class Platform:
         self._ours = ours
 
     @contextmanager
-    def ears(self, recording: bytes) -> Iterator[Callable[[], bytes]]:
+    def transcriber(self, recording: bytes) -> Iterator[Callable[[], bytes]]:
         """Yield a function that transcribes a recording over a keep-alive connection."""
         form, path = "multipart/form-data; boundary=b", "/v1/audio/transcriptions"
         body = _form(recording)
         with Caller(self._ours.port, self._ours.key, path, form) as caller:
             yield lambda: caller.call(body)
 
-    def say(self) -> Spoken:
-        body = {"model": MOUTH, "input": TEXT, "voice": VOICE, "response_format": "pcm"}
+    def synthesize(self) -> SpeechTimes:
+        body = {"model": SPEECH_MODEL, "input": TEXT, "voice": VOICE, "response_format": "pcm"}
         headers = {"Authorization": f"Bearer {self._ours.key}", "Content-Type": "application/json"}
         connection = http.client.HTTPConnection("127.0.0.1", self._ours.port)
         began = time.perf_counter()
@@ -132,13 +132,13 @@ class Platform:
         first = time.perf_counter() - began
         data += reply.read()
         connection.close()
-        return Spoken(first, time.perf_counter() - began, len(data) / 2 / RATE)
+        return SpeechTimes(first, time.perf_counter() - began, len(data) / 2 / RATE)
 
 
 def _form(recording: bytes) -> bytes:
     field = b'--b\r\ncontent-disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
     parts = (
-        field % (b"model", b"", EARS.encode()),
+        field % (b"model", b"", TRANSCRIPTION_MODEL.encode()),
         field % (b"language", b"", b"en"),
         field % (b"file", b'; filename="a.mp3"', recording),
     )
@@ -153,15 +153,18 @@ def main(arguments: list[str]) -> int:
 async def _measure(rounds: int, threads: int) -> tuple[list[Result], dict[str, float]]:
     """Return all rows, and the engines' memory afterwards in MB."""
     with tempfile.TemporaryDirectory(prefix="oxlo-bench-") as name:
-        home, own = Path(name) / "oxlo", Path(name) / "library"
+        home, folder = Path(name) / "oxlo", Path(name) / "library"
         home.mkdir()
-        own.mkdir()
-        ears, mouth = Ears(own, threads), Mouth(own, threads)
+        folder.mkdir()
+        transcriber, speaker = (
+            TranscriptionBaseline(folder, threads),
+            SpeechBaseline(folder, threads),
+        )
         async with _engines(Path(name), threads) as (replicas, pids):
             with installation(home, (), replicas, pinned=False, media=True) as ours:
                 platform = Platform(ours)
-                results = [*_speech(platform, mouth, rounds)]
-                results.append(_transcription(platform, ears, *mouth.say(), rounds))
+                results = [*_speech(platform, speaker, rounds)]
+                results.append(_transcription(platform, transcriber, *speaker.synthesize(), rounds))
             return results, {model: resident_mb(pid) for model, pid in pids.items()}
 
 
@@ -172,7 +175,7 @@ async def _engines(
     async with AsyncExitStack() as stack:
         started = {
             model: await stack.enter_async_context(engines.started(_launch(model, threads), folder))
-            for model in (EARS, MOUTH)
+            for model in (TRANSCRIPTION_MODEL, SPEECH_MODEL)
         }
         yield [replica for replica, _ in started.values()], {m: p for m, (_, p) in started.items()}
 
@@ -187,38 +190,44 @@ def _launch(name: str, threads: int) -> Launch:
     )
 
 
-def _speech(platform: Platform, mouth: Mouth, rounds: int) -> Iterator[Result]:
-    pairs = measured({"library": lambda: mouth.say()[0], "platform": platform.say}, rounds)
+def _speech(platform: Platform, speaker: SpeechBaseline, rounds: int) -> Iterator[Result]:
+    pairs = measured(
+        {"library": lambda: speaker.synthesize()[0], "platform": platform.synthesize}, rounds
+    )
     theirs, ours = ([pair[way] for pair in pairs] for way in ("library", "platform"))
     yield Result(
         f"speech, {ours[0].seconds:.0f} s of it",
         "x real time",
-        [said.seconds / said.whole for said in theirs],
-        [said.seconds / said.whole for said in ours],
+        [times.seconds / times.whole for times in theirs],
+        [times.seconds / times.whole for times in ours],
         LEAST,
     )
     yield Result(
         "speech, first audio after",
         "s",
-        [said.first for said in theirs],
-        [said.first for said in ours],
+        [times.first for times in theirs],
+        [times.first for times in ours],
     )
 
 
 def _transcription(
-    platform: Platform, ears: Ears, said: Spoken, recording: bytes, rounds: int
+    platform: Platform,
+    transcriber: TranscriptionBaseline,
+    times: SpeechTimes,
+    recording: bytes,
+    rounds: int,
 ) -> Result:
-    with platform.ears(recording) as hear:
+    with platform.transcriber(recording) as transcribe:
         ways = {
-            "library": lambda: _timed(lambda: ears.hear(recording)),
-            "platform": lambda: _timed(hear),
+            "library": lambda: _timed(lambda: transcriber.transcribe(recording)),
+            "platform": lambda: _timed(transcribe),
         }
         pairs = measured(ways, rounds)
     return Result(
-        f"transcription, {said.seconds:.0f} s of it",
+        f"transcription, {times.seconds:.0f} s of it",
         "x real time",
-        [said.seconds / pair["library"] for pair in pairs],
-        [said.seconds / pair["platform"] for pair in pairs],
+        [times.seconds / pair["library"] for pair in pairs],
+        [times.seconds / pair["platform"] for pair in pairs],
         LEAST,
     )
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 #: Read size in bytes. Larger buffers are mapped and unmapped for each response, at 40 us or more.
-_PIECE = 64 * 1024
+_READ_BYTES = 64 * 1024
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
@@ -42,21 +42,21 @@ class Caller:
     def call(self, body: bytes) -> bytes:
         """Send a request and return the response's body. Raises Refused."""
         self._socket.sendall(b"%b%d\r\n\r\n%b" % (self._head, len(body), body))
-        said = b""
-        while b"\r\n\r\n" not in said:
-            said += self._more()
-        head, _, rest = said.partition(b"\r\n\r\n")
+        response = b""
+        while b"\r\n\r\n" not in response:
+            response += self._more()
+        head, _, rest = response.partition(b"\r\n\r\n")
         length = _LENGTH.search(head)
         if not head.startswith(b"HTTP/1.1 200") or not length:
-            raise Refused(said[:500].decode(errors="replace"))
-        pieces, missing = [rest], int(length[1]) - len(rest)
+            raise Refused(response[:500].decode(errors="replace"))
+        chunks, missing = [rest], int(length[1]) - len(rest)
         while missing:
-            pieces.append(self._more())
-            missing -= len(pieces[-1])
-        return b"".join(pieces)
+            chunks.append(self._more())
+            missing -= len(chunks[-1])
+        return b"".join(chunks)
 
     def _more(self) -> bytes:
-        data = self._socket.recv(_PIECE)
+        data = self._socket.recv(_READ_BYTES)
         if not data:
             raise Refused("the connection was closed")
         return data

@@ -36,7 +36,7 @@ LEAVES = 12
 LEASES = 32.0
 
 
-class Seen(msgspec.Struct, frozen=True):
+class Observation(msgspec.Struct, frozen=True):
     """What a client saw of a request; `id` is "" if it received no response head."""
 
     id: str
@@ -99,11 +99,11 @@ def run(calls: int, workers: int, every: float, seed: int = 0) -> Verdict:
             ) as ours,
         ):
             process.wait_for_port(port)
-            with Herd(home, ours, workers, engine, process, port) as herd:
-                return asyncio.run(_chaos(herd, calls, every, random.Random(seed)))
+            with Cluster(home, ours, workers, engine, process, port) as cluster:
+                return asyncio.run(_chaos(cluster, calls, every, random.Random(seed)))
 
 
-class Herd:
+class Cluster:
     """The processes that are killed and restarted."""
 
     def __init__(
@@ -134,7 +134,7 @@ class Herd:
         self.kills: Counter[str] = Counter()
         self._mine: list[Process] = []
 
-    def __enter__(self) -> "Herd":
+    def __enter__(self) -> "Cluster":
         return self
 
     def __exit__(self, *details: object) -> None:
@@ -156,10 +156,10 @@ class Herd:
         self.running[name] = process
         if name == "engine":
             process.wait_for_port(self.engine_port)
-            _slow(self.engine_port)
+            _slow_down(self.engine_port)
 
 
-def _slow(port: int) -> None:
+def _slow_down(port: int) -> None:
     """Slow down the engine's responses."""
     import http.client
 
@@ -169,78 +169,80 @@ def _slow(port: int) -> None:
     connection.close()
 
 
-async def _chaos(herd: Herd, calls: int, every: float, dice: random.Random) -> Verdict:
-    await asyncio.to_thread(_slow, herd.engine_port)
-    crowd = await asyncio.to_thread(key, herd.env, "crowd")
-    seen: list[Seen] = []
+async def _chaos(cluster: Cluster, calls: int, every: float, rng: random.Random) -> Verdict:
+    await asyncio.to_thread(_slow_down, cluster.engine_port)
+    api_key = await asyncio.to_thread(key, cluster.env, "crowd")
+    seen: list[Observation] = []
     left = iter(range(calls))
-    killing = asyncio.create_task(_kill(herd, every, dice))
+    killing = asyncio.create_task(_kill(cluster, every, rng))
     async with asyncio.TaskGroup() as clients:
         for _ in range(CLIENTS):
-            clients.create_task(_client(herd.port, crowd, left, seen, dice))
+            clients.create_task(_client(cluster.port, api_key, left, seen, rng))
     killing.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await killing
     await asyncio.sleep(LEASES)
-    day, leases = await _limits(herd.port, crowd)
+    day, leases = await _limits(cluster.port, api_key)
     await asyncio.sleep(2)  # control drains twice a second
-    return _verdict(herd, seen, day, leases)
+    return _verdict(cluster, seen, day, leases)
 
 
-async def _kill(herd: Herd, every: float, dice: random.Random) -> None:
+async def _kill(cluster: Cluster, every: float, rng: random.Random) -> None:
     """Kill the processes in turn, each after the last one is back."""
-    names = list(herd.commands)
+    names = list(cluster.commands)
     while True:
-        await asyncio.sleep(every * (0.5 + dice.random()))
-        name = dice.choice(names)
-        herd.kill(name)
-        await asyncio.shield(asyncio.to_thread(herd.start, name))
+        await asyncio.sleep(every * (0.5 + rng.random()))
+        name = rng.choice(names)
+        cluster.kill(name)
+        await asyncio.shield(asyncio.to_thread(cluster.start, name))
 
 
 async def _client(
-    port: int, crowd: str, left: Iterator[int], seen: list[Seen], dice: random.Random
+    port: int, api_key: str, left: Iterator[int], seen: list[Observation], rng: random.Random
 ) -> None:
     for number in left:
         stream, leave = bool(number % 2), number % LEAVES == 0
         try:
             async with asyncio.timeout(60):
-                saw = await _call(port, crowd, stream, leave)
+                observation = await _call(port, api_key, stream, leave)
         except TimeoutError:
-            saw = Seen("", "hung")
-        seen.append(saw)
-        if saw.what in ("error", "unreachable", "cut"):  # back off briefly before the next request
-            await asyncio.sleep(0.4 * dice.random())
+            observation = Observation("", "hung")
+        seen.append(observation)
+        # back off briefly before the next request
+        if observation.what in ("error", "unreachable", "cut"):
+            await asyncio.sleep(0.4 * rng.random())
 
 
-async def _call(port: int, crowd: str, stream: bool, leave: bool) -> Seen:
+async def _call(port: int, api_key: str, stream: bool, leave: bool) -> Observation:
     body = {"model": MODEL, "messages": [{"role": "user", "content": "hi"}], "stream": stream}
     raw = msgspec.json.encode(body)
     head = (
         "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
-        f"connection: close\r\nauthorization: Bearer {crowd}\r\ncontent-length: {len(raw)}\r\n\r\n"
+        f"connection: close\r\nauthorization: Bearer {api_key}\r\n"
+        f"content-length: {len(raw)}\r\n\r\n"
     )
     call = ""
     try:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
-        return Seen("", "unreachable")
+        return Observation("", "unreachable")
     try:
         writer.write(head.encode() + raw)
         if leave and not stream:
             await asyncio.sleep(0.005)
-            return Seen("", "left")
-        said = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        call = said.partition("x-request-id: ")[2].split("\r\n")[0]
+            return Observation("", "left")
+        response = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        call = response.partition("x-request-id: ")[2].split("\r\n")[0]
         if leave:
-            return Seen(call, "left")
-        return Seen(call, _what(int(said.split()[1]), said, await reader.read()))
+            return Observation(call, "left")
+        return Observation(call, _classify(int(response.split()[1]), response, await reader.read()))
     except (OSError, asyncio.IncompleteReadError):
-        return Seen(call, "cut")
+        return Observation(call, "cut")
     finally:
         writer.close()
 
 
-def _what(status: int, head: str, body: bytes) -> str:
+def _classify(status: int, head: str, body: bytes) -> str:
     """Classify a response: complete, cut off or an error."""
     if "chunked" in head:
         whole = body.endswith(b"0\r\n\r\n")
@@ -253,14 +255,14 @@ def _what(status: int, head: str, body: bytes) -> str:
     return "answered" if good and status == 200 else "error"
 
 
-async def _limits(port: int, crowd: str) -> tuple[int, int]:
+async def _limits(port: int, api_key: str) -> tuple[int, int]:
     """Return Valkey's count of today, and the number of leases held."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    head = f"GET /v1/limits HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {crowd}\r\n"
+    head = f"GET /v1/limits HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {api_key}\r\n"
     writer.write(f"{head}connection: close\r\n\r\n".encode())
-    said = msgspec.json.decode((await reader.read()).partition(b"\r\n\r\n")[2])
+    response = msgspec.json.decode((await reader.read()).partition(b"\r\n\r\n")[2])
     writer.close()
-    return said["day"]["used"], said["concurrency"]["in_use"]
+    return response["day"]["used"], response["concurrency"]["in_use"]
 
 
 #: Allowed outcomes in the record by what the client saw; "" means no record.
@@ -272,21 +274,25 @@ _ALLOWED: dict[str, Callable[[str, int], bool]] = {
 }
 
 
-def _verdict(herd: Herd, seen: list[Seen], day: int, leases: int) -> Verdict:
-    with sqlite3.connect(herd.home / "oxlo.db") as db:
+def _verdict(cluster: Cluster, seen: list[Observation], day: int, leases: int) -> Verdict:
+    with sqlite3.connect(cluster.home / "oxlo.db") as db:
         rows = db.execute("select id, outcome, counted from calls").fetchall()
     records = {call: (outcome, counted) for call, outcome, counted in rows}
     wrong = [
         f"{call}: still runs" for call, (outcome, _) in records.items() if outcome == "running"
     ]
-    for saw in seen:
-        if saw.what == "hung":
+    for observation in seen:
+        if observation.what == "hung":
             wrong.append("a call hung")
-        elif saw.id and not _ALLOWED[saw.what](*records.get(saw.id, ("", 0))):
-            wrong.append(f"{saw.id}: seen {saw.what}, recorded {records.get(saw.id)}")
+        elif observation.id and not _ALLOWED[observation.what](
+            *records.get(observation.id, ("", 0))
+        ):
+            wrong.append(
+                f"{observation.id}: seen {observation.what}, recorded {records.get(observation.id)}"
+            )
     return Verdict(
-        dict(Counter(saw.what for saw in seen)),
-        dict(herd.kills),
+        dict(Counter(observation.what for observation in seen)),
+        dict(cluster.kills),
         dict(Counter(outcome for outcome, _ in records.values())),
         wrong,
         sum(counted for _, counted in records.values()),

@@ -10,7 +10,7 @@ import msgspec
 from bench.calls import Refused
 
 #: An event with content; the role alone does not count as the first token.
-_SAID = re.compile(rb'"content":"[^"]')
+_CONTENT = re.compile(rb'"content":"[^"]')
 _TOKENS = re.compile(rb'"completion_tokens":(\d+)')
 
 
@@ -72,12 +72,12 @@ def _request(place: Place, body: bytes) -> bytes:
 
 
 async def _read(reader: asyncio.StreamReader, began: float) -> Chat:
-    said, first = b"", 0.0
+    response, first = b"", 0.0
     while data := await reader.read(65_536):
-        said += data
-        if not first and _SAID.search(said):
+        response += data
+        if not first and _CONTENT.search(response):
             first = time.perf_counter()
-    told = _TOKENS.findall(said)
-    if not first or not told:
-        raise Refused(said[:300].decode(errors="replace"))
-    return Chat((first - began) * 1e3, int(told[-1]))
+    counts = _TOKENS.findall(response)
+    if not first or not counts:
+        raise Refused(response[:300].decode(errors="replace"))
+    return Chat((first - began) * 1e3, int(counts[-1]))

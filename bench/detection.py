@@ -55,8 +55,8 @@ class Library:
         square = Image.new("RGB", (SIZE, SIZE), (114, 114, 114))
         square.paste(image.resize([round(side * scale) for side in image.size]), (0, 0))
         pixels = np.asarray(square, np.float32).transpose(2, 0, 1)[None]
-        told = self._session.run(None, {self._input: np.ascontiguousarray(pixels)})
-        return boxes.suppress(centernet.boxes(told, 0.25), 0.45, 100)
+        outputs = self._session.run(None, {self._input: np.ascontiguousarray(pixels)})
+        return boxes.suppress(centernet.boxes(outputs, 0.25), 0.45, 100)
 
     def seconds(self, photograph: bytes) -> float:
         began = time.perf_counter()

@@ -56,14 +56,14 @@ def microseconds(run: Callable[[], object], calls: int = 20_000) -> float:
 def decoding() -> None:
     """Decode bytes to a request."""
     print(f"{'decode':32} {'us':>7}")
-    for name, asked in (
+    for name, raw in (
         ("chat, 1 KB", body(800)),
         ("chat, 1 KB, with a tool", body(800, tools=[TOOL])),
         ("chat, 1 KB, with unknown field", body(800, ignore_eos=True)),
         ("chat, 71 KB", body(71_000)),
     ):
-        calls = 20_000 if len(asked) < 9000 else 2000
-        took = microseconds(lambda: chat.decode(asked), calls)  # noqa: B023
+        calls = 20_000 if len(raw) < 9000 else 2000
+        took = microseconds(lambda: chat.decode(raw), calls)  # noqa: B023
         print(f"{name:32} {took:7.2f}")
     legacy = msgspec.json.encode({"model": "m", "prompt": "word " * 160})
     print(f"{'completions, 1 KB':32} {microseconds(lambda: completions.decode(legacy)):7.2f}")
@@ -93,8 +93,8 @@ def chunk(name: str, wants_usage: bool, many: int) -> float:
     options = {"include_usage": wants_usage}
     request, _ = chat.decode(body(100, stream_options=options))
     stream = DIALECTS[name].chat_stream(request, Decided(NATIVE, "double", 100, 1, 1))
-    told = CHUNKS[name][:-1] + b',"usage":null}' if name == "openai" else CHUNKS[name]
-    event = b"data: %b\n\n" % told
+    content = CHUNKS[name][:-1] + b',"usage":null}' if name == "openai" else CHUNKS[name]
+    event = b"data: %b\n\n" % content
     stream.feed(event)
     read = event * many
     assert b" token" in stream.feed(event)

@@ -107,9 +107,9 @@ class Library:
         return took
 
     def vectors(self, texts: Sequence[str]) -> np.ndarray:
-        told = self._tokenizer.encode_batch(list(texts))
-        ids = np.array([one.ids for one in told], np.int64)
-        mask = np.array([one.attention_mask for one in told], np.int64)
+        encoded = self._tokenizer.encode_batch(list(texts))
+        ids = np.array([one.ids for one in encoded], np.int64)
+        mask = np.array([one.attention_mask for one in encoded], np.int64)
         fed = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         (hidden,) = self._session.run(None, fed)
         pooled = (hidden * mask[:, :, None]).sum(1) / mask.sum(1, keepdims=True)
@@ -178,8 +178,8 @@ def _row(row: Row, ours: Installation, library: Library, rounds: int) -> Result:
             else _calls(callers, batches, row.peer),
             MODEL: _calls(callers, batches, MODEL),
         }
-        told = measured(ways, rounds)
-    rates = {name: [len(texts) / pair[name] for pair in told] for name in ways}
+        pairs = measured(ways, rounds)
+    rates = {name: [len(texts) / pair[name] for pair in pairs] for name in ways}
     return Result(row.about, row.peer, row.least, rates[row.peer], rates[MODEL])
 
 
@@ -211,6 +211,6 @@ def _show(results: list[Result], memory: float, threads: int) -> int:
             f"  at least {result.least:g}: {'met' if result.met else 'MISSED'}"
         )
     print(f"the engine's memory: {memory:.0f} MB")
-    kept = machine.save("embeddings", {"rows": results, "memory_mb": memory, "threads": threads})
-    print(f"kept in {kept}")
+    file = machine.save("embeddings", {"rows": results, "memory_mb": memory, "threads": threads})
+    print(f"kept in {file}")
     return 0 if all(result.met for result in results) else 1

@@ -25,9 +25,9 @@ def files(model: str) -> list[Path]:
     wanted = catalogue.load().resolve(model).weights
     for file in wanted:
         weights.fetch(file, cache())
-    found = weights.ready(wanted, cache())
-    assert found
-    return found
+    paths = weights.ready(wanted, cache())
+    assert paths
+    return paths
 
 
 def spec(model: str, machine: Machine, settings: Settings | None = None) -> EngineSpec:

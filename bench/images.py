@@ -159,9 +159,9 @@ def _row(row: Row, ours: Installation, library: Library, rounds: int) -> Result:
         )
         for way in ways:
             way()  # warm-up
-        told = [_pair(ways, number) for number in range(rounds)]
+        pairs = [_pair(ways, number) for number in range(rounds)]
     images = row.count * row.calls
-    return Result(row.about, *([images / pair[way] for pair in told] for way in (0, 1)))
+    return Result(row.about, *([images / pair[way] for pair in pairs] for way in (0, 1)))
 
 
 def _pair(ways: tuple[Callable[[], float], ...], number: int) -> tuple[float, float]:

@@ -135,8 +135,8 @@ def _environment(home: Path, port: int, more: str) -> dict[str, str]:
     """Build an environment without the user's own settings."""
     file = home / "plans.toml"
     file.write_text(Path(shipped.__file__).with_name("plans.toml").read_text() + CAPPED + more)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OXLO_")}
-    return kept | {"OXLO_HOME": str(home), "OXLO_PORT": str(port), "OXLO_PLANS": str(file)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OXLO_")}
+    return inherited | {"OXLO_HOME": str(home), "OXLO_PORT": str(port), "OXLO_PLANS": str(file)}
 
 
 def _write_models(settings: Settings, models: Iterable[str], abilities: Sequence[str]) -> None:

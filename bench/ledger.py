@@ -32,11 +32,11 @@ PLAN = Plan(
 NOW = 1_795_392_000.0
 
 
-def nothing() -> None:
+def ignore_response() -> None:
     """Ignore the response."""
 
 
-def unheard(got: object) -> None:
+def ignore_queue(got: object) -> None:
     """Ignore queue updates."""
 
 
@@ -58,7 +58,7 @@ class Bench:
 
     def reserve(self) -> list[Reservation | Waiter]:
         reserve = self.ledger.reserve
-        return [reserve(account, account, PLAN, NOW, unheard) for account in ACCOUNTS]
+        return [reserve(account, account, PLAN, NOW, ignore_queue) for account in ACCOUNTS]
 
     def settle(self, held: list[Reservation | Waiter]) -> None:
         settle = self.ledger.settle
@@ -71,10 +71,10 @@ class Bench:
 
     def append(self) -> None:
         for record in self.admissions:
-            self.journal.append(record, nothing)
+            self.journal.append(record, ignore_response)
         self.loop()
         for outcome in self.outcomes:
-            self.journal.append(outcome, nothing)
+            self.journal.append(outcome, ignore_response)
         self.loop()
 
     def loop(self) -> None:

@@ -59,12 +59,12 @@ def _watch(bench: int) -> None:
     poll.register(0, select.POLLIN)
     poll.register(bench, select.POLLIN)
     groups: set[int] = set()
-    told, alive = b"", True
+    buffer, alive = b"", True
     while alive:
         ready = dict(poll.poll())
         data = os.read(0, 1 << 16) if 0 in ready else b""
         alive = bool(data)
-        *lines, told = (told + data).split(b"\n")
+        *lines, buffer = (buffer + data).split(b"\n")
         for line in lines:
             (groups.add if line.startswith(b"+") else groups.discard)(int(line[1:]))
     for group in groups:

@@ -143,9 +143,9 @@ def _show(measured: Measured) -> int:
     for minute in measured.minutes:
         at = time.strftime("%H:%M", time.gmtime(minute.minute * 60))
         print(f"{at:14} {minute.asked:9} {minute.charged:9} {minute.allowed:8}")
-    told = measured.statuses.get(200, 0)
+    answered = measured.statuses.get(200, 0)
     charged = sum(minute.charged for minute in measured.minutes)
-    print(f"answers by status: {measured.statuses}; 200 {told}, charged {charged}")
+    print(f"answers by status: {measured.statuses}; 200 {answered}, charged {charged}")
     print(f"kept in {machine.save('limits', measured)}")
     exact = all(minute.charged == minute.allowed for minute in measured.minutes)
-    return 0 if exact and told == charged else 1
+    return 0 if exact and answered == charged else 1

@@ -30,6 +30,6 @@ def save(bench: str, result: object) -> Path:
     """Save a result as JSON, named by bench and time."""
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{bench}-{time.strftime('%Y%m%d-%H%M%S')}.json"
-    kept = {"bench": bench, "machine": about(), "result": result}
-    file.write_bytes(msgspec.json.format(msgspec.json.encode(kept)))
+    record = {"bench": bench, "machine": about(), "result": result}
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(record)))
     return file

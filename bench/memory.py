@@ -47,21 +47,21 @@ def _measure(goals: tuple[int, int]) -> list[Reading]:
         folder = Path(name)
         home = folder / "oxlo"
         home.mkdir()
-        with engine(folder / "engine") as answering, gateway(answering, home) as ours:
+        with engine(folder / "engine") as upstream, gateway(upstream, home) as ours:
             readings = [Reading(0, ours.process.rss_mb())]
-            return readings + [_after(goal, ours, answering, folder) for goal in goals]
+            return readings + [_after(goal, ours, upstream, folder) for goal in goals]
 
 
-def _after(goal: int, ours: Peer, answering: Engine, folder: Path) -> Reading:
+def _after(goal: int, ours: Peer, upstream: Engine, folder: Path) -> Reading:
     """Send requests until the engine has received `goal` chats. Raises Failed on any error."""
     kinds: tuple[Kind, ...] = ("whole", "stream")
-    while answering.chats() < goal:
+    while upstream.chats() < goal:
         for kind in kinds:
             sent = load.send(_load(ours, kind), 1, folder)
             if sent.errors:
                 raise Failed(f"{sent.errors} of {sent.requests} requests failed")
     ours.process.wait_for_quiet()
-    return Reading(answering.chats(), ours.process.rss_mb())
+    return Reading(upstream.chats(), ours.process.rss_mb())
 
 
 def _load(ours: Peer, kind: Kind) -> Load:

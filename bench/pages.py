@@ -78,10 +78,10 @@ def _ours(folder: Path) -> Iterator[Installation]:
 
 
 def _page(port: int, path: str) -> bytes:
-    asked = urllib.request.Request(
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}{path}", headers={"accept": "text/html"}
     )
-    with urllib.request.urlopen(asked) as reply:
+    with urllib.request.urlopen(request) as reply:
         return bytes(reply.read())
 
 

@@ -75,10 +75,10 @@ class Process:
 
     def tree(self) -> list[int]:
         """Return its pid and those of its running descendants."""
-        found = [self._process.pid]
-        for pid in found:
-            found += _children(pid)
-        return found
+        pids = [self._process.pid]
+        for pid in pids:
+            pids += _children(pid)
+        return pids
 
     def cpu_seconds(self) -> float:
         """Return the tree's user and system time so far, including exited children."""
@@ -96,31 +96,31 @@ class Process:
         """Raise Failed with the end of its log if it has exited."""
         code = self._process.poll()
         if code is not None:
-            raise Failed(f"ended with {code}: {self.last_words()}")
+            raise Failed(f"ended with {code}: {self.log_tail()}")
 
-    def last_words(self) -> str:
+    def log_tail(self) -> str:
         """Return the end of its log as one line."""
         return " ".join(self.log.read_text(errors="replace").split())[-300:]
 
     def wait_for_port(self, port: int, seconds: float = 60) -> None:
         """Wait until it accepts connections on `port`. Raises Failed."""
-        for _ in _moments(seconds):
+        for _ in _poll(seconds):
             self.check()
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 return
-        raise Failed(f"does not listen after {seconds:.0f} s: {self.last_words()}")
+        raise Failed(f"does not listen after {seconds:.0f} s: {self.log_tail()}")
 
     def wait_for_path(self, path: Path, seconds: float = 60) -> None:
         """Wait until `path` exists. Raises Failed."""
-        for _ in _moments(seconds):
+        for _ in _poll(seconds):
             self.check()
             if path.exists():
                 return
-        raise Failed(f"made no {path} in {seconds:.0f} s: {self.last_words()}")
+        raise Failed(f"made no {path} in {seconds:.0f} s: {self.log_tail()}")
 
     def wait_for_text(self, seconds: float = 10) -> None:
         """Wait until its output contains `text`. Raises Failed."""
-        for _ in _moments(seconds):
+        for _ in _poll(seconds):
             self.check()
             if self.log.read_bytes().endswith(b"\n"):
                 return
@@ -129,7 +129,7 @@ class Process:
     def wait_for_quiet(self, seconds: float = 30) -> None:
         """Wait until it is idle, so that the last load does not affect the next one."""
         before = self.cpu_seconds()
-        for _ in _moments(seconds, every=0.2):
+        for _ in _poll(seconds, every=0.2):
             now = self.cpu_seconds()
             if now - before <= 0.01:
                 return
@@ -162,7 +162,7 @@ def free_port() -> int:
         return port
 
 
-def _moments(seconds: float, every: float = 0.05) -> Iterator[None]:
+def _poll(seconds: float, every: float = 0.05) -> Iterator[None]:
     """Iterate at intervals until the timeout."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

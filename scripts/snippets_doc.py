@@ -23,8 +23,8 @@ def page(text: str) -> str:
     return _PLACE.sub(_filled, text)
 
 
-def _filled(found: re.Match[str]) -> str:
-    category, model, named = found.groups()
+def _filled(match: re.Match[str]) -> str:
+    category, model, named = match.groups()
     languages = [one for one in LANGUAGES if not named or one in named.split()]
     blocks = "".join(_block(category, language, model) for language in languages)
     return f"{category} {model}{named} -->\n{blocks}\n"

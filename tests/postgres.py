@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def database() -> Iterator[str]:
     """Yield the URL of a database that may be emptied."""
-    given = os.environ.get("OXLO_TEST_POSTGRES")
-    if given:
-        yield given
+    url = os.environ.get("OXLO_TEST_POSTGRES")
+    if url:
+        yield url
         return
     folder = Path(tempfile.mkdtemp(prefix="oxlo-pg-"))  # socket paths are limited
     folder.chmod(0o755)

@@ -30,6 +30,6 @@ def write(
     folder = home / "models.d"
     folder.mkdir(parents=True, exist_ok=True)
     quoted = ", ".join(f'"{ability}"' for ability in abilities)
-    told = {"base_url": f"{address}/v1", "dialect": "vllm"} | args
-    lines = "\n".join(f'{name} = "{value}"' for name, value in told.items())
+    arguments = {"base_url": f"{address}/v1", "dialect": "vllm"} | args
+    lines = "\n".join(f'{name} = "{value}"' for name, value in arguments.items())
     (folder / f"{model}.toml").write_text(FILE.format(model=model, abilities=quoted, args=lines))

@@ -27,16 +27,16 @@ def tone(seconds: float, rate: int = 24000) -> np.ndarray:
 
 def silence(minutes: int) -> bytes:
     """A FLAC file of silence; hours of it are a few hundred kilobytes."""
-    made = io.BytesIO()
+    buffer = io.BytesIO()
     minute = np.zeros((1, 60 * 8000), np.int16)
-    with av.open(made, "w", format="flac") as out:
+    with av.open(buffer, "w", format="flac") as out:
         stream = out.add_stream("flac", rate=8000, layout="mono")
         for number in range(minutes):
             frame = av.AudioFrame.from_ndarray(minute, format="s16", layout="mono")
             frame.sample_rate, frame.pts = 8000, number * minute.size
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
-    return made.getvalue()
+    return buffer.getvalue()
 
 
 def heard(data: bytes, rate: int = 24000) -> np.ndarray:
@@ -44,8 +44,10 @@ def heard(data: bytes, rate: int = 24000) -> np.ndarray:
     resampler = av.AudioResampler("flt", "mono", rate)
     with av.open(io.BytesIO(data)) as container:
         frames = [*container.decode(audio=0), None]
-        found = [made.to_ndarray()[0] for frame in frames for made in resampler.resample(frame)]
-    return np.concatenate(found)
+        samples = [
+            resampled.to_ndarray()[0] for frame in frames for resampled in resampler.resample(frame)
+        ]
+    return np.concatenate(samples)
 
 
 def recorded(
@@ -53,14 +55,14 @@ def recorded(
 ) -> bytes:
     """Encode a file of this type; `options` are the container's."""
     container, codec, own = KINDS[kind]
-    made = io.BytesIO()
+    buffer = io.BytesIO()
     frame = av.AudioFrame.from_ndarray(samples.reshape(1, -1), format="flt", layout="mono")
     frame.sample_rate, frame.time_base, frame.pts = rate, Fraction(1, rate), 0
-    with av.open(made, "w", format=container, options=dict(options or {})) as out:
+    with av.open(buffer, "w", format=container, options=dict(options or {})) as out:
         stream = out.add_stream(codec, rate=own, layout="mono")
         resampler = av.AudioResampler(stream.format, "mono", own)
         for piece in (frame, None):
             for resampled in resampler.resample(piece):
                 out.mux(stream.encode(resampled))
         out.mux(stream.encode(None))
-    return made.getvalue()
+    return buffer.getvalue()

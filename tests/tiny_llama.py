@@ -96,8 +96,8 @@ def _weights(size: int) -> bytes:
         numbers = [rng.gauss(1.0 if len(shape) == 1 else 0.0, 0.1) for _ in range(math.prod(shape))]
         start, data = len(data), data + struct.pack(f"<{len(numbers)}f", *numbers)
         head[name] = {"dtype": "F32", "shape": shape, "data_offsets": (start, len(data))}
-    told = json.dumps(head).encode()
-    return struct.pack("<Q", len(told)) + told + data
+    header = json.dumps(head).encode()
+    return struct.pack("<Q", len(header)) + header + data
 
 
 def _write_json(path: Path, value: object) -> None:

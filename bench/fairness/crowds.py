@@ -109,8 +109,8 @@ async def _head(port: int, key: str, body: bytes) -> bytes:
 
 def tell(name: str, targets: dict[str, bool], crowds: dict[str, Crowd]) -> bool:
     """Print the verdicts and save all waiting times; return whether all targets were met."""
-    for what, kept in targets.items():
-        print(f"{what}: {'met' if kept else 'MISSED'}")
+    for what, met in targets.items():
+        print(f"{what}: {'met' if met else 'MISSED'}")
     waits = {crowd: {who: [w for _, w in ws] for who, ws in c.waits.items()}
              for crowd, c in crowds.items()}  # fmt: skip
     print(f"kept in {machine.save(name, waits)}")

@@ -72,13 +72,13 @@ def _show(crowds: dict[str, Crowd], full: float) -> bool:
         (f"  beside {FLOOD} best-effort calls", "flooded"),
         ("  the same, first come first served", "flooded-fcfs"),
     ):
-        found = crowds[name]
-        waits = [wait for _, wait in found.waits["premium"]]
+        crowd = crowds[name]
+        waits = [wait for _, wait in crowd.waits["premium"]]
         print(
-            f"{what:52} {found.p95('premium'):7.2f} {max(waits):8.2f} {mean(waits):7.2f}"
+            f"{what:52} {crowd.p95('premium'):7.2f} {max(waits):8.2f} {mean(waits):7.2f}"
             f" {len(waits):6}"
         )
     alone, flooded = crowds["alone"], crowds["flooded"]
-    kept = flooded.p95("premium") <= alone.p95("premium") + once
-    targets = {f"Premium waits at most one call longer ({once:.2f} s)": kept}
+    met = flooded.p95("premium") <= alone.p95("premium") + once
+    targets = {f"Premium waits at most one call longer ({once:.2f} s)": met}
     return tell("fairness-real", targets, crowds)

@@ -53,8 +53,8 @@ def calls(size: Size, seed: int = 1) -> list[Call]:
 
 def _talk(chance: random.Random, size: Size, number: int, texts: Sequence[str]) -> list[Call]:
     document = number % size.documents
-    told = f"Answer from this document.\n\n{texts[document]}\n\n"
-    messages = [{"role": "user", "content": told + _text(chance, _QUESTION)}]
+    prefix = f"Answer from this document.\n\n{texts[document]}\n\n"
+    messages = [{"role": "user", "content": prefix + _text(chance, _QUESTION)}]
     talk = []
     for turn in range(size.turns):
         talk.append(Call(document, number, turn, _body(messages, size.answer)))
@@ -72,8 +72,8 @@ def _text(chance: random.Random, words: int) -> str:
 
 def _body(messages: Sequence[dict[str, str]], tokens: int) -> bytes:
     fields = {"model": "smollm2-135m", "messages": messages, "max_tokens": tokens}
-    told = {"stream": True, "stream_options": {"include_usage": True}}
-    return msgspec.json.encode(fields | told | {"temperature": 0})
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    return msgspec.json.encode(fields | options | {"temperature": 0})
 
 
 def least(prompts: Sequence[Sequence[int]]) -> int:

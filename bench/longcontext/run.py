@@ -114,23 +114,23 @@ def _launch(folder: Path, threads: int) -> Launch:
         llamacpp_cache_mb=CACHE_MB,
     )  # fmt: skip
     here = Machine(cores=threads, memory_mb=4096)
-    made = LlamaCpp().launch(engines.spec(MODEL, here, settings))
-    config = msgspec.json.decode(made.config, type=Config)
+    launch = LlamaCpp().launch(engines.spec(MODEL, here, settings))
+    config = msgspec.json.decode(launch.config, type=Config)
     own = msgspec.structs.replace(config, slots=SLOTS, api_key="")
     return msgspec.structs.replace(
-        made, config=msgspec.json.encode(own), api_key="", cache_tokens=SLOTS * CONTEXT
+        launch, config=msgspec.json.encode(own), api_key="", cache_tokens=SLOTS * CONTEXT
     )
 
 
 async def _row(
     name: str, way: Way, replicas: Sequence[Replica], todo: Sequence[Call], clients: int
 ) -> Row:
-    before = [await _told(replica) for replica in replicas]
+    before = [await _counters(replica) for replica in replicas]
     began = perf_counter()
-    told = await _send(way, todo, clients)
+    chats = await _send(way, todo, clients)
     seconds = perf_counter() - began
-    after = [await _told(replica) for replica in replicas]
-    firsts = sorted(one.first_ms for one in told)
+    after = [await _counters(replica) for replica in replicas]
+    firsts = sorted(one.first_ms for one in chats)
     answered = [late[1] - early[1] for early, late in zip(before, after, strict=True)]
     each = sum(answered) / len(todo)
     return Row(
@@ -148,19 +148,19 @@ async def _send(way: Way, todo: Sequence[Call], clients: int) -> list[Chat]:
     """Send all requests with bounded concurrency; the turns of a conversation are sequential."""
     ended = {(call.conversation, call.turn): asyncio.Event() for call in todo}
     waiting = iter(todo)
-    told = []
+    chats = []
 
     async def client() -> None:
         for call in waiting:
             if call.turn:
                 await ended[call.conversation, call.turn - 1].wait()
             place = way.place(call)
-            told.append(await chat(place, call.body))
+            chats.append(await chat(place, call.body))
             way.done(place)
             ended[call.conversation, call.turn].set()
 
     await asyncio.gather(*(client() for _ in range(clients)))
-    return told
+    return chats
 
 
 _COUNTERS = re.compile(
@@ -168,13 +168,13 @@ _COUNTERS = re.compile(
 )
 
 
-async def _told(replica: Replica) -> tuple[int, int]:
+async def _counters(replica: Replica) -> tuple[int, int]:
     """Return an engine's counters of prompt tokens computed and tokens generated."""
     reply = await fetch(replica.address, "/metrics", api_key="", deadline=30)
-    found = dict(_COUNTERS.findall(reply.body.decode()))
+    counters = dict(_COUNTERS.findall(reply.body.decode()))
     return (
-        int(float(found.get("prompt_tokens_total", 0))),
-        int(float(found.get("tokens_predicted_total", 0))),
+        int(float(counters.get("prompt_tokens_total", 0))),
+        int(float(counters.get("tokens_predicted_total", 0))),
     )
 
 
@@ -193,10 +193,10 @@ async def _least(replica: Replica, todo: Sequence[Call]) -> int:
 
 async def _tokens(replica: Replica, call: Call) -> list[int]:
     body = msgspec.json.decode(call.body)
-    made = await fetch(replica.address, "/apply-template", body=body, api_key="", deadline=30)
-    prompt = msgspec.json.decode(made.body, type=_Prompt).prompt
-    asked = {"content": prompt, "add_special": True, "parse_special": True}
-    reply = await fetch(replica.address, "/tokenize", body=asked, api_key="", deadline=30)
+    rendered = await fetch(replica.address, "/apply-template", body=body, api_key="", deadline=30)
+    prompt = msgspec.json.decode(rendered.body, type=_Prompt).prompt
+    fields = {"content": prompt, "add_special": True, "parse_special": True}
+    reply = await fetch(replica.address, "/tokenize", body=fields, api_key="", deadline=30)
     return msgspec.json.decode(reply.body, type=_Tokens).tokens
 
 
@@ -219,8 +219,8 @@ def _show(size: Size, best: int, rows: Sequence[Row]) -> int:
     for row in rows:
         print(_line(row, best))
     met = _targets(best, {row.way: row for row in rows})
-    for what, kept in met.items():
-        print(f"{what}: {'met' if kept else 'MISSED'}")
+    for what, passed in met.items():
+        print(f"{what}: {'met' if passed else 'MISSED'}")
     result = {"size": size, "best": best, "rows": rows}
     print(f"kept in {machine.save('longcontext', result)}")
     return 0 if all(met.values()) else 1

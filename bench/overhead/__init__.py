@@ -38,8 +38,8 @@ def main(arguments: list[str]) -> int:
     except Failed as error:
         print(error, file=sys.stderr)
         return 1
-    found = _show(rows, measured)
-    return 0 if all(verdict.met for verdict in found) else 1
+    verdicts = _show(rows, measured)
+    return 0 if all(verdict.met for verdict in verdicts) else 1
 
 
 def _options(arguments: list[str]) -> argparse.Namespace:
@@ -83,12 +83,12 @@ def _measure(
 
 def _show(rows: list[Row], measured: Measured) -> list[Verdict]:
     medians = cells(measured.samples)
-    found = report.verdicts(rows, medians)
+    verdicts = report.verdicts(rows, medians)
     print(", ".join(f"{name} {version}" for name, version in measured.versions.items()))
     print(report.table(medians))
     for name, reason in measured.missing.items():
         print(f"{name} was not measured: {reason}")
-    print(f"\n{report.beside(medians)}\n\n{report.judged(found)}\n")
-    result = {"measured": measured, "cells": medians, "verdicts": found}
+    print(f"\n{report.beside(medians)}\n\n{report.judged(verdicts)}\n")
+    result = {"measured": measured, "cells": medians, "verdicts": verdicts}
     print(f"kept in {machine.save('overhead', result)}")
-    return found
+    return verdicts

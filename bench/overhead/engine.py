@@ -47,9 +47,9 @@ class Engine:
     def _ask(self, path: str) -> bytes:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         connection.request("GET", path)
-        said = connection.getresponse().read()
+        response = connection.getresponse().read()
         connection.close()
-        return said
+        return response
 
 
 @contextmanager
@@ -80,7 +80,7 @@ def _port(process: Process) -> int:
     try:
         return int(process.log.read_text())
     except ValueError:
-        raise Failed(process.last_words()) from None
+        raise Failed(process.log_tail()) from None
 
 
 def _write(folder: Path, shape: OpenAIShape) -> Path:
@@ -123,9 +123,9 @@ def _events(shape: OpenAIShape, call: Call) -> Iterator[bytes]:
     for _ in range(CHUNKS - 2):
         yield _event(shape.chunk(call, 0, {"content": " word"}, None))
     yield _event(shape.chunk(call, 0, shape.last_delta, "stop"))
-    told = shape.usage_chunk(call, _USAGE, CHUNKS - 2)
-    if told:
-        yield _event(told)
+    usage = shape.usage_chunk(call, _USAGE, CHUNKS - 2)
+    if usage:
+        yield _event(usage)
     yield b"data: [DONE]\n\n"
 
 

@@ -88,10 +88,10 @@ def send(load: Load, seconds: float, folder: Path) -> Sent:
     script.write_text(LUA.format(key=load.key, body=folder / "body"))
     command = _command(load, seconds, script)
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=on_cpu(LOAD))
-    found = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
-    if not found:
+    results = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    if not results:
         raise Failed(f"wrk: {done.stdout}{done.stderr}")
-    return msgspec.json.decode(found[0].removeprefix("RESULT "), type=Sent)
+    return msgspec.json.decode(results[0].removeprefix("RESULT "), type=Sent)
 
 
 def _command(load: Load, seconds: float, script: Path) -> list[str]:

@@ -126,17 +126,17 @@ http {{
 @contextmanager
 def nginx(engine: Engine, folder: Path) -> Iterator[Peer]:
     """Run nginx as a plain reverse proxy, the lower bound of a hop's cost."""
-    found = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if not found:
+    binary = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
+    if not binary:
         raise Failed("nginx not found: apt install nginx-light")
     port = free_port()
     user = "user root;" if os.geteuid() == 0 else ""
     conf = folder / "nginx.conf"
     conf.write_text(NGINX.format(user=user, folder=folder, engine=engine.port, port=port))
-    said = subprocess.run([found, "-v"], capture_output=True, text=True).stderr
-    command: list[str | Path] = [found, "-p", folder, "-e", "stderr", "-c", conf]
+    output = subprocess.run([binary, "-v"], capture_output=True, text=True).stderr
+    command: list[str | Path] = [binary, "-p", folder, "-e", "stderr", "-c", conf]
     with _serving(command, folder, port) as process:
-        yield Peer("nginx", said.strip().rpartition("/")[2], port, process)
+        yield Peer("nginx", output.strip().rpartition("/")[2], port, process)
 
 
 #: Arguments of both Rust routers.
@@ -146,18 +146,18 @@ ROUTER = ("--policy", "round_robin", "--disable-retries", "--disable-circuit-bre
 @contextmanager
 def vllm_router(engine: Engine, folder: Path) -> Iterator[Peer]:
     """Run vLLM's router (Rust)."""
-    found = program("vllm-router", f"vllm-router=={VLLM_ROUTER}")
+    binary = program("vllm-router", f"vllm-router=={VLLM_ROUTER}")
     options = ("--log-level", "error", *_room())
-    with _router([found], engine, folder, options) as (port, process):
+    with _router([binary], engine, folder, options) as (port, process):
         yield Peer("vllm-router", VLLM_ROUTER, port, process)
 
 
 @contextmanager
 def sglang_router(engine: Engine, folder: Path) -> Iterator[Peer]:
     """Run SGLang's router (Rust)."""
-    found = program("sglang-router", f"sglang-router=={SGLANG_ROUTER}")
+    binary = program("sglang-router", f"sglang-router=={SGLANG_ROUTER}")
     options = ("--log-level", "error", "--disable-health-check", *_room())
-    with _router([found, "launch"], engine, folder, options) as (port, process):
+    with _router([binary, "launch"], engine, folder, options) as (port, process):
         yield Peer("sglang-router", SGLANG_ROUTER, port, process)
 
 
@@ -197,14 +197,14 @@ LITELLM_KEY = "sk-bench"
 def litellm(engine: Engine, folder: Path) -> Iterator[Peer]:
     """Run LiteLLM's proxy (Python) without a database; the master key is its only key."""
     lifted = ("certifi", "litellm-proxy-extras")
-    found = program("litellm", f"litellm[proxy]=={LITELLM}", lifted)
+    binary = program("litellm", f"litellm[proxy]=={LITELLM}", lifted)
     port = free_port()
     models = "".join(LITELLM_MODEL.format(model=model(s), address=engine.address) for s in SHAPES)
     config = folder / "config.yaml"
     config.write_text(LITELLM_CONFIG.format(models=models, key=LITELLM_KEY))
     quiet = {"LITELLM_LOG": "ERROR", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
     at = ("--host", "127.0.0.1", "--port", str(port), "--num_workers", "1")
-    command: list[str | Path] = [found, "--config", config, "--telemetry", "False", *at]
+    command: list[str | Path] = [binary, "--config", config, "--telemetry", "False", *at]
     with _serving(command, folder, port, dict(os.environ) | quiet) as process:
         yield Peer("litellm", LITELLM, port, process, LITELLM_KEY, patience=3)
 

@@ -69,12 +69,12 @@ def _answers(peer: Peer) -> None:
         model=model("openai"), kind="whole", size=256, connections=1, port=peer.port, key=peer.key
     )
     for _ in range(60):
-        status, said = _post(one)
+        status, response = _post(one)
         if status == 200:
             return
         peer.process.check()
         time.sleep(0.5)
-    raise Failed(f"answers {status}: {said[:200]!r}")
+    raise Failed(f"answers {status}: {response[:200]!r}")
 
 
 def _post(one: Load) -> tuple[int, bytes]:

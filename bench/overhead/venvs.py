@@ -14,11 +14,11 @@ def program(name: str, requirement: str, overrides: tuple[str, ...] = ()) -> Pat
     `overrides` replace the package's own pins of dependencies, which some indexes do not have.
     """
     folder = CACHE / f"{name}-{requirement.rpartition('=')[2]}"
-    found = folder / "bin" / name
-    if not found.exists():
+    path = folder / "bin" / name
+    if not path.exists():
         print(f"installing {requirement} ...", file=sys.stderr)
         _install(folder, requirement, overrides)
-    return found
+    return path
 
 
 def _install(folder: Path, requirement: str, overrides: tuple[str, ...]) -> None:

@@ -36,11 +36,11 @@ class Load:
             kind = chance.choices(kinds, weights)[0]
             self.sent[kind] += 1
             try:
-                kept = await self._one(client, kind, chance)
+                reusable = await self._one(client, kind, chance)
             except (OSError, asyncio.IncompleteReadError) as error:
                 self.wrong[f"{kind}: {type(error).__name__}"] += 1
-                kept = False
-            if not kept:
+                reusable = False
+            if not reusable:
                 client.leave()
                 client = None
         if client is not None:

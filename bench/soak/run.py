@@ -84,9 +84,9 @@ def _platform(pace_ms: float) -> Iterator[tuple[Installation, Path]]:
         folder = Path(name)
         home = folder / "oxlo"
         home.mkdir()
-        with engine(folder / "engine") as answering:
-            answering.become("openai", pace_ms)
-            double = replica(MODEL, address=answering.address, slots=SLOTS, context_length=131_072)
+        with engine(folder / "engine") as upstream:
+            upstream.become("openai", pace_ms)
+            double = replica(MODEL, address=upstream.address, slots=SLOTS, context_length=131_072)
             with installation(home, [MODEL], [double]) as ours:
                 yield ours, home
 

@@ -117,10 +117,10 @@ def _wait(process: Process, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         process.check()
-        said = process.log.read_text()
-        if "Not ready: " in said:
-            raise Failed(said.partition("Not ready: ")[2])
-        if "Ready after " in said:
+        log = process.log.read_text()
+        if "Not ready: " in log:
+            raise Failed(log.partition("Not ready: ")[2])
+        if "Ready after " in log:
             return
         time.sleep(0.05)
-    raise Failed(f"not ready in {seconds:.0f} s: {process.last_words()}")
+    raise Failed(f"not ready in {seconds:.0f} s: {process.log_tail()}")

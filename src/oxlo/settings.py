@@ -211,13 +211,13 @@ class Settings(Places):
         Raises SettingsError that names the variable, its value and the accepted values.
         """
         source = os.environ if environ is None else environ
-        given = {
+        overrides = {
             f.name: _parse(f"OXLO_{f.name.upper()}", source[f"OXLO_{f.name.upper()}"], f.type)
             for f in fields(cls)
             if source.get(f"OXLO_{f.name.upper()}", "") != ""
         }
-        _check(given)
-        return cls(**given)
+        _check(overrides)
+        return cls(**overrides)
 
     def secret(self, name: str) -> str:
         """Read the environment variable `name`, given in a model file; "" if it is not set.
@@ -327,16 +327,18 @@ class Settings(Places):
 def misspelt(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Find OXLO_* variables that are not settings; return each with the closest setting."""
     names = [f"OXLO_{field.name.upper()}" for field in fields(Settings)]
-    given = os.environ if environ is None else environ
-    odd = [name for name in given if name.upper().startswith("OXLO_") and name not in names]
-    close = {name: difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.9) for name in odd}
-    return {name: found[0] for name, found in sorted(close.items()) if found}
+    variables = os.environ if environ is None else environ
+    unknown = [name for name in variables if name.upper().startswith("OXLO_") and name not in names]
+    close = {
+        name: difflib.get_close_matches(name.upper(), names, n=1, cutoff=0.9) for name in unknown
+    }
+    return {name: matches[0] for name, matches in sorted(close.items()) if matches}
 
 
 def environment(own: Mapping[str, str], *, foreign: bool = False) -> dict[str, str]:
     """Build a child's environment: ours plus `own`; `foreign` programs get no settings."""
-    kept = {k: v for k, v in os.environ.items() if not (foreign and k.startswith("OXLO_"))}
-    return kept | dict(own)
+    inherited = {k: v for k, v in os.environ.items() if not (foreign and k.startswith("OXLO_"))}
+    return inherited | dict(own)
 
 
 def _parse(name: str, text: str, kind: Any) -> Any:
@@ -346,17 +348,17 @@ def _parse(name: str, text: str, kind: Any) -> Any:
         raise SettingsError(f"{name}={text!r}: {error}") from None
 
 
-def _check(given: Mapping[str, Any]) -> None:
+def _check(overrides: Mapping[str, Any]) -> None:
     """Validate ranges and combinations of values. Raises SettingsError."""
-    if not 1 <= given.get("port", 1) <= _PORT_MAX:
-        raise SettingsError(f"OXLO_PORT={given['port']}: takes 1 to {_PORT_MAX}")
+    if not 1 <= overrides.get("port", 1) <= _PORT_MAX:
+        raise SettingsError(f"OXLO_PORT={overrides['port']}: takes 1 to {_PORT_MAX}")
     for name, check in _EACH.items():
         try:
-            for text in given.get(name, ()):
+            for text in overrides.get(name, ()):
                 check(text)
         except ValueError as error:
             raise SettingsError(f"OXLO_{name.upper()}: {error}") from None
-    if given.get("stripe_key") and not given.get("stripe_webhook_secret"):
+    if overrides.get("stripe_key") and not overrides.get("stripe_webhook_secret"):
         raise SettingsError("OXLO_STRIPE_KEY needs OXLO_STRIPE_WEBHOOK_SECRET: payments come by it")
 
 

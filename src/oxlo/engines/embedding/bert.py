@@ -113,8 +113,8 @@ class _Writer:
         outputs = [_tensor(vectors, TensorProto.FLOAT)]
         graph = helper.make_graph(self._nodes, "bert", inputs, outputs, self._constants)
         opsets = [helper.make_opsetid("", _OPSET), helper.make_opsetid(_FUSED, 1)]
-        made = helper.make_model(graph, opset_imports=opsets, ir_version=8)
-        return bytes(made.SerializeToString())
+        model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+        return bytes(model.SerializeToString())
 
     def _embeddings(self) -> str:
         """Embed tokens; the first token type's embedding is merged into the positions."""
@@ -162,8 +162,8 @@ class _Writer:
         summed = self._node("Squeeze", [self._node("MatMul", [row, states], "sums"), axis], "sum")
         return self._node("Div", [summed, self._node("ReduceSum", [mask, axis], "count")], "mean")
 
-    def _residual(self, part: str, made: str, states: str) -> str:
-        product = self._matmul(f"{part}dense", made)
+    def _residual(self, part: str, hidden: str, states: str) -> str:
+        product = self._matmul(f"{part}dense", hidden)
         inputs = [product, states, *self._norm(f"{part}LayerNorm")]
         bias = self._weight(f"{part}dense.bias")
         return self._fused_node(
@@ -181,13 +181,13 @@ class _Writer:
         return self._constant(suffix, self._weights.named(suffix))
 
     def _constant(self, name: str, value: npt.ArrayLike, kind: type = np.float32) -> str:
-        made = numpy_helper.from_array(np.array(value, kind, order="C"), name)
-        self._constants.append(made)
+        tensor = numpy_helper.from_array(np.array(value, kind, order="C"), name)
+        self._constants.append(tensor)
         return name
 
     def _fused_node(self, operator: str, inputs: list[str], *names: str, **attributes: Any) -> str:
-        made = helper.make_node(operator, inputs, names, domain=_FUSED, **attributes)
-        self._nodes.append(made)
+        node = helper.make_node(operator, inputs, names, domain=_FUSED, **attributes)
+        self._nodes.append(node)
         return names[0]
 
     def _node(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
