@@ -40,12 +40,12 @@ ADMIT: Final = _two_steps(
     "reserve",
     "take",
     b"""\
-local said = of_account(KEYS, ARGV)
-if said[1] == 1 then
-  local also = of_model({KEYS[2]}, {said[2], unpack(ARGV, 11)})
-  said[11], said[12] = also[1], also[2]
+local reply = of_account(KEYS, ARGV)
+if reply[1] == 1 then
+  local second = of_model({KEYS[2]}, {reply[2], unpack(ARGV, 11)})
+  reply[11], reply[12] = second[1], second[2]
 end
-return said
+return reply
 """,
 )
 #: A settlement; the slot is freed whatever its result. Takes the arguments of `settle` and the

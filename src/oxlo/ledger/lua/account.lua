@@ -1,16 +1,16 @@
--- What the ledger's scripts share; each of them is this text and its own.
+-- Shared functions of the ledger's scripts, prepended to each.
 --
--- KEYS[1] is oxlo:{ACCOUNT}; what is derived from it lies in the same hash slot:
+-- KEYS[1] is oxlo:{ACCOUNT}; derived keys are in the same hash slot:
 --   :counts  hash: day, day_used, minute, minute_used, refunds, epoch, as_of (ms), seq
---   :leases  sorted set: calls under way, by the moment (ms) at which their lease ends
---   :open    hash: call -> "DAY MINUTE EPOCH" that it was charged to; "-" when it ended twice over
---   :lost    sorted set: calls whose lease ended before they did, by that moment; given back
---   :line    sorted set: calls that wait for a lease, in order of arrival
---   :waits   hash: call -> JSON, what its turn needs: gateway, alive (ms), limits
+--   :leases  sorted set: calls in progress, by the end of their lease (ms)
+--   :open    hash: call -> its charge "DAY MINUTE EPOCH"; "-": settled, of an earlier epoch
+--   :lost    sorted set: calls whose lease expired, by that time; refunded
+--   :line    sorted set: calls waiting for a lease, in order of arrival
+--   :waits   hash: call -> JSON with the data needed to serve it: gateway, alive (ms), limits
 --
 -- Windows only move forward, and are at most the next ones, as in ledger/windows.py. The epoch
--- identifies one lifetime of the counts: what was charged before they were lost is not refunded.
--- ARGV[1] is the time in ms for tests, else "": then it is the server's own.
+-- identifies one lifetime of the counts: charges made before they were lost are not refunded.
+-- ARGV[1] is the time in ms in tests, otherwise "" for the server's own time.
 
 local base = KEYS[1]
 local COUNTS, LEASES, OPEN = base .. ':counts', base .. ':leases', base .. ':open'
@@ -35,8 +35,8 @@ local function charge_of(text)
   return tonumber(day), tonumber(minute), epoch
 end
 
--- The clock was set back: the windows that were reached are the next ones, also for calls under way;
--- windows before them have passed, though their names come again.
+-- The clock was set back: rename the windows reached to the next ones, also in the charges of open
+-- calls. Earlier windows have passed, although their names will recur.
 local function rename(a, day, minute)
   local was_day, was_minute = a.day, a.minute
   a.day, a.minute, a.changed = math.min(a.day, day), math.min(a.minute, minute), true
@@ -54,7 +54,7 @@ local function rename(a, day, minute)
   end
 end
 
--- The account with the windows of this moment open; nil when nobody has counted it yet.
+-- The account with its current windows open; nil if it has not been counted yet.
 local function load(now)
   local v = redis.call('HMGET', COUNTS, 'day', 'day_used', 'minute', 'minute_used', 'refunds',
     'epoch', 'as_of', 'seq')
@@ -80,12 +80,12 @@ local function save(a)
   if a.changed then
     redis.call('HSET', COUNTS, 'day', a.day, 'day_used', a.day_used, 'minute', a.minute,
       'minute_used', a.minute_used, 'refunds', a.refunds, 'seq', a.seq)
-  elseif a.used then -- no more than that, as for nearly every call
+  elseif a.used then -- only the usage changed, as for nearly every call
     redis.call('HSET', COUNTS, 'day_used', a.day_used, 'minute_used', a.minute_used)
   end
 end
 
--- Add to the windows that a call was charged to, as far as they are still open.
+-- Add to the windows that a call was charged to, if they are still open.
 local function add(a, day, minute, days, minutes)
   if days ~= 0 and day == a.day then
     a.day_used, a.used = a.day_used + days, true
@@ -95,7 +95,7 @@ local function add(a, day, minute, days, minutes)
   end
 end
 
--- Free the leases that nobody renewed, and give back what they were charged.
+-- Free expired leases and refund their charges.
 local function purge(a, now)
   local dead = redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, 500)
   for _, call in ipairs(dead) do
@@ -120,19 +120,19 @@ end
 
 local ADMITTED, WAITS_IN_LINE, DAY_USED, MINUTE_USED, LINE_FULL, NOT_COUNTED = 1, 2, 3, 4, 5, 6
 
--- Why an account may have no further call now; nil when it may. -1 is no limit.
+-- Why an account may not make another call now; nil if it may. -1 means no limit.
 local function refusal(a, per_day, per_minute)
   if per_day >= 0 and a.day_used >= per_day then return DAY_USED end
   if per_minute >= 0 and a.minute_used >= per_minute then return MINUTE_USED end
   return nil
 end
 
--- Charge a call and give it a lease; `leases` are held already.
+-- Charge a call and give it a lease; `leases` is the number already held.
 local function admit(a, call, lease_ms, now, leases)
   add(a, a.day, a.minute, 1, 1)
   redis.call('ZADD', LEASES, now + lease_ms, call)
   redis.call('HSET', OPEN, call, a.day .. ' ' .. a.minute .. ' ' .. a.epoch)
-  if leases == 0 then -- the keys may be new; those that are kept are renewed with each day
+  if leases == 0 then -- the keys may be new and need an expiry, which is otherwise renewed daily
     redis.call('EXPIRE', LEASES, KEEP)
     redis.call('EXPIRE', OPEN, KEEP)
   end
@@ -148,7 +148,7 @@ local function leave_line(call)
   return redis.call('ZREM', LINE, call) == 1
 end
 
--- Give free leases to the line, in its order. A gateway that is gone is passed over.
+-- Give free leases to queued calls in order, skipping those of gateways that are gone.
 local function serve(a, now)
   local first = redis.call('ZRANGE', LINE, 0, 0)[1]
   while first do

@@ -1,4 +1,4 @@
--- Begin to count: what was used is known from the records of calls. The first to say it is believed.
+-- Store an account's usage, known from its receipts. The first gateway to report it wins.
 -- ARGV: time, epoch, day, used, minute, used, refunds, as of (microseconds).
 local now = clock()
 if redis.call('EXISTS', COUNTS) == 0 then

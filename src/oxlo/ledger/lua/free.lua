@@ -1,5 +1,5 @@
--- A call has done with its slot, or waits no longer; who is next is served.
--- ARGV: time, call, replica ("": it is not known whether it has a slot).
+-- Release a call's slot or its place in the queue, then serve the queue.
+-- ARGV: time, call, replica ("": unknown whether it has a slot).
 local now = clock()
 local call, replica = ARGV[2], ARGV[3]
 if replica == '' or redis.call('ZREM', taken(replica), call) == 0 then

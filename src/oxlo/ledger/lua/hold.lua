@@ -1,10 +1,10 @@
--- The owner of these calls lives: their leases go on, and so do their places in the line.
--- ARGV: time, lease ms, alive ms, the number of replicas, for each its name and its slots, the number
--- of calls with a slot, for each its name and its replica, then calls that wait. Answers for each
--- of those: its place (0 is next), "-" when it is not known here, or the replica that it was given.
+-- Renew the leases and queue positions of calls that are still in progress.
+-- ARGV: time, lease ms, alive ms, number of replicas, each replica's name and number of slots,
+-- number of calls with a slot, each one's id and replica, then the waiting calls. Returns for each
+-- waiting call: its position (0 is next), "-" if it is unknown, or the replica whose slot it got.
 local now = clock()
 local ends, alive = now + tonumber(ARGV[2]), now + tonumber(ARGV[3])
-local at = 4 + 2 * tonumber(ARGV[4]) -- the last of the replicas
+local at = 4 + 2 * tonumber(ARGV[4]) -- index of the last replica
 redis.call('DEL', REPLICAS)
 for i = 5, at, 2 do redis.call('HSET', REPLICAS, ARGV[i], ARGV[i + 1]) end
 redis.call('EXPIRE', REPLICAS, KEEP)

@@ -1,6 +1,6 @@
--- How calls in line stand, for a gateway that still waits for them; dead leases go to the line.
--- ARGV: time, alive ms, then the calls. Answers the standing, then for each call: "" waits, "-" is
--- not known here, or the charge that it was admitted with.
+-- The state of queued calls, polled by their gateway; expired leases are given to the queue.
+-- ARGV: time, alive ms, then the calls. Returns the standing, then for each call: "" if it waits,
+-- "-" if it is unknown, or the charge with which it was admitted.
 local now = clock()
 local alive = now + tonumber(ARGV[2])
 local a = load(now)

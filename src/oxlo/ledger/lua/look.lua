@@ -1,4 +1,4 @@
--- How the account stands. ARGV: time.
+-- The account's standing. ARGV: time.
 local now = clock()
 local a = load(now)
 if not a then return {NOT_COUNTED, now} end

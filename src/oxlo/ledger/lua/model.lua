@@ -1,16 +1,17 @@
--- What the scripts about a model's slots share; each of them is this text and its own.
+-- Shared functions of the scripts for a model's slots, prepended to each.
 --
--- KEYS[1] is oxlo:slots:{SITE/MODEL}; a site is the gateways that call the same engines. What is derived from it lies in the same hash slot:
---   :replicas       hash: replica -> slots, as gateways told last
---   :taken:REPLICA  sorted set: calls in its slots, by the moment (ms) at which their lease ends
---   :line           sorted set: calls that wait, by priority and tag (queue.py); each as "SEQ CALL",
---                   so that of two alike the earlier comes first
---   :due            sorted set: the same, by the moment (ms) at which age brings them forward
---   :waits          hash: call -> JSON, what its turn needs
---   :given:P        hash: account -> work that it was given in priority P
---   :state          hash: served:P, the tag that was served last; since, slots since a due one; seq
+-- KEYS[1] is oxlo:slots:{SITE/MODEL}; the gateways of a site share engines. Derived keys are in the
+-- same hash slot:
+--   :replicas       hash: replica -> slots, as last reported by a gateway
+--   :taken:REPLICA  sorted set: calls in its slots, by the end of their lease (ms)
+--   :line           sorted set: waiting calls, by priority and tag (queue.py); each as "SEQ CALL",
+--                   so that ties are in order of arrival
+--   :due            sorted set: the same, by the time (ms) at which age promotes them
+--   :waits          hash: call -> JSON with the data needed to serve it
+--   :given:P        hash: account -> work served at priority P
+--   :state          hash: served:P, last served tag; since, slots since a due call; seq
 --
--- ARGV[1] is the time in ms for tests, else "": then it is the server's own.
+-- ARGV[1] is the time in ms in tests, otherwise "" for the server's own time.
 
 local base = KEYS[1]
 local REPLICAS, LINE, DUE = base .. ':replicas', base .. ':line', base .. ':due'
@@ -26,13 +27,13 @@ end
 
 local function taken(replica) return base .. ':taken:' .. replica end
 
--- Take a slot of a replica, if one is free; leases that nobody renewed are.
+-- Take a free slot of a replica; those with an expired lease are free.
 local function take(call, replica, slots, lease_ms, now)
   local key = taken(replica)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
   if redis.call('ZCARD', key) >= slots then return false end
   redis.call('ZADD', key, now + lease_ms, call)
-  if redis.call('TTL', key) < KEEP / 2 then redis.call('EXPIRE', key, KEEP) end -- asking is cheaper
+  if redis.call('TTL', key) < KEEP / 2 then redis.call('EXPIRE', key, KEEP) end -- a read is cheaper
   return true
 end
 
@@ -47,7 +48,7 @@ local function leave(call)
   redis.call('ZREM', DUE, wait.member)
   local level = wait.level
   local low = (3 - level) * LEVEL
-  if redis.call('ZCOUNT', LINE, low, '(' .. (low + LEVEL)) == 0 then -- nobody is ahead
+  if redis.call('ZCOUNT', LINE, low, '(' .. (low + LEVEL)) == 0 then -- no call is ahead
     redis.call('DEL', base .. ':given:' .. level)
     redis.call('HDEL', STATE, 'served:' .. level)
   end
@@ -65,8 +66,9 @@ local function stand(call, wait, due_at)
   for _, key in ipairs({given, WAITS, LINE, DUE, STATE}) do redis.call('EXPIRE', key, KEEP) end
 end
 
--- Who is next, as `_next` in queue.py: every fourth slot goes to the call that has been due longest,
--- one that it gets in its turn included. Answers who, whether by age, and the slots since a due one.
+-- The next call, as `_next` in queue.py: every fourth slot goes to the call that has been due
+-- longest, including any it gets in turn. Returns the call, whether by age, and the slots since a
+-- due call.
 local function next_member(now)
   local since = number(STATE, 'since') + 1
   local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', now, 'LIMIT', 0, 1)[1]
@@ -75,7 +77,7 @@ local function next_member(now)
   return fairest, false, (due and fairest == due) and 0 or since
 end
 
--- A slot for a call: at the replicas that it would have first, then at any.
+-- A slot for a call: at its preferred replicas first, then at any.
 local function any_slot(call, wait, now)
   for _, replica in ipairs(wait.replicas) do
     if take(call, replica, number(REPLICAS, replica), wait.lease_ms, now) then return replica end
@@ -87,7 +89,7 @@ local function any_slot(call, wait, now)
   return nil
 end
 
--- Hand free slots to those who wait. A gateway that is gone is passed over.
+-- Give free slots to waiting calls, skipping those of gateways that are gone.
 local function serve(now)
   while true do
     local member, aged, since = next_member(now)

@@ -1,6 +1,6 @@
--- The owner of these calls lives, and has not settled them: their leases go on. One that had ended
--- stands again, charged as it was, and so does one whose charge Valkey lost with its latest writes.
--- One that was flushed stands uncharged: its settlement sees to that.
+-- Renew the leases of calls that are still in progress. An expired lease is restored with its
+-- original charge, as is a charge that Valkey lost with its latest writes. After a flush a lease is
+-- restored without a charge, which the settlement makes up for.
 -- ARGV: time, lease ms, then for each call: its id and its charge.
 local now = clock()
 local ends = now + tonumber(ARGV[2])

@@ -1,5 +1,5 @@
--- Charge the day and the minute and take a lease: all of them or none; or stand in line.
--- ARGV: time, gateway, per day, per minute, concurrency, lease ms, line limit, alive ms, call.
+-- Charge the day and the minute and take a lease, atomically; or join the account's queue.
+-- ARGV: time, gateway, per day, per minute, concurrency, lease ms, queue limit, alive ms, call.
 local now = clock()
 local gateway, per_day, per_minute = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local concurrency, lease_ms = tonumber(ARGV[5]), tonumber(ARGV[6])

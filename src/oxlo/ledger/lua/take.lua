@@ -1,6 +1,6 @@
--- Take a slot of the first replica that has one, or stand in the model's line.
--- ARGV: time, gateway, level, lease ms, alive ms, line limit, ms until due, call, account, cost,
--- then for each replica in the order of preference: its name and its slots.
+-- Take a slot of the first replica that has one, or join the model's queue.
+-- ARGV: time, gateway, level, lease ms, alive ms, queue limit, ms until due, call, account, cost,
+-- then for each replica in order of preference: its name and number of slots.
 local now = clock()
 local call, lease_ms = ARGV[8], tonumber(ARGV[4])
 local waiting = redis.call('ZCARD', LINE)

@@ -1,21 +1,21 @@
--- What the scripts about kept answers share; each of them is this text and its own.
+-- Shared functions of the scripts for stored responses, prepended to each.
 --
--- KEYS[1] is oxlo:{answers}; what is derived from it lies in the same hash slot:
---   :kept:NAME   an answer, as `Kept` is written; NAME is a hash of account and key
---   :claim:NAME  "GATEWAY FINGERPRINT": who makes the answer to what, while its lease lasts
---   :index       sorted set: names of the answers, by the moment (ms) at which they were kept
+-- KEYS[1] is oxlo:{answers}; derived keys are in the same hash slot:
+--   :kept:NAME   a response, encoded as `Kept`; NAME is a hash of account and key
+--   :claim:NAME  "GATEWAY FINGERPRINT" of the call in progress, until its lease ends
+--   :index       sorted set: names of the responses, by the time (ms) at which they were stored
 --   :sizes       hash: name -> bytes
 --   :bytes       the sum of the sizes
 
 local base = KEYS[1]
 local INDEX, SIZES, BYTES = base .. ':index', base .. ':sizes', base .. ':bytes'
-local ENTRY = 512 -- bytes that an answer takes beside its own
+local ENTRY = 512 -- overhead in bytes of each response
 
 local function kept_at(name) return base .. ':kept:' .. name end
 
 local function claim_at(name) return base .. ':claim:' .. name end
 
--- Who holds the claim, and what for; nil when nobody does.
+-- The claim's gateway and fingerprint; nil if the key is not claimed.
 local function claim_of(name)
   return string.match(redis.call('GET', claim_at(name)) or '', '^(.*) (%S*)$')
 end

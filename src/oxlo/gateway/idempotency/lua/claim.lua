@@ -1,5 +1,5 @@
--- The answer, who makes it, or the claim. A claim that this gateway has already is one of whose
--- granting it never heard, or of its earlier life.
+-- The stored response, the call in progress, or the claim. A claim that this gateway already holds
+-- is granted again: it never received the reply, or was restarted since.
 -- ARGV: gateway, name, fingerprint, lease ms.
 local gateway, name = ARGV[1], ARGV[2]
 local kept = redis.call('GET', kept_at(name))

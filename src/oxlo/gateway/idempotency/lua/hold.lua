@@ -1,4 +1,4 @@
--- The owner of these claims lives: they go on, and stand again where they were lost.
+-- Renew the claims of calls in progress, and restore those that were lost.
 -- ARGV: gateway, lease ms, then for each claim its name and its fingerprint.
 for i = 3, #ARGV, 2 do
   local holder = claim_of(ARGV[i])

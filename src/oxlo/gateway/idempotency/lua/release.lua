@@ -1,3 +1,3 @@
--- End a claim without an answer. ARGV: gateway, name.
+-- End a claim without a response. ARGV: gateway, name.
 end_claim(ARGV[2], ARGV[1])
 return {'released', ''}
