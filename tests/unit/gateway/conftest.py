@@ -1,4 +1,4 @@
-"""A real server on a real port, with an application that tests can see into."""
+"""A real server on a real port, with an application that records what it receives."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from oxlo.testing.clock import FakeClock
 
 
 class Echo:
-    """Answers with the body that it got; remembers what happened."""
+    """Echoes the body; records events."""
 
     def __init__(self) -> None:
         self.gone_count = 0
@@ -57,7 +57,7 @@ class EchoHandler:
 
 
 class Served:
-    """A served application, its fake clock, and raw conversations with it."""
+    """A served application, its fake clock, and raw connections to it."""
 
     def __init__(self, echo: Echo, server: Server, port: int) -> None:
         self.echo = echo

@@ -1,4 +1,4 @@
-"""Kept answers: in files, and whatever else keeps the same contract."""
+"""The contract of response storage, for files and Valkey."""
 
 import asyncio
 import os
@@ -20,14 +20,14 @@ from oxlo.gateway.idempotency.valkey_answers import ValkeyAnswers
 KEPT = Kept(
     fingerprint="f1", request_id="req_1", model="m", stream=False, head=b"a: b\r\n", body=b"{}"
 )
-#: Where Valkey has the claim of `n`.
+#: The key in Valkey of the claim for `n`.
 LEASE = b"oxlo:{answers}:claim:n"
 Make = Callable[[], Awaitable[Answers]]
 
 
 @pytest.fixture(params=["files", "valkey"])
 async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Make]:
-    """Makes the answers of one gateway after another, all of one installation."""
+    """Creates storage for several gateways of one installation."""
     made: list[Answers] = []
 
     async def begin() -> Answers:
@@ -45,7 +45,7 @@ async def make(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
 
 async def connected(server: ValkeyServer, gateway: str = "g", **given: Any) -> ValkeyAnswers:
-    """The answers of one gateway, in Valkey."""
+    """One gateway's storage in Valkey."""
     loop = asyncio.get_running_loop()
     usual = {"hours": 1, "mb": 1, "timeout": PATIENCE}
     answers = ValkeyAnswers(server.address, loop, gateway, **usual | given)
@@ -54,7 +54,7 @@ async def connected(server: ValkeyServer, gateway: str = "g", **given: Any) -> V
 
 
 async def emptied(server: ValkeyServer) -> None:
-    """Nothing is kept."""
+    """Empty the storage."""
     answers = await connected(server)
     await answers.client.ask(b"FLUSHALL")
     await answers.close()
@@ -75,7 +75,7 @@ async def keep(answers: Answers, name: str = "n", kept: Kept = KEPT) -> None:
 
 
 async def test_one_makes_it(make: Make) -> None:
-    """The first claim is granted; others are told that somebody is at it, then get the answer."""
+    """The first claim is granted; others learn that the call is running, then get the response."""
     one, other = await make(), await make()
     assert await claim(one) is None
     assert await claim(other, fingerprint="f2") == Running("f1")
@@ -85,7 +85,7 @@ async def test_one_makes_it(make: Make) -> None:
 
 
 async def test_given_up(make: Make) -> None:
-    """A claim that ended without an answer is for the next who asks."""
+    """A claim released without a response is granted to the next."""
     one, other = await make(), await make()
     assert await claim(one) is None
     one.release("n")
@@ -96,7 +96,7 @@ async def test_given_up(make: Make) -> None:
 
 
 async def test_kept_once(make: Make) -> None:
-    """An answer is the same for everybody and for good: claims of it are answered at once."""
+    """Once stored, a response is returned to every claim."""
     one, other = await make(), await make()
     assert await claim(one) is None
     await keep(one)
@@ -105,7 +105,7 @@ async def test_kept_once(make: Make) -> None:
 
 
 async def test_large_answer(make: Make) -> None:
-    """What takes more than all answers may is forgotten; the call was made all the same."""
+    """A response larger than the whole limit is not kept; its key is free again."""
     answers = await make()
     assert await claim(answers) is None
     await keep(answers, kept=msgspec.structs.replace(KEPT, body=b"x" * (3 << 20)))
@@ -116,12 +116,12 @@ async def test_large_answer(make: Make) -> None:
 
 
 async def test_names_tell_accounts_apart() -> None:
-    """The same key of two accounts is two keys, wherever one ends and the other begins."""
+    """The same key of two accounts has two names, wherever the account ends and the key begins."""
     assert len({name_of("a", "bc"), name_of("ab", "c"), name_of("a", "c")}) == 3
 
 
 async def test_dead_owner(tmp_path: Path) -> None:
-    """A claim ends with its process; the file that it leaves stands in nobody's way."""
+    """A claim ends with its process; the remaining lock file blocks nobody."""
     answers = FileAnswers(tmp_path, asyncio.get_running_loop(), hours=1, mb=1)
     (tmp_path / "n.lock").write_text("f9")
     assert await claim(answers) is None
@@ -129,7 +129,7 @@ async def test_dead_owner(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rest", [b"", b"half an ans"])
 async def test_broken_file(tmp_path: Path, rest: bytes) -> None:
-    """What cannot be read is no answer."""
+    """An unreadable file counts as missing."""
     answers = FileAnswers(tmp_path, asyncio.get_running_loop(), hours=1, mb=1)
     (tmp_path / "n").write_bytes(rest)
     assert await claim(answers) is None
@@ -138,7 +138,7 @@ async def test_broken_file(tmp_path: Path, rest: bytes) -> None:
 
 
 async def test_too_old(tmp_path: Path) -> None:
-    """After its hours an answer is no more, even before it is swept away."""
+    """A response expires on time, even before it is deleted."""
     answers = FileAnswers(tmp_path, asyncio.get_running_loop(), hours=1, mb=1)
     await claim(answers)
     await keep(answers)
@@ -147,7 +147,7 @@ async def test_too_old(tmp_path: Path) -> None:
 
 
 async def test_no_folder(tmp_path: Path) -> None:
-    """Where nothing can be kept the call is made all the same."""
+    """Without a writable folder, claims are granted and nothing is stored."""
     (tmp_path / "file").touch()
     answers = FileAnswers(tmp_path / "file", asyncio.get_running_loop(), hours=1, mb=1)
     assert await claim(answers) is None
@@ -155,7 +155,7 @@ async def test_no_folder(tmp_path: Path) -> None:
 
 
 def test_sweep(tmp_path: Path) -> None:
-    """The old go first, then the oldest until the rest is small enough; young locks stay."""
+    """Expired files are deleted first, then the oldest down to the limit; recent locks stay."""
     for number in range(5):
         path = tmp_path / f"{number}"
         path.write_bytes(b"x" * 100)
@@ -168,7 +168,7 @@ def test_sweep(tmp_path: Path) -> None:
 
 
 def test_files_are_private(tmp_path: Path) -> None:
-    """Answers are for the gateway's user alone."""
+    """Files are readable only by the gateway's user."""
 
     async def work() -> None:
         answers = FileAnswers(tmp_path / "new", asyncio.get_running_loop(), hours=1, mb=1)
@@ -181,7 +181,7 @@ def test_files_are_private(tmp_path: Path) -> None:
 
 
 async def test_silent_gateway(valkey: ValkeyServer) -> None:
-    """In Valkey a claim is a lease: it ends when its gateway renews it no more, and not before."""
+    """In Valkey a claim ends when its gateway stops renewing the lease, and not before."""
     await emptied(valkey)
     one = await connected(valkey, "g1", lease_seconds=3600.0)
     other = await connected(valkey, "g2")
@@ -200,7 +200,7 @@ async def test_silent_gateway(valkey: ValkeyServer) -> None:
 
 
 async def test_started_again(valkey: ValkeyServer) -> None:
-    """A gateway that was killed takes up its own claims at once; a stranger waits for the lease."""
+    """A restarted gateway regains its own claims at once; others wait for the lease to expire."""
     await emptied(valkey)
     dead = await connected(valkey, "g1")
     assert await claim(dead) is None
@@ -211,7 +211,7 @@ async def test_started_again(valkey: ValkeyServer) -> None:
 
 
 async def test_oldest_go(valkey: ValkeyServer) -> None:
-    """All answers together take what they may: the oldest make room, and the books agree."""
+    """The total size is limited: the oldest are deleted, and the accounting stays consistent."""
     await emptied(valkey)
     answers = await connected(valkey)
     for number in range(5):
@@ -227,14 +227,14 @@ async def test_oldest_go(valkey: ValkeyServer) -> None:
 
 @pytest.fixture
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
-    """A Valkey of the test's own, which it may hurt."""
+    """A separate Valkey that the test may break."""
     server = ValkeyServer(tmp_path_factory.mktemp("v")).start()
     yield server
     server.kill()
 
 
 async def test_made_in_an_outage(own: ValkeyServer) -> None:
-    """While Valkey is away nothing is claimed; an answer that was made meanwhile is kept after."""
+    """During an outage claims are refused; responses completed meanwhile are stored afterwards."""
     one = await connected(own, "g1")
     assert await claim(one) is None
     own.kill()
@@ -251,7 +251,7 @@ async def test_made_in_an_outage(own: ValkeyServer) -> None:
 
 
 async def test_full_valkey(own: ValkeyServer) -> None:
-    """A Valkey without room keeps nothing, and the claim ends: a repeat is made anew."""
+    """If Valkey is full nothing is stored, and the claim ends: a repeat makes the call again."""
     answers = await connected(own)
     assert await claim(answers) is None
     await answers.client.ask(b"CONFIG", b"SET", b"maxmemory", b"1")
@@ -262,7 +262,7 @@ async def test_full_valkey(own: ValkeyServer) -> None:
 
 
 async def test_full_disk_holds_no_key(tmp_path: Path) -> None:
-    """A claim that a full disk does not take is nobody's: the call is made, and so is a repeat."""
+    """A claim that fails on a full disk is not held: the call is made, and so is a repeat."""
     answers = FileAnswers(tmp_path, asyncio.get_running_loop(), hours=1, mb=1)
     with full_disk() as logs:
         assert await claim(answers) is None

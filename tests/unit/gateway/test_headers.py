@@ -1,4 +1,4 @@
-"""Reply headers: what pages in a browser may read."""
+"""CORS: the response headers exposed to browsers."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "api" / "chat.md"
 
 
 def test_pages_read_what_is_documented() -> None:
-    """Every header of our own that the documentation names is exposed to pages of other origins."""
+    """All documented headers of ours are exposed to pages of other origins."""
     ours = set(re.findall(r"`(x-oxlo-[a-z-]+)`", DOCS.read_text()))
     assert len(ours) > 4
     assert ours <= set(EXPOSED.decode().split(", "))

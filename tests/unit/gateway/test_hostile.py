@@ -1,4 +1,4 @@
-"""What clients send that want to hurt, or that know HTTP better than most; over real sockets."""
+"""Hostile or unusual clients, over real sockets."""
 
 import asyncio
 from pathlib import Path
@@ -23,7 +23,7 @@ def answers(said: bytes) -> int:
 
 
 async def test_thousands_behind_one(served: Served) -> None:
-    """Thousands of requests that wait for one reply are answered, one after the other."""
+    """Thousands of pipelined requests are answered, one after the other."""
     served.echo.hold = True
     reader, writer = await served.connect()
     writer.write(post(b"slow", b"") + GET * 3000 + post(b"last"))
@@ -36,7 +36,7 @@ async def test_thousands_behind_one(served: Served) -> None:
 
 
 async def test_nothing_is_made_for_who_does_not_read(served: Served) -> None:
-    """While a client takes no replies, its further requests wait, and reading stops."""
+    """While a client does not read responses, its further requests wait and reading stops."""
     connection, transport = Connection(served.server), Socket()
     connection.connection_made(transport)
     connection.pause_writing()
@@ -50,7 +50,7 @@ async def test_nothing_is_made_for_who_does_not_read(served: Served) -> None:
 
 
 async def test_slow_reader_is_cut_off(served: Served) -> None:
-    """What a client does meanwhile does not put off the moment when its reading is given up."""
+    """A slow reader's deadline is not extended by sending more."""
     connection, transport = Connection(served.server), Socket()
     connection.connection_made(transport)
     connection.data_received(GET[:10])
@@ -62,7 +62,7 @@ async def test_slow_reader_is_cut_off(served: Served) -> None:
 
 
 async def test_reader_that_caught_up_may_idle(served: Served) -> None:
-    """A connection whose reply was read late is closed after the idle time, like any other."""
+    """A connection whose response was read late gets the idle timeout, like any other."""
     connection, transport = Connection(served.server), Socket()
     connection.connection_made(transport)
     connection.data_received(GET)
@@ -75,7 +75,7 @@ async def test_reader_that_caught_up_may_idle(served: Served) -> None:
 
 @pytest.mark.parametrize("start", [b"GET / HTTP/1.1\r\n", b"GET /" + b"a" * 30_000])
 async def test_endless_head_behind_a_reply(served: Served, start: bytes) -> None:
-    """A head that never ends is not kept while the reply before it is made."""
+    """An endless head is not buffered while an earlier response is pending."""
     served.echo.hold = True
     connection, transport = Connection(served.server), Socket()
     connection.connection_made(transport)
@@ -90,7 +90,7 @@ async def test_endless_head_behind_a_reply(served: Served, start: bytes) -> None
 
 @pytest.mark.parametrize("piece", [FILLER, b"a" * 30_000])
 async def test_endless_trailers(served: Served, piece: bytes) -> None:
-    """Trailers are bounded as heads are, however many there are."""
+    """Trailers have the same limits as heads, regardless of their number."""
     connection, transport = Connection(served.server), Socket()
     connection.connection_made(transport)
     connection.data_received(CHUNKED + b"\r\n1\r\na\r\n0\r\nx: y")
@@ -102,7 +102,7 @@ async def test_endless_trailers(served: Served, piece: bytes) -> None:
 
 
 async def test_trailers_leave_no_trace(served: Served) -> None:
-    """The request after trailers has as much room for its head, and as much time, as any."""
+    """The head of a request after trailers has the usual size limit and timeout."""
     connection, transport = Connection(served.server), Socket()
     connection.connection_made(transport)
     for _ in range(4):
@@ -114,7 +114,7 @@ async def test_trailers_leave_no_trace(served: Served) -> None:
 
 
 async def test_large_body_behind_a_reply(served: Served) -> None:
-    """A large body that is sent ahead waits; it is not refused in the middle of another reply."""
+    """A large pipelined body waits, and is not refused in the middle of another response."""
     served.echo.limit = 8 << 20
     served.echo.hold = True
     reader, writer = await served.connect()
@@ -132,14 +132,14 @@ async def test_large_body_behind_a_reply(served: Served) -> None:
 
 
 async def test_crash_gives_back_what_was_held(served: Served) -> None:
-    """A handler with a bug hears that its exchange is over, so that it keeps no slot."""
+    """A crashed handler is notified of the end, so that it releases its slot."""
     await served.say(post(b"x", target=b"/crash"))
     assert served.echo.gone_count == 1
 
 
 @pytest.mark.parametrize("target", [b"/crash", b"/crash-at-once"])
 async def test_crash_behind_a_reply(served: Served, target: bytes) -> None:
-    """A bug in a request that had to wait for the reply before it is a 500 as well."""
+    """A crash in a pipelined request is a 500 as well."""
     served.echo.hold = True
     reader, writer = await served.connect()
     writer.write(post(b"slow", b"") + post(b"x", b"", target))
@@ -153,7 +153,7 @@ async def test_crash_behind_a_reply(served: Served, target: bytes) -> None:
 
 @pytest.mark.parametrize("hosts", [b"", b"host: x\r\nhost: x\r\n", b"Host: x\r\nhost: y\r\n"])
 async def test_one_host(served: Served, hosts: bytes) -> None:
-    """Without a Host, or with two, a request has no one address: 400, after what came before it."""
+    """A request with no Host header, or two, gets a 400, after the responses before it."""
     said = await served.say(GET + b"GET /h HTTP/1.1\r\n" + hosts + b"\r\n" + GET)
     assert answers(said) == 1
     assert b"HTTP/1.1 400 Bad Request\r\n" in said
@@ -162,7 +162,7 @@ async def test_one_host(served: Served, hosts: bytes) -> None:
 
 
 async def test_hosts_of_others_do_not_count(served: Served) -> None:
-    """An empty Host is one; hosts among trailers belong to no head."""
+    """An empty Host is valid; Host fields in trailers do not count."""
     trailers = b"host: x\r\nhost: y\r\n"
     body = CHUNKED + b"\r\n2\r\nok\r\n0\r\n" + trailers + b"\r\n"
     empty = b"GET /e HTTP/1.1\r\nhost:\r\n\r\n"
@@ -170,7 +170,7 @@ async def test_hosts_of_others_do_not_count(served: Served) -> None:
 
 
 async def test_flawed_head_waits_its_turn(served: Served) -> None:
-    """A head that is refused does not overtake the reply before it, and is told what is wrong."""
+    """The error for an invalid head is sent after the response before it."""
     served.echo.hold = True
     reader, writer = await served.connect()
     flood = b"".join(b"x-%d: y\r\n" % n for n in range(200))
@@ -184,7 +184,7 @@ async def test_flawed_head_waits_its_turn(served: Served) -> None:
 
 
 async def test_chunked_body_beside_an_upgrade(served: Served) -> None:
-    """Java's client offers HTTP/2 with a body of unknown length: it is read as one."""
+    """Java's client offers HTTP/2 with a chunked body, which is parsed as chunked."""
     head = CHUNKED + b"connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\n\r\n"
     said = await served.say(head + b"4\r\njava\r\n0\r\n\r\n" + post(b"next"))
     assert answers(said) == 2
@@ -205,14 +205,14 @@ async def test_upgrade_arrives_in_pieces(served: Served) -> None:
 
 
 async def test_upgrade_hides_no_request(served: Served) -> None:
-    """What stands in the body of an upgrade is never taken for a request of its own."""
+    """The body of an ignored upgrade is never parsed as a request."""
     inner = b"GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n"
     await served.say(post(inner, b"upgrade: h2c\r\nconnection: upgrade\r\n") + post(b"end"))
     assert [e.target for e in served.echo.opened] == [b"/a", b"/a"]
 
 
 async def test_malformed_behind_waiting_requests(served: Served) -> None:
-    """Bytes that are no HTTP do not overtake the replies that are still to come."""
+    """Invalid bytes are reported after the responses that are still pending."""
     served.echo.hold = True
     reader, writer = await served.connect()
     writer.write(post(b"slow", b"") + GET + b"\x00nonsense\r\n\r\n")
@@ -224,7 +224,7 @@ async def test_malformed_behind_waiting_requests(served: Served) -> None:
 
 
 async def test_small_pieces_are_joined(tmp_path: Path) -> None:
-    """A body in thousands of pieces takes little more memory than its bytes."""
+    """A body in thousands of chunks takes little more memory than its size."""
     spool = Spool(tmp_path / "spool", asyncio.get_running_loop())
     body = Body(Budget(1 << 24, spool))
     for n in range(50_000):
@@ -235,7 +235,7 @@ async def test_small_pieces_are_joined(tmp_path: Path) -> None:
 
 
 async def test_crowds_cost_the_idle(served: Served) -> None:
-    """More connections than there may be: those that were idle the longest go, calls stay."""
+    """Beyond the connection limit those idle for the longest are closed; busy ones stay."""
     served.server.most, served.echo.hold = 3, True
     busy, writer = await served.connect()
     writer.write(post(b"slow"))
@@ -252,7 +252,7 @@ async def test_crowds_cost_the_idle(served: Served) -> None:
 
 
 async def test_crowds_of_calls_are_told(served: Served) -> None:
-    """When nobody is idle, who comes is told to come again, and holds nothing."""
+    """If no connection is idle, a new one is told to retry and holds nothing."""
     served.server.most, served.echo.hold = 2, True
     for number in range(2):
         _, writer = await served.connect()
@@ -266,6 +266,6 @@ async def test_crowds_of_calls_are_told(served: Served) -> None:
 
 
 async def test_other_transfer_codings_are_refused(served: Served) -> None:
-    """A body in gzip within chunks is none that anything here would read as it was meant."""
+    """Transfer codings other than chunked are refused."""
     said = await served.say(CHUNKED.replace(b"chunked", b"gzip, chunked") + b"\r\n0\r\n\r\n")
     assert said.startswith(b"HTTP/1.1 400 ")

@@ -1,4 +1,4 @@
-"""The client's side of HTTP/1.1, over real sockets."""
+"""The server side of HTTP/1.1, over real sockets."""
 
 import asyncio
 from pathlib import Path
@@ -22,7 +22,7 @@ def post(body: bytes, extra: bytes = CLOSE, target: bytes = b"/a") -> bytes:
 
 
 def held(path: Path) -> tuple[bytes, int]:
-    """What a file holds, and who may read it."""
+    """A file's content and permissions."""
     return path.read_bytes(), path.stat().st_mode & 0o777
 
 
@@ -41,7 +41,7 @@ async def test_chunked_body(served: Served) -> None:
 
 
 async def test_trailers_stay_behind(served: Served) -> None:
-    """What follows a chunked body as trailers is no header of the request after it."""
+    """Trailers do not become headers of the next request."""
     chunked = b"POST /c HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
     smuggled = b"0\r\nauthorization: Bearer sk_smuggled\r\n\r\n"
     await served.say(chunked + smuggled + post(b"next"))
@@ -74,7 +74,7 @@ async def test_http10_closes(served: Served) -> None:
 
 
 async def test_http10_stays(served: Served) -> None:
-    """HTTP/1.0 that asks to stay is told that it may, which it does not take for granted."""
+    """HTTP/1.0 with keep-alive gets an explicit `connection: keep-alive`."""
     reader, writer = await served.connect()
     for target in (b"/one", b"/two"):
         writer.write(b"GET %b HTTP/1.0\r\nconnection: keep-alive\r\n\r\n" % target)
@@ -83,7 +83,7 @@ async def test_http10_stays(served: Served) -> None:
 
 
 async def test_expect_continue(served: Served) -> None:
-    """A client that asks first is told to go on."""
+    """`Expect: 100-continue` is answered before the body."""
     reader, writer = await served.connect()
     writer.write(
         b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n"
@@ -106,7 +106,7 @@ async def test_expect_continue(served: Served) -> None:
     ],
 )
 async def test_conflicting_framing(served: Served, head: bytes) -> None:
-    """Framing that could be read in two ways is refused, and the connection closed."""
+    """Ambiguous framing is refused, and the connection closed."""
     answer = await served.say(b"POST / HTTP/1.1\r\nhost: x\r\n" + head + b"\r\nabc")
     assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b'"error"' in answer
@@ -159,7 +159,7 @@ async def test_large_body_spooled(served: Served) -> None:
 
 
 async def test_spooled_body_has_a_path(served: Served, tmp_path: Path) -> None:
-    """Its file is closed to others, and gone once the reply is out."""
+    """A spooled body's file is private, and removed after the response."""
     served.echo.limit = 8 << 20
     served.echo.hold = True
     body = b"x" * (2 << 20)
@@ -173,7 +173,7 @@ async def test_spooled_body_has_a_path(served: Served, tmp_path: Path) -> None:
 
 
 class Socket(asyncio.Transport):
-    """Remembers whether it is read from, what was written, and whether it was closed."""
+    """A fake transport that records reading, writes and closing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -201,7 +201,7 @@ class Socket(asyncio.Transport):
 
 
 async def test_large_bodies_take_turns(served: Served) -> None:
-    """After each piece of a body on disk others have their turn; a small one is read at once."""
+    """Between chunks of a large body other connections run; a small body is read at once."""
     served.echo.limit = 8 << 20
     connection, transport = Connection(served.server), Socket()
     connection.connection_made(transport)
@@ -215,7 +215,7 @@ async def test_large_bodies_take_turns(served: Served) -> None:
 
 
 async def test_full_disk_refuses_large_bodies(served: Served, tmp_path: Path) -> None:
-    """What cannot be stored is a 503 that says so."""
+    """On a full disk a large body is refused with a 503."""
     served.echo.limit = 8 << 20
     (tmp_path / "spool").rmdir()
     answer = await served.say(post(b"x" * (2 << 20)))
@@ -224,7 +224,7 @@ async def test_full_disk_refuses_large_bodies(served: Served, tmp_path: Path) ->
 
 
 async def test_client_leaves(served: Served) -> None:
-    """A handler hears that its client has gone."""
+    """A handler is notified when its client disconnects."""
     served.echo.hold = True
     reader, writer = await served.connect()
     writer.write(post(b"x", b""))
@@ -236,7 +236,7 @@ async def test_client_leaves(served: Served) -> None:
 
 
 async def test_slow_head_expires(served: Served) -> None:
-    """A head that does not come in time is a 408."""
+    """A head that is not complete in time is a 408."""
     reader, writer = await served.connect()
     writer.write(b"GET / HTT")
     await until(lambda: any(connection._head_bytes for connection in served.server.connections))
@@ -246,7 +246,7 @@ async def test_slow_head_expires(served: Served) -> None:
 
 
 async def test_stalled_body_expires(served: Served) -> None:
-    """A body that stands still is a 408."""
+    """A stalled body is a 408."""
     reader, writer = await served.connect()
     writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nab")
     await until(lambda: served.echo.opened and served.echo.opened[0].body.size)
@@ -256,7 +256,7 @@ async def test_stalled_body_expires(served: Served) -> None:
 
 
 async def test_idle_closed_silently(served: Served) -> None:
-    """An idle connection is closed without a word."""
+    """An idle connection is closed without a response."""
     reader, writer = await served.connect()
     await until(lambda: served.server.connections)
     served.server.sweep(served.clock.now + 100)  # type: ignore[attr-defined]
@@ -265,7 +265,7 @@ async def test_idle_closed_silently(served: Served) -> None:
 
 
 async def test_crash_is_a_500(served: Served) -> None:
-    """A bug in a handler is a JSON 500 without a trace, and the server lives."""
+    """A crashed handler is a JSON 500 without a traceback, and the server keeps running."""
     answer = await served.say(post(b"x", target=b"/crash"))
     assert answer.startswith(b"HTTP/1.1 500")
     assert b"Traceback" not in answer
@@ -284,7 +284,7 @@ async def test_upgrade_ignored(served: Served) -> None:
 
 
 async def test_half_closed_is_gone(served: Served) -> None:
-    """Who closes the sending side cannot be told from who has left: nothing is answered."""
+    """A half-closed connection counts as a disconnect: nothing is answered."""
     served.echo.hold = True
     reader, writer = await served.connect()
     writer.write(post(b"half", b""))
@@ -295,7 +295,7 @@ async def test_half_closed_is_gone(served: Served) -> None:
 
 
 async def test_parting_brings_one_more(served: Served) -> None:
-    """What is sent on an idle connection while the server ends is answered, as its last."""
+    """During shutdown a request on an idle connection is answered, then the connection closed."""
     reader, writer = await served.connect()
     writer.write(post(b"first", b""))
     first = await reader.readuntil(b"/a|first")

@@ -1,4 +1,4 @@
-"""Heads that repeat: what is not parsed again means what the parser would have said."""
+"""Repeated heads give the same result as the parser."""
 
 import asyncio
 
@@ -28,7 +28,7 @@ def post(body: bytes, extra: bytes = b"") -> bytes:
 
 @pytest.mark.parametrize("body", [b"", b"a", b"abcdefghij", b"x" * 12_345])
 def test_another_length(body: bytes) -> None:
-    """The same head before a longer or shorter body is known, and its own length is told."""
+    """A repeated head with another body length is recognised, and has the new length."""
     data = HEAD.replace(b": 2", b": %d" % len(body)) + body
     head = repeat()
     begin = head.body_of(data)
@@ -37,7 +37,7 @@ def test_another_length(body: bytes) -> None:
 
 
 def test_any_other_byte() -> None:
-    """A head that differs anywhere but in its length is another one."""
+    """A head that differs in any other byte is not a repetition."""
     head, data = repeat(), HEAD + b"ab"
     for place in range(len(HEAD)):
         for byte in b"\r\n :;Zz29":
@@ -50,12 +50,12 @@ def test_any_other_byte() -> None:
     [b"", b"3", b"1", b"-2", b"+2", b"2 ", b" 2", b"2\r\nX: y", b"0x2", b"\xb2", b"000000002"],
 )
 def test_lengths_that_are_parsed(length: bytes) -> None:
-    """What is not plainly the length of what came is left to the parser."""
+    """Unusual lengths are left to the parser."""
     assert repeat().body_of(HEAD.replace(b": 2", b": " + length) + b"ab") == -1
 
 
 def test_every_cut() -> None:
-    """A message that is not whole, or has another one behind it, is left to the parser."""
+    """An incomplete message, or one followed by another, is left to the parser."""
     data = HEAD + b"ab"
     assert [repeat().body_of(data[:end]) for end in range(len(data))] == [-1] * len(data)
     assert repeat().body_of(data + data) == -1
@@ -71,7 +71,7 @@ def test_every_cut() -> None:
     ],
 )
 def test_heads_that_are_not_kept(data: bytes) -> None:
-    """A head without a length, with an unusual one, or with very much else is parsed each time."""
+    """Heads without a length, with an unusual one, or too long are always parsed."""
     assert halves(data, 2) is None
 
 
@@ -81,7 +81,7 @@ async def answer(reader: asyncio.StreamReader, body: bytes) -> bytes:
 
 
 async def test_repeated_requests(served: Served) -> None:
-    """A client that says the same head again is answered without a parser."""
+    """A client that repeats its head is answered without the parser."""
     reader, writer = await served.connect()
     writer.write(post(b"one", b"cookie: a=b\r\n"))
     await answer(reader, b"one")
@@ -108,7 +108,7 @@ async def test_repeated_requests(served: Served) -> None:
     ],
 )
 async def test_others_between(served: Served, then: bytes) -> None:
-    """Requests that are unlike the first, and those behind them, are read as ever."""
+    """Requests with other heads, and those after them, are parsed as usual."""
     reader, writer = await served.connect()
     for data, body in ((post(b"one"), b"one"), (then, b"two"), (post(b"three"), b"three")) * 2:
         writer.write(data)
@@ -120,7 +120,7 @@ async def test_others_between(served: Served, then: bytes) -> None:
 
 
 async def test_repeated_in_pieces(served: Served) -> None:
-    """A repeated head may come byte by byte, after one that came at once."""
+    """A repeated head may arrive byte by byte, after one that arrived at once."""
     reader, writer = await served.connect()
     writer.write(post(b"one"))
     await answer(reader, b"one")
@@ -133,7 +133,7 @@ async def test_repeated_in_pieces(served: Served) -> None:
 
 
 async def test_repeated_while_busy(served: Served) -> None:
-    """A repeated request that comes before the answer to the first waits for its turn."""
+    """A repeated request waits for the response to the first."""
     served.echo.hold = True
     reader, writer = await served.connect()
     writer.write(post(b"one"))
@@ -148,7 +148,7 @@ async def test_repeated_while_busy(served: Served) -> None:
 
 
 async def test_repeated_when_parting(served: Served) -> None:
-    """A server that parts answers a repeated request, and closes."""
+    """During shutdown a repeated request is answered, then the connection closed."""
     reader, writer = await served.connect()
     writer.write(post(b"one"))
     await answer(reader, b"one")
@@ -159,7 +159,7 @@ async def test_repeated_when_parting(served: Served) -> None:
 
 
 async def test_crash_in_a_repeated_request(served: Served) -> None:
-    """A bug met in a repeated request is a 500, as in any other."""
+    """A crash in a repeated request is a 500, as in any other."""
     reader, writer = await served.connect()
     writer.write(post(b"one"))
     await answer(reader, b"one")

@@ -1,4 +1,4 @@
-"""Replies of engines, however they are framed and cut."""
+"""Engine responses in all framings and chunkings."""
 
 import asyncio
 
@@ -17,7 +17,7 @@ CALL = EngineCall("/v1/x", b"{}")
 
 
 class Line(asyncio.Transport):
-    """Takes what is written."""
+    """A fake transport that records writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class Line(asyncio.Transport):
 
 
 class Engine:
-    """One connection to an engine, and what came of the calls on it."""
+    """A connection to an engine, and the results of its requests."""
 
     def __init__(self, upstream: Upstream | None = None) -> None:
         self.upstream = upstream or Upstream("http://127.0.0.1:1", asyncio.get_running_loop())
@@ -52,7 +52,7 @@ class Engine:
 
 
 class Pieces:
-    """Keeps the pieces apart."""
+    """Records the chunks separately."""
 
     def __init__(self) -> None:
         self.got: list[bytes] = []
@@ -71,7 +71,7 @@ class Pieces:
 
 @pytest.mark.parametrize("reply", [SIZED, CHUNKED, INFORMED])
 async def test_a_reply_cut_anywhere(reply: bytes) -> None:
-    """Each arrives whole, and the connection serves the next."""
+    """A response split anywhere arrives whole, and the connection is reused."""
     engine = Engine()
     for cut in range(1, len(reply)):
         engine.post()
@@ -81,7 +81,7 @@ async def test_a_reply_cut_anywhere(reply: bytes) -> None:
 
 
 async def test_chunks_of_one_read_go_on_together() -> None:
-    """Whoever gets them has one piece to write, however many there were."""
+    """All chunks of one read are delivered together."""
     engine, pieces = Engine(), Pieces()
     engine.upstream.post(CALL, pieces)
     head, body = CHUNKED[: -len(b"5\r\nhello\r\n0\r\n\r\n")], b"2\r\nhe\r\n3\r\nllo\r\n"
@@ -91,7 +91,7 @@ async def test_chunks_of_one_read_go_on_together() -> None:
 
 
 async def test_a_connection_that_will_close() -> None:
-    """It is not used again."""
+    """A connection that the engine will close is not reused."""
     engine = Engine()
     engine.post()
     engine.say(CLOSING)
@@ -100,7 +100,7 @@ async def test_a_connection_that_will_close() -> None:
 
 
 async def test_a_reply_that_breaks_off() -> None:
-    """Half an answer is none."""
+    """A truncated response is a failure."""
     engine = Engine()
     engine.post()
     engine.say(SIZED[:-2])
@@ -120,7 +120,7 @@ async def test_a_reply_that_breaks_off() -> None:
     ids=["headers", "one header", "informational", "trailers", "a chunk's size"],
 )
 async def test_heads_without_end(start: bytes, more: bytes) -> None:
-    """An engine that sends anything but a body for too long is given up; nothing of it is kept."""
+    """An engine that sends only heads or trailers is cut off, and nothing is buffered."""
     engine = Engine()
     engine.post()
     engine.say(start, *[more] * 60)
@@ -131,7 +131,7 @@ async def test_heads_without_end(start: bytes, more: bytes) -> None:
 
 
 async def test_small_chunks_of_a_long_body() -> None:
-    """They are no heads, however much of what comes is framing."""
+    """The framing of many small chunks does not count as head bytes."""
     engine = Engine()
     engine.post()
     head, end = CHUNKED[: -len(b"5\r\nhello\r\n0\r\n\r\n")], b"0\r\n\r\n"
@@ -140,7 +140,7 @@ async def test_small_chunks_of_a_long_body() -> None:
 
 
 def test_as_much_as_is_wanted() -> None:
-    """Who collects a reply is told once that it is too large, and gets nothing of it."""
+    """A response over the collector's limit is reported once, without a body."""
     told: list[tuple[int, bytes]] = []
     collect = Collect(lambda status, body: told.append((status, body)), most=4)
     for piece in (b"four", b"f", b"ive"):
@@ -153,7 +153,7 @@ LONGER = b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\n\r\nhello, world"
 
 
 async def test_repeated_heads() -> None:
-    """A reply whose head is the last one's but for its length is taken without a parser."""
+    """A response that repeats the last head except its length is handled without the parser."""
     engine = Engine()
     engine.post()
     engine.say(SIZED)
@@ -167,7 +167,7 @@ async def test_repeated_heads() -> None:
 @pytest.mark.parametrize("between", [CLOSING, CHUNKED, INFORMED, LONGER, b"no HTTP"])
 @pytest.mark.parametrize("cut", [1, 20, 45])
 async def test_other_heads_between(between: bytes, cut: int) -> None:
-    """Replies with other heads, or in pieces, are read as ever beside those that repeat theirs."""
+    """Other heads and split responses are parsed as usual between repetitions."""
     upstream = Upstream("http://127.0.0.1:1", asyncio.get_running_loop())
     told = []
     for reply in (SIZED, between, SIZED):
@@ -181,7 +181,7 @@ async def test_other_heads_between(between: bytes, cut: int) -> None:
 
 
 async def test_more_behind_a_repeated_head() -> None:
-    """Bytes behind a reply whose head is known close the connection, as behind any other."""
+    """Extra bytes after a response with a repeated head close the connection."""
     engine = Engine()
     engine.post()
     engine.say(SIZED)

@@ -1,4 +1,4 @@
-"""Bodies in pieces on their way to an engine: real sockets, and a transport that can be full."""
+"""Chunked uploads to an engine, over real sockets and over a transport with a full buffer."""
 
 import asyncio
 from pathlib import Path
@@ -35,7 +35,7 @@ async def posted(engine: EngineDouble, call: EngineCall) -> tuple[int, bytes]:
 
 
 async def test_a_form_arrives_whole(tmp_path: Path) -> None:
-    """Fields and a file of 3 MB, with the type and length that the head says."""
+    """Fields and a file of 3 MB arrive with the declared type and length."""
     kind, parts = form([("model", "m"), ("x[]", "é")], [("file", stored(tmp_path))], "bound")
     async with EngineDouble() as engine:
         engine.canned["/v1/x"] = Canned.json({})
@@ -50,7 +50,7 @@ async def test_a_form_arrives_whole(tmp_path: Path) -> None:
 
 
 async def test_another_try_reads_files_again(tmp_path: Path) -> None:
-    """The same body can be sent twice."""
+    """The same body can be sent again for a retry."""
     file = stored(tmp_path)
     call = EngineCall("/v1/x", Parts((b"<", FilePart(file.path, file.size), b">")))
     async with EngineDouble() as engine:
@@ -61,7 +61,7 @@ async def test_another_try_reads_files_again(tmp_path: Path) -> None:
 
 
 async def test_a_file_cut_short_fails(tmp_path: Path) -> None:
-    """The engine is never sent fewer bytes than it was promised."""
+    """If a file was truncated, the request fails instead of sending fewer bytes than declared."""
     file = stored(tmp_path)
     stored(tmp_path, b"short")
     async with EngineDouble() as engine:
@@ -72,7 +72,7 @@ async def test_a_file_cut_short_fails(tmp_path: Path) -> None:
 
 
 class Narrow(asyncio.Transport):
-    """Takes one write, and is full until told otherwise."""
+    """Accepts one write, then is full until resumed."""
 
     def __init__(self, connection: Connection) -> None:
         super().__init__()
@@ -99,7 +99,7 @@ class Narrow(asyncio.Transport):
 
 
 async def test_a_full_transport_is_waited_for(tmp_path: Path) -> None:
-    """A file is read no faster than the engine takes it."""
+    """A file is read no faster than the engine accepts it."""
     file = stored(tmp_path)
     upstream = Upstream("http://127.0.0.1:1", asyncio.get_running_loop())
     connection = Connection(upstream)
@@ -119,7 +119,7 @@ async def test_a_full_transport_is_waited_for(tmp_path: Path) -> None:
 
 
 async def turns() -> None:
-    """Let the loop do all that it can without anybody's help."""
+    """Run the loop until nothing is left to do."""
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -139,7 +139,7 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
     ],
 )
 async def test_nothing_is_left_for_the_next(behind: bytes, kept: bool) -> None:
-    """A connection with more on it than the reply is closed: nobody gets another one's answer."""
+    """A connection with extra data after a response is closed, so no later call receives it."""
     upstream = Upstream("http://127.0.0.1:1", asyncio.get_running_loop())
     connection = Connection(upstream)
     connection.connection_made(Narrow(connection))

@@ -15,14 +15,14 @@ from oxlo.testing.clock import FakeClock
 
 
 def take(ledger: MemoryLedger, plan: Plan, now: float, account: str = "a") -> Reservation:
-    """A reservation that is given at once."""
+    """A reservation granted immediately."""
     held = ledger.reserve("call", account, plan, now, _never)
     assert isinstance(held, Reservation)
     return held
 
 
 def stand(ledger: MemoryLedger, plan: Plan, now: float, ready: Ready, account: str = "a") -> Waiter:
-    """A place in an account's line."""
+    """A place in an account's queue."""
     waiter = ledger.reserve("call", account, plan, now, ready)
     assert isinstance(waiter, Waiter)
     return waiter
@@ -46,7 +46,7 @@ def ledger() -> MemoryLedger:
 
 @pytest.fixture
 def make_plan() -> Callable[..., Plan]:
-    """Plans of three a minute, ten a day and two at a time, unless told otherwise."""
+    """Plans of three a minute, ten a day and two at a time, by default."""
 
     def make(**changes: Any) -> Plan:
         limits = {"requests_per_day": 10, "requests_per_minute": 3, "concurrency": 2}
@@ -57,7 +57,7 @@ def make_plan() -> Callable[..., Plan]:
 
 
 class Loop:
-    """Turns of an event loop, one by one."""
+    """An event loop that is run one turn at a time."""
 
     def __init__(self) -> None:
         self.next: list[Callable[[], None]] = []
@@ -67,7 +67,7 @@ class Loop:
         self.next.append(run)
 
     def turn(self) -> None:
-        """One turn: what was scheduled before it."""
+        """Run the callbacks scheduled so far."""
         now, self.next = self.next, []
         for run in now:
             run()
@@ -75,7 +75,7 @@ class Loop:
 
 @pytest.fixture
 def loop() -> Loop:
-    """An event loop that stands still."""
+    """An event loop that only runs on demand."""
     return Loop()
 
 
@@ -98,7 +98,7 @@ def open_journal(tmp_path: Path, loop: Loop) -> Iterator[Callable[..., Journal]]
 
 @contextmanager
 def disk_of(size: int) -> Iterator[None]:
-    """No file of this process grows beyond `size` bytes: a full disk, as `write` sees it."""
+    """Limit the size of this process's files to `size` bytes, which acts like a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -109,5 +109,5 @@ def disk_of(size: int) -> Iterator[None]:
 
 @pytest.fixture
 def full_disk() -> Callable[[int], AbstractContextManager[None]]:
-    """A disk that holds so many bytes, for a while."""
+    """A disk with room for so many bytes, for a while."""
     return disk_of

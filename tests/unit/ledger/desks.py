@@ -1,4 +1,4 @@
-"""Both ledgers behind one counter: what is asked of them is answered when it returns."""
+"""Both ledgers behind a synchronous interface: replies have arrived when its methods return."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ LEASE = 30.0
 
 
 class Standing:
-    """Somebody in a line, and what came of it."""
+    """A waiting call, and its result."""
 
     def __init__(self, waiter: Waiter, got: list[Reservation | ApiError]) -> None:
         self.waiter = waiter
@@ -26,7 +26,7 @@ class Standing:
 
 
 class Desk:
-    """A ledger at a clock that stands still."""
+    """A ledger with a frozen clock."""
 
     def __init__(self, ledger: Ledger, clock: FakeClock) -> None:
         self.ledger = ledger
@@ -34,7 +34,7 @@ class Desk:
         self._calls = 0
 
     async def quiet(self) -> None:
-        """Wait until everything that was asked is answered."""
+        """Wait until all requests have been answered."""
         ledger = self.ledger
         if isinstance(ledger, SharedLedger):
             await ledger.client.ask(b"PING")
@@ -43,7 +43,7 @@ class Desk:
                 await ledger.client.ask(b"PING")
 
     async def ask(self, plan: Plan, account: str = "a") -> Reservation | Standing:
-        """A reservation, or a place in line. Raises what is refused."""
+        """A reservation, or a place in the queue. Raises if refused."""
         self._calls += 1
         got: list[Reservation | ApiError] = []
         held = self.ledger.reserve(
@@ -59,13 +59,13 @@ class Desk:
         return got[0]
 
     async def take(self, plan: Plan, account: str = "a") -> Reservation:
-        """A reservation that is given at once."""
+        """A reservation granted immediately."""
         held = await self.ask(plan, account)
         assert isinstance(held, Reservation)
         return held
 
     async def stand(self, plan: Plan, account: str = "a") -> Standing:
-        """A place in line."""
+        """A place in the queue."""
         place = await self.ask(plan, account)
         assert isinstance(place, Standing)
         return place
@@ -75,7 +75,7 @@ class Desk:
         await self.quiet()
 
     async def answer(self, plan: Plan, calls: int = 1, account: str = "a") -> None:
-        """Calls that are answered, one after the other."""
+        """Make successful calls, one after the other."""
         for _ in range(calls):
             held = await self.take(plan, account)
             await self.settle(held, counted=True, minute_counted=True)
@@ -109,12 +109,12 @@ def memory(clock: FakeClock) -> Desk:
 def nothing_counted(
     account: str, day: int, minute: int, told: Callable[[Counted | ApiError], None]
 ) -> None:
-    """The records of an installation where nobody has called."""
+    """Report the usage of an account without receipts."""
     told(Counted(day=day, day_used=0, minute=minute, minute_used=0, refunds=0, as_of=0.0))
 
 
 def shared(server: ValkeyServer, clock: FakeClock, gateway: str = "g1", **given: Any) -> Desk:
-    """A ledger in Valkey, which is told the time. It connects in the running loop."""
+    """A ledger in Valkey with a clock of the test. It connects in the running event loop."""
     options: dict[str, Any] = {"count": nothing_counted, "lease_seconds": LEASE, "timeout": 10.0}
     loop = asyncio.get_running_loop()
     ledger = SharedLedger(server.address, loop, gateway, clock=clock, **options | given)

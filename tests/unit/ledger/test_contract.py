@@ -1,4 +1,4 @@
-"""What every ledger does, in memory and in Valkey alike."""
+"""The contract of every ledger, in memory and in Valkey."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -41,7 +41,7 @@ async def test_reservation_charges_everything(desk: Desk, make_plan: MakePlan) -
 
 
 async def test_minute_is_exact(desk: Desk, make_plan: MakePlan) -> None:
-    """The request after the last allowed one is refused, with the moment of reset."""
+    """The request after the last allowed one is refused, with the time of the reset."""
     desk.clock.advance(12.5)
     await desk.answer(make_plan(), 3)
     with pytest.raises(MinuteLimitExceeded) as refused:
@@ -64,14 +64,14 @@ async def test_day_is_exact(desk: Desk, make_plan: MakePlan) -> None:
 async def test_settle_gives_back(
     desk: Desk, make_plan: MakePlan, counted: bool, minute_counted: bool
 ) -> None:
-    """What does not count is as if it had never been charged."""
+    """A call that does not count leaves no trace in the counts."""
     held = await desk.take(make_plan())
     await desk.settle(held, counted=counted, minute_counted=minute_counted)
     assert await desk.used(make_plan()) == (counted, minute_counted, 0)
 
 
 async def test_refund_stays_in_its_window(desk: Desk, make_plan: MakePlan) -> None:
-    """A call charged to an earlier minute gives nothing back to the present one."""
+    """A call charged to an earlier minute refunds nothing to the current one."""
     held = await desk.take(make_plan())
     desk.clock.advance(60)
     await desk.renew(held)
@@ -81,7 +81,7 @@ async def test_refund_stays_in_its_window(desk: Desk, make_plan: MakePlan) -> No
 
 
 async def test_second_settlement_is_a_defect(desk: Desk, make_plan: MakePlan) -> None:
-    """A call ends once; a second end is said aloud and gives nothing back."""
+    """Settling twice raises an error and refunds nothing."""
     held = await desk.take(make_plan())
     await desk.settle(held, counted=True, minute_counted=True)
     with pytest.raises(AlreadySettledError):
@@ -98,7 +98,7 @@ async def test_no_limits_at_all(desk: Desk, make_plan: MakePlan) -> None:
 
 
 async def test_clock_set_back_reopens_nothing(desk: Desk, make_plan: MakePlan) -> None:
-    """A used window stays used, and the wait that is told is the real one."""
+    """A clock set back reopens no used window, and the reported wait is the real one."""
     await desk.answer(make_plan(), 3)
     desk.clock.advance(-30)
     with pytest.raises(MinuteLimitExceeded) as refused:
@@ -107,7 +107,7 @@ async def test_clock_set_back_reopens_nothing(desk: Desk, make_plan: MakePlan) -
 
 
 async def test_a_wrong_clock_holds_nobody_for_long(desk: Desk, make_plan: MakePlan) -> None:
-    """After a month that was none, a used window is over with the next one that there is."""
+    """After a clock was wrongly a month ahead, a used window ends with the next real one."""
     plan = make_plan(requests_per_day=60)
     desk.clock.advance(30 * 86_400)
     await desk.answer(plan, 2)
@@ -138,7 +138,7 @@ async def test_dead_lease_is_dropped(desk: Desk, make_plan: MakePlan) -> None:
 
 
 async def test_dead_lease_may_count_yet(desk: Desk, make_plan: MakePlan) -> None:
-    """A call that outlives its lease and is answered counts all the same."""
+    """A call that outlives its lease and succeeds still counts."""
     held = await desk.take(make_plan())
     desk.clock.advance(31)
     await desk.tick()
@@ -147,7 +147,7 @@ async def test_dead_lease_may_count_yet(desk: Desk, make_plan: MakePlan) -> None
 
 
 async def test_abandonment_is_braked(desk: Desk, make_plan: MakePlan) -> None:
-    """Only so many abandoned calls a day are refunded; the next day has its own."""
+    """The number of refunded abandoned calls per day is limited; the next day has a new limit."""
     plan = make_plan(abandoned_refunds=2, requests_per_minute=None, concurrency=None)
     for expected in (True, True, False):
         held = await desk.take(plan)
@@ -160,7 +160,7 @@ async def test_abandonment_is_braked(desk: Desk, make_plan: MakePlan) -> None:
 
 
 async def test_line_is_first_come_first_served(desk: Desk, make_plan: MakePlan) -> None:
-    """A freed lease goes to who waits longest; a newcomer does not overtake."""
+    """A freed lease goes to the call that has waited longest; a newcomer does not overtake."""
     plan = make_plan(concurrency=1, requests_per_minute=None)
     first = await desk.take(plan)
     places = [await desk.stand(plan) for _ in range(2)]
@@ -171,7 +171,7 @@ async def test_line_is_first_come_first_served(desk: Desk, make_plan: MakePlan) 
 
 
 async def test_cancelled_waiter_is_passed_over(desk: Desk, make_plan: MakePlan) -> None:
-    """Who left the line is not called; leaving twice does no harm."""
+    """A cancelled waiter is skipped; cancelling twice does no harm."""
     plan = make_plan(concurrency=1)
     held = await desk.take(plan)
     place = await desk.stand(plan)
@@ -183,7 +183,7 @@ async def test_cancelled_waiter_is_passed_over(desk: Desk, make_plan: MakePlan) 
 
 
 async def test_wait_ends(desk: Desk, make_plan: MakePlan) -> None:
-    """After `concurrency_wait` a waiter is told."""
+    """A waiter gets an error after `concurrency_wait`."""
     plan = make_plan(concurrency=1, concurrency_wait=5.0)
     await desk.take(plan)
     place = await desk.stand(plan)
@@ -197,7 +197,7 @@ async def test_wait_ends(desk: Desk, make_plan: MakePlan) -> None:
 
 
 async def test_line_is_bounded(desk: Desk, make_plan: MakePlan) -> None:
-    """Twice the concurrency and eight may wait; the next is refused at once."""
+    """Twice the concurrency plus eight may wait; the next is refused at once."""
     plan = make_plan(concurrency=1)
     await desk.take(plan)
     for _ in range(10):
@@ -207,7 +207,7 @@ async def test_line_is_bounded(desk: Desk, make_plan: MakePlan) -> None:
 
 
 async def test_waiter_meets_a_used_minute(desk: Desk, make_plan: MakePlan) -> None:
-    """A lease is no good once the window is used up: the waiter gets that error."""
+    """A freed lease is useless once the window is used up: the waiter gets that error."""
     plan = make_plan(concurrency=1, requests_per_minute=2)
     held = await desk.take(plan)
     places = [await desk.stand(plan) for _ in range(2)]
@@ -219,7 +219,7 @@ async def test_waiter_meets_a_used_minute(desk: Desk, make_plan: MakePlan) -> No
 
 
 async def test_expired_lease_serves_the_line(desk: Desk, make_plan: MakePlan) -> None:
-    """A dead owner does not hold up those who wait."""
+    """An expired lease is given to the queue."""
     plan = make_plan(concurrency=1, concurrency_wait=60.0)
     await desk.take(plan)
     place = await desk.stand(plan)
@@ -232,7 +232,7 @@ async def test_expired_lease_serves_the_line(desk: Desk, make_plan: MakePlan) ->
 async def test_lost_charge_is_made_again(
     valkey: ValkeyServer, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """A Valkey that lost its latest writes is told of calls that run, and charges them again."""
+    """After Valkey lost its latest writes, renewals charge the calls in progress again."""
     desk = shared(valkey, clock)
     await desk.ledger.open()
     client = desk.ledger.client  # type: ignore[attr-defined]
@@ -253,7 +253,7 @@ async def test_lost_charge_is_made_again(
 async def test_ended_in_the_ms_of_the_count(
     valkey: ValkeyServer, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """A call that runs while Valkey is flushed counts, however soon after the new count it ends."""
+    """A call in progress while Valkey is flushed counts, however soon after the recount it ends."""
 
     def count(
         account: str, day: int, minute: int, told: Callable[[Counted | ApiError], None]

@@ -17,7 +17,7 @@ MIB = 1 << 20
 
 
 def nothing() -> None:
-    """A `then` of no interest."""
+    """A `then` that does nothing."""
 
 
 def on_disk(folder: Path) -> list[Record]:
@@ -47,7 +47,7 @@ def test_one_write_a_turn(open_journal: Open, loop: Any, tmp_path: Path) -> None
 
 
 def test_record_is_on_disk_before_then(open_journal: Open, loop: Any, tmp_path: Path) -> None:
-    """Whoever is told can find the record."""
+    """The record is on disk when `then` runs."""
     journal, found = open_journal(), []
     journal.append(admitted("x", 1.0), lambda: found.extend(ids(tmp_path)))
     loop.turn()
@@ -55,7 +55,7 @@ def test_record_is_on_disk_before_then(open_journal: Open, loop: Any, tmp_path: 
 
 
 def test_then_may_append(open_journal: Open, loop: Any, tmp_path: Path) -> None:
-    """A `then` that appends is served in the next turn."""
+    """A record appended by a `then` is written in the next turn."""
     journal = open_journal()
     journal.append(admitted("x", 1.0), lambda: journal.append(admitted("y", 1.0), nothing))
     loop.turn()
@@ -65,7 +65,7 @@ def test_then_may_append(open_journal: Open, loop: Any, tmp_path: Path) -> None:
 
 
 def test_failing_then_stops_nobody(open_journal: Open, loop: Any) -> None:
-    """An exception in one `then` reaches its loop; those behind it run all the same."""
+    """An exception in one `then` reaches the loop's handler; those after it still run."""
     journal, seen = open_journal(), []
     journal.append(admitted("x", 1.0), lambda: seen.append(str(1 // 0)))
     journal.append(admitted("y", 1.0), lambda: seen.append("y"))
@@ -76,7 +76,7 @@ def test_failing_then_stops_nobody(open_journal: Open, loop: Any) -> None:
 
 
 def test_segment_starts_with_snapshot(open_journal: Open, loop: Any, tmp_path: Path) -> None:
-    """Each segment starts with the counts of that moment, and is closed to others."""
+    """Each segment starts with the current counts, and is inaccessible to other users."""
     snapshot = Snapshot(5.0, (("a", 1, 2, 3, 4, 5),), (admitted("w", 1.0),))
     journal = open_journal(snapshot=lambda: snapshot)
     journal.append(admitted("x", 1.0), nothing)
@@ -115,7 +115,7 @@ def test_name_is_locked(open_journal: Open) -> None:
 
 
 def test_close_writes_what_is_pending(open_journal: Open, tmp_path: Path) -> None:
-    """Nothing waits for a turn that does not come."""
+    """Closing writes pending records without another turn of the loop."""
     journal, seen = open_journal(), []
     journal.append(admitted("x", 1.0), lambda: seen.append(ids(tmp_path)))
     journal.close()
@@ -126,7 +126,7 @@ def test_close_writes_what_is_pending(open_journal: Open, tmp_path: Path) -> Non
 def test_disk_that_takes_nothing(
     open_journal: Open, loop: Any, tmp_path: Path, on_full: str, writable: bool
 ) -> None:
-    """Calls under way go on; whether new ones are admitted is the operator's choice."""
+    """On a full disk open calls continue; the setting decides whether new ones are admitted."""
     journal, seen = open_journal(on_full=on_full), []
     draft = tmp_path / "g1-000001.draft"
     draft.mkdir()
@@ -165,7 +165,7 @@ def test_torn_line_is_cut_off(
     tmp_path: Path,
     full_disk: Callable[[int], AbstractContextManager[None]],
 ) -> None:
-    """A named segment that was torn by a full disk is mended by the next write that works."""
+    """A torn line of a named segment is repaired by the next successful write."""
     journal = open_journal()
     journal.append(admitted("first", 1.0), nothing)
     loop.turn()
@@ -184,7 +184,7 @@ def test_torn_line_is_cut_off(
 def test_memory_is_bounded_while_the_disk_is_full(
     open_journal: Open, loop: Any, tmp_path: Path
 ) -> None:
-    """The oldest records are dropped and counted; a new segment then makes the counts right."""
+    """The oldest records are dropped and counted; a new segment then corrects the counts."""
     snapshots = iter([Snapshot(1.0, (), ()), Snapshot(2.0, (), ())])
     journal = open_journal(buffer_bytes=1_000, snapshot=lambda: next(snapshots))
     draft = tmp_path / "g1-000001.draft"
@@ -203,7 +203,7 @@ def test_memory_is_bounded_while_the_disk_is_full(
 
 
 def test_retry_takes_this_turn_along(open_journal: Open, loop: Any, tmp_path: Path) -> None:
-    """A retry between an append and its turn leaves each segment with its snapshot first."""
+    """After a retry between an append and its turn, each segment still starts with its snapshot."""
     journal = open_journal(segment_bytes=1)
     draft = tmp_path / "g1-000001.draft"
     draft.mkdir()
@@ -220,7 +220,7 @@ def test_retry_takes_this_turn_along(open_journal: Open, loop: Any, tmp_path: Pa
 
 
 def test_figures_are_counted(open_journal: Open, loop: Any, tmp_path: Path) -> None:
-    """Records and bytes are what the files hold."""
+    """The metrics match the records and bytes in the files."""
     journal = open_journal()
     journal.append(admitted("x", 1.0), nothing)
     loop.turn()

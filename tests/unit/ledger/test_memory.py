@@ -28,7 +28,7 @@ def answer(ledger: MemoryLedger, plan: Plan, now: float, calls: int = 1) -> None
 
 
 def used(ledger: MemoryLedger, plan: Plan, now: float) -> tuple[int, int, int]:
-    """What account `a` used of its day and minute, and its leases."""
+    """Usage of account `a`: day, minute and leases."""
     day, minute, leases = ledger.limits("a", plan, now)
     return day.used, minute.used, leases
 
@@ -43,7 +43,7 @@ def test_reservation_charges_everything(
 
 
 def test_minute_is_exact(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
-    """The request after the last allowed one is refused, with the moment of reset."""
+    """The request after the last allowed one is refused, with the time of the reset."""
     clock.advance(12.5)
     answer(ledger, make_plan(), clock(), calls=3)
     with pytest.raises(MinuteLimitExceeded) as refused:
@@ -69,7 +69,7 @@ def test_day_is_exact(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePla
 
 
 def test_every_refusal_tells_the_day(make_plan: MakePlan) -> None:
-    """Clients read `daily_limit` off any 429, whatever was used up."""
+    """Any 429 includes `daily_limit`, whichever limit was exceeded."""
     taken = refusals.all_leases_taken(make_plan(requests_per_day=9, concurrency=1), 0, 1.0)
     assert taken.extra == {"limit": 1, "daily_limit": 9}
     assert "allows 1 request at the same time" in taken.message
@@ -98,7 +98,7 @@ def test_refusal_charges_nothing(
 def test_settle_gives_back(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan, counted: bool, minute_counted: bool
 ) -> None:
-    """What does not count is as if it had never been charged."""
+    """A call that does not count leaves no trace in the counts."""
     held = take(ledger, make_plan(), clock())
     ledger.settle(held, counted=counted, minute_counted=minute_counted, now=clock())
     assert used(ledger, make_plan(), clock()) == (counted, minute_counted, 0)
@@ -107,7 +107,7 @@ def test_settle_gives_back(
 def test_refund_stays_in_its_window(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """A call charged to an earlier minute gives nothing back to the present one."""
+    """A call charged to an earlier minute refunds nothing to the current one."""
     held = take(ledger, make_plan(), clock())
     clock.advance(60)
     answer(ledger, make_plan(), clock())
@@ -118,7 +118,7 @@ def test_refund_stays_in_its_window(
 def test_second_settlement_is_a_defect(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """A call ends once; a second end is said aloud and gives nothing back."""
+    """Settling twice raises an error and refunds nothing."""
     held = take(ledger, make_plan(), clock())
     ledger.settle(held, counted=True, minute_counted=True, now=clock())
     with pytest.raises(AlreadySettledError):
@@ -137,7 +137,7 @@ def test_no_limits_at_all(ledger: MemoryLedger, clock: FakeClock, make_plan: Mak
 def test_clock_set_back_reopens_nothing(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """A used window stays used, and the wait that is told is the real one."""
+    """A clock set back reopens no used window, and the reported wait is the real one."""
     answer(ledger, make_plan(), clock(), calls=3)
     clock.advance(-30)
     with pytest.raises(MinuteLimitExceeded) as refused:
@@ -148,7 +148,7 @@ def test_clock_set_back_reopens_nothing(
 def test_forgotten_account_stays_used(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """An account that was dropped gets no second go at its old day when the clock is set back."""
+    """A dropped account cannot reuse an old day when the clock is set back."""
     plan = make_plan(requests_per_minute=None)
     answer(ledger, plan, clock(), calls=10)
     ledger.tick(clock() + 86_400)
@@ -159,7 +159,7 @@ def test_forgotten_account_stays_used(
 def test_tick_keeps_what_is_held(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """An account with a call under way is not forgotten, whatever the day."""
+    """An account with a call in progress is not dropped, whatever the day."""
     held = take(ledger, make_plan(), clock())
     clock.advance(2 * 86_400)
     ledger.renew([held], clock())
@@ -168,7 +168,7 @@ def test_tick_keeps_what_is_held(
 
 
 def test_tick_does_bounded_work(clock: FakeClock, make_plan: MakePlan) -> None:
-    """One tick looks at some of the accounts; a few ticks see all of them."""
+    """One tick examines some of the accounts; a few ticks examine all of them."""
     ledger = MemoryLedger()
     for number in range(1_200):
         ledger.limits(str(number), make_plan(), clock())
@@ -193,14 +193,14 @@ def test_dead_lease_is_dropped(ledger: MemoryLedger, clock: FakeClock, make_plan
 
 
 def test_abandonment_is_braked(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
-    """Only so many abandoned calls a day are refunded; the next day has its own."""
+    """The number of refunded abandoned calls per day is limited; the next day has a new limit."""
     held = take(ledger, make_plan(abandoned_refunds=2), clock())
     assert [ledger.may_refund_abandoned(held, clock()) for _ in range(3)] == [True, True, False]
     assert ledger.may_refund_abandoned(held, clock() + 86_400)
 
 
 def test_restored_counts_hold(clock: FakeClock, make_plan: MakePlan) -> None:
-    """A ledger that takes over a snapshot refuses where the old one would have."""
+    """A ledger restored from a snapshot refuses when the old one would have."""
     old, new = MemoryLedger(), MemoryLedger()
     answer(old, make_plan(), clock(), calls=3)
     new.restore(old.snapshot(clock()))
@@ -211,7 +211,7 @@ def test_restored_counts_hold(clock: FakeClock, make_plan: MakePlan) -> None:
 def test_snapshot_leaves_out_open_calls(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """Calls under way are not in the counts: whether they count is not known yet."""
+    """Calls in progress are not in the counts, as it is not known yet whether they count."""
     answer(ledger, make_plan(), clock())
     take(ledger, make_plan(), clock())
     assert [counts[2] for counts in ledger.snapshot(clock())] == [1]
@@ -220,7 +220,7 @@ def test_snapshot_leaves_out_open_calls(
 def test_passed_days_are_not_kept(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """A snapshot holds today's accounts alone."""
+    """A snapshot only holds accounts used today."""
     answer(ledger, make_plan(), clock())
     assert ledger.snapshot(clock() + 86_400) == ()
 
@@ -228,7 +228,7 @@ def test_passed_days_are_not_kept(
 async def test_parallel_clients_are_counted_exactly(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """Fifty clients at once get the minute's requests and not one more, failures aside."""
+    """Fifty parallel clients get exactly the minute's requests, apart from failed calls."""
     plan = make_plan(requests_per_day=None, requests_per_minute=60, concurrency=None)
     answered = []
 
@@ -250,7 +250,7 @@ async def test_parallel_clients_are_counted_exactly(
 def test_line_is_first_come_first_served(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """A freed lease goes to who waits longest."""
+    """A freed lease goes to the call that has waited longest."""
     plan = make_plan(concurrency=1, requests_per_minute=None)
     first = take(ledger, plan, clock())
     served: list[Reservation | ApiError] = []
@@ -274,7 +274,7 @@ def test_newcomer_does_not_overtake(
 def test_cancelled_waiter_is_passed_over(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """Who left the line is not called; leaving twice does no harm."""
+    """A cancelled waiter is skipped; cancelling twice does no harm."""
     plan = make_plan(concurrency=1)
     held = take(ledger, plan, clock())
     got: list[object] = []
@@ -287,7 +287,7 @@ def test_cancelled_waiter_is_passed_over(
 
 
 def test_wait_ends(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
-    """After `concurrency_wait` a waiter is told, with a wait that calls so far suggest."""
+    """After `concurrency_wait` a waiter gets an error, with a delay estimated from past calls."""
     plan = make_plan(concurrency=1, concurrency_wait=5.0)
     held = take(ledger, plan, clock())
     got: list[Reservation | ApiError] = []
@@ -301,7 +301,7 @@ def test_wait_ends(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) 
 
 
 def test_line_is_bounded(ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan) -> None:
-    """Twice the concurrency and eight may wait; the next is refused at once."""
+    """Twice the concurrency plus eight may wait; the next is refused at once."""
     plan = make_plan(concurrency=1)
     take(ledger, plan, clock())
     for _ in range(10):
@@ -313,7 +313,7 @@ def test_line_is_bounded(ledger: MemoryLedger, clock: FakeClock, make_plan: Make
 def test_waiter_meets_a_used_minute(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """A lease is no good once the window is used up: the waiter gets that error."""
+    """A freed lease is useless once the window is used up: the waiter gets that error."""
     plan = make_plan(concurrency=1, requests_per_minute=2)
     held = take(ledger, plan, clock())
     got: list[Reservation | ApiError] = []
@@ -328,7 +328,7 @@ def test_waiter_meets_a_used_minute(
 def test_waiter_is_charged_when_served(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """A lease that comes in the next minute is charged to that one, not to the one of arrival."""
+    """A lease freed in the next minute is charged to that minute, not to the one of arrival."""
     plan = make_plan(concurrency=1, requests_per_minute=2)
     held = take(ledger, plan, clock())
     got: list[Reservation | ApiError] = []
@@ -342,7 +342,7 @@ def test_waiter_is_charged_when_served(
 def test_expired_lease_serves_the_line(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """A dead owner does not hold up those who wait."""
+    """An expired lease is given to the queue."""
     plan = make_plan(concurrency=1, concurrency_wait=60.0)
     take(ledger, plan, clock())
     got: list[Reservation | ApiError] = []
@@ -354,7 +354,7 @@ def test_expired_lease_serves_the_line(
 def test_line_of_failing_calls_is_served(
     ledger: MemoryLedger, clock: FakeClock, make_plan: MakePlan
 ) -> None:
-    """Waiters that settle inside `ready` are served in a loop, however many they are."""
+    """Waiters that settle inside `ready` are served in a loop, regardless of their number."""
     plan = make_plan(concurrency=500, requests_per_minute=None, requests_per_day=None)
     held = [take(ledger, plan, clock()) for _ in range(500)]
     served = []

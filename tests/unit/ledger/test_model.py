@@ -1,4 +1,4 @@
-"""Both ledgers beside a model so plain that it is right by inspection."""
+"""Both ledgers compared to a reference model that is simple enough to be obviously correct."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 @dataclass
 class Charge:
-    """One call as the model remembers it: every charge there ever was is kept."""
+    """One call in the model, which keeps every charge ever made."""
 
     day: int
     minute: int
@@ -44,7 +44,7 @@ class Charge:
 
 @dataclass
 class Account:
-    """What the model knows of an account."""
+    """An account in the model."""
 
     day: int = 0
     minute: int = 0
@@ -63,7 +63,7 @@ class Account:
         )
 
     def rename(self, next_day: int, next_minute: int) -> None:
-        """Windows too far ahead become the next ones; those before them can never come again."""
+        """Rename windows that are too far ahead to the next ones; earlier ones can never recur."""
         for charge in self.charges:
             if self.day > next_day:
                 charge.day = next_day if charge.day == self.day else -1
@@ -74,7 +74,7 @@ class Account:
 
 @dataclass(eq=False)
 class Place:
-    """Someone in a line."""
+    """A place in a queue."""
 
     account: str
     deadline: float
@@ -82,7 +82,7 @@ class Place:
 
 
 class Machine(RuleBasedStateMachine):
-    """Random calls, waits and clock jumps on a ledger and on the model."""
+    """Random calls, waits and clock jumps applied to a ledger and to the model."""
 
     reservations = Bundle("reservations")
     lines = Bundle("lines")
@@ -104,11 +104,11 @@ class Machine(RuleBasedStateMachine):
         self.runner.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do something at the desk."""
+        """Run an operation of the desk."""
         return self.runner.run(work)
 
     def charge(self, held: Reservation) -> None:
-        """The model takes note of a call."""
+        """Charge a call in the model."""
         account = self.model[held.account]
         account.used(self.clock())
         self.charges[held] = Charge(account.day, account.minute)
@@ -116,7 +116,7 @@ class Machine(RuleBasedStateMachine):
         assert (held.day, held.minute) == (account.day, account.minute)
 
     def expected(self, name: str) -> type[object]:
-        """How the model answers a newcomer."""
+        """The model's decision for a new call."""
         day, minute, leases = self.model[name].used(self.clock())
         if day >= 7:
             return DailyLimitExceeded
@@ -126,7 +126,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(target=reservations, name=accounts)
     def reserve(self, name: str) -> Reservation | None:
-        """A newcomer is admitted exactly when the model says so."""
+        """A new call is admitted exactly if the model admits it."""
         expected = self.expected(name)
         if expected is Standing:
             return None
@@ -140,7 +140,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(held=consumes(reservations), counted=st.booleans(), minute_counted=st.booleans())
     def settle(self, held: Reservation | None, counted: bool, minute_counted: bool) -> None:
-        """An end gives back exactly what does not count, then the line moves in order."""
+        """A settlement refunds exactly what does not count, then the queue moves in order."""
         if held is None:
             return
         charge = self.charges[held]
@@ -149,7 +149,7 @@ class Machine(RuleBasedStateMachine):
         self.serve(held.account)
 
     def serve(self, name: str) -> None:
-        """The model's line: first come, first served, while leases are free."""
+        """The model's queue: first come, first served, while leases are free."""
         account = self.model[name]
         while account.line and account.used(self.clock())[2] < 2:
             first = account.line.pop(0)
@@ -165,7 +165,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(target=lines, name=accounts)
     def wait(self, name: str) -> Place | None:
-        """Who is told to wait stands at the end of the line; a full one is refused."""
+        """A call that has to wait joins the end of the queue; a full queue refuses it."""
         if self.expected(name) is not Standing:
             return None
         if len(self.model[name].line) >= 12:
@@ -179,7 +179,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(target=reservations, place=consumes(lines))
     def collect(self, place: Place | None) -> Reservation | None:
-        """Who was served goes on as any other call; who was not leaves the line."""
+        """Served waiters become ordinary calls; refused ones leave the queue."""
         if place is None:
             return None
         if place in self.model[place.account].line:
@@ -189,13 +189,13 @@ class Machine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.5, 7.0, 25.0, 61.0, 86_400.0, -40.0, -90_000.0, -3e5]))
     def time_passes(self, seconds: float) -> None:
-        """The clock goes on, or is set; leases are renewed as their owner does."""
+        """The clock advances or jumps; leases are renewed as by their gateway."""
         self.clock.advance(seconds)
         self.run(self.desk.renew(*(h for h, charge in self.charges.items() if charge.open)))
 
     @rule()
     def tick(self) -> None:
-        """Waits that are over end with an error; everyone else stands as before."""
+        """Waits that have timed out end with an error; nothing else changes."""
         self.run(self.desk.tick())
         for account in self.model.values():
             for place in account.line:
@@ -207,7 +207,7 @@ class Machine(RuleBasedStateMachine):
 
     @invariant()
     def counts_agree(self) -> None:
-        """Day, minute and leases are those of the model, and never above the plan."""
+        """Day, minute and leases match the model, and never exceed the plan."""
         for name, account in self.model.items():
             used = self.run(self.desk.used(PLAN, name))
             assert used == account.used(self.clock())
@@ -215,7 +215,7 @@ class Machine(RuleBasedStateMachine):
 
 
 class SharedMachine(Machine):
-    """The same in a real Valkey, which is told the time."""
+    """The same with a real Valkey and a clock of the test."""
 
     server: ClassVar[ValkeyServer]
 
@@ -227,18 +227,18 @@ class SharedMachine(Machine):
 
 
 def test_memory_is_as_the_model() -> None:
-    """In memory."""
+    """The in-memory ledger matches the model."""
     run = Machine.TestCase
     run.settings = settings(max_examples=100, stateful_step_count=40)
     run().runTest()
 
 
 def test_valkey_is_as_the_model(valkey: ValkeyServer) -> None:
-    """In Valkey."""
+    """The ledger in Valkey matches the model."""
     SharedMachine.server = valkey
     run = SharedMachine.TestCase
     run.settings = settings(max_examples=100, stateful_step_count=40)
     run().runTest()
 
 
-assert LEASE > 25.0  # no jump but those that are renewed at once outlasts a lease
+assert LEASE > 25.0  # only jumps with an immediate renewal outlast a lease

@@ -19,7 +19,7 @@ DAY, MINUTE = int(NOW // 86_400), int(NOW // 60)
 
 
 def write(folder: Path, number: int, *records: Record | bytes) -> None:
-    """A segment of gateway `g1`; bytes are written as they are."""
+    """Write a segment of gateway `g1`; bytes are written unchanged."""
     lines = b"".join(r if isinstance(r, bytes) else encode(r) + b"\n" for r in records)
     (folder / f"g1-{number:06}.jsonl").write_bytes(lines)
 
@@ -33,12 +33,12 @@ EMPTY = Snapshot(NOW, (), ())
 
 
 def test_first_run_has_nothing(tmp_path: Path) -> None:
-    """Without a journal there is nothing to take over."""
+    """Without a journal nothing is recovered."""
     assert recover(tmp_path, "g1", NOW) == Recovered()
 
 
 def test_answered_calls_are_counted(tmp_path: Path) -> None:
-    """What was answered before the restart counts after it."""
+    """Successful calls still count after a restart."""
     call = admitted("x", NOW)
     end = ended(call, NOW + 1)
     write(tmp_path, 1, EMPTY, call, end)
@@ -48,7 +48,7 @@ def test_answered_calls_are_counted(tmp_path: Path) -> None:
 
 
 def test_failed_calls_are_not(tmp_path: Path) -> None:
-    """What did not count then does not count now."""
+    """Failed calls still do not count after a restart."""
     call = admitted("x", NOW)
     end = ended(call, NOW + 1, outcome="failed", counted=False, minute_counted=False)
     write(tmp_path, 1, EMPTY, call, end)
@@ -66,7 +66,7 @@ def test_lost_call_is_refunded(tmp_path: Path) -> None:
 
 
 def test_newest_segment_is_enough(tmp_path: Path) -> None:
-    """A snapshot holds what came before it: older segments are not read."""
+    """A snapshot includes everything before it, so older segments are not read."""
     write(tmp_path, 9, b"not read\n")
     write(tmp_path, 10, Snapshot(NOW, (("acct_1", DAY, 5, MINUTE, 2, 1),), ()), admitted("x", NOW))
     recovered = recover(tmp_path, "g1", NOW)
@@ -84,7 +84,7 @@ def test_open_calls_cross_segments(tmp_path: Path) -> None:
 
 
 def test_record_already_in_the_snapshot(tmp_path: Path) -> None:
-    """The first records of a segment may be part of its snapshot: they are taken once."""
+    """Records at the start of a segment that its snapshot includes are applied once."""
     x, y = admitted("x", NOW), admitted("y", NOW)
     snapshot = Snapshot(NOW, (("acct_1", DAY, 1, MINUTE, 1, 0),), (x,))
     write(tmp_path, 1, snapshot, x, ended(x, NOW), ended(y, NOW))
@@ -92,14 +92,14 @@ def test_record_already_in_the_snapshot(tmp_path: Path) -> None:
 
 
 def test_torn_line_is_ignored(tmp_path: Path) -> None:
-    """A last line that the machine did not finish is as if it were not there."""
+    """A truncated last line is ignored."""
     call = admitted("x", NOW)
     write(tmp_path, 1, EMPTY, call, encode(ended(call, NOW))[:30])
     assert [record.id for record in recover(tmp_path, "g1", NOW).lost] == ["x"]
 
 
 def test_torn_snapshot_falls_back(tmp_path: Path) -> None:
-    """Without its snapshot a segment says nothing, and the one before it is read."""
+    """A segment without its snapshot is skipped, and the previous one is read."""
     call = admitted("x", NOW)
     write(tmp_path, 1, EMPTY, call, ended(call, NOW))
     write(tmp_path, 2, encode(EMPTY)[:9])
@@ -108,13 +108,13 @@ def test_torn_snapshot_falls_back(tmp_path: Path) -> None:
 
 
 def test_other_gateways_are_others(tmp_path: Path) -> None:
-    """A gateway takes over its own journal only, however alike the names."""
+    """A gateway recovers only its own journal, however similar the names."""
     (tmp_path / "g1-b-000001.jsonl").write_bytes(encode(EMPTY) + b"\n" + encode(admitted("x", NOW)))
     assert recover(tmp_path, "g1", NOW) == Recovered()
 
 
 def test_a_clock_set_back_is_replayed(tmp_path: Path) -> None:
-    """What was charged to a month that was none counts, or is given back, in the window since."""
+    """A call charged to a month wrongly ahead counts, or is refunded, in the window after it."""
     month = 30 * 86_400
     early = [admitted(call, NOW + month) for call in ("kept", "failed", "lost")]
     later = admitted("later", NOW)
@@ -127,21 +127,21 @@ def test_a_clock_set_back_is_replayed(tmp_path: Path) -> None:
 
 
 def test_refunds_are_remembered(tmp_path: Path) -> None:
-    """The brake on abandoned calls holds over a restart."""
+    """The limit of refunds holds across a restart."""
     call = admitted("x", NOW)
     write(tmp_path, 1, EMPTY, call, ended(call, NOW, outcome="abandoned", counted=False))
     assert recover(tmp_path, "g1", NOW).counts == (("acct_1", DAY, 0, MINUTE, 1, 1),)
 
 
 def test_refund_is_the_day_of_the_disconnect(tmp_path: Path) -> None:
-    """A call that was abandoned after midnight uses up a refund of the new day."""
+    """A call abandoned after midnight uses up a refund of the new day."""
     call, later = admitted("x", NOW), NOW + 86_400
     write(tmp_path, 1, EMPTY, call, ended(call, later, outcome="abandoned", counted=False))
     assert recover(tmp_path, "g1", later).counts == (("acct_1", DAY + 1, 0, MINUTE + 1_440, 0, 1),)
 
 
 class Gateway:
-    """A ledger and the records that its owner writes, as the gateway does."""
+    """A ledger and its gateway's records."""
 
     def __init__(self) -> None:
         self.ledger = MemoryLedger(lease_seconds=1e9)
@@ -181,7 +181,7 @@ class Gateway:
         self.records.append(end)
 
     def snapshot(self) -> None:
-        """Begin a segment: what came before is in its snapshot."""
+        """Start a segment with a snapshot."""
         opened = tuple(record for _, record in self.open if record is not None)
         now = self.clock()
         self.records.append(Snapshot(now, self.ledger.snapshot(now), opened))
@@ -197,7 +197,7 @@ steps = st.one_of(
 
 @given(st.lists(steps, max_size=60))
 def test_replay_equals_the_live_ledger(history: list[tuple[str, object, bool]]) -> None:
-    """After any history, a replay has the live ledger's counts, calls under way aside."""
+    """After any history, a replay has the live ledger's counts, except for calls in progress."""
     gateway = Gateway()
     plan = Plan(id="p", name="P", tiers=frozenset(), queue="high", abandoned_refunds=2)
     do: dict[str, Callable[..., None]] = {
@@ -221,7 +221,7 @@ def test_replay_equals_the_live_ledger(history: list[tuple[str, object, bool]]) 
 
 
 def counts(ledger: MemoryLedger, now: float) -> dict[str, tuple[int, ...]]:
-    """The counts of a ledger's accounts that say something, with the windows of `now` open."""
+    """The non-zero counts of a ledger's accounts, with the windows of `now` open."""
     for name in "ab":
         ledger.limits(name, Plan(id="p", name="P", tiers=frozenset(), queue="high"), now)
     return {name: tuple(rest) for name, *rest in ledger.snapshot(now)}

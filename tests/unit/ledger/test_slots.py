@@ -1,4 +1,4 @@
-"""Slots that gateways share: never more than there are, in the order of the queue."""
+"""Slots shared by gateways are never exceeded and are assigned in the queue's order."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -20,7 +20,7 @@ ONE = [("r1", 1)]
 
 
 class Gateway:
-    """A gateway's slots, and what it was told."""
+    """A gateway's slots, and the outcomes it received."""
 
     def __init__(self, server: ValkeyServer, name: str, clock: FakeClock) -> None:
         loop = asyncio.get_running_loop()
@@ -48,7 +48,7 @@ class Gateway:
         replicas: list[tuple[str, int]] = ONE,
         limit: int = 100,
     ) -> SlotRequest:
-        """Ask for a slot, and wait for the answer."""
+        """Request a slot, and wait for the reply."""
         request = self.slots.prepare(
             call,
             "m",
@@ -69,7 +69,7 @@ class Gateway:
             await self.client.ask(b"PING")
 
     async def beat(self, *held: SlotRequest) -> None:
-        """The heartbeat; those who hold slots renew them."""
+        """Run the tick; those holding slots renew them."""
         for request in held:
             request.expires = 0.0
         self.slots.tick(lambda model: ONE)
@@ -80,13 +80,13 @@ class Gateway:
         await self.quiet()
 
     def taken(self) -> list[str]:
-        """The calls that were given a slot, in that order."""
+        """The calls that got a slot, in order."""
         return [call for call, what, _ in self.told if what == "taken"]
 
 
 @pytest.fixture
 async def gateways(valkey: ValkeyServer, clock: FakeClock) -> AsyncIterator[list[Gateway]]:
-    """Two gateways at an empty Valkey."""
+    """Two gateways connected to an empty Valkey."""
     both = [Gateway(valkey, name, clock) for name in ("g1", "g2")]
     for gateway in both:
         await gateway.ready()
@@ -97,7 +97,7 @@ async def gateways(valkey: ValkeyServer, clock: FakeClock) -> AsyncIterator[list
 
 
 async def test_no_more_than_there_are(gateways: list[Gateway]) -> None:
-    """Two gateways take a replica's slots, and not one more; the next one goes elsewhere."""
+    """Two gateways take exactly a replica's slots; the next call goes to another replica."""
     replicas = [("r1", 2), ("r2", 1)]
     for number in range(4):
         await gateways[number % 2].ask(f"c{number}", replicas=replicas)
@@ -106,7 +106,7 @@ async def test_no_more_than_there_are(gateways: list[Gateway]) -> None:
 
 
 async def test_freed_slot_goes_to_the_first(gateways: list[Gateway]) -> None:
-    """A slot that one gateway frees is handed to who is next, at the other one."""
+    """A slot freed by one gateway goes to the next waiting call of the other."""
     first, second = gateways
     held = await first.ask("c0")
     await second.ask("c1")
@@ -117,7 +117,7 @@ async def test_freed_slot_goes_to_the_first(gateways: list[Gateway]) -> None:
 
 
 async def test_priority_holds_across_gateways(gateways: list[Gateway]) -> None:
-    """A higher plan goes first, wherever it came in and however late."""
+    """A higher priority goes first, at whichever gateway and however late it arrived."""
     first, second = gateways
     held = await first.ask("c0")
     await first.ask("low", level=Priority.BEST_EFFORT)
@@ -128,7 +128,7 @@ async def test_priority_holds_across_gateways(gateways: list[Gateway]) -> None:
 
 
 async def test_who_left_is_passed_over(gateways: list[Gateway]) -> None:
-    """Who gave up waiting is given nothing."""
+    """A call that stopped waiting gets no slot."""
     first, second = gateways
     held = await first.ask("c0")
     gone = await second.ask("c1")
@@ -140,7 +140,7 @@ async def test_who_left_is_passed_over(gateways: list[Gateway]) -> None:
 
 
 async def test_left_before_the_answer(gateways: list[Gateway]) -> None:
-    """Who gave up before it was told of its slot holds none."""
+    """A call that gave up before the reply arrived holds no slot."""
     first, second = gateways
     request = first.slots.prepare(
         "c0", "m", level=1, account="a", cost=1.0, due_ms=1, limit=9, replicas=ONE,
@@ -153,14 +153,14 @@ async def test_left_before_the_answer(gateways: list[Gateway]) -> None:
 
 
 async def test_full_line(gateways: list[Gateway]) -> None:
-    """A line that is full takes nobody, over all gateways."""
+    """A full queue refuses calls of all gateways."""
     for number in range(4):
         await gateways[number % 2].ask(f"c{number}", limit=2)
     assert [what for _, what, _ in gateways[1].told] == ["waits", "full"]
 
 
 async def test_dead_gateway_is_passed_over(gateways: list[Gateway], clock: FakeClock) -> None:
-    """A gateway that says nothing for a while is given nothing; its slots end with their leases."""
+    """A silent gateway gets no slots, and those it holds expire."""
     dead, alive = gateways
     await dead.ask("c0")
     await dead.ask("c1")
@@ -184,7 +184,7 @@ async def test_renewed_slot_stays(gateways: list[Gateway], clock: FakeClock) -> 
 
 
 async def test_flushed_line_is_made_again(gateways: list[Gateway]) -> None:
-    """After a flush, who holds a slot holds it, and who waited waits again."""
+    """After a flush, slots are still held, and waiting calls join the queue again."""
     first, second = gateways
     held = await first.ask("c0")
     await second.ask("c1")
@@ -214,7 +214,7 @@ def test_order_is_the_queues(
     arrivals: list[tuple[Priority, str, int, float]],
     paces: list[float],
 ) -> None:
-    """Whoever comes when: calls are served as one gateway's queue would serve them."""
+    """In whatever order calls arrive, they are served as by a single gateway's queue."""
     with asyncio.Runner() as runner:
         runner.run(_same_order(valkey, arrivals, paces))
 

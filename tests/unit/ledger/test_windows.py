@@ -26,24 +26,24 @@ def test_midnight_opens_a_day() -> None:
 
 
 def test_moment_is_written_in_utc() -> None:
-    """Clients read the moment of a reset with its zone."""
+    """Clients get the reset time with its time zone."""
     assert windows.iso(MIDNIGHT) == "2026-11-23T00:00:00Z"
 
 
 def test_remaining_is_never_negative() -> None:
-    """A plan that shrank below what was used leaves nothing, not less than nothing."""
+    """If a plan shrinks below the usage, the remainder is zero."""
     window = Window(limit=5, used=9, resets_in=1)
     assert (window.remaining, window.left) == (0, 0)
 
 
 def test_no_limit_has_no_remainder() -> None:
-    """Without a limit there is no number to show; the journal says -1."""
+    """Without a limit there is no remainder; the journal stores -1."""
     window = Window(limit=None, used=9, resets_in=1)
     assert (window.remaining, window.left) == (None, -1)
 
 
 def test_tightest_has_least_left() -> None:
-    """Headers show the window that will refuse first."""
+    """Headers show the window that will be exhausted first."""
     day, minute = Window(60, 10, 3_600), Window(5, 1, 30)
     assert tightest(day, minute) is minute
     assert tightest(Window(60, 58, 3_600), minute).limit == 60
@@ -58,12 +58,12 @@ def test_tightest_ignores_no_limit() -> None:
 
 
 def test_tie_goes_to_the_day() -> None:
-    """Of two windows with as much left, the one that lasts longer is shown."""
+    """On a tie the longer window is shown."""
     assert tightest(Window(60, 57, 3_600), Window(5, 2, 30)).limit == 60
 
 
 def test_windows_only_move_forward() -> None:
-    """An earlier moment opens nothing: what was used stays used."""
+    """An earlier timestamp opens nothing: used windows stay used."""
     counts = Counts(day=10, minute=14_400)
     counts.charge(10, 14_400)
     counts.advance(9, 14_399)
@@ -72,7 +72,7 @@ def test_windows_only_move_forward() -> None:
 
 
 def test_a_window_is_at_most_the_next() -> None:
-    """One that was reached by a clock that was wrong is not waited for: it is the next one."""
+    """A window reached by a clock far ahead is renamed to the next one."""
     counts = Counts(day=10, minute=14_400)
     counts.charge(40, 57_600)
     assert not counts.follow(39, 57_599)
@@ -82,14 +82,14 @@ def test_a_window_is_at_most_the_next() -> None:
 
 
 def test_late_charge_counts_where_it_can() -> None:
-    """A charge of a minute that has passed counts in its day alone."""
+    """A charge to a past minute counts only in its day."""
     counts = Counts(day=10, minute=14_401)
     counts.charge(10, 14_400)
     assert (counts.day_used, counts.minute_used) == (1, 0)
 
 
 def test_passed_window_takes_nothing_back() -> None:
-    """Giving back to a minute that has passed does not make room in the next one."""
+    """A refund to a past minute does not make room in the next one."""
     counts = Counts(day=10, minute=14_400)
     counts.charge(10, 14_400)
     counts.charge(10, 14_401)
