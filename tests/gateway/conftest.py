@@ -55,7 +55,7 @@ Headers = dict[str, str]
 
 
 class Answer(msgspec.Struct):
-    """One HTTP reply, as a raw client sees it."""
+    """An HTTP response, as a raw client sees it."""
 
     status: int
     headers: Headers
@@ -142,7 +142,7 @@ class Platform:
 
     @property
     def spool(self) -> Path:
-        """Where the gateway keeps files of calls."""
+        """The folder for files of calls."""
         return self.gateway.settings.spool_dir / self.gateway.name
 
     @property

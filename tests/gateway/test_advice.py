@@ -1,4 +1,4 @@
-"""Who chose a model that cannot serve them is told which can."""
+"""Errors about an unsuitable model suggest suitable ones."""
 
 import pytest
 from tests.gateway.conftest import Answer, Platform, Start, StartMedia
@@ -51,7 +51,7 @@ async def test_not_served_here(start: Start, model: str, path: str, ready: str) 
 
 
 async def test_unknown_model(start: Start) -> None:
-    """Who names a model that nobody knows is told which are ready at the same address."""
+    """For an unknown model, the error lists the models ready at the same endpoint."""
     platform = await start()
     platform.also(*READY)
     chat = await call(platform, "/v1/chat/completions", "gpt-4o-mini")
@@ -72,7 +72,7 @@ async def test_recordings_not_heard_here(start: Start, start_media: StartMedia) 
 
 
 async def test_nothing_alike_is_ready(start: Start) -> None:
-    """Then it says so, and substitutes nothing."""
+    """If nothing similar is ready, the error says so and suggests nothing."""
     platform = await start()
     answer = await call(platform, "/v1/embeddings", "bge-large")
     assert (
@@ -121,7 +121,7 @@ async def test_wrong_endpoint(start: Start, model: str, path: str, words: str) -
 
 
 async def test_unable(start: Start) -> None:
-    """What a model cannot do is said with models that can; those of the catalogue as such."""
+    """An unsupported ability is reported with models that have it, ready ones if any."""
     platform = await start()
     picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}
     answer = await platform.chat(messages=[{"role": "user", "content": [picture]}])
@@ -132,7 +132,7 @@ async def test_unable(start: Start) -> None:
 
 
 async def test_the_list_tells_them_apart(start: Start) -> None:
-    """What is ready, and what is only known; with tier, abilities and context."""
+    """The list tells ready models from those only known, with tier, abilities and context."""
     platform = await start()
     listed = (await platform.call("GET", "/v1/models")).json()["data"]
     by_id = {model["id"]: model for model in listed}

@@ -77,7 +77,7 @@ async def test_an_engine_that_dies_in_the_middle(start: Start) -> None:
     ],
 )
 async def test_each_format_has_its_type(start: Start, form: str | None, kind: str) -> None:
-    """Whatever the engine calls it."""
+    """Each format has its content type, whatever type the engine sends."""
     platform = await speaking(start, Canned(kind="application/octet-stream", pieces=MP3))
     answer = await platform.call("POST", SPEECH, asked(response_format=form))
     assert answer.headers["content-type"] == kind

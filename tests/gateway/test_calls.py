@@ -39,7 +39,7 @@ async def test_stream(start: Start) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_old_spelling_of_tools(start: Start, stream: bool) -> None:
-    """Engines are told of tools, whoever asks for functions gets a function's call."""
+    """The engine gets `tools`, while a client that sent `functions` gets a `function_call`."""
     platform = await start()
     script = Script(text="", tool_calls=(("add", '{"a": 1}'),), finish="tool_calls")
     platform.engine.next.append(script)
@@ -55,7 +55,7 @@ async def test_old_spelling_of_tools(start: Start, stream: bool) -> None:
 
 
 async def test_private_fields_dropped(start: Start) -> None:
-    """What a caller sends beyond the allow-list never reaches an engine, and is named."""
+    """Fields beyond the allow-list never reach an engine, and are listed in a header."""
     platform = await start()
     answer = await platform.chat(ignore_eos=True, priority=-5, n_predict=9, chat_template="x")
     sent = platform.engine.calls[0].json()
@@ -149,7 +149,7 @@ async def test_a_reply_without_end(start: Start, status: int, size: int) -> None
 
 
 async def test_open_ended_is_not_counted(start: Start) -> None:
-    """Where neither caller nor plan limits an answer, vLLM is told no limit and asked no count."""
+    """If neither client nor plan limits the output, vLLM gets no limit and no count request."""
     platform = await start("vllm")
     assert (await platform.chat()).status == 200
     assert [request.path for request in platform.engine.requests] == ["/v1/chat/completions"]
@@ -235,7 +235,7 @@ async def test_queue_and_cancel(start: Start) -> None:
 
 
 async def test_queued_is_served(start: Start) -> None:
-    """A slot that becomes free goes to who waits."""
+    """A freed slot goes to the waiting call."""
     platform = await start()
     platform.replicas(platform.engine, slots=1)
     answers = await asyncio.gather(*(platform.chat() for _ in range(8)))
@@ -251,7 +251,7 @@ async def test_who_waits_is_told(start: Start) -> None:
     first, second = platform.client(), platform.client()
     clock = platform.gateway.clock
     began = clock()
-    platform.gateway.clock = lambda: began  # what a busy machine takes is no wait in a queue
+    platform.gateway.clock = lambda: began  # a busy machine must not add waiting time
     await first.send("POST", "/v1/chat/completions", chat())
     await platform.engine.until(lambda e: e.outstanding == 1)
     platform.gateway.clock = clock

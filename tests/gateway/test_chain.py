@@ -1,4 +1,4 @@
-"""`models` beside `model`: who answers when the first cannot, and what is told of it."""
+"""Fallback models (`models` beside `model`): which one answers, and how it is reported."""
 
 import asyncio
 import time
@@ -37,7 +37,7 @@ async def ask(platform: Platform, **fields: object) -> Answer:
 
 
 def tried(platform: Platform, answer: Answer) -> tuple[str, str, str]:
-    """Who answered and who did not: by head and receipt, which agree; and the replica."""
+    """The model that answered, those that did not (header and receipt agree), and the replica."""
     settled = platform.record(Settled, answer.headers["x-request-id"])
     assert settled.tried == answer.headers.get("x-oxlo-tried", "")
     assert settled.model == answer.headers["x-oxlo-model"]
@@ -59,7 +59,7 @@ async def test_first_answers_while_it_can(start: Start, stream: bool) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_next_answers_after_a_failure(start: Start, stream: bool) -> None:
-    """What fails everywhere before its first byte is answered by the next model, under its name."""
+    """If all replicas fail before the first byte, the next model answers, under its own name."""
     platform = await start()
     async with EngineDouble("openai") as other:
         both(platform, other)
@@ -155,7 +155,7 @@ async def test_expected_wait_passes_on(start: Start) -> None:
         assert tried(platform, answer) == ("double", "costly=queue_timeout", "double-0")
         patient = asyncio.create_task(ask(platform, models=["costly", "seer"]))
         group = platform.gateway.backends.group("costly")
-        await until(lambda: bool(group.queue))  # nobody else is there: it waits all the same
+        await until(lambda: bool(group.queue))  # no other model is available, so it waits
         platform.engine.gates["go"].set()
         assert tried(platform, await patient) == ("costly", "seer=model_not_deployed", "costly-0")
         assert (await running).status == 200
@@ -188,7 +188,7 @@ async def test_third_answers(start: Start) -> None:
 
 
 async def test_nobody_answers(start: Start) -> None:
-    """The error is that of the last model that was there; head and receipt tell of the others."""
+    """The error is that of the last available model; header and receipt list the others."""
     platform = await start()
     async with EngineDouble("openai") as other:
         both(platform, other)
@@ -205,7 +205,7 @@ async def test_nobody_answers(start: Start) -> None:
 
 
 async def test_nobody_is_there(start: Start) -> None:
-    """Without any model the call is refused as one to the first would be."""
+    """If no model is deployed, the error is that of the first."""
     platform = await start()
     serve(platform)
     answer = await ask(platform)
@@ -215,7 +215,7 @@ async def test_nobody_is_there(start: Start) -> None:
 
 
 async def test_callers_mistakes_lead_nowhere(start: Start) -> None:
-    """What the engine refuses the caller for is told, not tried elsewhere."""
+    """A client error from the engine is returned without trying other models."""
     platform = await start()
     async with EngineDouble("openai") as other:
         both(platform, other)
@@ -260,7 +260,7 @@ async def test_named_models_must_be_possible(
 
 
 async def test_abilities_hold_for_each(start: Start) -> None:
-    """A model that cannot see is no fallback for a call that shows a picture."""
+    """A model without vision is not a fallback for a call with an image."""
     platform = await start()
     serve(platform, *(replica(platform.engine, f"{m}-0", m) for m in ("seer", "double")))
     picture = {"type": "image_url", "image_url": {"url": "https://example.com/a.png"}}

@@ -132,7 +132,7 @@ async def test_the_documented_model_is_not_here(begin: Begin) -> None:
 
 
 async def test_nonsense_from_the_engine(begin: Begin) -> None:
-    """A reply that finds nothing, not even nothing, is no answer."""
+    """A response without even an empty result is an engine failure."""
     platform = await begin(Canned.json({"model": "m"}))
     answer = await platform.call("POST", DETECT.path, {"model": "finder", "image": BASE64})
     assert answer.status == 502

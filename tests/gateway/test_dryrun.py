@@ -56,7 +56,7 @@ async def test_fails_as_the_call_would(start: Start, fields: dict[str, Any], cod
 
 
 async def test_neither_yes_nor_no(start: Start) -> None:
-    """A value that says neither is refused, to those who have a key; no call is made of it."""
+    """An invalid header value is refused after authentication, and never makes a call."""
     platform = await start()
     for key, status in ((None, 400), ("", 401)):
         answer = await platform.call(
@@ -90,7 +90,7 @@ async def test_dry_runs_are_braked(start: Start) -> None:
 
 
 async def test_place_in_the_queue(start: Start) -> None:
-    """Where all slots are taken, the place that the call would get."""
+    """If all slots are taken, the response has the position in the queue."""
     platform = await start(queue_limit=2)
     platform.replicas(platform.engine, slots=1)
     platform.engine.default = Script(gate="go")
@@ -123,7 +123,7 @@ async def test_header(start: Start, value: str, status: int) -> None:
 
 
 async def test_endpoints_without_tokens(start: Start) -> None:
-    """What is not counted in tokens says so."""
+    """For an endpoint without token counts, the response says so."""
     platform = await start()
     platform.also(("pictures", "openai"))
     body = {"model": "pictures", "prompt": "a house"}

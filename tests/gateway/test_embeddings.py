@@ -37,7 +37,7 @@ async def test_a_batch_is_one_request(start: Start) -> None:
 
 
 async def test_the_model_keeps_its_public_name(start: Start) -> None:
-    """Whatever the engine calls it."""
+    """The response has the model's public name, whatever the engine calls it."""
     platform = await begun(start, vectors(2, "org/engine-name"))
     answer = await platform.call("POST", PATH, asked())
     assert answer.json()["model"] == "vectors"
@@ -47,7 +47,7 @@ async def test_the_model_keeps_its_public_name(start: Start) -> None:
 async def test_caps_travel_to_engines_that_measure(
     start: Start, dialect: str, cap: int | None
 ) -> None:
-    """An engine of ours is told the plan's cap; another would refuse a field that it lacks."""
+    """Our engines get the plan's limit; others would reject the unknown field."""
     platform = await begun(start, vectors(2), dialect)
     await platform.call("POST", PATH, asked(id_slot=3), key=platform.control.mint("free"))
     sent = platform.engine.calls[0].json()

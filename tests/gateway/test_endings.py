@@ -40,7 +40,7 @@ async def test_drain_finishes_what_runs(start: Start) -> None:
 
 
 async def test_drain_has_a_limit(start: Start) -> None:
-    """What has not ended in time ends with an error event, and does not count."""
+    """Calls still running after the drain timeout end with an error event, and do not count."""
     platform = await start(drain_seconds=0.0)
     platform.engine.next.append(Script(middle_gate="never", after=1))
     client = platform.client()
@@ -55,7 +55,7 @@ async def test_drain_has_a_limit(start: Start) -> None:
 
 
 async def test_abandoning_is_braked(start: Start) -> None:
-    """Leaving streams again and again is no free compute: the plan's refunds run out."""
+    """Abandoning streams repeatedly is not free: refunds per day are limited."""
     platform = await start()
     stop_the_clock(platform)
     platform.engine.default = Script(middle_gate="never", after=1)
@@ -104,7 +104,7 @@ async def test_slow_reader_slows_the_engine(start: Start) -> None:
 
 
 async def test_a_byte_a_second(start: Start) -> None:
-    """Who reads a byte a second is cut off in the end; others are served, the engine is let go."""
+    """A client that reads a byte per second is finally cut off; others are served meanwhile."""
     platform = await start()
     platform.engine.next.append(Script(text="word " * 4_000_000, chunks=400))
     client = platform.client()

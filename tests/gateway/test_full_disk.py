@@ -9,7 +9,7 @@ from oxlo.ledger.records import Settled
 
 
 def on_disk(platform: Platform) -> int:
-    """What the gateway's metric says of its records."""
+    """The metric of journal records."""
     gauges = {name: value for name, _, value in snapshot(platform.gateway)["gauges"]}
     return int(gauges["oxlo_journal_writable"])
 

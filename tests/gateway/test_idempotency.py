@@ -64,7 +64,7 @@ async def test_counts_once(start: Start) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_duplicate_waits(start: Start, stream: bool) -> None:
-    """A repeat of a call under way gets the same answer, when it is there."""
+    """A repeat of a running call gets the same response once it is complete."""
     platform = await start()
     platform.engine.next.append(Script(middle_gate="go", after=1) if stream else Script(gate="go"))
     calls = [asyncio.create_task(send(platform, stream=stream)) for _ in range(3)]
@@ -79,7 +79,7 @@ async def test_duplicate_waits(start: Start, stream: bool) -> None:
 
 
 async def test_first_leaves(start: Start) -> None:
-    """Who waits for the same answer gets it, though the one who asked first hung up."""
+    """A waiting client gets the response even if the first client disconnected."""
     platform = await start()
     platform.engine.next.append(Script(gate="go"))
     client = platform.client()
@@ -109,7 +109,7 @@ async def test_all_leave(start: Start) -> None:
 
 
 async def test_another_body(start: Start) -> None:
-    """A key stands for one question: another is a 409 that the SDKs do not retry."""
+    """A key belongs to one request: another is a 409 that the SDKs do not retry."""
     platform = await start()
     await send(platform)
     for _ in range(2):
@@ -126,7 +126,7 @@ async def test_another_body(start: Start) -> None:
 
 
 async def test_failures_are_not_kept(start: Start) -> None:
-    """What did not count is made again: an engine's failure, a refusal, a stream that broke."""
+    """A call that did not count is made again: engine failures, refusals, broken streams."""
     platform = await start()
     platform.engine.next.append(Script(status=500))
     assert (await send(platform)).status == 502
@@ -149,7 +149,7 @@ async def test_accounts_apart(start: Start) -> None:
 
 
 async def test_two_gateways(start: Start) -> None:
-    """What another process of the machine makes is waited for, and told."""
+    """A response being produced by another process of the machine is waited for."""
     platform = await start()
     folder = platform.gateway.settings.idempotency_dir
     await send(platform, "k0")
@@ -185,14 +185,14 @@ async def test_odd_keys(start: Start, value: str) -> None:
 
 
 async def test_needs_a_key_that_is_known(start: Start) -> None:
-    """Who is not known is told so, key or not, and nothing else that is wrong."""
+    """Without a valid API key only that is reported, with or without an idempotency key."""
     platform = await start()
     assert (await platform.call("POST", CHAT, chat(), keyed(), "sk_nobody")).status == 401
     assert (await platform.call("POST", CHAT, chat(), keyed("a b"), "")).status == 401
 
 
 async def test_large_bodies(start: Start) -> None:
-    """Bodies that wait on disk are told apart as well."""
+    """Bodies spooled to disk are compared as well."""
     platform = await start()
     path, long = "/v1/completions", "word " * 300_000
     for prompt, status in ((long, 200), (long + "word", 409), (long, 200)):
@@ -221,7 +221,7 @@ def test_lasting_lines() -> None:
 
 
 async def test_nothing_is_left(start: Start) -> None:
-    """What was answered or given up is gone at once: nothing waits for the collector."""
+    """Finished calls are freed immediately, without the garbage collector."""
     platform = await start()
     gc.collect()
     gc.disable()

@@ -31,7 +31,7 @@ BASE64 = base64.b64encode(PNG).decode()
 
 
 def made(count: int = 1, **fields: object) -> Canned:
-    """What an engine of ours replies."""
+    """The response of one of our engines."""
     data = [{"b64_json": BASE64, "seed": 7 + number} for number in range(count)]
     usage = {"input_tokens": 5, "output_tokens": 0, "total_tokens": 5}
     return Canned.json({"created": 1, "data": data, "size": "64x64", "usage": usage} | fields)
@@ -136,7 +136,7 @@ async def test_what_reaches_others(begin: Begin) -> None:
 
 
 def event(kind: str, **fields: object) -> bytes:
-    """One event of a stream of images."""
+    """One event of an image stream."""
     told = {"type": kind, "b64_json": BASE64} | fields
     return f"event: {kind}\ndata: {json.dumps(told)}\n\n".encode()
 
@@ -196,7 +196,7 @@ async def test_a_stream_that_breaks_off(begin: Begin, last: bytes) -> None:
 
 
 async def test_a_server_that_does_not_stream(begin: Begin) -> None:
-    """Is no broken one: the caller is told, and the next call goes there."""
+    """A request to stream at a server that cannot is a 400, and the server is still used."""
     platform = await begin(dialect="openai")
     for _ in range(4):
         answer = await asked(platform, stream=True)
@@ -205,7 +205,7 @@ async def test_a_server_that_does_not_stream(begin: Begin) -> None:
 
 
 async def test_a_refusal_in_a_stream(begin: Begin) -> None:
-    """What the engine finds wrong at the end is the caller's to read."""
+    """A client error at the end of an engine's stream is passed on."""
     error = {
         "message": "Held back.",
         "type": "invalid_request_error",
@@ -246,7 +246,7 @@ async def test_a_stream_that_is_asked_for_twice(begin: Begin) -> None:
 
 @pytest.mark.parametrize("name", ["", None])
 async def test_no_model_named(begin: Begin, name: str | None) -> None:
-    """One that is ready answers, and the receipt says which."""
+    """Without a model, one that is ready answers, and the receipt names it."""
     platform = await begin()
     body = {"prompt": "a fox"} | ({} if name is None else {"model": name})
     answer = await platform.call("POST", IMAGES.path, body)
@@ -255,7 +255,7 @@ async def test_no_model_named(begin: Begin, name: str | None) -> None:
 
 
 async def test_no_model_is_ready(start: Start) -> None:
-    """Then nobody draws."""
+    """Without a model, and with none ready, the call is refused."""
     platform = await start()
     answer = await platform.call("POST", IMAGES.path, {"prompt": "a fox"})
     assert (answer.status, answer.code) == (503, "model_not_deployed")
@@ -299,7 +299,7 @@ async def test_bad_values(begin: Begin, fields: dict[str, object], param: str) -
     ids=["too many", "none", "no base64", "no picture", "a link", "no json"],
 )
 async def test_engines_that_fail(begin: Begin, reply: Canned) -> None:
-    """What is no answer is not counted, and nothing is kept of it."""
+    """An invalid response does not count, and nothing of it is stored."""
     platform = await begin(reply)
     answer = await asked(platform)
     assert (answer.status, answer.code) == (502, "engine_failed")

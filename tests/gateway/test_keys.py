@@ -45,7 +45,7 @@ async def test_other_headers(start: Start, name: str) -> None:
 
 
 async def test_empty_header_is_none(start: Start) -> None:
-    """`Authorization` without a key hides no key elsewhere, and never stands for one later."""
+    """An empty `Authorization` header does not hide a key elsewhere, and is never cached as one."""
     platform = await start()
     for empty in ("Bearer", "Bearer ", "", 'Bearer ""', "bearer  Bearer "):
         empty_head = {"authorization": empty}
@@ -89,7 +89,7 @@ async def test_bad_keys(start: Start, key: str) -> None:
     ],
 )
 async def test_what_was_sent_instead(start: Start, sent: str, words: str) -> None:
-    """Who sent no key is told what it looks like, and where keys are made."""
+    """The error for a malformed key describes the mistake, and where to create keys."""
     platform = await start()
     head = {"authorization": sent if sent.startswith("Basic") else f"Bearer {sent}"}
     answer = await platform.call("GET", "/v1/models", headers=head, key="")
@@ -102,7 +102,7 @@ async def test_what_was_sent_instead(start: Start, sent: str, words: str) -> Non
 
 
 async def test_key_without_end(start: Start) -> None:
-    """What is far too long to be a key is not unwrapped again and again."""
+    """A value far too long for a key is rejected without unwrapping."""
     platform = await start()
     head = {"authorization": "Bearer " * 8000 + platform.key}
     answer = await platform.call("GET", "/v1/models", headers=head, key="")
@@ -170,7 +170,7 @@ async def test_scopes(start: Start, scope: dict[str, object], status: int) -> No
 
 
 async def test_origin_scope(start: Start) -> None:
-    """A key for one origin is refused from another; no origin is no browser."""
+    """A key limited to one origin is refused from another, also the second time."""
     platform = await start()
     key = platform.control.mint("enterprise", "acct_s", origins=["https://a.example"])
     good = await platform.call(
@@ -195,10 +195,10 @@ async def test_preflight(start: Start) -> None:
 
 
 async def test_error_after_a_look_up(start: Start) -> None:
-    """What nobody foresaw when a key was looked up is a 500 to all who waited for it."""
+    """An unexpected error after a key lookup is a 500 for every request that waited for it."""
     platform = await start()
     terms = platform.gateway.terms
-    sound, terms._plans = terms._plans, {}  # nobody is ready for that
+    sound, terms._plans = terms._plans, {}  # an unexpected failure
     key = platform.control.mint()
     platform.control.open.clear()
     calls = [asyncio.create_task(platform.chat(key=key)) for _ in range(2)]

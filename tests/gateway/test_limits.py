@@ -148,7 +148,7 @@ async def test_engine_that_counts_for_ever(start: Start) -> None:
 
 
 async def test_engine_that_counts_without_end(start: Start) -> None:
-    """An engine that says far too much of how long a prompt is is no longer listened to."""
+    """A token count response that is far too long is cut off."""
     platform = await start("vllm")
     pieces = (b" " * COUNT_LIMIT, b" ", b"never sent")
     platform.engine.canned["/tokenize"] = Canned(pieces=pieces, gate="never")
@@ -159,7 +159,7 @@ async def test_engine_that_counts_without_end(start: Start) -> None:
 
 
 async def test_a_plan_that_was_removed(start: Start) -> None:
-    """Whoever is on a plan that does not exist has the cheapest one, and is answered."""
+    """An account on a removed plan gets the cheapest one."""
     platform = await start()
     key = platform.control.mint("gone", "acct_f")
     assert (await platform.chat(key=key)).status == 200
@@ -168,7 +168,7 @@ async def test_a_plan_that_was_removed(start: Start) -> None:
 
 
 async def test_grants_raise_the_day(start: Start) -> None:
-    """What an operator granted for today is there beyond the plan, and is told."""
+    """Requests granted for today raise the plan's daily limit, as reported to the client."""
     platform = await start()
     noon = stop_the_clock(platform)
     today = int(noon // 86_400)

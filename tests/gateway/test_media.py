@@ -123,7 +123,7 @@ async def test_another_replica_gets_the_file_too(begin: Begin) -> None:
 
 
 async def test_a_text_named_wav(begin: Begin) -> None:
-    """What a file is, its bytes say; the engine never sees it, and nothing is counted."""
+    """File types are detected by content; an invalid file never reaches the engine or counts."""
     platform = await begin()
     answer = await listened(platform, b"this is no sound at all, but text")
     assert (answer.status, answer.code) == (400, "invalid_value")
@@ -182,7 +182,7 @@ UNPACKED = {"/unpack": b'{"body":{"model":"vectors","file":"oxlo-file:0"},"files
 async def test_hanging_up(
     begin: Begin, answers: dict[str, bytes], stage: str, kind: Any, outcome: str
 ) -> None:
-    """Whatever is under way is given up; a receipt is written, and nothing is left or counted."""
+    """A disconnect cancels whatever is in progress; a receipt is written, and nothing is left."""
     platform = await begin(media=False)
     media = await mute(platform, answers)
     client = platform.client()
@@ -208,7 +208,7 @@ async def test_media_that_hangs(begin: Begin) -> None:
 
 
 async def test_drain_ends_unpacking(begin: Begin) -> None:
-    """A call whose files are not ready at the end of a drain is told so."""
+    """A call whose files are not ready at the end of a drain gets an error."""
     platform = await begin(media=False, drain_seconds=0.0)
     media = await mute(platform, {})
     client = platform.client()
@@ -220,7 +220,7 @@ async def test_drain_ends_unpacking(begin: Begin) -> None:
 
 
 async def test_leftovers_go_at_the_start(start: Start, tmp_path: Path) -> None:
-    """What a killed gateway left on disk is removed by the next one."""
+    """Files left by a killed gateway are removed by the next one."""
     left = tmp_path / "run" / "media" / "g1"
     left.mkdir(parents=True)
     (left / "body-x").write_bytes(b"left")

@@ -1,4 +1,4 @@
-"""What the real OpenAI SDK makes of our refusals, by itself: how often it tries, after how long."""
+"""How the real OpenAI SDK retries after our errors: how often, and with what delay."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -39,7 +39,7 @@ class Patient(openai.AsyncOpenAI):
 
 @pytest.fixture
 async def sdks() -> AsyncIterator[list[Patient]]:
-    """Those that are to be closed."""
+    """SDK clients to close."""
     made: list[Patient] = []
     yield made
     for sdk in made:
@@ -68,7 +68,7 @@ async def test_the_minute_is_waited_for(start: Start, sdks: list[Patient]) -> No
 
 
 async def test_the_day_is_not(start: Start, sdks: list[Patient]) -> None:
-    """Nobody waits for midnight, nor asks until then: the error says when it is."""
+    """A used-up day is not retried: the error reports the reset time."""
     platform = await start()
     settings = platform.gateway.settings
     plans = SHIPPED.read_text().replace("requests_per_day = 60", "requests_per_day = 1")
@@ -111,7 +111,7 @@ async def test_a_failed_engine_is_asked_again(start: Start, sdks: list[Patient])
 
 
 async def test_what_no_retry_helps(start: Start, sdks: list[Patient]) -> None:
-    """A model that is not served, and a key that stands for another call, are asked for once."""
+    """An undeployed model and a reused idempotency key are not retried."""
     platform = await start()
     sdk = patient(platform, sdks, "enterprise")
     with pytest.raises(openai.InternalServerError):

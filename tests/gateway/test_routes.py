@@ -102,7 +102,7 @@ async def test_wrong_paths(start: Start, method: str, path: str, status: int, wo
 
 
 async def test_no_model_is_deleted(start: Start) -> None:
-    """Who deletes a model learns that no account can."""
+    """Deleting a model is refused, as no account may."""
     platform = await start()
     answer = await platform.call("DELETE", "/v1/models/double")
     assert "the operator's" in answer.json()["error"]["message"]
@@ -120,7 +120,7 @@ async def test_stored_chats(start: Start) -> None:
 
 
 async def test_whole_url(start: Start) -> None:
-    """Who takes us for a proxy, and sends the whole URL, is answered all the same."""
+    """A request that treats us as a proxy and sends a full URL is answered."""
     platform = await start()
     url = "http://127.0.0.1:8000/v1/models/double"
     assert (await platform.call("GET", url)).json()["id"] == "double"
@@ -223,7 +223,7 @@ async def test_readiness_of_some(start: Start) -> None:
 
 
 async def test_failing_engine_is_not_ready(start: Start) -> None:
-    """An engine that only fails is no reason to send traffic here, whatever the fleet says."""
+    """A gateway whose engine only fails is not ready, whatever the fleet reports."""
     platform = await start()
     stop_the_clock(platform)  # it is left alone for a second only
     platform.engine.default = Script(status=500)
@@ -234,7 +234,7 @@ async def test_failing_engine_is_not_ready(start: Start) -> None:
 
 
 async def test_relayed(start: Start) -> None:
-    """What is not inference goes to control, without the headers that only we may set."""
+    """Requests other than inference go to control, without headers that only a gateway may set."""
     platform = await start()
     forged = {"x-oxlo-account": "acct_9", "x-forwarded-for": "8.8.8.8", "x-oxlo-local": "1"}
     answer = await platform.call("GET", "/some/page?x=1", headers=forged, key="")

@@ -99,7 +99,7 @@ async def test_what_trips_a_breaker(start: Start, status: int, trips: int) -> No
 
 
 async def test_a_clock_set_back_keeps_nobody_away(start: Start) -> None:
-    """For how long a replica is left alone is measured by time that passes, not by the date."""
+    """The pause of a replica with a used-up quota is measured by the monotonic clock."""
     platform = await start()
     platform.engine.default = Script(status=500)
     for _ in range(THRESHOLD):
@@ -120,7 +120,7 @@ async def test_a_clock_set_back_keeps_nobody_away(start: Start) -> None:
 )  # fmt: skip
 @pytest.mark.parametrize("stream", [False, True])
 async def test_tried_elsewhere(start: Start, script: Script, stream: bool) -> None:
-    """Whatever goes wrong before the first word is not seen by the caller, and counts once."""
+    """A failure before the first content is hidden from the client by a retry, and counts once."""
     platform = await start()
     async with EngineDouble("openai") as other:
         platform.replicas(platform.engine, other)
@@ -164,7 +164,7 @@ async def test_quota_is_respected(start: Start) -> None:
 
 
 async def test_quota_of_one_is_waited_for(start: Start) -> None:
-    """While the only server wants to be left alone for a moment, calls wait for it."""
+    """While the only server's quota is used up for a moment, calls wait for it."""
     platform = await start()
     platform.engine.next.append(Script(status=429, retry_after="1"))
     client = platform.client()
@@ -177,7 +177,7 @@ async def test_quota_of_one_is_waited_for(start: Start) -> None:
 
 
 async def test_quota_that_is_long_gone_is_told(start: Start) -> None:
-    """Nobody waits for what cannot come in time: 503 at once, and when to come back."""
+    """If a quota is used up for longer than calls may wait, they get a 503 with Retry-After."""
     platform = await start()
     stop_the_clock(platform)
     platform.engine.default = Script(status=429, retry_after="7200")
@@ -210,7 +210,7 @@ async def test_overflow_takes_what_is_too_much(start: Start) -> None:
 
 
 async def test_a_thousand_clients_at_once(start: Start) -> None:
-    """All are answered or told to come back, and an engine never has more than its slots."""
+    """All are answered or told to retry, and an engine never has more calls than slots."""
     platform = await start()
     platform.replicas(platform.engine, slots=4)
     clients = [platform.client() for _ in range(1_000)]
@@ -234,7 +234,7 @@ async def test_empty_list_of_replicas(start: Start) -> None:
 
 
 async def test_model_list_tells_the_warm_up(start: Start) -> None:
-    """What warming spared callers is in the model's entry; of several replicas, the slowest's."""
+    """A model's entry has its warm-up times; with several replicas, those of the slowest."""
     platform = await start()
     entry = (await platform.call("GET", "/v1/models/double")).json()
     assert (entry["warm"], entry["warm_up"]) == (True, None)

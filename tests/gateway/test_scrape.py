@@ -1,4 +1,4 @@
-"""What Prometheus reads of a gateway that worked, and what the shipped dashboard asks for."""
+"""The metrics of a gateway that worked, and the queries of the shipped dashboard."""
 
 import asyncio
 import json

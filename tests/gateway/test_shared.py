@@ -77,7 +77,7 @@ async def beat(platform: Platform) -> None:
 
 
 async def used(platform: Platform, key: str) -> tuple[int, int, int]:
-    """Day, minute and leases, as the account is told."""
+    """Day, minute and leases, as reported to the account."""
     said = (await platform.call("GET", "/v1/limits", key=key)).json()
     return said["day"]["used"], said["minute"]["used"], said["concurrency"]["in_use"]
 
@@ -126,7 +126,7 @@ async def test_flushed_day_is_counted_again(start: Start, server: ValkeyServer) 
     stop_the_clock(platform)
     answers = await asyncio.gather(*(platform.chat(key=key) for _ in range(4)))
     assert [answer.status for answer in answers].count(200) == 2
-    assert platform.control.countings == ["acct_f"]  # all who asked shared one answer
+    assert platform.control.countings == ["acct_f"]  # all waiting calls shared one lookup
     platform.control.counted["acct_f"] = (60, 2)
     await ledger(platform).client.ask(b"FLUSHALL")
     refused = await platform.chat(key=key)
@@ -149,14 +149,14 @@ async def test_flushed_while_running(start: Start, server: ValkeyServer) -> None
 
 
 async def test_forgotten_scripts_are_loaded_again(start: Start, server: ValkeyServer) -> None:
-    """A Valkey that lost its scripts is told them, and nobody notices."""
+    """A Valkey that lost its scripts gets them again, without an error."""
     platform = await begin(start, server)
     await ledger(platform).client.ask(b"SCRIPT", b"FLUSH")
     assert (await platform.chat()).status == 200
 
 
 async def test_closed_without_valkey(start: Start, server: ValkeyServer) -> None:
-    """`closed`: no call is admitted, and the client is told when to come back."""
+    """With `closed`, no call is admitted, and the client gets a Retry-After."""
     platform = await begin(start, server)
     stop_the_clock(platform)
     key = platform.control.mint("free", "acct_f")
@@ -213,7 +213,7 @@ async def test_slow_valkey_times_out(start: Start, server: ValkeyServer) -> None
 
 
 async def test_dead_gateway_frees_its_leases(start: Start, server: ValkeyServer) -> None:
-    """What a gateway held when it died is free, and given back, after one lease time."""
+    """A dead gateway's leases are freed and refunded after one lease duration."""
     clear_of_midnight()
     platform = await begin(start, server)
     plan = plans.load()["free"]
@@ -340,7 +340,7 @@ async def test_left_while_another_try_is_asked_for(start: Start, server: ValkeyS
 
 
 async def test_next_model_leaves_the_line_of_the_first(start: Start, server: ValkeyServer) -> None:
-    """Who goes on with another model stands in no line of the first, and holds one lease."""
+    """A call that falls back to another model leaves the first one's queue, and holds one lease."""
     first = await begin(start, server, queue_limit=1, engine_timeout=1e9)
     second = await join(first)
     async with EngineDouble("openai") as other:
@@ -374,7 +374,7 @@ async def test_next_model_leaves_the_line_of_the_first(start: Start, server: Val
 
 
 async def test_place_is_that_of_the_shared_line(start: Start, server: ValkeyServer) -> None:
-    """Who waits behind calls of another gateway is told so."""
+    """A call behind those of another gateway gets its position in the shared queue."""
     first = await begin(start, server)
     second = await join(first)
     for platform in (first, second):
@@ -453,7 +453,7 @@ async def test_answers_are_shared(start: Start, server: ValkeyServer, stream: bo
 
 
 async def test_answer_is_made_elsewhere(start: Start, server: ValkeyServer) -> None:
-    """A repeat that comes to another gateway while the call is under way waits for its answer."""
+    """A repeat at another gateway waits for the response of the running call."""
     first = await begin(start, server)
     second = await join(first)
     first.engine.next.append(Script(gate="go"))
@@ -472,7 +472,7 @@ async def test_answer_is_made_elsewhere(start: Start, server: ValkeyServer) -> N
 
 @pytest.mark.parametrize("when_down", ["open", "closed"])
 async def test_keys_without_valkey(start: Start, server: ValkeyServer, when_down: str) -> None:
-    """Without Valkey nobody knows what was answered: a call with a key is refused, not made."""
+    """Without Valkey, calls with an idempotency key are refused, as they may be repeats."""
     platform = await begin(start, server, limits_when_store_is_down=when_down)
     assert (await keyed(platform)).status == 200
     await until(lambda: not platform.gateway.idempotency.running)
@@ -493,7 +493,7 @@ async def test_keys_without_valkey(start: Start, server: ValkeyServer, when_down
 async def test_valkey_that_takes_nothing(
     start: Start, server: ValkeyServer, when_down: str, status: int, counted: int
 ) -> None:
-    """One that answers but is full counts as away: told once, seen in the metric, counted after."""
+    """A full Valkey counts as unreachable: logged once, in the metric, counted afterwards."""
     platform = await begin(start, server, limits_when_store_is_down=when_down)
     shared = ledger(platform)
     key = platform.control.mint("premium", "acct_p")

@@ -112,7 +112,7 @@ async def test_pictures_arrive_intact(begin: Begin, dialect: str) -> None:
 
 
 async def test_the_type_is_the_true_one(begin: Begin) -> None:
-    """Whatever the caller calls it: an engine may go by the name."""
+    """The type is detected by content, not by what the client declares."""
     platform, _ = await begin()
     content = drawn(form="JPEG")
     await platform.call("POST", PATH, shown(uri(content, "image/png")))
@@ -206,7 +206,7 @@ async def test_hanging_up_while_fetching(begin: Begin) -> None:
 
 
 async def test_nothing_is_fetched_where_nobody_may(begin: Begin) -> None:
-    """An operator can do without URLs."""
+    """An operator can disable URLs."""
     platform, pictures = await begin(media_fetch_mb=0)
     answer = await platform.call("POST", PATH, shown(pictures.url))
     assert "nothing is fetched here" in answer.json()["error"]["message"]
