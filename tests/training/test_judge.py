@@ -1,4 +1,4 @@
-"""The judge: right about drawn scenes, and not about those that belong to other captions."""
+"""The judge's accuracy on drawn scenes, and its scores for wrong captions."""
 
 import pytest
 
@@ -15,7 +15,7 @@ from tiny_scenes.scenes import Scene, Thing
 
 @dataclass(frozen=True)
 class Read:
-    """Drawn scenes, and what the judge made of their pictures."""
+    """Drawn scenes, and the scenes recognised by the judge."""
 
     scenes: tuple[Scene, ...]
     seen: list[Reading]
@@ -23,29 +23,29 @@ class Read:
 
 @pytest.fixture(scope="module")
 def read() -> Read:
-    """Two hundred scenes, read."""
+    """Two hundred scenes, drawn and recognised."""
     drawn = dataset.make(200, 11)
     return Read(drawn.scenes, [judge.read(image) for image in drawn.images])
 
 
 def test_judge_reads_drawn_scenes(read: Read) -> None:
-    """At least 99 % of everything is read right: smooth edges, noise, shades and all."""
+    """At least 99 % is correct by each criterion, despite antialiasing, noise and shades."""
     right = score.mean(read.scenes, read.seen)
     assert min(right.background, right.count, right.colour, right.shape, right.place) >= 0.99
     assert right.all >= 0.99
 
 
 def test_judge_is_not_taken_in(read: Read) -> None:
-    """Pictures of other captions are right by chance only."""
+    """Images of other captions are correct only by chance."""
     right = score.mean(read.scenes, [read.seen[-1], *read.seen[:-1]])
     assert right.all <= 0.01
     assert max(right.colour, right.shape) <= 0.15
-    assert right.place <= 0.4  # captions of equal things ask for no place
+    assert right.place <= 0.4  # captions of equal objects have no position
 
 
 @pytest.mark.parametrize("shape", shapes.NAMES)
 def test_smallest_shapes(shape: str) -> None:
-    """The smallest of each shape is told from all others on every background."""
+    """The smallest size of each shape is recognised on every background."""
     random = default_rng(12)
     for background in scenes.BACKGROUNDS:
         thing = Thing(shape, "purple", "small", 20.0, 40.0, 6.0)
@@ -54,12 +54,12 @@ def test_smallest_shapes(shape: str) -> None:
 
 
 def test_empty_picture() -> None:
-    """Nothing is seen where nothing is."""
+    """An empty image has no objects."""
     assert judge.read(scenes.draw(Scene("one", "grey", ()), default_rng(1))).things == ()
 
 
 def test_swapped_places_are_wrong() -> None:
-    """A pair the other way round has the right colours and shapes, and the wrong place."""
+    """A swapped pair has correct colours and shapes, but wrong positions."""
     left = Thing("star", "red", "medium", 15.0, 32.0, 8.0)
     right = Thing("circle", "blue", "medium", 49.0, 32.0, 8.0)
     asked = Scene("pair", "white", (left, right), relation="left of")

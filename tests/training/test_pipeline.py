@@ -1,4 +1,4 @@
-"""The shipped pipeline: stock classes, and pictures that show what was asked for."""
+"""The shipped pipeline: standard classes, and images that match their prompts."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from oxlo.weights.sources import SHIPPED
 from tiny_scenes import captions, judge, measure, pipeline, words
 from tiny_scenes.judge import Reading
 
-#: Of diffusers' scheduler, about what numpy will ask of torch one day.
+#: A deprecation warning of numpy in diffusers' scheduler.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__:DeprecationWarning")
 
 FOLDER = SHIPPED / "tiny-scenes"
@@ -29,13 +29,13 @@ def model() -> StableDiffusionPipeline:
 
 
 def drawn(model: StableDiffusionPipeline, caption: str, **options: object) -> Reading:
-    """What the judge sees in one picture."""
+    """Generate an image and return the scene recognised by the judge."""
     (image,) = pipeline.draw(model, [caption], seed=3, **options)  # type: ignore[arg-type]
     return judge.read(image)
 
 
 def test_it_draws_a_red_circle(model: StableDiffusionPipeline) -> None:
-    """The picture shows it, and nothing else."""
+    """The image shows nothing else."""
     seen = drawn(model, "a red circle in the centre on a white background")
     assert seen.background == "white"
     assert [(thing.colour, thing.shape, thing.cell) for thing in seen.things] == [
@@ -44,14 +44,14 @@ def test_it_draws_a_red_circle(model: StableDiffusionPipeline) -> None:
 
 
 def test_same_seed_same_pixels(model: StableDiffusionPipeline) -> None:
-    """Noise comes from the seed alone."""
+    """The seed is the only source of randomness."""
     first = pipeline.draw(model, ["a blue star"], seed=7)
     assert np.array_equal(first, pipeline.draw(model, ["a blue star"], seed=7))
     assert not np.array_equal(first, pipeline.draw(model, ["a blue star"], seed=8))
 
 
 def test_it_changes_a_picture() -> None:
-    """From an image and words: most of the image's ground stays."""
+    """Image to image keeps most of the background."""
     painter = StableDiffusionImg2ImgPipeline.from_pretrained(FOLDER, use_safetensors=True)
     painter.set_progress_bar_config(disable=True)
     ground = np.full((1, 64, 64, 3), (150, 205, 240), np.float32) / 255
@@ -70,14 +70,14 @@ def test_it_changes_a_picture() -> None:
 
 
 def test_every_word_is_one_token() -> None:
-    """The model reads words, not letters; others are spelt out."""
+    """Words of captions are one token each; others are split into characters."""
     tokenizer = words.build()
     assert all(len(tokenizer.tokenize(word)) == 1 for word in captions.words())
     assert len(tokenizer.tokenize("zebra")) > 1
 
 
 def test_nothing_but_data_is_shipped() -> None:
-    """Safetensors and JSON: nothing that could run code."""
+    """Only safetensors and JSON, which cannot execute code."""
     files = [path for path in Path(FOLDER).rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".json", ".safetensors"}
     assert sum(path.stat().st_size for path in files) < 8_000_000
@@ -85,7 +85,7 @@ def test_nothing_but_data_is_shipped() -> None:
 
 @pytest.mark.slow
 def test_held_back_captions(model: StableDiffusionPipeline) -> None:
-    """Of 200 captions of combinations that it never saw: colour 95 %, shape and place 85 %."""
+    """On 200 captions of held-out combinations: colour 95 %, shape and position 85 %."""
     unseen = measure.held_back(200)
     images = measure.drawn_by(model, unseen, pipeline.STEPS, pipeline.GUIDANCE)
     result = measure.rows(unseen, images)

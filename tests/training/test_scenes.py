@@ -1,4 +1,4 @@
-"""Scenes and captions: what is said is what is drawn."""
+"""Captions match their scenes and drawings."""
 
 import pytest
 
@@ -11,28 +11,28 @@ from tiny_scenes.scenes import Scene
 
 
 def sampled(count: int, kind: str) -> list[Scene]:
-    """Scenes of one kind."""
+    """Sample scenes of a kind."""
     random = default_rng(5)
     found = [scenes.sample(random) for _ in range(6 * count)]
     return [scene for scene in found if scene.kind == kind][:count]
 
 
 def test_same_seed_same_scenes() -> None:
-    """A seed decides everything."""
+    """Scenes are reproducible from a seed."""
     first, again, other = dataset.make(8, 3), dataset.make(8, 3), dataset.make(8, 4)
     assert first.scenes == again.scenes != other.scenes
     assert first.images.tobytes() == again.images.tobytes()
 
 
 def test_training_never_sees_what_is_held_back() -> None:
-    """The two sets share no combination, and between them they have all scenes."""
+    """Training and evaluation are disjoint and together cover all scenes."""
     assert not any(map(scenes.held_back, dataset.make(100, 1).scenes))
     assert all(map(scenes.held_back, dataset.make(20, 1, held_back=True).scenes))
 
 
 @pytest.mark.parametrize("kind", ["one", "pair", "several"])
 def test_captions_agree_with_pixels(kind: str) -> None:
-    """Every colour, shape and background that is said is seen."""
+    """The judge recognises every colour, shape and background of the caption."""
     random = default_rng(6)
     for scene in sampled(15, kind):
         said, seen = captions.full(scene, random), judge.read(scenes.draw(scene, random))
@@ -41,7 +41,7 @@ def test_captions_agree_with_pixels(kind: str) -> None:
 
 
 def test_cells_are_where_they_are_said() -> None:
-    """The place in a caption is the place in the picture."""
+    """The caption's position is that in the image."""
     random = default_rng(7)
     for scene in sampled(40, "one"):
         (thing,) = judge.read(scenes.draw(scene, random)).things
@@ -50,7 +50,7 @@ def test_cells_are_where_they_are_said() -> None:
 
 
 def test_relations_are_as_they_are_said() -> None:
-    """Whichever is named first, and whichever word is used."""
+    """In either order and with every wording."""
     random = default_rng(8)
     for scene in sampled(40, "pair"):
         things = {thing.colour: thing for thing in judge.read(scenes.draw(scene, random)).things}
@@ -63,7 +63,7 @@ def test_relations_are_as_they_are_said() -> None:
 
 
 def test_numbers_are_as_they_are_said() -> None:
-    """Two are two and three are three."""
+    """The caption's number is that of objects in the image."""
     random = default_rng(9)
     for scene in sampled(20, "several"):
         seen = judge.read(scenes.draw(scene, random))
@@ -72,7 +72,7 @@ def test_numbers_are_as_they_are_said() -> None:
 
 
 def test_every_word_is_known() -> None:
-    """The tokenizer learns its words from a list; no caption has others."""
+    """Captions only contain words of the vocabulary."""
     random, known = default_rng(10), set(captions.words())
     said = [captions.loose(scenes.sample(random), random) for _ in range(500)]
     assert {word for text in said for word in text.split()} - known == set()

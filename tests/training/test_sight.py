@@ -1,4 +1,4 @@
-"""`tiny-sight`'s captions, the questions about them, and the files that are made of both."""
+"""`tiny-sight`'s captions, questions and files."""
 
 import pytest
 
@@ -34,12 +34,12 @@ VIEW = View("white", (RED, BLUE))
 
 
 def answers(sort: str, said: str, view: View = VIEW) -> list[bool]:
-    """Whether this is a right answer, to each question of this sort."""
+    """Check an answer against each question of a sort."""
     return [question.right(said) for question in questions.of(view) if question.sort == sort]
 
 
 def test_a_caption_says_what_is_where() -> None:
-    """One line for each thing, then how many there are."""
+    """One line per object, then their number."""
     said = "".join(caption.SPELT.get(word, word) for word in caption.words(VIEW))
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     assert lines[:5] == [
@@ -53,7 +53,7 @@ def test_a_caption_says_what_is_where() -> None:
 
 
 def test_every_view_has_its_caption() -> None:
-    """As long as the picture has tokens, of known words, and each word in its place."""
+    """With a fixed length, known words, and each word in its position."""
     random = default_rng(3)
     shown = [views.sample(random) for _ in range(200)]
     numbers = caption.numbers(shown)
@@ -65,7 +65,7 @@ def test_every_view_has_its_caption() -> None:
 
 
 def test_combinations_are_held_back() -> None:
-    """What is measured has something that was never trained on, and the other way round."""
+    """Evaluation views have a held-out combination, and training views have none."""
     random = default_rng(4)
     seen = {_key(thing) for _ in range(300) for thing in views.sample(random).things}
     for _ in range(50):
@@ -89,20 +89,20 @@ def _key(thing: Thing) -> tuple[str, str, str, str]:
     ],
 )
 def test_right_and_wrong_answers(sort: str, right: str, wrong: str) -> None:
-    """A right answer is right to all such questions, a wrong one to none."""
+    """A correct answer is accepted for all questions of its sort, a wrong one for none."""
     assert all(answers(sort, right))
     assert not any(answers(sort, wrong))
 
 
 def test_answers_about_one_thing() -> None:
-    """They have to be about the one that was asked for, and name no other colour."""
+    """They must be about the requested object and name no other colour."""
     assert answers("colour", "The circle is red.") == [True, False]
     assert answers("colour", "Red or blue.") == [False, False]
     assert answers("place", "In the middle right of the picture.") == [False, True]
 
 
 def test_both_ways_of_drawing_agree() -> None:
-    """What is learnt from and what is measured have the same colours at the same places."""
+    """Training and evaluation images have the same colours at the same positions."""
     painted = painting.Painter([]).draw([VIEW], default_rng(5)).pictures[0]
     drawn = np.asarray(drawing.draw(VIEW, painting.SIDE), np.float32) / 255
     there = [(16, 16, 0), (40, 64, 2), (70, 10, 1)]
@@ -112,7 +112,7 @@ def test_both_ways_of_drawing_agree() -> None:
 
 
 def test_a_projector_is_written_as_it_was_trained(tmp_path: Path) -> None:
-    """Its file says what it is; vectors come back out of it as they went in."""
+    """The file has the metadata, and embeddings survive a round trip."""
     torch.manual_seed(1)
     model = Encoder(len(caption.vocabulary()), encoder.Shape(width=32, layers=3, middle=48))
     width = 64
@@ -125,7 +125,7 @@ def test_a_projector_is_written_as_it_was_trained(tmp_path: Path) -> None:
 
 
 def test_vectors_are_those_of_the_model(tmp_path: Path) -> None:
-    """Eight bits and a scale for each block of 32: read as they were written."""
+    """Q8_0 blocks of 32 weights survive a round trip."""
     levels = np.arange(-64, 64, dtype=np.int8).reshape(2, 2, 32)
     blocks = [np.float16(0.5).tobytes() + block.tobytes() for block in levels.reshape(4, 32)]
     path = tmp_path / "model.gguf"
@@ -140,7 +140,7 @@ def test_vectors_are_those_of_the_model(tmp_path: Path) -> None:
 
 
 def test_the_shipped_projector_is_what_the_catalogue_names() -> None:
-    """It is for 100 tokens of the language model's width, and is not large."""
+    """It has 100 tokens of the language model's width, and is small."""
     path = SHIPPED / "tiny-sight" / "mmproj-tiny-sight.gguf"
     head = heads.read(path)
     assert heads.is_projector(head)

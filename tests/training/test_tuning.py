@@ -1,4 +1,4 @@
-"""How `tiny-sight`'s words are tuned: the lessons, the language model in torch, and a descent."""
+"""Tuning of `tiny-sight`'s embeddings: lessons, the language model in torch, and training."""
 
 import pytest
 
@@ -16,14 +16,14 @@ from tiny_sight.language import MARKS, Language
 from tiny_sight.vectors import File
 from tiny_sight.views import Thing, View
 
-#: Of a language model for tests.
+#: Dimensions of the test model.
 LAYERS, WIDTH, HEADS, PAIRS, MIDDLE = 2, 64, 4, 2, 96
 VIEW = View("white", (Thing("circle", "red", 0.2, 0.2, 0.15), Thing("4", "blue", 0.8, 0.5, 0.13)))
 
 
 @pytest.fixture(scope="module")
 def language(tmp_path_factory: pytest.TempPathFactory) -> Language:
-    """A language model of the real one's kind, with random weights, that knows single bytes."""
+    """A small model of the real architecture with random weights and a byte vocabulary."""
     random = default_rng(1)
     half = WIDTH // HEADS * PAIRS
 
@@ -56,7 +56,7 @@ def language(tmp_path_factory: pytest.TempPathFactory) -> Language:
 
 
 def test_its_tokens_are_its_words(language: Language) -> None:
-    """Merged where it knows a pair; a message's marks are one token each."""
+    """Known pairs are merged, and special tokens stay whole."""
     said = "that:\n<|im_end|>"
     spelt = [language.tokenizer.id_to_token(token) for token in language.tokens(said)]
     assert spelt == ["th", "a", "t", ":", "\u010a", "<|im_end|>"]
@@ -64,7 +64,7 @@ def test_its_tokens_are_its_words(language: Language) -> None:
 
 
 def test_it_reads_as_transformers_does(language: Language, tmp_path: Path) -> None:
-    """The same vectors at the end, but for the rounding of its matrices."""
+    """Hidden states are equal to within the rounding of its matrices."""
     transformers = pytest.importorskip("transformers")
     config = transformers.Qwen2Config(
         vocab_size=8,
@@ -87,7 +87,7 @@ def test_it_reads_as_transformers_does(language: Language, tmp_path: Path) -> No
 
 
 def _renamed(language: Language) -> dict[str, torch.Tensor]:
-    """Its layers under the names that transformers has for them."""
+    """Rename the weights to transformers' names."""
     names = {
         "attn_q": "self_attn.q_proj",
         "attn_k": "self_attn.k_proj",
@@ -108,7 +108,7 @@ def _renamed(language: Language) -> dict[str, torch.Tensor]:
 
 
 def test_lessons_about_one_picture_do_not_see_each_other(language: Language) -> None:
-    """Read together, each is read as it is alone."""
+    """Each lesson has the same result in a shared sheet as alone."""
     torch.manual_seed(7)
     words = torch.randn(len(caption.vocabulary()), WIDTH)
     start = [*language.tokens("Look:"), -1, -2, -3]
@@ -123,7 +123,7 @@ def _read(language: Language, sheet: tune.Sheet, words: torch.Tensor) -> torch.T
 
 
 def test_tuning_makes_right_answers_likelier(language: Language) -> None:
-    """The words' vectors follow the gradient; those of the language model stay as they are."""
+    """Training changes the captions' embeddings, but not the language model."""
     random = default_rng(2)
     first = random.normal(0, 0.1, (len(caption.vocabulary()), WIDTH)).astype(np.float32)
     known = language.vectors([0, 1])
@@ -137,7 +137,7 @@ def test_tuning_makes_right_answers_likelier(language: Language) -> None:
 
 
 def test_lessons_are_right() -> None:
-    """Where a lesson asks what is measured, its answer counts as right."""
+    """A lesson's answer is accepted by the corresponding evaluation question."""
     random = default_rng(3)
     compared = 0
     for _ in range(60):
@@ -151,7 +151,7 @@ def test_lessons_are_right() -> None:
 
 
 def test_measuring_can_ask_in_words_that_were_not_taught() -> None:
-    """No lesson has a question's other wording."""
+    """Reworded evaluation questions do not occur in lessons."""
     random = default_rng(4)
     seen = [views.sample(random) for _ in range(40)]
     taught = {one.question for view in seen for one in lessons.some(view, 20, random)}
@@ -160,7 +160,7 @@ def test_measuring_can_ask_in_words_that_were_not_taught() -> None:
 
 @pytest.mark.parametrize("kind", [quants.Q4_K, quants.Q6_K])
 def test_packed_weights(kind: int) -> None:
-    """Each weight of a block is what llama.cpp makes of its bits."""
+    """Blocks are decoded as by llama.cpp."""
     packing = quants.PACKINGS[kind]
     raw = default_rng(5).integers(0, 256, packing.size, np.uint8)
     scales = slice(0, 4) if kind == quants.Q4_K else slice(208, 210)
@@ -191,7 +191,7 @@ def _of_six_bits(raw: list[int], place: int) -> float:
 
 
 def test_a_file_says_which_words_it_has(tmp_path: Path) -> None:
-    """Tensors come out as they went in, whatever their shape."""
+    """Tensors of any shape survive a round trip."""
     given = default_rng(6).normal(size=(3, 4)).astype(np.float32)
     gguf.write(tmp_path / "m.gguf", {"general.architecture": "test"}, {"some": given})
     assert np.array_equal(File(tmp_path / "m.gguf").tensor("some"), given)

@@ -1,4 +1,4 @@
-"""Settings: read once from the environment, with every mistake named."""
+"""Settings from the environment, and their validation."""
 
 import dataclasses
 import os
@@ -22,7 +22,7 @@ def mode(path: Path) -> int:
 
 
 def test_defaults() -> None:
-    """What an empty environment means."""
+    """An empty environment gives the defaults."""
     settings = Settings.read({})
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
     assert (settings.starter, settings.models) == ("small", ())
@@ -32,7 +32,7 @@ def test_defaults() -> None:
 
 
 def test_every_setting_is_explained() -> None:
-    """Each has a sentence for the reference page."""
+    """Each has a description for the reference page."""
     docs = {field.name: field.metadata.get("doc", "") for field in dataclasses.fields(Settings)}
     assert [name for name, doc in docs.items() if not re.fullmatch(r"\S.{9,}\.\S*.*", doc)] == []
 
@@ -55,12 +55,12 @@ def test_every_setting_is_explained() -> None:
     ],
 )
 def test_values(name: str, text: str, value: object) -> None:
-    """Each kind of value, as people write it."""
+    """Each type of value is parsed from its usual spellings."""
     assert getattr(Settings.read({f"OXLO_{name}": text}), name.lower()) == value
 
 
 def test_empty_is_unset() -> None:
-    """Compose files pass empty variables for those that were not set."""
+    """Compose files pass unset variables as empty ones."""
     assert Settings.read({"OXLO_PORT": "", "OXLO_HOME": ""}) == Settings.read({})
 
 
@@ -77,7 +77,7 @@ def test_empty_is_unset() -> None:
     ],
 )
 def test_mistakes_name_the_variable(name: str, text: str, told: str) -> None:
-    """The message has the variable, the value, and what it takes."""
+    """The message has the variable, the value, and the accepted values."""
     with pytest.raises(SettingsError, match=told):
         Settings.read({f"OXLO_{name}": text})
 
@@ -88,14 +88,14 @@ NUMBERS = [field.name for field in dataclasses.fields(Settings) if field.type in
 @pytest.mark.parametrize("name", NUMBERS)
 @pytest.mark.parametrize("text", ["-1", "nan", "inf", "-0.5"])
 def test_numbers_are_sane(name: str, text: str) -> None:
-    """No time, size or count is negative or no number at all."""
+    """Times, sizes and counts are finite numbers from 0 up."""
     with pytest.raises(SettingsError, match=f"OXLO_{name.upper()}"):
         Settings.read({f"OXLO_{name.upper()}": text})
 
 
 @pytest.mark.parametrize("port", ["0", "65536"])
 def test_ports_exist(port: str) -> None:
-    """The port is printed before it is bound, so it has to be a real one."""
+    """The port is printed before it is bound, so it must be valid."""
     with pytest.raises(SettingsError, match="OXLO_PORT"):
         Settings.read({"OXLO_PORT": port})
 
@@ -107,7 +107,7 @@ def test_reads_the_real_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_default_home_on_linux(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The place that the desktop's conventions name."""
+    """The folder of the XDG convention."""
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert Settings().home == tmp_path / "oxlo"
@@ -116,13 +116,13 @@ def test_default_home_on_linux(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 def test_default_home_on_macos(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where macOS programs keep their data."""
+    """The folder of macOS's convention."""
     monkeypatch.setattr("sys.platform", "darwin")
     assert Settings().home == Path.home() / "Library" / "Application Support" / "oxlo"
 
 
 def test_frozen(settings: Settings) -> None:
-    """Nothing changes a setting after the start."""
+    """Settings cannot be changed after the start."""
     with pytest.raises(dataclasses.FrozenInstanceError):
         settings.port = 1  # type: ignore[misc]
 
@@ -138,19 +138,19 @@ def test_frozen(settings: Settings) -> None:
     ],
 )
 def test_base_url(given: dict[str, object], url: str) -> None:
-    """Where clients reach it: the public address wins."""
+    """The public URL takes precedence over host and port."""
     assert Settings(**given).base_url == url
 
 
 def test_secrets_are_read_when_needed(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
-    """A variable that a model file names, trimmed; absent is empty."""
+    """The variable's value is stripped; an unset variable is empty."""
     monkeypatch.setenv("CLOUD_KEY", " secret\n")
     assert settings.secret("CLOUD_KEY") == "secret"
     assert settings.secret("NO_SUCH_KEY") == ""
 
 
 def test_prepare_closes_what_is_private(settings: Settings) -> None:
-    """Journals, sockets and the secret are the owner's alone, whatever the umask."""
+    """Journals, sockets and the secret are private to the owner, whatever the umask."""
     before = os.umask(0)
     try:
         settings.prepare()
@@ -165,7 +165,7 @@ def test_prepare_closes_what_is_private(settings: Settings) -> None:
 def test_shared_folder_where_somebody_was_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sockets go into no folder of another user, who could put sockets of their own there."""
+    """Sockets are never created in another user's folder, who could replace them."""
     settings = Settings(home=tmp_path / ("long" * 30))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     settings.prepare()
@@ -175,7 +175,7 @@ def test_shared_folder_where_somebody_was_first(
 
 
 def test_secret_is_made_once(settings: Settings) -> None:
-    """Keys stay valid over restarts."""
+    """Keys stay valid across restarts."""
     settings.prepare()
     first = settings.signing_secret()
     settings.prepare()
@@ -185,20 +185,20 @@ def test_secret_is_made_once(settings: Settings) -> None:
 
 
 def test_given_secret_wins(tmp_path: Path) -> None:
-    """Several hosts share one."""
+    """Several hosts can share one."""
     settings = Settings(home=tmp_path, installation_secret="shared")
     settings.prepare()
     assert settings.signing_secret() == b"shared"
 
 
 def test_no_secret_yet(settings: Settings) -> None:
-    """A gateway started before anything else says what to do."""
+    """The error of a gateway that is started first says what to do."""
     with pytest.raises(SettingsError, match="oxlo serve"):
         settings.signing_secret()
 
 
 def test_sockets_fit_a_long_home(tmp_path: Path) -> None:
-    """A socket's path is limited: a deep home has its sockets elsewhere, always in one place."""
+    """The sockets of a deeply nested home are in a short, stable folder."""
     deep = Settings(home=tmp_path / ("deep" * 30))
     other = Settings(home=tmp_path / ("deep" * 31))
     assert len(str(deep.control_private_socket)) <= 104
@@ -215,7 +215,7 @@ def test_everything_else_is_under_home(settings: Settings) -> None:
 
 
 def test_children_inherit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a child gets on top wins; a foreign program sees no setting of ours."""
+    """Additional variables take precedence; foreign programs get no settings."""
     monkeypatch.setenv("OXLO_INSTALLATION_SECRET", "hush")
     monkeypatch.setenv("HF_HOME", "/hub")
     ours = environment({"HF_HOME": "/mine"})
@@ -234,11 +234,11 @@ def test_children_inherit(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_misspelt_names(name: str, meant: str) -> None:
-    """A variable that nobody reads is told with the one that it looks like."""
+    """An unknown variable is reported with the closest setting."""
     assert misspelt({name: "1", "OXLO_PORT": "8000", "PATH": "/bin"}) == {name: meant}
 
 
 def test_other_variables() -> None:
-    """The operator's own, such as the key of a provider, are not taken for misspelt ones."""
+    """The operator's own variables, such as a provider's key, are not reported."""
     own = ("OXLO_API_KEY", "OXLO_BASE_URL", "OXLO_TEST_CACHE", "OXLO_COMPILE", "OXLO_HOMEPAGE")
     assert misspelt(dict.fromkeys(own, "1")) == {}

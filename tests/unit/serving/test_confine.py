@@ -1,4 +1,4 @@
-"""Engines connect to nothing."""
+"""Engines cannot open connections."""
 
 import socket
 import subprocess
@@ -31,7 +31,7 @@ thread.join()
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel has to help")
 def test_no_connection_is_opened() -> None:
-    """Not by threads either; where the kernel cannot help, that is told."""
+    """In threads neither; an unsupported kernel is reported."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         command = (sys.executable, "-c", CONNECT, str(server.getsockname()[1]))
         run = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -1,4 +1,4 @@
-"""The process around an engine: its key, its errors, its progress, and who hangs up."""
+"""The engine's process: API key, errors, progress and disconnects."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from tests.waiting import PATIENCE
 
 from oxlo.fleet.fetch import fetch
 
-#: An engine as small as can be: it waits for a line of a file-like gate, or fails as it is told.
+#: A minimal engine that waits for a line from a gate, or fails on request.
 ENGINE = r"""
 import sys, threading
 from starlette.requests import Request
@@ -74,7 +74,7 @@ def said(process: Process) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    """Where the engine listens."""
+    """The engine's address."""
     with ending(run(b"good\n")) as process:
         yield said(process)["address"]
 
@@ -90,7 +90,7 @@ async def busy(address: str) -> int:
 
 
 async def test_work_is_progress(address: str) -> None:
-    """Steps are counted: the fleet sees that the engine moves."""
+    """Steps are counted, so the fleet sees progress."""
     status, body = await ask(address, "work")
     assert status == 200
     assert int(str(body["steps"])) >= 4
@@ -98,12 +98,12 @@ async def test_work_is_progress(address: str) -> None:
 
 
 async def test_without_the_key(address: str) -> None:
-    """Another local user cannot ask."""
+    """Other local users cannot use the engine."""
     assert (await ask(address, "work", key="guess"))[0] == 401
 
 
 async def test_refusals_are_openai_s_errors(address: str) -> None:
-    """Words, type, code and parameter reach the gateway."""
+    """Message, type, code and parameter reach the gateway."""
     status, body = await ask(address, "refuse")
     assert status == 400
     assert body["error"] == {
@@ -112,14 +112,14 @@ async def test_refusals_are_openai_s_errors(address: str) -> None:
 
 
 async def test_a_crash_has_no_trace(address: str) -> None:
-    """The trace is for the log."""
+    """The traceback is only logged."""
     status, body = await ask(address, "crash")
     assert status == 500
     assert "ZeroDivisionError" not in json.dumps(body)
 
 
-async def test_who_hangs_up_is_not_worked_for(address: str) -> None:
-    """The one slot is free again as soon as its caller has gone."""
+async def test_a_disconnect_cancels_the_work(address: str) -> None:
+    """The only slot is free again as soon as its client has disconnected."""
     hanging = asyncio.create_task(ask(address, "hang"))
     while await busy(address) == 0:
         await asyncio.sleep(0)
@@ -128,14 +128,14 @@ async def test_who_hangs_up_is_not_worked_for(address: str) -> None:
 
 
 def test_what_cannot_load_says_why() -> None:
-    """One line on stdout, and a status that is no success."""
+    """In one line on stdout, with a nonzero exit status."""
     with ending(run(b"bad\n")) as process:
         assert said(process) == {"event": "failed", "reason": "the weights are missing"}
         assert process.wait(PATIENCE) == 1
 
 
 def test_it_dies_with_its_parent() -> None:
-    """When the other end of its stdin is gone."""
+    """It exits when its stdin is closed."""
     with ending(run(b"good\n")) as process:
         assert said(process)["event"] == "listening"
         assert process.stdin is not None
@@ -143,8 +143,8 @@ def test_it_dies_with_its_parent() -> None:
         assert process.wait(PATIENCE) == 0
 
 
-async def test_one_that_keeps_too_much_memory_ends() -> None:
-    """Not before its call was answered; the fleet reads why, and starts it anew."""
+async def test_it_exits_above_its_memory_limit() -> None:
+    """After its request was answered; the fleet reads the reason and restarts it."""
     with ending(run(b"small\n")) as process:
         assert (await ask(said(process)["address"], "work"))[0] == 200
         told = await asyncio.to_thread(said, process)
