@@ -82,7 +82,7 @@ def test_it_reads_as_transformers_does(language: Language, tmp_path: Path) -> No
     with torch.no_grad():
         expected = other(inputs_embeds=shown).last_hidden_state[0]
         seen = torch.ones(9, 9, dtype=torch.bool).tril()
-        read = language.read(shown[0], torch.arange(9), seen)
+        read = language.hidden_states(shown[0], torch.arange(9), seen)
     assert torch.allclose(read, expected, atol=0.1)
 
 
@@ -119,21 +119,23 @@ def test_lessons_about_one_picture_do_not_see_each_other(language: Language) -> 
 
 
 def _read(language: Language, sheet: tune.Sheet, words: torch.Tensor) -> torch.Tensor:
-    return language.read(tune.shown(language, sheet, words), sheet.places, sheet.seen)[sheet.asked]
+    return language.hidden_states(
+        tune.embedded(language, sheet, words), sheet.positions, sheet.mask
+    )[sheet.predicted]
 
 
 def test_tuning_makes_right_answers_likelier(language: Language) -> None:
     """Training changes the captions' embeddings, but not the language model."""
     random = default_rng(2)
     first = random.normal(0, 0.1, (len(caption.vocabulary()), WIDTH)).astype(np.float32)
-    known = language.vectors([0, 1])
+    known = language.embed([0, 1])
     tuning = tune.Tuning(language, first, steps=5)
-    sheet = tune.written(language, VIEW, random, 0.0)
-    before = tune.wrong(language, sheet, torch.from_numpy(first))
+    sheet = tune.sample_sheet(language, VIEW, random, 0.0)
+    before = tune.answer_loss(language, sheet, torch.from_numpy(first))
     for _ in range(3):
         tuning.step(random, 0.5)
-    assert tune.wrong(language, sheet, torch.from_numpy(tuning.vectors)) < before
-    assert torch.equal(language.vectors([0, 1]), known)
+    assert tune.answer_loss(language, sheet, torch.from_numpy(tuning.vectors)) < before
+    assert torch.equal(language.embed([0, 1]), known)
 
 
 def test_lessons_are_right() -> None:

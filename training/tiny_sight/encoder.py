@@ -64,16 +64,16 @@ class Encoder(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Map images (N, 3, SIDE, SIDE) in 0..1 to logits (N, tokens, words)."""
-        return self.read(self.look(pictures))
+        return self.write_caption(self.encode_patches(pictures))
 
-    def look(self, pictures: Tensor) -> Tensor:
+    def encode_patches(self, pictures: Tensor) -> Tensor:
         """Apply the first layers to the patches, (N, patches, width)."""
         tokens: Tensor = self.patches(pictures * 2 - 1).flatten(2).transpose(1, 2) + self.places
         for block in self.blocks[:LOOKING]:
             tokens = block(tokens)
         return tokens
 
-    def read(self, tokens: Tensor) -> Tensor:
+    def write_caption(self, tokens: Tensor) -> Tensor:
         """Apply the other layers and the output projection."""
         for block in self.blocks[LOOKING:]:
             tokens = block(tokens)

@@ -40,44 +40,44 @@ class Language:
         numbers: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return numbers
 
-    def vectors(self, tokens: list[int]) -> Tensor:
+    def embed(self, tokens: list[int]) -> Tensor:
         """Return the embeddings of tokens, (tokens, width)."""
         return self._words[tokens].float()
 
-    def read(self, vectors: Tensor, places: Tensor, seen: Tensor) -> Tensor:
-        """Return hidden states of embeddings (T, width) at `places`, with attention mask `seen`."""
-        turns = _turns(places, vectors.shape[-1] // self._heads, self._base)
+    def hidden_states(self, vectors: Tensor, positions: Tensor, mask: Tensor) -> Tensor:
+        """Return hidden states of embeddings (T, width) at `positions`, with an attention mask."""
+        rotary = _rotary(positions, vectors.shape[-1] // self._heads, self._base)
         for layer in self.layers:
-            vectors = vectors + self._attention(layer, vectors, turns, seen)
-            vectors = vectors + self._middle(layer, vectors)
-        return self._normed(vectors, self._last)
+            vectors = vectors + self._attention(layer, vectors, rotary, mask)
+            vectors = vectors + self._feed_forward(layer, vectors)
+        return self._rms_norm(vectors, self._last)
 
-    def guesses(self, read: Tensor) -> Tensor:
+    def logits(self, hidden: Tensor) -> Tensor:
         """Return logits of the next token, (T, words)."""
-        return functional.linear(read.bfloat16(), self._output).float()
+        return functional.linear(hidden.bfloat16(), self._output).float()
 
     def _attention(
-        self, layer: dict[str, Tensor], vectors: Tensor, turns: tuple[Tensor, Tensor], seen: Tensor
+        self, layer: dict[str, Tensor], vectors: Tensor, rotary: tuple[Tensor, Tensor], mask: Tensor
     ) -> Tensor:
-        normed = self._normed(vectors, layer["attn_norm.weight"])
+        normed = self._rms_norm(vectors, layer["attn_norm.weight"])
         q, k, v = (_linear(layer, f"attn_{part}", normed) for part in "qkv")
         size = q.shape[-1] // self._heads
         q, k, v = (part.unflatten(-1, (-1, size)).transpose(0, 1) for part in (q, k, v))
         mixed = functional.scaled_dot_product_attention(
-            _turned(q, turns)[None],
-            _turned(k, turns)[None],
+            _rotate(q, rotary)[None],
+            _rotate(k, rotary)[None],
             v[None],
-            attn_mask=seen,
+            attn_mask=mask,
             enable_gqa=True,
         )
         return _linear(layer, "attn_output", mixed[0].transpose(0, 1).flatten(1))
 
-    def _middle(self, layer: dict[str, Tensor], vectors: Tensor) -> Tensor:
-        normed = self._normed(vectors, layer["ffn_norm.weight"])
+    def _feed_forward(self, layer: dict[str, Tensor], vectors: Tensor) -> Tensor:
+        normed = self._rms_norm(vectors, layer["ffn_norm.weight"])
         gate = functional.silu(_linear(layer, "ffn_gate", normed))
         return _linear(layer, "ffn_down", gate * _linear(layer, "ffn_up", normed))
 
-    def _normed(self, vectors: Tensor, scale: Tensor) -> Tensor:
+    def _rms_norm(self, vectors: Tensor, scale: Tensor) -> Tensor:
         return functional.rms_norm(vectors, scale.shape, scale, self._epsilon)
 
 
@@ -90,21 +90,21 @@ def _layer(file: File, number: int) -> dict[str, Tensor]:
 
 
 def _linear(layer: dict[str, Tensor], name: str, vectors: Tensor) -> Tensor:
-    made = functional.linear(vectors.bfloat16(), layer[f"{name}.weight"]).float()
+    output = functional.linear(vectors.bfloat16(), layer[f"{name}.weight"]).float()
     bias = layer.get(f"{name}.bias")
-    return made if bias is None else made + bias
+    return output if bias is None else output + bias
 
 
-def _turns(places: Tensor, size: int, base: float) -> tuple[Tensor, Tensor]:
+def _rotary(positions: Tensor, size: int, base: float) -> tuple[Tensor, Tensor]:
     """Return cosines and sines of the rotary embeddings at each position."""
     rates = base ** (-torch.arange(0, size, 2) / size)
-    angles = (places[:, None] * rates).repeat(1, 2)
+    angles = (positions[:, None] * rates).repeat(1, 2)
     return angles.cos(), angles.sin()
 
 
-def _turned(vectors: Tensor, turns: tuple[Tensor, Tensor]) -> Tensor:
+def _rotate(vectors: Tensor, rotary: tuple[Tensor, Tensor]) -> Tensor:
     first, second = vectors.chunk(2, -1)
-    cos, sin = turns
+    cos, sin = rotary
     return vectors * cos + torch.cat([-second, first], -1) * sin
 
 

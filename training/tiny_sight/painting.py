@@ -23,7 +23,7 @@ SIDE = 80
 #: Side of a patch in pixels.
 PATCH = 8
 #: Minimum share of a patch that an object covers to be labelled.
-_NOTICED = 0.03
+_LABELLED = 0.03
 #: llama.cpp's padding colour for images that are not square.
 FRAME = (122 / 255, 116 / 255, 104 / 255)
 #: A stencil's side, and the object's radius on it, in pixels.
@@ -64,28 +64,28 @@ class Painter:
             if not chosen:
                 break
             things = [shown[number].things[place] for number in chosen]
-            share = self._shares(things, [frames[number] for number in chosen], random)
+            coverage = self._coverage(things, [frames[number] for number in chosen], random)
             colours = np.stack([_shade(SHADES[thing.colour], random) for thing in things])
-            canvas[chosen] += share * (torch.tensor(colours)[:, :, None, None] - canvas[chosen])
-            there = functional.avg_pool2d(share, PATCH).flatten(1) > _NOTICED
+            canvas[chosen] += coverage * (torch.tensor(colours)[:, :, None, None] - canvas[chosen])
+            there = functional.avg_pool2d(coverage, PATCH).flatten(1) > _LABELLED
             names = torch.tensor([KINDS.index(thing.kind) for thing in things])
             kinds[chosen] = torch.where(there, names[:, None], kinds[chosen])
-        return Drawn(_worn(_framed(canvas, frames), random), kinds)
+        return Drawn(_degraded(_padded(canvas, frames), random), kinds)
 
-    def _shares(
+    def _coverage(
         self, things: Sequence[Thing], frames: Sequence[tuple[float, float]], random: Generator
     ) -> Tensor:
         """Return the objects' coverage of each pixel, (N, 1, SIDE, SIDE)."""
         stencils = torch.stack([self._stencil(thing.kind, random) for thing in things])[:, None]
-        turns, scales = [], []
+        transforms, scales = [], []
         for thing, (wide, high) in zip(things, frames, strict=True):
             radius = thing.radius * SIDE * min(wide, high)
             x = (thing.x - 0.5) * wide * SIDE
             y = (thing.y - 0.5) * high * SIDE
-            turns.append(_turn(thing.kind, x, y, radius, random))
+            transforms.append(_transform(thing.kind, x, y, radius, random))
             scales.append(radius / _RADIUS)
         grid = functional.affine_grid(
-            torch.tensor(np.stack(turns)), [len(things), 1, SIDE, SIDE], align_corners=False
+            torch.tensor(np.stack(transforms)), [len(things), 1, SIDE, SIDE], align_corners=False
         )
         away = functional.grid_sample(stencils, grid, padding_mode="border", align_corners=False)
         away *= torch.tensor(scales, dtype=torch.float32)[:, None, None, None]
@@ -97,7 +97,9 @@ class Painter:
         return known[int(random.integers(len(known)))]
 
 
-def _turn(kind: str, x: float, y: float, radius: float, random: Generator) -> NDArray[np.float32]:
+def _transform(
+    kind: str, x: float, y: float, radius: float, random: Generator
+) -> NDArray[np.float32]:
     """Return the affine map from image to stencil coordinates, both in -1..1."""
     turned = math.radians(random.normal(0, 4))
     if kind in shapes.NAMES and random.random() < 0.4:
@@ -119,14 +121,14 @@ def _frame(random: Generator) -> tuple[float, float]:
     return (1.0, part) if random.random() < 0.7 else (part, 1.0)
 
 
-def _framed(canvas: Tensor, frames: Sequence[tuple[float, float]]) -> Tensor:
+def _padded(canvas: Tensor, frames: Sequence[tuple[float, float]]) -> Tensor:
     middle = (torch.arange(SIDE) + 0.5 - SIDE / 2).abs()
     wide, high = (torch.tensor(sides)[:, None] * SIDE / 2 for sides in zip(*frames, strict=True))
     inside = (middle < high)[:, None, :, None] & (middle < wide)[:, None, None, :]
     return torch.where(inside, canvas, torch.tensor(FRAME)[:, None, None])
 
 
-def _worn(canvas: Tensor, random: Generator) -> Tensor:
+def _degraded(canvas: Tensor, random: Generator) -> Tensor:
     """Add noise, and JPEG artifacts to some images."""
     strength = torch.tensor(random.exponential(0.012, len(canvas)), dtype=torch.float32)
     canvas += torch.randn_like(canvas) * strength[:, None, None, None]

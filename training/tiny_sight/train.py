@@ -65,9 +65,9 @@ class Training:
         shown = [views.sample(self._random) for _ in range(_BATCH)]
         drawn = self._painter.draw(shown, self._random)
         with torch.autocast("cpu", torch.bfloat16):
-            tokens = self._model.look(drawn.pictures)
+            tokens = self._model.encode_patches(drawn.pictures)
             kinds = self._patchwise(tokens)
-            fits = self._model.read(tokens)
+            fits = self._model.write_caption(tokens)
         beheld = functional.cross_entropy(kinds.float().flatten(0, 1), drawn.kinds.flatten())
         return loss(fits.float(), caption.numbers(shown)) + beheld
 

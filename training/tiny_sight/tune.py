@@ -38,11 +38,11 @@ class Sheet:
 
     #: Token ids; -1 - N for entry N of the captions' vocabulary.
     tokens: Tensor
-    places: Tensor
-    seen: Tensor
+    positions: Tensor
+    mask: Tensor
     #: Positions of the predicted answers, and the expected tokens.
-    asked: Tensor
-    wanted: Tensor
+    predicted: Tensor
+    expected: Tensor
     #: Weights of these tokens; an answer's total grows with the square root of its length.
     weights: Tensor
 
@@ -91,8 +91,8 @@ class Tuning:
         """Take one step on new views; `both` is the probability of a second image."""
         for _ in range(_VIEWS):
             view = views.sample(random)
-            given = written(self._language, view, random, both)
-            loss = wrong(self._language, given, self._vectors) / _VIEWS
+            sampled = sample_sheet(self._language, view, random, both)
+            loss = answer_loss(self._language, sampled, self._vectors) / _VIEWS
             loss.backward()  # type: ignore[no-untyped-call]
             self._losses.append(loss.item() * _VIEWS)
         self._descent.step()
@@ -106,21 +106,21 @@ class Tuning:
         return mean
 
 
-def wrong(language: Language, sheet: Sheet, words: Tensor) -> Tensor:
+def answer_loss(language: Language, sheet: Sheet, words: Tensor) -> Tensor:
     """Compute the language model's cross-entropy of the correct answers."""
-    read = language.read(shown(language, sheet, words), sheet.places, sheet.seen)
-    guesses = language.guesses(read[sheet.asked])
-    surprise = functional.cross_entropy(guesses, sheet.wanted, reduction="none")
-    return (surprise * sheet.weights).sum() / sheet.weights.sum()
+    hidden = language.hidden_states(embedded(language, sheet, words), sheet.positions, sheet.mask)
+    logits = language.logits(hidden[sheet.predicted])
+    losses = functional.cross_entropy(logits, sheet.expected, reduction="none")
+    return (losses * sheet.weights).sum() / sheet.weights.sum()
 
 
-def shown(language: Language, sheet: Sheet, words: Tensor) -> Tensor:
+def embedded(language: Language, sheet: Sheet, words: Tensor) -> Tensor:
     """Look up the embeddings of a sheet's tokens, (T, width)."""
-    known = language.vectors(sheet.tokens.clamp(min=0).tolist())
+    known = language.embed(sheet.tokens.clamp(min=0).tolist())
     return torch.where(sheet.tokens[:, None] < 0, words[(-1 - sheet.tokens).clamp(min=0)], known)
 
 
-def written(language: Language, view: views.View, random: Generator, both: float) -> Sheet:
+def sample_sheet(language: Language, view: views.View, random: Generator, both: float) -> Sheet:
     """Build a sheet of a view and lessons; `both` is the probability of a second image."""
     before, picture = language.tokens(_BEFORE), _picture(view)
     order = random.random()
@@ -130,8 +130,8 @@ def written(language: Language, view: views.View, random: Generator, both: float
         return sheet([*before, *_picture(other), *picture], [_pair(language, lesson)])
     if order < both + _BEFOREHAND:
         (lesson,) = lessons.some(view, 1, random)
-        asked = [*before, *language.tokens(lesson.question), *picture]
-        return sheet(asked, [_pair(language, Lesson("", lesson.answer))])
+        prefix = [*before, *language.tokens(lesson.question), *picture]
+        return sheet(prefix, [_pair(language, Lesson("", lesson.answer))])
     some = lessons.some(view, _LESSONS, random)
     return sheet([*before, *picture], [_pair(language, lesson) for lesson in some])
 
@@ -141,32 +141,32 @@ def _picture(view: views.View) -> list[int]:
 
 
 def _pair(language: Language, lesson: Lesson) -> tuple[list[int], list[int]]:
-    asked = language.tokens(lesson.question + _BETWEEN)
-    return asked, language.tokens(lesson.answer + _AFTER)
+    question = language.tokens(lesson.question + _BETWEEN)
+    return question, language.tokens(lesson.answer + _AFTER)
 
 
 def sheet(start: list[int], pairs: list[tuple[list[int], list[int]]]) -> Sheet:
     """Build a sheet from the shared prefix and pairs of question and answer."""
-    tokens, places, asked, wanted = [*start], [*range(len(start))], [], []
+    tokens, positions, predicted, expected = [*start], [*range(len(start))], [], []
     weights: list[float] = []
     parts = [0] * len(start)
     for number, (question, answer) in enumerate(pairs, 1):
         said = [*question, *answer[:-1]]
         at = len(tokens) + len(question) - 1
-        asked += range(at, at + len(answer))
-        wanted += answer
+        predicted += range(at, at + len(answer))
+        expected += answer
         weights += [len(answer) ** -0.5] * len(answer)
         tokens += said
-        places += range(len(start), len(start) + len(said))
+        positions += range(len(start), len(start) + len(said))
         parts += [number] * len(said)
     part = torch.tensor(parts)
-    seen = ((part == 0) | (part == part[:, None])).tril()
+    mask = ((part == 0) | (part == part[:, None])).tril()
     return Sheet(
         torch.tensor(tokens),
-        torch.tensor(places),
-        seen,
-        torch.tensor(asked),
-        torch.tensor(wanted),
+        torch.tensor(positions),
+        mask,
+        torch.tensor(predicted),
+        torch.tensor(expected),
         torch.tensor(weights),
     )
 
