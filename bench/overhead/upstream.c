@@ -1,15 +1,14 @@
-/* A fake engine that costs as little as possible: the bench measures what stands before it.
+/* A fake engine with minimal CPU time, for benches of the gateways in front of it.
  *
  *     upstream FOLDER...
  *
- * Each folder is one shape of replies. Its files are replies by path, `/` written as `_`
- * (`_v1_chat_completions`), and two event streams: `stream`, and `stream_usage` for callers that
- * ask for usage. One line on stdout tells the port, on 127.0.0.1. GET /_shape/NAME and
- * /_pace/MICROSECONDS switch the shape and the pace; each, as /_chats, answers with the number
- * of chats asked for so far.
+ * Each folder is a shape of responses. Its files are responses by path, with `_` for `/`
+ * (`_v1_chat_completions`), and two event streams: `stream`, and `stream_usage` for requests with
+ * usage. The port on 127.0.0.1 is printed to stdout. GET /_shape/NAME and /_pace/MICROSECONDS
+ * switch the shape and the pace; both, like /_chats, return the number of chats received so far.
  *
- * One thread, epoll, keep-alive. All streams move in step, as an engine's batch does: each step
- * writes one event of each stream, and returns to epoll. With a pace, steps are that far apart.
+ * One thread, epoll, keep-alive. All streams advance together, like an engine's batch: each step
+ * writes one event of each stream and returns to epoll. The pace is the interval between steps.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -42,10 +41,10 @@ typedef struct {
 typedef struct {
     char *in;
     size_t used, room;
-    Bytes out;            /* what the socket has not taken yet */
-    const Stream *stream; /* being told, or NULL */
-    int next;             /* its next piece */
-    int place;            /* in `active` */
+    Bytes out;            /* not yet accepted by the socket */
+    const Stream *stream; /* the current stream, or NULL */
+    int next;             /* index of its next event */
+    int place;            /* index in `active` */
 } Client;
 
 static Shape shapes[MAX_SHAPES];
@@ -89,7 +88,7 @@ static Bytes file(const char *path) {
     return whole;
 }
 
-/* The head, then one HTTP chunk for each event; the last one ends the reply. */
+/* The head, then one HTTP chunk per event; the last one ends the response. */
 static void load_stream(Stream *stream, Bytes text) {
     const char *head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\n"
                        "transfer-encoding: chunked\r\n\r\n";
@@ -128,7 +127,7 @@ static void load_shape(const char *folder) {
     closedir(files);
 }
 
-/* Answering. */
+/* Responses. */
 
 static void leave_stream(Client *client) {
     if (!client->stream) return;
@@ -151,7 +150,7 @@ static void watch(int fd, unsigned events) {
     if (epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event)) die("epoll_ctl");
 }
 
-/* Whether the client is still there. */
+/* Returns whether the client is still connected. */
 static int push(int fd) {
     Client *client = clients[fd];
     ssize_t sent = send(fd, client->out.data, client->out.size, MSG_NOSIGNAL);
@@ -209,14 +208,14 @@ static int respond(int fd, char *path, Bytes body) {
     return send_bytes(fd, answer(path));
 }
 
-/* Reading. */
+/* Requests. */
 
 static size_t content_length(const char *head) {
     const char *found = strcasestr(head, "\ncontent-length:");
     return found ? strtoul(found + 16, NULL, 10) : 0;
 }
 
-/* Take one whole request out of what was read; 0: there is none yet, or the client is gone. */
+/* Handles one complete request from the buffer; 0: incomplete, or the client has disconnected. */
 static int take(int fd) {
     Client *client = clients[fd];
     char *end = client->used ? memmem(client->in, client->used, "\r\n\r\n", 4) : NULL;
@@ -268,7 +267,7 @@ static void accept_all(int listener) {
 
 /* Streams. */
 
-/* One event of each stream; backwards, as one that ends is replaced by the last. */
+/* Writes one event per stream; backwards, because an ended stream is replaced by the last. */
 static void step(void) {
     for (int i = active_count - 1; i >= 0; i--) {
         int fd = active[i];

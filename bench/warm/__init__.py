@@ -22,7 +22,7 @@ from bench import asking, machine
 from bench.calls import Refused
 from bench.processes import Failed
 from bench.warm import situations
-from bench.warm.serving import Asker, Serving, serving
+from bench.warm.serving import ModelClient, Serving, serving
 from bench.warm.situations import SITUATIONS, Meanwhile, Seen
 from oxlo import catalogue
 from oxlo.catalogue import Model
@@ -70,33 +70,33 @@ def _recordings(models: list[Model]) -> list[bytes]:
     if not any(asking.ability(model) == "transcription" for model in models):
         return []
     speaker = catalogue.load().resolve(MOUTH)
-    with serving([MOUTH]) as ours, closing(Asker(ours.port, ours.key(), ())) as asker:
-        return [asker.answer(call).body for call in asking.calls(speaker, ())]
+    with serving([MOUTH]) as ours, closing(ModelClient(ours.port, ours.key(), ())) as client:
+        return [client.answer(call).body for call in asking.calls(speaker, ())]
 
 
 def _round(models: list[Model], recordings: list[bytes], number: int) -> Round:
     with serving([model.id for model in models]) as ours, ExitStack() as stack:
         key = ours.key()
-        with closing(Asker(ours.port, key, ())) as stranger:
-            looked_up = stranger.looked_up()
-        askers = {
+        with closing(ModelClient(ours.port, key, ())) as new_client:
+            looked_up = new_client.key_lookup_ms()
+        clients = {
             model.id: stack.enter_context(
-                closing(Asker(ours.port, key, _calls(model, recordings, number * 5)))
+                closing(ModelClient(ours.port, key, _calls(model, recordings, number * 5)))
             )
             for model in models
         }
-        seen = _situations(ours, askers)
+        seen = _situations(ours, clients)
         return Round(
             dict(zip(SITUATIONS, seen, strict=True)),
-            {model: situations.meanwhile(ours, model, asker) for model, asker in askers.items()},
+            {model: situations.meanwhile(ours, model, client) for model, client in clients.items()},
             looked_up,
         )
 
 
-def _situations(ours: Serving, askers: dict[str, Asker]) -> Iterator[dict[str, Seen]]:
-    yield situations.after_start(askers)
-    yield situations.after_idle(askers)
-    yield situations.after_replacement(ours, askers)
+def _situations(ours: Serving, clients: dict[str, ModelClient]) -> Iterator[dict[str, Seen]]:
+    yield situations.after_start(clients)
+    yield situations.after_idle(clients)
+    yield situations.after_replacement(ours, clients)
 
 
 def _calls(model: Model, recordings: list[bytes], begin: int) -> Iterator[asking.Call]:

@@ -17,7 +17,7 @@ from bench.processes import Failed, Process, free_port
 
 #: Idle timeout of client connections in this bench, in seconds.
 IDLE = 2
-_TOLD = 20
+_SAMPLES = 20
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Reply:
     queued: float
 
 
-class Asker:
+class ModelClient:
     """A client of one model, with a keep-alive connection."""
 
     def __init__(self, port: int, key: str, calls: Iterable[asking.Call]) -> None:
@@ -69,10 +69,10 @@ class Asker:
         """Send the next request. Raises Refused."""
         return self.answer(next(self._calls))
 
-    def looked_up(self) -> float:
+    def key_lookup_ms(self) -> float:
         """Measure the additional milliseconds of the key's first use."""
-        first, *others = (self.answer(asking.LIMITS).took for _ in range(1 + _TOLD))
-        return first - sorted(others)[_TOLD // 2]
+        first, *others = (self.answer(asking.LIMITS).took for _ in range(1 + _SAMPLES))
+        return first - sorted(others)[_SAMPLES // 2]
 
     def answer(self, call: asking.Call) -> Reply:
         """Send a request. Raises Refused."""

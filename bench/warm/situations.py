@@ -9,7 +9,7 @@ from statistics import median
 import msgspec
 
 from bench.calls import Refused
-from bench.warm.serving import IDLE, Asker, Serving
+from bench.warm.serving import IDLE, ModelClient, Serving
 
 SITUATIONS = ("start", "idle", "replacement")
 LATER = 20
@@ -42,42 +42,42 @@ class Meanwhile(msgspec.Struct, frozen=True):
     slowest: float
 
 
-Askers = Mapping[str, Asker]
+Clients = Mapping[str, ModelClient]
 
 
-def after_start(askers: Askers) -> dict[str, Seen]:
+def after_start(clients: Clients) -> dict[str, Seen]:
     """Send one request to each model, then to all in turn."""
-    firsts = {model: asker.next().took for model, asker in askers.items()}
-    turns = [{model: asker.next().took for model, asker in askers.items()} for _ in range(LATER)]
+    firsts = {model: client.next().took for model, client in clients.items()}
+    turns = [{model: client.next().took for model, client in clients.items()} for _ in range(LATER)]
     return {m: Seen(first, [turn[m] for turn in turns]) for m, first in firsts.items()}
 
 
-def after_idle(askers: Askers) -> dict[str, Seen]:
+def after_idle(clients: Clients) -> dict[str, Seen]:
     """The same after an idle period, with the clients' connections closed."""
     time.sleep(QUIET)
-    for asker in askers.values():
-        asker.close()
-    return after_start(askers)
+    for client in clients.values():
+        client.close()
+    return after_start(clients)
 
 
-def after_replacement(ours: Serving, askers: Askers) -> dict[str, Seen]:
+def after_replacement(ours: Serving, clients: Clients) -> dict[str, Seen]:
     """The same after replacing all engines. Raises Failed."""
-    for model in askers:
+    for model in clients:
         ours.cli("fleet", "restart", model)
-    for asker in askers.values():
-        asker.close()
-    return after_start(askers)
+    for client in clients.values():
+        client.close()
+    return after_start(clients)
 
 
-def meanwhile(ours: Serving, model: str, asker: Asker) -> Meanwhile:
+def meanwhile(ours: Serving, model: str, client: ModelClient) -> Meanwhile:
     """Send requests to a model while its engine is replaced. Raises Failed."""
     replies, refused = [], 0
-    asker.close()
-    with closing(asker), ThreadPoolExecutor(1) as pool:
+    client.close()
+    with closing(client), ThreadPoolExecutor(1) as pool:
         restart = pool.submit(ours.cli, "fleet", "restart", model)
         while not restart.done():
             try:
-                replies.append(asker.next())
+                replies.append(client.next())
             except Refused:
                 refused += 1
         restart.result()

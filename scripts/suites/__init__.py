@@ -1,1 +1,1 @@
-"""Tests that others wrote, run against a running platform: `python -m scripts.suites`."""
+"""Third-party test suites against a running platform: `python -m scripts.suites`."""

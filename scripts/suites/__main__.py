@@ -1,6 +1,6 @@
-"""`python -m scripts.suites [SUITE ...]`: run suites of others against a running platform.
+"""`python -m scripts.suites [SUITE ...]`: run third-party suites against a running platform.
 
-OXLO_BASE_URL and OXLO_API_KEY say where it is; the key's plan should have no limits to speak of.
+OXLO_BASE_URL and OXLO_API_KEY select it; the key's plan should have very high limits.
 """
 
 import argparse
@@ -23,7 +23,7 @@ SUITES: dict[str, Callable[[Served, Environment], Iterator[Outcome]]] = {
 
 
 def main() -> None:
-    """Run the suites that are named, or all, and print what each found."""
+    """Run the named suites, or all, and print their results."""
     parser = argparse.ArgumentParser(prog="python -m scripts.suites", description=__doc__)
     parser.add_argument("suites", nargs="*", metavar="SUITE", help=", ".join(SUITES))
     parser.add_argument("--keep", type=Path, help="a folder in which what was installed stays")
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def served() -> Served:
-    """The platform that the environment names."""
+    """Return the platform configured in the environment."""
     base_url = os.environ.get("OXLO_BASE_URL", "http://127.0.0.1:8000/v1")
     key = os.environ.get("OXLO_API_KEY")
     if not key:

@@ -1,6 +1,6 @@
-"""A proxy between a suite and the platform: the suite stays as it is, its values change.
+"""A proxy that replaces values in an unmodified suite's requests to the platform.
 
-It knows the platform's key, so suites keep theirs, and it lets through what it does not know.
+It adds the platform's key, so suites keep their own, and passes unknown requests through.
 """
 
 import contextlib
@@ -20,15 +20,15 @@ from scripts.suites.served import Served, picture
 from scripts.suites.values import VALUES, Values, adapted
 
 _BOUNDARY = "adapted-by-the-proxy"
-#: The name of one model, in its address.
+#: A model's name in the path.
 _MODEL = re.compile(r"(?<=^/v1/models/)[^/?]+")
-#: What each side of the proxy says for itself.
+#: Headers that are not forwarded, because each side sets its own.
 _OWN = {"host", "authorization", "content-length", "transfer-encoding", "connection"}
 
 
 @contextlib.contextmanager
 def between(served: Served, *, usable: bool) -> Iterator[str]:
-    """The base URL of such a proxy, while it is open."""
+    """Run a proxy and yield its base URL."""
     files = {"picture": picture(), "recording": served.recording if usable else b""}
     handler = type("Bound", (Handler,), {"served": served, "usable": usable, "files": files})
     server = Proxy(("127.0.0.1", 0), handler)
@@ -43,18 +43,18 @@ def between(served: Served, *, usable: bool) -> Iterator[str]:
 
 
 class Proxy(ThreadingHTTPServer):
-    """A server that says nothing of clients that hang up: tests of streams do."""
+    """A server that does not log disconnects, which tests of streams cause."""
 
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report all but those."""
+        """Log errors except disconnects."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One connection of a suite."""
+    """A connection of a suite."""
 
     protocol_version = "HTTP/1.1"
     served: Served
@@ -62,7 +62,7 @@ class Handler(BaseHTTPRequestHandler):
     files: dict[str, bytes]
 
     def answer(self) -> None:
-        """Pass one call on, and its whole reply back."""
+        """Forward a request and return the whole response."""
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         kind = self.headers.get("content-type", "")
         values = VALUES.get(urlsplit(self.path).path.removeprefix("/v1"))
@@ -117,15 +117,15 @@ class Handler(BaseHTTPRequestHandler):
             connection.close()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        """Say nothing: the suite's own report does."""
+        """Log nothing, as the suite has its own report."""
 
 
-#: Name, file name where it is a file, and what it holds.
+#: Name, file name (None for text fields) and content.
 Part = tuple[str, str | None, bytes]
 
 
 def read_form(body: bytes, kind: str) -> list[Part]:
-    """The parts of a form."""
+    """Parse the parts of a form."""
     whole = message_from_bytes(f"content-type: {kind}\r\n\r\n".encode() + body)
     return [_part(one) for one in whole.get_payload() if isinstance(one, Message)]
 
@@ -138,7 +138,7 @@ def _part(one: Message) -> Part:
 
 
 def write_form(parts: list[Part]) -> bytes:
-    """A form of these parts."""
+    """Encode parts as a form."""
     pieces = []
     for name, filename, data in parts:
         said = f'form-data; name="{name}"' + (f'; filename="{filename}"' if filename else "")

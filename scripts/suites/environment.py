@@ -1,4 +1,4 @@
-"""A place of its own for each suite: what it needs never comes into ours."""
+"""A separate virtual environment for each suite's dependencies."""
 
 import os
 import subprocess
@@ -9,14 +9,14 @@ from pathlib import Path
 
 
 class Environment:
-    """A folder with a virtual environment; kept between runs where the folder is."""
+    """A folder with a virtual environment, reused between runs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.python = folder / "venv" / "bin" / "python"
 
     def install(self, *packages: str) -> None:
-        """Set up, once, with these packages and what they need."""
+        """Install packages with their dependencies, once."""
         done = self.folder / "installed"
         if done.exists() and done.read_text() == "\n".join(packages):
             return
@@ -27,7 +27,7 @@ class Environment:
         done.write_text("\n".join(packages))
 
     def source(self, package: str) -> Path:
-        """The newest source distribution of a package, unpacked."""
+        """Download and unpack a package's latest source distribution."""
         folder = self.folder / "source"
         if not folder.exists():
             pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
@@ -38,22 +38,22 @@ class Environment:
         return next(folder.iterdir())
 
     def version(self, package: str) -> str:
-        """The version of an installed package."""
+        """Return the version of an installed package."""
         ask = f"import importlib.metadata as m; print(m.version({package!r}))"
         return subprocess.check_output([self.python, "-c", ask], text=True).strip()
 
     def call(self, arguments: Sequence[str | Path], cwd: Path, **environ: str) -> str:
-        """Run a module of the environment; what it printed. A suite that fails is no error."""
+        """Run a module and return its output. Failures of a suite are not errors."""
         return said([self.python, "-m", *arguments], cwd, environ)
 
 
 def run_program(command: Sequence[str | Path], cwd: Path | None = None) -> None:
-    """Run a program to its end. Raises CalledProcessError where it fails."""
+    """Run a program. Raises CalledProcessError if it fails."""
     subprocess.run(command, cwd=cwd, check=True)
 
 
 def said(command: Sequence[str | Path], cwd: Path, environ: Mapping[str, str]) -> str:
-    """What a program printed, however it ended."""
+    """Return a program's output, whatever its exit status."""
     ended = subprocess.run(
         command,
         cwd=cwd,

@@ -1,4 +1,4 @@
-"""Schemathesis: requests made up from /openapi.json, replies held to it."""
+"""Schemathesis: requests generated from /openapi.json, and validation of the responses."""
 
 import base64
 import json
@@ -18,13 +18,13 @@ OPTIONS = (
     *("--request-timeout", "300", "--max-response-time", "300"),
     *("--report-json-path", "report.json"),
 )
-#: Rules between fields are in no schema, so valid requests may be refused: that is told, but it
-#: does not end the search for worse.
+#: Rules between fields are not in the schema, so valid requests may be rejected; that is reported
+#: but not a failure.
 MODES = (
     ("--mode", "negative"),
     ("--mode", "positive", "--exclude-checks", "positive_data_acceptance"),
 )
-#: A model that the catalogue knows and nothing serves is a 503: these are told, too.
+#: A catalogue model that is not served is a 503; these are reported, too.
 CONFIG = """
 [checks.not_a_server_error]
 expected-statuses = ["2xx", "3xx", "4xx", "503"]
@@ -33,7 +33,7 @@ _CASE = re.compile(r"^\d+\. Test Case ID: \w+$", re.MULTILINE)
 _TITLE = re.compile(r"^- ST\d+ (.+)$", re.MULTILINE)
 _WRONG = re.compile(r'(?:Invalid component: |"message":")([^"\n]+)')
 _ERROR = re.compile(r"^Network Error\n\n(.+)$", re.MULTILINE)
-#: What the model of each operation has to be able to do.
+#: The ability that the model of each operation needs.
 ABILITIES = {
     "/v1/chat/completions": "chat",
     "/v1/completions": "completions",
@@ -48,7 +48,7 @@ ABILITIES = {
 
 
 def run(served: Served, environment: Environment) -> Iterator[Outcome]:
-    """One operation after another."""
+    """Fuzz all operations in sequence."""
     environment.install("schemathesis")
     print(f"schemathesis {environment.version('schemathesis')}", flush=True)
     document = json.loads(served.ask("GET", "/openapi.json"))
@@ -64,7 +64,7 @@ def run(served: Served, environment: Environment) -> Iterator[Outcome]:
 
 
 def _without_headers(operation: dict[str, Any]) -> None:
-    """Dry runs and answers that are sent again have replies of their own."""
+    """Remove the headers of dry runs and idempotency, whose responses differ."""
     known = operation.get("parameters", [])
     operation["parameters"] = [one for one in known if one["in"] != "header"]
 
@@ -104,7 +104,7 @@ def _schemathesis(
 
 
 def _told(calls: Path) -> list[str]:
-    """What valid requests were refused for, and what was not served."""
+    """Summarize rejections of valid requests, and requests of models not served."""
     noted = map(json.loads, calls.read_text().splitlines() if calls.exists() else ())
     return [
         reason(f"{one['status']}, {'valid' if one['valid'] else 'invalid'}: {_plain(one['said'])}")
@@ -115,13 +115,13 @@ def _told(calls: Path) -> list[str]:
 
 
 def _plain(said: str) -> str:
-    """An error's words without the value that was sent."""
+    """Return an error's message without the sent value."""
     words = _WRONG.search(said)
     return re.sub(r", got .*|: .{80,}", "", words[1]) if words else said
 
 
 def reasons(printed: str) -> list[str]:
-    """Why replies were not as described: what was checked, and what was wrong."""
+    """Return why responses do not conform: the failed checks and their messages."""
     found = []
     for block in _CASE.split(printed)[1:]:
         title, wrong = _TITLE.search(block), _WRONG.search(block)
@@ -131,7 +131,7 @@ def reasons(printed: str) -> list[str]:
 
 
 def _plan(served: Served) -> str:
-    """What the hooks need to know."""
+    """Build the configuration of the hooks."""
     models = {path: served.model(ability) for path, ability in ABILITIES.items()}
     files = {"picture": picture(), "recording": served.recording}
     encoded = {name: base64.b64encode(data).decode() for name, data in files.items()}

@@ -1,4 +1,4 @@
-"""LangChain's integration tests: for a model that calls tools, one that sees, and for vectors."""
+"""LangChain's integration tests for tools, vision and embeddings."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,19 +9,19 @@ from scripts.suites.outcome import Outcome, read
 from scripts.suites.served import Served
 
 TESTS = Path(__file__).parent / "inside" / "langchain_standard.py"
-#: LangChain keeps one client for all tests, so they have one loop, too.
+#: LangChain shares a client between tests, so they need a shared event loop.
 _LOOP = ("--asyncio-mode=auto", "-o", "asyncio_default_test_loop_scope=session")
 
 
 def run(served: Served, environment: Environment) -> Iterator[Outcome]:
-    """One model after the other."""
+    """Run the tests for each model."""
     environment.install("langchain-tests", "langchain-openai")
     versions = (
         f"{name} {environment.version(name)}" for name in ("langchain-tests", "langchain-openai")
     )
     print(", ".join(versions), flush=True)
     callers, seers = served.models.get("tools", []), served.models.get("vision", [])
-    # The largest that calls tools: which of them it calls is up to the model.
+    # The largest model with tools, because the choice of the tool depends on its quality.
     for model in (*callers[-1:], *seers[:1]):
         tools, sight = ("yes" if model in found else "no" for found in (callers, seers))
         own = {"SUITES_CHAT": model, "SUITES_TOOLS": tools, "SUITES_PICTURES": sight}
@@ -37,7 +37,7 @@ def _part(
     report = environment.folder / "report.xml"
     report.unlink(missing_ok=True)
     access = {"OXLO_BASE_URL": served.base_url, "OXLO_API_KEY": served.key}
-    here = shutil.copy(TESTS, environment.folder)  # away from what our own pytest is told
+    here = shutil.copy(TESTS, environment.folder)  # outside of our own pytest configuration
     arguments = ["pytest", f"{here}::{tests}", f"--junitxml={report}", "--tb=short"]
     own = {"SUITES_EMBEDDINGS": ""} | own
     printed = environment.call(

@@ -1,5 +1,6 @@
-"""The tests of OpenAI's Node SDK, as they are. Its package holds none: they come from a copy of its
-repository, which OPENAI_NODE_SOURCE names.
+"""The unmodified tests of OpenAI's Node SDK.
+
+The npm package does not include them, so OPENAI_NODE_SOURCE must be a copy of its repository.
 """
 
 import json
@@ -15,7 +16,7 @@ from scripts.suites.environment import Environment, run_program, said
 from scripts.suites.outcome import Outcome, reason
 from scripts.suites.served import Served
 
-#: By what is served: the test file, and which titles of its tests.
+#: By ability: the test file, and the titles of its tests.
 PARTS = {
     "chat completions": ("chat/completions/completions", "create"),
     "stored chat completions": ("chat/completions/completions", "retrieve|update|list$|delete"),
@@ -26,7 +27,7 @@ PARTS = {
     "translations": ("audio/translations", "create"),
     "images": ("images", "generate|edit"),
 }
-#: What its generated tests import, of all that it develops with.
+#: The development dependencies that the generated tests import.
 NEEDS = (
     "jest",
     "@swc/core",
@@ -42,7 +43,7 @@ _INSTALL = ("npm", "install", "--no-save", "--ignore-scripts", "--no-audit", "--
 
 
 def run(served: Served, environment: Environment) -> Iterator[Outcome]:
-    """Each part twice: with the suite's own values, and with usable ones."""
+    """Run each part twice: with the suite's own values, and with usable ones."""
     given = os.environ.get("OPENAI_NODE_SOURCE")
     if given is None:
         print("skipped: OPENAI_NODE_SOURCE names no copy of openai-node's repository", flush=True)
@@ -59,7 +60,7 @@ def run(served: Served, environment: Environment) -> Iterator[Outcome]:
 
 
 def _prepare(given: Path, source: Path) -> None:
-    """A copy with what its tests need, at the versions that it names; not all else."""
+    """Copy the repository and install only the tests' dependencies, at its pinned versions."""
     shutil.copytree(given, source, ignore=shutil.ignore_patterns("node_modules", ".git"))
     wanted = json.loads((source / "package.json").read_text())
     wanted["devDependencies"] = {
@@ -70,7 +71,7 @@ def _prepare(given: Path, source: Path) -> None:
 
 
 def _jest(source: Path, base_url: str) -> list[dict[str, Any]]:
-    """What jest says of each test file."""
+    """Run jest and return its results by test file."""
     report = source / "report.json"
     report.unlink(missing_ok=True)
     files = sorted({f"tests/api-resources/{file}.test.ts" for file, _ in PARTS.values()})

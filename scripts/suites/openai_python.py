@@ -1,4 +1,4 @@
-"""The tests of OpenAI's Python SDK, from its source distribution, as they are."""
+"""The unmodified tests of OpenAI's Python SDK, from its source distribution."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +8,8 @@ from scripts.suites.environment import Environment
 from scripts.suites.outcome import Outcome, read
 from scripts.suites.served import Served
 
-#: By what is served: the test files, and which of their tests (pytest's -k).
-#: Tests of speech answer themselves, and tests of empty path parameters send nothing.
+#: By ability: the test files, and a selection of their tests (pytest's -k).
+#: Excluded: tests of speech mock the response, and tests of empty path parameters send nothing.
 PARTS = {
     "chat completions": ("chat/test_completions.py", "create"),
     "stored chat completions": ("chat", "not create and not path_params"),
@@ -26,7 +26,7 @@ _QUIET = ("-p", "no:cacheprovider", "-o", "addopts=", "--tb=short")
 
 
 def run(served: Served, environment: Environment) -> Iterator[Outcome]:
-    """Each part twice: with the suite's own values, and with usable ones."""
+    """Run each part twice: with the suite's own values, and with usable ones."""
     source = environment.source("openai")
     environment.install(str(source), *_NEEDS)
     print(f"openai {environment.version('openai')}", flush=True)

@@ -1,4 +1,4 @@
-"""What a suite found: read from the report that its runner wrote, shown as a table."""
+"""Results of a suite, read from its runner's report and shown as a table."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -7,26 +7,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _WIDEST = 150
-#: What differs between two failures of one cause.
+#: Parts of messages that differ between failures with the same cause.
 _PASSING = re.compile(r"0x[0-9a-f]+|req_\w+|\b\d+\.\d+\b")
 
 
 @dataclass
 class Outcome:
-    """The result of one part of a suite."""
+    """The result of a part of a suite."""
 
     name: str
     passed: int = 0
     failed: int = 0
     skipped: int = 0
-    #: How often each reason was given.
+    #: Number of failures by reason.
     reasons: Counter[str] = field(default_factory=Counter)
 
 
 def read(report: Path, name: str, printed: str) -> Outcome:
-    """The outcome that a JUnit report tells. Raises SystemExit, with what the suite printed, where
-    there is none.
-    """
+    """Read a JUnit report. Raises SystemExit with the suite's output if it is missing."""
     if not report.exists():
         raise SystemExit(f"{printed}\n{name}: the suite wrote no report.")
     outcome = Outcome(name)
@@ -44,7 +42,7 @@ def read(report: Path, name: str, printed: str) -> Outcome:
 
 
 def reason(words: str) -> str:
-    """The first line of what a failure says, without what is another each time."""
+    """Return the first line of a failure's message, without its varying parts."""
     line = next((line for line in words.splitlines() if line.strip()), "no reason given")
     return _PASSING.sub("...", " ".join(line.split()))[:_WIDEST]
 
@@ -53,7 +51,7 @@ HEAD = f"{'':44}{'passed':>8}{'failed':>8}{'skipped':>9}"
 
 
 def shown(one: Outcome) -> str:
-    """A line of the table, and below it why tests failed."""
+    """Format a line of the table, followed by the reasons of failures."""
     line = f"{one.name:44}{one.passed:>8}{one.failed:>8}{one.skipped:>9}"
     reasons = (f"    {count:>3} x {reason}" for reason, count in one.reasons.most_common())
     return "\n".join([line, *reasons])

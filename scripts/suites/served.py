@@ -1,4 +1,4 @@
-"""The platform that the suites are run against: which models it has ready, and files to send it."""
+"""The tested platform: its ready models, and files for requests."""
 
 import http.client
 import json
@@ -9,27 +9,27 @@ from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
-#: Which of several ready models is asked: the first, else any. Answers are judged by their shape.
+#: Preferred models, in order; otherwise any ready one. Only the shape of responses is checked.
 PREFERRED = ("smollm2-135m", "minilm-l6", "tiny-scenes", "whisper-base", "kokoro-82m")
 SAID = "The quick brown fox jumps over the lazy dog."
-#: Pixels of a side of the picture.
+#: Side of the image in pixels.
 SIDE = 64
 
 
 @dataclass(frozen=True)
 class Served:
-    """A running platform, by its base URL (which ends in /v1) and a key without limits."""
+    """A running platform: its base URL, which ends in /v1, and a key without limits."""
 
     base_url: str
     key: str
 
     @property
     def root(self) -> str:
-        """Its address without /v1."""
+        """URL without /v1."""
         return self.base_url.rstrip("/").removesuffix("/v1")
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
-        """The body of a reply. Raises SystemExit with the platform's words where it is no 200."""
+        """Send a request and return the body. Raises SystemExit with the error if not 200."""
         url = urlsplit(self.root)
         connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=300)
         head = {"authorization": f"Bearer {self.key}", "content-type": "application/json"}
@@ -47,7 +47,7 @@ class Served:
 
     @cached_property
     def models(self) -> dict[str, list[str]]:
-        """Ready models by ability, preferred ones first."""
+        """Return ready models by ability, preferred ones first."""
         found: dict[str, list[str]] = {}
         listed = json.loads(self.ask("GET", "/v1/models"))["data"]
         for model in sorted(listed, key=_place):
@@ -56,12 +56,12 @@ class Served:
         return found
 
     def model(self, ability: str) -> str | None:
-        """The model that is asked for an ability; None where none is ready."""
+        """Choose a model with an ability; None if none is ready."""
         return next(iter(self.models.get(ability, ())), None)
 
     @cached_property
     def recording(self) -> bytes:
-        """A spoken sentence as WAV: the platform's own voice, or half a second of silence."""
+        """Return a spoken sentence as WAV from the platform, or half a second of silence."""
         speaker = self.model("speech")
         if speaker is None:
             return silence(8000)
@@ -74,14 +74,14 @@ def _place(model: dict[str, Any]) -> int:
 
 
 def silence(samples: int) -> bytes:
-    """Silence as WAV, at 16 kHz."""
+    """Build a WAV file of silence at 16 kHz."""
     head = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 16000, 32000, 2, 16)
     body = b"WAVE" + head + struct.pack("<4sI", b"data", samples * 2) + bytes(samples * 2)
     return struct.pack("<4sI", b"RIFF", len(body)) + body
 
 
 def picture() -> bytes:
-    """A red square on white, as PNG with transparency: it serves as a mask, too."""
+    """Build a PNG of a red square on white with transparency, which is also used as mask."""
     rows = (b"\0" + b"".join(_pixel(x, y) for x in range(SIDE)) for y in range(SIDE))
     head = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 6, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(b"".join(rows))), (b"IEND", b""))

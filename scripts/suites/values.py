@@ -1,8 +1,8 @@
-"""What OpenAI's suites send, and what stands in for it: they were written against a mock.
+"""Replacements for values in the requests of OpenAI's suites, which target a mock server.
 
-Every call gets a model that is ready and, where it says nothing of its answer's length, a short
-one. "Usable" calls also get valid values for those that no server could take, and lose fields that
-are refused here or may not stand together; they gain no field.
+Every request gets a ready model and, unless it limits the response's length, a small limit. With
+"usable" values, invalid values are replaced by valid ones, and fields are removed that are not
+supported or exclude each other; no fields are added.
 """
 
 from collections.abc import Mapping
@@ -14,21 +14,21 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Values:
-    """What becomes of the calls to one endpoint."""
+    """Replacements in the requests of an endpoint."""
 
-    #: What a model has to be able to do.
+    #: The required ability of the model.
     ability: str
-    #: Fields that each call gets where they are missing.
+    #: Defaults for missing fields.
     short: Mapping[str, Any] = field(default_factory=dict)
-    #: Usable values, for fields that are sent.
+    #: Usable values of fields that are present.
     usable: Mapping[str, Any] = field(default_factory=dict)
-    #: Fields that usable calls lose.
+    #: Fields that are removed with usable values.
     without: frozenset[str] = frozenset()
-    #: File fields, by the kind of file that is usable: "recording" or "picture".
+    #: File fields, with the kind of usable file: "recording" or "picture".
     files: Mapping[str, str] = field(default_factory=dict)
 
 
-#: Fields that only streams have.
+#: Fields that require streaming.
 _STREAMED = frozenset({"stream_options", "partial_images"})
 _IMAGES = {
     "background": "auto",
@@ -44,7 +44,7 @@ VALUES = {
         "chat",
         short={"max_completion_tokens": 16},
         usable={"logit_bias": {"15": 0}, "max_tokens": 16, "max_completion_tokens": 16},
-        # functions and function_call are the old spelling of tools: not both.
+        # functions and function_call are the deprecated form of tools; both together are invalid.
         without=frozenset({"web_search_options", "functions", "function_call"}),
     ),
     "/completions": Values(
@@ -75,7 +75,7 @@ VALUES = {
 
 
 def adapted(values: Values, sent: Json, model: str | None, *, usable: bool) -> Json:
-    """The fields of a call as they are passed on."""
+    """Return a request's fields with replacements."""
     made = dict(sent)
     if model is not None:
         made["model"] = model
@@ -83,7 +83,7 @@ def adapted(values: Values, sent: Json, model: str | None, *, usable: bool) -> J
         made |= values.short
     if not usable:
         return made
-    streamed = str(made.get("stream")).lower() == "true"  # forms have texts
+    streamed = str(made.get("stream")).lower() == "true"  # a string in forms
     gone = values.without if streamed else values.without | _STREAMED
     return {
         name: values.usable.get(name, value) for name, value in made.items() if name not in gone

@@ -1,4 +1,4 @@
-"""The documentation is checked like code: what goes stale in it fails a test."""
+"""Checks of the documentation against the code."""
 
 import ast
 import importlib.util
@@ -37,13 +37,13 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`[^`\n]+`")
-#: What each language of a snippet is parsed by.
+#: Parsers of snippets by language.
 _PARSERS = {
     "json": json.loads,
     "toml": tomllib.loads,
     "python": lambda text: compile(text, "snippet", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT),
 }
-#: Variables that are not settings: the tests' own, and those that examples use.
+#: Variables that are not settings: the tests' own, and those of examples.
 _OTHER_VARIABLES = {"OXLO_TEST_CACHE", "OXLO_API_KEY", "OXLO_BASE_URL"}
 
 Decode = Callable[[bytes], tuple[object, tuple[str, ...]]]
@@ -61,13 +61,13 @@ def prose(page: Path) -> str:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """Return the anchors of a page's headings, as GitHub generates them."""
     headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def rows(page: Path, first: str) -> Iterator[list[str]]:
-    """The cells of a table whose first heading is `first`, without their backticks."""
+    """Return the cells of the table whose first heading is `first`, without backticks."""
     inside = False
     for line in text(page).splitlines():
         cells = [cell.strip().replace("`", "") for cell in line.strip("|").split("|")]
@@ -78,7 +78,7 @@ def rows(page: Path, first: str) -> Iterator[list[str]]:
 
 @each_page
 def test_links(page: Path) -> None:
-    """Every internal link leads somewhere, its anchor included."""
+    """Every internal link resolves, including its anchor."""
     for link in _LINK.findall(_CODE.sub("", prose(page))):
         if "://" in link or link.startswith("mailto:"):
             continue
@@ -99,14 +99,14 @@ def test_snippets(page: Path) -> None:
 
 @each_page
 def test_variables(page: Path) -> None:
-    """Every variable that a page names is read by the program."""
+    """Every variable on a page is read by the program."""
     known = {f"OXLO_{setting.name.upper()}" for setting in fields(Settings)} | _OTHER_VARIABLES
     assert set(re.findall(r"\bOXLO_[A-Z_]*[A-Z]\b", text(page))) <= known | {"OXLO_HOME"}
 
 
 @each_page
 def test_commands(page: Path) -> None:
-    """Every `oxlo ...` that a page shows is a command."""
+    """Every `oxlo ...` on a page is a command."""
     command = typer.main.get_command(app)
     shown = re.findall(r"(?:^|`|\$ |\n|bin/|\()oxlo ([a-z]+(?: [a-z-]+)?)", text(page))
     for words in shown:
@@ -114,7 +114,7 @@ def test_commands(page: Path) -> None:
 
 
 def is_command(command: object, words: list[str]) -> bool:
-    """Whether the words name a command; behind one that is no group, any word may stand."""
+    """Whether the words are a command; those without subcommands accept any further words."""
     commands = getattr(command, "commands", None)
     if commands is None or not words:
         return True
@@ -122,7 +122,7 @@ def is_command(command: object, words: list[str]) -> bool:
 
 
 def loaded(name: str) -> ModuleType:
-    """A script of the repository, as a module."""
+    """Load a script of the repository as a module."""
     spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -140,7 +140,7 @@ def loaded(name: str) -> ModuleType:
     ],
 )
 def test_tables_are_fresh(name: str, target: str) -> None:
-    """Pages with tables made by a script are what the script would write."""
+    """Generated tables are up to date."""
     script, page = loaded(name), DOCS / target
     assert script.page(text(page)) == text(page), f"run: python scripts/{name}.py"
     assert page == script.PAGE
@@ -148,7 +148,7 @@ def test_tables_are_fresh(name: str, target: str) -> None:
 
 @pytest.mark.parametrize("category", CATEGORIES)
 def test_programs_are_fresh(category: str) -> None:
-    """Each has a page that shows it, as it runs in the tests against real models."""
+    """Each program is on a page, as it runs in the tests against real models."""
     script = loaded("snippets_doc")
     mark = f"<!-- programs: {category} "
     (page,) = (page for page in script.FOLDER.glob("*.md") if mark in text(page))
@@ -156,14 +156,14 @@ def test_programs_are_fresh(category: str) -> None:
 
 
 def test_alerts_have_their_rows() -> None:
-    """Each alert says in the documentation what to look at and what to do, and no other does."""
+    """Each alert is documented with its checks and remedies, and no others are."""
     rules = (ROOT / "deploy" / "alerts.yml").read_text()
     told = [row[0].strip("`") for row in rows(DOCS / "observability.md", "alert")]
     assert told == re.findall(r"- alert: (\w+)", rules)
 
 
 def test_events_have_their_rows() -> None:
-    """Whatever a process logs is in the table of events."""
+    """Every log event is in the table of events."""
     said = re.compile(r"""log\.(?:info|warning|error|exception)\(\s*"([a-z_]+\.[a-z_]+)\"""")
     source = "".join(path.read_text() for path in (ROOT / "src" / "oxlo").rglob("*.py"))
     assert set(said.findall(source)) <= set(
@@ -172,21 +172,21 @@ def test_events_have_their_rows() -> None:
 
 
 def tree() -> set[tuple[str, str, str]]:
-    """Code, status and type of each error that can be raised."""
+    """Return code, status and type of each error class."""
     kinds = [k for k in vars(errors).values() if isinstance(k, type)]
     found = [k for k in kinds if issubclass(k, errors.ApiError) and k is not errors.ApiError]
     return {(kind.code, str(kind.status), kind.type) for kind in found}
 
 
 def test_error_tree() -> None:
-    """docs/errors.md lists the tree: each code with its status and type, and nothing else."""
+    """docs/errors.md lists exactly the error classes, with status and type."""
     listed = [tuple(row[:3]) for row in rows(DOCS / "errors.md", "code") if row[1].isdigit()]
     assert set(listed) == tree()
     assert len(listed) == len(set(listed))
 
 
 def test_exact_codes() -> None:
-    """So are the codes that the source gives to single errors."""
+    """It also lists the codes that the source sets on individual errors."""
     sources = "".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
     given = set(re.findall(r"\bcode=\"(\w+)\"", sources))
     given |= set(re.findall(r"^_UNSUPPORTED = \"(\w+)\"", sources, re.MULTILINE))
@@ -208,7 +208,7 @@ def test_exact_codes() -> None:
     ],
 )
 def test_parameters(page: str, model: str, request_type: type[msgspec.Struct]) -> None:
-    """Each field of a request has a row, with the catalogue's range and default."""
+    """Each request field has a row with the catalogue's range and default."""
     listed = {
         row[0].removesuffix("[]"): (row[2], row[3])
         for row in rows(DOCS / "api" / page, "parameter")
@@ -229,7 +229,7 @@ def test_parameters(page: str, model: str, request_type: type[msgspec.Struct]) -
     ],
 )
 def test_refused_parameters(page: str, body: dict[str, object], decode: Decode) -> None:
-    """Each field that a page says is refused is refused."""
+    """Fields that are documented as refused are refused."""
     listed = [row[0].split()[0] for row in rows(DOCS / "api" / page, "refused")]
     assert listed
     for name in listed:
@@ -240,13 +240,13 @@ def test_refused_parameters(page: str, body: dict[str, object], decode: Decode) 
 
 
 def test_parameters_of_images() -> None:
-    """The page of images names each that the catalogue has for them."""
+    """The page of images has all of the catalogue's parameters for images."""
     for name in shared({"images", "image_edits"}):
         assert f"`{name}`" in text(DOCS / "api" / "images.md"), name
 
 
-#: Seeds are wider than what is published; the `logprobs` of completions is another; dimensions
-#: differ from model to model.
+#: Exceptions: seeds have a wider range than published, `logprobs` of completions differs from that
+#: of chats, and dimensions depend on the model.
 _OWN_RANGES = {
     ("chat.md", "seed"),
     ("completions.md", "seed"),
@@ -256,7 +256,7 @@ _OWN_RANGES = {
 
 
 def span(name: str, parameter: Parameter) -> str:
-    """The range as pages write it; limits of length have no upper end, they are lowered."""
+    """Format a range as on the pages; length limits have no maximum, as they are lowered."""
     if name in ("max_tokens", "max_completion_tokens"):
         return f"from {parameter.min:g}"
     return f"{parameter.min:g} to {parameter.max:g}"
@@ -267,7 +267,7 @@ def shown(default: object) -> str:
 
 
 def test_complaints_have_their_tests() -> None:
-    """Each test that is named as what keeps a trouble away is there."""
+    """Every test that is referenced as a regression test exists."""
     named = set(re.findall(r"`(test_\w+)`", (DOCS / "complaints.md").read_text()))
     sources = (path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     there = {name for text in sources for name in re.findall(r"def (test_\w+)", text)}

@@ -1,4 +1,4 @@
-"""Programs that show how a model is called."""
+"""Example programs for models."""
 
 import ast
 import itertools
@@ -20,7 +20,7 @@ each_category = pytest.mark.parametrize("category", CATEGORIES)
 @each_category
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_all_three_values_are_filled_in(category: Category, language: Language) -> None:
-    """Nothing is left to be replaced."""
+    """No placeholders are left."""
     text = render(category, language, BASE, KEY, MODEL)
     assert all(value in text for value in (BASE, KEY, MODEL))
     assert not re.search(r"\{(base_url|key|model)\}", text)
@@ -30,20 +30,20 @@ def test_all_three_values_are_filled_in(category: Category, language: Language) 
 
 @each_category
 def test_python_parses(category: Category) -> None:
-    """It is a program as it stands."""
+    """The program is valid as shown."""
     ast.parse(render(category, "python", BASE, KEY, MODEL))
 
 
 @each_category
 def test_python_can_be_pasted_into_its_prompt(category: Category) -> None:
-    """Where a block is followed by a statement at once, Python 3.12 and older see an error."""
+    """Up to Python 3.12, a block must be followed by an empty line in the REPL."""
     lines = render(category, "python", BASE, KEY, MODEL).splitlines()
     assert not [b for a, b in itertools.pairwise(lines) if a[:1] == " " and b[:1].isalpha()]
 
 
 @each_category
 def test_curl_sends_json_or_a_form(category: Category) -> None:
-    """What curl is given as JSON is JSON, with the same fields that the SDKs send."""
+    """curl's JSON is valid and has the same fields as the SDKs' requests."""
     text = render(category, "curl", BASE, KEY, MODEL)
     body = re.search(r"-d '(.*?)'|<<JSON\n(.*?)JSON\n", text, re.DOTALL)
     if body is None:
@@ -54,14 +54,14 @@ def test_curl_sends_json_or_a_form(category: Category) -> None:
 
 @pytest.mark.parametrize("value", ['a"b', "a'b", "a`id`", "$(id)", "a\nb", "a b", "a\\", "a;b", ""])
 def test_values_stay_strings(value: str) -> None:
-    """What would end the string, or be run by a shell, is refused; names with slashes are not."""
+    """Values that could break out of a string are refused; names with slashes are allowed."""
     render("chat", "curl", BASE, "$OXLO_API_KEY", "meta-llama/Llama-3.2:free@fp8")
     with pytest.raises(ValueError, match="model cannot be put into a program"):
         render("chat", "curl", BASE, KEY, value)
 
 
 def test_every_model_of_the_catalogue_has_some() -> None:
-    """And each in an order that begins with what it is for."""
+    """The first program shows the model's main ability."""
     shown = {model.id: for_abilities(model.abilities) for model in catalogue.load()}
     assert all(shown.values())
     assert shown["smollm2-135m"][:2] == ("chat", "streaming")
@@ -70,12 +70,12 @@ def test_every_model_of_the_catalogue_has_some() -> None:
 
 
 def test_categories_are_abilities() -> None:
-    """A category that no model can have would never be shown."""
+    """Each category is an ability that models can have."""
     assert set(for_abilities(get_args(Ability))) == set(snippets.CATEGORIES)
 
 
 def test_one_program_makes_many_calls() -> None:
-    """With one client, and each import once, those of Python itself first."""
+    """With one client and sorted imports without duplicates."""
     text = program([(category, f"model-{category}") for category in CATEGORIES], BASE, KEY)
     assert text.startswith("import base64\n\nfrom openai import OpenAI\n\nclient = OpenAI(")
     assert all(text.count(f'"model-{category}"') == 1 for category in CATEGORIES)

@@ -1,4 +1,4 @@
-"""What stands between suites of others and the platform: values that change, reports."""
+"""The adapter between third-party suites and the platform, and their reports."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ CHAT = VALUES["/chat/completions"]
 
 
 def test_own_values_stay() -> None:
-    """As it is, a call gets a model and, where it has none, a short answer."""
+    """With its own values, a request only gets a model and, by default, a length limit."""
     sent = {"model": "theirs", "logit_bias": {"foo": 0}, "stream_options": {}}
     made = adapted(CHAT, sent, "ours", usable=False)
     assert made == sent | {"model": "ours", "max_completion_tokens": 16}
@@ -17,7 +17,7 @@ def test_own_values_stay() -> None:
 
 
 def test_usable_values() -> None:
-    """Values that no server takes are others; what may not stand together goes; none is added."""
+    """Invalid values are replaced, conflicting fields are removed, and none are added."""
     sent = {"logit_bias": {"foo": 0}, "max_tokens": 0, "stream_options": {}, "functions": []}
     assert adapted(CHAT, sent, "ours", usable=True) == {
         "model": "ours",
@@ -28,14 +28,14 @@ def test_usable_values() -> None:
 
 
 def test_forms_come_through() -> None:
-    """A form that is written is read as it was."""
+    """Forms survive a round trip."""
     parts: list[adapter.Part] = [("model", None, b"m"), ("file", "a.wav", b"\x00\r\n\xff")]
     kind = "multipart/form-data; boundary=adapted-by-the-proxy"
     assert adapter.read_form(adapter.write_form(parts), kind) == parts
 
 
 def test_reasons_of_fuzzing() -> None:
-    """Each failure tells what was checked and what the platform said."""
+    """Each failure has the check and the platform's response."""
     printed = """
 1. Test Case ID: a1
 
@@ -54,7 +54,7 @@ Read timed out
 
 
 def test_reports_are_counted(tmp_path: Path) -> None:
-    """Failures are counted by their first line, without what differs each time."""
+    """Failures are counted by their first line, without its varying parts."""
     report = tmp_path / "report.xml"
     report.write_text(
         "<testsuites><testcase/><testcase><skipped/></testcase>"

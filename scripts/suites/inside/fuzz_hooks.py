@@ -1,7 +1,7 @@
-"""Hooks of schemathesis: valid requests name a model that is served and stay small.
+"""Schemathesis hooks that give valid requests a served model and keep them small.
 
-What is generated as valid would otherwise end at a model's name that nobody has. Requests that are
-meant to be refused are left alone.
+Generated model names would otherwise make all requests fail. Requests that are meant to be rejected
+are not changed.
 """
 
 import base64
@@ -12,9 +12,9 @@ from typing import Any
 
 import schemathesis
 
-#: The models, by path; and files, as base64.
+#: Models by path, and files as base64.
 PLAN: dict[str, Any] = json.loads(Path(os.environ["SUITES_FUZZ"]).read_text())
-#: No answer is longer, nothing is made more often.
+#: Upper limits of response lengths and counts.
 MOST = {
     "max_tokens": 16,
     "max_completion_tokens": 16,
@@ -23,15 +23,14 @@ MOST = {
     "steps": 2,
     "num_inference_steps": 2,
 }
-#: Requests that were made up as valid: schemathesis looks again at what is changed, and a file in
-#: a form is no string to it.
+#: Requests generated as valid; schemathesis revalidates changed ones and rejects files in forms.
 VALID: set[str] = set()
 FILES = {"file": "recording", "image": "picture", "mask": "picture"}
 
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """Make a valid request one that an engine answers."""
+    """Change a valid request so that an engine can answer it."""
     if not case.meta.generation.mode.is_positive:
         return
     VALID.add(case.id)
@@ -59,7 +58,7 @@ def _file(name: str, media_type: str | None) -> Any:
 
 @schemathesis.hook
 def after_call(context: Any, case: Any, response: Any) -> None:
-    """Note what became of the call: schemathesis itself shows one failure of a kind."""
+    """Record the result, because schemathesis only shows one failure of each kind."""
     said = response.text if response.status_code >= 400 else ""
     note = {
         "path": case.path,

@@ -1,4 +1,4 @@
-"""LangChain's integration tests, for its own client of OpenAI's API with our base URL."""
+"""LangChain's integration tests with its OpenAI client and our base URL."""
 
 import os
 from typing import Any
@@ -13,14 +13,14 @@ PICTURES = os.environ.get("SUITES_PICTURES") == "yes"
 
 
 class TestChat(ChatModelIntegrationTests):
-    """Chat, as far as the model goes."""
+    """Chat tests, by the model's abilities."""
 
     chat_model_class = ChatOpenAI
     chat_model_params = ACCESS | {
         "model": CHAT,
         "max_tokens": 400,
         "temperature": 0,
-        "stream_usage": True,  # it is left out where the base URL is another
+        "stream_usage": True,  # off by default with a custom base URL
     }
     has_tool_calling = TOOLS
     has_tool_choice = TOOLS
@@ -31,12 +31,12 @@ class TestChat(ChatModelIntegrationTests):
 
     @property
     def structured_output_kwargs(self) -> dict[str, Any]:
-        """A model without tools is held to a schema."""
+        """Use JSON schemas for models without tools."""
         return {} if TOOLS else {"method": "json_schema"}
 
 
 class TestEmbeddings(EmbeddingsIntegrationTests):
-    """Embeddings: with LangChain's tokenizer left out, which would be fetched."""
+    """Embeddings tests, without LangChain's tokenizer, which would be downloaded."""
 
     embeddings_class = OpenAIEmbeddings
     embedding_model_params = ACCESS | {
