@@ -18,11 +18,11 @@ import numpy as np
 from PIL import Image
 
 from bench import engines, libraries, machine
-from bench.asking import PHOTOGRAPH
 from bench.calls import Caller, seconds
 from bench.installation import installation
 from bench.pairs import Round, measured
 from bench.processes import resident_mb
+from bench.workload import PHOTOGRAPH
 from oxlo import weights
 from oxlo.engines.base import Launch
 from oxlo.engines.detection import boxes, centernet, tfjs

@@ -54,7 +54,7 @@ def watcher() -> Watcher:
 
 
 def _watch(bench: int) -> None:
-    """Track process groups until stdin closes, then kill the remaining ones."""
+    """Track process groups until the bench exits or closes stdin; then kill the remaining ones."""
     poll = select.poll()
     poll.register(0, select.POLLIN)
     poll.register(bench, select.POLLIN)

@@ -27,16 +27,16 @@ def database() -> Iterator[str]:
         return
     folder = Path(tempfile.mkdtemp(prefix="oxlo-pg-"))  # socket paths are limited
     folder.chmod(0o755)
-    server = _started(folder / "data")
+    server = _start(folder / "data")
     try:
-        _in_haste(server)
+        _disable_durability(server)
         yield server.get_uri()
     finally:
         _stop(server)
         shutil.rmtree(folder)
 
 
-def _started(folder: Path) -> "PostgresServer":
+def _start(folder: Path) -> "PostgresServer":
     """Start a server, retrying because its timeout of ten seconds is short on a busy machine."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns if XDG_RUNTIME_DIR is not set
@@ -63,7 +63,7 @@ def _stop(server: "PostgresServer") -> None:
     server.cleanup()
 
 
-def _in_haste(server: "PostgresServer") -> None:
+def _disable_durability(server: "PostgresServer") -> None:
     """Disable durability, which only matters after a power failure."""
     for setting in ("fsync", "synchronous_commit", "full_page_writes"):
         server.psql(f"alter system set {setting} = off;")

@@ -18,7 +18,7 @@ from statistics import median
 
 import msgspec
 
-from bench import asking, machine
+from bench import machine, workload
 from bench.calls import Refused
 from bench.processes import Failed
 from bench.warm import situations
@@ -67,11 +67,11 @@ def _before_others() -> None:
 
 def _recordings(models: list[Model]) -> list[bytes]:
     """Generate recordings with Kokoro, in a separate start."""
-    if not any(asking.ability(model) == "transcription" for model in models):
+    if not any(workload.ability(model) == "transcription" for model in models):
         return []
     speaker = catalogue.load().resolve(MOUTH)
     with serving([MOUTH]) as ours, closing(ModelClient(ours.port, ours.key(), ())) as client:
-        return [client.answer(call).body for call in asking.calls(speaker, ())]
+        return [client.answer(call).body for call in workload.calls(speaker, ())]
 
 
 def _round(models: list[Model], recordings: list[bytes], number: int) -> Round:
@@ -99,10 +99,10 @@ def _situations(ours: Serving, clients: dict[str, ModelClient]) -> Iterator[dict
     yield situations.after_replacement(ours, clients)
 
 
-def _calls(model: Model, recordings: list[bytes], begin: int) -> Iterator[asking.Call]:
+def _calls(model: Model, recordings: list[bytes], begin: int) -> Iterator[workload.Call]:
     """Iterate over requests endlessly, from index `begin`."""
     for series in itertools.count():
-        calls = asking.calls(model, recordings, series)
+        calls = workload.calls(model, recordings, series)
         yield from calls[begin % len(calls) :] + calls[: begin % len(calls)]
 
 
@@ -126,7 +126,7 @@ def _row(model: Model, after: str, rounds: list[Round]) -> bool:
     ratios = sorted(one.ratio for one in seen)
     met = median(ratios) <= MOST
     print(
-        f"{model.id:24} {asking.ability(model):>14} {after:>12}"
+        f"{model.id:24} {workload.ability(model):>14} {after:>12}"
         f" {median(one.first for one in seen):8.1f}"
         f" {median(median(one.later) for one in seen):8.1f}"
         f" {median(ratios):6.2f} {ratios[0]:6.2f} {ratios[-1]:6.2f}"

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import asking, engines
+from bench import engines, workload
 from bench.calls import Refused
 from bench.processes import Failed, Process, free_port
 
@@ -54,7 +54,7 @@ class Reply:
 class ModelClient:
     """A client of one model, with a keep-alive connection."""
 
-    def __init__(self, port: int, key: str, calls: Iterable[asking.Call]) -> None:
+    def __init__(self, port: int, key: str, calls: Iterable[workload.Call]) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
         self._connection.connect()
         self._used = time.monotonic()
@@ -71,10 +71,10 @@ class ModelClient:
 
     def key_lookup_ms(self) -> float:
         """Measure the additional milliseconds of the key's first use."""
-        first, *others = (self.answer(asking.LIMITS).took for _ in range(1 + _SAMPLES))
+        first, *others = (self.answer(workload.LIMITS).took for _ in range(1 + _SAMPLES))
         return first - sorted(others)[_SAMPLES // 2]
 
-    def answer(self, call: asking.Call) -> Reply:
+    def answer(self, call: workload.Call) -> Reply:
         """Send a request. Raises Refused."""
         headers = {"Authorization": f"Bearer {self._key}", "Content-Type": call.kind}
         self._keep()
