@@ -18,6 +18,8 @@ from oxlo.serving.work import Job, Workers
 
 #: The headers a gateway sends; any other header may change the meaning of the request.
 _HEADERS = {b"host", b"authorization", b"content-type", b"content-length"}
+#: Runs until code and memory are warm.
+_WARM_UPS = 10
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class FastPath:
     max_bytes: int
     #: Compute the JSON response. Raises ApiError.
     answer: Callable[[Job, bytes], bytes]
+    #: The body of a long request, for warm-up.
+    example: bytes
 
 
 class FastPathDispatcher:
@@ -70,6 +74,15 @@ class FastPathDispatcher:
         alone = len(arrived) == 1 and not self._workers.busy
         for connection in arrived:
             connection.proceed(alone=alone)
+
+    def warm_up(self) -> None:
+        """Run the example on the event loop's thread, where no warm-up request of the fleet runs.
+
+        A thread has its own heap: the first run on it allocates memory for all later ones.
+        """
+        with suppress(ApiError):  # the model may not take a text as long
+            for _ in range(_WARM_UPS):
+                self.respond(self._fast_path.example)
 
     def respond(self, body: bytes) -> bytes:
         """Compute the whole HTTP response. Raises ApiError."""

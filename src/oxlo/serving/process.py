@@ -77,6 +77,7 @@ def _protocol(engine: Engine) -> type[asyncio.Protocol]:
     if engine.fast_path is None:
         return BufferingProtocol
     dispatcher = FastPathDispatcher(engine.fast_path, engine.workers, engine.api_key)
+    dispatcher.warm_up()
     return cast(type[asyncio.Protocol], partial(FastPathProtocol, dispatcher))
 
 

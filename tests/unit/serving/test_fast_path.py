@@ -62,7 +62,9 @@ class Line(asyncio.Transport):
 
 
 def dispatcher() -> FastPathDispatcher:
-    return FastPathDispatcher(FastPath("/short", 64, lambda job, body: body), Workers(1), KEY)
+    return FastPathDispatcher(
+        FastPath("/short", 64, lambda job, body: body, b"{}"), Workers(1), KEY
+    )
 
 
 class Served:
@@ -77,7 +79,7 @@ class Served:
             [Route("/short", self._short, methods=["POST"])],
             self.workers,
             KEY,
-            fast_path=FastPath("/short", 64, self._answer),
+            fast_path=FastPath("/short", 64, self._answer, b"{}"),
         )
         self._config = uvicorn.Config(application(engine), lifespan="off", log_config=None)
         self._config.load()
@@ -235,3 +237,20 @@ async def test_the_gateways_requests_are_recognised() -> None:
 def test_other_requests_are_not(data: bytes) -> None:
     """They differ from a gateway's short request in the request line, headers or size."""
     assert dispatcher().parse(data) is None
+
+
+@pytest.mark.parametrize("error", [None, BadRequest()])
+def test_warm_up(error: BadRequest | None) -> None:
+    """The example runs on the thread that will serve; one that the model refuses is no failure."""
+    seen: list[tuple[bytes, int]] = []
+
+    def answer(job: Job, body: bytes) -> bytes:
+        seen.append((body, threading.get_ident()))
+        if error is not None:
+            raise error
+        return body
+
+    workers = Workers(1)
+    FastPathDispatcher(FastPath("/short", 64, answer, b"{}"), workers, KEY).warm_up()
+    assert set(seen) == {(b"{}", threading.get_ident())}
+    assert (len(seen) > 1, workers.busy) == (error is None, 0)

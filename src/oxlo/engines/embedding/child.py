@@ -25,6 +25,7 @@ from oxlo.serving.work import Workers
 _PATH = "/v1/embeddings"
 #: Maximum size in bytes of requests on the fast path; their inference takes a few milliseconds.
 _FAST_PATH_BYTES = 512
+_EXAMPLE = msgspec.json.encode({"input": "Hello there. " * 36})
 
 
 def load(line: bytes) -> Engine:
@@ -39,7 +40,7 @@ def load(line: bytes) -> Engine:
         return Response(reply, media_type="application/json")
 
     routes = [Route(_PATH, embed, methods=["POST"])]
-    fast_path = FastPath(_PATH, _FAST_PATH_BYTES, model.answer)
+    fast_path = FastPath(_PATH, _FAST_PATH_BYTES, model.answer, _EXAMPLE)
     return Engine(routes, workers, config.api_key, config.port, fast_path=fast_path)
 
 
