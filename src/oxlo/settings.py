@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from oxlo import values
 from oxlo.errors import OperatorError
-from oxlo.places import Places
+from oxlo.paths import Paths
 
 _PORT_MAX = 65535
 #: Validators of the items of list settings.
@@ -41,7 +41,7 @@ def _default_home() -> Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings(Places):
+class Settings(Paths):
     """All settings with defaults and descriptions; each is read from `OXLO_<NAME>`."""
 
     home: Path = _setting(None, "Data folder: database, journal, weights, sockets.")

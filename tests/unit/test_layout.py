@@ -17,7 +17,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 #: Parts of the program, lowest first: each may import its own layer and those before it.
 LAYERS: tuple[frozenset[str], ...] = (
-    frozenset({"errors", "places", "settings", "telemetry", "values"})
+    frozenset({"errors", "paths", "settings", "telemetry", "values"})
     | {"catalogue", "hardware", "plans", "snippets", "wire"},
     frozenset({"valkey", "weights", "ledger", "queue", "fleet", "engines", "objects", "store"})
     | {"asgi", "serving"},

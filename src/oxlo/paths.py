@@ -9,7 +9,7 @@ from pathlib import Path
 _SOCKET_PATH_MAX = 100
 
 
-class Places:
+class Paths:
     """The folders, files and sockets of the installation in the folder `home`."""
 
     __slots__ = ()
