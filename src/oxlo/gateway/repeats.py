@@ -9,6 +9,7 @@ from typing import Final
 #: Longer heads are not stored, because each connection stores one.
 _LONGEST: Final = 4096
 _LENGTH: Final = b"\r\ncontent-length:"
+_END: Final = b"\r\n\r\n"
 #: Lengths with more digits are left to the parser; no such body arrives in one read.
 _DIGITS: Final = 8
 
@@ -51,17 +52,20 @@ class Repeat:
 def halves(data: bytes, size: int) -> tuple[bytes, bytes] | None:
     """Split the head of a complete message with a body of `size` bytes around the length's digits.
 
-    None if it is too long or the length is written in an unusual way.
+    None if it is too long, the length is written in an unusual way, or anything follows the body.
     """
     end = len(data) - size
-    if end > _LONGEST:
+    if end > _LONGEST or data.find(_END) != end - len(_END):
         return None
     head = data[:end]
-    start = head.lower().find(_LENGTH) + len(_LENGTH)
+    name = head.lower().find(_LENGTH)
+    if name < 0:
+        return None
+    start = name + len(_LENGTH)
     if head[start : start + 1] == b" ":
         start += 1
     digits = b"%d\r\n" % size
     stop = start + len(digits)
-    if start < len(_LENGTH) or head[start:stop] != digits:
+    if head[start:stop] != digits:
         return None
     return head[:start], head[stop - 2 :]

@@ -105,6 +105,7 @@ async def test_repeated_requests(served: Served) -> None:
         post(b"two", b"connection: Upgrade\r\nupgrade: h2c\r\n"),
         b"POST /a HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\ntwo\r\n0\r\n\r\n",
         b"\r\n" + post(b"two"),
+        post(b"two") + b"\r\n",
     ],
 )
 async def test_others_between(served: Served, then: bytes) -> None:
@@ -130,6 +131,14 @@ async def test_repeated_in_pieces(served: Served) -> None:
     await answer(reader, b"two")
     writer.write(post(b"three"))
     await answer(reader, b"three")
+
+
+async def test_an_empty_line_after_each_body(served: Served) -> None:
+    """Some old clients send CRLF after a body; it never shifts the next one."""
+    reader, writer = await served.connect()
+    for body in (b"one", b"ons", b"ond"):
+        writer.write(post(body) + b"\r\n")
+        await answer(reader, body)
 
 
 async def test_repeated_while_busy(served: Served) -> None:
