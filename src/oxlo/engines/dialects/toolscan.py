@@ -75,11 +75,13 @@ class Scanner:
     def _step(self, events: list[Event]) -> bool:
         if self._in_arguments:
             return self._scan_arguments(events)
-        opening = _OPENING.match(self._buffer.lstrip("} \n\t\r"))
-        if opening is None:
+        text = self._buffer.lstrip("} \n\t\r")
+        opening = _OPENING.match(text)
+        name = _name(opening[1]) if opening is not None else None
+        if opening is None or name is None:
             return False
-        events.append(Begin(self.calls, msgspec.json.decode(opening[1], type=str)))
-        self._buffer = self._buffer.lstrip("} \n\t\r")[opening.end() :]
+        events.append(Begin(self.calls, name))
+        self._buffer = text[opening.end() :]
         self.calls += 1
         self._in_arguments = self._fresh = True
         self._scalar = False
@@ -136,3 +138,11 @@ class Scanner:
             self._depth += 1
         elif character in "}]":
             self._depth -= 1
+
+
+def _name(quoted: str) -> str | None:
+    """A function's name; None if a model that is not constrained wrote no valid JSON string."""
+    try:
+        return msgspec.json.decode(quoted, type=str)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None

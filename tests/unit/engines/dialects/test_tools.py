@@ -183,8 +183,11 @@ def test_free_call(talk: Any, read: Any, text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["Hello there", '{"a": 1}', '{"name": "mul", "arguments": {}}', '{"name": "add"', " {", "`"],
-)
+    [
+        "Hello there", '{"a": 1}', '{"name": "mul", "arguments": {}}', '{"name": "add"', " {", "`",
+        '{"name": "a\\qb", "arguments": {}}', '{"name": "add\n", "arguments": {}}',
+    ],
+)  # fmt: skip
 def test_free_words(talk: Any, read: Any, text: str) -> None:
     """Anything else is words, every one of them."""
     (shown,) = msgspec.json.decode(auto(talk).answer(reply(text)).body)["choices"]
