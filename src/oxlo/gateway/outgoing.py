@@ -11,7 +11,7 @@ import httptools
 
 from oxlo.gateway.feed import chunks
 from oxlo.gateway.repeats import Repeat, halves
-from oxlo.gateway.sending import Carrier, Sending
+from oxlo.gateway.sending import Carrier, Receiver, Sending
 
 #: An engine that sends this many bytes without any body is not sending a valid response, but
 #: endless headers, trailers or informational heads.
@@ -254,7 +254,17 @@ class Connection(Carrier):
             self._pool.put_back(self)
         else:
             self._transport.abort()
-        sending.receiver.on_end()
+        self._deliver_end(sending.receiver)
+
+    def _deliver_end(self, receiver: Receiver) -> None:
+        """Notify the receiver; a call whose response cannot be handled must end nevertheless."""
+        ended = False
+        try:
+            receiver.on_end()
+            ended = True
+        finally:
+            if not ended:
+                receiver.on_fail("its reply could not be handled", sent=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Clean up after either side closed the connection."""
@@ -277,7 +287,7 @@ class Connection(Carrier):
             self._pool.connect(sending)
             return
         if self._until_close and exc is None:
-            sending.receiver.on_end()
+            self._deliver_end(sending.receiver)
             return
         reason = f"the connection broke: {exc}" if exc else "the connection was closed"
         sending.receiver.on_fail(reason, sent=True)

@@ -150,3 +150,33 @@ async def test_nothing_is_left_for_the_next(behind: bytes, kept: bool) -> None:
     connection.data_received(b"e" + behind)
     assert told == [(200, b"ye")]
     assert (connection in upstream._idle) is kept
+
+
+class Broken:
+    """A receiver with a bug."""
+
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+
+    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
+        pass
+
+    def on_data(self, data: bytes) -> None:
+        pass
+
+    def on_end(self) -> None:
+        raise RuntimeError("a bug")
+
+    def on_fail(self, reason: str, *, sent: bool) -> None:
+        self.reasons.append(reason)
+
+
+async def test_a_reply_that_cannot_be_handled() -> None:
+    """If a receiver fails at the end of a response, it is told, so that no call waits for ever."""
+    connection = Connection(Upstream("http://127.0.0.1:1", asyncio.get_running_loop()))
+    connection.connection_made(Narrow(connection))
+    broken = Broken()
+    connection.start(Sending(b"head", b"", broken))
+    with pytest.raises(RuntimeError, match="a bug"):
+        connection.data_received(OK + b"ye")
+    assert broken.reasons == ["its reply could not be handled"]
