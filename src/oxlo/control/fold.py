@@ -6,7 +6,7 @@ from oxlo.control.segments import CallRecord
 from oxlo.ledger.records import Admitted, Refused, Settled
 from oxlo.store.calls import Call
 
-_NAME_MAX = 200
+_TEXT_MAX = 200
 #: Maximum of an SQL integer column.
 _NUMBER_MAX = (1 << 31) - 1
 
@@ -73,7 +73,7 @@ def _settled(record: Settled, admitted: Admitted | None) -> Call:
         tokens_in=_held(record.tokens_in),
         tokens_out=_held(record.tokens_out),
         tokens_cached=_held(record.tokens_cached),
-        finish=record.finish,
+        finish=_clean(record.finish),
         queue_ms=record.queue_ms,
         first_ms=record.first_ms,
         total_ms=record.total_ms,
@@ -117,6 +117,7 @@ def _held(count: int) -> int:
     return min(count, _NUMBER_MAX)
 
 
-def _clean(name: str) -> str:
-    # The name of an unknown model is any text that a client sent; PostgreSQL rejects NUL.
-    return name[:_NAME_MAX].replace("\0", "\ufffd")
+def _clean(text: str) -> str:
+    # Names of unknown models come from clients, finish reasons from remote engines: both are any
+    # text, and PostgreSQL rejects NUL.
+    return text[:_TEXT_MAX].replace("\0", "\ufffd")

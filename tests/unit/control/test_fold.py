@@ -2,6 +2,8 @@
 
 import itertools
 
+import msgspec
+
 from oxlo.control import fold
 from oxlo.control.segments import CallRecord
 from oxlo.testing import journal
@@ -57,3 +59,11 @@ def test_names_that_sql_cannot_hold() -> None:
     (call,) = fold.calls([journal.refused("r", model="a\0b" + "x" * 500)])
     assert call.model.startswith("a\ufffdb")
     assert len(call.model) == 200
+
+
+def test_finish_reasons_that_sql_cannot_hold() -> None:
+    """A remote engine's finish reason is any text; one that SQL rejects would stop the drain."""
+    record = msgspec.structs.replace(journal.settled("r"), finish="\0" + "x" * 500)
+    (call,) = fold.calls([record])
+    assert call.finish.startswith("\ufffdx")
+    assert len(call.finish) == 200
