@@ -317,3 +317,22 @@ async def test_counted_for_the_model_whose_turn_it_is(start: Start) -> None:
         assert answer.status == 200
         assert tried(platform, answer)[0] == "double"
         assert other.counts  # it was asked for the tokens
+
+
+@pytest.mark.parametrize("name", ["costly", "COSTLY", "costly\r\n\r\n"])
+async def test_tried_by_their_own_names(start: Start, name: str) -> None:
+    """However a client spells a model, the header and the receipt name it as the catalogue does."""
+    platform = await start()
+    answer = await platform.chat(model=name, models=["double"])
+    assert answer.headers["x-oxlo-tried"] == "costly=model_not_deployed"
+    tried(platform, answer)
+    refused = await platform.chat(model=name, models=[f"seer{name[6:]}"])
+    assert refused.status == 503
+    assert refused.headers["x-oxlo-tried"] == "seer=model_not_deployed"
+
+
+async def test_a_model_is_tried_once(start: Start) -> None:
+    """Two spellings of a model are one model."""
+    platform = await start()
+    answer = await platform.chat(model="costly", models=["COSTLY", "double", "Double"])
+    assert tried(platform, answer)[1] == "costly=model_not_deployed"

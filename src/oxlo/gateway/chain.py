@@ -13,9 +13,9 @@ class Chain:
 
     __slots__ = ("_left", "_tried", "head")
 
-    def __init__(self, names: Iterable[str], head: bytes) -> None:
-        """`names` follow the first model; `head` holds the response's header lines so far."""
-        self._left = list(dict.fromkeys(names))
+    def __init__(self, models: Iterable[str], head: bytes) -> None:
+        """`models` (ids) follow the first one; `head` holds the response's header lines so far."""
+        self._left = list(dict.fromkeys(models))
         self._tried: list[str] = []
         self.head = head
 
@@ -27,7 +27,7 @@ class Chain:
         return len(self._tried)
 
     def next(self) -> str:
-        """Take the next name."""
+        """Take the next model."""
         return self._left.pop(0)
 
     def failed(self, model: str, error: ApiError, at: int | None = None) -> None:

@@ -1,10 +1,11 @@
 """The first half of a call: read the body, decide, reserve, count tokens, prepare media."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 from oxlo.engines.dialect import Decided
-from oxlo.errors import ApiError, EngineFailed, EngineTimedOut, Overloaded
+from oxlo.errors import ApiError, EngineFailed, EngineTimedOut, ModelNotFound, Overloaded
 from oxlo.gateway import headers
 from oxlo.gateway.active import Stage
 from oxlo.gateway.admission import Decision, fit
@@ -136,11 +137,13 @@ class Intake(Ending):
 
     def _begin_chain(self, names: list[str], wall: float) -> None:
         """Start a fallback chain, after checking that each model may answer this caller."""
-        admission = self._gateway.admission
+        admission, catalogue = self._gateway.admission, self._gateway.catalogue
         for name in names:
             admission.check(self.endpoint, self._request, name, self.caller, self.plan, wall)
-        first = self._request.model
-        self._chain = Chain([name for name in names if name != first], self._reply_head)
+        with suppress(ModelNotFound):  # an unknown first model is refused when it is decided on
+            self.model_id = catalogue.resolve(self._request.model).id
+        models = [catalogue.resolve(name).id for name in names]
+        self._chain = Chain([m for m in models if m != self.model_id], self._reply_head)
 
     def _next_model(self, error: ApiError, wall: float) -> bool:
         """Decide on the next model that is ready; False if there is none, with the call unchanged.
