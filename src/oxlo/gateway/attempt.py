@@ -219,6 +219,7 @@ class Attempt:
         if not self.started:  # an empty answer is valid
             self._start()
         self._over = True
+        self.resume()  # a paused connection would never see its response's end
         self._owner.stream_done(translator.close())
 
     def on_end(self) -> None:
