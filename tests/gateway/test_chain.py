@@ -336,3 +336,25 @@ async def test_a_model_is_tried_once(start: Start) -> None:
     platform = await start()
     answer = await platform.chat(model="costly", models=["COSTLY", "double", "Double"])
     assert tried(platform, answer)[1] == "costly=model_not_deployed"
+
+
+async def test_full_everywhere_waits_for_the_next(start: Start) -> None:
+    """A waiting call that finds the line of all gateways full waits in line for the next model."""
+    platform = await start()
+    async with EngineDouble("openai") as other:
+        both(platform, other, slots=1)
+        groups = {group.model: group for group in platform.gateway.backends.groups()}
+        platform.engine.default = other.default = Script(gate="go")
+        running = [asyncio.create_task(platform.chat(model="costly"))]
+        for _ in range(groups["double"].backends[0].slots):
+            running.append(asyncio.create_task(platform.chat(model="double")))
+        await until(lambda: not any(g.has_slot(0.0) for g in groups.values()))
+        waiting = asyncio.create_task(ask(platform))
+        await until(lambda: len(groups["costly"].queue) == 1)
+        (entry,) = groups["costly"].queue
+        entry.item.full()
+        assert [each.item for each in groups["double"].queue] == [entry.item]
+        for engine in (platform.engine, other):
+            engine.gates["go"].set()
+        assert tried(platform, await waiting) == ("double", "costly=queue_full", "double-0")
+        assert {answer.status for answer in await asyncio.gather(*running)} == {200}

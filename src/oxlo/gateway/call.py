@@ -178,7 +178,7 @@ class Call(Intake):
             return False
         assert self._chain is not None
         self._gateway.placing.leave(self, group)
-        self.avoid = self._failure = None
+        self.avoid = self._failure = self._queued_as = None
         self.demand = NOTHING
         self.sent_at = 0.0
         self._reply_head = self._chain.head
