@@ -342,12 +342,14 @@ async def test_full_everywhere_waits_for_the_next(start: Start) -> None:
     """A waiting call that finds the line of all gateways full waits in line for the next model."""
     platform = await start()
     async with EngineDouble("openai") as other:
-        both(platform, other, slots=1)
+        serve(
+            platform,
+            replica(platform.engine, "costly-0", "costly", slots=1),
+            replica(other, "double-0", "double", slots=1),
+        )
         groups = {group.model: group for group in platform.gateway.backends.groups()}
         platform.engine.default = other.default = Script(gate="go")
-        running = [asyncio.create_task(platform.chat(model="costly"))]
-        for _ in range(groups["double"].backends[0].slots):
-            running.append(asyncio.create_task(platform.chat(model="double")))
+        running = [asyncio.create_task(platform.chat(model=model)) for model in groups]
         await until(lambda: not any(g.has_slot(0.0) for g in groups.values()))
         waiting = asyncio.create_task(ask(platform))
         await until(lambda: len(groups["costly"].queue) == 1)

@@ -5,6 +5,7 @@ rejected are retried with the next tick. Settling is idempotent.
 """
 
 from collections.abc import Callable
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import hiredis
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 #: Settlements kept while Valkey is unreachable; the oldest are dropped first, and their leases
 #: expire.
 _MOST: Final = 100_000
+#: Rejected settlements that one tick retries.
+PORTION: Final = 1000
 
 
 class Ending:
@@ -41,13 +44,21 @@ class Ending:
 class Endings:
     """The settlements that Valkey has not confirmed."""
 
-    def __init__(self, client: "Client", commands: Commands, failed: Callable[[Any], None]) -> None:
-        """`failed` is called for each settlement that Valkey rejects."""
+    def __init__(
+        self,
+        client: "Client",
+        commands: Commands,
+        failed: Callable[[Any], None],
+        most: int = _MOST,
+    ) -> None:
+        """`failed` is called for each settlement that Valkey rejects; at most `most` are kept."""
+        self._most = most
         self._client = client
         self._commands = commands
         self._failed = failed
         self.unsettled: dict[str, Ending] = {}
-        self._refused: list[Ending] = []
+        #: Those that it has rejected, in the order in which they are retried.
+        self._refused: dict[str, Ending] = {}
 
     def end(
         self,
@@ -76,8 +87,10 @@ class Endings:
             slot=slot,
         )
         ending = self.unsettled[call] = Ending(self, call, payload)
-        if len(self.unsettled) > _MOST:
-            del self.unsettled[next(iter(self.unsettled))]
+        if len(self.unsettled) > self._most:
+            oldest = next(iter(self.unsettled))
+            del self.unsettled[oldest]
+            self._refused.pop(oldest, None)
         if self._client.connected:
             self._client.send(payload, ending.replied)
 
@@ -88,9 +101,10 @@ class Endings:
             self._client.send(ending.payload, ending.replied)
 
     def tick(self) -> None:
-        """Retry rejected settlements; called twice a second."""
-        again, self._refused = self._refused, []
+        """Retry some of the rejected settlements; called twice a second."""
+        again = list(islice(self._refused.values(), PORTION))
         for ending in again:
+            del self._refused[ending.call]
             self._client.send(ending.payload, ending.replied)
 
     def confirmed(self, ending: Ending) -> None:
@@ -98,6 +112,7 @@ class Endings:
         self.unsettled.pop(ending.call, None)
 
     def refused(self, ending: Ending, why: hiredis.ReplyError) -> None:
-        """Keep a settlement that Valkey rejected, to retry it."""
+        """Keep a settlement that Valkey rejected, to retry it, unless it was dropped meanwhile."""
         self._failed(why)
-        self._refused.append(ending)
+        if self.unsettled.get(ending.call) is ending:
+            self._refused[ending.call] = ending
