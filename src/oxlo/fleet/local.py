@@ -28,6 +28,8 @@ log = structlog.get_logger("oxlo.fleet")
 
 #: How long a replaced engine may take for its running requests, seconds.
 _PATIENCE = 900.0
+#: Seconds until a list that could not be written is written again.
+_AGAIN_SECONDS = 1.0
 Launcher = Callable[[Engine, Settings, Machine], Launch]
 
 #: States that settle whether a new engine works.
@@ -68,6 +70,8 @@ class LocalFleet:
         self._least: dict[str, int] = {}
         self._watch = minimum.Watch({})
         self._changes = asyncio.Event()
+        #: The next attempt to write the list, after a failed one.
+        self._retry: asyncio.TimerHandle | None = None
         self.hosts: dict[str, EngineHost] = {}
 
     @property
@@ -239,8 +243,17 @@ class LocalFleet:
             self._watch.look(self.replicas)
 
     def _publish(self) -> None:
-        listed = ReplicaList(time.time(), self.replicas, self._least)
-        registry.write(self._settings.replicas_file, listed)
+        """Write the list; if that fails, as on a full disk, again until it succeeds."""
+        retry, self._retry = self._retry, None
+        if retry is not None:
+            retry.cancel()
+        try:
+            listed = ReplicaList(time.time(), self.replicas, self._least)
+            registry.write(self._settings.replicas_file, listed)
+        except OSError as error:
+            if retry is None:
+                log.error("replicas.unwritten", error=str(error))
+            self._retry = asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._publish)
 
 
 def launch(engine: Engine, settings: Settings, part: Machine) -> Launch:

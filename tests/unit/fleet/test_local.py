@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests import models
-from tests.waiting import PATIENCE
+from tests.disks import full_disk
+from tests.waiting import PATIENCE, until
 
 from oxlo.catalogue import Catalogue, Model, Source, Variant, WeightsFile
 from oxlo.engines.base import Launch
@@ -122,6 +123,25 @@ async def test_replacement_waits_for_the_minimum(settings: Settings) -> None:
         fleet.stop()
         await running
     assert beside == ("m-2", ReplicaState.READY, 2)
+
+
+async def test_an_engine_that_dies_on_a_full_disk(settings: Settings) -> None:
+    """While the list cannot be written, engines are restarted as usual, and it follows later."""
+    known = model(Variant(hardware="cpu", engine="llamacpp"))
+    fleet = LocalFleet(Catalogue([known]), settings, ["m"], launcher=doubled)
+    running = asyncio.create_task(fleet.run())
+    try:
+        first = await listed(settings, lambda r: r.state is ReplicaState.READY)
+        with full_disk() as logs:
+            os.kill(fleet.hosts["m-1"].pid or 0, signal.SIGKILL)
+            await until(lambda: fleet.hosts["m-1"].replica.state is ReplicaState.SICK)
+        assert "replicas.unwritten" in [entry["event"] for entry in logs]
+        assert registry.read(settings.replicas_file).replicas == (first,)
+        ready = await listed(settings, lambda r: r.generation == 2 and r.state == "ready")
+    finally:
+        fleet.stop()
+        await running
+    assert ready.address != first.address
 
 
 async def _replaced_while_the_other_dies(fleet: LocalFleet) -> tuple[str, ReplicaState, int]:
