@@ -133,14 +133,14 @@ class Connection(Reader):
         self._settle_down(exchange)
 
     def _settle_down(self, exchange: Exchange) -> None:
-        self._current = None
-        if exchange.close or self.server.parting:
+        self._current, server = None, self.server
+        if exchange.close or server.parting:
+            self._set_deadline(server.now() + server.limits.write_timeout)
             self._transport.close()
             return
         if self._pending:
             self._go_on()
             return
-        server = self.server
         self._set_deadline(server.now() + server.limits.idle_timeout)
         if self._paused_reading:
             self.resume()
@@ -248,7 +248,7 @@ class Connection(Reader):
 
     def expire(self, now: float) -> None:
         """Handle a timeout: the expected data did not arrive by the deadline."""
-        if self._paused_writing or self._closing:
+        if self._paused_writing or self._closing or self._transport.is_closing():
             self._transport.abort()
         elif self._incoming is not None and self._incoming is self._current:
             self._expire_body(self._incoming, now)

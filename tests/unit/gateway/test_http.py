@@ -264,6 +264,37 @@ async def test_idle_closed_silently(served: Served) -> None:
     assert writer is not None
 
 
+class Stuck(asyncio.Transport):
+    """A transport with data in its buffer for a client that reads nothing."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("127.0.0.1", 1)})
+        self.closing = self.aborted = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None: ...
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    def abort(self) -> None:
+        self.closing = self.aborted = True
+
+
+@pytest.mark.parametrize("extra", [b"", b"connection: close\r\n"])
+async def test_unread_responses_expire(served: Served, extra: bytes) -> None:
+    """A connection that is closed while its client does not read is cut in the end."""
+    transport, connection = Stuck(), Connection(served.server)
+    connection.connection_made(transport)
+    connection.data_received(post(b"x", extra))
+    for minutes in (2, 4):
+        served.server.sweep(served.clock.now + minutes * 60)  # type: ignore[attr-defined]
+    assert transport.aborted
+    connection.connection_lost(None)
+
+
 async def test_crash_is_a_500(served: Served) -> None:
     """A crashed handler is a JSON 500 without a traceback, and the server keeps running."""
     answer = await served.say(post(b"x", target=b"/crash"))
