@@ -3,11 +3,13 @@
 import asyncio
 import gc
 
+import msgspec
 import pytest
 from tests.gateway.conftest import Answer, Platform, Start, chat, stop_the_clock
 from tests.waiting import until
 
 from oxlo.gateway.call import Call
+from oxlo.gateway.http import Connection
 from oxlo.gateway.idempotency.keyed import Keyed, fingerprint, stored_lines
 from oxlo.gateway.idempotency.shared import Shared
 from oxlo.ledger.records import Refused, Settled
@@ -76,6 +78,49 @@ async def test_duplicate_waits(start: Start, stream: bool) -> None:
     assert len({a.body for a in answers}) == 1
     assert sorted(REPLAY in a.headers for a in answers) == [False, True, True]
     assert len(platform.engine.calls) == 1
+
+
+class Full(asyncio.Transport):
+    """The transport of a client that reads nothing: its buffer is full after each write."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+        self._inner = connection._transport
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._inner.write(data)
+        self._connection.pause_writing()
+
+    def is_closing(self) -> bool:
+        return self._inner.is_closing()
+
+    def abort(self) -> None:
+        self._inner.abort()
+
+
+async def test_a_slow_client_joins(start: Start) -> None:
+    """A client that joins a stream and cannot take what was sent so far pauses it for all."""
+    platform = await start()
+    platform.engine.next.append(Script(middle_gate="go", after=1))
+    first, slow = platform.client(), platform.client()
+    await first.send("POST", CHAT, chat(stream=True), keyed())
+    await first.reader.readuntil(b"Hello")
+    others = set(platform.gateway.server.connections)
+    body = msgspec.json.encode(chat(stream=True))
+    await slow.send("POST", CHAT, b"", keyed() | {"content-length": str(len(body))})
+    await until(lambda: len(platform.gateway.server.connections) == 2)
+    (connection,) = platform.gateway.server.connections - others
+    assert isinstance(connection, Connection)
+    connection._transport = Full(connection)
+    slow.writer.write(body)
+    (shared,) = platform.gateway.idempotency.running.values()
+    await until(lambda: len(shared.clients) == 2)
+    assert shared._paused == {shared.clients[1]}
+    slow.leave()
+    await until(lambda: not shared._paused)
+    platform.engine.gates["go"].set()
+    assert b"[DONE]" in await first.reader.read()
 
 
 async def test_first_leaves(start: Start) -> None:

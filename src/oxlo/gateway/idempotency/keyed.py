@@ -22,7 +22,7 @@ from oxlo.gateway.core import Core
 from oxlo.gateway.endpoints import Endpoint, is_form
 from oxlo.gateway.exchange import Exchange, State
 from oxlo.gateway.idempotency.answers import Answers, Kept, Running, name_of
-from oxlo.gateway.idempotency.shared import Shared
+from oxlo.gateway.idempotency.shared import TOO_LARGE, Shared
 from oxlo.ledger.windows import Window
 from oxlo.plans import Plan
 from oxlo.plans.caller import Caller
@@ -246,13 +246,11 @@ class Keyed:
     def _join(self, shared: Shared) -> None:
         if shared.kept is not None:  # complete, and being written to disk
             self._replay(shared.kept)
-            return
-        try:
+        elif shared.keepable:
+            self._shared = shared  # before joining, which may pause this client at once
             shared.join(self)
-        except ApiError as error:
-            self.refuse(error)
         else:
-            self._shared = shared
+            self.refuse(Conflict(TOO_LARGE, code="idempotency_in_progress"))
 
     # Stored responses.
 

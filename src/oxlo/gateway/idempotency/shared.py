@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from oxlo.errors import ApiError, Conflict
+from oxlo.errors import ApiError
 from oxlo.gateway.body import Body
 from oxlo.gateway.exchange import SILENT, Exchange, State
 from oxlo.gateway.idempotency.answers import Kept
@@ -85,9 +85,7 @@ class Shared(Exchange):
     # Called by clients.
 
     def join(self, client: Client) -> None:
-        """Add a client that waits for the same response. Raises Conflict if it is too late."""
-        if not self.keepable:
-            raise Conflict(TOO_LARGE, code="idempotency_in_progress")
+        """Add a client that waits for the same response, which has to be `keepable`."""
         self.clients.append(client)
         if self._streaming:
             client.exchange.begin(200, self._lines + self._mark(client), self.answer)
