@@ -252,7 +252,7 @@ class LocalFleet:
             registry.write(self._settings.replicas_file, listed)
         except OSError as error:
             if retry is None:
-                log.error("replicas.unwritten", error=str(error))
+                log.warning("replicas.unwritten", error=str(error))
             self._retry = asyncio.get_running_loop().call_later(_AGAIN_SECONDS, self._publish)
 
 
