@@ -49,6 +49,7 @@ class Attempt:
         "_held",
         "_over",
         "_owner",
+        "_paused",
         "_request",
         "_sending",
         "_size",
@@ -86,6 +87,8 @@ class Attempt:
         #: Seconds for which the engine asked not to be called, as its quota is used up.
         self.left_alone = 0.0
         self._over = False
+        #: Whether the engine is not read because the client reads slowly.
+        self._paused = False
         self._engine_call: EngineCall
         self._status = 0
         self._chunks: list[bytes] = []
@@ -147,8 +150,10 @@ class Attempt:
             sending.cancel()
 
     def is_stalled(self, clock: float, timeout: float) -> bool:
-        """Whether the engine has been silent for longer than allowed."""
-        return not self.backend.dialect.watched and clock - self.last_at > timeout
+        """Whether the engine has been silent for longer than allowed, while it was read."""
+        if self.backend.dialect.watched or self._paused:
+            return False
+        return clock - self.last_at > timeout
 
     def time_out(self) -> None:
         """Fail because the engine was silent for too long."""
@@ -156,11 +161,14 @@ class Attempt:
 
     def pause(self) -> None:
         """Pause reading."""
+        self._paused = True
         if self._sending is not None:
             self._sending.pause()
 
     def resume(self) -> None:
-        """Resume reading."""
+        """Resume reading, from when on the engine's silence counts again."""
+        if self._paused:
+            self._paused, self.last_at = False, self._clock()
         if self._sending is not None:
             self._sending.resume()
 
