@@ -98,7 +98,11 @@ def load(path: Path | None = None) -> Plans:
     Raises msgspec.ValidationError that names the file, the plan and the field.
     """
     source = path or SHIPPED
-    return parse(source.read_text(), str(source))
+    try:
+        text = source.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise msgspec.ValidationError(f"{source}: it is not UTF-8") from error
+    return parse(text, str(source))
 
 
 def parse(text: str, source: str) -> Plans:

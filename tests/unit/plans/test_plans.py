@@ -139,6 +139,14 @@ def test_mistakes_name_the_file(tmp_path: Path, text: str) -> None:
     assert ("plan.gold" in str(told.value)) is ("[plan.gold]" in text)
 
 
+def test_other_encodings(tmp_path: Path) -> None:
+    """A file in another encoding than UTF-8 is a mistake like any other."""
+    file = tmp_path / "plans.toml"
+    file.write_bytes(MINIMAL.format(id="own").encode() + "# é".encode("latin-1"))
+    with pytest.raises(msgspec.ValidationError, match=r"plans\.toml: it is not UTF-8"):
+        plans.load(file)
+
+
 @pytest.mark.parametrize("number", [0, -1])
 @pytest.mark.parametrize("field", ["requests_per_day", "requests_per_minute", "concurrency"])
 def test_limits_are_positive(tmp_path: Path, field: str, number: int) -> None:
