@@ -167,6 +167,17 @@ def test_sweep(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["3", "4", "young.lock"]
 
 
+async def test_sweeps_go_on_after_the_clock_was_set_back(tmp_path: Path) -> None:
+    """Expired responses are deleted although the last sweep seems to be in the future."""
+    answers = FileAnswers(tmp_path, asyncio.get_running_loop(), hours=1, mb=1)
+    answers._swept_at = time.time()
+    expired = tmp_path / "expired"
+    expired.touch()
+    os.utime(expired, (0, 0))
+    answers.tick(time.time() - 86_400)
+    await until(lambda: not expired.exists())
+
+
 def test_files_are_private(tmp_path: Path) -> None:
     """Files are readable only by the gateway's user."""
 

@@ -131,7 +131,7 @@ class FileAnswers:
 
     def tick(self, now: float) -> None:
         """Delete expired and excess responses, once a minute."""
-        if now - self._swept_at >= self.SWEEP_SECONDS:
+        if not 0 <= now - self._swept_at < self.SWEEP_SECONDS:  # the clock may have been set back
             self._swept_at = now
             self._run(lambda: sweep(self._folder, now - self._seconds, self._bytes))
 
