@@ -12,15 +12,12 @@ import msgspec
 from oxlo.errors import (
     ApiError,
     BadRequest,
-    EngineFailed,
     MinuteLimitExceeded,
     Overloaded,
     QueueFull,
 )
 from oxlo.gateway import headers
 from oxlo.gateway.active import Stage
-from oxlo.gateway.admission import fit
-from oxlo.gateway.backends import Backend
 from oxlo.gateway.body import Body
 from oxlo.gateway.call import Call
 from oxlo.gateway.core import Core
@@ -77,12 +74,11 @@ class Brake:
 class DryRun(Call):
     """A call that stops before the queue."""
 
-    __slots__ = ("_brake", "_input_tokens", "_standing")
+    __slots__ = ("_brake", "_standing")
 
     def __init__(self, gateway: Core, exchange: Exchange, endpoint: Endpoint, brake: Brake) -> None:
         super().__init__(gateway, exchange, endpoint)
         self._brake = brake
-        self._input_tokens: int | None = None
         self._standing: Standing
 
     def body(self, body: Body) -> None:
@@ -123,17 +119,6 @@ class DryRun(Call):
         else:
             self._prepare(wall)
 
-    def _counted(self, backend: Backend, status: int, read: Callable[[], int], body: bytes) -> None:
-        try:
-            if status != 200:
-                raise backend.dialect.error(status, body) if status else EngineFailed()
-            self._input_tokens = read()
-            self._decision.max_tokens = fit(self._decision, self._input_tokens)
-        except ApiError as error:
-            self._fall_back(error)
-        else:
-            self._prepare(self._gateway.wall())
-
     def _enqueue(self, wall: float) -> None:
         """Respond with the prediction instead of joining the queue."""
         group = self._decision.group
@@ -155,7 +140,7 @@ class DryRun(Call):
             "accepted": True,
             "model": decision.model.id,
             "endpoint": self.endpoint.name,
-            "input_tokens": self._input_tokens,
+            "input_tokens": decision.counted or None,
             "max_tokens": decision.max_tokens if self.endpoint.counts else None,
             "max_tokens_clamped": decision.clamped,
             "limits": {
