@@ -257,3 +257,24 @@ async def test_a_replica_that_never_was(start: Start) -> None:
     platform.gateway.sweep()
     assert (await platform.chat()).status == 200
     assert (await platform.chat(model="costly")).status == 503
+
+
+@pytest.mark.parametrize("running", [False, True])
+async def test_connections_to_a_replaced_process(start: Start, running: bool) -> None:
+    """Connections to a replica's earlier process are closed: idle ones at once, others later."""
+    platform = await start()
+    platform.engine.next.append(Script(gate="go"))
+    call = asyncio.create_task(platform.chat())
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    group = platform.gateway.backends.group("double")
+    assert group is not None
+    upstream = group.backends[0].upstream
+    if not running:
+        platform.engine.gates["go"].set()
+        await call
+        await until(lambda: upstream.idle == 1)
+    platform.replicas(platform.engine, generation=2)
+    assert group.backends[0].upstream is not upstream
+    platform.engine.gates["go"].set()
+    assert (await call).status == 200
+    assert upstream.idle == 0

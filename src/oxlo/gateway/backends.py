@@ -93,7 +93,7 @@ class Slot:
             backend.prefixes.note(demand.marks)
 
     def release(self) -> None:
-        """Release the slot; further calls have no effect."""
+        """Release the slot; its holder does so once."""
         backend = self.backend
         backend.in_use -= 1
         backend.work = backend.work - self._work if backend.in_use else 0.0
@@ -115,7 +115,10 @@ class Group:
         self.strict_context = False
 
     def update(self, backends: list[Backend]) -> None:
-        """Update the list of replicas."""
+        """Update the list of replicas; running calls keep those that are gone."""
+        for backend in self.backends:
+            if backend not in backends:
+                backend.upstream.close()
         self.backends = backends
         self.ready = any(backend.ready for backend in backends)
         self.context_length = min((b.replica.context_length for b in backends), default=0)
@@ -202,13 +205,11 @@ class Backends:
         """Apply a list of replicas."""
         by_model: dict[str, list[Replica]] = {model: [] for model in self._groups}
         for replica in replicas:
-            listed = by_model.setdefault(replica.model, [])
-            if replica.dialect:  # otherwise it was never started, as its model file is invalid
-                listed.append(replica)
-        for model, wanted in by_model.items():
+            by_model.setdefault(replica.model, []).append(replica)
+        for model, listed in by_model.items():
             group = self._groups.setdefault(model, Group(model, self._queue_limit))
             # A replica that was never started, for lack of a GPU or weights, has no dialect.
-            group.update([self._backend(group, replica) for replica in wanted if replica.dialect])
+            group.update([self._backend(group, replica) for replica in listed if replica.dialect])
             self._freed(group)
 
     def greet(self, clock: float) -> None:

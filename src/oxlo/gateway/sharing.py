@@ -24,7 +24,7 @@ class SharedSlot(Slot):
         self._request = request
 
     def release(self) -> None:
-        """Release the slot; further calls have no effect."""
+        """Release the slot, here and in Valkey."""
         super().release()
         self._request.release()
 

@@ -27,6 +27,7 @@ class Upstream(Pool):
         super().__init__()
         self._loop = loop
         self._idle: list[Connection] = []
+        self._most_idle = IDLE_LIMIT
         self._socket = address.removeprefix("unix:") if address.startswith("unix:") else ""
         parts = urlsplit("http://localhost" if self._socket else address)
         self._host = parts.hostname or "localhost"
@@ -113,7 +114,7 @@ class Upstream(Pool):
 
     def put_back(self, connection: Connection) -> None:
         """Return a connection whose exchange has ended."""
-        if len(self._idle) < IDLE_LIMIT:
+        if len(self._idle) < self._most_idle:
             self._idle.append(connection)
         else:
             connection.abort()
@@ -124,6 +125,7 @@ class Upstream(Pool):
             self._idle.remove(connection)
 
     def close(self) -> None:
-        """Close idle connections; busy ones close after their exchange."""
+        """Close idle connections now, and each busy one after its exchange."""
+        self._most_idle = 0
         while self._idle:
             self._idle.pop().abort()
