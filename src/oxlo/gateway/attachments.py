@@ -9,7 +9,8 @@ import msgspec
 from oxlo.engines.dialects import dialect
 from oxlo.errors import ApiError, Overloaded
 from oxlo.gateway.body import Body
-from oxlo.gateway.media import Media, MediaRequest, line
+from oxlo.gateway.media import Media, line
+from oxlo.gateway.timed import TimedRequest
 from oxlo.wire.media import FOLDER, JSON_FIELDS, SPOOLED, File, Inspect, Inspected, Medium, Unpacked
 
 #: The media process uses the same protocol as our engines.
@@ -24,7 +25,7 @@ class Attachments:
     def __init__(self, media: Media, call_id: str) -> None:
         self._media = media
         self._folder = media.spool.folder(call_id)
-        self._asking: MediaRequest | None = None
+        self._asking: TimedRequest | None = None
         #: The files extracted from the body.
         self._unpacked: tuple[File, ...] = ()
 
@@ -71,7 +72,7 @@ class Attachments:
             then(msgspec.json.decode(reply, type=kind) if status == 200 else _error(status, reply))
 
         lines += line(FOLDER, quote(self._folder))
-        self._asking = MediaRequest(self._media, target, lines, body, done)
+        self._asking = self._media.post(target, lines, body, done)
 
     def close(self) -> None:
         """Cancel the pending request and remove the files."""

@@ -25,7 +25,7 @@ from oxlo.gateway.endpoints import Endpoint
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.intake import Intake
-from oxlo.gateway.media import MediaRequest
+from oxlo.gateway.timed import TimedRequest
 from oxlo.ledger.slots import SlotRequest
 from oxlo.queue import Waiting
 
@@ -47,7 +47,7 @@ class Call(Intake):
         #: slot.
         self._failure: ApiError | None = None
         self._slot: Slot | None = None
-        self._keeping: MediaRequest | None = None
+        self._keeping: TimedRequest | None = None
         self._answer: Answer
         self._last = b""
         self._commented_at = 0.0

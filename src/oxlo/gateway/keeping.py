@@ -6,13 +6,14 @@ import msgspec
 
 from oxlo.engines.dialect import Answer, Usage
 from oxlo.errors import ApiError, EngineFailed, InternalError
-from oxlo.gateway.media import Media, MediaRequest, line
+from oxlo.gateway.media import Media, line
+from oxlo.gateway.timed import TimedRequest
 from oxlo.wire.media import KEEP, Keep, unframed
 
 
 def ask(
     media: Media, made: bytes, wanted: Keep, then: Callable[[Answer | ApiError], None]
-) -> MediaRequest:
+) -> TimedRequest:
     """Store the images of an engine's response; `then` gets the response for the client."""
 
     def done(status: int, body: bytes) -> None:
@@ -23,7 +24,7 @@ def ask(
             then(EngineFailed() if status == EngineFailed.status else _lost())
 
     lines = line(KEEP, msgspec.json.encode(wanted).decode())
-    return MediaRequest(media, b"/keep", lines, made, done)
+    return media.post(b"/keep", lines, made, done)
 
 
 def _lost() -> InternalError:

@@ -4,15 +4,20 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 from urllib.parse import quote
 
 import msgspec
 
 from oxlo.errors import ApiError, LimitsUnavailable, Overloaded
-from oxlo.gateway.collect import Collect
+from oxlo.gateway.timed import TimedRequest
 from oxlo.gateway.upstream import Upstream
 from oxlo.ledger.counted import Counted
 from oxlo.plans.caller import Caller
+
+#: Timeouts of look-ups, and of counts, for which control first drains the journals; seconds.
+SECONDS: Final = 10.0
+COUNT_SECONDS: Final = 60.0
 
 
 class _Changes(msgspec.Struct):
@@ -20,10 +25,14 @@ class _Changes(msgspec.Struct):
 
 
 class Lookup:
-    """Looks up keys, changes and counts."""
+    """Looks up keys, changes and counts. A control that hangs is like one that is unreachable."""
 
-    def __init__(self, socket: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self, socket: Path, loop: asyncio.AbstractEventLoop, seconds: float = SECONDS
+    ) -> None:
+        """`seconds` is the timeout of look-ups."""
         self._upstream = Upstream(f"unix:{socket}", loop)
+        self._seconds = seconds
 
     def key(self, digest: str, answer: Callable[[Caller | ApiError | None], None]) -> None:
         """Look up a key's owner: a Caller, None if the key is invalid, or an error."""
@@ -31,8 +40,7 @@ class Lookup:
         def done(status: int, body: bytes) -> None:
             answer(_caller(status, body))
 
-        target = f"/keys/{quote(digest)}".encode()
-        self._upstream.request(b"GET", target, b"", b"", Collect(done))
+        self._get(f"/keys/{quote(digest)}", self._seconds, done)
 
     def changes(self, answer: Callable[[int | None], None]) -> None:
         """The counter of changes to accounts and keys; None if control is unreachable."""
@@ -40,7 +48,7 @@ class Lookup:
         def done(status: int, body: bytes) -> None:
             answer(msgspec.json.decode(body, type=_Changes).counter if status == 200 else None)
 
-        self._upstream.request(b"GET", b"/changes", b"", b"", Collect(done))
+        self._get("/changes", self._seconds, done)
 
     def counted(
         self, account: str, day: int, minute: int, answer: Callable[[Counted | ApiError], None]
@@ -53,8 +61,10 @@ class Lookup:
             else:
                 answer(LimitsUnavailable(retry_after=2))
 
-        target = f"/counted/{quote(account)}?day={day}&minute={minute}".encode()
-        self._upstream.request(b"GET", target, b"", b"", Collect(done))
+        self._get(f"/counted/{quote(account)}?day={day}&minute={minute}", COUNT_SECONDS, done)
+
+    def _get(self, target: str, seconds: float, done: Callable[[int, bytes], None]) -> None:
+        TimedRequest(self._upstream, seconds, done).send(b"GET", target.encode())
 
 
 def _caller(status: int, body: bytes) -> Caller | ApiError | None:

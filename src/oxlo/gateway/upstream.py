@@ -25,7 +25,7 @@ class Upstream(Pool):
         `headers` are complete lines added to each request.
         """
         super().__init__()
-        self._loop = loop
+        self.loop = loop
         self._idle: list[Connection] = []
         self._most_idle = IDLE_LIMIT
         self._socket = address.removeprefix("unix:") if address.startswith("unix:") else ""
@@ -79,7 +79,7 @@ class Upstream(Pool):
 
     def connect(self, sending: Sending) -> None:
         """Open a connection and send on it."""
-        task = self._loop.create_task(self._connect(sending))
+        task = self.loop.create_task(self._connect(sending))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
@@ -97,7 +97,7 @@ class Upstream(Pool):
             connection.start(sending)
 
     async def _dial(self) -> Connection:
-        connection, loop = Connection(self), self._loop
+        connection, loop = Connection(self), self.loop
 
         def factory() -> asyncio.Protocol:
             return cast(asyncio.Protocol, connection)
@@ -110,7 +110,7 @@ class Upstream(Pool):
 
     def soon(self, act: Callable[[], None]) -> None:
         """Run a function in the next turn of the event loop."""
-        self._loop.call_soon(act)
+        self.loop.call_soon(act)
 
     def put_back(self, connection: Connection) -> None:
         """Return a connection whose exchange has ended."""
