@@ -7,6 +7,7 @@ process, so `kill -9` loses nothing and no fsync is needed.
 
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Literal
@@ -19,6 +20,9 @@ from oxlo.ledger.records import Record, Snapshot
 from oxlo.ledger.segment import Segment, next_path
 
 log = structlog.get_logger()
+
+#: Seconds between attempts to lock a name.
+_RETRY_SECONDS: Final = 0.02
 
 _encode_lines: Final = msgspec.json.Encoder().encode_lines
 
@@ -40,8 +44,12 @@ class Journal:
         snapshot: Callable[[], Snapshot],
         segment_bytes: int = 64 << 20,
         buffer_bytes: int = 16 << 20,
+        lock_seconds: float = 5.0,
     ) -> None:
         """Lock the name; the first segment is created by `begin` or else by the first append.
+
+        Waits up to `lock_seconds` for the lock, which control holds while it ends the open calls of
+        a gateway that has been down for a while.
 
         `schedule` runs a function in the next turn of the event loop (`loop.call_soon`); `snapshot`
         returns the counts that a segment starts with; `buffer_bytes` limits memory use while the
@@ -54,7 +62,7 @@ class Journal:
         self._snapshot = snapshot
         self._segment_bytes = segment_bytes
         self._buffer_bytes = buffer_bytes
-        self._lock = _lock(directory / f"{name}.lock")
+        self._lock = _lock(directory / f"{name}.lock", lock_seconds)
         self._segment: Segment | None = None
         self._records: list[Record] = []
         self._thens: list[Callable[[], None]] = []
@@ -187,11 +195,20 @@ class Journal:
                 self._schedule(self.flush)
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, seconds: float) -> int:
     fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    deadline = time.monotonic() + seconds
+    while not _try_lock(fd):
+        if time.monotonic() >= deadline:
+            os.close(fd)
+            raise JournalInUseError(f"{path} is held by another gateway")
+        time.sleep(_RETRY_SECONDS)
+    return fd
+
+
+def _try_lock(fd: int) -> bool:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(fd)
-        raise JournalInUseError(f"{path} is held by another gateway") from None
-    return fd
+        return False
+    return True

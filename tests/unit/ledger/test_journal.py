@@ -1,3 +1,4 @@
+import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
@@ -109,9 +110,18 @@ def test_name_is_locked(open_journal: Open) -> None:
     """Two gateways never share a name; a closed journal frees it."""
     journal = open_journal()
     with pytest.raises(JournalInUseError):
-        open_journal()
+        open_journal(lock_seconds=0.0)
     journal.close()
     open_journal()
+
+
+def test_a_lock_that_is_held_briefly(open_journal: Open) -> None:
+    """A gateway starts although control has just locked the journal that it left behind."""
+    journal = open_journal()
+    release = threading.Timer(0.05, journal.close)
+    release.start()
+    open_journal(lock_seconds=60.0)
+    release.join()
 
 
 def test_close_writes_what_is_pending(open_journal: Open, tmp_path: Path) -> None:
