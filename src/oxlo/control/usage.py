@@ -23,6 +23,8 @@ DEFAULT_DAYS = 30
 #: The longest period that may be grouped by hour: it bounds the rows of a response.
 _MAX_DAYS_BY_HOUR = 92
 _TIMES = ("day", "hour")
+#: The year 9999: a later time may have no date in UTC.
+_LATEST = 253_370_764_800.0
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -53,7 +55,7 @@ def period(query: Mapping[str, str], now: float) -> Period:
     """Parse the period of a query; defaults to the last 30 UTC days, today included."""
     tomorrow = (now // DAY + 1) * DAY
     end = _timestamp(query, "to", tomorrow)
-    begin = _timestamp(query, "from", end - DEFAULT_DAYS * DAY)
+    begin = _timestamp(query, "from", max(0.0, end - DEFAULT_DAYS * DAY))
     if begin >= end:
         raise BadRequest("'from' has to be before 'to'.", param="from")
     return Period(begin, end)
@@ -64,14 +66,16 @@ def _timestamp(query: Mapping[str, str], name: str, default: float) -> float:
     if text is None:
         return default
     try:
-        timestamp = datetime.fromisoformat(text)
+        time = datetime.fromisoformat(text)
     except ValueError:
+        time = datetime.min
+    timestamp = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+    if not 0 <= timestamp < _LATEST:
         raise BadRequest(
             f"'{name}' takes a date such as 2026-11-24, or a time such as 2026-11-24T12:00:00Z.",
             param=name,
-        ) from None
-    aware = timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)
-    return aware.timestamp()
+        )
+    return timestamp
 
 
 def grouping(text: str) -> tuple[By, ...]:
