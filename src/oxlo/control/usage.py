@@ -68,7 +68,7 @@ def _timestamp(query: Mapping[str, str], name: str, default: float) -> float:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        time = datetime.min
+        time = datetime.min.replace(tzinfo=UTC)
     timestamp = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     if not 0 <= timestamp < _LATEST:
         raise BadRequest(

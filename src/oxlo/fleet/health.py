@@ -88,8 +88,8 @@ class Health:
         if silent - self.starved_silent >= stall:
             return f"did not answer for {silent:.0f} s{_waited(self.starved_silent)}"
         if still - self.starved_still >= stall:
-            said = f"{self.busy} calls under way and no progress for {still:.0f} s"
-            return said + _waited(self.starved_still)
+            reason = f"{self.busy} calls under way and no progress for {still:.0f} s"
+            return reason + _waited(self.starved_still)
         return ""
 
 

@@ -192,12 +192,12 @@ class EngineHost:
 
     async def _tell_progress(self, process: EngineProcess) -> None:
         """Report the last log line of a starting engine: a large one loads for many minutes."""
-        told = ""
+        reported = ""
         while True:
             await asyncio.sleep(_TELL_SECONDS)
-            if process.last_line != told:
-                told = process.last_line
-                reason = f"being started: {told[:_LONGEST_LINE]}"
+            if process.last_line != reported:
+                reported = process.last_line
+                reason = f"being started: {reported[:_LONGEST_LINE]}"
                 self.replica = msgspec.structs.replace(self.replica, reason=reason)
                 self._changed(self.replica)
 

@@ -131,11 +131,11 @@ class LocalFleet:
                 else:
                     self._add(engine, ready).start()
 
-    async def restart(self, model: str, told: Callable[[Replica], None]) -> None:
+    async def restart(self, model: str, report: Callable[[Replica], None]) -> None:
         """Replace a model's engines one after the other, without a gap.
 
         The new engine is started and warmed up beside the old one, then published; the old one
-        drains and stops once enough others are ready. `told` gets the states of the new engines.
+        drains and stops once enough others are ready. `report` gets the states of the new engines.
         Raises CannotRestart; the old engine then stays.
         """
         names = [name for name, engine in self._engines.items() if engine.model.id == model]
@@ -144,9 +144,9 @@ class LocalFleet:
         async with self._restarting:
             # Engines that do not serve come first: the others may have to wait for them.
             for name in sorted(names, key=lambda name: self.hosts[name].serves):
-                await self._replace(name, told)
+                await self._replace(name, report)
 
-    async def _replace(self, name: str, told: Callable[[Replica], None]) -> None:
+    async def _replace(self, name: str, report: Callable[[Replica], None]) -> None:
         engine, old = self._engines[name], self.hosts[name]
         try:
             ready = await asyncio.to_thread(self._launch, engine, self._settings, self._part)
@@ -154,13 +154,13 @@ class LocalFleet:
             raise CannotRestart(f"{name}: {reason}") from None
         if not ready.argv:
             raise CannotRestart(f"{name} is not ours to restart: it runs at {ready.address}")
-        new = await self._started(name, ready, told)
+        new = await self._started(name, ready, report)
         if old.serves:
             await self._enough_beside(name, engine.model.id, new)
         self._successors.remove(new)
         self.hosts[name] = new
         new.succeed(old.replica.generation + 1, self._changed)
-        old.report_to(told)
+        old.report_to(report)
         await old.stop(_PATIENCE)
 
     async def _enough_beside(self, name: str, model: str, new: EngineHost) -> None:
@@ -181,7 +181,7 @@ class LocalFleet:
         return minimum.ready(self.replicas, model, but=name)
 
     async def _started(
-        self, name: str, ready: Launch, told: Callable[[Replica], None]
+        self, name: str, ready: Launch, report: Callable[[Replica], None]
     ) -> EngineHost:
         """A new engine that is ready and listed in `_successors`.
 
@@ -190,7 +190,7 @@ class LocalFleet:
         settled: asyncio.Future[Replica] = asyncio.get_running_loop().create_future()
 
         def changed(replica: Replica) -> None:
-            told(replica)
+            report(replica)
             self._changes.set()
             if replica.state in _SETTLED and not settled.done():
                 settled.set_result(replica)

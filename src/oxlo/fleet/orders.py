@@ -22,7 +22,7 @@ class Order(msgspec.Struct, frozen=True):
     restart: str
 
 
-class Told(msgspec.Struct, frozen=True, omit_defaults=True):
+class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
     """Progress: a state change of a new engine, or the failure of the order."""
 
     replica: str = ""
@@ -35,7 +35,7 @@ class Told(msgspec.Struct, frozen=True, omit_defaults=True):
 class Fleet(Protocol):
     """What executes orders."""
 
-    async def restart(self, model: str, told: Callable[[Replica], None]) -> None:
+    async def restart(self, model: str, report: Callable[[Replica], None]) -> None:
         """Replace a model's engines. Raises CannotRestart."""
 
 
@@ -69,20 +69,20 @@ def _remove(path: Path) -> None:
 
 
 async def _carry_out(fleet: Fleet, line: bytes, writer: asyncio.StreamWriter) -> None:
-    def tell(told: Told) -> None:
-        writer.write(msgspec.json.encode(told) + b"\n")
+    def send(progress: Progress) -> None:
+        writer.write(msgspec.json.encode(progress) + b"\n")
 
     try:
         order = msgspec.json.decode(line, type=Order)
-        await fleet.restart(order.restart, lambda r: tell(Told(r.id, str(r.state), r.reason)))
+        await fleet.restart(order.restart, lambda r: send(Progress(r.id, str(r.state), r.reason)))
     except (msgspec.DecodeError, CannotRestart) as reason:
-        tell(Told(error=str(reason)))
+        send(Progress(error=str(reason)))
 
 
-async def give(order: Order, path: Path) -> AsyncIterator[Told]:
+async def give(order: Order, path: Path) -> AsyncIterator[Progress]:
     """Send an order and yield its progress. Raises OSError if no fleet is running."""
     reader, writer = await asyncio.open_unix_connection(str(path))
     with contextlib.closing(writer):
         writer.write(msgspec.json.encode(order) + b"\n")
         while line := await reader.readline():
-            yield msgspec.json.decode(line, type=Told)
+            yield msgspec.json.decode(line, type=Progress)

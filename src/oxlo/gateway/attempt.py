@@ -119,12 +119,12 @@ class Attempt:
         """
         if self._translator is None:
             return Usage()
-        told, pieces = self._translator.usage, self._translator.pieces
+        reported, pieces = self._translator.usage, self._translator.pieces
         return Usage(
-            told.prompt_tokens or (prompt if pieces else 0),
-            max(told.completion_tokens, pieces),
-            told.cached_tokens,
-            told.reasoning_tokens,
+            reported.prompt_tokens or (prompt if pieces else 0),
+            max(reported.completion_tokens, pieces),
+            reported.cached_tokens,
+            reported.reasoning_tokens,
         )
 
     @property
