@@ -8,6 +8,7 @@ affect known callers.
 import re
 import time
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Final, TypeVar
 
 from oxlo.errors import ApiError, Forbidden, InvalidApiKey, Overloaded
@@ -164,6 +165,8 @@ class Keys:
         """Verify each key again at its next use."""
         self.change = change
         self._stale |= self._known
+        for digest in list(islice(self._stale, max(0, len(self._stale) - KNOWN_LIMIT))):
+            del self._stale[digest]
         self._known = {}
         self._plain.clear()
         self._unknown.clear()

@@ -1,4 +1,4 @@
-"""Look-ups at a control that hangs."""
+"""Look-ups at control, and the cache of their results."""
 
 import asyncio
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.waiting import until
 
 from oxlo.errors import ApiError, Overloaded
+from oxlo.gateway.auth import KNOWN_LIMIT, Keys
 from oxlo.gateway.lookup import Lookup
 from oxlo.plans.caller import Caller
 
@@ -31,3 +32,15 @@ async def test_control_hangs(tmp_path: Path) -> None:
     assert counters == [None]
     await until(lambda: len(left) == len(connections) == 2)
     server.close()
+
+
+async def test_known_callers_are_bounded(tmp_path: Path) -> None:
+    """However many keys are used and however often accounts change, the newest callers are kept."""
+    keys = Keys(Lookup(tmp_path / "control.sock", asyncio.get_running_loop()), b"secret")
+    caller = Caller(account="acct_1", account_name="A", key="key_1", plan="free")
+    for change in range(3):
+        for number in range(KNOWN_LIMIT // 2 + 1):
+            keys.remember(f"{change} {number}", caller)
+        keys.invalidate(change)
+    assert len(keys._stale) == KNOWN_LIMIT
+    assert f"2 {KNOWN_LIMIT // 2}" in keys._stale
