@@ -54,10 +54,10 @@ async def attempt(control: Control, name: str, job: Job) -> bool:
     return False
 
 
-async def adopt_orphans(control: Control) -> int:
+async def adopt_orphans(control: Control, checked: dict[str, int]) -> int:
     """End open calls of gateways that no longer run; returns their number."""
     folder = control.settings.journal_dir
-    return await asyncio.to_thread(orphans.adopt, folder, control.clock())
+    return await asyncio.to_thread(orphans.adopt, folder, control.clock(), checked)
 
 
 async def delete_old_receipts(control: Control) -> int:

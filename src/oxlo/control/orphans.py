@@ -23,17 +23,26 @@ log = structlog.get_logger()
 PATIENCE = 60.0
 
 
-def adopt(folder: Path, now: float) -> int:
+def adopt(folder: Path, now: float, checked: dict[str, int]) -> int:
     """Append an outcome to the journals for each open call; returns the number of calls.
 
-    The drain then moves them to SQL. Skips journals that are locked by a running gateway.
+    The drain then moves them to SQL. Skips journals that are locked by a running gateway, and those
+    without open calls until they change: `checked` has their sizes, in bytes.
     """
     ended = 0
     for segment in _newest(folder):
-        if segment.written + PATIENCE < now:
-            with _lock(folder / f"{segment.gateway}.lock") as locked:
-                if locked:
-                    ended += _end(folder, segment, now)
+        if segment.written + PATIENCE < now and checked.get(segment.name) != segment.size:
+            ended += _end_unlocked(folder, segment, now, checked)
+    return ended
+
+
+def _end_unlocked(
+    folder: Path, segment: segments.Segment, now: float, checked: dict[str, int]
+) -> int:
+    with _lock(folder / f"{segment.gateway}.lock") as locked:
+        ended = _end(folder, segment, now) if locked else 0
+    if locked and not ended:
+        checked[segment.name] = segment.size
     return ended
 
 

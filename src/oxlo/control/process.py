@@ -80,7 +80,7 @@ def _jobs(control: Control) -> tuple[tuple[str, Job, float], ...]:
     mailer = Mailer(control.settings, control.database)
     return (
         ("drain", control.drain.run, jobs.DRAIN_SECONDS),
-        ("adopt", partial(jobs.adopt_orphans, control), jobs.ADOPT_SECONDS),
+        ("adopt", partial(jobs.adopt_orphans, control, {}), jobs.ADOPT_SECONDS),
         ("retention", partial(jobs.delete_old_receipts, control), jobs.RETENTION_SECONDS),
         ("objects", partial(jobs.delete_old_objects, control), jobs.RETENTION_SECONDS),
         ("looks", partial(jobs.delete_old_samples, control), jobs.RETENTION_SECONDS),
