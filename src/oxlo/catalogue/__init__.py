@@ -84,7 +84,8 @@ class Catalogue:
         return self._models[model_id]
 
     def _unknown(self, name: str) -> str:
-        close = difflib.get_close_matches(name.lower(), self._models, n=3, cutoff=0.5)
+        own = self._names.get(fold(_without_vendor(name)))
+        close = [own] if own else difflib.get_close_matches(name.lower(), self._models, 3, 0.5)
         hint = f" Did you mean {', '.join(close)}?" if close else ""
         return f"The model {name[:100]!r} does not exist.{hint} {THE_OTHERS}"
 
@@ -92,6 +93,11 @@ class Catalogue:
 def fold(name: str) -> str:
     """Fold a name's case and separators: `DeepSeek R1_8b` becomes `deepseekr18b`."""
     return re.sub(r"[\s_.\-]+", "", name.lower())
+
+
+def _without_vendor(name: str) -> str:
+    """The model's part of a router's name: `meta-llama/llama-3.3-70b:free`."""
+    return name.rpartition("/")[2].partition(":")[0]
 
 
 def load(extra: Path | None = None) -> Catalogue:

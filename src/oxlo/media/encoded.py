@@ -8,6 +8,12 @@ from oxlo.wire.decode import invalid
 
 _HEAD = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w-]+=[^;,]*)*(;base64)?,", re.IGNORECASE)
 _SPACE = re.compile(r"\s+")
+#: A name such as ./photo.jpg: base64 has no dots.
+_FILE_NAME = re.compile(r"[^\n]{1,255}\.\w{1,5}")
+_NOT_SENT = (
+    "this is the name of a file on your side, which cannot be read from here. Send the file "
+    "itself, as 'data:image/png;base64,' and its base64."
+)
 
 
 def decoded(text: str, param: str) -> tuple[bytes, str]:
@@ -24,6 +30,8 @@ def decoded(text: str, param: str) -> tuple[bytes, str]:
 
 def _split(text: str, param: str) -> tuple[str, str]:
     if text[:5].lower() != "data:":
+        if _FILE_NAME.fullmatch(text):
+            raise invalid(param, _NOT_SENT)
         return "", text
     head = _HEAD.match(text)
     if head is None or not head[2]:

@@ -30,7 +30,9 @@ _TOOL = '{"type": "function", "function": {"name": "...", "parameters": {...}}}'
 _EXAMPLES = {
     "messages": '[{"role": "user", "content": "Hello"}]',
     "messages[]": '{"role": "user", "content": "Hello"}',
+    "messages[].role": '{"role": "user", "content": "Hello"}',
     "messages[].content[]": '{"type": "text", "text": "Hello"}',
+    "messages[].content[].type": '{"type": "text", "text": "Hello"}',
     "messages[].content[].image_url": '{"url": "https://..."}',
     "response_format": '{"type": "json_object"}',
     "response_format.json_schema": '{"name": "...", "schema": {...}}',
@@ -44,6 +46,9 @@ _EXAMPLES = {
 #: msgspec's names of types, in JSON's terms.
 _TYPES = {"str": "string", "int": "integer", "float": "number", "bool": "boolean"}
 _TYPE = re.compile(r"\b(?:str|int|float|bool)\b")
+#: A number or a boolean that was sent as a string, and a reminder of how JSON writes them.
+_QUOTED = re.compile(r"expected (integer|number|boolean)(?: or null)?, got string")
+_UNQUOTED = {"boolean": "true and false are", "integer": "Numbers are", "number": "Numbers are"}
 #: Limit on unknown fields named in a response header.
 _NAMED = 16
 
@@ -72,6 +77,7 @@ class Decoder(Generic[T]):
         self._all = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._refused = refused or {}
         self._elsewhere = elsewhere or {}
+        self._form = form
         self._known = frozenset(kind.__struct_encode_fields__)
 
     def decode(self, body: bytes) -> tuple[T, tuple[str, ...]]:
@@ -83,7 +89,7 @@ class Decoder(Generic[T]):
             if _NULL_FIELD.search(str(error)):
                 return self.decode(self._without_nulls(body))
             if not str(error).startswith(_UNKNOWN_FIELD):
-                raise refused(error, self._strict.type) from None
+                raise refused(error, self._strict.type, form=self._form) from None
         except msgspec.DecodeError as error:
             raise malformed(body, error) from None
         except RecursionError:
@@ -107,7 +113,8 @@ class Decoder(Generic[T]):
         except msgspec.ValidationError as error:
             if _NULL_FIELD.search(str(error)):
                 return self._decode_leniently(self._without_nulls(body))
-            raise self._misplaced(body, refused(error, self._lenient.type)) from None
+            wrong = refused(error, self._lenient.type, form=self._form)
+            raise self._misplaced(body, wrong) from None
         except msgspec.DecodeError as error:
             raise malformed(body, error) from None
         except RecursionError:
@@ -168,7 +175,9 @@ def too_deep(param: str | None = None) -> BadRequest:
     )
 
 
-def refused(error: msgspec.ValidationError, kind: Any, prefix: str = "") -> BadRequest:
+def refused(
+    error: msgspec.ValidationError, kind: Any, prefix: str = "", *, form: bool = False
+) -> BadRequest:
     """The error for a wrong type or value in `kind`: names the field and what it takes."""
     text = str(error)
     missing = _MISSING.match(text)
@@ -184,7 +193,13 @@ def refused(error: msgspec.ValidationError, kind: Any, prefix: str = "") -> BadR
     if not param:
         return BadRequest(f"The body must be a JSON object: {reason}")
     like = "" if is_plain(kind, path) else _example(param)
-    return invalid(param, f"{reason}{like}")
+    return invalid(param, f"{reason}{'' if form else _unquoted(reason)}{like}")
+
+
+def _unquoted(reason: str) -> str:
+    """A sentence on how JSON writes the expected type, if a string was sent instead."""
+    quoted = _QUOTED.match(reason)
+    return f" {_UNQUOTED[quoted[1]]} written without quotes." if quoted else ""
 
 
 def _reason(text: str, kind: Any, path: str) -> str:

@@ -62,7 +62,10 @@ class SpeechRequest(msgspec.Struct, Whole, kw_only=True):
         return self.voice.id if isinstance(self.voice, VoiceId) else self.voice
 
 
-_decoder: Decoder[SpeechRequest] = Decoder(SpeechRequest)
+_ELSEWHERE = dict.fromkeys(
+    ("text", "prompt", "messages", "content"), "The text to speak is called 'input' here."
+)
+_decoder: Decoder[SpeechRequest] = Decoder(SpeechRequest, elsewhere=_ELSEWHERE)
 
 
 def decode(body: bytes) -> tuple[SpeechRequest, tuple[str, ...]]:

@@ -15,6 +15,9 @@ TextFormat = Literal["json", "text", "srt", "verbose_json", "vtt"]
 Granularity = Literal["word", "segment"]
 #: Formats that can be streamed; those with times need the whole transcript.
 _STREAMED = (None, "json", "text")
+_ELSEWHERE = dict.fromkeys(
+    ("audio", "recording", "audio_file", "input"), "The recording is called 'file' here."
+)
 
 
 class TranslationRequest(msgspec.Struct, Whole, kw_only=True):
@@ -63,8 +66,12 @@ class TranscriptionRequest(TranslationRequest, kw_only=True):
         return True
 
 
-_transcription: Decoder[TranscriptionRequest] = Decoder(TranscriptionRequest, form=True)
-_translation: Decoder[TranslationRequest] = Decoder(TranslationRequest, form=True)
+_transcription: Decoder[TranscriptionRequest] = Decoder(
+    TranscriptionRequest, elsewhere=_ELSEWHERE, form=True
+)
+_translation: Decoder[TranslationRequest] = Decoder(
+    TranslationRequest, elsewhere=_ELSEWHERE, form=True
+)
 
 
 def decode(body: bytes) -> tuple[TranscriptionRequest, tuple[str, ...]]:
@@ -84,7 +91,7 @@ def decode_translation(body: bytes) -> tuple[TranslationRequest, tuple[str, ...]
 
 def _check_file(request: TranslationRequest) -> None:
     if not request.file.startswith(FILE):
-        raise invalid("file", "expected a file, got text.")
+        raise invalid("file", "expected a file, got text. With curl: -F file=@speech.mp3")
 
 
 def check(request: TranscriptionRequest) -> None:

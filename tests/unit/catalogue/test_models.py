@@ -8,6 +8,7 @@ import pytest
 
 from oxlo import catalogue
 from oxlo.catalogue import WeightsFile
+from oxlo.errors import ModelNotFound
 
 
 def test_shipped_models_load() -> None:
@@ -39,6 +40,15 @@ def test_each_part_has_a_path() -> None:
 def test_aliases(name: str, model_id: str) -> None:
     """Models are found by their upstream names and by loose spelling."""
     assert catalogue.load().resolve(name).id == model_id
+
+
+@pytest.mark.parametrize(
+    "name", ["openai/smollm2-135m", "openrouter/HuggingFaceTB/SmolLM2-135M:free"]
+)
+def test_another_vendors_prefix(name: str) -> None:
+    """A model is not guessed from a router's name for it, but that one is suggested."""
+    with pytest.raises(ModelNotFound, match=r"Did you mean smollm2-135m\?"):
+        catalogue.load().resolve(name)
 
 
 @pytest.mark.parametrize(

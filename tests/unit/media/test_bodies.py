@@ -9,6 +9,7 @@ from tests.unit.media.conftest import content
 
 from oxlo.errors import BadRequest
 from oxlo.media import bodies
+from oxlo.media.encoded import decoded
 from oxlo.media.files import Files
 from oxlo.wire.media import Unpacked
 
@@ -59,6 +60,13 @@ def test_escaped_slashes_and_lines(files: Files) -> None:
     unpacked = bodies.unpack(body, ("image", "image[]"), files)
     assert msgspec.json.decode(unpacked.body) == {"image": ["oxlo-file:0", "oxlo-file:1"]}
     assert content(files, 0) == content(files, 1) == PICTURE
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "./my photo.jpeg", r"C:\pictures\a.png", "~/a.heic"])
+def test_the_name_of_a_file(name: str) -> None:
+    """A path is no base64: the error says to send the file itself, and how."""
+    with pytest.raises(BadRequest, match="Send the file itself, as 'data:image/png;base64,'"):
+        decoded(name, "image")
 
 
 @pytest.mark.parametrize(

@@ -66,13 +66,16 @@ def test_integers_are_integers(refuse: Refuse, name: str, value: Any) -> None:
     error = refuse(**{name: value})
     assert error.param == name
     assert "expected integer" in error.message
+    assert error.message.endswith("Numbers are written without quotes.") == (value == "1")
 
 
 @pytest.mark.parametrize("name", FLAGS)
 @pytest.mark.parametrize("value", ["true", 1, 0, []])
 def test_flags_are_flags(refuse: Refuse, name: str, value: Any) -> None:
     """Only true and false are booleans."""
-    assert refuse(**{name: value}).param == name
+    error = refuse(**{name: value})
+    assert error.param == name
+    assert ("true and false are written without quotes" in error.message) == (value == "true")
 
 
 @pytest.mark.parametrize(

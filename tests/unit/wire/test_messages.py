@@ -31,7 +31,7 @@ USER = {"role": "user", "content": "Hi"}
             "messages[1].role",
             "system, tool, user, got 'bot'.",
         ),
-        ([USER, {"content": "Hi"}], "messages[1].role", "You must provide"),
+        ([USER, {"content": "Hi"}], "messages[1].role", 'For example: {"role": "user"'),
         ([{"role": None, "content": "Hi"}], "messages[0].role", "You must provide"),
         ([{"role": "user"}], "messages[0].content", "a string or a list of parts"),
         ([{"role": "user", "content": None}], "messages[0].content", "a string or a list of"),
@@ -60,6 +60,7 @@ def test_wrong_message(refuse: Refuse, messages: Any, param: str, words: str) ->
 @pytest.mark.parametrize(
     ("part", "field", "words"),
     [
+        ({"text": "a"}, ".type", 'For example: {"type": "text"'),
         ({"type": "text"}, ".text", "You must provide"),
         ({"type": "text", "text": 5}, ".text", "expected string or null"),
         ({"type": "smell"}, ".type", "one of file, image_url"),

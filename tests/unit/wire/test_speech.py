@@ -37,6 +37,12 @@ def test_bad_values_name_their_field(fields: dict[str, object], param: str) -> N
     assert refused.value.param == param
 
 
+def test_another_name_of_the_text() -> None:
+    """A text under another API's name: the error says what it is called here."""
+    with pytest.raises(BadRequest, match=r"provide 'input'\. .* is called 'input' here"):
+        speech.decode(b'{"text":"Hi.","model":"kokoro-82m"}')
+
+
 def test_an_unknown_voice_is_told_all() -> None:
     """The model's own and OpenAI's."""
     with pytest.raises(BadRequest, match=r"af_heart.*alloy.*bm_george.*verse"):

@@ -62,6 +62,21 @@ def test_bad_values_name_their_field(fields: dict[str, object], param: str) -> N
     assert refused.value.param == param
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"file":"a.mp3","model":"m"}', "With curl: -F file=@speech.mp3"),
+        (b'{"audio":"oxlo-file:0","model":"m"}', "The recording is called 'file' here."),
+        (b'{"file":"oxlo-file:0","temperature":"hot"}', "expected number or null, got string."),
+    ],
+)
+def test_slips_in_a_form(body: bytes, words: str) -> None:
+    """The error ends with what to change; quotes, which a form does not have, are not blamed."""
+    with pytest.raises(BadRequest) as refused:
+        transcription.decode(body)
+    assert refused.value.message.endswith(words)
+
+
 def test_a_translation_names_what_it_ignores() -> None:
     """There is nothing to choose in it."""
     body = b'{"file":"oxlo-file:0","model":"m","language":"de"}'
