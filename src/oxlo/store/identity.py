@@ -131,9 +131,9 @@ async def linked(db: AsyncConnection, account_id: str) -> list[str]:
     return [row.provider for row in await db.execute(query.order_by(identities.c.provider))]
 
 
-async def unlink(db: AsyncConnection, account_id: str, provider: str) -> None:
-    """Unlink a provider."""
-    mine = (identities.c.account_id == account_id, identities.c.provider == provider)
+async def unlink(db: AsyncConnection, account_id: str, *providers: str) -> None:
+    """Unlink providers."""
+    mine = (identities.c.account_id == account_id, identities.c.provider.in_(providers))
     await db.execute(delete(identities).where(*mine))
 
 

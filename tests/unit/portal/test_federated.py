@@ -108,6 +108,37 @@ async def test_unproved_account_is_taken_over_clean(portal: Portal) -> None:
         assert await keys.caller(db, apikey.digest(secret), now=portal.clock.now) is None
 
 
+async def test_squatters_linked_login_ends(portal: Portal, provider: OidcDouble) -> None:
+    """Whoever moved an account to another's address cannot come back through a linked login."""
+    provider.person = Person(subject="squatter", email="squatter@example.com")
+    squatter = portal.somebody()
+    await _log_in(squatter)
+    where = "/dashboard/settings"
+    await squatter.send(f"{where}/profile", where, name="squatter", email=EMAIL)
+    provider.person = Person(subject="owner", email=EMAIL)
+    owner = portal.somebody()
+    await _log_in(owner)
+    assert not await squatter.is_in()
+    provider.person = Person(subject="squatter", email="squatter@example.com")
+    await _log_in(squatter)
+    assert "squatter@example.com" in (await squatter.get("/dashboard/settings")).text
+
+
+async def test_reset_that_proves_the_address_unlinks(portal: Portal, provider: OidcDouble) -> None:
+    """A first reset by mail of an unverified address ends logins that others have linked to it."""
+    provider.person = Person(subject="squatter", email="squatter@example.com")
+    squatter = await portal.newcomer()
+    await _log_in(squatter, f"{WITH}?link=1")
+    owner = portal.somebody()
+    await owner.send("/forgot", email=EMAIL)
+    page = await portal.link("Set a new password")
+    token = page.partition("token=")[2]
+    await owner.send("/reset", page, token=token, password="another few plain words")
+    assert await owner.is_in()
+    async with portal.database.read() as db:
+        assert await identity.linked(db, (await portal.account()).id) == []
+
+
 async def test_operators_account_keeps_its_keys(portal: Portal) -> None:
     """An account created by the operator for the address keeps its keys."""
     async with portal.database.write() as db:

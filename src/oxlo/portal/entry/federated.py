@@ -100,12 +100,14 @@ async def _account(db: AsyncConnection, request: Request, provider: str, person:
 async def _taken_over(db: AsyncConnection, portal: Portal, existing: Account) -> Account:
     """Hand over the account with this e-mail address to the address's proven owner.
 
-    If the address was never verified, somebody else may have created the account: their password,
-    sessions and keys are revoked first. An account without a password was created by the operator
-    for this address.
+    If the address was never verified, somebody else may have used the account: every way to log
+    in to it, its sessions and its keys are revoked first. An account that nobody can log in to was
+    created by the operator for this address.
     """
-    if existing.verified_at is None and existing.password_hash is not None:
+    linked = await identity.linked(db, existing.id)
+    if existing.verified_at is None and (existing.password_hash is not None or linked):
         await identity.set_password(db, existing, None)
+        await identity.unlink(db, existing.id, *linked)
         await identity.end_totp(db, existing)
         await tokens.forget(db, existing.id)
         await stored.end_all(db, existing.id)

@@ -122,7 +122,7 @@ async def _set(request: Request, token: str, email: str, hashed: str) -> Account
         if not account.email:
             await identity.set_email(db, account, email)
         elif used.email == account.email and account.verified_at is None:
-            await identity.verify(db, account, now=portal.now)
+            await _prove_address(db, account, now=portal.now)
         await identity.set_password(db, account, hashed)
         await stored.end_all(db, account.id)
         await tokens.forget(db, account.id, *_PASSWORD)
@@ -131,6 +131,12 @@ async def _set(request: Request, token: str, email: str, hashed: str) -> Account
             letter = letters.password_changed(portal.settings.base_url, address(request))
             await letters.notify(db, account, letter, now=portal.now)
         return await identity.by_id(db, account.id)
+
+
+async def _prove_address(db: AsyncConnection, account: Account, *, now: float) -> None:
+    """Verify the address; providers that somebody else may have linked before no longer log in."""
+    await identity.unlink(db, account.id, *await identity.linked(db, account.id))
+    await identity.verify(db, account, now=now)
 
 
 async def verify(request: Request) -> Response:
