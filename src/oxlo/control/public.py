@@ -36,6 +36,7 @@ def app(control: Control) -> Starlette:
         exception_handlers=replies.HANDLERS,
         middleware=[Middleware(SecurityHeaders), Middleware(SignedIn)],
     )
+    made.router.redirect_slashes = False  # pages have a route for it
     here = site.build(control.settings, control.database, control.status, clock=control.clock)
     here.attach(made)
     portal.build(here, live.build(control)).attach(made)

@@ -15,6 +15,7 @@ DEFAULT_MODEL = "llama-3.3-70b"
 DEFAULT = Work(500, 3000, 300)
 #: Maximum of each field.
 _MAX = Work(1_000_000, 1_000_000, 1_000_000)
+_MAX_DIGITS = 30
 #: Intervals of a chart line.
 _POINTS = 24
 
@@ -49,7 +50,7 @@ def _read(name: str, query: Mapping[str, str], problems: dict[str, str]) -> int:
     text = query.get(name, "").replace("\u202f", "").replace(" ", "").replace(",", "")
     if not text:
         return int(default)
-    if not text.isdecimal() or not 0 < int(text) <= limit:
+    if not text.isdecimal() or len(text) > _MAX_DIGITS or not 0 < int(text) <= limit:
         problems[name] = f"Give a whole number from 1 to {formats.count(limit)}."
         return int(default)
     return int(text)

@@ -37,9 +37,12 @@ async def fields(request: Request) -> FormData:
     if not length.isdigit() or int(length) > _MAX_BYTES:
         raise BodyTooLarge("A form has at most 256 KB.")
     try:
-        return await request.form(max_files=0, max_fields=_MAX_FIELDS)
-    except HTTPException:
+        form = await request.form(max_files=0, max_fields=_MAX_FIELDS)
+        for name, value in form.multi_items():
+            f"{name}{value}".encode()  # the charset that it names may decode to lone surrogates
+    except (HTTPException, UnicodeError):
         raise BadRequest("This is not a form from these pages.") from None
+    return form
 
 
 def text(form: FormData, name: str, *, max_length: int = 1000) -> str:

@@ -52,13 +52,13 @@ class Filters(NamedTuple):
     @classmethod
     def of(cls, query: Mapping[str, str]) -> "Filters":
         """Parse a query; unknown values are ignored."""
-        context = query.get("context", "")
+        contexts = {str(size): size for size in CONTEXTS}
         return cls(
             q=query.get("q", "").strip()[:100],
             category=_valid(query.get("category"), CATEGORIES),
             tier=_valid(query.get("tier"), TIERS),
             ability=_valid(query.get("ability"), ABILITIES),
-            context=int(context) if context.isdecimal() and int(context) in CONTEXTS else 0,
+            context=contexts.get(query.get("context", ""), 0),
             ready=query.get("ready", "") == "1",
         )
 

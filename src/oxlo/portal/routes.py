@@ -51,6 +51,12 @@ async def _article(request: Request) -> Response:
     return RedirectResponse(_MOVED["/blogs"], 308)
 
 
+async def _without_slash(request: Request) -> Response:
+    """Redirect without a host: Starlette's own would name the internal one."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return RedirectResponse(f"/{request.path_params['path'].strip('/')}{query}", 307)
+
+
 async def _theme(request: Request) -> Response:
     """Toggle between light and dark, for browsers without scripts."""
     target = forms.text(await forms.fields(request), "next")
@@ -94,4 +100,5 @@ def routes() -> list[BaseRoute]:
         *paying.routes(),
         *playground.routes(),
         *operator.routes(),
+        Route("/{path:path}/", _without_slash),
     ]

@@ -118,7 +118,7 @@ async def test_figures_as_csv(browser: httpx2.AsyncClient) -> None:
     assert all(float(row["usd_per_month"]) > 0 for row in rows)
 
 
-@pytest.mark.parametrize("value", ["-5", "abc", "9" * 30, "0", "<b>", "1e9"])
+@pytest.mark.parametrize("value", ["-5", "abc", "9" * 5000, "0", "<b>", "1e9"])
 async def test_odd_figures_are_told(browser: httpx2.AsyncClient, value: str) -> None:
     """An invalid number is reported, and replaced by the default."""
     page = await browser.get("/pricing", params={"calls": value})

@@ -121,6 +121,10 @@ async def test_forms_that_are_none(portal: Portal) -> None:
     assert large.status_code == 413
     file = await somebody.client.post("/login", files={"csrf": ("a.txt", b"x")})
     assert file.status_code == 400
+    body = b'--x\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n\\ud800\r\n--x--\r\n'
+    kind = "multipart/form-data; boundary=x; charset=unicode_escape"
+    odd = await somebody.client.post("/login", content=body, headers={"content-type": kind})
+    assert odd.status_code == 400
 
 
 async def test_closed_sign_up(portal: Portal, settings: Settings) -> None:

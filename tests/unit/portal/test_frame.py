@@ -95,6 +95,15 @@ def test_redirects_stay_here(path: str) -> None:
     assert local_path(path, "/") == "/"
 
 
+@pytest.mark.parametrize(
+    ("path", "target"), [("/login/?a=b", "/login?a=b"), ("//x.example/", "/x.example")]
+)
+async def test_slash_at_the_end(browser: httpx2.AsyncClient, path: str, target: str) -> None:
+    """A path with a slash at its end is redirected on whatever host the browser knows."""
+    reply = await browser.get(f"http://127.0.0.1:8000{path}")
+    assert (reply.status_code, reply.headers["location"]) == (307, target)
+
+
 async def test_errors_are_pages_for_browsers(browser: httpx2.AsyncClient) -> None:
     """Browsers get a page, programs OpenAI's fields, and /v1 always JSON."""
     page = await browser.get("/nothing/<b>here")

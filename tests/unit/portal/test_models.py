@@ -52,6 +52,7 @@ def test_filters(query: dict[str, str], shown: str, hidden: str) -> None:
 def test_unknown_values_ask_for_nothing() -> None:
     """An unknown filter value is ignored."""
     assert found(category="robots", tier="gold", context="lots") == found()
+    assert found(context="9" * 5000) == found()
 
 
 def test_address_says_the_filters() -> None:
