@@ -3,7 +3,9 @@
 import base64
 import io
 import json
+import socket
 from collections.abc import Iterator
+from threading import Event, Thread
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from tests import remote
 from tests.browser.conftest import beside
 from tests.browser.test_playground import WAIT, open_pane
 from tests.scenario.served import Platform
+from tests.waiting import PATIENCE
 
 from oxlo.testing.engine import EngineDouble
 
@@ -140,6 +143,39 @@ def _say(page: Page, words: str) -> None:
     page.fill("#message", words)
     page.click("#send")
     answers.nth(before).wait_for(timeout=WAIT)
+
+
+def _cut(listener: socket.socket, shown: Event) -> None:
+    """Answer one request with the beginning of a stream; once it is shown, close the connection."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(65536)
+        event = b'data: {"choices":[{"delta":{"content":"Once upon"}}]}\n\n'
+        head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req_1\r\n"
+        chunk = b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n" % (len(event), event)
+        connection.sendall(head + chunk)
+        shown.wait(PATIENCE)
+
+
+def test_broken_stream(page: Page) -> None:
+    """A server that goes away while it answers: what came stays, and the fault says what to do."""
+    open_pane(page, "/playground?model=reader")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        shown = Event()
+        Thread(target=_cut, args=(listener, shown), daemon=True).start()
+        other = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+        page.route("**/v1/chat/completions", lambda route: route.continue_(url=other))
+        page.fill("#message", "Tell a story.")
+        page.click("#send")
+        page.get_by_text("Once upon").wait_for()
+        shown.set()
+        fault = page.locator(".fault")
+        fault.wait_for()
+    page.unroute("**/v1/chat/completions")
+    assert fault.inner_text() == "The connection ended before the answer was complete. Try again."
+    page.locator(".turn.assistant").get_by_role("button", name="Try again").wait_for()
+    assert "Once upon" in page.locator(".turn.assistant").inner_text()
+    page.click("#clear")
 
 
 def test_turns_are_changed(page: Page) -> None:

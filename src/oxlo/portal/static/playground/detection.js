@@ -1,6 +1,7 @@
 // Detection: the image with a box around each object.
 
 import { h, svg } from "./element.js";
+import { received } from "./faults.js";
 import { parameters } from "./knobs.js";
 import { form, Pane } from "./pane.js";
 
@@ -46,7 +47,7 @@ export class Detection extends Pane {
   async send() {
     const file = document.querySelector("#file").files[0];
     await this.submit("/detect", () => ({ form: form(this.body(), { image: file }) }), async (reply) => {
-      const answer = await reply.json();
+      const answer = await received(reply.json());
       return h("div", {}, picture(URL.createObjectURL(file), answer), list(answer));
     });
   }

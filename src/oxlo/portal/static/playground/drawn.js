@@ -12,5 +12,5 @@ export async function read(reply, show) {
     if (event.comment) await show({ note: event.comment.charAt(0).toUpperCase() + event.comment.slice(1) });
     else await show({ picture: event });
   }
-  throw new Fault("The connection ended before the image was finished. Send it again.");
+  throw Fault.cutOff();
 }

@@ -1,6 +1,7 @@
 // Embeddings: cosine similarity between texts.
 
 import { h } from "./element.js";
+import { received } from "./faults.js";
 import { parameters } from "./knobs.js";
 import { Pane } from "./pane.js";
 
@@ -49,9 +50,9 @@ export class Embeddings extends Pane {
   async send() {
     const texts = this.texts();
     await this.submit("/embeddings", () => ({ json: this.body() }), async (reply) => {
-      const vectors = (await reply.json()).data.map((item) => item.embedding);
+      const vectors = (await received(reply.json())).data.map((item) => item.embedding);
       return h("div", {},
-        h("p", {}, `${vectors.length} vectors of ${vectors[0].length} numbers. ${closest(texts, vectors)}`),
+        h("p", {}, `${vectors.length} ${vectors.length === 1 ? "vector" : "vectors"} of ${vectors[0].length} numbers. ${closest(texts, vectors)}`),
         table(texts, vectors));
     });
   }

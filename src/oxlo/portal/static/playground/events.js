@@ -1,10 +1,13 @@
 // Yields a response's server-sent events, decoded; a comment is yielded as `{ comment }`.
+// Throws Fault if the connection breaks.
+
+import { received } from "./faults.js";
 
 export async function* events(reply) {
   const reader = reply.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
-    const { value, done } = await reader.read();
+    const { value, done } = await received(reader.read());
     if (done) return;
     const lines = (rest + value).split("\n");
     rest = lines.pop();

@@ -10,9 +10,10 @@ const LINKS = {
 };
 
 export class Fault extends Error {
-  constructor(message, { status, code, id, retryAfter, link } = {}) {
+  // `lost`: the server was not reached, or the connection to it broke.
+  constructor(message, { status, code, id, retryAfter, link, lost = false } = {}) {
     super(message);
-    Object.assign(this, { status, code, id, retryAfter, link: link ?? LINKS[code] });
+    Object.assign(this, { status, code, id, retryAfter, lost, link: link ?? LINKS[code] });
   }
 
   static async of(reply) {
@@ -31,9 +32,22 @@ export class Fault extends Error {
   static from(error) {
     if (error instanceof Fault) return error;
     if (error instanceof TypeError) {
-      return new Fault("The server cannot be reached. Check your connection, then send it again.");
+      return new Fault("The server cannot be reached. Check your connection, then send it again.", { lost: true });
     }
     throw error;
+  }
+
+  static cutOff() {
+    return new Fault("The connection ended before the answer was complete. Try again.", { lost: true });
+  }
+}
+
+// Await a response's body, or a chunk of it. Throws Fault if the connection breaks.
+export async function received(body) {
+  try {
+    return await body;
+  } catch (error) {
+    throw error instanceof TypeError ? Fault.cutOff() : error;
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { read } from "./drawn.js";
 import { h } from "./element.js";
+import { received } from "./faults.js";
 import { parameters } from "./knobs.js";
 import { form, Pane } from "./pane.js";
 
@@ -43,7 +44,7 @@ export class Images extends Pane {
     const body = this.body();
     const what = () => (file ? { form: form(body, { image: file }) } : { json: body });
     await this.submit(file ? "/images/edits" : "/images/generations", what, async (reply, show) => {
-      const made = body.stream ? [await this.watch(reply, body, show)] : (await reply.json()).data;
+      const made = body.stream ? [await this.watch(reply, body, show)] : (await received(reply.json())).data;
       const type = body.output_format ?? "png";
       return h("div", { class: "images" }, await Promise.all(made.map((image) => figure(image, type, body.prompt))));
     });

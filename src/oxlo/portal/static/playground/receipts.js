@@ -2,6 +2,7 @@
 
 import { call } from "./calling.js";
 import { h } from "./element.js";
+import { received } from "./faults.js";
 
 const TRIES = 8;
 const PAUSE = 300;
@@ -12,12 +13,17 @@ function milliseconds(ms) {
   return ms >= 1000 ? `${numbers.format(ms / 1000)} s` : `${Math.round(ms)} ms`;
 }
 
-// Fetch a request's receipt; retry while it is still running, as just after being stopped.
+// Fetch a request's receipt; retry while the request is still running, as just after being stopped,
+// and while the server cannot be reached, as during a restart.
 async function fetched(bench, id) {
-  for (let attempt = 0; ; attempt += 1) {
-    const receipt = await (await call(bench, `/requests/${id}`)).json();
-    if (receipt.outcome !== "running" || attempt === TRIES) return receipt;
-    await new Promise((resolve) => { setTimeout(resolve, PAUSE); });
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const receipt = await received((await call(bench, `/requests/${id}`)).json());
+      if (receipt.outcome !== "running" || attempt === TRIES) return receipt;
+    } catch (fault) {
+      if (!fault.lost || attempt === TRIES) throw fault;
+    }
+    await new Promise((resolve) => { setTimeout(resolve, PAUSE * attempt); });
   }
 }
 
@@ -57,7 +63,7 @@ export function receiptOf(bench, id) {
       box.title = receipt.reason + remaining(receipt);
       box.classList.add("known");
     },
-    (fault) => { text.textContent = `No receipt: ${fault.message}`; },
+    (fault) => { text.textContent = fault.lost ? "The receipt could not be fetched" : `No receipt: ${fault.message}`; },
   );
   return box;
 }

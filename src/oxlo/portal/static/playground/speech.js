@@ -1,6 +1,7 @@
 // Text to speech.
 
 import { h } from "./element.js";
+import { received } from "./faults.js";
 import { parameters } from "./knobs.js";
 import { Pane } from "./pane.js";
 
@@ -25,7 +26,7 @@ export class Speech extends Pane {
     const body = this.body();
     const kind = body.response_format ?? "mp3";
     await this.submit("/audio/speech", () => ({ json: body }), async (reply) => {
-      const url = URL.createObjectURL(await reply.blob());
+      const url = URL.createObjectURL(await received(reply.blob()));
       const player = kind === "pcm" ? h("p", {}, "Browsers do not play raw samples; the file can be downloaded.") : h("audio", { controls: true, src: url });
       return h("div", {}, h("p", {}, body.input), player,
         h("p", { class: "small" }, `${body.voice} · `, h("a", { href: url, download: `speech.${kind}` }, `Download ${kind}`)));

@@ -1,7 +1,7 @@
 // Transcription of a recording or an uploaded file.
 
 import { h } from "./element.js";
-import { Fault, faultBox } from "./faults.js";
+import { Fault, faultBox, received } from "./faults.js";
 import { parameters } from "./knobs.js";
 import { form, Pane } from "./pane.js";
 import { watchRecorder } from "./recorder.js";
@@ -45,8 +45,8 @@ export class Transcription extends Pane {
     }
     const body = this.body();
     await this.submit("/audio/transcriptions", () => ({ form: form(body, { file: this.file }) }), async (reply) => {
-      if (PLAIN.includes(body.response_format)) return h("pre", { tabindex: "0" }, await reply.text());
-      const answer = await reply.json();
+      if (PLAIN.includes(body.response_format)) return h("pre", { tabindex: "0" }, await received(reply.text()));
+      const answer = await received(reply.json());
       return h("div", {}, h("p", { class: "said" }, answer.text.trim() || "Nothing was heard."), answer.segments ? segments(answer.segments) : "");
     });
   }
