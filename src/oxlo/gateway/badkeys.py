@@ -11,7 +11,7 @@ _MAKE: Final = f"{_SHAPE} characters; make one at /dashboard/api-keys."
 #: Sent by programs whose environment variable is not set.
 _UNSET: Final = frozenset({"undefined", "null", "none", "nil"})
 #: A variable that was not expanded: `$KEY`, `${KEY}`, `%KEY%`, `{{ key }}`.
-_VARIABLE: Final = re.compile(r"\$\w+|\$?\{+.*\}+|%\w+%")
+_VARIABLE: Final = re.compile(r"\$\w+|\$?\{.*\}|%\w+%")
 #: Key prefixes of other providers: OpenAI, Anthropic, OpenRouter; Groq; Fireworks; Google; Hugging
 #: Face.
 _OTHERS: Final = re.compile(r"sk-|gsk_|fw_|AIza|hf_")
