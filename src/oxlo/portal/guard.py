@@ -141,15 +141,19 @@ async def _form(request: Request) -> FormData:
     """Parse a form and check its CSRF token. Raises ForgedForm and what `forms.fields` raises."""
     form = await forms.fields(request)
     token, expected = form.get("csrf"), getattr(request.state, "csrf", "")
-    cross_site = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
     genuine = (
         isinstance(token, str)
         and expected
         and hmac.compare_digest(token.encode(), expected.encode())
     )
-    if cross_site or not genuine:
+    if is_cross_site(request) or not genuine:
         raise ForgedForm
     return form
+
+
+def is_cross_site(request: Request) -> bool:
+    """Whether the browser reports that another site's page made the request."""
+    return request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
 
 
 def local_path(path: str, default: str = "/dashboard") -> str:

@@ -161,6 +161,16 @@ async def test_address_that_nobody_vouches_for(portal: Portal, provider: OidcDou
     assert not await somebody.is_in()
 
 
+async def test_other_sites_start_no_linking(portal: Portal) -> None:
+    """A page elsewhere cannot link the login that the browser has at the provider."""
+    somebody = await portal.newcomer()
+    start = f"{WITH}?link=1"
+    cross = await somebody.get(start, headers={"sec-fetch-site": "cross-site"})
+    assert cross.status_code == 403
+    own = await somebody.get(start, headers={"sec-fetch-site": "same-origin"})
+    assert own.status_code == 303
+
+
 async def test_link_and_unlink(portal: Portal, provider: OidcDouble) -> None:
     """A linked provider logs in to the account; the last way to log in cannot be unlinked."""
     provider.person = Person(subject="7", email="other@example.com")

@@ -20,6 +20,9 @@ from oxlo.store.accounts import Account
 async def begin(request: Request) -> Response:
     """Redirect to the provider."""
     portal, provider, query = Portal.of(request), _provider(request), request.query_params
+    linking = query.get("link") == "1"
+    if linking and guard.is_cross_site(request):  # the provider's session may be an attacker's
+        raise Forbidden("Another site sent you here. Link accounts in your settings.")
     authorization = await oauth.start(provider, _callback_url(portal, provider))
     user = getattr(request.state, "user", None)
     pending = Handshake(
@@ -28,7 +31,7 @@ async def begin(request: Request) -> Response:
         verifier=authorization.verifier,
         target=local_path(query.get("returnUrl", "")),
         until=int(portal.now) + handshake.LIFE,
-        link=user.id if user is not None and query.get("link") == "1" else "",
+        link=user.id if user is not None and linking else "",
     )
     reply = RedirectResponse(authorization.url, 303)
     sealed = handshake.sealed(pending, portal.signing)
