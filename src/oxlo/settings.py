@@ -18,6 +18,8 @@ from oxlo.errors import OperatorError
 from oxlo.paths import Paths
 
 _PORT_MAX = 65535
+#: Every key is signed with the secret, so whoever has a key can try to guess a short one.
+_SECRET_MIN = 32
 #: Validators of the items of list settings.
 _EACH = {
     "trusted_proxies": values.check_network,
@@ -92,7 +94,8 @@ class Settings(Paths):
     tls_key: Path | None = _setting(None, "Private key (PEM) of the certificate.")
     installation_secret: str = _setting(
         "",
-        "Secret that signs keys; the same on every host. Default: kept in HOME/secret.",
+        "Secret that signs keys, 32 characters or more; the same on every host. Default: kept in "
+        "HOME/secret.",
     )
     metrics_token: str = _setting(
         "", "Bearer token for /metrics; without it only loopback may read it."
@@ -358,6 +361,11 @@ def _check(overrides: Mapping[str, Any]) -> None:
                 check(text)
         except ValueError as error:
             raise SettingsError(f"OXLO_{name.upper()}: {error}") from None
+    if 0 < len(overrides.get("installation_secret", "")) < _SECRET_MIN:
+        raise SettingsError(
+            f"OXLO_INSTALLATION_SECRET: takes {_SECRET_MIN} characters or more, such as those of "
+            "`openssl rand -hex 32`"
+        )
     if overrides.get("stripe_key") and not overrides.get("stripe_webhook_secret"):
         raise SettingsError("OXLO_STRIPE_KEY needs OXLO_STRIPE_WEBHOOK_SECRET: payments come by it")
 

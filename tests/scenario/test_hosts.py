@@ -117,7 +117,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory, engine: int) -> Iterator[tup
         shared = {
             "OXLO_DATABASE_URL": url,
             "OXLO_VALKEY_URL": valkey.url,
-            "OXLO_INSTALLATION_SECRET": "of both",
+            "OXLO_INSTALLATION_SECRET": "the one secret of both of the hosts",
             "OXLO_STARTER": "none",
         }
         both = Host(folder / "a", engine, shared), Host(folder / "b", engine, shared)

@@ -71,6 +71,7 @@ def test_empty_is_unset() -> None:
         ("HEAD_TIMEOUT", "10s", "OXLO_HEAD_TIMEOUT='10s': takes a number"),
         ("STARTER", "big", "small, full, none"),
         ("LOG_JSON", "maybe", "true"),
+        ("INSTALLATION_SECRET", "x" * 31, "32 characters or more"),
         ("JOURNAL_FULL", "panic", "continue, stop"),
         ("SECURITY_CONTACT", "a@example.com,http://example.com", "'http://example.com' is no"),
         ("SECURITY_CONTACT", "a@example.com\nExpires: never", "is not an e-mail address"),
