@@ -77,13 +77,17 @@ class Library:
     def __init__(self, config: Config) -> None:
         os.putenv("OMP_WAIT_POLICY", "PASSIVE")  # as in the engine; read when torch is loaded
         warnings.simplefilter("ignore")
+        import diffusers
         import torch
-        from diffusers import DiffusionPipeline
+        import transformers
 
+        for library in (diffusers, transformers):  # as in the engine
+            library.logging.set_verbosity_error()
+            library.logging.disable_progress_bar()
         torch.set_num_threads(config.threads)
         self._seeded: Callable[[int], Any] = lambda seed: torch.Generator().manual_seed(seed)
         self._config = config
-        self._pipeline = DiffusionPipeline.from_pretrained(
+        self._pipeline = diffusers.DiffusionPipeline.from_pretrained(
             config.folder, dtype=torch.float32, use_safetensors=True, local_files_only=True
         )
         self._pipeline.set_progress_bar_config(disable=True)
