@@ -35,7 +35,7 @@ def check_given(given: dict[str, Any], model: Model) -> None:
 def _check(name: str, value: float, bounds: Range) -> None:
     least, most = bounds
     if (least is not None and value < least) or (most is not None and value > most):
-        raise invalid(name, f"expected a number {_words(least, most)}, got {value:g}.")
+        raise invalid(name, f"{_expected(least, most)}, got {value:g}.")
 
 
 def _of_model(model: Model) -> dict[str, Range]:
@@ -49,9 +49,11 @@ def _of_model(model: Model) -> dict[str, Range]:
 _ranges: Final = PerModel(_of_model)
 
 
-def _words(least: float | None, most: float | None) -> str:
+def _expected(least: float | None, most: float | None) -> str:
     if least is not None and least == most:
-        return f"that is {least:g}"
+        return f"this model allows only {least:g}"
     if least is None:
-        return f"of at most {most:g}"
-    return f"of at least {least:g}" if most is None else f"from {least:g} to {most:g}"
+        return f"expected a number of at most {most:g}"
+    if most is None:
+        return f"expected a number of at least {least:g}"
+    return f"expected a number from {least:g} to {most:g}"
