@@ -11,8 +11,8 @@ from oxlo import billing
 from oxlo.asgi.attached import Attached
 from oxlo.billing.base import Provider as Billing
 from oxlo.plans.edited import Watched
-from oxlo.portal.entry import providers
-from oxlo.portal.entry.providers import Provider
+from oxlo.portal.auth import providers
+from oxlo.portal.auth.providers import Provider
 from oxlo.portal.live import Live
 from oxlo.portal.passwords import Passwords
 from oxlo.portal.site import Site

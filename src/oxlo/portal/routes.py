@@ -7,8 +7,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from oxlo.portal import assets, comparing, crawlers, forms, guard, home, models, pricing, status
+from oxlo.portal.auth import routes as entry
 from oxlo.portal.dashboard import routes as dashboard
-from oxlo.portal.entry import routes as entry
 from oxlo.portal.manual import pages as manual
 from oxlo.portal.openapi import pages as openapi
 from oxlo.portal.operator import routes as operator

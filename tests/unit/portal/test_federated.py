@@ -11,8 +11,8 @@ from tests.unit.portal.people import EMAIL, Portal, Somebody
 
 from oxlo import plans
 from oxlo.plans import apikey
-from oxlo.portal.entry import oauth, providers
-from oxlo.portal.entry.oauth import Person as Vouched
+from oxlo.portal.auth import oauth, providers
+from oxlo.portal.auth.oauth import Person as Vouched
 from oxlo.settings import Settings, SettingsError
 from oxlo.store import accounts, identity, keys
 from oxlo.testing.oidc import OidcDouble, Person

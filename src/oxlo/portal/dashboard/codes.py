@@ -5,8 +5,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.portal import auditing, guard, recovery, totp
+from oxlo.portal.auth import login
 from oxlo.portal.dashboard import settings
-from oxlo.portal.entry import login
 from oxlo.portal.forms import Problem, text
 from oxlo.portal.portal import Portal
 from oxlo.portal.sessions import flash

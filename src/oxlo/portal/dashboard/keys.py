@@ -12,10 +12,10 @@ from oxlo import snippets
 from oxlo.errors import NotFound
 from oxlo.ledger.windows import DAY
 from oxlo.portal import auditing, guard, highlighting
+from oxlo.portal.auth import limits
+from oxlo.portal.auth.limits import RateLimited
 from oxlo.portal.dashboard import keyform, overview
 from oxlo.portal.dashboard.periods import bounds
-from oxlo.portal.entry import limits
-from oxlo.portal.entry.limits import RateLimited
 from oxlo.portal.forms import FormValues, Problem
 from oxlo.portal.highlighting import Panel
 from oxlo.portal.portal import Portal

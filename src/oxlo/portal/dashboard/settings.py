@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.portal import auditing, guard, letters, passwords, totp
+from oxlo.portal.auth import limits, signup
+from oxlo.portal.auth.limits import LoginAttempt, RateLimited
 from oxlo.portal.dashboard import agents
-from oxlo.portal.entry import limits, signup
-from oxlo.portal.entry.limits import LoginAttempt, RateLimited
 from oxlo.portal.forms import FormValues, Problem, text
 from oxlo.portal.passwords import WeakPassword
 from oxlo.portal.portal import Portal, address

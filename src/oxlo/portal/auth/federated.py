@@ -6,10 +6,10 @@ from starlette.responses import RedirectResponse, Response
 
 from oxlo.errors import BadRequest, Forbidden, NotFound
 from oxlo.portal import auditing, guard
-from oxlo.portal.entry import handshake, limits, login, oauth, signup
-from oxlo.portal.entry.handshake import Handshake
-from oxlo.portal.entry.oauth import Person
-from oxlo.portal.entry.providers import Provider
+from oxlo.portal.auth import handshake, limits, login, oauth, signup
+from oxlo.portal.auth.handshake import Handshake
+from oxlo.portal.auth.oauth import Person
+from oxlo.portal.auth.providers import Provider
 from oxlo.portal.guard import local_path
 from oxlo.portal.portal import Portal, address
 from oxlo.store import identity, keys, tokens

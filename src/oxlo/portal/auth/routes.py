@@ -2,7 +2,7 @@
 
 from starlette.routing import BaseRoute
 
-from oxlo.portal.entry import federated, links, login, profile, signup
+from oxlo.portal.auth import federated, links, login, profile, signup
 from oxlo.portal.guard import account_form, public_form, public_page
 
 

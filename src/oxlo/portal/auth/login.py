@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.portal import auditing, guard, letters, recovery, sessions, totp
-from oxlo.portal.entry.limits import LoginAttempt, RateLimited
+from oxlo.portal.auth.limits import LoginAttempt, RateLimited
 from oxlo.portal.forms import text
 from oxlo.portal.guard import local_path
 from oxlo.portal.portal import Portal, address
@@ -214,7 +214,7 @@ def _page(
         "providers": portal.providers,
         "closed": portal.settings.signup == "closed",
     }
-    reply = guard.respond(request, "entry/login.html", context)
+    reply = guard.respond(request, "auth/login.html", context)
     return _with_status(guard.may_lead_to_checkout(request, reply), refused)
 
 
@@ -226,7 +226,7 @@ def _code_page(
         "target": target,
         "problem": str(refused) if refused else "",
     }
-    reply = guard.respond(request, "entry/code.html", context)
+    reply = guard.respond(request, "auth/code.html", context)
     return _with_status(guard.may_lead_to_checkout(request, reply), refused)
 
 

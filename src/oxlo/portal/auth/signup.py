@@ -11,8 +11,8 @@ from starlette.responses import Response
 from oxlo.errors import Forbidden
 from oxlo.plans import Plan
 from oxlo.portal import auditing, guard, letters, passwords, sessions
-from oxlo.portal.entry import limits
-from oxlo.portal.entry.limits import RateLimited
+from oxlo.portal.auth import limits
+from oxlo.portal.auth.limits import RateLimited
 from oxlo.portal.forms import FormValues, text
 from oxlo.portal.guard import local_path
 from oxlo.portal.passwords import WeakPassword
@@ -143,7 +143,7 @@ def _page(
         "providers": portal.providers,
     }
     status = 200 if not problems else 429 if retry_after else 400
-    reply = guard.respond(request, "entry/signup.html", context, status=status)
+    reply = guard.respond(request, "auth/signup.html", context, status=status)
     if retry_after:
         reply.headers["retry-after"] = str(retry_after)
     return guard.may_lead_to_checkout(request, reply)

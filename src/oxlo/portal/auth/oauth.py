@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from oxlo.errors import ApiError
-from oxlo.portal.entry.providers import Provider
+from oxlo.portal.auth.providers import Provider
 
 if TYPE_CHECKING:
     from authlib.integrations.httpx_client import AsyncOAuth2Client

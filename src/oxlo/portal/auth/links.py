@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.portal import auditing, guard, letters, passwords, sessions
-from oxlo.portal.entry import limits, signup
+from oxlo.portal.auth import limits, signup
 from oxlo.portal.forms import FormValues, text
 from oxlo.portal.passwords import WeakPassword
 from oxlo.portal.portal import Portal, address
@@ -148,7 +148,7 @@ async def verify(request: Request) -> Response:
             pending = await tokens.peek(db, token, "verify", now=portal.now)
         except TokenSpent as spent:
             return _spent(request, spent, "/dashboard/settings", "Go to Settings")
-    return _token_page(request, "entry/verify.html", {"token": token, "email": pending.email})
+    return _token_page(request, "auth/verify.html", {"token": token, "email": pending.email})
 
 
 async def verify_now(request: Request, form: FormData) -> Response:
@@ -198,7 +198,7 @@ def _forgot(
         "mails": bool(portal.settings.smtp_url),
     }
     code = status or (400 if problem else 200)
-    return guard.respond(request, "entry/forgot.html", context, status=code)
+    return guard.respond(request, "auth/forgot.html", context, status=code)
 
 
 def _password_page(
@@ -216,12 +216,12 @@ def _password_page(
         "action": request.url.path,
         "shortest": passwords.MIN_LENGTH,
     }
-    return _token_page(request, "entry/password.html", context, 400 if problems else 200)
+    return _token_page(request, "auth/password.html", context, 400 if problems else 200)
 
 
 def _spent(request: Request, spent: TokenSpent, href: str, words: str) -> Response:
     context = {"message": str(spent), "href": href, "words": words}
-    return guard.respond(request, "entry/spent.html", context, status=410)
+    return guard.respond(request, "auth/spent.html", context, status=410)
 
 
 def _token_page(
