@@ -8,12 +8,12 @@ from starlette.routing import BaseRoute, Route
 
 from oxlo.portal import assets, comparing, crawlers, forms, guard, home, models, pricing, status
 from oxlo.portal.auth import routes as entry
+from oxlo.portal.billing import routes as billing
 from oxlo.portal.dashboard import routes as dashboard
 from oxlo.portal.manual import pages as manual
 from oxlo.portal.openapi import pages as openapi
 from oxlo.portal.operator import routes as operator
 from oxlo.portal.pages import THEME_COOKIE, theme
-from oxlo.portal.paying import routes as paying
 from oxlo.portal.playground import page as playground
 from oxlo.portal.site import Site
 
@@ -97,7 +97,7 @@ def routes() -> list[BaseRoute]:
         Route("/theme", _theme, methods=["POST"]),
         *entry.routes(),
         *dashboard.routes(),
-        *paying.routes(),
+        *billing.routes(),
         *playground.routes(),
         *operator.routes(),
         Route("/{path:path}/", _without_slash),

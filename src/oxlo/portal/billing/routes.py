@@ -2,8 +2,8 @@
 
 from starlette.routing import BaseRoute, Route
 
+from oxlo.portal.billing import page, webhook
 from oxlo.portal.guard import account_form, account_page
-from oxlo.portal.paying import page, webhook
 
 
 def routes() -> list[BaseRoute]:
