@@ -197,8 +197,8 @@ async def test_preflight(start: Start) -> None:
 async def test_error_after_a_look_up(start: Start) -> None:
     """An unexpected error after a key lookup is a 500 for every request that waited for it."""
     platform = await start()
-    terms = platform.gateway.terms
-    sound, terms._plans = terms._plans, {}  # an unexpected failure
+    current_plans = platform.gateway.current_plans
+    sound, current_plans._plans = current_plans._plans, {}  # an unexpected failure
     key = platform.control.mint()
     platform.control.open.clear()
     calls = [asyncio.create_task(platform.chat(key=key)) for _ in range(2)]
@@ -206,7 +206,7 @@ async def test_error_after_a_look_up(start: Start) -> None:
     platform.control.open.set()
     answers = await asyncio.gather(*calls)
     assert [(one.status, one.code) for one in answers] == [(500, "internal_error")] * 2
-    terms._plans = sound
+    current_plans._plans = sound
     assert (await platform.chat()).status == 200
 
 

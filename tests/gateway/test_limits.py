@@ -5,7 +5,7 @@ import asyncio
 from tests.gateway.conftest import Start, chat, stop_the_clock
 
 from oxlo.fleet.registry import ReplicaState
-from oxlo.gateway.intake import COUNT_LIMIT
+from oxlo.gateway.call_setup import COUNT_LIMIT
 from oxlo.ledger.records import Settled
 from oxlo.plans import SHIPPED, edited
 from oxlo.testing.engine import Canned, Script

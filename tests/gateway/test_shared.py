@@ -110,7 +110,7 @@ async def test_line_is_shared(start: Start, server: ValkeyServer) -> None:
     await first.engine.until(lambda e: e.outstanding == 1)
     for platform in (second, first):
         calls.append(asyncio.create_task(platform.chat(key=key)))
-        await until(lambda p=platform: any(a.standing for a in ledger(p).lines.pending.values()))
+        await until(lambda p=platform: any(a.standing for a in ledger(p).waiting.pending.values()))
     first.engine.gates["go"].set()
     answers = await asyncio.gather(*calls)
     assert [answer.status for answer in answers] == [200] * 3
@@ -186,7 +186,7 @@ async def test_open_without_valkey(start: Start, server: ValkeyServer) -> None:
     assert [answer.status for answer in answers] == [200] * 3 + [429] * 2
     server.start()
     await until(
-        lambda: ledger(platform).client.connected and not ledger(platform).endings.unsettled
+        lambda: ledger(platform).client.connected and not ledger(platform).settlements.unsettled
     )
     assert (await used(platform, key))[:2] == (5, 5)
 
@@ -207,7 +207,7 @@ async def test_slow_valkey_times_out(start: Start, server: ValkeyServer) -> None
     client._timeout = 10.0
     server.resume()
     await until(
-        lambda: ledger(platform).client.connected and not ledger(platform).endings.unsettled
+        lambda: ledger(platform).client.connected and not ledger(platform).settlements.unsettled
     )
     assert await used(platform, key) == (1, 1, 0)
 
@@ -388,8 +388,8 @@ async def test_place_is_that_of_the_shared_line(start: Start, server: ValkeyServ
     await client.send("POST", "/v1/chat/completions", chat(stream=True))
     await until(lambda: queued(second) == 1)
     beating = [asyncio.create_task(beat(each)) for each in (first, second)]
-    placing, (waiting,) = second.gateway.placing, second.gateway.calls
-    await until(lambda: placing.place_of(waiting) == 2)
+    scheduler, (waiting,) = second.gateway.scheduler, second.gateway.calls
+    await until(lambda: scheduler.place_of(waiting) == 2)
     clock = second.gateway.clock
     second.gateway.clock = lambda: clock() + 11
     told = await asyncio.wait_for(client.reader.readuntil(b"place 2"), 10)
@@ -525,7 +525,7 @@ async def test_two_steps(start: Start, server: ValkeyServer) -> None:
     assert (await platform.chat()).status == 200
     before = await evalshas(platform)
     assert (await platform.chat()).status == 200
-    await until(lambda: not ledger(platform).endings.unsettled)
+    await until(lambda: not ledger(platform).settlements.unsettled)
     assert await evalshas(platform) - before == 2
     assert await slots_taken(platform) == 0
 
@@ -546,12 +546,12 @@ async def test_refused_takes_no_slot(start: Start, server: ValkeyServer) -> None
     running = asyncio.create_task(platform.chat(key=key))
     await platform.engine.until(lambda e: e.outstanding == 1)
     waiting = [asyncio.create_task(platform.chat(key=key)) for _ in range(4)]
-    await until(lambda: sum(a.standing for a in ledger(platform).lines.pending.values()) == 4)
+    await until(lambda: sum(a.standing for a in ledger(platform).waiting.pending.values()) == 4)
     assert await slots_taken(platform) == 1
     platform.engine.gates["go"].set()
     assert {answer.status for answer in await asyncio.gather(running, *waiting)} == {200}
     assert (await platform.chat(key=key)).code == "minute_limit_exceeded"
-    await until(lambda: not ledger(platform).endings.unsettled)
+    await until(lambda: not ledger(platform).settlements.unsettled)
     assert await slots_taken(platform) == 0
     assert not slots(platform).requests
 
@@ -568,15 +568,15 @@ async def test_left_before_admission(start: Start, server: ValkeyServer) -> None
     stop_the_clock(platform)
     key = platform.control.mint("free", "acct_f")
     assert (await platform.chat(key=key)).status == 200
-    await until(lambda: not ledger(platform).endings.unsettled)
+    await until(lambda: not ledger(platform).settlements.unsettled)
     server.stop()
     client = platform.client(key)
     await client.send("POST", "/v1/chat/completions", chat())
-    await until(lambda: len(ledger(platform).lines.pending) == 1)
+    await until(lambda: len(ledger(platform).waiting.pending) == 1)
     client.leave()
-    await until(lambda: not ledger(platform).lines.pending)
+    await until(lambda: not ledger(platform).waiting.pending)
     server.resume()
-    await until(lambda: not ledger(platform).endings.unsettled)
+    await until(lambda: not ledger(platform).settlements.unsettled)
     assert await slots_taken(platform) == 0
     assert (await used(platform, key))[::2] == (1, 0)
 
@@ -591,5 +591,5 @@ async def test_counted_and_placed(start: Start, server: ValkeyServer) -> None:
     assert await slots_taken(platform) == 1
     platform.engine.gates["go"].set()
     assert (await call).status == 200
-    await until(lambda: not ledger(platform).endings.unsettled)
+    await until(lambda: not ledger(platform).settlements.unsettled)
     assert await slots_taken(platform) == 0

@@ -21,9 +21,9 @@ class Manual:
         """Request a plan, replacing an earlier request; choosing the current plan withdraws it."""
         async with self._database.write() as db:
             if plan.id == account.plan:
-                await payments.drop_wish(db, account.id)
+                await payments.drop_plan_request(db, account.id)
                 return Step(done="kept")
-            await payments.wish(db, account.id, plan.id, now=now)
+            await payments.request_plan(db, account.id, plan.id, now=now)
         return Step(done="asked")
 
     async def manage(self, account: Account) -> Step:

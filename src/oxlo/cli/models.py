@@ -7,7 +7,7 @@ import typer
 
 from oxlo import catalogue, weights
 from oxlo.catalogue import Catalogue, Model, Variant
-from oxlo.cli import showing, text
+from oxlo.cli import model_output, text
 from oxlo.cli.failures import CommandError, one_line_errors
 from oxlo.cli.options import AsJson, ModelName
 from oxlo.fleet.assign import on_its_own
@@ -30,8 +30,8 @@ def list_models(as_json: AsJson = False) -> None:
     """List the models, and whether their weights are here."""
     with one_line_errors():
         known, stock, cards = _open()
-        listed = [showing.summary(model, on_its_own(model, cards), stock) for model in known]
-        typer.echo(text.json(listed) if as_json else showing.table(listed))
+        listed = [model_output.summary(model, on_its_own(model, cards), stock) for model in known]
+        typer.echo(text.json(listed) if as_json else model_output.table(listed))
 
 
 @app.command()
@@ -44,9 +44,11 @@ def show(
         known, stock, cards = _open()
         model = known.resolve(name)
         if as_json:
-            typer.echo(text.json(showing.whole(model, on_its_own(model, cards), stock)))
+            typer.echo(text.json(model_output.whole(model, on_its_own(model, cards), stock)))
         else:
-            typer.echo(text.columns(list(showing.details(model, on_its_own(model, cards), stock))))
+            typer.echo(
+                text.columns(list(model_output.details(model, on_its_own(model, cards), stock)))
+            )
             if model.setup:
                 typer.echo(f"\n{model.setup}")
 
@@ -129,7 +131,7 @@ def _pin_all(models: Iterable[Model], stock: Stock) -> Iterator[str]:
             typer.echo(f"oxlo: {error}", err=True)
             yield repository.hub
         else:
-            size = showing.size(sum(file.size for file in pinned.files))
+            size = model_output.size(sum(file.size for file in pinned.files))
             typer.echo(f"{pinned.hub}@{pinned.revision}  {len(pinned.files)} files, {size}")
 
 

@@ -7,7 +7,7 @@ from enum import IntEnum
 from itertools import groupby
 
 from oxlo.catalogue import Model, Variant
-from oxlo.cli.showing import size
+from oxlo.cli.model_output import size
 from oxlo.fleet.assign import on_its_own
 from oxlo.hardware.sizing import Machine
 from oxlo.weights import Stock, WeightsError

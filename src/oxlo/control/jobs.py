@@ -7,8 +7,8 @@ import structlog
 
 from oxlo.control import orphans
 from oxlo.control.context import Control
-from oxlo.objects.errors import CannotKeep
-from oxlo.store import accounts, audit, brakes, calls, mails, readiness, sessions, tokens
+from oxlo.objects.errors import StorageError
+from oxlo.store import accounts, audit, calls, mails, readiness, sessions, throttles, tokens
 from oxlo.store.errors import StoreError
 
 DRAIN_SECONDS = 0.5
@@ -44,7 +44,7 @@ async def attempt(control: Control, name: str, job: Job) -> bool:
     )  # created at 0, so that Prometheus sees the first increase
     try:
         await job()
-    except (StoreError, CannotKeep) as error:
+    except (StoreError, StorageError) as error:
         log.warning("job.failed", job=name, error=str(error))
     except Exception:
         log.exception("job.failed", job=name)
@@ -104,7 +104,7 @@ async def end_plans(control: Control) -> int:
 async def tidy_portal(control: Control) -> int:
     """Delete expired sessions, links, counters and mails; returns their number."""
     now, deleted = control.trusted_clock(), 0
-    for part in (sessions.delete_expired, tokens.delete_expired, brakes.delete_old):
+    for part in (sessions.delete_expired, tokens.delete_expired, throttles.delete_old):
         async with control.database.write() as db:
             deleted += await part(db, now)
     async with control.database.write() as db:

@@ -5,7 +5,7 @@ from starlette.responses import Response, StreamingResponse
 
 from oxlo.control.context import Control
 from oxlo.errors import Forbidden, NotFound, Overloaded
-from oxlo.objects.errors import CannotKeep
+from oxlo.objects.errors import StorageError
 from oxlo.objects.store import Found
 
 
@@ -33,7 +33,7 @@ async def endpoint(request: Request) -> Response:
 async def _found(control: Control, name: str) -> Found:
     try:
         found = await control.objects.get(name)
-    except CannotKeep:
+    except StorageError:
         raise Overloaded("Images cannot be read right now.", retry_after=5) from None
     if found is None:
         raise NotFound("This image is no longer kept.")

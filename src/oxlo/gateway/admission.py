@@ -14,9 +14,9 @@ from oxlo.errors import (
     Overloaded,
     UnsupportedAbility,
 )
-from oxlo.gateway.advice import Advice
 from oxlo.gateway.backends import Backends, Group
 from oxlo.gateway.endpoints import Endpoint
+from oxlo.gateway.model_suggestions import ModelSuggestions
 from oxlo.plans import Plan, Plans
 from oxlo.plans.caller import Caller
 from oxlo.wire.request import Request
@@ -92,7 +92,7 @@ class Admission:
         self._catalogue = catalogue
         self._plans = plans
         self._backends = backends
-        self._advice = Advice(catalogue, backends)
+        self._suggestions = ModelSuggestions(catalogue, backends)
         #: Permits by (plan, endpoint, model as spelled in the request); a model's group never
         #: changes.
         self._permits: dict[tuple[str, str, str], Permit] = {}
@@ -120,10 +120,10 @@ class Admission:
         try:
             endpoint.validate(request, model)
         except UnsupportedAbility as error:
-            raise self._advice.unable(error) from None
+            raise self._suggestions.unable(error) from None
         if not group.ready:
             if not group.backends:
-                raise self._advice.not_deployed(model, endpoint)
+                raise self._suggestions.not_deployed(model, endpoint)
             raise Overloaded(f"{model.id} is starting. Try again shortly.", retry_after=5)
         return _caps(request, endpoint, permit)
 
@@ -163,15 +163,15 @@ class Admission:
         try:
             model = self._catalogue.resolve(name)
         except ModelNotFound as error:
-            raise self._advice.unknown(error, endpoint) from None
+            raise self._suggestions.unknown(error, endpoint) from None
         if caller.models and model.id not in caller.models:
             raise Forbidden(f"This API key may not use {model.id}.", param="model")
         self._check_tier(model, plan, trial=now < caller.trial_until)
         if endpoint.ability not in model.abilities:
-            raise self._advice.wrong_endpoint(model, endpoint)
+            raise self._suggestions.wrong_endpoint(model, endpoint)
         group = self._backends.group(model.id)
         if group is None:
-            raise self._advice.not_deployed(model, endpoint)
+            raise self._suggestions.not_deployed(model, endpoint)
         permit = Permit(model, group, plan)
         if plan.opens(model.tier):  # not cached if open to this caller only, as in a trial
             self._keep((plan.id, endpoint.name, name), permit)

@@ -12,7 +12,7 @@ from oxlo.errors import ApiError, EngineFailed, EngineTimedOut
 from oxlo.gateway import quota
 from oxlo.gateway.backends import Backend
 from oxlo.gateway.endpoints import Endpoint
-from oxlo.gateway.sending import Sending
+from oxlo.gateway.upstream_request import UpstreamRequest
 
 log = structlog.get_logger()
 
@@ -51,10 +51,10 @@ class Attempt:
         "_owner",
         "_paused",
         "_request",
-        "_sending",
         "_size",
         "_status",
         "_translator",
+        "_upstream_request",
         "backend",
         "decided",
         "first_at",
@@ -95,7 +95,7 @@ class Attempt:
         self._size = 0
         self._held = b""
         self._translator: Translator | None = None
-        self._sending: Sending | None = None
+        self._upstream_request: UpstreamRequest | None = None
 
     def build(self) -> None:
         """Encode the engine's request. Raises ApiError if its dialect cannot express it."""
@@ -105,7 +105,7 @@ class Attempt:
         """Send the request, unless the attempt was cancelled in the meantime."""
         if not self._over:
             engine_call = self._engine_call
-            self._sending = self.backend.upstream.post(engine_call, self)
+            self._upstream_request = self.backend.upstream.post(engine_call, self)
 
     @property
     def usage(self) -> Usage:
@@ -145,9 +145,9 @@ class Attempt:
     def cancel(self) -> None:
         """Cancel by disconnecting, which makes the engine stop."""
         self._over = True
-        sending, self._sending = self._sending, None
-        if sending is not None:
-            sending.cancel()
+        request, self._upstream_request = self._upstream_request, None
+        if request is not None:
+            request.cancel()
 
     def is_stalled(self, clock: float, timeout: float) -> bool:
         """Whether the engine has been silent for longer than allowed, while it was read."""
@@ -162,15 +162,15 @@ class Attempt:
     def pause(self) -> None:
         """Pause reading."""
         self._paused = True
-        if self._sending is not None:
-            self._sending.pause()
+        if self._upstream_request is not None:
+            self._upstream_request.pause()
 
     def resume(self) -> None:
         """Resume reading, from when on the engine's silence counts again."""
         if self._paused:
             self._paused, self.last_at = False, self._clock()
-        if self._sending is not None:
-            self._sending.resume()
+        if self._upstream_request is not None:
+            self._upstream_request.resume()
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
         """Handle the response head; `last_at` is only updated by data after it."""
@@ -232,7 +232,7 @@ class Attempt:
 
     def on_end(self) -> None:
         """Handle the end of the engine's response."""
-        self._sending = None
+        self._upstream_request = None
         if self._over:
             return
         translator = self._translator
@@ -265,7 +265,7 @@ class Attempt:
 
     def on_fail(self, reason: str, *, sent: bool) -> None:
         """Handle a broken exchange with the engine."""
-        self._sending = None
+        self._upstream_request = None
         if not self._over:
             log.warning("engine.exchange_failed", replica=self.backend.id, reason=reason)
             self._fail(EngineFailed())

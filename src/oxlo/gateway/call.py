@@ -16,15 +16,15 @@ from typing import Final
 
 from oxlo.engines.dialect import Answer
 from oxlo.errors import ApiError, QueueFull, QueueTimedOut
-from oxlo.gateway import comments, headers, keeping, prediction, receipts
+from oxlo.gateway import comments, headers, image_storage, prediction, receipts
 from oxlo.gateway.active import ActiveCall, Stage
 from oxlo.gateway.attempt import Attempt
 from oxlo.gateway.backends import NOTHING, Backend, Slot
+from oxlo.gateway.call_setup import CallSetup
 from oxlo.gateway.core import Core
 from oxlo.gateway.endpoints import Endpoint
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
-from oxlo.gateway.intake import Intake
 from oxlo.gateway.timed import TimedRequest
 from oxlo.ledger.slots import SlotRequest
 from oxlo.queue import Waiting
@@ -33,7 +33,7 @@ from oxlo.queue import Waiting
 COMMENT_EVERY: Final = 10.0
 
 
-class Call(Intake):
+class Call(CallSetup):
     """A call to an inference endpoint."""
 
     __slots__ = (
@@ -76,13 +76,13 @@ class Call(Intake):
 
     def _slot_request(self) -> SlotRequest | None:
         """The slot to request with the reservation, if no other step comes between them."""
-        placing, decision = self._gateway.placing, self._decision
-        if not placing.shared or decision.must_count:
+        scheduler, decision = self._gateway.scheduler, self._decision
+        if not scheduler.shared or decision.must_count:
             return None
         if self.endpoint.media and self._request.media():
             return None
         self.demand = prediction.demand(self._request, decision, self.caller.account)
-        return placing.prepare(self, decision.group)
+        return scheduler.prepare(self, decision.group)
 
     def _enqueue(self, wall: float) -> None:
         self.stage = Stage.QUEUED
@@ -92,7 +92,7 @@ class Call(Intake):
             self._reply_head += b"x-oxlo-max-tokens-clamped: %d\r\n" % decision.max_tokens
         if self.demand is NOTHING:
             self.demand = prediction.demand(self._request, decision, self.caller.account)
-        self._gateway.placing.place(self, group)
+        self._gateway.scheduler.place(self, group)
 
     def wait(self) -> None:
         """Join the queue as all slots are taken, unless the wait would exceed its limit."""
@@ -177,7 +177,7 @@ class Call(Intake):
         if not self._next_model(error, wall):
             return False
         assert self._chain is not None
-        self._gateway.placing.leave(self, group)
+        self._gateway.scheduler.leave(self, group)
         self.avoid = self._failure = self._queued_as = None
         self.demand = NOTHING
         self.sent_at = 0.0
@@ -214,7 +214,7 @@ class Call(Intake):
         self.stage = Stage.KEEPING
         self._free_slot(answered=True)
         wanted = keep(self._request)
-        self._keeping = keeping.ask(self._gateway.media, answer.body, wanted, self._kept)
+        self._keeping = image_storage.ask(self._gateway.media, answer.body, wanted, self._kept)
 
     def _kept(self, result: Answer | ApiError) -> None:
         self._keeping = None
@@ -248,7 +248,7 @@ class Call(Intake):
         self._give_up(failed.backend)
         self._failure = None if failed.left_alone else error
         self.stage = Stage.QUEUED
-        self._gateway.placing.place(self, self._decision.group)
+        self._gateway.scheduler.place(self, self._decision.group)
 
     def _give_up(self, backend: Backend) -> None:
         """Release the slot of a failed attempt."""
@@ -256,7 +256,7 @@ class Call(Intake):
         self.avoid = backend
         self.attempt = None
         if slot is not None:
-            self._gateway.placing.release(slot, self._decision.group)
+            self._gateway.scheduler.release(slot, self._decision.group)
 
     def _reply(self) -> None:
         if self.exchange.state is not ExchangeState.DONE:
@@ -275,7 +275,7 @@ class Call(Intake):
         if self._keeping is not None:
             self._keeping.cancel()
         if self.queued_at and self._slot is None:
-            self._gateway.placing.leave(self, self._decision.group)
+            self._gateway.scheduler.leave(self, self._decision.group)
         self._free_slot(answered=answered)
         self.attempt = None
 
@@ -289,7 +289,7 @@ class Call(Intake):
             attempt.backend.breaker.succeeded()
         else:
             attempt.cancel()
-        self._gateway.placing.release(slot, self._decision.group)
+        self._gateway.scheduler.release(slot, self._decision.group)
 
     def _drop_files(self) -> None:
         attachments, self._attachments = self._attachments, None
@@ -322,5 +322,5 @@ class Call(Intake):
     def _comment(self, clock: float) -> bytes:
         if self._queued_as is None:
             return comments.WORKING
-        shared = self._gateway.placing.place_of(self)
+        shared = self._gateway.scheduler.place_of(self)
         return comments.waiting(self._decision.group.queue, self, clock, shared)

@@ -12,17 +12,17 @@ from oxlo.gateway.active import ActiveCall
 from oxlo.gateway.admission import Admission
 from oxlo.gateway.backends import Backends
 from oxlo.gateway.clocks import Clocks
+from oxlo.gateway.current_plans import CurrentPlans
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.ledgers import ledger
 from oxlo.gateway.lookup import Lookup
 from oxlo.gateway.media import Media
 from oxlo.gateway.metrics import CallMetrics, Metrics
-from oxlo.gateway.placing import Placing
 from oxlo.gateway.proxies import Proxies
-from oxlo.gateway.sharing import Sharing
+from oxlo.gateway.scheduler import Scheduler
+from oxlo.gateway.shared_scheduler import SharedScheduler
 from oxlo.gateway.spool import Spool
-from oxlo.gateway.terms import Terms
 from oxlo.gateway.upstream import Upstream
 from oxlo.ledger.base import Ledger
 from oxlo.ledger.journal import Journal
@@ -56,7 +56,7 @@ class Core(Clocks):
         # Authentication and limits.
         self.lookup = Lookup(settings.control_private_socket, loop)
         self.keys = auth.Keys(self.lookup, settings.signing_secret())
-        self.terms = Terms(plans, settings.plans or settings.edited_plans)
+        self.current_plans = CurrentPlans(plans, settings.plans or settings.edited_plans)
         self.proxies = Proxies(settings.trusted_proxies)
 
         # Counts and records.
@@ -75,11 +75,11 @@ class Core(Clocks):
         self.ledger.on_change = self._on_remote_change
 
         # Engines and helpers.
-        self.placing = Placing(self)
+        self.scheduler = Scheduler(self)
         if slots is not None:
-            self.placing = Sharing(self, slots, settings.queue_limit)
+            self.scheduler = SharedScheduler(self, slots, settings.queue_limit)
         self.backends = Backends(
-            settings.replicas_file, settings.queue_limit, loop, self.placing.serve
+            settings.replicas_file, settings.queue_limit, loop, self.scheduler.serve
         )
         self.admission = Admission(catalogue, plans, self.backends)
         self.control = Upstream(f"unix:{settings.control_socket}", loop)
@@ -147,7 +147,7 @@ class Core(Clocks):
 
     def plan_of(self, caller: Caller) -> Plan:
         """The caller's plan, as currently in force."""
-        return self.terms.of(caller, self.wall)
+        return self.current_plans.of(caller, self.wall)
 
     def check_admitting(self) -> None:
         """Check that new calls are accepted. Raises ShuttingDown or Overloaded."""

@@ -47,7 +47,7 @@ def check(given: Mapping[bytes, bytes]) -> None:
         raise BadRequest("X-Oxlo-Dry-Run takes 1 or 0.", param="X-Oxlo-Dry-Run")
 
 
-class Brake:
+class DryRunLimit:
     """Rate limit of dry runs, which are free: as many per minute as the plan allows calls."""
 
     def __init__(self) -> None:
@@ -74,17 +74,19 @@ class Brake:
 class DryRun(Call):
     """A call that stops before the queue."""
 
-    __slots__ = ("_brake", "_standing")
+    __slots__ = ("_limit", "_standing")
 
-    def __init__(self, gateway: Core, exchange: Exchange, endpoint: Endpoint, brake: Brake) -> None:
+    def __init__(
+        self, gateway: Core, exchange: Exchange, endpoint: Endpoint, limit: DryRunLimit
+    ) -> None:
         super().__init__(gateway, exchange, endpoint)
-        self._brake = brake
+        self._limit = limit
         self._standing: Standing
 
     def body(self, body: Body) -> None:
         """Apply the rate limit, then process the body as a call would."""
         try:
-            self._brake.take(self.caller.account, self.plan, self._gateway.wall())
+            self._limit.take(self.caller.account, self.plan, self._gateway.wall())
         except ApiError as error:
             self.refuse(error)
         else:

@@ -12,7 +12,7 @@ from oxlo.gateway.core import Core
 from oxlo.gateway.exchange import Exchange, Handler
 from oxlo.gateway.idempotency.keyed import Idempotency
 from oxlo.gateway.ledgers import answers
-from oxlo.gateway.names import Names
+from oxlo.gateway.request_ids import RequestIds
 from oxlo.gateway.routes import Routes
 from oxlo.gateway.server import Server
 from oxlo.ledger.recovery import recover
@@ -37,7 +37,7 @@ class Gateway(Core):
         self.started_at = self.wall()
         #: Starts draining; set by the process that runs this gateway.
         self.start_draining: Callable[[], None] = lambda: None
-        self.names = Names(self.started_at)
+        self.names = RequestIds(self.started_at)
         self.idempotency = Idempotency(self, answers(settings, loop, name))
         self.routes = Routes(self, self.idempotency)
         budget = Budget(settings.body_memory_mb << 20, self.spool)
@@ -60,10 +60,10 @@ class Gateway(Core):
         for group in self.backends.groups():
             for call in group.queue.expire(clock):
                 call.expired()
-            self.placing.serve(group)  # a quota may have been reset, or a circuit breaker closed
+            self.scheduler.serve(group)  # a quota may have been reset, or a circuit breaker closed
         self.ledger.renew([call.reservation for call in self.calls if call.reservation], wall)
         self.ledger.tick(wall)
-        self.placing.tick(self.backends)
+        self.scheduler.tick(self.backends)
         self.idempotency.tick(wall)
         self.journal.retry()
         self.backends.refresh()
@@ -74,7 +74,7 @@ class Gateway(Core):
 
     def _follow_plans(self) -> None:
         """Apply edited plans from the next call on."""
-        plans = self.terms.changed()
+        plans = self.current_plans.changed()
         if plans is not None:
             self.admission.use(plans)
 

@@ -7,8 +7,8 @@ it. The response is ignored; health checks are done elsewhere.
 
 from typing import Final
 
-from oxlo.gateway.sending import Sending
 from oxlo.gateway.upstream import Upstream
+from oxlo.gateway.upstream_request import UpstreamRequest
 
 #: Seconds between requests: some servers keep no idle connections, or never respond.
 AGAIN: Final = 10.0
@@ -21,7 +21,7 @@ class Greeting:
         """`path` is an address that the server answers cheaply."""
         self._upstream = upstream
         self._path = path.encode()
-        self._sending: Sending | None = None
+        self._request: UpstreamRequest | None = None
         self._next = 0.0
 
     def tick(self, clock: float) -> None:
@@ -30,13 +30,13 @@ class Greeting:
             return
         self._next = clock + AGAIN
         self.close()
-        self._sending = self._upstream.request(b"GET", self._path, b"", b"", self)
+        self._request = self._upstream.request(b"GET", self._path, b"", b"", self)
 
     def close(self) -> None:
         """Cancel a pending request."""
-        sending, self._sending = self._sending, None
-        if sending is not None:
-            sending.cancel()
+        request, self._request = self._request, None
+        if request is not None:
+            request.cancel()
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
         """Ignore the head."""
@@ -46,8 +46,8 @@ class Greeting:
 
     def on_end(self) -> None:
         """Finish; the connection is in the pool now."""
-        self._sending = None
+        self._request = None
 
     def on_fail(self, reason: str, *, sent: bool) -> None:
         """Finish; the fleet's health checks will notice the failure."""
-        self._sending = None
+        self._request = None

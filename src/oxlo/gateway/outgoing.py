@@ -10,8 +10,8 @@ from typing import Final, cast
 import httptools
 
 from oxlo.gateway.feed import chunks
-from oxlo.gateway.repeats import Repeat, halves
-from oxlo.gateway.sending import Carrier, Receiver, Sending
+from oxlo.gateway.repeated_heads import RepeatedHead, split_head
+from oxlo.gateway.upstream_request import Carrier, Receiver, UpstreamRequest
 
 #: An engine that sends this many bytes without any body is not sending a valid response, but
 #: endless headers, trailers or informational heads.
@@ -25,9 +25,9 @@ class Pool:
 
     def __init__(self) -> None:
         #: The head of the engine's latest response, if the next may repeat it.
-        self.head: Repeat | None = None
+        self.head: RepeatedHead | None = None
 
-    def connect(self, sending: Sending) -> None:
+    def connect(self, request: UpstreamRequest) -> None:
         """Open another connection and send on it."""
         raise NotImplementedError
 
@@ -52,8 +52,22 @@ class Connection(Carrier):
     """A connection to an engine: an `asyncio.Protocol` by duck typing, as in `reading`."""
 
     __slots__ = (
-        "_bodiless", "_ended", "_feed", "_full", "_headers", "_informational", "_keep", "_parser",
-        "_paused", "_pieces", "_pool", "_seen", "_sending", "_transport", "_turn", "_until_close",
+        "_bodiless",
+        "_ended",
+        "_feed",
+        "_full",
+        "_headers",
+        "_informational",
+        "_keep",
+        "_parser",
+        "_paused",
+        "_pieces",
+        "_pool",
+        "_request",
+        "_seen",
+        "_transport",
+        "_turn",
+        "_until_close",
         "_used",
     )  # fmt: skip
 
@@ -61,7 +75,7 @@ class Connection(Carrier):
         self._pool = pool
         self._parser = httptools.HttpResponseParser(self)
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
-        self._sending: Sending | None = None
+        self._request: UpstreamRequest | None = None
         self._headers: dict[bytes, bytes] = {}
         self._pieces: list[bytes] = []
         self._seen = 0
@@ -97,23 +111,23 @@ class Connection(Carrier):
         """Close the connection when the engine closes its side."""
         return False
 
-    def start(self, sending: Sending) -> None:
+    def start(self, request: UpstreamRequest) -> None:
         """Send a request."""
-        self._sending = sending
-        sending.connection = self
+        self._request = request
+        request.connection = self
         self._seen = self._bodiless = 0
         self._used += 1
         self._headers = {}
         self._until_close = False
-        body = sending.body
+        body = request.body
         if not isinstance(body, bytes):
-            self._transport.write(sending.head)
+            self._transport.write(request.head)
             self._feed = chunks(body)
             self._go_on()
         elif len(body) > COPY_LIMIT:
-            self._transport.writelines((sending.head, body))
+            self._transport.writelines((request.head, body))
         else:
-            self._transport.write(sending.head + body)
+            self._transport.write(request.head + body)
 
     def _go_on(self) -> None:
         """Schedule the next chunk for a later turn of the event loop, so that others get theirs."""
@@ -139,8 +153,8 @@ class Connection(Carrier):
 
     def data_received(self, data: bytes) -> None:
         """Process received data."""
-        sending = self._sending
-        if sending is None:  # unsolicited data: the connection cannot be reused
+        request = self._request
+        if request is None:  # unsolicited data: the connection cannot be reused
             self._pool.forget(self)
             self._transport.abort()
             return
@@ -150,7 +164,7 @@ class Connection(Carrier):
         if whole and head is not None:
             begin = head.body_of(data)
             if begin >= 0:
-                self._take(sending, head.headers(data, begin), data[begin:])
+                self._take(request, head.headers(data, begin), data[begin:])
                 return
         self._bodiless += len(data)
         self._parse(data)
@@ -161,12 +175,12 @@ class Connection(Carrier):
         elif self._bodiless > BARE_LIMIT:
             self._fail("it sends heads or trailers without end")
 
-    def _take(self, sending: Sending, headers: dict[bytes, bytes], body: bytes) -> None:
+    def _take(self, request: UpstreamRequest, headers: dict[bytes, bytes], body: bytes) -> None:
         """Deliver a response received in one read, with the same events as from the parser."""
         self._keep = True
-        sending.receiver.on_head(200, headers)
-        if self._sending is not None and body:
-            sending.receiver.on_data(body)
+        request.receiver.on_head(200, headers)
+        if self._request is not None and body:
+            request.receiver.on_data(body)
         self._finish()
 
     def _remember(self, data: bytes) -> None:
@@ -176,10 +190,10 @@ class Connection(Carrier):
             return
         if self._parser.get_status_code() != 200:
             return
-        around = halves(data, int(length))
+        around = split_head(data, int(length))
         if around is not None:
             before, after = around
-            self._pool.head = Repeat(before, after, self._headers)
+            self._pool.head = RepeatedHead(before, after, self._headers)
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -212,13 +226,13 @@ class Connection(Carrier):
         """Handle a complete head."""
         status = self._parser.get_status_code()
         self._informational = status < 200
-        if self._sending is not None and not self._informational:
+        if self._request is not None and not self._informational:
             self._keep = self._parser.should_keep_alive()
             headers = self._headers
             self._until_close = not (
                 b"content-length" in headers or b"transfer-encoding" in headers
             )
-            self._sending.receiver.on_head(status, self._headers)
+            self._request.receiver.on_head(status, self._headers)
 
     def on_body(self, data: bytes) -> None:
         """Collect body data: one chunk, if the body is chunked."""
@@ -231,8 +245,8 @@ class Connection(Carrier):
         if pieces:
             data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
             pieces.clear()
-            if self._sending is not None:
-                self._sending.receiver.on_data(data)
+            if self._request is not None:
+                self._request.receiver.on_data(data)
 
     def on_message_complete(self) -> None:
         """Handle a complete message."""
@@ -245,16 +259,16 @@ class Connection(Carrier):
     def _finish(self) -> None:
         """Finish a response that nothing followed, and return the connection to the pool."""
         self._ended = False
-        sending, self._sending = self._sending, None
-        if sending is None:
+        request, self._request = self._request, None
+        if request is None:
             return
-        sending.connection = None
+        request.connection = None
         if self._keep and self._feed is None and not self._transport.is_closing():
             self.resume()  # a paused connection in the pool would stall its next user
             self._pool.put_back(self)
         else:
             self._transport.abort()
-        self._deliver_end(sending.receiver)
+        self._deliver_end(request.receiver)
 
     def _deliver_end(self, receiver: Receiver) -> None:
         """Notify the receiver; a call whose response cannot be handled must end nevertheless."""
@@ -272,37 +286,37 @@ class Connection(Carrier):
         # Breaks a reference cycle (the parser holds our methods) that only the garbage collector
         # would free.
         self._parser = cast(httptools.HttpResponseParser, None)
-        if self._sending is None:
+        if self._request is None:
             self._pool.forget(self)
             return
         self._finish_unframed(exc)
 
     def _finish_unframed(self, exc: Exception | None) -> None:
         """Notify the receiver; retry once on a new connection if a pooled one turned out dead."""
-        sending, self._sending = self._sending, None
-        assert sending is not None
-        sending.connection = None
-        if self._used > 1 and self._seen == 0 and not sending.retried:
-            sending.retried = True
-            self._pool.connect(sending)
+        request, self._request = self._request, None
+        assert request is not None
+        request.connection = None
+        if self._used > 1 and self._seen == 0 and not request.retried:
+            request.retried = True
+            self._pool.connect(request)
             return
         if self._until_close and exc is None:
-            self._deliver_end(sending.receiver)
+            self._deliver_end(request.receiver)
             return
         reason = f"the connection broke: {exc}" if exc else "the connection was closed"
-        sending.receiver.on_fail(reason, sent=True)
+        request.receiver.on_fail(reason, sent=True)
 
     def _fail(self, reason: str) -> None:
-        sending, self._sending = self._sending, None
+        request, self._request = self._request, None
         self._feed = None
         self._transport.abort()
-        if sending is not None:
-            sending.connection = None
-            sending.receiver.on_fail(reason, sent=True)
+        if request is not None:
+            request.connection = None
+            request.receiver.on_fail(reason, sent=True)
 
     def abort(self) -> None:
         """Close immediately."""
-        self._sending = self._feed = None
+        self._request = self._feed = None
         self._transport.abort()
 
     def pause(self) -> None:

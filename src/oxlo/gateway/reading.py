@@ -8,7 +8,7 @@ import httptools
 from oxlo.errors import ApiError, BadRequest, HeadersTooLarge
 from oxlo.gateway.body import SPOOL_ABOVE
 from oxlo.gateway.exchange import Exchange, State, too_large
-from oxlo.gateway.repeats import Repeat, halves
+from oxlo.gateway.repeated_heads import RepeatedHead, split_head
 from oxlo.gateway.server import Served, Server
 
 HEAD_LIMIT: Final = 64 * 1024
@@ -19,7 +19,7 @@ NEVER: Final = float("inf")
 _SPECIAL: Final = (b"expect", b"transfer-encoding", b"upgrade")
 
 
-class Head(Repeat):
+class Head(RepeatedHead):
     """The head of a request, stored to recognise repetitions."""
 
     __slots__ = ("method", "target")
@@ -154,7 +154,7 @@ class Reader(Served):
         for name in _SPECIAL:
             if name in headers:
                 return
-        around = halves(data, exchange.length)
+        around = split_head(data, exchange.length)
         if around is not None:
             before, after = around
             self._head = Head(before, after, headers, exchange.method, self._target)

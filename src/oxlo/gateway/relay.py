@@ -6,7 +6,7 @@ from oxlo.gateway.core import Core
 from oxlo.gateway.exchange import Exchange
 from oxlo.gateway.exchange import State as ExchangeState
 from oxlo.gateway.proxies import is_local
-from oxlo.gateway.sending import Sending
+from oxlo.gateway.upstream_request import UpstreamRequest
 from oxlo.plans.caller import Caller
 
 #: Hop-by-hop headers, and headers that only a gateway may set.
@@ -42,7 +42,7 @@ class ControlRelay:
         self._gateway = gateway
         self._exchange = exchange
         self._caller = caller
-        self._sending: Sending | None = None
+        self._request: UpstreamRequest | None = None
         self._head = b""
         self._status = 0
         self._short = False
@@ -56,7 +56,7 @@ class ControlRelay:
         """Forward the complete request."""
         exchange = self._exchange
         method = b"GET" if exchange.method == b"HEAD" else exchange.method
-        self._sending = self._gateway.control.request(
+        self._request = self._gateway.control.request(
             method, exchange.target, self._lines(), body.read(), self
         )
 
@@ -82,18 +82,18 @@ class ControlRelay:
 
     def gone(self) -> None:
         """Cancel the request to control."""
-        if self._sending is not None:
-            self._sending.cancel()
+        if self._request is not None:
+            self._request.cancel()
 
     def paused(self) -> None:
         """Pause reading from control while the client reads slowly."""
-        if self._sending is not None:
-            self._sending.pause()
+        if self._request is not None:
+            self._request.pause()
 
     def resumed(self) -> None:
         """Resume reading from control."""
-        if self._sending is not None:
-            self._sending.resume()
+        if self._request is not None:
+            self._request.resume()
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
         """Handle control's response head."""

@@ -15,10 +15,10 @@ from oxlo.gateway.call import Call
 from oxlo.gateway.core import Core
 from oxlo.gateway.endpoints import CHAT, INFERENCE, Endpoint
 from oxlo.gateway.exchange import SILENT, Exchange, Handler
-from oxlo.gateway.hints import hint, is_call, why_not
 from oxlo.gateway.idempotency import keyed
 from oxlo.gateway.idempotency.keyed import Idempotency, Keyed
-from oxlo.gateway.questions import Answer, LimitsQuestion, Question
+from oxlo.gateway.local_handlers import Answer, LimitsHandler, LocalHandler
+from oxlo.gateway.path_hints import hint, is_call, why_not
 from oxlo.gateway.relay import ControlRelay
 from oxlo.plans.caller import Caller
 
@@ -45,7 +45,7 @@ class Routes:
     ) -> None:
         self._gateway = gateway
         self._kept = kept
-        self._brake = dryrun.Brake()
+        self._limit = dryrun.DryRunLimit()
         self.table = (
             *(self._inference(endpoint) for endpoint in endpoints),
             Route(b"GET", CHAT.path, 0, self._asked(CHAT.name, _stored)),
@@ -118,7 +118,7 @@ class Routes:
     def _call(self, exchange: Exchange, endpoint: Endpoint) -> Handler:
         gateway, given = self._gateway, exchange.headers
         if dryrun.wanted(given):
-            call: Call | Keyed = dryrun.DryRun(gateway, exchange, endpoint, self._brake)
+            call: Call | Keyed = dryrun.DryRun(gateway, exchange, endpoint, self._limit)
         elif keyed.HEADER in given:
             call = Keyed(self._kept, exchange, endpoint, given[keyed.HEADER])
         else:
@@ -134,7 +134,7 @@ class Routes:
 
     def _asked(self, name: str, answer: Answer) -> Open:
         def open_(exchange: Exchange) -> Handler:
-            question = Question(self._gateway, exchange, answer)
+            question = LocalHandler(self._gateway, exchange, answer)
             self._gateway.authenticate(exchange, name, question.admit)
             return question
 
@@ -168,7 +168,7 @@ class Routes:
         return msgspec.json.encode(voices([catalogue.resolve(name)] if name else catalogue))
 
     def _limits(self, exchange: Exchange) -> Handler:
-        question = LimitsQuestion(self._gateway, exchange)
+        question = LimitsHandler(self._gateway, exchange)
         self._gateway.authenticate(exchange, "limits", question.admit)
         return question
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from oxlo.gateway.collect import Collect
-from oxlo.gateway.sending import Sending
 from oxlo.gateway.upstream import Upstream
+from oxlo.gateway.upstream_request import UpstreamRequest
 
 
 class TimedRequest:
@@ -19,18 +19,18 @@ class TimedRequest:
         self._upstream = upstream
         self._then = then
         self._timer = upstream.loop.call_later(seconds, self._time_out)
-        self._sending: Sending | None = None
+        self._request: UpstreamRequest | None = None
 
     def send(
         self, method: bytes, target: bytes, lines: bytes = b"", body: bytes = b""
     ) -> "TimedRequest":
         """Send it; `lines` are complete header lines. Returns itself."""
-        self._sending = self._upstream.request(method, target, lines, body, Collect(self._done))
+        self._request = self._upstream.request(method, target, lines, body, Collect(self._done))
         return self
 
     def _done(self, status: int, body: bytes) -> None:
         self._timer.cancel()
-        self._sending = None
+        self._request = None
         self._then(status, body)
 
     def _time_out(self) -> None:
@@ -40,6 +40,6 @@ class TimedRequest:
     def cancel(self) -> None:
         """Cancel it without calling `then`."""
         self._timer.cancel()
-        sending, self._sending = self._sending, None
-        if sending is not None:
-            sending.cancel()
+        request, self._request = self._request, None
+        if request is not None:
+            request.cancel()

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from oxlo.engines.dialect import EngineCall
 from oxlo.engines.parts import Parts
 from oxlo.gateway.outgoing import Connection, Pool
-from oxlo.gateway.sending import Receiver, Sending
+from oxlo.gateway.upstream_request import Receiver, UpstreamRequest
 
 CONNECT_TIMEOUT: Final = 5.0
 #: Maximum number of idle connections per engine.
@@ -43,7 +43,7 @@ class Upstream(Pool):
         """Number of idle connections."""
         return len(self._idle)
 
-    def post(self, call: EngineCall, receiver: Receiver) -> Sending:
+    def post(self, call: EngineCall, receiver: Receiver) -> UpstreamRequest:
         """Send a POST request to the engine; `receiver` gets the response."""
         head, body = self._posts.get(call.path), call.body
         if head is None:
@@ -55,7 +55,7 @@ class Upstream(Pool):
 
     def request(
         self, method: bytes, target: bytes, headers: bytes, body: bytes, receiver: Receiver
-    ) -> Sending:
+    ) -> UpstreamRequest:
         """Send any request; `headers` are complete lines."""
         length = b"content-length: %d\r\n\r\n" % len(body) if body else b"\r\n"
         head = b"%b %b%b HTTP/1.1\r\n%b%b%b" % (
@@ -68,33 +68,33 @@ class Upstream(Pool):
         )
         return self.send(head, body, receiver)
 
-    def send(self, head: bytes, body: bytes | Parts, receiver: Receiver) -> Sending:
+    def send(self, head: bytes, body: bytes | Parts, receiver: Receiver) -> UpstreamRequest:
         """Send on an idle connection, or on a new one."""
-        sending = Sending(head, body, receiver)
+        request = UpstreamRequest(head, body, receiver)
         if self._idle:
-            self._idle.pop().start(sending)
+            self._idle.pop().start(request)
         else:
-            self.connect(sending)
-        return sending
+            self.connect(request)
+        return request
 
-    def connect(self, sending: Sending) -> None:
+    def connect(self, request: UpstreamRequest) -> None:
         """Open a connection and send on it."""
-        task = self.loop.create_task(self._connect(sending))
+        task = self.loop.create_task(self._connect(request))
         self._connecting.add(task)
         task.add_done_callback(self._connecting.discard)
 
-    async def _connect(self, sending: Sending) -> None:
+    async def _connect(self, request: UpstreamRequest) -> None:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 connection = await self._dial()
         except (OSError, TimeoutError) as error:
-            if not sending.cancelled:
-                sending.receiver.on_fail(f"cannot connect: {error or 'timed out'}", sent=False)
+            if not request.cancelled:
+                request.receiver.on_fail(f"cannot connect: {error or 'timed out'}", sent=False)
             return
-        if sending.cancelled:
+        if request.cancelled:
             self.put_back(connection)
         else:
-            connection.start(sending)
+            connection.start(request)
 
     async def _dial(self) -> Connection:
         connection, loop = Connection(self), self.loop

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from oxlo.ledger.account_cache import AccountCache
 from oxlo.ledger.base import Reservation
 from oxlo.ledger.commands import Commands
-from oxlo.ledger.known import KnownAccounts
 from oxlo.ledger.pending import Charged
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ class Leases:
     """Renews each lease after a third of its duration, in one step per account."""
 
     def __init__(
-        self, client: "Client", commands: Commands, known: KnownAccounts, seconds: float
+        self, client: "Client", commands: Commands, known: AccountCache, seconds: float
     ) -> None:
         """A lease expires after `seconds` unless renewed."""
         self._client = client

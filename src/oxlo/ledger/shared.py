@@ -19,6 +19,7 @@ import structlog
 from oxlo.errors import ApiError, LimitsUnavailable
 from oxlo.ledger import scripts
 from oxlo.ledger.account import Lease
+from oxlo.ledger.account_cache import AccountCache, CachedAccount
 from oxlo.ledger.base import (
     AccountCounts,
     AlreadySettledError,
@@ -30,15 +31,14 @@ from oxlo.ledger.base import (
 from oxlo.ledger.commands import Commands
 from oxlo.ledger.counted import Counted
 from oxlo.ledger.counting import Count, Counting
-from oxlo.ledger.endings import Endings
-from oxlo.ledger.known import Known, KnownAccounts
 from oxlo.ledger.leases import Leases
-from oxlo.ledger.lines import Lines
 from oxlo.ledger.outage import Outage, WhenDown
 from oxlo.ledger.pending import Charged, PendingCall, RemoteLedger
-from oxlo.ledger.reach import Reach
 from oxlo.ledger.records import Settled
+from oxlo.ledger.settlements import Settlements
 from oxlo.ledger.slots import SharedSlots, SlotRequest
+from oxlo.ledger.valkey_health import ValkeyHealth
+from oxlo.ledger.waiting import WaitingCalls
 from oxlo.ledger.windows import day_of, minute_of
 from oxlo.plans import Plan
 from oxlo.valkey.address import Address
@@ -77,14 +77,14 @@ class SharedLedger(RemoteLedger):
         self.commands = Commands(
             gateway, lease_seconds=lease_seconds, alive_seconds=alive_seconds, clock=clock
         )
-        self.known = KnownAccounts()
+        self.known = AccountCache()
         self._outage = Outage(when_down, lease_seconds, self.known.counts)
         self._counting = Counting(count, self._begin)
         #: Called with the change counter when accounts or keys have changed.
         self.on_change: Callable[[int], None] | None = None
         #: The slots that this gateway shares; their messages arrive on the same connection.
         self.slots: SharedSlots | None = None
-        self._reach = Reach(self._outage)
+        self._health = ValkeyHealth(self._outage)
         self.client = Client(
             address,
             loop,
@@ -94,8 +94,8 @@ class SharedLedger(RemoteLedger):
             changed=self._changed,
             timeout=timeout,
         )
-        self.lines = Lines(self, self.client, self.commands, self.known)
-        self.endings = Endings(self.client, self.commands, self._reach.failed)
+        self.waiting = WaitingCalls(self, self.client, self.commands, self.known)
+        self.settlements = Settlements(self.client, self.commands, self._health.failed)
         self._leases = Leases(self.client, self.commands, self.known, lease_seconds)
 
     # Reservations.
@@ -117,7 +117,7 @@ class SharedLedger(RemoteLedger):
         if slot is not None:
             slot.ahead = True
         pending = PendingCall(self, call, account, plan, ready, now, slot)
-        self.lines.pending[call] = pending
+        self.waiting.pending[call] = pending
         self.ask(pending)
         return pending
 
@@ -132,13 +132,13 @@ class SharedLedger(RemoteLedger):
     def answered(self, pending: PendingCall, reply: Any) -> None:
         """Handle the reply of reserve.lua, followed by that of take.lua."""
         if not isinstance(reply, list):
-            self._reach.failed(reply)
-            self.endings.end(pending.call, pending.account)
+            self._health.failed(reply)
+            self.settlements.end(pending.call, pending.account)
             self._leave_slot(pending)
             self._go_without(pending)
             return
-        if self._reach.refused:
-            self._reach.taken()
+        if self._health.refused:
+            self._health.taken()
         code = reply[0]
         if code == scripts.NOT_COUNTED:
             self._ask_again(pending, int(reply[1]))
@@ -159,7 +159,7 @@ class SharedLedger(RemoteLedger):
         if slot is not None:
             slot.release()
 
-    def _apply_reply(self, pending: PendingCall, code: int, known: Known) -> None:
+    def _apply_reply(self, pending: PendingCall, code: int, known: CachedAccount) -> None:
         if code == scripts.WAITS:
             pending.standing = True
         elif code == scripts.ADMITTED:
@@ -182,7 +182,7 @@ class SharedLedger(RemoteLedger):
 
     def over(self, pending: PendingCall) -> None:
         """Forget a request that has its result."""
-        self.lines.pending.pop(pending.call, None)
+        self.waiting.pending.pop(pending.call, None)
 
     def _ask_again(self, pending: PendingCall, now_ms: int) -> None:
         """Ask again once the account is counted. Separate: a closure would slow down every call."""
@@ -200,14 +200,14 @@ class SharedLedger(RemoteLedger):
 
     def abandon(self, pending: PendingCall) -> None:
         """Drop a call that no longer waits, and give back anything granted in the meantime."""
-        self.lines.pending.pop(pending.call, None)
-        self.endings.end(pending.call, pending.account)
+        self.waiting.pending.pop(pending.call, None)
+        self.settlements.end(pending.call, pending.account)
         if pending.slot is not None:
             pending.slot.release()
 
     def timed_out(self, pending: PendingCall) -> None:
         """Refuse a call that waited in the queue for as long as its plan allows."""
-        self.endings.end(pending.call, pending.account)
+        self.settlements.end(pending.call, pending.account)
         known = self.known.of(pending.account)
         pending.end(known.refusal(scripts.LINE_FULL, pending.plan, pending.deadline))
 
@@ -230,7 +230,7 @@ class SharedLedger(RemoteLedger):
         reservation.settled = True
         self._give_back(reservation, counted, minute_counted, now)
         slot = self._slot_of(reservation)
-        self.endings.end(
+        self.settlements.end(
             reservation.call,
             reservation.account,
             reservation.charge,
@@ -262,7 +262,7 @@ class SharedLedger(RemoteLedger):
         """Settle a call that was admitted from memory, and charge Valkey with what counts of it."""
         self._outage.settle(lease, counted=counted, minute_counted=minute_counted, now=now)
         if counted or minute_counted:
-            self.endings.end(
+            self.settlements.end(
                 f"local-{secrets.token_hex(8)}",
                 lease.account,
                 b"%d %d local" % (lease.day, lease.minute),
@@ -306,7 +306,7 @@ class SharedLedger(RemoteLedger):
 
         def replied(reply: Any) -> None:
             if not isinstance(reply, list):
-                self._reach.failed(reply)
+                self._health.failed(reply)
                 then(LimitsUnavailable(retry_after=2))
             elif reply[0] == scripts.NOT_COUNTED:
                 self._counting.ask(account, int(reply[1]), again)
@@ -328,7 +328,7 @@ class SharedLedger(RemoteLedger):
                 self.known.update(account, reply)
                 done(None)
             else:
-                self._reach.failed(reply)
+                self._health.failed(reply)
                 done(LimitsUnavailable(retry_after=2))
 
         log.info("limits.counted", account=account, day_used=counted.day_used)
@@ -338,8 +338,8 @@ class SharedLedger(RemoteLedger):
 
     def _changed(self, connected: bool) -> None:
         if connected:
-            self.endings.send_all()
-        self._reach.changed(connected)
+            self.settlements.send_all()
+        self._health.changed(connected)
 
     def _go_without(self, pending: PendingCall) -> None:
         try:
@@ -384,21 +384,21 @@ class SharedLedger(RemoteLedger):
         account, call = fields[0].decode(), fields[1].decode()
         reply = [field if place == 9 else int(field) for place, field in enumerate(fields[2:], 2)]
         known = self.known.update(account, reply)
-        pending = self.lines.pending.get(call)
+        pending = self.waiting.pending.get(call)
         if pending is not None:
             self._apply_reply(pending, int(fields[2]), known)
         else:  # it has left, or belongs to an earlier run: give back what it was granted
-            self.endings.end(call, account)
+            self.settlements.end(call, account)
 
     def tick(self, now: float) -> None:
         """Handle everything time-dependent; called twice a second."""
         self._outage.tick(now)
-        self.endings.tick()
-        self.lines.tick(now)
+        self.settlements.tick()
+        self.waiting.tick(now)
 
     def health(self) -> tuple[bool, int]:
         """See `Ledger.health`."""
-        return self.client.connected and not self._reach.refused, self._reach.failures
+        return self.client.connected and not self._health.refused, self._health.failures
 
     async def open(self) -> None:
         """Wait briefly for Valkey, so that a gateway that has just started refuses no calls."""
@@ -415,7 +415,7 @@ class SharedLedger(RemoteLedger):
     def restore(self, counts: Iterable[AccountCounts], ended: Iterable[Settled] = ()) -> None:
         """Settle the calls that an earlier run may not have reported to Valkey."""
         for record in ended:
-            self.endings.end(
+            self.settlements.end(
                 record.id,
                 record.account,
                 b"",

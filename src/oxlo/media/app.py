@@ -15,8 +15,8 @@ from starlette.types import ASGIApp
 
 from oxlo.media import bodies, forms
 from oxlo.media.files import Files
+from oxlo.media.image_store import ImageStore
 from oxlo.media.inspect import Inspector, named
-from oxlo.media.keeping import Keeper
 from oxlo.serving.app import Engine, application
 from oxlo.serving.work import Cancelled, Job, Workers
 from oxlo.wire.media import (
@@ -43,10 +43,10 @@ _keep = msgspec.json.Decoder(Keep)
 class Media:
     """What the handlers need."""
 
-    def __init__(self, workers: Workers, inspector: Inspector, keeper: Keeper) -> None:
+    def __init__(self, workers: Workers, inspector: Inspector, store: ImageStore) -> None:
         self._workers = workers
         self._inspector = inspector
-        self._keeper = keeper
+        self._store = store
 
     def application(self) -> ASGIApp:
         """The ASGI application; errors have OpenAI's shape, as an engine's."""
@@ -83,7 +83,7 @@ class Media:
     async def _keep(self, request: Request) -> Response:
         """POST /keep: store an engine's images, and write the client's response."""
         body, asked = await request.body(), _keep.decode(request.headers[KEEP])
-        kept = await self._workers.run(request, lambda job: self._keeper.keep(body, asked, job))
+        kept = await self._workers.run(request, lambda job: self._store.keep(body, asked, job))
         return Response(kept.framed())
 
     def _examined(

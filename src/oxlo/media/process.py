@@ -10,8 +10,8 @@ from oxlo.media import pictures
 from oxlo.media.addresses import Policy
 from oxlo.media.app import Media
 from oxlo.media.fetch import Fetcher
+from oxlo.media.image_store import ImageStore
 from oxlo.media.inspect import Inspector
-from oxlo.media.keeping import Keeper
 from oxlo.objects.links import Signer
 from oxlo.objects.store import Objects
 from oxlo.serving.work import Workers
@@ -23,7 +23,7 @@ log = structlog.get_logger()
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop`. Raises CannotKeep, or SocketInUse if another process already serves."""
     settings.prepare()
-    keeper = Keeper(
+    store = ImageStore(
         Objects.open(settings.objects_location),
         Signer(settings.base_url, settings.signing_secret()),
         settings.objects_hours,
@@ -35,7 +35,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     workers = Workers(max(4, os.cpu_count() or 1))
     try:
         log.info("media.ready", socket=str(settings.media_socket))
-        await unixserver.serve(Media(workers, inspector, keeper).application(), listener, stop)
+        await unixserver.serve(Media(workers, inspector, store).application(), listener, stop)
     finally:
         settings.media_socket.unlink(missing_ok=True)
     log.info("media.stopped")

@@ -3,5 +3,5 @@
 from oxlo.errors import OperatorError
 
 
-class CannotKeep(OperatorError):
+class StorageError(OperatorError):
     """The store cannot be used; the message says why."""

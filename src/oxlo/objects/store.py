@@ -12,7 +12,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from oxlo.objects.errors import CannotKeep
+from oxlo.objects.errors import StorageError
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
@@ -60,7 +60,7 @@ class Objects:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             return cls(LocalStore(folder))
         except (BaseError, ValueError, OSError) as error:
-            raise CannotKeep(f"OXLO_OBJECTS={location}: {_reason(error)}") from None
+            raise StorageError(f"OXLO_OBJECTS={location}: {_reason(error)}") from None
 
     def put(self, data: bytes, ending: str) -> str:
         """Store a file with an extension of `TYPES`; returns its name. Raises CannotKeep."""
@@ -68,7 +68,7 @@ class Objects:
         try:
             obstore.put(self._store, _key(name), data)
         except (BaseError, OSError) as error:
-            raise CannotKeep(_reason(error)) from error
+            raise StorageError(_reason(error)) from error
         return name
 
     async def get(self, name: str) -> Found | None:
@@ -81,7 +81,7 @@ class Objects:
         except FileNotFoundError:
             return None
         except (BaseError, OSError) as error:
-            raise CannotKeep(_reason(error)) from error
+            raise StorageError(_reason(error)) from error
         return Found(TYPES[ours[1]], result.meta["size"], _pieces(result))
 
     async def delete_before(self, moment: float) -> int:
@@ -94,7 +94,7 @@ class Objects:
                     await obstore.delete_async(self._store, old)
                     deleted += len(old)
         except (BaseError, OSError) as error:
-            raise CannotKeep(_reason(error)) from error
+            raise StorageError(_reason(error)) from error
         return deleted
 
 

@@ -8,9 +8,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from oxlo.errors import NotFound
 from oxlo.ledger.windows import DAY, iso
-from oxlo.portal import formats, listing, models
-from oxlo.portal.listing import Row
+from oxlo.portal import formats, model_list, models
 from oxlo.portal.manual.library import RUNNING
+from oxlo.portal.model_list import Row
 from oxlo.portal.openapi.operations import OPERATIONS
 from oxlo.portal.plans import comparison
 from oxlo.portal.site import Site
@@ -30,7 +30,7 @@ async def llms(request: Request) -> Response:
 async def llms_full(request: Request) -> Response:
     """`/llms-full.txt`: plans, models, endpoints and the developer documentation in one text."""
     site = Site.of(request)
-    rows = listing.rows(site.catalogue, models.current(site))
+    rows = model_list.rows(site.catalogue, models.current(site))
     parts = [*_description(site), *_plans(site), *_models(rows), *_endpoints(), *_pages(site)]
     return _text("\n".join(parts))
 
@@ -140,7 +140,7 @@ def _plans(site: Site) -> list[str]:
 
 def _models(rows: list[Row]) -> list[str]:
     lines = ["## Models", ""]
-    for key, name in listing.CATEGORIES.items():
+    for key, name in model_list.CATEGORIES.items():
         in_category = [row for row in rows if row.model.category == key]
         cells = (
             [r.model.name, f"`{r.model.id}`", r.model.tier, formats.count(r.context or None, ""),

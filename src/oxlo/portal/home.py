@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo import __version__
-from oxlo.portal import calculator, highlighting, listing, models, pricing
-from oxlo.portal.listing import Row
+from oxlo.portal import calculator, highlighting, model_list, models, pricing
+from oxlo.portal.model_list import Row
 from oxlo.portal.pages import wants_page
 from oxlo.portal.site import Site
 
@@ -46,7 +46,7 @@ def _context(request: Request) -> dict[str, Any]:
         | {
             "panels": highlighting.panels("chat", site.settings.base_url, model),
             "chat_model": model,
-            "categories": listing.CATEGORIES,
+            "categories": model_list.CATEGORIES,
             "count": len(site.catalogue),
             "free": next(iter(site.plans)),
         }
@@ -54,7 +54,7 @@ def _context(request: Request) -> dict[str, Any]:
 
 
 def _ready(site: Site) -> dict[str, Any]:
-    rows = listing.rows(site.catalogue, models.current(site))
+    rows = model_list.rows(site.catalogue, models.current(site))
     return {
         "rows": [row for row in rows if row.state in ("ready", "starting")],
         "now": site.clock(),

@@ -9,8 +9,8 @@ from starlette.responses import RedirectResponse, Response
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import describe
 from oxlo.plans import Plan, Plans
-from oxlo.portal import formats, highlighting, listing, readiness
-from oxlo.portal.listing import Filters, Row
+from oxlo.portal import formats, highlighting, model_list, readiness
+from oxlo.portal.model_list import Filters, Row
 from oxlo.portal.pages import wants_part
 from oxlo.portal.readiness import Readiness
 from oxlo.portal.site import Site
@@ -37,15 +37,15 @@ def current(site: Site) -> Readiness:
 async def index(request: Request) -> Response:
     """The model list; the rows alone for htmx, which updates the browser's URL."""
     site, filters = Site.of(request), Filters.of(request.query_params)
-    rows = listing.rows(site.catalogue, current(site))
+    rows = model_list.rows(site.catalogue, current(site))
     context = {
         "filters": filters,
         "rows": [row for row in rows if filters.match(row)],
         "total": len(rows),
-        "categories": listing.CATEGORIES,
-        "tiers": listing.TIERS,
-        "abilities": listing.ABILITIES,
-        "contexts": listing.CONTEXTS,
+        "categories": model_list.CATEGORIES,
+        "tiers": model_list.TIERS,
+        "abilities": model_list.ABILITIES,
+        "contexts": model_list.CONTEXTS,
     }
     partial = wants_part(request)
     template = "models_rows.html" if partial else "models.html"
@@ -64,7 +64,7 @@ async def page(request: Request) -> Response:
 
 
 def _about(site: Site, model: Model, request: Request) -> dict[str, object]:
-    (row,) = listing.rows([model], current(site))
+    (row,) = model_list.rows([model], current(site))
     categories = highlighting.categories(model)
     shown = next(
         (k for k in categories if k == request.query_params.get("show")),
@@ -75,10 +75,10 @@ def _about(site: Site, model: Model, request: Request) -> dict[str, object]:
         "row": row,
         "model": model,
         "instead": _alternatives(site, model) if row.state == "absent" else [],
-        "category": listing.CATEGORIES[model.category],
-        "tier": listing.TIERS.get(model.tier, model.tier),
+        "category": model_list.CATEGORIES[model.category],
+        "tier": model_list.TIERS.get(model.tier, model.tier),
         "plan": site.plans.cheapest_opening(model.tier),
-        "abilities": [name for key, name in listing.ABILITIES.items() if key in model.abilities],
+        "abilities": [name for key, name in model_list.ABILITIES.items() if key in model.abilities],
         "parameters": parameter_rows(model),
         "limits": limits(site.plans, row),
         "kinds": [
@@ -93,7 +93,7 @@ def _about(site: Site, model: Model, request: Request) -> dict[str, object]:
 def _alternatives(site: Site, model: Model) -> list[Model]:
     """Ready models of the same category, as alternatives."""
     similar = [one for one in site.catalogue if one.category == model.category]
-    return [row.model for row in listing.rows(similar, current(site)) if row.state == "ready"]
+    return [row.model for row in model_list.rows(similar, current(site)) if row.state == "ready"]
 
 
 def parameter_rows(model: Model) -> list[tuple[str, str, str, str, str]]:

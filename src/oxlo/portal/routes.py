@@ -6,7 +6,17 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from oxlo.portal import assets, comparing, crawlers, forms, guard, home, models, pricing, status
+from oxlo.portal import (
+    assets,
+    crawlers,
+    forms,
+    guard,
+    home,
+    model_comparison,
+    models,
+    pricing,
+    status,
+)
 from oxlo.portal.auth import routes as entry
 from oxlo.portal.billing import routes as billing
 from oxlo.portal.dashboard import routes as dashboard
@@ -73,7 +83,7 @@ def routes() -> list[BaseRoute]:
         Route("/", home.page),
         Route("/models", models.index),
         Route("/models/ready", home.ready),
-        Route(comparing.PATH, comparing.page),
+        Route(model_comparison.PATH, model_comparison.page),
         Route("/models/{model:path}", models.page),
         Route("/pricing", pricing.page),
         Route("/docs", manual.front),

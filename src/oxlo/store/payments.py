@@ -39,7 +39,7 @@ class Invoice(msgspec.Struct, frozen=True, kw_only=True):
     url: str
 
 
-class Wish(msgspec.Struct, frozen=True, kw_only=True):
+class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     """A pending request of an account for a plan."""
 
     account_id: str
@@ -107,7 +107,7 @@ async def note_event(db: AsyncConnection, event: str, kind: str, *, now: float) 
     return (await db.execute(statement)).rowcount == 1
 
 
-async def wish(db: AsyncConnection, account_id: str, plan: str, *, now: float) -> None:
+async def request_plan(db: AsyncConnection, account_id: str, plan: str, *, now: float) -> None:
     """Record an account's request for a plan, replacing an earlier one."""
     row = {"account_id": account_id, "plan": plan, "asked_at": now}
     statement = insert(db, plan_wishes).values(row)
@@ -115,20 +115,20 @@ async def wish(db: AsyncConnection, account_id: str, plan: str, *, now: float) -
     await db.execute(statement.on_conflict_do_update(index_elements=["account_id"], set_=changed))
 
 
-async def wish_of(db: AsyncConnection, account_id: str) -> Wish | None:
+async def plan_request_of(db: AsyncConnection, account_id: str) -> PlanRequest | None:
     """The pending request of an account."""
     query = select(plan_wishes).where(plan_wishes.c.account_id == account_id)
     row = (await db.execute(query)).mappings().first()
-    return None if row is None else msgspec.convert(row, Wish)
+    return None if row is None else msgspec.convert(row, PlanRequest)
 
 
-async def wishes(db: AsyncConnection) -> list[Wish]:
+async def plan_requests(db: AsyncConnection) -> list[PlanRequest]:
     """All pending requests, oldest first."""
     query = select(plan_wishes).order_by(plan_wishes.c.asked_at, plan_wishes.c.account_id)
-    return [msgspec.convert(row, Wish) for row in (await db.execute(query)).mappings()]
+    return [msgspec.convert(row, PlanRequest) for row in (await db.execute(query)).mappings()]
 
 
-async def drop_wish(db: AsyncConnection, account_id: str, plan: str = "") -> bool:
+async def drop_plan_request(db: AsyncConnection, account_id: str, plan: str = "") -> bool:
     """Delete a request, decided or withdrawn; False if it is gone, or for another plan."""
     mine = plan_wishes.c.account_id == account_id
     mine = mine & (plan_wishes.c.plan == plan) if plan else mine

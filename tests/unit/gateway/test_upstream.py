@@ -10,8 +10,8 @@ from oxlo.engines.dialect import EngineCall
 from oxlo.engines.parts import FilePart, Parts, form
 from oxlo.gateway.collect import Collect
 from oxlo.gateway.outgoing import Connection
-from oxlo.gateway.sending import Sending
 from oxlo.gateway.upstream import Upstream
+from oxlo.gateway.upstream_request import UpstreamRequest
 from oxlo.testing.engine import Canned, EngineDouble
 from oxlo.wire.media import File
 
@@ -106,7 +106,7 @@ async def test_a_full_transport_is_waited_for(tmp_path: Path) -> None:
     transport = Narrow(connection)
     connection.connection_made(transport)
     parts = Parts((FilePart(file.path, file.size),))
-    connection.start(Sending(b"head", parts, Collect(lambda status, body: None)))
+    connection.start(UpstreamRequest(b"head", parts, Collect(lambda status, body: None)))
     await turns()
     assert transport.taken == [b"head"]
     connection.resume_writing()
@@ -145,7 +145,7 @@ async def test_nothing_is_left_for_the_next(behind: bytes, kept: bool) -> None:
     connection.connection_made(Narrow(connection))
     told: list[tuple[int, bytes]] = []
     done = Collect(lambda status, body: told.append((status, body)))
-    connection.start(Sending(b"head", b"", done))
+    connection.start(UpstreamRequest(b"head", b"", done))
     connection.data_received(OK + b"y")
     connection.data_received(b"e" + behind)
     assert told == [(200, b"ye")]
@@ -176,7 +176,7 @@ async def test_a_reply_that_cannot_be_handled() -> None:
     connection = Connection(Upstream("http://127.0.0.1:1", asyncio.get_running_loop()))
     connection.connection_made(Narrow(connection))
     broken = Broken()
-    connection.start(Sending(b"head", b"", broken))
+    connection.start(UpstreamRequest(b"head", b"", broken))
     with pytest.raises(RuntimeError, match="a bug"):
         connection.data_received(OK + b"ye")
     assert broken.reasons == ["its reply could not be handled"]

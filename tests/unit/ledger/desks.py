@@ -38,8 +38,8 @@ class Desk:
         ledger = self.ledger
         if isinstance(ledger, SharedLedger):
             await ledger.client.ask(b"PING")
-            pending = ledger.lines.pending
-            while ledger.endings.unsettled or any(not a.standing for a in pending.values()):
+            pending = ledger.waiting.pending
+            while ledger.settlements.unsettled or any(not a.standing for a in pending.values()):
                 await ledger.client.ask(b"PING")
 
     async def ask(self, plan: Plan, account: str = "a") -> Reservation | Standing:

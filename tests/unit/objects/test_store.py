@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oxlo.objects.errors import CannotKeep
+from oxlo.objects.errors import StorageError
 from oxlo.objects.store import Objects
 
 
@@ -69,7 +69,7 @@ async def test_only_ours_are_deleted(tmp_path: Path) -> None:
 @pytest.mark.parametrize("location", ["az://container/x", "nonsense://x", "/dev/null/x"])
 def test_what_cannot_be_opened(location: str) -> None:
     """The operator reads which setting it was."""
-    with pytest.raises(CannotKeep, match="OXLO_OBJECTS"):
+    with pytest.raises(StorageError, match="OXLO_OBJECTS"):
         Objects.open(location)
 
 
@@ -77,5 +77,5 @@ def test_a_full_disk(tmp_path: Path) -> None:
     """What cannot be kept is said to be so."""
     objects = Objects.open(str(tmp_path))
     (tmp_path / "images").write_bytes(b"in the way")
-    with pytest.raises(CannotKeep):
+    with pytest.raises(StorageError):
         objects.put(b"x", "png")

@@ -6,8 +6,8 @@ from tests.unit.portal.conftest import replica, serve
 
 from oxlo import catalogue, plans
 from oxlo.fleet.registry import ReplicaState
-from oxlo.portal import comparing, listing
-from oxlo.portal.listing import Filters, Row
+from oxlo.portal import model_comparison, model_list
+from oxlo.portal.model_list import Filters, Row
 from oxlo.portal.models import limits
 from oxlo.portal.readiness import Readiness
 from oxlo.settings import Settings
@@ -19,7 +19,7 @@ def found(**query: str) -> list[str]:
     """The ids listed for a query, with one model ready."""
     readiness = Readiness([replica("smollm2-135m", ReplicaState.READY)])
     filters = Filters.of(query)
-    return [r.model.id for r in listing.rows(MODELS, readiness) if filters.match(r)]
+    return [r.model.id for r in model_list.rows(MODELS, readiness) if filters.match(r)]
 
 
 def test_all_models_are_listed() -> None:
@@ -153,14 +153,17 @@ def test_best_replica_counts() -> None:
 def test_models_are_compared() -> None:
     """By any name, each once, at most four; rows without values are left out."""
     asked = ["gpt-9", "YOLO-v9", "yolov9", "bge-large", "glm-5", "e5-large", "whisper-turbo"]
-    chosen = comparing.resolve(MODELS, asked)
+    chosen = model_comparison.resolve(MODELS, asked)
     assert [model.id for model in chosen] == ["yolov9", "bge-large", "glm-5", "e5-large"]
-    assert not {model.id for model in comparing.addable(MODELS, chosen)} & {"yolov9", "glm-5"}
+    assert not {model.id for model in model_comparison.addable(MODELS, chosen)} & {
+        "yolov9",
+        "glm-5",
+    }
     rows = [Row(model, "absent", model.context_length) for model in chosen]
-    facts = dict(comparing.facts(rows, plans.load()))
+    facts = dict(model_comparison.facts(rows, plans.load()))
     assert facts["Context"] == ["\u2013", "512", "202\u202f752", "512"]
     assert facts["Cheapest plan"] == ["Free", "Free", "Pro", "Free"]
-    assert "Context" not in dict(comparing.facts(rows[:1], plans.load()))
+    assert "Context" not in dict(model_comparison.facts(rows[:1], plans.load()))
 
 
 async def test_comparison_is_an_address(browser: httpx2.AsyncClient) -> None:

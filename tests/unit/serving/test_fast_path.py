@@ -14,8 +14,8 @@ from uvicorn.server import ServerState
 
 from oxlo.engines.dialect import EngineCall
 from oxlo.errors import BadRequest
-from oxlo.gateway.sending import Receiver, Sending
 from oxlo.gateway.upstream import Connection, Upstream
+from oxlo.gateway.upstream_request import Receiver, UpstreamRequest
 from oxlo.serving.app import Engine, application
 from oxlo.serving.fast_path import FastPath, FastPathDispatcher, FastPathProtocol
 from oxlo.serving.work import Job, Workers
@@ -202,8 +202,8 @@ async def test_a_disconnected_client_causes_no_work(served: Served) -> None:
 class _Recording(Connection):
     """A connection that records what it is given to send."""
 
-    def start(self, sending: Sending) -> None:
-        self.sent = sending.head + cast(bytes, sending.body)
+    def start(self, request: UpstreamRequest) -> None:
+        self.sent = request.head + cast(bytes, request.body)
 
 
 async def test_the_gateways_requests_are_recognised() -> None:

@@ -1,4 +1,4 @@
-"""Subscriptions, invoices, events and wishes, on each kind of database."""
+"""Subscriptions, invoices, events and plan requests, on each kind of database."""
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -72,16 +72,16 @@ async def test_plan_is_put_with_its_end(database: Database) -> None:
     assert (account.plan, account.plan_until, account.plan_after) == ("pro", NOW + 9, "free")
 
 
-async def test_wish_is_decided_as_it_was_seen(database: Database) -> None:
-    """One wish to an account; one for another plan is not taken for it."""
+async def test_plan_request_is_decided_as_it_was_seen(database: Database) -> None:
+    """One plan request per account; one for another plan is not taken for it."""
     async with database.write() as db:
         account = await ann(db)
         for plan in ("pro", "premium"):
-            await payments.wish(db, account.id, plan, now=NOW)
-        assert [wish.plan for wish in await payments.wishes(db)] == ["premium"]
-        assert not await payments.drop_wish(db, account.id, "pro")
-        assert await payments.drop_wish(db, account.id, "premium")
-        assert await payments.wish_of(db, account.id) is None
+            await payments.request_plan(db, account.id, plan, now=NOW)
+        assert [request.plan for request in await payments.plan_requests(db)] == ["premium"]
+        assert not await payments.drop_plan_request(db, account.id, "pro")
+        assert await payments.drop_plan_request(db, account.id, "premium")
+        assert await payments.plan_request_of(db, account.id) is None
 
 
 async def test_account_leaves_with_all_of_it(database: Database) -> None:
@@ -89,7 +89,7 @@ async def test_account_leaves_with_all_of_it(database: Database) -> None:
     async with database.write() as db:
         account = await ann(db)
         await payments.keep(db, paid(account))
-        await payments.wish(db, account.id, "pro", now=NOW)
+        await payments.request_plan(db, account.id, "pro", now=NOW)
         await leaving.delete_account(db, account)
         assert await payments.of_account(db, account.id) is None
 

@@ -5,26 +5,26 @@ import ipaddress
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from oxlo.portal.formats import span
-from oxlo.store import brakes
-from oxlo.store.brakes import Brake, Turn
+from oxlo.store import throttles
+from oxlo.store.throttles import Throttle, Turn
 from oxlo.store.tokens import digest
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
 
 #: Failed logins from one address to one account.
-PAIR = Brake(kind="pair", free=5, wait=2.0, longest=15 * _MINUTE, window=_DAY)
+PAIR = Throttle(kind="pair", free=5, wait=2.0, longest=15 * _MINUTE, window=_DAY)
 #: Failed logins from one address to any account; whole offices share an address.
-ADDRESS = Brake(kind="login", free=30, wait=2.0, longest=15 * _MINUTE, window=_HOUR)
+ADDRESS = Throttle(kind="login", free=30, wait=2.0, longest=15 * _MINUTE, window=_HOUR)
 #: Failed logins to one account from any address; waits are short to not lock the owner out.
-ACCOUNT = Brake(kind="account", free=100, wait=2.0, longest=_MINUTE, window=_DAY)
-SIGNUP = Brake(kind="signup", free=5, wait=10 * _MINUTE, longest=_DAY, window=_DAY)
+ACCOUNT = Throttle(kind="account", free=100, wait=2.0, longest=_MINUTE, window=_DAY)
+SIGNUP = Throttle(kind="signup", free=5, wait=10 * _MINUTE, longest=_DAY, window=_DAY)
 #: Mails requested from one address, and mails sent to one recipient.
-ASKING = Brake(kind="ask", free=10, wait=_MINUTE, longest=_HOUR, window=_DAY)
-MAILS = Brake(kind="mails", free=3, wait=5 * _MINUTE, longest=_HOUR, window=_DAY)
+ASKING = Throttle(kind="ask", free=10, wait=_MINUTE, longest=_HOUR, window=_DAY)
+MAILS = Throttle(kind="mails", free=3, wait=5 * _MINUTE, longest=_HOUR, window=_DAY)
 #: Sign-up attempts that reveal whether an address has an account or a promo code exists.
-PROBE = Brake(kind="probe", free=10, wait=_MINUTE, longest=_HOUR, window=_DAY)
-KEYS = Brake(kind="keys", free=60, wait=_MINUTE, longest=_HOUR, window=_HOUR)
-PROMO = Brake(kind="promo", free=10, wait=_MINUTE, longest=_HOUR, window=_DAY)
+PROBE = Throttle(kind="probe", free=10, wait=_MINUTE, longest=_HOUR, window=_DAY)
+KEYS = Throttle(kind="keys", free=60, wait=_MINUTE, longest=_HOUR, window=_HOUR)
+PROMO = Throttle(kind="promo", free=10, wait=_MINUTE, longest=_HOUR, window=_DAY)
 
 
 class RateLimited(Exception):
@@ -69,22 +69,24 @@ class LoginAttempt:
         Raises RateLimited if a limit is hit; the transaction must then be rolled back.
         """
         self._turns = [
-            await take(db, brake, what, "failed attempts", now=now)
-            for brake, what in self._counters
+            await take(db, throttle, what, "failed attempts", now=now)
+            for throttle, what in self._counters
         ]
 
     async def passed(self, db: AsyncConnection, *, now: float) -> None:
         """Undo the count: this factor was correct."""
-        await brakes.undo(db, *self._turns, now=now)
+        await throttles.undo(db, *self._turns, now=now)
 
     async def succeeded(self, db: AsyncConnection) -> None:
         """Forget earlier failures after a complete login."""
-        await brakes.release(db, PAIR.name(self._pair))
+        await throttles.release(db, PAIR.name(self._pair))
 
 
-async def take(db: AsyncConnection, brake: Brake, what: str, plural: str, *, now: float) -> Turn:
+async def take(
+    db: AsyncConnection, throttle: Throttle, what: str, plural: str, *, now: float
+) -> Turn:
     """Count an event before it happens; `plural` names it in the message. Raises RateLimited."""
-    turn = await brakes.take(db, brake, what, now=now)
+    turn = await throttles.take(db, throttle, what, now=now)
     if turn.wait:
         raise RateLimited(turn.wait, plural)
     return turn

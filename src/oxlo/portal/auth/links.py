@@ -15,7 +15,7 @@ from oxlo.portal.auth import limits, signup
 from oxlo.portal.forms import FormValues, text
 from oxlo.portal.passwords import WeakPassword
 from oxlo.portal.portal import Portal, address
-from oxlo.store import accounts, brakes, identity, tokens
+from oxlo.store import accounts, identity, throttles, tokens
 from oxlo.store import sessions as stored
 from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountExists, InvalidAccount, TokenSpent
@@ -58,7 +58,7 @@ async def _mail_reset(request: Request, email: str) -> None:
         if account is None or account.disabled_at is not None:
             log.info("reset.not_sent", held=False, address=where)
             return
-        if (await brakes.take(db, limits.MAILS, recipient, now=portal.now)).wait:
+        if (await throttles.take(db, limits.MAILS, recipient, now=portal.now)).wait:
             log.info("reset.not_sent", held=True, address=where)
             return
         token = await tokens.issue(db, account.id, "reset", now=portal.now, email=email)
@@ -176,7 +176,7 @@ async def send_verify(request: Request, _form: FormData) -> Response:
     portal, account = Portal.of(request), guard.account(request)
     recipient = limits.person(account.email or account.id)
     async with portal.site.database.write() as db:
-        if not (await brakes.take(db, limits.MAILS, recipient, now=portal.now)).wait:
+        if not (await throttles.take(db, limits.MAILS, recipient, now=portal.now)).wait:
             await signup.ask_to_verify(db, portal, account)
     done = "mailed" if portal.settings.smtp_url else "made"
     return guard.redirect(f"/dashboard/settings?done={done}")

@@ -17,7 +17,7 @@ from oxlo.portal.forms import FormValues, text
 from oxlo.portal.guard import local_path
 from oxlo.portal.passwords import WeakPassword
 from oxlo.portal.portal import Portal, address
-from oxlo.store import accounts, brakes, identity, promos, tokens
+from oxlo.store import accounts, identity, promos, throttles, tokens
 from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountExists, InvalidAccount, PromoRefused
 
@@ -85,7 +85,7 @@ async def _create(request: Request, fields: Fields) -> Account:
     hashed = await portal.passwords.hash(fields.password)
     async with portal.site.database.write() as db:
         await limits.take(db, limits.SIGNUP, network, "sign-ups from your network", now=now)
-        await brakes.undo(db, attempt, now=now)  # the attempt revealed nothing
+        await throttles.undo(db, attempt, now=now)  # the attempt revealed nothing
         account = await create(db, email, first_plan(portal), now=now)
         await identity.set_password(db, account, hashed)
         if fields.promo:

@@ -17,7 +17,7 @@ from oxlo.portal.plans import lines
 from oxlo.portal.portal import Portal
 from oxlo.portal.sessions import flash
 from oxlo.store import payments
-from oxlo.store.payments import Invoice, Subscription, Wish
+from oxlo.store.payments import Invoice, PlanRequest, Subscription
 
 PATH = "/dashboard/billing"
 _INVOICES = 24
@@ -35,7 +35,7 @@ class BillingState(NamedTuple):
     """Data of the page."""
 
     paid: Subscription | None
-    wish: Wish | None
+    plan_request: PlanRequest | None
     invoices: list[Invoice]
 
     @property
@@ -123,7 +123,7 @@ async def _load(portal: Portal, account_id: str) -> BillingState:
     async with portal.site.database.read() as db:
         return BillingState(
             await payments.of_account(db, account_id),
-            await payments.wish_of(db, account_id),
+            await payments.plan_request_of(db, account_id),
             await payments.invoices_of(db, account_id, limit=_INVOICES),
         )
 
@@ -141,7 +141,7 @@ async def _page(request: Request, problem: str = "") -> Response:
         "chosen_plan": request.query_params.get("plan", ""),
         "free_plan": free_plan(portal.site.plans),
         "provider": portal.billing.name,
-        "wished": next((p for p in portal.site.plans if _is_requested(state, p)), None),
+        "requested": next((p for p in portal.site.plans if _is_requested(state, p)), None),
         "problem": problem,
     }
     status = 400 if problem else 200
@@ -150,7 +150,7 @@ async def _page(request: Request, problem: str = "") -> Response:
 
 
 def _is_requested(state: BillingState, plan: Plan) -> bool:
-    return state.wish is not None and state.wish.plan == plan.id
+    return state.plan_request is not None and state.plan_request.plan == plan.id
 
 
 def _offer(portal: Portal, other: Plan, current: Plan, state: BillingState) -> Offer:

@@ -17,7 +17,7 @@ from oxlo.portal.forms import FormValues, Problem, text
 from oxlo.portal.passwords import WeakPassword
 from oxlo.portal.portal import Portal, address
 from oxlo.portal.sessions import flash
-from oxlo.store import brakes, identity, promos, recovery, tokens
+from oxlo.store import identity, promos, recovery, throttles, tokens
 from oxlo.store import sessions as stored
 from oxlo.store.accounts import Account
 from oxlo.store.errors import AccountExists, InvalidAccount, PromoRefused
@@ -126,7 +126,7 @@ async def use_promo(request: Request, form: FormData) -> Response:
             attempt = await limits.take(db, limits.PROMO, account.id, "wrong codes", now=portal.now)
         async with portal.site.database.write() as db:
             await promos.redeem(db, account, text(form, "promo"), now=portal.now)
-            await brakes.undo(db, attempt, now=portal.now)
+            await throttles.undo(db, attempt, now=portal.now)
             code = promos.spelt(text(form, "promo"))
             await auditing.record_own(db, request, "promo.used", account, code)
     except (RateLimited, PromoRefused) as refused:

@@ -42,7 +42,7 @@ async def page(request: Request) -> Response:
     end = (portal.now // _HOUR + 1) * _HOUR
     begin = end - _HOURS * _HOUR
     async with portal.site.database.read() as db:
-        wished, letters = await payments.wishes(db), await mails.latest(db)
+        requested, letters = await payments.plan_requests(db), await mails.latest(db)
         context = {
             "traffic": await traffic.whole(db, begin, end),
             "chart": _chart(await traffic.by_hour(db, begin, end), int(begin)),
@@ -52,7 +52,7 @@ async def page(request: Request) -> Response:
     status = await portal.site.board.read()
     stuck = sum(1 for mail in letters if mail.error and not mail.sent_at)
     account = guard.visit(request).account
-    context["waiting"] = [*_models(status.models), *_people(len(wished), stuck)]
+    context["waiting"] = [*_models(status.models), *_people(len(requested), stuck)]
     context["setup"] = setup(
         portal.settings, billing=portal.billing.name, codes=bool(account.totp_at)
     )
@@ -80,10 +80,10 @@ def _models(models: tuple[ModelStatus, ...]) -> list[Note]:
     return [Note("ok", f"{plural(len(models), 'model')} served, all of them ready.")]
 
 
-def _people(wished: int, stuck: int) -> list[Note]:
+def _people(requested: int, stuck: int) -> list[Note]:
     notes = []
-    if wished:
-        message = f"{plural(wished, 'account')} waiting for a plan."
+    if requested:
+        message = f"{plural(requested, 'account')} waiting for a plan."
         notes.append(Note("warn", message, plan_requests.PATH, "Decide"))
     if stuck:
         message = f"{plural(stuck, 'mail')} not delivered."

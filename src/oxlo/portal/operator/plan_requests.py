@@ -27,10 +27,10 @@ async def page(request: Request) -> Response:
         flash(request, "ok", message)
     portal = Portal.of(request)
     async with portal.site.database.read() as db:
-        waiting = await payments.wishes(db)
-        names = await search.names(db, [wish.account_id for wish in waiting])
+        waiting = await payments.plan_requests(db)
+        names = await search.names(db, [request.account_id for request in waiting])
     context = {
-        "wishes": waiting,
+        "requests": waiting,
         "names": names,
         "provider": portal.billing.name,
     }
@@ -46,7 +46,7 @@ async def decide(request: Request, form: FormData) -> Response:
     account_id, plan_id = request.path_params["id"], text(form, "plan")
     plan = next((plan for plan in portal.site.plans if plan.id == plan_id), None)
     async with portal.site.database.write() as db:
-        if plan is None or not await payments.drop_wish(db, account_id, plan_id):
+        if plan is None or not await payments.drop_plan_request(db, account_id, plan_id):
             return guard.redirect(f"{PATH}?done=gone")
         account = await identity.by_id(db, account_id)
         if approved:

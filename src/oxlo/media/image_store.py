@@ -10,7 +10,7 @@ import structlog
 
 from oxlo.errors import EngineFailed, InternalError
 from oxlo.media import sniff
-from oxlo.objects.errors import CannotKeep
+from oxlo.objects.errors import StorageError
 from oxlo.objects.links import Signer
 from oxlo.objects.store import Objects
 from oxlo.serving.work import Job
@@ -37,7 +37,7 @@ _text = msgspec.json.Decoder(str)
 _encode = msgspec.json.Encoder().encode
 
 
-class Keeper:
+class ImageStore:
     """Stores images until their links expire."""
 
     def __init__(
@@ -78,7 +78,7 @@ class Keeper:
     def _link(self, data: bytes, ending: str) -> str:
         try:
             name = self._objects.put(data, ending)
-        except CannotKeep as error:
+        except StorageError as error:
             log.error("keep.failed", error=str(error))  # noqa: TRY400 (it says all there is)
             raise InternalError from error
         return self._signer.link(name, int(self._clock()) + self._seconds)

@@ -9,7 +9,7 @@ from oxlo.gateway.exchange import Exchange
 _HEX: Final = tuple(b"%02x" % n for n in range(256))
 
 
-class Names:
+class RequestIds:
     """Assigns globally unique ids to exchanges."""
 
     def __init__(self, wall: float) -> None:

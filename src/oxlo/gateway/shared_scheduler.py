@@ -9,7 +9,7 @@ from oxlo.fleet.router import Demand
 from oxlo.gateway.active import ActiveCall
 from oxlo.gateway.backends import Backend, Backends, Group, Slot
 from oxlo.gateway.clocks import Clocks
-from oxlo.gateway.placing import Placing
+from oxlo.gateway.scheduler import Scheduler
 from oxlo.ledger.slots import SharedSlots, SlotRequest
 from oxlo.queue import DUE_AFTER
 
@@ -29,7 +29,7 @@ class SharedSlot(Slot):
         self._request.release()
 
 
-class Sharing(Placing):
+class SharedScheduler(Scheduler):
     """Assigns slots to calls by asking Valkey."""
 
     def __init__(self, clocks: Clocks, slots: SharedSlots, queue_limit: int) -> None:

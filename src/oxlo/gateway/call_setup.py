@@ -12,13 +12,13 @@ from oxlo.gateway.admission import Decision, fit
 from oxlo.gateway.attachments import Attachments
 from oxlo.gateway.backends import Backend
 from oxlo.gateway.body import Body
+from oxlo.gateway.call_end import CallEnd
 from oxlo.gateway.chain import Chain
 from oxlo.gateway.collect import Collect
 from oxlo.gateway.core import Core
-from oxlo.gateway.ending import Ending
 from oxlo.gateway.endpoints import Decode, Endpoint, is_form
 from oxlo.gateway.exchange import Exchange
-from oxlo.gateway.sending import Sending
+from oxlo.gateway.upstream_request import UpstreamRequest
 from oxlo.ledger.base import Reservation, Waiter
 from oxlo.ledger.slots import SlotRequest
 from oxlo.plans.caller import Caller
@@ -28,7 +28,7 @@ from oxlo.wire.media import File, Medium
 COUNT_LIMIT: Final = 32 << 20
 
 
-class Intake(Ending):
+class CallSetup(CallEnd):
     """A call up to the queue; `Call` implements the rest."""
 
     __slots__ = ("_attachments", "_counting", "_counting_since", "_files", "_line", "_request")
@@ -39,7 +39,7 @@ class Intake(Ending):
         self._attachments: Attachments | None = None
         self._files: tuple[File, ...] = ()
         self._line: Waiter | None = None
-        self._counting: Sending | None = None
+        self._counting: UpstreamRequest | None = None
         self._counting_since = 0.0
 
     # Implemented by `Call`.

@@ -39,7 +39,7 @@ class Carrier:
         raise NotImplementedError
 
 
-class Sending:
+class UpstreamRequest:
     """A request in progress, which its sender may pause or cancel."""
 
     __slots__ = ("body", "cancelled", "connection", "head", "receiver", "retried")

@@ -8,8 +8,8 @@ from starlette.responses import Response
 from oxlo.catalogue import Catalogue, Model
 from oxlo.errors import ModelNotFound
 from oxlo.plans import Plans
-from oxlo.portal import formats, listing, models
-from oxlo.portal.listing import Row
+from oxlo.portal import formats, model_list, models
+from oxlo.portal.model_list import Row
 from oxlo.portal.site import Site
 
 PATH = "/models/compare"
@@ -21,7 +21,7 @@ async def page(request: Request) -> Response:
     """The comparison table; unknown models are left out."""
     site = Site.of(request)
     chosen = resolve(site.catalogue, request.query_params.getlist("id"))
-    shown = listing.rows(chosen, models.current(site))
+    shown = model_list.rows(chosen, models.current(site))
     shown.sort(key=lambda row: chosen.index(row.model))
     context = {
         "chosen": chosen,
@@ -54,7 +54,7 @@ def addable(catalogue: Catalogue, chosen: Sequence[Model]) -> list[Model]:
 def facts(rows: Sequence[Row], plans: Plans) -> list[tuple[str, list[str]]]:
     """Each fact's name with its value for each model; facts without any value are left out."""
     table: list[tuple[str, list[str]]] = [
-        ("Category", [listing.CATEGORIES[row.model.category] for row in rows]),
+        ("Category", [model_list.CATEGORIES[row.model.category] for row in rows]),
         ("Cheapest plan", [_plan(row.model, plans) for row in rows]),
         ("Context", [formats.count(row.context or None, "") for row in rows]),
         ("Abilities", [_abilities(row.model) for row in rows]),
@@ -76,4 +76,4 @@ def _plan(model: Model, plans: Plans) -> str:
 
 
 def _abilities(model: Model) -> str:
-    return ", ".join(name for key, name in listing.ABILITIES.items() if key in model.abilities)
+    return ", ".join(name for key, name in model_list.ABILITIES.items() if key in model.abilities)

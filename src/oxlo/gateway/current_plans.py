@@ -14,7 +14,7 @@ from oxlo.plans.edited import Watched
 log = structlog.get_logger()
 
 
-class Terms:
+class CurrentPlans:
     """The plans, which an operator may edit at any time."""
 
     def __init__(self, plans: Plans, file: Path | None) -> None:

@@ -2,18 +2,18 @@
 
 import asyncio
 
-from oxlo.store import brakes
-from oxlo.store.brakes import Brake, Turn
+from oxlo.store import throttles
 from oxlo.store.database import Database
+from oxlo.store.throttles import Throttle, Turn
 
 NOW = 1_800_000_000.0
-LOGIN = Brake(kind="login", free=3, wait=1.0, longest=60.0, window=3600.0)
+LOGIN = Throttle(kind="login", free=3, wait=1.0, longest=60.0, window=3600.0)
 
 
 async def took(database: Database, now: float = NOW, what: str = "ann") -> Turn:
     """One event, in a transaction of its own."""
     async with database.write() as db:
-        return await brakes.take(db, LOGIN, what, now=now)
+        return await throttles.take(db, LOGIN, what, now=now)
 
 
 async def test_wait_doubles(database: Database) -> None:
@@ -47,7 +47,7 @@ async def test_undone(database: Database) -> None:
         turn = await took(database)
         assert turn.wait == 0
         async with database.write() as db:
-            await brakes.undo(db, turn, now=NOW)
+            await throttles.undo(db, turn, now=NOW)
     assert (await took(database)).until == NOW
 
 
@@ -57,7 +57,7 @@ async def test_undone_is_only_its_own(database: Database) -> None:
     for _ in range(2):
         await took(database)
     async with database.write() as db:
-        await brakes.undo(db, first, now=NOW)
+        await throttles.undo(db, first, now=NOW)
     assert (await took(database)).wait == 1
 
 
@@ -78,7 +78,7 @@ async def test_counting_begins_anew(database: Database) -> None:
     for _ in range(2):
         await took(database, later)
     async with database.write() as db:
-        await brakes.release(db, LOGIN.name("ann"))
+        await throttles.release(db, LOGIN.name("ann"))
     assert (await took(database, later)).until == later
     async with database.write() as db:
-        assert await brakes.delete_old(db, later + brakes.MEMORY) == 1
+        assert await throttles.delete_old(db, later + throttles.MEMORY) == 1

@@ -24,8 +24,8 @@ def _nothing() -> None:
     """Do nothing; used if no client waits for the record."""
 
 
-class Ending(ActiveCall):
-    """The part of a call that ends it at any stage; `Intake` and `Call` extend it."""
+class CallEnd(ActiveCall):
+    """The part of a call that ends it at any stage; `CallSetup` and `Call` extend it."""
 
     __slots__ = (
         "_chain", "_decision", "_ended_at", "_gateway", "_reply_head", "_unheeded", "_windows",

@@ -10,7 +10,7 @@ from oxlo.ledger.outage import Outage
 log = structlog.get_logger()
 
 
-class Reach:
+class ValkeyHealth:
     """Tracks the outcome of the latest steps, and logs each change once."""
 
     def __init__(self, outage: Outage) -> None:

@@ -14,7 +14,7 @@ _END: Final = b"\r\n\r\n"
 _DIGITS: Final = 8
 
 
-class Repeat:
+class RepeatedHead:
     """A head's bytes before and after the digits of the body's length."""
 
     __slots__ = ("_after", "_before", "_headers")
@@ -49,7 +49,7 @@ class Repeat:
         return headers
 
 
-def halves(data: bytes, size: int) -> tuple[bytes, bytes] | None:
+def split_head(data: bytes, size: int) -> tuple[bytes, bytes] | None:
     """Split the head of a complete message with a body of `size` bytes around the length's digits.
 
     None if it is too long, the length is written in an unusual way, or anything follows the body.

@@ -23,25 +23,25 @@ _MOST: Final = 100_000
 PORTION: Final = 1000
 
 
-class Ending:
+class Settlement:
     """A settlement waiting for confirmation."""
 
-    __slots__ = ("call", "endings", "payload")
+    __slots__ = ("call", "payload", "settlements")
 
-    def __init__(self, endings: "Endings", call: str, payload: bytes) -> None:
-        self.endings = endings
+    def __init__(self, settlements: "Settlements", call: str, payload: bytes) -> None:
+        self.settlements = settlements
         self.call = call
         self.payload = payload
 
     def replied(self, reply: Any) -> None:
         """Handle Valkey's reply: confirm, or schedule a retry."""
         if isinstance(reply, int):
-            self.endings.confirmed(self)
+            self.settlements.confirmed(self)
         elif isinstance(reply, hiredis.ReplyError):
-            self.endings.refused(self, reply)
+            self.settlements.refused(self, reply)
 
 
-class Endings:
+class Settlements:
     """The settlements that Valkey has not confirmed."""
 
     def __init__(
@@ -56,9 +56,9 @@ class Endings:
         self._client = client
         self._commands = commands
         self._failed = failed
-        self.unsettled: dict[str, Ending] = {}
+        self.unsettled: dict[str, Settlement] = {}
         #: Those that it has rejected, in the order in which they are retried.
-        self._refused: dict[str, Ending] = {}
+        self._refused: dict[str, Settlement] = {}
 
     def end(
         self,
@@ -86,7 +86,7 @@ class Endings:
             now=now,
             slot=slot,
         )
-        ending = self.unsettled[call] = Ending(self, call, payload)
+        ending = self.unsettled[call] = Settlement(self, call, payload)
         if len(self.unsettled) > self._most:
             oldest = next(iter(self.unsettled))
             del self.unsettled[oldest]
@@ -107,11 +107,11 @@ class Endings:
             del self._refused[ending.call]
             self._client.send(ending.payload, ending.replied)
 
-    def confirmed(self, ending: Ending) -> None:
+    def confirmed(self, ending: Settlement) -> None:
         """Drop a settlement that Valkey has applied."""
         self.unsettled.pop(ending.call, None)
 
-    def refused(self, ending: Ending, why: hiredis.ReplyError) -> None:
+    def refused(self, ending: Settlement, why: hiredis.ReplyError) -> None:
         """Keep a settlement that Valkey rejected, to retry it, unless it was dropped meanwhile."""
         self._failed(why)
         if self.unsettled.get(ending.call) is ending:

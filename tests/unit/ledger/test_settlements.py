@@ -6,7 +6,7 @@ from typing import Any, cast
 import hiredis
 
 from oxlo.ledger.commands import Commands
-from oxlo.ledger.endings import PORTION, Endings
+from oxlo.ledger.settlements import PORTION, Settlements
 from oxlo.valkey.client import Client
 
 
@@ -24,9 +24,9 @@ class FullValkey:
         replied(hiredis.ReplyError("OOM command not allowed") if self.full else 1)
 
 
-def begin(valkey: FullValkey, most: int) -> Endings:
+def begin(valkey: FullValkey, most: int) -> Settlements:
     commands = Commands("g1", lease_seconds=30.0, alive_seconds=5.0, clock=None)
-    return Endings(cast(Client, valkey), commands, lambda error: None, most)
+    return Settlements(cast(Client, valkey), commands, lambda error: None, most)
 
 
 def test_rejected_settlements_are_bounded() -> None:

@@ -13,7 +13,7 @@ _MOST = 10
 _NOTABLE = ("vision", "reasoning")
 
 
-class Advice:
+class ModelSuggestions:
     """Suggests models from the catalogue and from what is ready."""
 
     def __init__(self, catalogue: Catalogue, backends: Backends) -> None:

@@ -3,17 +3,17 @@
 from typing import Any
 
 from oxlo.ledger import scripts
+from oxlo.ledger.account_cache import AccountCache
 from oxlo.ledger.commands import Commands
-from oxlo.ledger.known import KnownAccounts
 from oxlo.ledger.pending import PendingCall, RemoteLedger
 from oxlo.valkey.client import Client
 
 
-class Lines:
+class WaitingCalls:
     """The calls of this gateway that wait for a reply or for a lease."""
 
     def __init__(
-        self, ledger: RemoteLedger, client: Client, commands: Commands, known: KnownAccounts
+        self, ledger: RemoteLedger, client: Client, commands: Commands, known: AccountCache
     ) -> None:
         self._ledger = ledger
         self._client = client

@@ -6,16 +6,16 @@ import pytest
 from tests.unit.gateway.conftest import Served
 from tests.waiting import until
 
-from oxlo.gateway.repeats import Repeat, halves
+from oxlo.gateway.repeated_heads import RepeatedHead, split_head
 
 HEAD = b"POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nX-Y: z\r\n\r\n"
 FIELDS = {b"host": b"x", b"content-length": b"2", b"x-y": b"z"}
 
 
-def repeat(data: bytes = HEAD + b"ab", size: int = 2) -> Repeat:
-    around = halves(data, size)
+def repeat(data: bytes = HEAD + b"ab", size: int = 2) -> RepeatedHead:
+    around = split_head(data, size)
     assert around is not None
-    return Repeat(*around, FIELDS)
+    return RepeatedHead(*around, FIELDS)
 
 
 def post(body: bytes, extra: bytes = b"") -> bytes:
@@ -72,7 +72,7 @@ def test_every_cut() -> None:
 )
 def test_heads_that_are_not_kept(data: bytes) -> None:
     """Heads without a length, with an unusual one, or too long are always parsed."""
-    assert halves(data, 2) is None
+    assert split_head(data, 2) is None
 
 
 async def answer(reader: asyncio.StreamReader, body: bytes) -> bytes:

@@ -6,7 +6,7 @@ from oxlo.gateway.clocks import Clocks
 from oxlo.ledger.slots import SlotRequest
 
 
-class Placing:
+class Scheduler:
     """Assigns replica slots to calls, in the order of the models' queues."""
 
     def __init__(self, clocks: Clocks) -> None:

@@ -1,6 +1,6 @@
 """The list of models on the command line."""
 
-from oxlo.cli import showing
+from oxlo.cli import model_output
 
 
 def _summary(name: str, state: str) -> dict[str, object]:
@@ -18,5 +18,7 @@ def test_what_is_here_comes_first() -> None:
         "e": "elsewhere",
         "f": "to be supplied",
     }
-    rows = showing.table([_summary(name, state) for name, state in states.items()]).splitlines()
+    rows = model_output.table(
+        [_summary(name, state) for name, state in states.items()]
+    ).splitlines()
     assert [row.split()[0] for row in rows[1:]] == ["c", "d", "e", "b", "f", "a"]

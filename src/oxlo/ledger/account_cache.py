@@ -14,7 +14,7 @@ _MOST: Final = 100_000
 _NEWEST: Final = 0.2
 
 
-class Known(Counts):
+class CachedAccount(Counts):
     """An account's counts as of the last reply, adjusted by what was done since."""
 
     __slots__ = ("call_seconds", "epoch", "leases", "waiting")
@@ -58,22 +58,22 @@ class Known(Counts):
         self.call_seconds += (max(0.0, seconds) - self.call_seconds) * _NEWEST
 
 
-class KnownAccounts:
+class AccountCache:
     """A bounded cache of account states."""
 
     def __init__(self) -> None:
-        self._accounts: dict[str, Known] = {}
+        self._accounts: dict[str, CachedAccount] = {}
 
-    def of(self, account: str) -> Known:
+    def of(self, account: str) -> CachedAccount:
         """The cached state of an account; an empty one for a new account."""
         known = self._accounts.get(account)
         if known is None:
             if len(self._accounts) >= _MOST:
                 del self._accounts[next(iter(self._accounts))]
-            known = self._accounts[account] = Known()
+            known = self._accounts[account] = CachedAccount()
         return known
 
-    def update(self, account: str, reply: list[Any]) -> Known:
+    def update(self, account: str, reply: list[Any]) -> CachedAccount:
         """Update an account from a script's reply."""
         known = self.of(account)
         if reply[0] != scripts.NOT_COUNTED:

@@ -15,7 +15,7 @@ _LONGEST_EXPONENT = 30
 _SKEW = 60.0
 
 
-class Brake(msgspec.Struct, frozen=True, kw_only=True):
+class Throttle(msgspec.Struct, frozen=True, kw_only=True):
     """A rule: `free` events, then a delay in seconds that doubles with each further one."""
 
     kind: str
@@ -45,13 +45,13 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     until: float = 0.0
 
 
-async def take(db: AsyncConnection, brake: Brake, what: str, *, now: float) -> Turn:
+async def take(db: AsyncConnection, throttle: Throttle, what: str, *, now: float) -> Turn:
     """Count an event, unless it must wait.
 
     This is one statement, before the event is processed: of a thousand concurrent ones, no more
     pass than sequentially.
     """
-    name, begins_anew = brake.name(what), brakes.c.last_at <= now - brake.window
+    name, begins_anew = throttle.name(what), brakes.c.last_at <= now - throttle.window
     comes = (brakes.c.until <= now) | (brakes.c.last_at > now + _SKEW)
     more = {"count": case((begins_anew, 1), else_=brakes.c.count + 1), "last_at": now}
     counting = (
@@ -65,7 +65,7 @@ async def take(db: AsyncConnection, brake: Brake, what: str, *, now: float) -> T
     if count is None:
         until = (await db.execute(select(brakes.c.until).where(mine))).scalar_one()
         return Turn(name=name, wait=until - now, until=until)
-    until = now + brake.delay(count)
+    until = now + throttle.delay(count)
     await db.execute(update(brakes).where(mine).values(until=until))
     return Turn(name=name, until=until)
 

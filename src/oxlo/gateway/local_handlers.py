@@ -18,7 +18,7 @@ from oxlo.plans.caller import Caller
 Answer = Callable[[Exchange, Caller], bytes]
 
 
-class Question:
+class LocalHandler:
     """A request whose response is built by a function of the exchange and the caller."""
 
     def __init__(self, gateway: Core, exchange: Exchange, answer: Answer) -> None:
@@ -51,7 +51,7 @@ class Question:
         """Do nothing: nothing is being sent."""
 
 
-class LimitsQuestion(Question):
+class LimitsHandler(LocalHandler):
     """GET /v1/limits, answered by the ledger wherever it keeps the counts."""
 
     def __init__(self, gateway: Core, exchange: Exchange) -> None:
