@@ -13,7 +13,7 @@ from oxlo.portal.model_list import Row
 from oxlo.portal.site import Site
 
 PATH = "/models/compare"
-#: Maximum number of table.
+#: Maximum number of models in the table.
 MAX_MODELS = 4
 
 
