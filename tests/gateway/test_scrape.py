@@ -32,7 +32,7 @@ async def scrape(platform: Platform) -> Samples:
     """Everything that control tells of itself and of the gateway, over real sockets."""
     gateway, settings = platform.gateway, platform.gateway.settings
     admin = Server(
-        Admin(gateway), settings, gateway.server.budget, gateway.clock, gateway.names.give
+        Admin(gateway), settings, gateway.server.budget, gateway.clock, gateway.request_ids.assign
     )
     socket = str(settings.gateway_socket("g1"))
     listener = await asyncio.get_running_loop().create_unix_server(protocols(admin), socket)

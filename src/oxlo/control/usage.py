@@ -68,7 +68,7 @@ def _timestamp(query: Mapping[str, str], name: str, default: float) -> float:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        time = datetime.min.replace(tzinfo=UTC)
+        time = datetime.min.replace(tzinfo=UTC)  # refused below, as any time out of range
     timestamp = (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
     if not 0 <= timestamp < _LATEST:
         raise BadRequest(

@@ -37,15 +37,15 @@ class Gateway(Core):
         self.started_at = self.wall()
         #: Starts draining; set by the process that runs this gateway.
         self.start_draining: Callable[[], None] = lambda: None
-        self.names = RequestIds(self.started_at)
+        self.request_ids = RequestIds(self.started_at)
         self.idempotency = Idempotency(self, answers(settings, loop, name))
         self.routes = Routes(self, self.idempotency)
         budget = Budget(settings.body_memory_mb << 20, self.spool)
-        self.server = Server(self, settings, budget, self.clock, self.names.give)
+        self.server = Server(self, settings, budget, self.clock, self.request_ids.assign)
 
     def open(self, exchange: Exchange) -> Handler:
         """Find the handler. Raises ApiError: 401, 404, 405, 503."""
-        self.names.give(exchange)
+        self.request_ids.assign(exchange)
         return self.routes.open(exchange)
 
     # Periodic work.
@@ -53,7 +53,7 @@ class Gateway(Core):
     def sweep(self) -> None:
         """Do all time-dependent work; called twice a second."""
         clock, wall = self.clock(), self.wall()
-        self.names.tick(wall)
+        self.request_ids.tick(wall)
         self.server.sweep(clock)
         for call in list(self.calls):
             call.tick(clock)

@@ -52,22 +52,8 @@ class Connection(Carrier):
     """A connection to an engine: an `asyncio.Protocol` by duck typing, as in `reading`."""
 
     __slots__ = (
-        "_bodiless",
-        "_ended",
-        "_feed",
-        "_full",
-        "_headers",
-        "_informational",
-        "_keep",
-        "_parser",
-        "_paused",
-        "_pieces",
-        "_pool",
-        "_request",
-        "_seen",
-        "_transport",
-        "_turn",
-        "_until_close",
+        "_bodiless", "_ended", "_feed", "_full", "_headers", "_informational", "_keep", "_parser",
+        "_paused", "_pieces", "_pool", "_request", "_seen", "_transport", "_turn", "_until_close",
         "_used",
     )  # fmt: skip
 

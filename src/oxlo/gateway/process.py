@@ -113,8 +113,8 @@ async def _listen(
 
 def _admin(gateway: Gateway) -> Server:
     """The server on the admin socket."""
-    budget, names = gateway.server.budget, gateway.names
-    return Server(Admin(gateway), gateway.settings, budget, gateway.clock, names.give)
+    budget, ids = gateway.server.budget, gateway.request_ids
+    return Server(Admin(gateway), gateway.settings, budget, gateway.clock, ids.assign)
 
 
 def _certificate(settings: Settings) -> Certificate | None:

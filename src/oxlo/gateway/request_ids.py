@@ -23,7 +23,7 @@ class RequestIds:
         """Update the `date` header."""
         self._date = headers.date_line(wall)
 
-    def give(self, exchange: Exchange) -> None:
+    def assign(self, exchange: Exchange) -> None:
         """Assign an exchange its id and the header lines of every response."""
         exchange.id = self._next()
         origin = exchange.headers.get(b"origin")

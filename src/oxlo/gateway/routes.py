@@ -134,9 +134,9 @@ class Routes:
 
     def _asked(self, name: str, answer: Answer) -> Open:
         def open_(exchange: Exchange) -> Handler:
-            question = LocalHandler(self._gateway, exchange, answer)
-            self._gateway.authenticate(exchange, name, question.admit)
-            return question
+            handler = LocalHandler(self._gateway, exchange, answer)
+            self._gateway.authenticate(exchange, name, handler.admit)
+            return handler
 
         return open_
 
@@ -168,9 +168,9 @@ class Routes:
         return msgspec.json.encode(voices([catalogue.resolve(name)] if name else catalogue))
 
     def _limits(self, exchange: Exchange) -> Handler:
-        question = LimitsHandler(self._gateway, exchange)
-        self._gateway.authenticate(exchange, "limits", question.admit)
-        return question
+        handler = LimitsHandler(self._gateway, exchange)
+        self._gateway.authenticate(exchange, "limits", handler.admit)
+        return handler
 
     def _of_control(self, name: str) -> Open:
         """A handler for control's part of the API, which passes on the caller's identity."""

@@ -86,33 +86,33 @@ class Settlements:
             now=now,
             slot=slot,
         )
-        ending = self.unsettled[call] = Settlement(self, call, payload)
+        settlement = self.unsettled[call] = Settlement(self, call, payload)
         if len(self.unsettled) > self._most:
             oldest = next(iter(self.unsettled))
             del self.unsettled[oldest]
             self._refused.pop(oldest, None)
         if self._client.connected:
-            self._client.send(payload, ending.replied)
+            self._client.send(payload, settlement.replied)
 
     def send_all(self) -> None:
         """Send all unconfirmed settlements after a reconnection."""
         self._refused.clear()
-        for ending in list(self.unsettled.values()):
-            self._client.send(ending.payload, ending.replied)
+        for settlement in list(self.unsettled.values()):
+            self._client.send(settlement.payload, settlement.replied)
 
     def tick(self) -> None:
         """Retry some of the rejected settlements; called twice a second."""
         again = list(islice(self._refused.values(), PORTION))
-        for ending in again:
-            del self._refused[ending.call]
-            self._client.send(ending.payload, ending.replied)
+        for settlement in again:
+            del self._refused[settlement.call]
+            self._client.send(settlement.payload, settlement.replied)
 
-    def confirmed(self, ending: Settlement) -> None:
+    def confirmed(self, settlement: Settlement) -> None:
         """Drop a settlement that Valkey has applied."""
-        self.unsettled.pop(ending.call, None)
+        self.unsettled.pop(settlement.call, None)
 
-    def refused(self, ending: Settlement, why: hiredis.ReplyError) -> None:
+    def refused(self, settlement: Settlement, why: hiredis.ReplyError) -> None:
         """Keep a settlement that Valkey rejected, to retry it, unless it was dropped meanwhile."""
         self._failed(why)
-        if self.unsettled.get(ending.call) is ending:
-            self._refused[ending.call] = ending
+        if self.unsettled.get(settlement.call) is settlement:
+            self._refused[settlement.call] = settlement

@@ -17,7 +17,7 @@ from oxlo.portal import (
     pricing,
     status,
 )
-from oxlo.portal.auth import routes as entry
+from oxlo.portal.auth import routes as auth
 from oxlo.portal.billing import routes as billing
 from oxlo.portal.dashboard import routes as dashboard
 from oxlo.portal.manual import pages as manual
@@ -105,7 +105,7 @@ def routes() -> list[BaseRoute]:
         *(Route(path, _moved) for path in _MOVED),
         Route("/blogs/{slug}", _article),
         Route("/theme", _theme, methods=["POST"]),
-        *entry.routes(),
+        *auth.routes(),
         *dashboard.routes(),
         *billing.routes(),
         *playground.routes(),

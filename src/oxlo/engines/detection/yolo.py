@@ -33,6 +33,6 @@ def _raw(output: Floats, least: float) -> Boxes:
     classes = scores.argmax(0)
     best = np.take_along_axis(scores, classes[None], 0)[0]
     sure = best >= least
-    centres, split_head = output[:2, sure], output[2:4, sure] / 2
-    corners = np.concatenate([centres - split_head, centres + split_head]).T
+    centres, halves = output[:2, sure], output[2:4, sure] / 2
+    corners = np.concatenate([centres - halves, centres + halves]).T
     return Boxes(corners, best[sure], classes[sure])

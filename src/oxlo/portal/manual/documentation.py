@@ -6,7 +6,7 @@ from pathlib import Path
 
 from oxlo.errors import NotFound
 from oxlo.portal.manual.library import Entry, Library
-from oxlo.portal.manual.naming import RequestIds, replace_models
+from oxlo.portal.manual.naming import Names, replace_models
 from oxlo.portal.manual.rendering import Rendered, Section, render
 from oxlo.portal.manual.search import Index, Result
 
@@ -20,7 +20,7 @@ class Documentation:
     """A library whose pages are rendered on demand and cached."""
 
     library: Library
-    _rendered: dict[tuple[str, RequestIds], Rendered] = field(default_factory=dict)
+    _rendered: dict[tuple[str, Names], Rendered] = field(default_factory=dict)
 
     def entry(self, slug: str) -> Entry:
         """The page with this slug. Raises NotFound."""
@@ -31,11 +31,11 @@ class Documentation:
                 "The documentation has no such page. Search it at /docs/search."
             ) from None
 
-    def text(self, slug: str, names: RequestIds = ()) -> str:
+    def text(self, slug: str, names: Names = ()) -> str:
         """A page as Markdown, with model names replaced. Raises NotFound."""
         return replace_models(self.library.text(self.entry(slug)), names)
 
-    def rendered(self, slug: str, names: RequestIds = ()) -> Rendered:
+    def rendered(self, slug: str, names: Names = ()) -> Rendered:
         """A page as HTML, with model names replaced. Raises NotFound."""
         key = slug, names
         known = self._rendered.get(key)

@@ -20,10 +20,10 @@ DOCUMENTED = {
 _RUNNABLE = ("quickstart", "authentication", "integrations", "migration", "api/", "api-reference")
 
 #: (name in the file, replacement) pairs.
-RequestIds = tuple[tuple[str, str], ...]
+Names = tuple[tuple[str, str], ...]
 
 
-def replacements(slug: str, catalogue: Catalogue, readiness: Readiness) -> RequestIds:
+def replacements(slug: str, catalogue: Catalogue, readiness: Readiness) -> Names:
     """Replacements for a page; empty if the named models are ready or no others are."""
     if not slug.startswith(_RUNNABLE):
         return ()
@@ -45,7 +45,7 @@ def _first_ready(catalogue: Catalogue, readiness: Readiness) -> Mapping[str, str
     return by_ability
 
 
-def replace_models(text: str, names: RequestIds) -> str:
+def replace_models(text: str, names: Names) -> str:
     """Replace model names in a text."""
     for documented, replacement in names:
         text = text.replace(documented, replacement)

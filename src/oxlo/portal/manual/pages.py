@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, PlainTextResponse, RedirectRespons
 
 from oxlo.portal import readiness
 from oxlo.portal.manual.documentation import PICTURES
-from oxlo.portal.manual.naming import RequestIds, replacements
+from oxlo.portal.manual.naming import Names, replacements
 from oxlo.portal.pages import wants_part
 from oxlo.portal.site import Site
 
@@ -67,7 +67,7 @@ def _markdown(site: Site, name: str) -> Response:
     return PlainTextResponse(text, media_type="text/markdown; charset=utf-8")
 
 
-def _names(site: Site, slug: str) -> RequestIds:
+def _names(site: Site, slug: str) -> Names:
     return replacements(slug, site.catalogue, readiness.read(site.settings.replicas_file))
 
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from oxlo.errors import NotFound
 from oxlo.portal import readiness
 from oxlo.portal.highlighting import highlight_code
-from oxlo.portal.manual.naming import RequestIds, replace_models, replacements
+from oxlo.portal.manual.naming import Names, replace_models, replacements
 from oxlo.portal.manual.pages import sidebar
 from oxlo.portal.openapi.document import document, problems
 from oxlo.portal.openapi.operations import OPERATIONS, Operation
@@ -55,12 +55,12 @@ async def reference(request: Request) -> Response:
     return site.pages.respond(request, "reference.html", context)
 
 
-def _names(site: Site) -> RequestIds:
+def _names(site: Site) -> Names:
     ready = readiness.read(site.settings.replicas_file)
     return replacements("api-reference", site.catalogue, ready)
 
 
-def _listed(site: Site, names: RequestIds) -> list[Json]:
+def _listed(site: Site, names: Names) -> list[Json]:
     """Template context of each operation, cached until other models are ready."""
     cached, listed = site.cache.get("reference", (None, []))
     if cached != names:
@@ -70,7 +70,7 @@ def _listed(site: Site, names: RequestIds) -> list[Json]:
     return list(listed)
 
 
-def _shown(site: Site, spec: Json, op: Operation, names: RequestIds) -> Json:
+def _shown(site: Site, spec: Json, op: Operation, names: Names) -> Json:
     operation = spec["paths"][op.path][op.method]
     reply = operation["responses"]["200"]["content"].get("application/json", {}).get("example")
     return {

@@ -28,7 +28,7 @@ async def page(request: Request) -> Response:
     portal = Portal.of(request)
     async with portal.site.database.read() as db:
         waiting = await payments.plan_requests(db)
-        names = await search.names(db, [request.account_id for request in waiting])
+        names = await search.names(db, [each.account_id for each in waiting])
     context = {
         "requests": waiting,
         "names": names,

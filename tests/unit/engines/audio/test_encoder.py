@@ -26,8 +26,8 @@ MAGIC = {
 def encoded(form: str, seconds: float = 2.0) -> list[bytes]:
     """The pieces of a file, as its samples come in halves."""
     encoder = Encoder(FORMATS[form], RATE)
-    split_head = np.array_split(tone(seconds, RATE), 2)
-    return [*map(encoder.add, split_head), encoder.finish()]
+    halves = np.array_split(tone(seconds, RATE), 2)
+    return [*map(encoder.add, halves), encoder.finish()]
 
 
 def test_all_formats_are_written() -> None:
