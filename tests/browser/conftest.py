@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from tests.scenario.served import Platform
+from tests.scenario.served import Platform, command
 from tests.waiting import PATIENCE, clear_of_midnight
 
 from oxlo.control import context, public
@@ -73,6 +73,13 @@ def signed_up(chromium: Browser, port: int, **how: Any) -> Iterator[Page]:
     page.wait_for_url("**/dashboard*")
     yield page
     context.close()
+
+
+def upgrade(platform: Platform) -> None:
+    """Put the account on a plan that allows more requests a minute than the tests make."""
+    with command(platform.home, platform.port, "accounts", "set-plan", "ann", "pro") as upgraded:
+        output = upgraded.communicate()
+    assert upgraded.returncode == 0, output
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
-from tests.browser.conftest import signed_up
-from tests.scenario.served import MODEL, Platform, command, until
+from tests.browser.conftest import signed_up, upgrade
+from tests.scenario.served import MODEL, Platform, until
 
 pytestmark = pytest.mark.engine
 
@@ -34,11 +34,7 @@ def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
     """Somebody who has signed up; what the browser complains of fails the tests."""
     complaints: list[str] = []
     with signed_up(chromium, platform.port, reduced_motion="reduce") as page:
-        # Ten calls a minute are more than the free plan has.
-        words = ("accounts", "set-plan", "ann", "pro")
-        with command(platform.home, platform.port, *words) as upgraded:
-            said = upgraded.communicate()
-        assert upgraded.returncode == 0, said
+        upgrade(platform)
         page.on("console", lambda m: complaints.append(m.text) if is_complaint(m) else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         yield page

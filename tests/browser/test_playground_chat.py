@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, expect
 from tests import remote
-from tests.browser.conftest import beside
+from tests.browser.conftest import beside, signed_up, upgrade
 from tests.browser.test_playground import WAIT, open_pane
 from tests.scenario.served import Platform
 from tests.waiting import PATIENCE
@@ -49,40 +49,120 @@ def platform(tmp_path_factory: pytest.TempPathFactory, engine: EngineDouble) -> 
         platform.close()
 
 
+@pytest.fixture(scope="module")
+def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
+    """The page of somebody who has signed up, and may send more than five requests a minute."""
+    with signed_up(chromium, platform.port) as page:
+        upgrade(platform)
+        yield page
+
+
+@pytest.fixture(autouse=True)
+def forgotten(page: Page) -> Iterator[None]:
+    """The conversations of a test are gone after it; the page's key stays, as keys are limited."""
+    yield
+    page.goto("/pricing")
+    page.evaluate(
+        """() => Object.keys(localStorage).filter((name) => !name.endsWith(":key"))
+            .forEach((name) => localStorage.removeItem(name))"""
+    )
+
+
 def _chats(engine: EngineDouble) -> list[dict[str, Any]]:
     """The chats that the engine was asked."""
     asked = [one for one in engine.requests if one.path == "/v1/chat/completions"]
     return [json.loads(one.body) for one in asked]
 
 
-def test_pictures_arrive_as_they_are(page: Page, engine: EngineDouble) -> None:
-    """Two files beside a question reach the engine byte for byte, in their order."""
-    files = {"a.png": _picture("PNG", "red"), "b.jpg": _picture("JPEG", "blue")}
-    open_pane(page, "/playground?model=seer")
+def _attach(page: Page, **files: bytes) -> None:
+    """Choose these pictures, named by their format."""
+    kinds = {kind: f"image/{kind}" for kind in files}
     page.set_input_files(
         "#picture",
         [
-            {"name": name, "mimeType": f"image/{kind}", "buffer": files[name]}
-            for name, kind in (("a.png", "png"), ("b.jpg", "jpeg"))
+            {"name": f"photo.{kind}", "mimeType": kinds[kind], "buffer": data}
+            for kind, data in files.items()
         ],
     )
-    assert page.locator("#pictures img").count() == 2
+
+
+def _sent(engine: EngineDouble) -> tuple[list[str], list[bytes]]:
+    """The texts and the pictures of the last message that the engine was asked."""
+    content = _chats(engine)[-1]["messages"][-1]["content"]
+    texts = [part["text"] for part in content if part["type"] == "text"]
+    urls = [part["image_url"]["url"] for part in content if part["type"] == "image_url"]
+    return texts, [base64.b64decode(url.partition(",")[2]) for url in urls]
+
+
+def test_pictures_arrive_as_they_are(page: Page, engine: EngineDouble) -> None:
+    """Two files beside a question reach the engine byte for byte, in their order."""
+    files = {"png": _picture("PNG", "red"), "jpeg": _picture("JPEG", "blue")}
+    open_pane(page, "/playground?model=seer")
+    _attach(page, **files)
+    expect(page.locator("#pictures img")).to_have_count(2)
     page.fill("#message", "What is the difference?")
     page.click("#send")
     page.locator(".receipt.known").wait_for(timeout=WAIT)
-    said, *pictures = _chats(engine)[-1]["messages"][-1]["content"]
-    assert said == {"type": "text", "text": "What is the difference?"}
-    urls = [one["image_url"]["url"] for one in pictures]
-    assert [base64.b64decode(url.partition(",")[2]) for url in urls] == list(files.values())
+    assert _sent(engine) == (["What is the difference?"], list(files.values()))
     assert page.locator(".turn.user img.sent").count() == 2
     assert page.locator("#pictures img").count() == 0
+
+
+#: Holds a method's calls back until `release()` is called.
+HOLD = """([of, name]) => {
+    const owner = of === "window" ? window : window[of].prototype;
+    const [method, released] = [owner[name], new Promise((go) => { window.release = go; })];
+    owner[name] = function (...given) { return released.then(() => method.apply(this, given)); };
+}"""
+
+
+def test_send_waits_for_pictures(page: Page, engine: EngineDouble) -> None:
+    """Pictures that are still being read when the message is sent are sent with it."""
+    files = {"png": _picture("PNG", "red"), "jpeg": _picture("JPEG", "blue")}
+    open_pane(page, "/playground?model=seer")
+    page.evaluate(HOLD, ["FileReader", "readAsDataURL"])
+    for kind, data in files.items():
+        _attach(page, **{kind: data})
+    page.click("#send")
+    page.evaluate("release()")
+    page.locator(".receipt.known").wait_for(timeout=WAIT)
+    assert _sent(engine) == ([], list(files.values()))
+
+
+def test_next_message_is_kept(page: Page, engine: EngineDouble) -> None:
+    """What is prepared while an answer is awaited stays, and is not sent before its turn."""
+    before = len(_chats(engine))
+    open_pane(page, "/playground?model=seer")
+    page.evaluate(HOLD, ["window", "fetch"])
+    page.fill("#message", "One.")
+    page.click("#send")
+    page.locator("#stop").wait_for()
+    _attach(page, png=_picture("PNG", "red"))
+    page.locator("#pictures img").wait_for()
+    page.fill("#message", "Two.")
+    page.locator("#message").press("Control+Enter")
+    page.locator(".turn.assistant[aria-busy]").wait_for()
+    page.evaluate("release()")
+    page.locator(".receipt.known").wait_for(timeout=WAIT)
+    assert len(_chats(engine)) == before + 1
+    assert page.input_value("#message") == "Two."
+    assert page.locator("#pictures img").count() == 1
+
+
+def test_invalid_parameter_in_code(page: Page) -> None:
+    """A program with an invalid parameter is not shown; the page says which one it is."""
+    open_pane(page, "/playground?model=reader")
+    page.evaluate("document.querySelector('#p-temperature').value = '9'")
+    page.click("#show-code")
+    fault = page.locator(".fault")
+    fault.wait_for()
+    assert fault.inner_text().startswith("temperature:")
 
 
 def test_pictures_are_taken_out(page: Page, engine: EngineDouble) -> None:
     """Under Vision are the models that see; what is dropped is sent, and what is removed not."""
     open_pane(page, "/playground?mode=vision")
     assert page.locator("#model option").all_inner_texts() == ["seer"]
-    page.click("#clear")
     data = base64.b64encode(_picture("PNG", "red")).decode()
     page.evaluate(
         """(data) => {
@@ -101,13 +181,16 @@ def test_pictures_are_taken_out(page: Page, engine: EngineDouble) -> None:
     page.click(".sample >> nth=0")
     page.click("#send")
     page.locator(".receipt.known").wait_for(timeout=WAIT)
-    said, *pictures = _chats(engine)[-1]["messages"][-1]["content"]
-    assert said["text"] == "What is in this picture?"
+    texts, pictures = _sent(engine)
+    assert texts == ["What is in this picture?"]
     assert len(pictures) == 1
 
 
 def test_model_that_only_reads_says_so(page: Page, engine: EngineDouble) -> None:
-    """The same conversation at another model: the refusal in words, and nothing is lost."""
+    """A picture's conversation at a model that only reads: refused in words, nothing is lost."""
+    open_pane(page, "/playground?model=seer")
+    _attach(page, png=_picture("PNG", "red"))
+    _say(page, "What is this?")
     open_pane(page, "/playground?model=reader")
     assert page.locator("#picture").count() == 0
     asked = len(_chats(engine))
@@ -125,10 +208,7 @@ def test_model_that_only_reads_says_so(page: Page, engine: EngineDouble) -> None
 def test_file_that_is_no_picture(page: Page) -> None:
     """What the platform cannot read as a picture is refused in its words."""
     open_pane(page, "/playground?model=seer")
-    page.click("#clear")
-    page.set_input_files(
-        "#picture", [{"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}]
-    )
+    _attach(page, png=b"no picture")
     page.fill("#message", "What is this?")
     page.click("#send")
     fault = page.locator(".fault")
@@ -175,7 +255,6 @@ def test_broken_stream(page: Page) -> None:
     assert fault.inner_text() == "The connection ended before the answer was complete. Try again."
     page.locator(".turn.assistant").get_by_role("button", name="Try again").wait_for()
     assert "Once upon" in page.locator(".turn.assistant").inner_text()
-    page.click("#clear")
 
 
 def test_turns_are_changed(page: Page) -> None:
@@ -199,7 +278,7 @@ def test_turns_are_changed(page: Page) -> None:
 def test_conversations_are_kept(page: Page) -> None:
     """A new one puts the other away; that is opened, and deleted, and had back."""
     open_pane(page, "/playground?model=reader")
-    assert page.locator(".turn").count() == 4
+    _say(page, "One.")
     page.click("#clear")
     page.reload()
     page.wait_for_selector("#playground[data-begun]")
@@ -211,7 +290,7 @@ def test_conversations_are_kept(page: Page) -> None:
     results = Axe().run(page)
     assert results.violations_count == 0, results.generate_report()
     page.locator("#past").get_by_role("button", name="One.", exact=True).click()
-    assert page.locator(".turn").count() == 4
+    assert page.locator(".turn").count() == 2
 
 
 def test_link_carries_what_is_set(page: Page) -> None:

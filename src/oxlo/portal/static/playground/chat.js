@@ -21,6 +21,7 @@ export class Chat {
     this.past = new Past(bench.account);
     this.list = at("#turns");
     this.composer = new Composer(at("#composer"));
+    this.problems = this.composer.problems;
     this.watch();
     this.begin();
   }
@@ -77,7 +78,7 @@ export class Chat {
   }
 
   settle() {
-    this.composer.problems.replaceChildren();
+    this.problems.replaceChildren();
     forgetUndo();
     this.begin();
     this.composer.focus();
@@ -87,14 +88,12 @@ export class Chat {
   edit(turn) {
     if (isRunning()) return;
     const { turns } = this.conversation;
-    const typed = this.composer.text;
+    const [draft] = this.composer.drafted();
     this.replace(turns.slice(0, turns.indexOf(turn)));
-    this.composer.text = turn.text;
-    this.composer.setPictures(turn.images ?? []);
+    this.composer.fill(turn);
     offerUndo("The conversation is taken back to this message.", () => {
       this.replace(turns);
-      this.composer.text = typed;
-      this.composer.setPictures([]);
+      this.composer.fill(draft);
     });
     this.composer.focus();
   }
@@ -104,7 +103,7 @@ export class Chat {
     const { turns } = this.conversation;
     if (isRunning()) return;
     this.conversation.turns = turns.slice(0, turns.indexOf(turn));
-    await this.exchange([], () => { this.conversation.turns = turns; });
+    await this.exchange([], { failed: () => { this.conversation.turns = turns; } });
   }
 
   replace(turns) {
@@ -122,8 +121,8 @@ export class Chat {
   }
 
   // The request for "View code": the conversation with the current draft, and images as files.
-  program() {
-    const turns = [...this.conversation.turns, ...this.composer.drafted()];
+  async program() {
+    const turns = [...this.conversation.turns, ...(await this.composer.complete())];
     const body = this.body(turns.length ? turns : [{ role: "user", text: "Say hello." }]);
     for (const message of body.messages) {
       for (const part of Array.isArray(message.content) ? message.content : []) {
@@ -135,39 +134,42 @@ export class Chat {
   }
 
   async send() {
-    const drafted = this.composer.drafted();
-    if (!drafted.length) { this.composer.focus(); return; }
-    await this.exchange(drafted);
+    const [draft] = await this.composer.complete();
+    if (isRunning()) return;
+    if (!draft) { this.composer.focus(); return; }
+    await this.exchange([draft], {
+      begun: () => this.composer.fill(),
+      failed: () => { if (!this.composer.drafted().length) this.composer.fill(draft); },
+    });
   }
 
   async answerCall(turn, made, text) {
+    if (isRunning()) return;
     (turn.answered ??= []).push(made.id);
     const result = { role: "tool", call: made.id, text };
     if (turn.answered.length < turn.calls.length) this.replace([...this.conversation.turns, result]);
-    else await this.exchange([result], () => turn.answered.pop());
+    else await this.exchange([result], { failed: () => turn.answered.pop() });
   }
 
-  // Send these turns; if there is no answer, restore the conversation and the draft.
-  async exchange(added, undo = () => {}) {
+  // Send these turns. `begun` is called when they are in the conversation, `failed` when there is
+  // no answer and they are out of it again.
+  async exchange(added, { begun = () => {}, failed = () => {} }) {
     const turn = { role: "assistant", model: this.bench.model, text: "", reasoning: "", calls: [] };
     const before = [...this.conversation.turns];
-    const typed = this.composer.text;
     forgetUndo();
-    const done = await run(this.composer.problems, async (signal) => {
+    const done = await run(this.problems, async (signal) => {
       const body = this.body([...before, ...added]);
       this.conversation.turns = [...before, ...added];
       this.render();
-      if (added.length) this.composer.text = "";
+      begun();
       await this.ask(body, turn, signal);
     });
-    turn.stopped = !done && !this.composer.problems.hasChildNodes();
+    turn.stopped = !done && !this.problems.hasChildNodes();
     if (done || turn.text || turn.reasoning || turn.calls.length) {
       this.conversation.turns.push(turn);
-      if (added.length) this.composer.setPictures([]);
     } else {
       this.conversation.turns = before;
-      this.composer.text ||= typed;
-      undo();
+      failed();
     }
     this.replace(this.conversation.turns);
     if (this.list.lastElementChild) this.composer.follow(this.list.lastElementChild); // the receipt was added below the visible part

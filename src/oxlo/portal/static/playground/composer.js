@@ -1,14 +1,15 @@
 // The message input with its images.
 
 import { h } from "./element.js";
+import { Fault, faultBox } from "./faults.js";
 import { Pictures } from "./pictures.js";
 
 export class Composer {
   constructor(box) {
     const [field, picture, container] = ["#message", "#picture", "#pictures"].map((id) => box.querySelector(id));
-    const pictures = picture ? new Pictures(box, picture, container) : undefined;
-    Object.assign(this, { box, field, pictures, problems: h("div", {}) });
+    Object.assign(this, { box, field, problems: h("div", {}) });
     box.prepend(this.problems); // inside the box, which stays in view
+    if (picture) this.pictures = new Pictures(box, picture, container, (error) => this.unread(error));
   }
 
   get text() {
@@ -17,10 +18,6 @@ export class Composer {
 
   set text(text) {
     this.field.value = text;
-  }
-
-  setPictures(urls) {
-    this.pictures?.set(urls);
   }
 
   focus(how) {
@@ -32,6 +29,23 @@ export class Composer {
     const text = this.text.trim();
     const images = this.pictures?.urls ?? [];
     return text || images.length ? [{ role: "user", text, images }] : [];
+  }
+
+  // The same, once all chosen files have been read.
+  async complete() {
+    await this.pictures?.reading;
+    return this.drafted();
+  }
+
+  // Replace the draft, with nothing unless a turn is given.
+  fill({ text = "", images = [] } = {}) {
+    this.text = text;
+    this.pictures?.set(images);
+  }
+
+  unread(error) {
+    const message = `A picture could not be read: ${error.message} Choose it again.`;
+    this.problems.replaceChildren(faultBox(new Fault(message, { code: "file" })));
   }
 
   // Keep the end of `item` visible above the composer, unless the user has scrolled away.

@@ -42,5 +42,6 @@ function message(turn) {
   }
   if (!turn.images?.length) return { role: "user", content: turn.text };
   const images = turn.images.map((url) => ({ type: "image_url", image_url: { url } }));
-  return { role: "user", content: [{ type: "text", text: turn.text }, ...images] };
+  const text = turn.text ? [{ type: "text", text: turn.text }] : [];
+  return { role: "user", content: [...text, ...images] };
 }

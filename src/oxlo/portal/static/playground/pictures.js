@@ -6,8 +6,9 @@ import { dataUrls } from "./uploads.js";
 const images = (files) => [...files].filter((file) => file.type.startsWith("image/"));
 
 export class Pictures {
-  constructor(composer, input, container) {
-    Object.assign(this, { input, container, urls: [] });
+  // `failed` is called when a file cannot be read.
+  constructor(composer, input, container, failed) {
+    Object.assign(this, { input, container, failed, urls: [], reading: Promise.resolve() });
     input.addEventListener("change", () => this.add(input.files));
     composer.addEventListener("paste", (event) => this.take(event, event.clipboardData));
     composer.addEventListener("dragover", (event) => {
@@ -23,8 +24,10 @@ export class Pictures {
     this.add(added);
   }
 
-  async add(files) {
-    this.set([...this.urls, ...(await dataUrls(images(files)))]);
+  // Append images in the order in which they were chosen; `reading` resolves once they are all here.
+  add(files) {
+    const urls = dataUrls(images(files)).catch((error) => { this.failed(error); return []; });
+    this.reading = this.reading.then(async () => this.set([...this.urls, ...(await urls)]));
     this.input.value = "";
   }
 
