@@ -262,7 +262,25 @@ def test_close_and_reopen(tmp_path: Path) -> None:
     _said(tmp_path, "keys", "create", "--account", "ann")
     assert "closed" in _said(tmp_path, "accounts", "close", "ann")
     assert "closed" in _said(tmp_path, "accounts", "list")
-    assert "State          closed" in _said(tmp_path, "accounts", "show", "ann")
+    assert "State           closed" in _said(tmp_path, "accounts", "show", "ann")
     assert "is open" in _said(tmp_path, "accounts", "reopen", "ann")
-    assert "State          open" in _said(tmp_path, "accounts", "show", "ann")
+    assert "State           open" in _said(tmp_path, "accounts", "show", "ann")
     assert "active" in _said(tmp_path, "keys", "list", "--account", "ann")
+
+
+def test_lost_device(tmp_path: Path) -> None:
+    """An operator turns one-time codes off; recovery codes go with them, and a mail says so."""
+    _said(tmp_path, "accounts", "create", "ann", "--email", "ann@example.com")
+    refused = _oxlo(tmp_path, "accounts", "disable-codes", "ann")
+    assert (refused.exit_code, "not on for ann" in refused.stderr) == (1, True)
+    with closing(sqlite3.connect(tmp_path / "oxlo.db")) as db, db:
+        db.execute("update accounts set totp_nonce = 'n', totp_at = 1, totp_step = 1")
+        db.execute("insert into recovery_codes select id, 'd', 1, null from accounts")
+    assert "One-time codes  on" in _said(tmp_path, "accounts", "show", "ann")
+    assert "off for ann" in _said(tmp_path, "accounts", "disable-codes", "ann")
+    assert "One-time codes  off" in _said(tmp_path, "accounts", "show", "ann")
+    with closing(sqlite3.connect(tmp_path / "oxlo.db")) as db:
+        assert db.execute("select totp_nonce from accounts").fetchall() == [(None,)]
+        assert db.execute("select * from recovery_codes").fetchall() == []
+        assert db.execute("select recipient from mails").fetchall() == [("ann@example.com",)]
+        assert db.execute("select count(*) from audit where action = 'totp.off'").fetchone() == (1,)

@@ -8,6 +8,7 @@ import typer
 
 from oxlo.cli import database, text
 from oxlo.cli.database import CommandContext
+from oxlo.cli.failures import CommandError
 from oxlo.cli.options import AsJson
 from oxlo.ledger.windows import DAY, day_of
 from oxlo.plans import Plan
@@ -167,6 +168,27 @@ def link(name: Name) -> None:
     typer.echo(database.run(work))
 
 
+@app.command(name="disable-codes")
+def disable_codes(name: Name) -> None:
+    """Turn off one-time codes for somebody who lost the device and the recovery codes."""
+    from oxlo.portal import letters
+    from oxlo.store import accounts, identity
+
+    async def work(context: CommandContext) -> "Account":
+        async with context.database.write() as db:
+            account = await accounts.find(db, name)
+            if account.totp_at is None:
+                raise CommandError(f"one-time codes are not on for {account.name}")
+            await identity.end_totp(db, account)
+            letter = letters.codes_turned_off(context.settings.base_url)
+            await letters.notify(db, account, letter, now=context.now)
+            await context.note(db, "totp.off", account.id)
+            return account
+
+    account = database.run(work)
+    typer.echo(f"One-time codes are off for {account.name}: the password alone logs in.")
+
+
 @app.command()
 def show(name: Name, as_json: AsJson = False) -> None:
     """Show an account, its plan, and today's counted requests."""
@@ -207,6 +229,7 @@ def _details(account: "Account", plan: Plan, today: Today, active: int) -> list[
         ("Role", account.role),
         ("Plan", f"{plan.id} ({_limit(plan.requests_per_day)} a day)"),
         ("Trial until", text.minute(account.trial_until)),
+        ("One-time codes", "on" if account.totp_at else "off"),
         ("State", f"closed {text.minute(account.disabled_at)}" if account.disabled_at else "open"),
         ("Created", text.minute(account.created_at)),
         ("Active keys", str(active)),

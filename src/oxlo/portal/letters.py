@@ -88,6 +88,18 @@ If it was not you, set a new password at once: {base}/forgot
     )
 
 
+def codes_turned_off(base: str) -> Letter:
+    """An operator turned one-time codes off."""
+    return Letter(
+        "One-time codes are off",
+        f"""The operator of {base} turned off one-time codes for your account.
+You log in with your password alone; Settings sets up codes on a new device.
+
+If you did not ask for it, set a new password at once: {base}/forgot
+""",
+    )
+
+
 def goodbye(base: str) -> Letter:
     """The account was deleted."""
     return Letter(

@@ -221,6 +221,16 @@ async def test_link_for_who_has_lost_the_password(portal: Portal, boss: Somebody
     assert link[1] not in (await boss.get(page)).text
 
 
+async def test_codes_of_who_has_lost_the_device(portal: Portal, boss: Somebody) -> None:
+    """Codes are off, and a mail says so: the account's owner may not have asked for it."""
+    await portal.newcomer()
+    async with portal.database.write() as db:
+        await identity.confirm_totp(db, await portal.account(), now=portal.clock.now)
+    assert await _do(portal, boss, "totp") == 303
+    assert (await portal.account()).totp_at is None
+    assert await portal.link("One-time codes are off") == "/forgot"
+
+
 async def test_promo_codes(portal: Portal, boss: Somebody) -> None:
     """A code is created, redeemed in Settings, and ended."""
     fields = {"code": "team-2026", "plan": "pro", "plan_days": "30", "most_uses": "5"}

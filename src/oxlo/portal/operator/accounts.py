@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from oxlo.ledger.windows import day_of
-from oxlo.portal import auditing, guard
+from oxlo.portal import auditing, guard, letters
 from oxlo.portal.dashboard import overview
 from oxlo.portal.forms import text
 from oxlo.portal.operator import calls
@@ -141,8 +141,12 @@ async def set_role(request: Request, form: FormData) -> Response:
 
 async def end_totp(request: Request, _form: FormData) -> Response:
     """Disable one-time codes for somebody who has lost the device."""
-    async with Portal.of(request).site.database.write() as db:
-        await identity.end_totp(db, await _account(db, request))
+    portal = Portal.of(request)
+    async with portal.site.database.write() as db:
+        account = await _account(db, request)
+        await identity.end_totp(db, account)
+        letter = letters.codes_turned_off(portal.settings.base_url)
+        await letters.notify(db, account, letter, now=portal.now)
         await _note(db, request, "totp.off")
     return _back(request, "totp")
 
