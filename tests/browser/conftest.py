@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 import uvicorn
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from tests.scenario.served import Platform, command
 from tests.waiting import PATIENCE, clear_of_midnight
@@ -57,11 +58,25 @@ def chromium() -> Iterator[Browser]:
 
 
 def sign_up(page: Page, email: str) -> None:
-    """Fill in the form of sign-up, and send it."""
+    """Create an account; ends on its first page."""
     page.goto("/signup")
     page.get_by_label("E-mail address").fill(email)
     page.get_by_label("Password").fill(WORDS)
     page.get_by_role("button", name="Create account").click()
+    page.wait_for_url("**/dashboard*")
+
+
+def log_out(page: Page) -> None:
+    """Log out; ends on the home page."""
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/")
+
+
+def assert_accessible(page: Page, **options: Any) -> None:
+    """Axe finds nothing, once the page and its styles have loaded."""
+    page.wait_for_load_state()
+    results = Axe().run(page, options=options or None)
+    assert results.violations_count == 0, f"{page.url}: {results.generate_report()}"
 
 
 @contextmanager
@@ -70,7 +85,6 @@ def signed_up(chromium: Browser, port: int, **how: Any) -> Iterator[Page]:
     context = chromium.new_context(base_url=f"http://127.0.0.1:{port}", **how)
     page = context.new_page()
     sign_up(page, "ann@example.com")
-    page.wait_for_url("**/dashboard*")
     yield page
     context.close()
 

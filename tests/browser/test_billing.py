@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page
-from tests.browser.conftest import WORDS, Installation, beside
+from tests.browser.conftest import WORDS, Installation, beside, log_out, sign_up
 from tests.waiting import PATIENCE
 
 from oxlo.testing.stripe import StripeDouble
@@ -58,8 +58,7 @@ def _fill(page: Page, email: str, button: str) -> None:
 
 def test_button_leads_to_the_checkout(page: Page, stripe: StripeDouble) -> None:
     """The button below a plan ends at Stripe's page, on Stripe's origin."""
-    page.goto("/signup")
-    _fill(page, "ann@example.com", "Create account")
+    sign_up(page, "ann@example.com")
     page.goto("/dashboard/billing")
     page.get_by_role("button", name="Buy Pro").click()
     page.wait_for_url(f"{stripe.address}/c/pay/*")
@@ -76,9 +75,8 @@ def test_new_account_goes_on_to_the_checkout(page: Page, stripe: StripeDouble) -
 
 def test_log_in_goes_on_to_the_checkout(page: Page, stripe: StripeDouble) -> None:
     """Who has an account comes by the log-in."""
-    page.goto("/signup")
-    _fill(page, "cid@example.com", "Create account")
-    page.get_by_role("button", name="Log out").click()
+    sign_up(page, "cid@example.com")
+    log_out(page)
     page.goto("/pricing?plan=pro&auto_checkout=true")
     _fill(page, "cid@example.com", "Log in")
     page.wait_for_url(f"{stripe.address}/c/pay/*")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, Route
-from tests.browser.conftest import WORDS
+from tests.browser.conftest import WORDS, sign_up
 
 
 @pytest.fixture
@@ -46,3 +46,19 @@ def test_lost_server_is_told(page: Page) -> None:
     page.unroute("**/models/ready")
     page.evaluate(ask)
     page.get_by_role("alert").wait_for(state="detached")
+
+
+def test_filter_is_applied(page: Page) -> None:
+    """A list that updates itself while a filter is being applied does not take its place."""
+    update = "htmx.ajax('GET', '/dashboard/requests?q=old', {source: '#list', swap: 'outerHTML'})"
+
+    def answer(route: Route) -> None:
+        page.evaluate(update)
+        route.continue_()
+
+    sign_up(page, "eve@example.com")
+    page.goto("/dashboard/requests?q=old")
+    page.route("**/dashboard/requests?q=new&*", answer)
+    page.fill("#q", "new")
+    page.wait_for_url("**/dashboard/requests?q=new")
+    page.locator("#list[hx-get$='q=new']").wait_for()

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
-from tests.browser.conftest import signed_up, upgrade
+from tests.browser.conftest import assert_accessible, log_out, signed_up, upgrade
 from tests.scenario.served import MODEL, Platform, until
 
 pytestmark = pytest.mark.engine
@@ -69,8 +68,7 @@ def test_chat_streams(page: Page) -> None:
     page.wait_for_selector("#playground[data-begun]")
     assert page.locator(".turn.assistant .said").inner_text() == said
     page.locator(".receipt.known").wait_for(timeout=WAIT)
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
+    assert_accessible(page)
 
 
 def test_program_is_the_call(page: Page, platform: Platform) -> None:
@@ -82,8 +80,7 @@ def test_program_is_the_call(page: Page, platform: Platform) -> None:
     program = page.locator("#code pre:visible").inner_text()
     assert "max_tokens=3," in program
     assert "stream=True," in program
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
+    assert_accessible(page)
     ran = subprocess.run(
         [sys.executable, "-c", program.replace("YOUR_API_KEY", platform.key)],
         capture_output=True,
@@ -182,8 +179,7 @@ def test_panes_are_accessible(page: Page, mode: str, theme: str) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"/playground?mode={mode}")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    results = Axe().run(page)
-    assert results.violations_count == 0, results.generate_report()
+    assert_accessible(page)
 
 
 def test_key_ends_at_log_out(page: Page) -> None:
@@ -193,8 +189,7 @@ def test_key_ends_at_log_out(page: Page) -> None:
     status = "(key) => fetch('/v1/models', {headers: {Authorization: `Bearer ${key}`}})"
     assert page.evaluate(f"({status})('{secret}').then((reply) => reply.status)") == 200
     page.goto("/dashboard/settings")
-    page.get_by_role("button", name="Log out").click()
-    page.wait_for_url("**/")
+    log_out(page)
     headers = {"Authorization": f"Bearer {secret}"}
     until(
         lambda: page.request.get("/v1/models", headers=headers).status == 401,

@@ -4,7 +4,7 @@ const PAGES = {
   h: "/", m: "/models", p: "/pricing", d: "/docs", s: "/status", t: "/playground",
   o: "/dashboard", k: "/dashboard/api-keys", u: "/dashboard/usage", r: "/dashboard/requests",
 };
-let went = 0;
+let went = -Infinity;
 
 function typing(target) {
   return target.closest?.("input, textarea, select, [contenteditable]");
