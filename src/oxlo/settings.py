@@ -295,10 +295,14 @@ class Settings(Paths):
         return self.catalogue or self.home / "models.d"
 
     def prepare(self) -> None:
-        """Create the folders, private ones with mode 0700. Raises SettingsError."""
+        """Create the folders with mode 0700, whatever the umask. Raises SettingsError.
+
+        A home that exists keeps its mode: it may be shared on purpose.
+        """
         closed = (self.journal_dir, self.run_dir, self.logs_dir)
         for folder in (self.home, self.weights_dir, *closed):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, exist_ok=True)
         if self.run_dir.parent != self.home:
             _check_ours(self.run_dir)
         for folder in closed:
@@ -366,6 +370,8 @@ def _check(overrides: Mapping[str, Any]) -> None:
             f"OXLO_INSTALLATION_SECRET: takes {_SECRET_MIN} characters or more, such as those of "
             "`openssl rand -hex 32`"
         )
+    if overrides.get("tls_key") and not overrides.get("tls_cert"):
+        raise SettingsError("OXLO_TLS_KEY needs OXLO_TLS_CERT: without it, HTTP is served")
     if overrides.get("stripe_key") and not overrides.get("stripe_webhook_secret"):
         raise SettingsError("OXLO_STRIPE_KEY needs OXLO_STRIPE_WEBHOOK_SECRET: payments come by it")
 

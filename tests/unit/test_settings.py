@@ -73,6 +73,7 @@ def test_empty_is_unset() -> None:
         ("LOG_JSON", "maybe", "true"),
         ("INSTALLATION_SECRET", "x" * 31, "32 characters or more"),
         ("JOURNAL_FULL", "panic", "continue, stop"),
+        ("TLS_KEY", "/etc/key.pem", "needs OXLO_TLS_CERT"),
         ("SECURITY_CONTACT", "a@example.com,http://example.com", "'http://example.com' is no"),
         ("SECURITY_CONTACT", "a@example.com\nExpires: never", "is not an e-mail address"),
     ],
@@ -151,16 +152,27 @@ def test_secrets_are_read_when_needed(monkeypatch: pytest.MonkeyPatch, settings:
 
 
 def test_prepare_closes_what_is_private(settings: Settings) -> None:
-    """Journals, sockets and the secret are private to the owner, whatever the umask."""
+    """Everything that is created is private to the owner, whatever the umask."""
     before = os.umask(0)
     try:
         settings.prepare()
     finally:
         os.umask(before)
-    closed = (settings.journal_dir, settings.run_dir, settings.logs_dir)
-    assert [mode(folder) for folder in closed] == [0o700] * 3
+    assert mode(settings.home) == 0o700
+    assert {mode(path) for path in settings.home.iterdir() if path.is_dir()} == {0o700}
     assert mode(settings.home / "secret") == 0o600
     assert settings.weights_dir.is_dir()
+
+
+def test_prepare_keeps_the_home_as_it_is(settings: Settings) -> None:
+    """A folder that the operator made is not closed; what is secret in it is."""
+    settings.home.mkdir()
+    settings.home.chmod(0o755)
+    settings.journal_dir.mkdir()
+    settings.journal_dir.chmod(0o755)
+    settings.prepare()
+    assert mode(settings.home) == 0o755
+    assert mode(settings.journal_dir) == 0o700
 
 
 def test_shared_folder_where_somebody_was_first(

@@ -2,6 +2,7 @@
 
 import resource
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -48,6 +49,17 @@ def home(path: Path) -> Finding:
             return Finding("home", f"{path}{made}")
     except OSError as error:
         return wrong("home", f"{path} cannot be written ({error.strerror}): set OXLO_HOME")
+
+
+def exposed(home: Path) -> Iterator[Finding]:
+    """The data folder and the secrets in it, if other users of the machine may open them."""
+    if not home.is_dir():
+        return
+    for path in (home, *sorted(home.glob("secret")), *sorted(home.glob("oxlo.db*"))):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            words = f"{path} is open to other users (mode {mode:04o}): `chmod go= '{path}'`"
+            yield Finding("home", words, ok=False)
 
 
 def free_mb(path: Path) -> int:

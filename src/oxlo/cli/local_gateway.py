@@ -8,9 +8,15 @@ import msgspec
 
 from oxlo.errors import OperatorError
 from oxlo.fleet.fetch import NoAnswer, Refused, fetch
+from oxlo.gateway.certificate import Certificate
 from oxlo.settings import Settings
 
 _DEADLINE = 2.0
+_REMEDIES = {
+    errno.EADDRINUSE: "is in use; set OXLO_PORT to another",
+    errno.EACCES: "is for root; set OXLO_PORT to 1024 or above, and put a proxy in front",
+    errno.EADDRNOTAVAIL: "is not this machine's; set OXLO_HOST to one of its addresses",
+}
 
 
 class PortTaken(OperatorError):
@@ -26,9 +32,14 @@ def check_port(settings: Settings) -> None:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except OSError as error:
-        taken = error.errno == errno.EADDRINUSE
-        reason = "is in use; set OXLO_PORT to another" if taken else f"cannot be used: {error}"
+        reason = _REMEDIES.get(error.errno or 0, f"cannot be used: {error}; set OXLO_HOST")
         raise PortTaken(f"port {port} on {host} {reason}") from None
+
+
+def check_certificate(settings: Settings) -> None:
+    """Check that the gateway can serve HTTPS, if it is meant to. Raises CertificateError."""
+    if settings.tls_cert:
+        Certificate(settings.tls_cert, settings.tls_key)
 
 
 class _Readiness(msgspec.Struct):

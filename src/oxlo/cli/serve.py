@@ -67,6 +67,7 @@ def _prepared(settings: Settings) -> _Prepared:
     settings.prepare()
     lock.hold(settings.home / "serve.lock", "`oxlo serve`")
     local_gateway.check_port(settings)
+    local_gateway.check_certificate(settings)
     known = catalogue.load(settings.catalogue_dir)
     models = chosen(settings, known)
     _fetch_weights(settings, known, models)

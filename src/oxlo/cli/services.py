@@ -1,12 +1,16 @@
 """The checks of `oxlo doctor` on the port, the database and Valkey."""
 
 import asyncio
+import math
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oxlo.cli import local_gateway
+from oxlo.cli import local_gateway, text
 from oxlo.cli.failures import CommandError
 from oxlo.cli.finding import Finding, wrong
 from oxlo.cli.valkey import program
+from oxlo.gateway.certificate import CertificateError, expires
 from oxlo.settings import Settings
 
 if TYPE_CHECKING:
@@ -14,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Timeout for Valkey, in seconds.
 _VALKEY_SECONDS = 3.0
+#: Time before its expiry in which a certificate should have been renewed, in seconds.
+_RENEWAL = 14 * 86400.0
 
 
 async def port(settings: Settings) -> Finding:
@@ -27,6 +33,30 @@ async def port(settings: Settings) -> Finding:
         running = ", ".join(sorted(models)) or "no model ready yet"
         return Finding("port", f"{settings.port}: oxlo is running there ({running})")
     return Finding("port", f"{settings.port} on {settings.host} is free")
+
+
+def certificate(settings: Settings, now: float) -> Iterator[Finding]:
+    """Check that HTTPS can be served, if it is meant to, and for how long."""
+    if settings.tls_cert is None:
+        return
+    try:
+        local_gateway.check_certificate(settings)
+        end = expires(settings.tls_cert)
+    except (CertificateError, OSError) as error:
+        yield wrong("certificate", str(error))
+        return
+    yield validity(settings.tls_cert, math.inf if end is None else end, now)
+
+
+def validity(cert: Path, end: float, now: float) -> Finding:
+    """The finding for a certificate that expires at `end`, unix seconds."""
+    if end == math.inf:
+        return Finding("certificate", str(cert))
+    until = f"{cert} {'expires' if end > now else 'expired'} {text.minute(end)}"
+    if end - now < _RENEWAL:
+        words = f"{until}: renew it; the new file is read without a restart"
+        return Finding("certificate", words, ok=False)
+    return Finding("certificate", until)
 
 
 async def schema(settings: Settings) -> Finding:

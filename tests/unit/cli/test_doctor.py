@@ -7,6 +7,7 @@ import re
 import socket
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,19 @@ def test_disk() -> None:
     assert judged(checks.disk(200, checks.ROOM_MB + 199)) == (False, True)
 
 
+def test_home_that_others_can_open(settings: Settings) -> None:
+    """The folder and the secrets in it are named with the command that closes them."""
+    assert list(checks.exposed(settings.home)) == []
+    settings.prepare()
+    assert list(checks.exposed(settings.home)) == []
+    settings.home.chmod(0o755)
+    (settings.home / "secret").chmod(0o640)
+    folder, secret = checks.exposed(settings.home)
+    assert judged(folder) == judged(secret) == (False, False)
+    assert f"(mode 0755): `chmod go= '{settings.home}'`" in folder.words
+    assert "secret is open to other users (mode 0640)" in secret.words
+
+
 def test_missing_weights(settings: Settings) -> None:
     """Archives count twice, for their extraction; shared files count once."""
     model = load().resolve("smollm2-135m")
@@ -225,6 +239,13 @@ async def test_port_of_somebody_else(settings: Settings, taken: socket.socket) -
     assert "OXLO_PORT" in finding.words
 
 
+async def test_address_of_another_machine(settings: Settings) -> None:
+    """An address that cannot be listened on blocks, and the setting is named."""
+    finding = await services.port(replace(settings, host="192.0.2.1"))
+    assert judged(finding) == (False, True)
+    assert "is not this machine's; set OXLO_HOST" in finding.words
+
+
 async def test_port_of_our_own(settings: Settings) -> None:
     """A running Oxlo is fine, and its models are listed."""
 
@@ -253,6 +274,17 @@ def test_engine(package: str, version: str, words: str, ok: bool) -> None:
     finding = checks.engine(Library("lib", (package,), "extra", version))
     assert judged(finding) == (ok, not ok)
     assert words in finding.words
+
+
+def test_certificate(settings: Settings) -> None:
+    """One that cannot be used blocks; one that expires soon is a warning."""
+    assert list(services.certificate(settings, NOW)) == []
+    https = replace(settings, tls_cert=Path("/no/such.pem"))
+    assert [judged(finding) for finding in services.certificate(https, NOW)] == [(False, True)]
+    ends = (NOW + days * 86400 for days in (15, 13, -1))
+    found = [services.validity(Path("cert.pem"), end, NOW) for end in ends]
+    assert [judged(finding) for finding in found] == [(True, False)] + [(False, False)] * 2
+    assert ["expires" in found[1].words, "expired" in found[2].words] == [True, True]
 
 
 async def migrated(settings: Settings) -> Path:

@@ -1,0 +1,59 @@
+"""Certificates that cannot be used, and the mistake that is named."""
+
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from oxlo.gateway.certificate import Certificate, CertificateError, expires
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate with its key, a key with a passphrase, and files that are neither."""
+    made = tmp_path_factory.mktemp("tls")
+    run(made, "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=a")
+    run(made, "pkey -in privkey.pem -aes128 -passout pass:hush -out locked.pem")
+    run(made, "genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out other.pem")
+    both = (made / "cert.pem").read_text() + (made / "privkey.pem").read_text()
+    (made / "both.pem").write_text(both)
+    (made / "text").write_text("no PEM\n")
+    return made
+
+
+def run(folder: Path, command: str) -> None:
+    out = ["-keyout", "privkey.pem", "-out", "cert.pem"] if command.startswith("req") else []
+    subprocess.run(["openssl", *command.split(), *out], cwd=folder, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize(("cert", "key"), [("cert.pem", "privkey.pem"), ("both.pem", None)])
+def test_usable(folder: Path, cert: str, key: str | None) -> None:
+    """The key is in a file of its own, or beside the certificate."""
+    assert Certificate(folder / cert, folder / key if key else None).context
+
+
+@pytest.mark.parametrize(
+    ("cert", "key", "told"),
+    [
+        ("none.pem", "privkey.pem", "OXLO_TLS_CERT=.*none.pem cannot be read: No such file"),
+        ("cert.pem", "none.pem", "OXLO_TLS_KEY=.*none.pem cannot be read: No such file"),
+        ("cert.pem", None, "cert.pem has no private key .*: set OXLO_TLS_KEY"),
+        ("cert.pem", "text", "text has no private key"),
+        ("cert.pem", "locked.pem", "locked.pem has a passphrase: remove it"),
+        ("cert.pem", "other.pem", "other.pem belongs to another certificate"),
+        ("text", "privkey.pem", "no certificate chain"),
+    ],
+)
+def test_unusable(folder: Path, cert: str, key: str | None, told: str) -> None:
+    """The message names the setting, the file and the remedy; nothing asks for a passphrase."""
+    with pytest.raises(CertificateError, match=told):
+        Certificate(folder / cert, folder / key if key else None)
+
+
+def test_expiry(folder: Path) -> None:
+    """The end of the first certificate's validity; nothing for a file without one."""
+    end = expires(folder / "both.pem")
+    assert end is not None
+    assert 0 < end - time.time() <= 9 * 86400
+    assert expires(folder / "text") is None
