@@ -148,7 +148,7 @@ async def test_a_broken_form(begin: Begin) -> None:
     ("path", "kind", "why"),
     [
         (PATH, "application/json", "multipart/form-data"),
-        (PATH, "", "multipart/form-data"),
+        (PATH, "", "-F file=@FILE"),
         ("/v1/embeddings", "multipart/form-data; boundary=b", "application/json"),
     ],
 )

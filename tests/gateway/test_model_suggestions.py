@@ -33,7 +33,7 @@ def message(answer: Answer) -> str:
         ("gemma-27b", "/v1/chat/completions", "double (without vision)"),
         ("kimi-k2.5", "/v1/chat/completions", "double (without vision, reasoning)"),
         ("mistral-7b", "/v1/completions", "double"),
-        ("bge-large", "/v1/embeddings", "vectors"),
+        ("e5-large", "/v1/embeddings", "vectors"),
         ("sdxl", "/v1/images/generations", "pictures"),
     ],
 )
@@ -48,6 +48,20 @@ async def test_not_served_here(start: Start, model: str, path: str, ready: str) 
     assert (answer.status, answer.code) == (503, "model_not_deployed")
     assert answer.headers["x-should-retry"] == "false"
     assert message(answer) == f"This installation does not serve {model}. Ready now: {ready}."
+
+
+@pytest.mark.parametrize(
+    ("path", "default"),
+    [("/v1/embeddings", "bge-large"), ("/v1/audio/speech", "kokoro-82m")],
+)
+async def test_default_not_served(start: Start, path: str, default: str) -> None:
+    """A client that named no model learns where the name in the error comes from."""
+    platform = await start()
+    answer = await platform.call("POST", path, BODIES[path])
+    assert answer.code == "model_not_deployed"
+    assert message(answer).startswith(
+        f"This installation does not serve {default}, the default if a request names no 'model'. "
+    )
 
 
 async def test_unknown_model(start: Start) -> None:
@@ -74,9 +88,9 @@ async def test_recordings_not_heard_here(start: Start, start_media: StartMedia) 
 async def test_nothing_alike_is_ready(start: Start) -> None:
     """If nothing similar is ready, the error says so and suggests nothing."""
     platform = await start()
-    answer = await call(platform, "/v1/embeddings", "bge-large")
+    answer = await call(platform, "/v1/embeddings", "e5-large")
     assert (
-        message(answer) == "This installation does not serve bge-large. "
+        message(answer) == "This installation does not serve e5-large. "
         "No model that is ready here answers at /v1/embeddings."
     )
 

@@ -101,6 +101,31 @@ async def test_wrong_paths(start: Start, method: str, path: str, status: int, wo
     assert answer.headers.get("allow") == (words.lower() if status == 405 else None)
 
 
+SDK = {"accept": "application/json"}
+BROWSER = {"accept": "text/html,application/json;q=0.9"}
+
+
+@pytest.mark.parametrize("path", ["/models", "/models/double", "/limits", "/api/v1/models"])
+@pytest.mark.parametrize(("headers", "key"), [({}, None), (SDK, "")])
+async def test_base_url_without_v1(
+    start: Start, path: str, headers: dict[str, str], key: str | None
+) -> None:
+    """A program that left out /v1 gets no page, but JSON that names the base URL."""
+    platform = await start(public_url="https://api.example.com")
+    answer = await platform.call("GET", path, headers=headers, key=key)
+    assert (answer.status, answer.code) == (404, "not_found")
+    message = answer.json()["error"]["message"]
+    assert message.endswith("Use https://api.example.com/v1 as the base URL.")
+
+
+@pytest.mark.parametrize(("path", "key"), [("/models", ""), ("/docs", None)])
+async def test_pages_stay_pages(start: Start, path: str, key: str | None) -> None:
+    """Browsers get the page of that name, and programs those that the API has no path for."""
+    platform = await start()
+    answer = await platform.call("GET", path, headers=BROWSER, key=key)
+    assert answer.json() == {"path": path}
+
+
 async def test_no_model_is_deleted(start: Start) -> None:
     """Deleting a model is refused, as no account may."""
     platform = await start()

@@ -7,7 +7,10 @@ from oxlo.gateway import headers
 from oxlo.gateway.endpoints import Endpoint, is_form
 from oxlo.gateway.exchange import Exchange
 
-_TAKES_FORMS: Final = "Send a form with the file in it, with 'Content-Type: multipart/form-data'."
+_TAKES_FORMS: Final = (
+    "Send a form with the file in it, with 'Content-Type: multipart/form-data'. "
+    "With curl: -F {field}=@FILE"
+)
 
 
 def check(exchange: Exchange, endpoint: Endpoint) -> None:
@@ -28,7 +31,8 @@ def check(exchange: Exchange, endpoint: Endpoint) -> None:
     kind = kind.partition(b";")[0].strip().lower()
     forgiven = (b"", b"text/plain", b"application/x-www-form-urlencoded")
     if endpoint.decode is None or (kind not in forgiven and not kind.endswith(b"json")):
-        raise UnsupportedMediaType(_TAKES_FORMS if endpoint.forms is not None else None)
+        form = endpoint.forms is not None
+        raise UnsupportedMediaType(_TAKES_FORMS.format(field=endpoint.media[0]) if form else None)
 
 
 def _check_coding(coding: bytes) -> None:

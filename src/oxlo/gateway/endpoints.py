@@ -42,6 +42,8 @@ class Endpoint:
     media: tuple[str, ...] = ()
     #: How to store the images of a complete response; None: nothing to store, sent unchanged.
     keep: Callable[[Any], Keep] | None = None
+    #: The model of requests that name none; "": they are refused, or `picks`.
+    default_model: str = ""
     #: Whether a request without a model gets any model that is ready.
     picks: bool = False
     #: Whether the request may list fallback models.
@@ -110,6 +112,7 @@ EMBEDDINGS = Endpoint(
     counts=True,
     prompt="input",
     largest=LARGE,
+    default_model=embeddings.DEFAULT_MODEL,
 )
 
 
@@ -161,6 +164,7 @@ SPEECH = Endpoint(
     build=lambda _, request, decided: synthesis.call(request, decided),
     reply=lambda _, body, request, decided: synthesis.reply(body, request, decided),
     stream=lambda _, request, decided: synthesis.stream(request, decided),
+    default_model=speech.DEFAULT_MODEL,
 )
 
 TRANSCRIPTIONS = Endpoint(
@@ -176,6 +180,7 @@ TRANSCRIPTIONS = Endpoint(
     reply=lambda _, body, request, decided: transcribing.reply(body, request, decided),
     stream=lambda _, request, decided: transcribing.stream(request, decided),
     media=("file",),
+    default_model=transcription.DEFAULT_MODEL,
 )
 
 TRANSLATIONS = Endpoint(
@@ -190,6 +195,7 @@ TRANSLATIONS = Endpoint(
     ),
     reply=lambda _, body, request, decided: transcribing.reply(body, request, decided),
     media=("file",),
+    default_model=transcription.DEFAULT_MODEL,
 )
 
 
@@ -203,6 +209,7 @@ DETECT = Endpoint(
     build=lambda _, request, decided: detecting.call(request, decided),
     reply=lambda _dialect, body, _request, decided: detecting.reply(body, decided),
     media=("image",),
+    default_model=detection.DEFAULT_MODEL,
 )
 
 INFERENCE = (

@@ -53,7 +53,8 @@ class ModelSuggestions:
         if not named:
             instead = f"No model that is ready here answers at {endpoint.path}."
         return ModelNotDeployed(
-            f"This installation does not serve {model.id}. {instead}", param="model"
+            f"This installation does not serve {model.id}{_default(model, endpoint)}. {instead}",
+            param="model",
         )
 
     def _alternatives(self, can: Callable[[Model], bool]) -> str:
@@ -67,6 +68,13 @@ class ModelSuggestions:
 
     def _ready(self, can: Callable[[Model], bool]) -> list[Model]:
         return [m for m in self._catalogue if can(m) and self._backends.is_ready(m.id)]
+
+
+def _default(model: Model, endpoint: Endpoint) -> str:
+    """A clause if the model is the endpoint's default: the client may not have named it."""
+    if endpoint.default_model not in (model.id, *model.aliases):
+        return ""
+    return ", the default if a request names no 'model'"
 
 
 def _lacking(model: Model, others: list[Model]) -> str:

@@ -1,7 +1,7 @@
 """Hints for requests to unknown addresses: what the client probably meant."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 #: Paths that clients often try, and the correct ones.
 _MEANT = {
@@ -100,20 +100,29 @@ _FOREIGN = {
 _CALLS = (b"//", b"/v1", b"/openai/", b"/inference/", b"/api/")
 
 
-def is_call(method: bytes, path: bytes) -> bool:
-    """Whether a path outside /v1 looks like a misdirected API request rather than a page."""
-    return method == b"POST" or path in _MEANT or path.lower().startswith(_CALLS)
+def is_call(method: bytes, path: bytes, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a request outside /v1 looks like a misdirected API request rather than a page's."""
+    if method == b"POST" or path in _MEANT or path.lower().startswith(_CALLS):
+        return True
+    # GET /models is a page for browsers, and the list of models without /v1 for SDKs.
+    bearer = headers.get(b"authorization", b"")[:7].lower() == b"bearer "
+    accept = headers.get(b"accept", b"")
+    return bearer or (b"application/json" in accept and b"text/html" not in accept)
 
 
-def hint(path: bytes, ours: Collection[str]) -> str | None:
+def hint(path: bytes, ours: Collection[str], base_url: str) -> str | None:
     """A hint about an unknown path; None if there is none.
 
-    `ours` are the paths of the API.
+    `ours` are the paths of the API, `base_url` the right one for clients.
     """
     text = path.decode("latin-1")
-    meant = _MEANT.get(path) or _respelt(text, ours)
-    if meant:
-        return f"There is nothing at {_plain(text)}; did you mean {meant}?{_slip(text)}"
+    if meant := _MEANT.get(path):
+        return f"There is nothing at {_plain(text)}; did you mean {meant}?"
+    if meant := _respelt(text, ours):
+        return (
+            f"There is nothing at {_plain(text)}; did you mean {meant}?{_slip(text)} "
+            f"Use {base_url} as the base URL."
+        )
     foreign = next((words for start, words in _FOREIGN.items() if text.startswith(start)), None)
     if foreign or not text.startswith("/v1/"):
         return foreign

@@ -87,7 +87,7 @@ class Routes:
             exchange.close = True
             raise BadRequest("This server is not a proxy.", code="bad_http")
         if path != b"/v1" and not path.startswith((b"/v1/", b"/internal")):
-            words = hint(path, self._ours) if is_call(method, path) else None
+            words = self._hint(path) if is_call(method, path, exchange.headers) else None
             if words:
                 raise NotFound(words)
             exchange.body_limit = 25 << 20
@@ -111,7 +111,10 @@ class Routes:
         methods = sorted({r.method.decode() for r in routes})
         if methods:
             return MethodNotAllowed.at(_shown(path), *methods, why=why_not(text))
-        return NotFound(hint(path, self._ours) or f"There is nothing at {_shown(path)}. {_BEGIN}")
+        return NotFound(self._hint(path) or f"There is nothing at {_shown(path)}. {_BEGIN}")
+
+    def _hint(self, path: bytes) -> str | None:
+        return hint(path, self._ours, f"{self._gateway.settings.base_url}/v1")
 
     # Inference.
 

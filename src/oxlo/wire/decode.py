@@ -65,18 +65,21 @@ class Decoder(Generic[T]):
         refused: Mapping[str, str] | None = None,
         *,
         elsewhere: Mapping[str, str] | None = None,
+        needed: Mapping[str, str] | None = None,
         form: bool = False,
     ) -> None:
         """`refused` are unsupported fields that must not be ignored: name to reason.
 
-        `elsewhere` explains fields of other endpoints, for errors about a missing required field.
-        The values of a `form` are strings, whatever their type.
+        For errors about a missing required field, `elsewhere` explains fields of other endpoints,
+        and `needed` says how to send required ones. The values of a `form` are strings, whatever
+        their type.
         """
         self._strict = msgspec.json.Decoder(_refusing_unknown(kind), strict=not form)
         self._lenient = msgspec.json.Decoder(kind, strict=not form)
         self._all = msgspec.json.Decoder(dict[str, msgspec.Raw])
         self._refused = refused or {}
         self._elsewhere = elsewhere or {}
+        self._needed = needed or {}
         self._form = form
         self._known = frozenset(kind.__struct_encode_fields__)
 
@@ -89,7 +92,8 @@ class Decoder(Generic[T]):
             if _NULL_FIELD.search(str(error)):
                 return self.decode(self._without_nulls(body))
             if not str(error).startswith(_UNKNOWN_FIELD):
-                raise refused(error, self._strict.type, form=self._form) from None
+                wrong = refused(error, self._strict.type, form=self._form)
+                raise self._explained(body, wrong) from None
         except msgspec.DecodeError as error:
             raise malformed(body, error) from None
         except RecursionError:
@@ -114,15 +118,15 @@ class Decoder(Generic[T]):
             if _NULL_FIELD.search(str(error)):
                 return self._decode_leniently(self._without_nulls(body))
             wrong = refused(error, self._lenient.type, form=self._form)
-            raise self._misplaced(body, wrong) from None
+            raise self._explained(body, wrong) from None
         except msgspec.DecodeError as error:
             raise malformed(body, error) from None
         except RecursionError:
             raise too_deep() from None
         return request, self._unknown(body)
 
-    def _misplaced(self, body: bytes, error: BadRequest) -> BadRequest:
-        """The error, or a better one if the body was meant for another endpoint."""
+    def _explained(self, body: bytes, error: BadRequest) -> BadRequest:
+        """The error, or a better one if a required field is missing or called something else."""
         param = error.param or ""
         if error.error_code != "missing_required_parameter" or param not in self._known:
             return error
@@ -132,7 +136,8 @@ class Decoder(Generic[T]):
             return malformed(body, broken)
         except RecursionError:
             return too_deep()
-        return required(param, self._elsewhere[named[0]]) if named else error
+        why = self._elsewhere[named[0]] if named else self._needed.get(param)
+        return required(param, why) if why else error
 
     def _unknown(self, body: bytes) -> tuple[str, ...]:
         """Names of unknown fields, safe for a header."""

@@ -1,5 +1,7 @@
 """POST /v1/detect: decoding and validating requests."""
 
+from typing import Final
+
 import msgspec
 
 from oxlo.catalogue import Model
@@ -8,14 +10,20 @@ from oxlo.wire.media import Medium
 from oxlo.wire.ranges import check_ranges
 from oxlo.wire.request import Whole
 
+#: The model of requests that name none, as clients spell it.
+DEFAULT_MODEL: Final = "yolo11x.pt"
+_NEEDED = {
+    "image": "It is a picture: in JSON a URL or a data URI, in a form a file. "
+    "With curl: -F image=@photo.jpg"
+}
+
 
 class DetectRequest(msgspec.Struct, Whole, kw_only=True):
     """A detection request."""
 
     #: A URL, a data URI, base64, or `oxlo-file:N`.
     image: str
-    #: Empty: a ready model.
-    model: str = "yolo11x.pt"
+    model: str = DEFAULT_MODEL
     confidence: float | None = None
     #: Another spelling of the same, used by some clients.
     confidence_threshold: float | None = None
@@ -43,8 +51,8 @@ class DetectRequest(msgspec.Struct, Whole, kw_only=True):
         return (Medium(source=self.image, kind="image", param="image"),)
 
 
-_json: Decoder[DetectRequest] = Decoder(DetectRequest)
-_form: Decoder[DetectRequest] = Decoder(DetectRequest, form=True)
+_json: Decoder[DetectRequest] = Decoder(DetectRequest, needed=_NEEDED)
+_form: Decoder[DetectRequest] = Decoder(DetectRequest, needed=_NEEDED, form=True)
 
 
 def decode(body: bytes) -> tuple[DetectRequest, tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """POST /v1/embeddings: decoding and validating requests."""
 
-from typing import Literal, cast
+from typing import Final, Literal, cast
 
 import msgspec
 
@@ -13,14 +13,15 @@ from oxlo.wire.shapes.completions import Token
 
 #: OpenAI's limit on items; the plan's input limit applies to each item (D17).
 MAX_ITEMS = 2048
+#: The model of requests that name none.
+DEFAULT_MODEL: Final = "bge-large"
 
 
 class EmbeddingRequest(msgspec.Struct, Whole, kw_only=True):
     """An embedding request: texts, or token ids."""
 
     input: str | list[str | Token | list[Token]]
-    #: Empty: a ready model.
-    model: str = "bge-large"
+    model: str = DEFAULT_MODEL
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None
     user: str | None = None

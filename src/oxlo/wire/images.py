@@ -101,9 +101,13 @@ class EditRequest(ImageRequest, kw_only=True):
         return (*media, Medium(source=self.mask, kind="image", param="mask"))
 
 
+_NEEDED = {
+    "image": "It is the picture to edit: in JSON a URL or a data URI, in a form a file. "
+    "With curl: -F image=@photo.png"
+}
 _image: Decoder[ImageRequest] = Decoder(ImageRequest)
-_edit: Decoder[EditRequest] = Decoder(EditRequest)
-_form: Decoder[EditRequest] = Decoder(EditRequest, form=True)
+_edit: Decoder[EditRequest] = Decoder(EditRequest, needed=_NEEDED)
+_form: Decoder[EditRequest] = Decoder(EditRequest, needed=_NEEDED, form=True)
 
 
 def decode(body: bytes) -> tuple[ImageRequest, tuple[str, ...]]:

@@ -1,6 +1,6 @@
 """POST /v1/audio/speech: decoding and validating requests."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -9,6 +9,9 @@ from oxlo.catalogue.parameters import voice_names
 from oxlo.wire.decode import Decoder, invalid
 from oxlo.wire.ranges import check_ranges
 from oxlo.wire.request import Whole
+
+#: The model of requests that name none.
+DEFAULT_MODEL: Final = "kokoro-82m"
 
 AudioFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 
@@ -32,8 +35,7 @@ class SpeechRequest(msgspec.Struct, Whole, kw_only=True):
     """A text-to-speech request."""
 
     input: str
-    #: Empty: a ready model.
-    model: str = "kokoro-82m"
+    model: str = DEFAULT_MODEL
     voice: str | VoiceId | None = None
     response_format: AudioFormat | None = None
     speed: float | None = None

@@ -1,6 +1,6 @@
 """POST /v1/audio/transcriptions and /v1/audio/translations: decoding and validating requests."""
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -18,6 +18,12 @@ _STREAMED = (None, "json", "text")
 _ELSEWHERE = dict.fromkeys(
     ("audio", "recording", "audio_file", "input"), "The recording is called 'file' here."
 )
+_NEEDED = {
+    "file": "It is the recording, sent as a file of the form. With curl: -F file=@speech.mp3"
+}
+
+#: The model of requests that name none.
+DEFAULT_MODEL: Final = "whisper-medium"
 
 
 class TranslationRequest(msgspec.Struct, Whole, kw_only=True):
@@ -25,8 +31,7 @@ class TranslationRequest(msgspec.Struct, Whole, kw_only=True):
 
     #: `oxlo-file:N`.
     file: str
-    #: Empty: a ready model.
-    model: str = "whisper-medium"
+    model: str = DEFAULT_MODEL
     #: Preceding text, or spellings to use.
     prompt: str | None = None
     response_format: TextFormat | None = None
@@ -67,10 +72,10 @@ class TranscriptionRequest(TranslationRequest, kw_only=True):
 
 
 _transcription: Decoder[TranscriptionRequest] = Decoder(
-    TranscriptionRequest, elsewhere=_ELSEWHERE, form=True
+    TranscriptionRequest, elsewhere=_ELSEWHERE, needed=_NEEDED, form=True
 )
 _translation: Decoder[TranslationRequest] = Decoder(
-    TranslationRequest, elsewhere=_ELSEWHERE, form=True
+    TranslationRequest, elsewhere=_ELSEWHERE, needed=_NEEDED, form=True
 )
 
 

@@ -1,5 +1,6 @@
 """The detection request, in every spelling."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -93,3 +94,12 @@ def test_the_picture_is_a_medium() -> None:
     """It is fetched or decoded, and inspected, before an engine sees it."""
     [medium] = decoded(image="https://example.com/a.png").media()
     assert (medium.source, medium.kind) == ("https://example.com/a.png", "image")
+
+
+@pytest.mark.parametrize("take", [decode, decode_form])
+def test_no_image(take: Callable[[bytes], object]) -> None:
+    """The error says what a picture is, in JSON and in a form."""
+    with pytest.raises(BadRequest) as refused:
+        take(b'{"model":"yolov9"}')
+    assert refused.value.error_code == "missing_required_parameter"
+    assert "a URL or a data URI, in a form a file" in refused.value.message

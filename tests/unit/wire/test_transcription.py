@@ -66,6 +66,8 @@ def test_bad_values_name_their_field(fields: dict[str, object], param: str) -> N
     ("body", "words"),
     [
         (b'{"file":"a.mp3","model":"m"}', "With curl: -F file=@speech.mp3"),
+        (b'{"model":"m"}', "With curl: -F file=@speech.mp3"),
+        (b'{"model":"m","x":"y"}', "With curl: -F file=@speech.mp3"),
         (b'{"audio":"oxlo-file:0","model":"m"}', "The recording is called 'file' here."),
         (b'{"file":"oxlo-file:0","temperature":"hot"}', "expected number or null, got string."),
     ],
