@@ -18,7 +18,7 @@ from oxlo.fleet.registry import Replica, ReplicaList, ReplicaState
 from oxlo.gateway.gateway import Gateway
 from oxlo.gateway.http import Connection as Incoming
 from oxlo.gateway.http import protocols
-from oxlo.ledger.records import Record
+from oxlo.ledger.records import Record, Refused, Settled
 from oxlo.ledger.shared import SharedLedger
 from oxlo.media import process as media
 from oxlo.settings import Settings
@@ -145,9 +145,9 @@ class Platform:
         """The folder for files of calls."""
         return self.gateway.settings.spool_dir / self.gateway.name
 
-    @property
-    def connection(self) -> Incoming:
-        """The one connection that is open."""
+    async def connection(self) -> Incoming:
+        """The one open connection, once it has been accepted."""
+        await until(lambda: self.gateway.server.connections)
         (connection,) = self.gateway.server.connections
         assert isinstance(connection, Incoming)
         return connection
@@ -196,6 +196,18 @@ class Platform:
         lines = b"".join(file.read_bytes() for file in files).splitlines()
         return [msgspec.json.decode(line, type=Record) for line in lines]  # type: ignore[arg-type]
 
+    async def ended(self, calls: int = 1) -> list[Settled | Refused]:
+        """How calls ended, once so many have: clients that leave are not told."""
+        records: list[Settled | Refused] = []
+
+        def enough() -> bool:
+            records[:] = [r for r in self.records() if isinstance(r, Settled | Refused)]
+            return len(records) >= calls
+
+        await until(enough)
+        assert len(records) == calls
+        return records
+
     def record(self, kind: type[Record], request_id: str) -> Any:
         """The one record of a kind about a call."""
         found = [r for r in self.records() if isinstance(r, kind) and r.id == request_id]  # type: ignore[union-attr]
@@ -242,11 +254,21 @@ Start = Callable[..., Awaitable[Platform]]
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Start a platform; `dialect` is the engine's, other fields are Settings'."""
     async with AsyncExitStack() as stack:
+        stack.push_async_callback(_disconnect)
 
         async def begin(dialect: str = "openai", **fields: Any) -> Platform:
             return await _begin(stack, tmp_path, dialect, fields)
 
         yield begin
+
+
+async def _disconnect() -> None:
+    """Close all connections of this loop, on both sides, as the end of a process does."""
+    loop: Any = asyncio.get_running_loop()
+    await asyncio.sleep(0)  # for those that are being accepted
+    for transport in list(loop._transports.values()):
+        transport.abort()
+    await asyncio.sleep(0)
 
 
 StartMedia = Callable[[Platform], Awaitable[None]]

@@ -94,9 +94,12 @@ async def test_place_in_the_queue(start: Start) -> None:
     platform = await start(queue_limit=2)
     platform.replicas(platform.engine, slots=1)
     platform.engine.default = Script(gate="go")
-    running = [asyncio.create_task(platform.chat()) for _ in range(3)]
+    running = [asyncio.create_task(platform.chat()) for _ in range(2)]
     group = platform.gateway.backends.group("double")
     assert group is not None
+    await until(lambda: len(group.queue) == 1)
+    assert (await dry(platform)).json()["queue"]["place"] == 2
+    running.append(asyncio.create_task(platform.chat()))
     await until(lambda: len(group.queue) == 2)
     assert (await dry(platform)).code == "queue_full"
     platform.engine.gates["go"].set()

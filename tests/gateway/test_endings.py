@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from tests.gateway.conftest import Platform, Start, chat, stop_the_clock
+from tests.gateway.conftest import Start, chat, stop_the_clock
 from tests.waiting import until
 
 from oxlo.gateway.call import Call
@@ -23,11 +23,9 @@ async def test_drain_finishes_what_runs(start: Start) -> None:
     await running.send("POST", "/v1/chat/completions", chat(stream=True))
     await running.reader.readuntil(b"Hello")
     await new.send("POST", "/v1/chat/completions", headers={"content-length": "9"})
-    while sum(not c.idle for c in platform.gateway.server.connections) < 2:
-        await asyncio.sleep(0)
+    await until(lambda: sum(not c.idle for c in platform.gateway.server.connections) == 2)
     draining = asyncio.create_task(platform.gateway.drain())
-    while not platform.gateway.draining:
-        await asyncio.sleep(0)
+    await until(lambda: platform.gateway.draining)
     new.writer.write(b'{"a":"b"}')
     refused = await new.answer()
     platform.engine.gates["go"].set()
@@ -50,7 +48,9 @@ async def test_drain_has_a_limit(start: Start) -> None:
     rest = await client.reader.read()
     assert b"shutting_down" in rest
     assert b"[DONE]" not in rest
-    assert [(r.outcome, r.counted) for r in _settled(platform)] == [("failed", False)]
+    (settled,) = await platform.ended()
+    assert isinstance(settled, Settled)
+    assert (settled.outcome, settled.counted) == ("failed", False)
     await platform.engine.until(lambda e: e.cancelled == 1)
 
 
@@ -67,8 +67,8 @@ async def test_abandoning_is_braked(start: Start) -> None:
         await client.reader.readuntil(b"Hello")
         client.leave()
         await platform.engine.until(lambda e, gone=number + 1: e.cancelled == gone)
-    counted = [r.counted for r in _settled(platform)]
-    assert counted == [False] * refunds + [True]
+    settled = await platform.ended(refunds + 1)
+    assert [getattr(record, "counted", None) for record in settled] == [False] * refunds + [True]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux's /dev/full")
@@ -94,9 +94,8 @@ async def test_slow_reader_slows_the_engine(start: Start) -> None:
     platform.engine.next.append(Script(text=text, chunks=400))
     client = platform.client()
     await client.send("POST", "/v1/chat/completions", chat(stream=True))
-    connection = platform.connection
-    while not connection._paused_writing:  # the client's own reader stops at 64 KB
-        await asyncio.sleep(0)
+    connection = await platform.connection()
+    await until(lambda: connection._paused_writing)  # the client's own reader stops at 64 KB
     buffered = connection._transport.get_write_buffer_size()
     answer = await client.answer()
     assert buffered < 1 << 20
@@ -109,7 +108,7 @@ async def test_a_byte_a_second(start: Start) -> None:
     platform.engine.next.append(Script(text="word " * 4_000_000, chunks=400))
     client = platform.client()
     await client.send("POST", "/v1/chat/completions", chat(stream=True))
-    connection = platform.connection
+    connection = await platform.connection()
     await until(lambda: connection._paused_writing)
     patience = int(platform.gateway.settings.write_timeout)
     begun = connection.deadline - patience
@@ -128,10 +127,6 @@ def _said(stream: bytes) -> str:
     events = [line[6:] for line in stream.split(b"\n\n") if line.startswith(b"data: {")]
     chunks = [msgspec.json.decode(event) for event in events]
     return "".join(c["choices"][0]["delta"].get("content") or "" for c in chunks if c["choices"])
-
-
-def _settled(platform: Platform) -> list[Settled]:
-    return [r for r in platform.records() if isinstance(r, Settled)]
 
 
 async def test_leavers_leave_nothing(start: Start) -> None:

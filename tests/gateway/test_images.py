@@ -231,7 +231,8 @@ async def test_who_leaves_a_stream(begin: Begin, seen: bytes, outcome: str) -> N
         await client.reader.readuntil(PARTIAL)
     client.leave()
     await platform.engine.until(lambda e: e.cancelled == 1)
-    [settled] = [record for record in platform.records() if isinstance(record, Settled)]
+    [settled] = await platform.ended()
+    assert isinstance(settled, Settled)
     assert settled.outcome == outcome
 
 
@@ -330,8 +331,9 @@ async def test_the_slot_is_free_while_images_are_kept(start: Start) -> None:
     for client in platform.clients:
         client.leave()
         await media.left.get()
-    ended = [record for record in platform.records() if isinstance(record, Settled)]
-    assert [(one.outcome, one.minute_counted) for one in ended] == [("abandoned", True)] * 2
+    for settled in await platform.ended(2):
+        assert isinstance(settled, Settled)
+        assert (settled.outcome, settled.minute_counted) == ("abandoned", True)
 
 
 async def test_without_media(start: Start) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 
 from tests.gateway.conftest import Start, chat, stop_the_clock
+from tests.waiting import until
 
 from oxlo.fleet.registry import ReplicaState
 from oxlo.gateway.call_setup import COUNT_LIMIT
@@ -49,8 +50,7 @@ async def test_model_that_went_away_meanwhile(start: Start) -> None:
     await platform.engine.until(lambda e: e.outstanding == 1)
     long = chat(messages=[{"role": "user", "content": "x" * 3000}])
     second = asyncio.create_task(platform.call("POST", "/v1/chat/completions", long, key=key))
-    while not platform.gateway.ledger._lines:  # type: ignore[attr-defined]
-        await asyncio.sleep(0.001)
+    await until(lambda: platform.gateway.ledger._lines)  # type: ignore[attr-defined]
     platform.replicas(platform.engine, state=ReplicaState.STARTING)
     platform.engine.gates["go"].set()
     assert (await first).status == 200
@@ -92,7 +92,7 @@ async def test_trial_opens_tier(start: Start) -> None:
     """Within the trial a free account may use every model."""
     platform = await start()
     platform.replicas(platform.engine, model="costly")
-    key = platform.control.mint("free", "acct_f", trial_until=2e9)
+    key = platform.control.mint("free", "acct_f", trial_until=stop_the_clock(platform) + 86_400)
     assert (await platform.chat(key=key, model="costly")).status == 200
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests.gateway.conftest import Answer, Platform, Start, StartMedia, mute
+from tests.waiting import PATIENCE
 
 from oxlo.engines.dialect import Answer as EngineAnswer
 from oxlo.engines.dialect import Decided, EngineCall, Usage
@@ -190,9 +191,9 @@ async def test_hanging_up(
     while await media.asked.get() != stage:
         pass
     client.leave()
-    assert await asyncio.wait_for(media.left.get(), 10) == stage
+    assert await asyncio.wait_for(media.left.get(), PATIENCE) == stage
     await platform.swept()
-    (record,) = [r for r in platform.records() if isinstance(r, Refused | Settled)]
+    (record,) = await platform.ended()
     assert isinstance(record, kind)
     assert (record.status, record.error) == (499, outcome)
     assert platform.gateway.calls == set()

@@ -3,7 +3,7 @@
 import gzip
 
 import pytest
-from tests.gateway.conftest import Platform, Start, chat, replica, stop_the_clock
+from tests.gateway.conftest import Platform, Start, chat, replica
 from tests.waiting import until
 
 from oxlo.fleet.registry import ReplicaState
@@ -250,7 +250,8 @@ async def test_readiness_of_some(start: Start) -> None:
 async def test_failing_engine_is_not_ready(start: Start) -> None:
     """A gateway whose engine only fails is not ready, whatever the fleet reports."""
     platform = await start()
-    stop_the_clock(platform)  # it is left alone for a second only
+    now = platform.gateway.clock()
+    platform.gateway.clock = lambda: now  # its breaker is open for a second only
     platform.engine.default = Script(status=500)
     for _ in range(3):
         assert (await platform.chat()).status == 502

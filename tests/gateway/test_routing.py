@@ -101,13 +101,14 @@ async def test_what_trips_a_breaker(start: Start, status: int, trips: int) -> No
 async def test_a_clock_set_back_keeps_nobody_away(start: Start) -> None:
     """The pause of a replica with a used-up quota is measured by the monotonic clock."""
     platform = await start()
+    now, wall = platform.gateway.clock(), platform.gateway.wall
+    platform.gateway.clock = lambda: now
     platform.engine.default = Script(status=500)
     for _ in range(THRESHOLD):
         await platform.chat()
     assert (await platform.call("GET", "/readyz")).json()["models"]["double"] == "failing"
-    clock, wall = platform.gateway.clock, platform.gateway.wall
     platform.gateway.wall = lambda: wall() - 86_400
-    platform.gateway.clock = lambda: clock() + 30
+    platform.gateway.clock = lambda: now + 30
     assert (await platform.call("GET", "/readyz")).json()["models"]["double"] == "ready"
 
 

@@ -10,7 +10,7 @@ import pytest
 import structlog.testing
 from tests.gateway.conftest import Answer, Platform, Start, chat, replica, stop_the_clock
 from tests.valkeys import ValkeyServer
-from tests.waiting import clear_of_midnight, until
+from tests.waiting import PATIENCE, clear_of_midnight, until
 
 from oxlo import catalogue, plans
 from oxlo.fleet import registry
@@ -18,6 +18,7 @@ from oxlo.fleet.registry import ReplicaList
 from oxlo.gateway.gateway import Gateway
 from oxlo.gateway.http import protocols
 from oxlo.gateway.idempotency.valkey_answers import ValkeyAnswers
+from oxlo.ledger.base import Reservation
 from oxlo.ledger.records import Settled
 from oxlo.ledger.shared import SharedLedger
 from oxlo.ledger.slots import SharedSlots
@@ -226,6 +227,7 @@ async def test_dead_gateway_frees_its_leases(start: Start, server: ValkeyServer)
     got: list[object] = []
     dead.reserve("req_dead", "acct_f", plan, time.time(), got.append)
     await until(lambda: bool(got))
+    assert isinstance(got[0], Reservation)
     await dead.close()
     key = platform.control.mint("free", "acct_f")
     beating = asyncio.create_task(beat(platform))
@@ -392,7 +394,7 @@ async def test_place_is_that_of_the_shared_line(start: Start, server: ValkeyServ
     await until(lambda: scheduler.place_of(waiting) == 2)
     clock = second.gateway.clock
     second.gateway.clock = lambda: clock() + 11
-    told = await asyncio.wait_for(client.reader.readuntil(b"place 2"), 10)
+    told = await asyncio.wait_for(client.reader.readuntil(b"place 2"), PATIENCE)
     assert told.startswith(b"HTTP/1.1 200")
     first.engine.gates["go"].set()
     assert [(await call).status for call in calls] == [200, 200]
@@ -523,6 +525,7 @@ async def test_two_steps(start: Start, server: ValkeyServer) -> None:
     """A call is two steps in Valkey: one admits it and takes its slot, one settles and frees it."""
     platform = await begin(start, server)
     assert (await platform.chat()).status == 200
+    await until(lambda: not ledger(platform).settlements.unsettled)
     before = await evalshas(platform)
     assert (await platform.chat()).status == 200
     await until(lambda: not ledger(platform).settlements.unsettled)

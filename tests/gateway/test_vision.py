@@ -201,7 +201,8 @@ async def test_hanging_up_while_fetching(begin: Begin) -> None:
     async with asyncio.timeout(PATIENCE):
         await pictures.left.wait()
     await platform.swept()
-    (settled,) = [r for r in platform.records() if isinstance(r, Settled)]
+    (settled,) = await platform.ended()
+    assert isinstance(settled, Settled)
     assert (settled.status, settled.counted) == (499, False)
 
 
@@ -247,7 +248,7 @@ async def process(platform: Platform, pictures: Pictures) -> asyncio.subprocess.
         env=env, stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert started.stderr is not None
-    assert b"media.ready" in await asyncio.wait_for(started.stderr.readline(), 30)
+    assert b"media.ready" in await asyncio.wait_for(started.stderr.readline(), PATIENCE)
     return started
 
 
@@ -270,4 +271,4 @@ async def test_media_killed(begin: Begin) -> None:
     await platform.swept()
     assert second.stdin is not None
     second.stdin.close()
-    assert await asyncio.wait_for(second.wait(), 20) == 0
+    assert await asyncio.wait_for(second.wait(), PATIENCE) == 0

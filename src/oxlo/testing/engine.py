@@ -87,8 +87,8 @@ class EngineDouble(LocalServer):
         return len(self._connections)
 
     async def until(self, condition: Callable[["EngineDouble"], bool]) -> None:
-        """Wait for a condition on the double. Raises TimeoutError after 10 s."""
-        async with asyncio.timeout(10):
+        """Wait for a condition on the double. Raises TimeoutError after 60 s."""
+        async with asyncio.timeout(60):
             while not condition(self):
                 self._changed.clear()
                 await self._changed.wait()
