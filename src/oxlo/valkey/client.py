@@ -16,7 +16,7 @@ from hiredis import ReplyError
 
 from oxlo.valkey.address import Address
 from oxlo.valkey.script import Script, command
-from oxlo.valkey.wire import Lost, Message, Replied, Wire, words_of
+from oxlo.valkey.wire import REPLICA, Lost, Message, Replied, Wire, words_of
 
 __all__ = ["Client", "Lost", "ReplyError"]
 
@@ -24,6 +24,8 @@ log = structlog.get_logger()
 
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 2.0
+#: A replica's role, as Redis and as Valkey call it.
+_REPLICAS: Final = (b"slave", b"replica")
 #: How long a starting process waits for Valkey, seconds.
 _PATIENCE: Final = 5.0
 
@@ -146,7 +148,10 @@ class Client:
         return wire
 
     async def _greet(self, wire: Wire) -> None:
-        """Authenticate, select the database, load the scripts, subscribe."""
+        """Authenticate, select the database, load the scripts, subscribe.
+
+        Raises Lost or hiredis.ReplyError, also for a replica, to which nothing can be written.
+        """
         address = self.address
         hello = [b"HELLO", b"3"]
         if address.password:
@@ -159,10 +164,13 @@ class Client:
         for words, future in zip(commands, replies, strict=True):
             wire.send(command(*words), _into(future))
         if self._channels:
-            wire.push(command(b"SUBSCRIBE", *self._channels))
+            replies.append(self._loop.create_future())
+            wire.subscribe(self._channels, _into(replies[-1]))
         for reply in await asyncio.gather(*replies, return_exceptions=True):
             if isinstance(reply, BaseException):
                 raise reply
+        if replies[0].result().get(b"role") in _REPLICAS:
+            raise ReplyError(REPLICA)
 
 
 def _into(future: "asyncio.Future[Any]") -> Replied:

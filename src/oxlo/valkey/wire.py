@@ -14,6 +14,8 @@ import hiredis
 from oxlo.valkey.script import Script, command, unheard
 
 _MORE: Final = object()
+#: Why a server that cannot be written to is left.
+REPLICA: Final = "it is a read-only replica"
 
 #: Callback for a reply: a value, a hiredis.ReplyError, or Lost.
 Replied = Callable[[Any], None]
@@ -43,6 +45,8 @@ class Wire:
         self._out: list[bytes] = []
         #: (command, callback, time sent) of commands without a reply.
         self._pending: deque[tuple[bytes, Replied, float]] = deque()
+        #: Number of channels of the subscription, which Valkey confirms one by one.
+        self._channels = 0
         self._timer: asyncio.TimerHandle | None = None
         self._now = 0.0
         self.ended = asyncio.Event()
@@ -56,8 +60,13 @@ class Wire:
         self.push(words)
         self._pending.append((words, replied, self._now))
 
+    def subscribe(self, channels: tuple[bytes, ...], replied: Replied) -> None:
+        """Subscribe, once per connection; `replied` gets the last confirmation, or the error."""
+        self._channels = len(channels)
+        self.send(command(b"SUBSCRIBE", *channels), replied)
+
     def push(self, words: bytes) -> None:
-        """Send a command that has no reply."""
+        """Queue a command for the next flush."""
         if not self._out:
             self._now = self._loop.time()
             self._loop.call_soon(self.flush)
@@ -132,14 +141,23 @@ class Wire:
             self._pending.popleft()[1](got)
             return
         if isinstance(got, hiredis.PushNotification):
-            if got[0] == b"message" and self._message is not None:
-                self._message(got[1], got[2])
+            self._got_push(got)
             return
         words, replied, _ = self._pending.popleft()
-        if isinstance(got, hiredis.ReplyError) and str(got).startswith("NOSCRIPT") and words:
+        code = str(got).partition(" ")[0] if isinstance(got, hiredis.ReplyError) else ""
+        if code == "NOSCRIPT" and words:
             self._load_and_repeat(words, replied)
-        else:
-            replied(got)
+            return
+        replied(got)
+        if code == "READONLY":  # after a failover, the address may lead to the new primary
+            self._end(REPLICA)
+
+    def _got_push(self, got: Any) -> None:
+        if got[0] == b"message":
+            if self._message is not None:
+                self._message(got[1], got[2])
+        elif got[0] == b"subscribe" and got[2] == self._channels:
+            self._pending.popleft()[1](got)
 
     def _load_and_repeat(self, words: bytes, replied: Replied) -> None:
         """Load the scripts again, which the server has lost, and repeat the command."""

@@ -12,6 +12,7 @@ from tests.waiting import PATIENCE, until
 from oxlo.valkey.address import Address
 from oxlo.valkey.client import Client, Lost
 from oxlo.valkey.script import Script, command
+from oxlo.valkey.wire import REPLICA
 
 Connect = Callable[..., Client]
 
@@ -96,3 +97,34 @@ async def test_signed_in_to_a_database(connect: Connect) -> None:
     with pytest.raises(Lost):
         await wrong.ask(b"PING")
     assert wrong.connected is False
+
+
+async def test_channels_that_are_not_allowed(connect: Connect) -> None:
+    """A user without the channels never connects, and the reason is the server's own."""
+    admin = await up(connect())
+    await admin.ask(b"ACL", b"SETUSER", b"deaf", b"on", b">pw", b"~*", b"resetchannels", b"+@all")
+    address = Address(socket=admin.address.socket, username="deaf", password="pw")
+    client = connect(address=address, channels=["c"])
+    await until(lambda: client.why.startswith("NOPERM"))
+    assert client.connected is False
+
+
+async def test_failover(connect: Connect, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """A server that became a replica is left, and the address leads to the new primary."""
+    folder = tmp_path_factory.mktemp("v")
+    old, new = ValkeyServer(folder / "1").start(), ValkeyServer(folder / "2").start()
+    try:
+        address = folder / "v.sock"
+        address.symlink_to(old.socket)
+        client = await up(connect(address=Address(socket=str(address))))
+        await client.ask(b"REPLICAOF", b"127.0.0.1", b"1")
+        with pytest.raises(hiredis.ReplyError, match="READONLY"):
+            await client.ask(b"SET", b"k", b"v")
+        await until(lambda: client.why == REPLICA)
+        address.unlink()
+        address.symlink_to(new.socket)
+        await up(client)
+        assert await client.ask(b"SET", b"k", b"v") == b"OK"
+    finally:
+        old.kill()
+        new.kill()
