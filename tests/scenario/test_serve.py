@@ -137,6 +137,18 @@ def test_engine_replaced_while_it_serves(running: Platform) -> None:
     assert list(dict.fromkeys(states)) == ["starting", "warming", "ready", "draining", "stopped"]
 
 
+def test_fleet_status(running: Platform) -> None:
+    """Each engine with its slots and the memory of its process."""
+    asked = command(running.home, running.port, "fleet", "status", "--json")
+    found = json.loads(asked.communicate()[0])
+    assert (asked.returncode, found["gateways"]) == (0, ["g1"])
+    chat = next(each for each in found["replicas"] if each["model"] == MODEL)
+    assert (chat["state"], chat["slots_in_use"]) == ("ready", 0)
+    assert chat["slots"] > 0
+    if sys.platform == "linux":
+        assert chat["memory_bytes"] > 50_000_000
+
+
 def test_gateway_killed(running: Platform) -> None:
     """It is started again with the day's exact count and all receipts; the lost call is free."""
     answered, _ = running.complete()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from oxlo.cli.failures import CommandError, one_line_errors
+from oxlo.cli.fleet_status import status_command
 from oxlo.cli.options import ModelName, WithParent
 from oxlo.cli.plan import plan_command
 from oxlo.cli.shutdown import on_shutdown
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 app.command(name="plan")(plan_command)
+app.command(name="status")(status_command)
 
 
 @app.callback(invoke_without_command=True)

@@ -5,7 +5,6 @@ import hmac
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
 import structlog
 from prometheus_client import Metric
 from prometheus_client.exposition import choose_encoder
@@ -13,7 +12,7 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from starlette.requests import Request
 from starlette.responses import Response
 
-from oxlo.control import snapshots, unixhttp
+from oxlo.control import scrape, snapshots
 from oxlo.control.context import Control
 from oxlo.control.snapshots import GatewaySnapshot
 from oxlo.errors import Forbidden
@@ -78,19 +77,9 @@ class _Both(Collector):
 
 async def gateways(control: Control) -> list[GatewaySnapshot]:
     """Snapshots of this machine's gateways, except those that do not answer."""
-    sockets = await asyncio.to_thread(_sockets, control.settings.run_dir)
-    answers = await asyncio.gather(*(_snapshot(control, socket) for socket in sockets))
-    return [answer for answer in answers if answer is not None]
 
-
-def _sockets(folder: Path) -> list[Path]:
-    return sorted(folder.glob("gateway-*.sock"))
-
-
-async def _snapshot(control: Control, socket: Path) -> GatewaySnapshot | None:
-    try:
-        return snapshots.decode(await unixhttp.get(socket, "/snapshot"))
-    except (unixhttp.UnixHttpError, msgspec.DecodeError) as error:
+    def failed(socket: Path, error: Exception) -> None:
         control.metrics.scrape_errors.inc()
         log.warning("gateway.no_snapshot", socket=socket.name, error=str(error))
-        return None
+
+    return await scrape.gateways(control.settings.run_dir, failed)

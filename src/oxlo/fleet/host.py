@@ -158,7 +158,7 @@ class EngineHost:
     async def _fail(self, reason: str) -> None:
         well = self.replica.state is ReplicaState.READY
         wait = self._backoff.failed(time.monotonic() - self._ready_at if well else 0.0)
-        self._enter(ReplicaState.SICK, f"{reason}; tried again in {wait:g} s")
+        self._enter(ReplicaState.SICK, f"{reason}; tried again in {wait:g} s", pid=0)
         await self._end_process()
         await asyncio.sleep(wait)
         if self._launch.argv:
@@ -181,6 +181,7 @@ class EngineHost:
             await self._progress(self._launch.address)
             return self._launch.address
         self._process = await EngineProcess.start(self._launch, log_file(self._log_file))
+        self.replica = msgspec.structs.replace(self.replica, pid=self._process.pid)
         telling = asyncio.create_task(self._tell_progress(self._process))
         try:
             address = await self._process.listening()
@@ -319,3 +320,4 @@ class EngineHost:
         if self._process:
             await self._process.stop()  # if this is cancelled, the process remains to be stopped
             self._process = None
+            self.replica = msgspec.structs.replace(self.replica, pid=0)

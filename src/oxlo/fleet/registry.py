@@ -39,6 +39,8 @@ class Replica(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reason: str = ""
     #: Increases with each start of the replica's process.
     generation: int = 1
+    #: Process id on this machine; 0: no process of ours runs.
+    pid: int = 0
     #: Capacity of its prompt cache in tokens; 0: unknown.
     cache_tokens: int = 0
     #: Build of the engine's program; "": the engine reports it.
