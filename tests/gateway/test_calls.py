@@ -1,8 +1,10 @@
 """The life of a call: answers, streams, failures, disconnects, and what each leaves behind."""
 
 import asyncio
+import math
 
 import pytest
+from structlog.testing import capture_logs
 from tests.gateway.conftest import Start, chat, stop_the_clock
 from tests.waiting import until
 
@@ -273,6 +275,21 @@ async def test_stalled_engine(start: Start) -> None:
     answer = await client.answer()
     assert (answer.status, answer.code) == (504, "engine_timeout")
     await platform.engine.until(lambda e: e.cancelled == 1)
+
+
+async def test_sweep_survives_failures(start: Start) -> None:
+    """A step of the periodic work that fails, here by an impossible date, stops no other step."""
+    platform = await start(engine_timeout=0.0)
+    platform.engine.next.append(Script(silent=True))
+    client = platform.client()
+    await client.send("POST", "/v1/chat/completions", chat())
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    wall, broken = platform.gateway.wall, iter([math.inf])
+    platform.gateway.wall = lambda: next(broken, None) or wall()
+    with capture_logs() as logs:
+        platform.gateway.sweep()
+    assert {log["event"] for log in logs} >= {"sweep.failed"}
+    assert (await client.answer()).status == 504
 
 
 async def test_head_held_then_comments(start: Start) -> None:

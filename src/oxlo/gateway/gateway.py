@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import structlog
 
@@ -51,26 +52,34 @@ class Gateway(Core):
     # Periodic work.
 
     def sweep(self) -> None:
-        """Do all time-dependent work; called twice a second."""
-        clock, wall = self.clock(), self.wall()
-        self.request_ids.tick(wall)
-        self.server.sweep(clock)
+        """Do all time-dependent work; called twice a second. A step that fails stops no other."""
+        for step in self._steps(self.clock(), self.wall()):
+            try:
+                step()
+            except Exception:
+                log.exception("sweep.failed")
+
+    def _steps(self, clock: float, wall: float) -> Iterator[Callable[[], object]]:
+        yield partial(self.request_ids.tick, wall)
+        yield partial(self.server.sweep, clock)
         for call in list(self.calls):
-            call.tick(clock)
+            yield partial(call.tick, clock)
         for group in self.backends.groups():
-            for call in group.queue.expire(clock):
-                call.expired()
-            self.scheduler.serve(group)  # a quota may have been reset, or a circuit breaker closed
-        self.ledger.renew([call.reservation for call in self.calls if call.reservation], wall)
-        self.ledger.tick(wall)
-        self.scheduler.tick(self.backends)
-        self.idempotency.tick(wall)
-        self.journal.retry()
-        self.backends.refresh()
-        self.backends.greet(clock)
-        self.media.greeting.tick(clock)
-        self._follow_plans()
-        self.lookup.changes(self._changed)
+            for waiting in group.queue.expire(clock):
+                yield waiting.expired
+            # A quota may have been reset, or a circuit breaker closed.
+            yield partial(self.scheduler.serve, group)
+        reservations = [call.reservation for call in self.calls if call.reservation]
+        yield partial(self.ledger.renew, reservations, wall)
+        yield partial(self.ledger.tick, wall)
+        yield partial(self.scheduler.tick, self.backends)
+        yield partial(self.idempotency.tick, wall)
+        yield self.journal.retry
+        yield self.backends.refresh
+        yield partial(self.backends.greet, clock)
+        yield partial(self.media.greeting.tick, clock)
+        yield self._follow_plans
+        yield partial(self.lookup.changes, self._changed)
 
     def _follow_plans(self) -> None:
         """Apply edited plans from the next call on."""
