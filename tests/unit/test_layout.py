@@ -43,6 +43,7 @@ NOT_IN_GATEWAYS = (
 #: Loops that outlive any single failure, and may therefore catch everything.
 TOP_LEVEL_LOOPS = {
     ("gateway/process.py", "_sweep"),
+    ("gateway/gateway.py", "sweep"),
     ("gateway/http.py", "act"),
     ("control/jobs.py", "attempt"),
 }
