@@ -56,11 +56,11 @@ class Drain:
             listed = await asyncio.to_thread(segments.listed, self._folder)
             known = await self._known(listed)
             self._metrics.lag.set(sum(lag(segment, known) for segment in listed))
-            drained = 0
+            drained, newest = 0, segments.newest(listed)
             for segment in listed:
-                drained += await self._segment(segment, known)
-            await self._clear(listed, known)
+                drained += await self._segment(segment, known, ended=segment.name not in newest)
             self._metrics.lag.set(sum(lag(segment, known) for segment in listed))
+            await self._clear(listed, known)
             return drained
 
     async def _known(self, listed: Sequence[Segment]) -> dict[str, int]:
@@ -77,11 +77,12 @@ class Drain:
                 await self._forget({segment.name}, self._positions)
         return self._positions
 
-    async def _segment(self, segment: Segment, known: dict[str, int]) -> int:
+    async def _segment(self, segment: Segment, known: dict[str, int], *, ended: bool) -> int:
+        # A segment that is not the newest had ended when it was listed, so it is read to its end.
         drained = 0
         while (position := known.get(segment.name, 0)) < segment.size:
             chunk = await asyncio.to_thread(segments.read, segment.path, position)
-            parsed = segments.parse(chunk)
+            parsed = segments.parse(chunk, ended=ended)
             if not parsed.used or not await self._write(segment, position, parsed):
                 break
             known[segment.name] = position + parsed.used

@@ -63,10 +63,13 @@ def read(path: Path, position: int) -> bytes:
         return file.read(CHUNK) + file.readline()
 
 
-def parse(chunk: bytes) -> Parsed:
-    """Parse the records in `chunk`; an incomplete last line is left for the next read."""
+def parse(chunk: bytes, *, ended: bool = False) -> Parsed:
+    """Parse the records in `chunk`; an incomplete last line is left for the next read.
+
+    If the segment has `ended`, that line was torn by a crash and is garbage.
+    """
     parsed = Parsed()
-    for start, line in _lines(chunk):
+    for start, line in _lines(chunk, ended=ended):
         try:
             record = _decoder.decode(line)
         except msgspec.DecodeError:
@@ -74,24 +77,26 @@ def parse(chunk: bytes) -> Parsed:
         else:
             if not isinstance(record, Snapshot):
                 parsed.records.append(record)
-        parsed.used = start + len(line) + 1
+        parsed.used = min(start + len(line) + 1, len(chunk))
     return parsed
 
 
 def search(folder: Path, text: bytes) -> list[CallRecord]:
     """The records whose lines contain `text`, over all segments, for when SQL is unavailable."""
-    lines = bytearray()
+    records: list[CallRecord] = []
     for segment in listed(folder):
         with segment.path.open("rb") as file:
-            lines += b"".join(line for line in file if text in line)
-    return parse(bytes(lines)).records
+            records += parse(b"".join(line for line in file if text in line)).records
+    return records
 
 
-def _lines(chunk: bytes) -> Iterator[tuple[int, bytes]]:
+def _lines(chunk: bytes, *, ended: bool) -> Iterator[tuple[int, bytes]]:
     start = 0
     while (end := chunk.find(b"\n", start)) >= 0:
         yield start, chunk[start:end]
         start = end + 1
+    if ended and start < len(chunk):
+        yield start, chunk[start:]
 
 
 def _segment(path: Path) -> Segment | None:

@@ -45,6 +45,17 @@ async def test_torn_line_waits_for_its_end(control: Control) -> None:
     assert (await _call(control, "req_1")).outcome == "answered"  # type: ignore[union-attr]
 
 
+async def test_torn_line_of_an_old_segment(control: Control) -> None:
+    """A line that a crash tore is skipped once its segment has a successor, and nothing lags."""
+    torn = journal.lines(journal.admitted("req_1"), journal.settled("req_1"))[:-20]
+    journal.append(_segment(control), torn)
+    os.utime(_segment(control), (YESTERDAY, YESTERDAY))
+    journal.append(_segment(control, "gw-000002.jsonl"), journal.lines(journal.settled("req_2")))
+    assert await control.drain.run() == 2
+    assert control.metrics.registry.get_sample_value("oxlo_control_journal_lag_bytes") == 0
+    assert not _segment(control).exists()
+
+
 async def test_a_number_without_end_holds_nobody_up(control: Control) -> None:
     """Token counts from engines are capped at the maximum of an SQL column."""
     boast = msgspec.structs.replace(journal.settled("req_1"), tokens_in=10**30, day_left=10**12)
@@ -155,7 +166,7 @@ async def test_old_segments_are_deleted(control: Control) -> None:
     assert await _call(control, "req_1") is not None
 
 
-def test_segment_with_a_torn_end_stays() -> None:
+def test_segment_that_is_not_drained_stays() -> None:
     """A segment that is not completely drained is never deleted."""
     old = Segment(Path("gw-000001.jsonl"), "gw", 1, size=100, written=0.0)
     new = Segment(Path("gw-000002.jsonl"), "gw", 2, size=100, written=0.0)

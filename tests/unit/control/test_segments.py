@@ -57,9 +57,10 @@ def test_names_with_dashes(tmp_path: Path) -> None:
 
 
 def test_search_over_segments(tmp_path: Path) -> None:
-    """The records of a call are found in all segments."""
-    (tmp_path / "a-000001.jsonl").write_bytes(journal.lines(THREE[0], THREE[2]))
-    (tmp_path / "a-000002.jsonl").write_bytes(journal.lines(THREE[1]) + b'["settled","req_1"')
+    """The records of a call are found in all segments, torn lines aside."""
+    torn = b'["settled","req_1"'
+    (tmp_path / "a-000001.jsonl").write_bytes(journal.lines(THREE[0], THREE[2]) + torn)
+    (tmp_path / "a-000002.jsonl").write_bytes(journal.lines(THREE[1]) + torn)
     found = segments.search(tmp_path, b"req_1")
     assert found == [THREE[0], THREE[1]]
     assert isinstance(found[0], Admitted)
