@@ -1,9 +1,11 @@
 """The metrics of a gateway that worked, and the queries of the shipped dashboard."""
 
 import asyncio
+import fnmatch
 import json
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,9 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 _NAME = re.compile(r"\boxlo_[a-z_]+\b")
 #: Labels, strings and functions hold words, too; metrics are what stands before `{`, `[`, `)`...
 _MATCHERS = re.compile(r"\{[^}]*\}|\"[^\"]*\"")
+
+#: Of a histogram's samples.
+_SUFFIX = re.compile(r"_(?:bucket|sum|count)$")
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -91,6 +96,15 @@ def asked(value: Any) -> Iterator[str]:
             yield from asked(inner)
 
 
+def metric_cells() -> Iterator[str]:
+    """The first cells of the documentation's table of metrics."""
+    page = (DEPLOY.parent / "docs" / "observability.md").read_text()
+    for line in page.partition("| metric | meaning |")[2].splitlines()[2:]:
+        if not line.startswith("|"):
+            return
+        yield line.split("|")[1]
+
+
 def names(text: str) -> set[str]:
     return set(_NAME.findall(_MATCHERS.sub("", text)))
 
@@ -105,6 +119,19 @@ async def test_dashboard_and_alerts_know_what_is_there(start: Start) -> None:
     used = set().union(*map(names, queries))
     assert len(used) > 20
     assert used <= there, used - there
+
+
+async def test_documented_metrics_are_those_there(start: Start) -> None:
+    """Each metric of a scrape has its row in the documentation, and no row is left over."""
+    platform = await start()
+    platform.replicas(platform.engine, first_ms=40.0, warm_ms=30.0)
+    await work(platform)
+    assert (await platform.chat(model="smollm2-135m", models=["double"])).status == 200
+    samples = {name for name, _ in await scrape(platform)}
+    there = {_SUFFIX.sub("", name) for name in samples if not name.endswith("_created")}
+    told = re.findall(r"`(oxlo_[a-z_]+\*?)`", "".join(metric_cells()))
+    assert [name for name in there if not any(fnmatchcase(name, row) for row in told)] == []
+    assert [row for row in told if not fnmatch.filter(there, row)] == []
 
 
 async def test_figures(start: Start) -> None:

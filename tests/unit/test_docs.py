@@ -46,6 +46,9 @@ _PARSERS = {
 #: Variables that are not settings: the tests' own, and those of examples.
 _OTHER_VARIABLES = {"OXLO_TEST_CACHE", "OXLO_API_KEY", "OXLO_BASE_URL"}
 
+#: Weights of the models that come with the package.
+_BINARY = {".gguf", ".safetensors", ".pyc", ".so"}
+
 Decode = Callable[[bytes], tuple[object, tuple[str, ...]]]
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -97,11 +100,36 @@ def test_snippets(page: Path) -> None:
             parse(snippet)
 
 
+@pytest.mark.parametrize("name", ["nginx.conf", "Caddyfile"])
+def test_proxies_are_shown_as_they_are(name: str) -> None:
+    """The page of operations has the site's file, but for the two lines that explain it."""
+    _, _, site = (ROOT / "deploy" / name).read_text().split("\n", 2)
+    assert f"\n{site}```" in text(DOCS / "operations.md")
+
+
+def variables(text: str) -> set[str]:
+    return set(re.findall(r"\bOXLO_[A-Z_]*[A-Z]\b", text)) - _OTHER_VARIABLES
+
+
+SETTINGS = {f"OXLO_{setting.name.upper()}" for setting in fields(Settings)}
+
+
 @each_page
 def test_variables(page: Path) -> None:
     """Every variable on a page is read by the program."""
-    known = {f"OXLO_{setting.name.upper()}" for setting in fields(Settings)} | _OTHER_VARIABLES
-    assert set(re.findall(r"\bOXLO_[A-Z_]*[A-Z]\b", text(page))) <= known | {"OXLO_HOME"}
+    assert variables(text(page)) <= SETTINGS
+
+
+def test_variables_elsewhere() -> None:
+    """So is every variable of the files for deployment, of pages and of messages."""
+    files = [*(ROOT / "deploy").rglob("*"), *(ROOT / "src" / "oxlo").rglob("*"), ROOT / "Makefile"]
+    named = {
+        variable: file.relative_to(ROOT)
+        for file in files
+        if file.suffix not in _BINARY and file.is_file()
+        for variable in variables(file.read_text())
+    }
+    assert {name: file for name, file in named.items() if name not in SETTINGS} == {}
 
 
 @each_page
