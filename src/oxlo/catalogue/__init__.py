@@ -83,9 +83,13 @@ class Catalogue:
             raise ModelNotFound(self._unknown(name), param="model")
         return self._models[model_id]
 
-    def _unknown(self, name: str) -> str:
+    def similar(self, name: str) -> list[str]:
+        """Ids of models with similar names; the only one if just a vendor's prefix is too much."""
         own = self._names.get(fold(_without_vendor(name)))
-        close = [own] if own else difflib.get_close_matches(name.lower(), self._models, 3, 0.5)
+        return [own] if own else difflib.get_close_matches(name.lower(), self._models, 3, 0.5)
+
+    def _unknown(self, name: str) -> str:
+        close = self.similar(name)
         hint = f" Did you mean {', '.join(close)}?" if close else ""
         return f"The model {name[:100]!r} does not exist.{hint} {THE_OTHERS}"
 

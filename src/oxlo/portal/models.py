@@ -8,10 +8,11 @@ from starlette.responses import RedirectResponse, Response
 
 from oxlo.catalogue import Model
 from oxlo.catalogue.parameters import describe
+from oxlo.errors import ModelNotFound
 from oxlo.plans import Plan, Plans
 from oxlo.portal import formats, highlighting, model_list, readiness
 from oxlo.portal.model_list import Filters, Row
-from oxlo.portal.pages import wants_part
+from oxlo.portal.pages import wants_page, wants_part
 from oxlo.portal.readiness import Readiness
 from oxlo.portal.site import Site
 
@@ -55,12 +56,29 @@ async def index(request: Request) -> Response:
 
 
 async def page(request: Request) -> Response:
-    """A model's page; an alias redirects to the id. Raises ModelNotFound."""
+    """A model's page; an alias redirects to the id. Raises ModelNotFound, but for browsers."""
     site, name = Site.of(request), request.path_params["model"]
-    model = site.catalogue.resolve(name)
+    try:
+        model = site.catalogue.resolve(name)
+    except ModelNotFound:
+        if not wants_page(request):
+            raise
+        return _unknown(site, name, request)
     if model.id != name:
         return RedirectResponse(f"/models/{model.id}", 308)
     return site.pages.respond(request, "model.html", _about(site, model, request))
+
+
+def _unknown(site: Site, name: str, request: Request) -> Response:
+    """The page for a name that no model has: similar models, and those served here."""
+    similar = [site.catalogue.resolve(model_id) for model_id in site.catalogue.similar(name)]
+    rows = model_list.rows(site.catalogue, current(site))
+    context = {
+        "name": name[:100],
+        "similar": model_list.rows(similar, current(site)),
+        "ready": [row for row in rows if row.state == "ready" and row.model not in similar],
+    }
+    return site.pages.respond(request, "model_unknown.html", context, status=404)
 
 
 def _about(site: Site, model: Model, request: Request) -> dict[str, object]:

@@ -90,6 +90,10 @@ class Portal(Attached):
         """Whether e-mail addresses have to be verified: only if mail can be sent."""
         return bool(self.settings.smtp_url)
 
+    def awaits_proof(self, account: Account) -> bool:
+        """Whether the account has to verify its address before it gets keys."""
+        return self.verifies_addresses and account.verified_at is None
+
 
 def build(site: Site, live: Live, passwords: Passwords | None = None) -> Portal:
     """Build the services. Raises SettingsError."""

@@ -18,8 +18,9 @@ class Used(msgspec.Struct, frozen=True, kw_only=True):
     day: int
     minute: int
     running: int
-    #: Counted calls of the last hour.
+    #: Counted calls of the last hour, and when the first of them came, unix seconds; None: none.
     last_hour: int
+    hour_began: float | None
     #: Additional requests granted for today.
     granted: int
 
@@ -29,20 +30,24 @@ async def used(db: AsyncConnection, account_id: str, *, now: float) -> Used:
     running = calls.c.outcome == RUNNING
     today, minute = calls.c.day == day_of(now), calls.c.minute == minute_of(now)
     charged = calls.c.counted | running
+    recent = charged & (calls.c.admitted_at > now - _HOUR)
     query = select(
         _count(today & charged),
         _count(minute & (calls.c.minute_counted | running)),
         _count(running),
-        _count(charged & (calls.c.admitted_at > now - _HOUR)),
+        _count(recent),
+        func.min(case((recent, calls.c.admitted_at))),
     ).where(calls.c.account_id == account_id, calls.c.admitted_at >= (day_of(now) - 1) * DAY)
     row = (await db.execute(query)).one()
     given = dict(await grants.by_day(db, account_id, day_of(now)))
-    day, in_minute, under_way, last_hour = (int(value or 0) for value in row)
+    *counts, hour_began = row
+    day, in_minute, under_way, last_hour = (int(value or 0) for value in counts)
     return Used(
         day=day,
         minute=in_minute,
         running=under_way,
         last_hour=last_hour,
+        hour_began=hour_began,
         granted=given.get(day_of(now), 0),
     )
 

@@ -288,6 +288,14 @@ async def test_no_mail_is_promised_where_none_is_sent(portal: Portal) -> None:
     assert "on its way" not in page
 
 
+async def test_links_are_not_sent_without_end(portal: Portal) -> None:
+    """Who asks for one link after the other is told that no further one was sent."""
+    somebody = await portal.newcomer()
+    replies = [await somebody.send("/verify/send", page="/dashboard/settings") for _ in range(4)]
+    assert [reply.headers["location"].partition("done=")[2] for reply in replies[:2]] == ["made"] * 2
+    assert "No further link was sent" in (await somebody.get(replies[3].headers["location"])).text
+
+
 async def test_reset_by_mail(portal: Portal) -> None:
     """A link sets a new password once, and ends all earlier sessions."""
     old = await portal.newcomer()
@@ -346,7 +354,9 @@ async def test_verify_by_mail(portal: Portal) -> None:
         account = await identity.by_email(db, EMAIL)
     assert account is not None
     assert account.verified_at == portal.clock.now
-    assert (await somebody.get(link)).status_code == 410
+    again = await somebody.get(link)
+    assert again.headers["location"] == "/dashboard?done=verified"
+    assert (await portal.somebody().get(link)).status_code == 410
 
 
 async def test_operator_sets_the_first_password(portal: Portal) -> None:

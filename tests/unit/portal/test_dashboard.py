@@ -200,6 +200,10 @@ async def test_unproved_address_makes_no_keys(portal: Portal, settings: Settings
         reply = await somebody.send("/dashboard/api-keys", name="k")
         assert reply.status_code == 400
         assert "Confirm your e-mail address first" in reply.text
+        for path in ("/dashboard", "/dashboard/api-keys"):
+            page = (await somebody.get(path)).text
+            assert 'action="/verify/send"' in page
+            assert 'action="/dashboard/api-keys"' not in page
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'])

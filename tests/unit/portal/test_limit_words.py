@@ -1,5 +1,7 @@
 """Limits as text."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -12,8 +14,9 @@ PLANS = plans.load()
 NOW = 1_800_000_000.0 // 86400 * 86400 + 16 * 3600 + 20
 
 
-def _used(**changes: int) -> Used:
-    return Used(**{"day": 0, "minute": 0, "running": 0, "last_hour": 0, "granted": 0} | changes)
+def _used(**changes: Any) -> Used:
+    none = {"day": 0, "minute": 0, "running": 0, "last_hour": 0, "hour_began": None, "granted": 0}
+    return Used(**none | changes)
 
 
 def test_left_today() -> None:
@@ -26,19 +29,28 @@ def test_left_today() -> None:
 
 
 @pytest.mark.parametrize(
-    ("day", "last_hour", "warning"),
+    ("plan", "day", "outlook", "warning"),
     [
-        (30, 3, ""),
-        (30, 45, "At this pace you run out at 16:40 UTC."),
-        (60, 0, "Today's requests are used up."),
-        (75, 9, "Today's requests are used up."),
+        ("pro", 100, "At the last hour's pace: about 180 by the reset.", ""),
+        ("free", 55, "", "At the last hour's pace you run out at 16:30 UTC."),
+        ("free", 60, "", "Today's requests are used up."),
+        ("free", 75, "", "Today's requests are used up."),
     ],
 )
-def test_forecast(day: int, last_hour: int, warning: str) -> None:
+def test_forecast(plan: str, day: int, outlook: str, warning: str) -> None:
     """At the last hour's rate: exhausted before the reset, or not."""
-    limit = limits.day(PLANS["free"], _used(day=day, last_hour=last_hour), NOW)
+    limit = limits.day(PLANS[plan], _used(day=day, last_hour=10, hour_began=NOW - 3000), NOW)
+    assert limit.outlook == outlook
     assert limit.warning.startswith(warning)
     assert bool(limit.warning) == bool(warning)
+
+
+@pytest.mark.parametrize(("requests", "seconds"), [(9, 3000), (55, 1700)])
+def test_too_little_for_a_forecast(requests: int, seconds: int) -> None:
+    """A few requests, or a burst a moment ago, say nothing about the rest of the day."""
+    used = _used(day=55, last_hour=requests, hour_began=NOW - seconds)
+    limit = limits.day(PLANS["free"], used, NOW)
+    assert (limit.forecast, limit.outlook, limit.warning) == (None, "", "")
 
 
 def test_grants_are_named() -> None:

@@ -108,12 +108,22 @@ def test_limits_are_those_that_apply(model: str, caps: list[str]) -> None:
 
 
 async def test_aliases_lead_to_the_model(browser: httpx2.AsyncClient) -> None:
-    """An alias, even with slashes, redirects; an unknown name is an error page."""
+    """An alias, even with slashes, redirects."""
     reply = await browser.get("/models/Qwen/Qwen3-32B")
     assert reply.headers["location"] == "/models/qwen-3-32b"
-    unknown = await browser.get("/models/gpt-4o-mini")
-    assert unknown.status_code == 404
-    assert "does not exist" in unknown.text
+
+
+async def test_unknown_model(browser: httpx2.AsyncClient, settings: Settings) -> None:
+    """An unknown name is a 404 with links to similar models and to ready ones; JSON for programs."""
+    serve(settings, replica("llama-3.1-8b", ReplicaState.READY))
+    page = await browser.get("/models/gpt-4o", headers={"accept": "text/html"})
+    assert page.status_code == 404
+    similar, _, ready = page.text.partition("Also ready here")
+    assert 'href="/models/gpt-oss-20b"' in similar
+    assert 'href="/models/llama-3.1-8b"' in ready
+    assert 'href="/models"' in ready
+    told = await browser.get("/models/gpt-4o", headers={"accept": "application/json"})
+    assert told.json()["error"]["code"] == "model_not_found"
 
 
 async def test_readiness_is_live(browser: httpx2.AsyncClient, settings: Settings) -> None:

@@ -147,7 +147,7 @@ async def verify(request: Request) -> Response:
         try:
             pending = await tokens.peek(db, token, "verify", now=portal.now)
         except TokenSpent as spent:
-            return _spent(request, spent, "/dashboard/settings", "Go to Settings")
+            return _not_verified(request, spent)
     return _token_page(request, "auth/verify.html", {"token": token, "email": pending.email})
 
 
@@ -162,8 +162,16 @@ async def verify_now(request: Request, form: FormData) -> Response:
             await identity.verify(db, account, now=portal.now)
             await auditing.record_own(db, request, "email.verified", account)
     except TokenSpent as spent:
-        return _spent(request, spent, "/dashboard/settings", "Go to Settings")
+        return _not_verified(request, spent)
     return guard.redirect("/dashboard?done=verified")
+
+
+def _not_verified(request: Request, spent: TokenSpent) -> Response:
+    """The page of a spent link, unless the address is verified: links are opened twice."""
+    account: Account | None = getattr(request.state, "user", None)
+    if account is not None and account.verified_at is not None:
+        return guard.redirect("/dashboard?done=verified")
+    return _spent(request, spent, "/dashboard/settings", "Go to Settings")
 
 
 def _check_address(proved: str | None, account: Account) -> None:
@@ -176,9 +184,10 @@ async def send_verify(request: Request, _form: FormData) -> Response:
     portal, account = Portal.of(request), guard.account(request)
     recipient = limits.person(account.email or account.id)
     async with portal.site.database.write() as db:
-        if not (await throttles.take(db, limits.MAILS, recipient, now=portal.now)).wait:
+        held = bool((await throttles.take(db, limits.MAILS, recipient, now=portal.now)).wait)
+        if not held:
             await signup.ask_to_verify(db, portal, account)
-    done = "mailed" if portal.settings.smtp_url else "made"
+    done = "held" if held else "mailed" if portal.settings.smtp_url else "made"
     return guard.redirect(f"/dashboard/settings?done={done}")
 
 

@@ -153,7 +153,7 @@ async def _note(db: AsyncConnection, request: Request, action: str, key: Key) ->
 
 
 def _check_verified(portal: Portal, account: Account) -> None:
-    if portal.verifies_addresses and account.verified_at is None:
+    if portal.awaits_proof(account):
         raise Problem("form", "Confirm your e-mail address first: open the link that we sent.")
 
 
@@ -199,6 +199,7 @@ async def _page(
         "made": new,
         "panels": _panels(portal, new, model) if new and model else (),
         "problem": problem,
+        "unverified": portal.awaits_proof(account),
         "form": FormValues.of(form),
         "endpoints": keyform.ENDPOINTS,
         "models": sorted(model.id for model in portal.site.catalogue),

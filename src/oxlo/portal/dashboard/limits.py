@@ -9,6 +9,9 @@ from oxlo.portal.formats import count, span
 from oxlo.store.standing import Used
 
 _HOUR = 3600
+#: A forecast needs this many requests in the last hour, the first of them this many seconds ago:
+#: a few calls, or a burst, say nothing about the rest of the day.
+_ENOUGH_REQUESTS, _ENOUGH_SECONDS = 10, 1800
 
 
 class Limit(NamedTuple):
@@ -20,7 +23,9 @@ class Limit(NamedTuple):
     limit: int | None
     #: Projected requests by the reset, at the last hour's rate; None: unknown.
     forecast: float | None = None
-    #: Sentence saying when the limit will be reached at that rate; "" if it will not.
+    #: Sentence about the forecast; "": there is none.
+    outlook: str = ""
+    #: Sentence saying that the limit is reached, or when it will be at that rate; "": it will not.
     warning: str = ""
 
 
@@ -35,9 +40,16 @@ def day(plan: Plan, used: Used, now: float) -> Limit:
     sentence = f"{count(left)} of {_requests(limit)} left today. {reset_text}"
     if used.granted:
         sentence += f" {count(used.granted)} of them were granted to you."
-    pace = used.last_hour / _HOUR
-    forecast = used.day + pace * (resets_at - now) if pace else None
-    return Limit(sentence, used.day, limit, forecast, _runs_out(left, pace, now, resets_at))
+    if not left:
+        return Limit(sentence, used.day, limit, warning=_USED_UP)
+    pace = _pace(used, now)
+    if not pace:
+        return Limit(sentence, used.day, limit)
+    forecast = used.day + pace * (resets_at - now)
+    if forecast >= limit:
+        return Limit(sentence, used.day, limit, forecast, warning=_runs_out(left, pace, now))
+    outlook = f"At the last hour's pace: about {count(round(forecast))} by the reset."
+    return Limit(sentence, used.day, limit, forecast, outlook)
 
 
 def minute(plan: Plan, used: Used, now: float) -> Limit:
@@ -62,13 +74,19 @@ def concurrency(plan: Plan, used: Used) -> Limit:
     return Limit(sentence, used.running, plan.concurrency)
 
 
-def _runs_out(left: int, pace: float, now: float, resets_at: float) -> str:
-    if not left:
-        return "Today's requests are used up. Further calls are answered with 429 until the reset."
-    if not pace or now + left / pace >= resets_at:
-        return ""
+_USED_UP = "Today's requests are used up. Further calls are answered with 429 until the reset."
+
+
+def _pace(used: Used, now: float) -> float:
+    """Requests per second over the last hour; 0 if they were too few to tell."""
+    if used.hour_began is None or now - used.hour_began < _ENOUGH_SECONDS:
+        return 0.0
+    return used.last_hour / _HOUR if used.last_hour >= _ENOUGH_REQUESTS else 0.0
+
+
+def _runs_out(left: int, pace: float, now: float) -> str:
     at = datetime.fromtimestamp(now + left / pace, UTC).strftime("%H:%M UTC")
-    return f"At this pace you run out at {at}."
+    return f"At the last hour's pace you run out at {at}."
 
 
 def _requests(number: int) -> str:

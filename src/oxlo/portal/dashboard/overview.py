@@ -57,7 +57,7 @@ async def page(request: Request) -> Response:
         "model": model,
         "panels": highlighting.panels("chat", portal.settings.base_url, model) if model else (),
         "reason": portal.live.reason,
-        "unverified": account.verified_at is None and portal.verifies_addresses,
+        "unverified": portal.awaits_proof(account),
     }
     return guard.respond(request, "dashboard/overview.html", context)
 

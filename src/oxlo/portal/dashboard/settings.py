@@ -25,6 +25,11 @@ from oxlo.store.errors import AccountExists, InvalidAccount, PromoRefused
 _DONE = {
     "saved": ("ok", "Saved."),
     "mailed": ("ok", "A link is on its way to your address."),
+    "held": (
+        "warn",
+        "No further link was sent: use the last one, and look among the spam too. You can ask for "
+        "another within the hour.",
+    ),
     "made": ("ok", "A link was made. No e-mail is sent here: the operator passes it on."),
     "password": ("ok", "Your password is changed. You are signed out everywhere else."),
     "totp-off": ("ok", "You are no longer asked for a code."),

@@ -46,7 +46,7 @@ async def page(request: Request) -> Response:
         "controls": controls(chosen.model, mode.pane) if chosen else None,
         "abilities": sorted(chosen.model.abilities) if chosen else [],
         "base_url": portal.settings.base_url,
-        "unproved": _UNVERIFIED if _is_unverified(portal, request) else "",
+        "unproved": _UNVERIFIED if portal.awaits_proof(account) else "",
     }
     return guard.respond(request, "playground/page.html", context)
 
@@ -54,7 +54,7 @@ async def page(request: Request) -> Response:
 async def key(request: Request, _form: FormData) -> Response:
     """Issue a hidden key for the page: bound to the session, valid for an hour."""
     portal, visit = Portal.of(request), guard.visit(request)
-    if _is_unverified(portal, request):
+    if portal.awaits_proof(guard.account(request)):
         raise Forbidden(_UNVERIFIED)
     async with portal.site.database.write() as db:
         issued, secret = await keys.issue_hidden(
@@ -98,10 +98,6 @@ def _missing(request: Request, requested: Model | None, chosen: Offer | None) ->
     """The requested model, if it cannot be shown."""
     shown = requested is not None and chosen is not None and requested.id == chosen.model.id
     return "" if shown else request.query_params.get("model", "")
-
-
-def _is_unverified(portal: Portal, request: Request) -> bool:
-    return portal.verifies_addresses and guard.account(request).verified_at is None
 
 
 def _origins(request: Request) -> frozenset[str]:

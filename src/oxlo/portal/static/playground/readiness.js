@@ -1,23 +1,54 @@
 // Keeps the badge with the model's state up to date.
 
-import { call } from "./calling.js";
 import { h, svg } from "./element.js";
 
-const PAUSE = 2000;
+const PAUSE = 10_000;
+// While the model is not ready, or the server cannot be reached.
+const SHORT = 2000;
 
-function ready() {
-  const mark = svg("svg", { width: 10, height: 10, viewBox: "0 0 10 10", "aria-hidden": "true" }, svg("circle", { cx: 5, cy: 5, r: 5 }));
-  return h("span", { class: "badge ok" }, mark, "Ready");
+const SHAPES = {
+  ok: ["circle", { cx: 5, cy: 5, r: 5 }],
+  warn: ["path", { d: "M5 0l5 10H0z" }],
+  bad: ["path", { d: "M0 0h10v10H0z" }],
+  off: ["circle", { cx: 5, cy: 5, r: 4, "stroke-width": 1.5 }],
+};
+const BADGES = {
+  ready: ["ok", "Ready"],
+  starting: ["warn", "Starting"],
+  failing: ["bad", "Failing"],
+  stopped: ["off", "Not served here"],
+  unreachable: ["bad", "Server not reachable"],
+};
+
+function badge(state) {
+  const [kind, text] = BADGES[state];
+  const mark = svg("svg", { width: 10, height: 10, viewBox: "0 0 10 10", "aria-hidden": "true" }, svg(...SHAPES[kind]));
+  return h("span", { class: `badge ${kind}` }, mark, text);
+}
+
+// The state of a model: a key of BADGES; undefined if the response does not tell.
+async function stateOf(model) {
+  let reply;
+  try {
+    reply = await fetch("/readyz", { cache: "no-store" });
+  } catch {
+    return "unreachable";
+  }
+  try {
+    return (await reply.json()).models[model] ?? "stopped";
+  } catch { // a proxy's answer
+    return reply.status >= 500 ? "unreachable" : undefined;
+  }
+}
+
+async function update(bench) {
+  const state = await stateOf(bench.model);
+  if (!(state in BADGES) || state === bench.state) return;
+  bench.state = state;
+  document.querySelector("#state").replaceChildren(badge(state));
 }
 
 export async function watchReadiness(bench) {
-  if (bench.state !== "starting") return;
-  try {
-    const { status } = await (await call(bench, `/models/${bench.model}`)).json();
-    if (status === "ready") {
-      document.querySelector("#state").replaceChildren(ready());
-      return;
-    }
-  } catch { /* errors are shown when a request is sent */ }
-  setTimeout(() => watchReadiness(bench), PAUSE);
+  if (!document.hidden) await update(bench);
+  setTimeout(() => watchReadiness(bench), bench.state === "ready" ? PAUSE : SHORT);
 }
