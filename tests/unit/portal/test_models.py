@@ -114,7 +114,7 @@ async def test_aliases_lead_to_the_model(browser: httpx2.AsyncClient) -> None:
 
 
 async def test_unknown_model(browser: httpx2.AsyncClient, settings: Settings) -> None:
-    """An unknown name is a 404 with links to similar models and to ready ones; JSON for programs."""
+    """A name that no model has is a 404 with links to similar and to ready models."""
     serve(settings, replica("llama-3.1-8b", ReplicaState.READY))
     page = await browser.get("/models/gpt-4o", headers={"accept": "text/html"})
     assert page.status_code == 404
