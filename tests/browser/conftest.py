@@ -103,6 +103,20 @@ def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
         yield page
 
 
+@pytest.fixture
+def forgotten(page: Page) -> Iterator[None]:
+    """The conversations of a test are gone after it; the page's key stays, as keys are limited."""
+    yield
+    page.goto("/pricing")
+    page.evaluate(
+        """() => {
+            sessionStorage.clear();
+            Object.keys(localStorage).filter((name) => !name.endsWith(":key"))
+                .forEach((name) => localStorage.removeItem(name));
+        }"""
+    )
+
+
 class Installation(threading.Thread):
     """Control's public application on a port of its own, with `more` of its settings."""
 

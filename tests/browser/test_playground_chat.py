@@ -7,6 +7,7 @@ import socket
 from collections.abc import Iterator
 from threading import Event, Thread
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from PIL import Image
@@ -17,7 +18,9 @@ from tests.browser.test_playground import WAIT, open_pane
 from tests.scenario.served import Platform
 from tests.waiting import PATIENCE
 
-from oxlo.testing.engine import EngineDouble
+from oxlo.testing.engine import Canned, EngineDouble, Script
+
+pytestmark = pytest.mark.usefixtures("forgotten")
 
 
 def _picture(kind: str, colour: str) -> bytes:
@@ -29,18 +32,23 @@ def _picture(kind: str, colour: str) -> bytes:
 
 @pytest.fixture(scope="module")
 def engine() -> Iterator[EngineDouble]:
-    """The engine of both models."""
-    with beside(EngineDouble("vllm")) as double:
+    """The engine of all models."""
+    double = EngineDouble("vllm")
+    double.canned["/v1/audio/speech"] = Canned(kind="audio/mpeg", pieces=(b"ID3",))
+    double.canned["/v1/audio/transcriptions"] = Canned.json({"text": "Hello."})
+    with beside(double):
         yield double
 
 
 @pytest.fixture(scope="module")
 def platform(tmp_path_factory: pytest.TempPathFactory, engine: EngineDouble) -> Iterator[Platform]:
-    """A platform with a model that sees and one that reads."""
+    """A platform with models that see, read, hear and speak."""
     folder = tmp_path_factory.mktemp("vision")
     platform = Platform(folder / "home", folder)
     remote.write(platform.home, "seer", engine.address, ("chat", "vision"))
     remote.write(platform.home, "reader", engine.address)
+    remote.write(platform.home, "hearer", engine.address, ("transcription",))
+    remote.write(platform.home, "speaker", engine.address, ("speech",))
     try:
         platform.start(OXLO_STARTER="none")
         yield platform
@@ -54,17 +62,6 @@ def page(chromium: Browser, platform: Platform) -> Iterator[Page]:
     with signed_up(chromium, platform.port) as page:
         upgrade(platform)
         yield page
-
-
-@pytest.fixture(autouse=True)
-def forgotten(page: Page) -> Iterator[None]:
-    """The conversations of a test are gone after it; the page's key stays, as keys are limited."""
-    yield
-    page.goto("/pricing")
-    page.evaluate(
-        """() => Object.keys(localStorage).filter((name) => !name.endsWith(":key"))
-            .forEach((name) => localStorage.removeItem(name))"""
-    )
 
 
 def _chats(engine: EngineDouble) -> list[dict[str, Any]]:
@@ -156,6 +153,41 @@ def test_invalid_parameter_in_code(page: Page) -> None:
     fault = page.locator(".fault")
     fault.wait_for()
     assert fault.inner_text().startswith("temperature:")
+
+
+def test_invalid_parameter_in_other_panes(page: Page) -> None:
+    """It is named where the request would be."""
+    open_pane(page, "/playground?model=speaker&mode=speech")
+    page.fill("#message", "Hello.")
+    page.fill("#p-speed", "9")
+    page.click("#send")
+    expect(page.locator(".fault")).to_contain_text("speed:")
+
+
+#: The user is asked for the microphone, and hesitates: `allow()` gives it. Counts the questions.
+MICROPHONE = """() => {
+  const asked = new Promise((go) => { window.allow = go; });
+  window.questions = 0;
+  navigator.mediaDevices.getUserMedia = async () => {
+    window.questions += 1;
+    await asked;
+    return new AudioContext().createMediaStreamDestination().stream;
+  };
+}"""
+
+
+def test_recording_is_started_once(page: Page) -> None:
+    """More presses while the microphone is asked for ask for it once; the next one ends it."""
+    open_pane(page, "/playground?model=hearer&mode=transcription")
+    page.evaluate(MICROPHONE)
+    button = page.locator("#record")
+    button.dblclick()
+    page.evaluate("allow()")
+    expect(button).to_have_text("End recording")
+    assert page.evaluate("questions") == 1
+    button.click()
+    page.locator("#heard audio").wait_for()
+    expect(button).to_have_text("Record")
 
 
 def test_pictures_are_taken_out(page: Page, engine: EngineDouble) -> None:
@@ -256,6 +288,69 @@ def test_broken_stream(page: Page) -> None:
     assert "Once upon" in page.locator(".turn.assistant").inner_text()
 
 
+#: An answer that stops in its midst.
+BEGUN = Script(text="Once upon a time", chunks=1, stall=True)
+
+
+def _begin(page: Page, engine: EngineDouble) -> None:
+    """Ask for such an answer, and wait until its beginning is shown."""
+    engine.next.append(BEGUN)
+    page.fill("#message", "Tell a story.")
+    page.locator("#message").press("Control+Enter")
+    page.get_by_text("Once upon").wait_for(timeout=WAIT)
+
+
+def test_escape_stops(page: Page, engine: EngineDouble) -> None:
+    """What had come stays, the count of seconds goes; the receipt tells how the call ended."""
+    open_pane(page, "/playground?model=reader")
+    _begin(page, engine)
+    page.locator("#elapsed", has_text=" s").wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_text("Stopped.").wait_for()
+    expect(page.locator("#elapsed")).to_be_empty()
+    page.locator(".receipt.known").wait_for(timeout=WAIT)
+    assert page.locator("#send").is_enabled()
+    assert "Once upon" in page.locator(".turn.assistant").inner_text()
+
+
+def test_unfinished_answer_is_kept(page: Page, engine: EngineDouble) -> None:
+    """It stays in sight when an earlier conversation is deleted, and where the page is left."""
+    open_pane(page, "/playground?model=reader")
+    _say(page, "One.")
+    page.click("#clear")
+    _begin(page, engine)
+    page.click("#past summary")
+    page.get_by_role("button", name="Delete “One.”").click()
+    expect(page.locator(".turn[aria-busy]")).to_contain_text("Once upon")
+    page.reload()
+    page.get_by_text("Stopped.").wait_for()
+    assert page.locator(".turn.user .said").inner_text() == "Tell a story."
+    assert "Once upon" in page.locator(".turn.assistant").inner_text()
+
+
+def test_unanswered_message_is_kept(page: Page, engine: EngineDouble) -> None:
+    """Whoever leaves before the answer begins finds the message, in its place or to be sent."""
+    open_pane(page, "/playground?model=reader")
+    engine.next.append(Script(silent=True))
+    page.fill("#message", "Tell a story.")
+    page.click("#send")
+    page.locator(".turn[aria-busy]").wait_for()
+    open_pane(page, "/playground?model=seer")
+    assert "Tell a story." in page.locator("#turns").inner_text() + page.input_value("#message")
+
+
+def test_focus_is_left(page: Page) -> None:
+    """Whoever sets a parameter while an answer is awaited is not interrupted by it."""
+    open_pane(page, "/playground?model=reader")
+    page.evaluate(HOLD, ["window", "fetch"])
+    page.fill("#message", "One.")
+    page.click("#send")
+    page.focus("#p-temperature")
+    page.evaluate("release()")
+    page.locator(".receipt.known").wait_for(timeout=WAIT)
+    page.locator("#p-temperature:focus").wait_for()
+
+
 def test_turns_are_changed(page: Page) -> None:
     """A message is taken back and had back; the last answer is asked for again."""
     open_pane(page, "/playground?model=reader")
@@ -291,6 +386,84 @@ def test_conversations_are_kept(page: Page) -> None:
     assert page.locator(".turn").count() == 2
 
 
+def test_tabs_share_earlier_conversations(page: Page) -> None:
+    """What one tab puts away the other lists too; each keeps its own conversation."""
+    open_pane(page, "/playground?model=reader")
+    other = page.context.new_page()
+    open_pane(other, "/playground?model=reader")
+    _say(page, "One.")
+    _say(other, "Two.")
+    page.reload()
+    page.get_by_text("One.").wait_for()
+    for tab in (page, other):
+        tab.click("#clear")
+    for tab in (page, other):
+        expect(tab.locator("#past summary")).to_have_text("Earlier conversations (2)")
+    other.close()
+
+
+#: Fill the browser's storage with a picture of the current conversation, to the last character.
+#: The page's key is not in it.
+FILL = """() => {
+  localStorage.removeItem(Object.keys(localStorage).find((name) => name.endsWith(":key")));
+  const past = Object.keys(localStorage).find((name) => name.endsWith(":past"));
+  const slot = past.replace("past", "chat");
+  let picture = "data:,";
+  const turns = () => [{ role: "user", text: "Big.", images: [picture] }];
+  const fits = () => {
+    try {
+      localStorage.setItem(slot, JSON.stringify({ system: "", turns: turns() }));
+      return true;
+    } catch { return false; }
+  };
+  for (let size = 2 ** 22; size >= 1; size /= 2) {
+    const before = picture;
+    picture += "x".repeat(size);
+    if (!fits()) picture = before;
+  }
+  fits();
+  sessionStorage.clear();
+}"""
+
+
+def test_full_storage(page: Page) -> None:
+    """Pictures that fill the storage cost no earlier conversation, and no key."""
+    open_pane(page, "/playground?model=reader")
+    _say(page, "One.")
+    page.click("#clear")
+    page.evaluate(FILL)
+    open_pane(page, "/playground?model=seer")
+    page.fill("#message", "And now?")
+    page.click("#send")
+    expect(page.locator(".fault")).to_contain_text("HTTP 400")  # it is no picture
+    page.click("#clear")
+    expect(page.locator("#past summary")).to_have_text("Earlier conversations (2)")
+
+
+def test_another_model(page: Page) -> None:
+    """Draft and parameters go along; the way back leads to the first model, in the list too."""
+    open_pane(page, "/playground?model=reader")
+    page.fill("#p-temperature", "0.5")
+    page.fill("#message", "What now?")
+    page.select_option("#model", "seer")
+    page.wait_for_selector("#playground[data-model=seer][data-begun]")
+    assert page.input_value("#message") == "What now?"
+    assert page.input_value("#p-temperature") == "0.5"
+    page.go_back()
+    page.wait_for_selector("#playground[data-model=reader][data-begun]")
+    expect(page.locator("#model")).to_have_value("reader")
+
+
+def test_link_sets_the_system_prompt(page: Page) -> None:
+    """It is shown, and stored like one that was typed."""
+    link = "/playground?model=reader#set=" + quote(json.dumps({"system": "Be brief."}))
+    open_pane(page, link)
+    assert page.input_value("#system") == "Be brief."
+    page.reload()
+    page.wait_for_selector("#playground[data-begun]")
+    assert page.input_value("#system") == "Be brief."
+
+
 def test_link_carries_what_is_set(page: Page) -> None:
     """Parameters and words are in the link, behind its `#`, and filled in where it is opened."""
     open_pane(page, "/playground?model=reader")
@@ -305,4 +478,3 @@ def test_link_carries_what_is_set(page: Page) -> None:
     assert page.input_value("#p-temperature") == "0.5"
     assert page.locator("#p-temperature").is_visible()
     assert "#" not in page.url
-    page.fill("#message", "")

@@ -12,6 +12,7 @@ import { isRunning, run } from "./running.js";
 import { liveItem, turnItem } from "./turns.js";
 import { forgetUndo, offerUndo } from "./undoing.js";
 
+const hasContent = (turn) => Boolean(turn.text || turn.reasoning || turn.calls.length);
 const at = (selector) => document.querySelector(selector);
 
 export class Chat {
@@ -20,7 +21,7 @@ export class Chat {
     this.conversation = new Conversation(bench.account);
     this.past = new Past(bench.account);
     this.list = at("#turns");
-    this.composer = new Composer(at("#composer"));
+    this.composer = new Composer(at("#composer"), `playground:${bench.account}:draft`);
     this.problems = this.composer.problems;
     this.watch();
     this.begin();
@@ -29,6 +30,7 @@ export class Chat {
   watch() {
     at("#system").addEventListener("input", () => { this.conversation.system = at("#system").value; this.conversation.save(); });
     at("#clear").addEventListener("click", () => { if (!isRunning()) this.startNew(); });
+    addEventListener("storage", ({ key }) => { if (key === this.past.slot) this.renderPast(); });
     for (const sample of document.querySelectorAll(".sample")) {
       sample.addEventListener("click", () => { this.composer.text = sample.textContent; this.composer.focus(); });
     }
@@ -51,30 +53,39 @@ export class Chat {
     this.list.replaceChildren(...this.conversation.turns.map((turn) => turnItem(this.bench, turn, actions, turn === last)));
     at("#empty").hidden = this.conversation.turns.length > 0;
     at("#clear").disabled = this.conversation.turns.length === 0 && !this.conversation.system;
-    showPast(at("#past"), this.past.conversations, { open: (index) => this.open(index), drop: (index) => this.drop(index) });
+    this.renderPast();
+  }
+
+  renderPast() {
+    showPast(at("#past"), this.past.conversations, { open: (one) => this.open(one), drop: (one) => this.drop(one) });
   }
 
   // Start a new conversation and move the current one to the earlier ones.
   startNew() {
-    if (this.conversation.turns.length) this.past.put(this.conversation);
-    this.conversation.clear();
+    this.putAway();
     this.settle();
   }
 
-  open(index) {
+  putAway() {
+    const { system, turns } = this.conversation;
+    this.conversation.clear(); // before the earlier ones are saved: its images may fill the storage
+    if (turns.length) this.past.put({ system, turns });
+  }
+
+  open(entry) {
     if (isRunning()) return;
-    const entry = this.past.take(index);
-    if (this.conversation.turns.length) this.past.put(this.conversation);
+    this.past.take(entry);
+    this.putAway();
     Object.assign(this.conversation, { system: entry.system, turns: entry.turns });
     this.conversation.save();
     at("#past").open = false;
     this.settle();
   }
 
-  drop(index) {
-    const entry = this.past.take(index);
-    this.render();
-    offerUndo(`“${entry.title}” is deleted.`, () => { this.past.putBack(index, entry); this.render(); });
+  drop(entry) {
+    const index = this.past.take(entry);
+    this.renderPast();
+    offerUndo(`“${entry.title}” is deleted.`, () => { this.past.putBack(index, entry); this.renderPast(); });
   }
 
   settle() {
@@ -156,16 +167,20 @@ export class Chat {
   async exchange(added, { begun = () => {}, failed = () => {} }) {
     const turn = { role: "assistant", model: this.bench.model, text: "", reasoning: "", calls: [] };
     const before = [...this.conversation.turns];
+    const leave = () => this.keep(turn);
     forgetUndo();
+    addEventListener("pagehide", leave); // after which the request may end, or not
     const done = await run(this.problems, async (signal) => {
       const body = this.body([...before, ...added]);
       this.conversation.turns = [...before, ...added];
       this.render();
       begun();
+      if (added.length) this.conversation.save();
       await this.ask(body, turn, signal);
     });
-    turn.stopped = !done && !this.problems.hasChildNodes();
-    if (done || turn.text || turn.reasoning || turn.calls.length) {
+    removeEventListener("pagehide", leave);
+    turn.stopped = !done;
+    if (done || hasContent(turn)) {
       this.conversation.turns.push(turn);
     } else {
       this.conversation.turns = before;
@@ -173,7 +188,12 @@ export class Chat {
     }
     this.replace(this.conversation.turns);
     if (this.list.lastElementChild) this.composer.follow(this.list.lastElementChild); // the receipt was added below the visible part
-    this.composer.focus({ preventScroll: true });
+    this.composer.refocus();
+  }
+
+  // Store an answer that the user leaves unfinished.
+  keep(turn) {
+    if (hasContent(turn)) this.conversation.save([...this.conversation.turns, { ...turn, stopped: true }]);
   }
 
   async ask(body, turn, signal) {

@@ -1,13 +1,15 @@
-// The message input with its images.
+// The message input with its images. The tab keeps the text while other pages are visited.
 
 import { h } from "./element.js";
 import { Fault, faultBox } from "./faults.js";
 import { Pictures } from "./pictures.js";
 
 export class Composer {
-  constructor(box) {
+  constructor(box, slot) {
     const [field, picture, container] = ["#message", "#picture", "#pictures"].map((id) => box.querySelector(id));
-    Object.assign(this, { box, field, problems: h("div", {}) });
+    Object.assign(this, { box, field, slot, problems: h("div", {}) });
+    field.value ||= sessionStorage.getItem(slot) ?? "";
+    field.addEventListener("input", () => this.keep());
     box.prepend(this.problems); // inside the box, which stays in view
     if (picture) this.pictures = new Pictures(box, picture, container, (error) => this.unread(error));
   }
@@ -18,10 +20,23 @@ export class Composer {
 
   set text(text) {
     this.field.value = text;
+    this.keep();
   }
 
-  focus(how) {
-    this.field.focus(how);
+  keep() {
+    try {
+      sessionStorage.setItem(this.slot, this.text);
+    } catch { /* quota exceeded: it is still on the page */ }
+  }
+
+  focus() {
+    this.field.focus();
+  }
+
+  // Take the focus, unless the user has moved it elsewhere.
+  refocus() {
+    const { activeElement } = document;
+    if (activeElement === document.body || this.box.contains(activeElement)) this.field.focus({ preventScroll: true });
   }
 
   // The draft as a list of one turn, or empty.

@@ -1,4 +1,4 @@
-// The current conversation, stored only in this browser.
+// The current conversation, stored only in this browser: for this tab, and for the next new tab.
 
 export class Conversation {
   constructor(account) {
@@ -6,7 +6,7 @@ export class Conversation {
     this.system = "";
     this.turns = [];
     try {
-      Object.assign(this, JSON.parse(localStorage.getItem(this.slot)));
+      Object.assign(this, JSON.parse(sessionStorage.getItem(this.slot) ?? localStorage.getItem(this.slot)));
     } catch { /* not ours, or truncated: start anew */ }
     if (!Array.isArray(this.turns)) this.clear();
   }
@@ -14,24 +14,30 @@ export class Conversation {
   clear() {
     this.system = "";
     this.turns = [];
-    localStorage.removeItem(this.slot);
+    if (localStorage.getItem(this.slot) === sessionStorage.getItem(this.slot)) localStorage.removeItem(this.slot); // else another tab's
+    sessionStorage.setItem(this.slot, "null");
   }
 
-  save() {
-    const serialized = (turns) => JSON.stringify({ system: this.system, turns });
-    try {
-      localStorage.setItem(this.slot, serialized(this.turns));
-    } catch { // quota exceeded: images take most of the space
-      try {
-        localStorage.setItem(this.slot, serialized(this.turns.map((turn) => ({ ...turn, images: [] }))));
-      } catch { /* it is still on the page */ }
-    }
+  save(turns = this.turns) {
+    const light = turns.map((turn) => ({ ...turn, images: [] })); // images take most of the space
+    const texts = [turns, light].map((kept) => JSON.stringify({ system: this.system, turns: kept }));
+    for (const storage of [sessionStorage, localStorage]) storeFirst(storage, this.slot, texts);
   }
 
   // Messages for the API.
   messages(turns = this.turns) {
     const history = turns.map(message);
     return this.system.trim() ? [{ role: "system", content: this.system.trim() }, ...history] : history;
+  }
+}
+
+// Store the first of the texts that the quota allows. If it allows none, they are still on the page.
+function storeFirst(storage, slot, texts) {
+  for (const text of texts) {
+    try {
+      storage.setItem(slot, text);
+      return;
+    } catch { /* quota exceeded */ }
   }
 }
 

@@ -3,7 +3,7 @@
 import { h, svg } from "./element.js";
 import { received } from "./faults.js";
 import { parameters } from "./knobs.js";
-import { form, Pane } from "./pane.js";
+import { Pane } from "./pane.js";
 
 // Position of a label: above its box, or lower if it would overlap another label.
 function labelY(left, top, unit, labels) {
@@ -46,7 +46,7 @@ export class Detection extends Pane {
 
   async send() {
     const file = document.querySelector("#file").files[0];
-    await this.submit("/detect", () => ({ form: form(this.body(), { image: file }) }), async (reply) => {
+    await this.submit(() => ({ path: "/detect", body: this.body(), files: { image: file } }), async (reply) => {
       const answer = await received(reply.json());
       return h("div", {}, picture(URL.createObjectURL(file), answer), list(answer));
     });

@@ -48,8 +48,7 @@ export class Embeddings extends Pane {
   }
 
   async send() {
-    const texts = this.texts();
-    await this.submit("/embeddings", () => ({ json: this.body() }), async (reply) => {
+    await this.submit(() => ({ path: "/embeddings", body: this.body() }), async (reply, { input: texts }) => {
       const vectors = (await received(reply.json())).data.map((item) => item.embedding);
       return h("div", {},
         h("p", {}, `${vectors.length} ${vectors.length === 1 ? "vector" : "vectors"} of ${vectors[0].length} numbers. ${closest(texts, vectors)}`),

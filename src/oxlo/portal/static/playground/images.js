@@ -4,7 +4,7 @@ import { read } from "./drawn.js";
 import { h } from "./element.js";
 import { received } from "./faults.js";
 import { parameters } from "./knobs.js";
-import { form, Pane } from "./pane.js";
+import { Pane } from "./pane.js";
 
 const PARTIAL = 3;
 
@@ -39,11 +39,13 @@ export class Images extends Pane {
     return this.file ? { path: "/images/edits", body, files: { image: "photo.png" } } : { path: "/images/generations", body };
   }
 
-  async send() {
-    const file = this.file;
+  request() {
     const body = this.body();
-    const what = () => (file ? { form: form(body, { image: file }) } : { json: body });
-    await this.submit(file ? "/images/edits" : "/images/generations", what, async (reply, show) => {
+    return this.file ? { path: "/images/edits", body, files: { image: this.file } } : { path: "/images/generations", body };
+  }
+
+  async send() {
+    await this.submit(() => this.request(), async (reply, body, show) => {
       const made = body.stream ? [await this.watch(reply, body, show)] : (await received(reply.json())).data;
       const type = body.output_format ?? "png";
       return h("div", { class: "images" }, await Promise.all(made.map((image) => figure(image, type, body.prompt))));

@@ -11,40 +11,46 @@ function titleOf(turns) {
 export class Past {
   constructor(account) {
     this.slot = `playground:${account}:past`;
-    this.conversations = [];
+  }
+
+  // Read anew each time, since another tab may have changed them.
+  get conversations() {
     try {
-      this.conversations = JSON.parse(localStorage.getItem(this.slot)) ?? [];
-    } catch { /* not ours, or cut off: begin anew */ }
-    if (!Array.isArray(this.conversations)) this.conversations = [];
+      const stored = JSON.parse(localStorage.getItem(this.slot));
+      return Array.isArray(stored) ? stored : [];
+    } catch { // not ours, or truncated
+      return [];
+    }
   }
 
   // Images are left out because of their size.
   put({ system, turns }) {
     const light = turns.map((turn) => ({ ...turn, images: [] }));
-    this.conversations.unshift({ at: Date.now(), title: titleOf(turns), system, turns: light });
-    this.save();
+    this.save([{ at: Date.now(), title: titleOf(turns), system, turns: light }, ...this.conversations]);
   }
 
-  take(index) {
-    const [removed] = this.conversations.splice(index, 1);
-    this.save();
-    return removed;
+  // Remove a conversation, which is known by its time. Returns its position.
+  take({ at }) {
+    const all = this.conversations;
+    this.save(all.filter((one) => one.at !== at));
+    return all.findIndex((one) => one.at === at);
   }
 
-  putBack(index, one) {
-    this.conversations.splice(index, 0, one);
-    this.save();
+  putBack(index, conversation) {
+    const all = this.conversations;
+    all.splice(Math.max(index, 0), 0, conversation);
+    this.save(all);
   }
 
   // Drop the oldest if there are too many, or if the quota is exceeded.
-  save() {
-    this.conversations.length = Math.min(this.conversations.length, MOST);
+  save(conversations) {
+    const kept = conversations.slice(0, MOST);
     for (;;) {
       try {
-        localStorage.setItem(this.slot, JSON.stringify(this.conversations));
+        localStorage.setItem(this.slot, JSON.stringify(kept));
         return;
       } catch {
-        if (!this.conversations.pop()) return;
+        if (!kept.pop()) return;
       }
     }
   }

@@ -9,7 +9,7 @@ import { watchKnobs } from "./knobs.js";
 import { programs } from "./program.js";
 import { watchReadiness } from "./readiness.js";
 import { watchKeys } from "./running.js";
-import { watchSharing } from "./sharing.js";
+import { fillFromLink, linkTo, rememberDefaults, watchSharing } from "./sharing.js";
 import { Speech } from "./speech.js";
 import { Transcription } from "./transcription.js";
 
@@ -29,10 +29,21 @@ function watchCode(bench, pane) {
   });
 }
 
+// Another model is another page, with the same input and parameters.
+function watchChooser(bench) {
+  const chooser = document.querySelector("#model");
+  chooser.addEventListener("change", () => { location.href = linkTo({ ...bench, model: chooser.value }); });
+  // On the way back, browsers restore the choice that led away.
+  addEventListener("pageshow", () => { chooser.value = bench.model; });
+}
+
 function begin(root) {
   const bench = { ...root.dataset };
-  watchSharing(bench);
+  rememberDefaults();
   const pane = new PANES[bench.pane](bench);
+  fillFromLink();
+  watchSharing(bench);
+  watchChooser(bench);
   const form = document.querySelector("#composer");
   form.addEventListener("submit", (event) => { event.preventDefault(); pane.send(); });
   watchKnobs();
@@ -42,7 +53,5 @@ function begin(root) {
   root.dataset.begun = "";
 }
 
-const chooser = document.querySelector("#model");
-chooser?.addEventListener("change", () => chooser.form.requestSubmit());
 const root = document.querySelector("#playground");
 if (root) begin(root);

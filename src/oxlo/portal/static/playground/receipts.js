@@ -13,6 +13,17 @@ function milliseconds(ms) {
   return ms >= 1000 ? `${numbers.format(ms / 1000)} s` : `${Math.round(ms)} ms`;
 }
 
+const settled = new Map(); // receipts by id, since all turns are rendered again with each message
+
+async function receipt(bench, id) {
+  if (!settled.has(id)) {
+    const found = await fetched(bench, id);
+    if (found.outcome === "running") return found;
+    settled.set(id, found);
+  }
+  return settled.get(id);
+}
+
 // Fetch a request's receipt; retry while the request is still running, as just after being stopped,
 // and while the server cannot be reached, as during a restart.
 async function fetched(bench, id) {
@@ -57,10 +68,10 @@ export function receiptOf(bench, id) {
   const text = h("span", {}, "Fetching the receipt");
   const link = h("a", { href: `/dashboard/requests/${id}` }, "Receipt");
   const box = h("p", { class: "receipt small muted", "data-request": id }, text, " · ", link);
-  fetched(bench, id).then(
-    (receipt) => {
-      text.textContent = line(receipt);
-      box.title = receipt.reason + remaining(receipt);
+  receipt(bench, id).then(
+    (known) => {
+      text.textContent = line(known);
+      box.title = known.reason + remaining(known);
       box.classList.add("known");
     },
     (fault) => { text.textContent = fault.lost ? "The receipt could not be fetched" : `No receipt: ${fault.message}`; },

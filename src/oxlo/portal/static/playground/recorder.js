@@ -4,9 +4,10 @@ import { Fault, faultBox } from "./faults.js";
 
 const KINDS = ["audio/webm;codecs=opus", "audio/webm", "audio/ogg;codecs=opus", "audio/mp4"];
 
-async function microphone() {
+// Start a recording once the user has allowed it.
+async function started() {
   try {
-    return await navigator.mediaDevices.getUserMedia({ audio: true });
+    return record(await navigator.mediaDevices.getUserMedia({ audio: true }));
   } catch (error) {
     throw new Fault(`The microphone cannot be used (${error.name}). Allow it for this page in the browser, or choose a file.`, { code: "microphone" });
   }
@@ -25,25 +26,28 @@ function record(stream) {
     });
   });
   recorder.start();
-  return { recorder, ended };
+  return { ended, end: () => { if (recorder.state === "recording") recorder.stop(); } };
 }
 
 // Let a button start and stop recordings; each is passed to `take`.
 export function watchRecorder(button, problems, take) {
   if (!navigator.mediaDevices || !globalThis.MediaRecorder) return;
-  let running;
+  let busy = false; // also while the user is asked for permission
+  let recording;
   button.hidden = false;
   button.addEventListener("click", async () => {
-    if (running) { running.recorder.stop(); return; }
+    if (busy) { recording?.end(); return; }
+    busy = true;
     try {
-      running = record(await microphone());
+      recording = await started();
       button.textContent = "End recording";
       button.setAttribute("aria-pressed", "true");
-      take(await running.ended);
+      take(await recording.ended);
     } catch (error) {
       problems.replaceChildren(faultBox(Fault.from(error)));
     } finally {
-      running = undefined;
+      busy = false;
+      recording = undefined;
       button.textContent = "Record";
       button.removeAttribute("aria-pressed");
     }

@@ -3,17 +3,26 @@
 import { Fault } from "./faults.js";
 
 let pending;
+let latest; // the only copy if the browser's storage is full, as pictures can make it
 
 function slot(bench) {
   return `playground:${bench.account}:key`;
 }
 
 function stored(bench) {
+  let issued = latest;
   try {
-    const issued = JSON.parse(localStorage.getItem(slot(bench)));
-    return issued && issued.expires_at * 1000 > Date.now() + 60_000 ? issued.key : undefined;
+    issued = JSON.parse(localStorage.getItem(slot(bench))) ?? latest;
+  } catch { /* not ours */ }
+  return issued?.expires_at * 1000 > Date.now() + 60_000 ? issued.key : undefined;
+}
+
+function store(bench, issued) {
+  latest = issued;
+  try {
+    localStorage.setItem(slot(bench), JSON.stringify(issued));
   } catch {
-    return undefined;
+    localStorage.removeItem(slot(bench)); // an older key
   }
 }
 
@@ -31,9 +40,9 @@ async function requestKey(bench) {
     );
   }
   if (!reply.ok) throw await Fault.of(reply);
-  const answer = await reply.json();
-  localStorage.setItem(slot(bench), JSON.stringify(answer));
-  return answer.key;
+  const issued = await reply.json();
+  store(bench, issued);
+  return issued.key;
 }
 
 // `refused`: a key that the API has just rejected. Another tab may already have a newer one.

@@ -23,9 +23,8 @@ export class Speech extends Pane {
   }
 
   async send() {
-    const body = this.body();
-    const kind = body.response_format ?? "mp3";
-    await this.submit("/audio/speech", () => ({ json: body }), async (reply) => {
+    await this.submit(() => ({ path: "/audio/speech", body: this.body() }), async (reply, body) => {
+      const kind = body.response_format ?? "mp3";
       const url = URL.createObjectURL(await received(reply.blob()));
       const player = kind === "pcm" ? h("p", {}, "Browsers do not play raw samples; the file can be downloaded.") : h("audio", { controls: true, src: url });
       return h("div", {}, h("p", {}, body.input), player,

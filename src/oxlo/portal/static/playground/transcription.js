@@ -3,7 +3,7 @@
 import { h } from "./element.js";
 import { Fault, faultBox, received } from "./faults.js";
 import { parameters } from "./knobs.js";
-import { form, Pane } from "./pane.js";
+import { Pane } from "./pane.js";
 import { watchRecorder } from "./recorder.js";
 
 const PLAIN = ["text", "srt", "vtt"];
@@ -26,8 +26,9 @@ export class Transcription extends Pane {
 
   take(file) {
     this.file = file;
-    const heard = document.querySelector("#heard");
-    heard.replaceChildren(file ? h("audio", { controls: true, src: URL.createObjectURL(file) }) : "");
+    URL.revokeObjectURL(this.url);
+    this.url = file && URL.createObjectURL(file);
+    document.querySelector("#heard").replaceChildren(file ? h("audio", { controls: true, src: this.url }) : "");
   }
 
   body() {
@@ -43,8 +44,8 @@ export class Transcription extends Pane {
       this.problems.replaceChildren(faultBox(new Fault("There is no recording yet. Record yourself or choose a file.")));
       return;
     }
-    const body = this.body();
-    await this.submit("/audio/transcriptions", () => ({ form: form(body, { file: this.file }) }), async (reply) => {
+    const request = () => ({ path: "/audio/transcriptions", body: this.body(), files: { file: this.file } });
+    await this.submit(request, async (reply, body) => {
       if (PLAIN.includes(body.response_format)) return h("pre", { tabindex: "0" }, await received(reply.text()));
       const answer = await received(reply.json());
       return h("div", {}, h("p", { class: "said" }, answer.text.trim() || "Nothing was heard."), answer.segments ? segments(answer.segments) : "");
