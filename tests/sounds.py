@@ -39,7 +39,7 @@ def silence(minutes: int) -> bytes:
     return buffer.getvalue()
 
 
-def heard(data: bytes, rate: int = 24000) -> np.ndarray:
+def decoded(data: bytes, rate: int = 24000) -> np.ndarray:
     """Decode all samples of a file."""
     resampler = av.AudioResampler("flt", "mono", rate)
     with av.open(io.BytesIO(data)) as container:
@@ -50,7 +50,7 @@ def heard(data: bytes, rate: int = 24000) -> np.ndarray:
     return np.concatenate(samples)
 
 
-def recorded(
+def encoded(
     samples: np.ndarray, kind: str, options: Mapping[str, str] | None = None, rate: int = 24000
 ) -> bytes:
     """Encode a file of this type; `options` are the container's."""

@@ -15,7 +15,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.001)
 
 
-def clear_of_midnight(seconds: float = 45.0) -> None:
+def clear_of_midnight(seconds: float = 90.0) -> None:
     """Wait for the next UTC day if this one is nearly over, because daily counts reset."""
     left = 86_400 - time.time() % 86_400
     if left < seconds:

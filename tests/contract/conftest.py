@@ -1,10 +1,12 @@
 """The whole platform, started as a user starts it, with a real model behind it."""
 
 import contextlib
+import json
 import os
 import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,13 @@ class Served:
         environ = os.environ | {"OXLO_HOME": str(self.home), "OXLO_PORT": port}
         run = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
         return run.stdout.strip()
+
+    def used_today(self, key: str = "") -> int:
+        """Requests of the day's window: the operator's, or those of a key's account."""
+        request = urllib.request.Request(f"{self.base_url}/limits")
+        request.add_header("Authorization", f"Bearer {key or self.key}")
+        with urllib.request.urlopen(request) as reply:
+            return int(json.load(reply)["day"]["used"])
 
     def new_key(self, account: str, plan: str) -> str:
         """A key of a new account on a plan."""
@@ -69,25 +78,25 @@ def serving(home: Path, weights: Path, **settings: str) -> Iterator[Served]:
 
 
 def _read_start(process: "subprocess.Popen[str]") -> tuple[str, str]:
-    said = ""
+    output = ""
     assert process.stdout is not None
     for line in process.stdout:
-        said += line
-        base = re.search(r"^Base URL: (\S+)", said, re.MULTILINE)
-        key = re.search(r"^API key: (\S+)", said, re.MULTILINE)
+        output += line
+        base = re.search(r"^Base URL: (\S+)", output, re.MULTILINE)
+        key = re.search(r"^API key: (\S+)", output, re.MULTILINE)
         if base and key:
             return base[1], key[1]
-    raise AssertionError(f"oxlo serve ended early:\n{said}")
+    raise AssertionError(f"oxlo serve ended early:\n{output}")
 
 
 def _lift_limits(home: Path, environ: dict[str, str]) -> None:
-    """The suite asks more than Premium's hundred a minute."""
+    """The suite makes more requests than Premium's hundred a minute."""
     command = [sys.executable, "-m", "oxlo", "accounts", "set-plan", "operator", "enterprise"]
     subprocess.run(command, env=environ, check=True, capture_output=True)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(served: Served) -> Iterator[openai.OpenAI]:
-    """The OpenAI SDK with base URL and key changed, which takes nothing but what its types say."""
+    """The OpenAI SDK with base URL and key changed, which accepts only what its types declare."""
     with StrictOpenAI(base_url=served.base_url, api_key=served.key, max_retries=0) as sdk:
         yield sdk

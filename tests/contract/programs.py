@@ -1,4 +1,4 @@
-"""Runs the programs that docs and pages show, as somebody would who pasted them."""
+"""Runs the programs of docs and pages, as pasted."""
 
 import contextlib
 import io
@@ -22,14 +22,14 @@ _NEEDS = {
 
 
 def each(*categories: Category) -> pytest.MarkDecorator:
-    """Parameters `category` and `language`: every program of these categories."""
+    """Parametrize `category` and `language` by every program of these categories."""
     pairs = product(categories, LANGUAGES)
     marked = [pytest.param(*pair, marks=_NEEDS.get(pair[1], ())) for pair in pairs]
     return pytest.mark.parametrize(("category", "language"), marked)
 
 
-def said(served: Served, category: Category, language: Language, model: str, folder: Path) -> str:
-    """What the program prints when it is run in the folder; whatever goes wrong fails the test."""
+def run(served: Served, category: Category, language: Language, model: str, folder: Path) -> str:
+    """Run a program in the folder and return its output; a failure fails the test."""
     text = render(category, language, served.base_url, served.key, model)
     if language == "python":
         return _python(text, folder)
@@ -37,7 +37,7 @@ def said(served: Served, category: Category, language: Language, model: str, fol
 
 
 def _python(text: str, folder: Path) -> str:
-    """Not in a process of its own: importing the SDK there takes longer than the call."""
+    """Run it in this process, because importing the SDK takes longer than the call."""
     names: dict[str, Any] = {}
     with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(compile(text, "snippet.py", "exec"), names)
@@ -50,17 +50,17 @@ def _node(text: str, folder: Path) -> str:
     modules = folder / "node_modules"
     if not modules.exists():
         modules.symlink_to(HERE / "node_modules")
-    return _run(["node", "snippet.mjs"], folder)
+    return _execute(["node", "snippet.mjs"], folder)
 
 
 def _curl(text: str, folder: Path) -> str:
-    """curl's meter is the only thing that is left out."""
+    """Run it without curl's progress meter."""
     (folder / "snippet.sh").write_text(text)
     (folder / ".curlrc").write_text("silent\nshow-error\n")
-    return _run(["sh", "snippet.sh"], folder, CURL_HOME=str(folder))
+    return _execute(["sh", "snippet.sh"], folder, CURL_HOME=str(folder))
 
 
-def _run(command: list[str], folder: Path, **more: str) -> str:
+def _execute(command: list[str], folder: Path, **more: str) -> str:
     environ = os.environ | more
     run = subprocess.run(
         command, cwd=folder, env=environ, capture_output=True, text=True, timeout=100

@@ -12,9 +12,8 @@ import openai
 import pytest
 from tests.contract import programs
 from tests.contract.conftest import Served, serving
-from tests.contract.strict import StrictOpenAI
 from tests.contract.test_node import needs_node, run_node
-from tests.sounds import heard, recorded, silence
+from tests.sounds import decoded, encoded, silence
 
 from oxlo.snippets import Category, Language
 
@@ -22,56 +21,50 @@ pytestmark = pytest.mark.engine
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "the", "lazy", "dog"]
-EARS, MOUTH = "whisper-base", "kokoro-82m"
+WHISPER, KOKORO = "whisper-base", "kokoro-82m"
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory, audio_models: Path) -> Iterator[Served]:
-    """`oxlo serve` with a model that hears and one that speaks."""
+def served(tmp_path_factory: pytest.TempPathFactory, audio_models: Path) -> Iterator[Served]:
+    """`oxlo serve` with a transcription and a speech model."""
     home = tmp_path_factory.mktemp("audio")
-    with serving(home, audio_models, OXLO_MODELS=f"{EARS},{MOUTH}") as served:
-        yield served
+    with serving(home, audio_models, OXLO_MODELS=f"{WHISPER},{KOKORO}") as platform:
+        yield platform
 
 
 @pytest.fixture(scope="module")
-def sdk(platform: Served) -> Iterator[openai.OpenAI]:
-    with StrictOpenAI(base_url=platform.base_url, api_key=platform.key, max_retries=0) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def spoken(sdk: openai.OpenAI) -> bytes:
+def spoken(client: openai.OpenAI) -> bytes:
     """The text, said by an OpenAI voice, as MP3."""
-    return sdk.audio.speech.create(model=MOUTH, voice="alloy", input=TEXT).read()
+    return client.audio.speech.create(model=KOKORO, voice="alloy", input=TEXT).read()
 
 
 def words(text: str) -> list[str]:
     return re.findall(r"[a-z']+", text.lower())
 
 
-def hear(sdk: openai.OpenAI, data: bytes, name: str = "a.mp3", **fields: Any) -> Any:
-    return sdk.audio.transcriptions.create(model=EARS, file=(name, data), **fields)
+def transcribe(client: openai.OpenAI, data: bytes, name: str = "a.mp3", **fields: Any) -> Any:
+    return client.audio.transcriptions.create(model=WHISPER, file=(name, data), **fields)
 
 
-def test_what_is_said_is_heard(sdk: openai.OpenAI, spoken: bytes) -> None:
+def test_what_is_said_is_heard(client: openai.OpenAI, spoken: bytes) -> None:
     """From text to speech and back."""
     assert spoken.startswith(b"ID3")
-    reply = hear(sdk, spoken)
+    reply = transcribe(client, spoken)
     assert words(reply.text) == WORDS
     assert reply.usage.type == "duration"
     assert 2 <= reply.usage.seconds <= 6
 
 
 @pytest.mark.parametrize("kind", ["m4a", "webm", "ogg", "flac", "wav"])
-def test_formats_that_people_record(sdk: openai.OpenAI, spoken: bytes, kind: str) -> None:
+def test_formats_that_people_record(client: openai.OpenAI, spoken: bytes, kind: str) -> None:
     """Phones, browsers and programs each have their own."""
-    assert words(hear(sdk, recorded(heard(spoken), kind), f"a.{kind}").text) == WORDS
+    assert words(transcribe(client, encoded(decoded(spoken), kind), f"a.{kind}").text) == WORDS
 
 
-def test_words_have_times(sdk: openai.OpenAI, spoken: bytes) -> None:
+def test_words_have_times(client: openai.OpenAI, spoken: bytes) -> None:
     """In order, inside the recording, with the segments that they are in."""
-    reply = hear(
-        sdk,
+    reply = transcribe(
+        client,
         spoken,
         response_format="verbose_json",
         timestamp_granularities=["word", "segment"],
@@ -85,20 +78,22 @@ def test_words_have_times(sdk: openai.OpenAI, spoken: bytes) -> None:
     assert "".join(segment.text for segment in reply.segments).strip() == reply.text
 
 
-def test_text_and_subtitles(sdk: openai.OpenAI, spoken: bytes) -> None:
+def test_text_and_subtitles(client: openai.OpenAI, spoken: bytes) -> None:
     """The same words in each."""
-    plain = hear(sdk, spoken, response_format="text")
+    plain = transcribe(client, spoken, response_format="text")
     assert words(plain) == WORDS
-    srt = hear(sdk, spoken, response_format="srt", language="en")
+    srt = transcribe(client, spoken, response_format="srt", language="en")
     assert re.match(r"1\n00:00:00,\d{3} --> 00:00:0\d,\d{3}\n", srt)
-    vtt = hear(sdk, spoken, response_format="vtt", prompt="Foxes and dogs.", temperature=0.1)
+    vtt = transcribe(
+        client, spoken, response_format="vtt", prompt="Foxes and dogs.", temperature=0.1
+    )
     assert re.match(r"WEBVTT\n\n00:00:00\.\d{3} --> ", vtt)
     assert words(vtt)[1:] == words(srt) == WORDS
 
 
-def test_text_as_it_is_heard(sdk: openai.OpenAI, spoken: bytes) -> None:
+def test_text_as_it_is_heard(client: openai.OpenAI, spoken: bytes) -> None:
     """Deltas, then the whole text."""
-    *deltas, done = hear(sdk, spoken, stream=True)
+    *deltas, done = transcribe(client, spoken, stream=True)
     assert {event.type for event in deltas} == {"transcript.text.delta"}
     assert done.type == "transcript.text.done"
     assert words(done.text) == WORDS
@@ -106,12 +101,12 @@ def test_text_as_it_is_heard(sdk: openai.OpenAI, spoken: bytes) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:deprecated")  # by OpenAI, where whisper-1 is the last to do it
-def test_other_languages(sdk: openai.OpenAI) -> None:
+def test_other_languages(client: openai.OpenAI) -> None:
     """A French voice is detected, and put into English."""
-    said = "Bonjour à tous, je m'appelle Marie."
-    french = sdk.audio.speech.create(model=MOUTH, voice="ff_siwis", input=said).read()
-    assert hear(sdk, french, response_format="verbose_json").language == "french"
-    english = sdk.audio.translations.create(model=EARS, file=("a.mp3", french))
+    text = "Bonjour à tous, je m'appelle Marie."
+    french = client.audio.speech.create(model=KOKORO, voice="ff_siwis", input=text).read()
+    assert transcribe(client, french, response_format="verbose_json").language == "french"
+    english = client.audio.translations.create(model=WHISPER, file=("a.mp3", french))
     assert {"hello", "everyone", "name"} & set(words(english.text))
 
 
@@ -126,24 +121,26 @@ def test_other_languages(sdk: openai.OpenAI) -> None:
     ],
 )
 def test_every_format(
-    sdk: openai.OpenAI, tmp_path: Path, form: Any, kind: str, magic: bytes, codec: str
+    client: openai.OpenAI, tmp_path: Path, form: Any, kind: str, magic: bytes, codec: str
 ) -> None:
     """By its type, its first bytes and its decoder."""
-    reply = sdk.audio.speech.create(model=MOUTH, voice="nova", input="Hi.", response_format=form)
+    reply = client.audio.speech.create(
+        model=KOKORO, voice="nova", input="Hi.", response_format=form
+    )
     assert reply.response.headers["content-type"] == kind
     assert reply.content.startswith(magic)
     reply.write_to_file(tmp_path / "hi")
     with av.open(tmp_path / "hi") as container:
         assert container.streams.audio[0].codec_context.name == codec
-    assert 0.3 < len(heard(reply.content)) / 24_000 < 3
+    assert 0.3 < len(decoded(reply.content)) / 24_000 < 3
 
 
-def test_pcm_and_speed(sdk: openai.OpenAI) -> None:
+def test_pcm_and_speed(client: openai.OpenAI) -> None:
     """Half the speed is twice as long, also beyond the model's own paces."""
 
     def seconds(speed: float) -> float:
-        reply = sdk.audio.speech.create(
-            model=MOUTH, voice="af_bella", input="Hi there.", response_format="pcm", speed=speed
+        reply = client.audio.speech.create(
+            model=KOKORO, voice="af_bella", input="Hi there.", response_format="pcm", speed=speed
         )
         return len(reply.content) / 48_000
 
@@ -151,10 +148,10 @@ def test_pcm_and_speed(sdk: openai.OpenAI) -> None:
     assert quarter > 2.5 * usual > 5 * four > 0
 
 
-def test_speech_as_events(sdk: openai.OpenAI) -> None:
+def test_speech_as_events(client: openai.OpenAI) -> None:
     """Base64 in deltas, and tokens at the end."""
-    with sdk.audio.speech.with_streaming_response.create(
-        model=MOUTH, voice="echo", input="One. Two.", response_format="wav", stream_format="sse"
+    with client.audio.speech.with_streaming_response.create(
+        model=KOKORO, voice="echo", input="One. Two.", response_format="wav", stream_format="sse"
     ) as reply:
         lines = [line for line in reply.iter_lines() if line]
     *deltas, done = [json.loads(line.removeprefix("data: ")) for line in lines]
@@ -165,16 +162,16 @@ def test_speech_as_events(sdk: openai.OpenAI) -> None:
     assert done["usage"]["total_tokens"] > done["usage"]["input_tokens"] > 0
 
 
-def test_what_is_wrong_is_said_and_costs_nothing(platform: Served, spoken: bytes) -> None:
+def test_what_is_wrong_is_said_and_costs_nothing(served: Served, spoken: bytes) -> None:
     """More bad calls than a free account may make in a minute: none counts, all are clear."""
-    key = platform.new_key("clumsy", "free")
-    client = openai.OpenAI(base_url=platform.base_url, api_key=key, max_retries=0)
-    told = []
+    key = served.new_key("clumsy", "free")
+    free = openai.OpenAI(base_url=served.base_url, api_key=key, max_retries=0)
+    errors = []
     for ask, fields in bad_calls(spoken):
         with pytest.raises(openai.BadRequestError) as refused:
-            getattr(client.audio, ask).create(**fields)
-        told.append(refused.value)
-    assert [(error.code, error.param) for error in told] == [
+            getattr(free.audio, ask).create(**fields)
+        errors.append(refused.value)
+    assert [(error.code, error.param) for error in errors] == [
         ("invalid_value", "file"),
         ("truncated_audio", "file"),
         ("audio_too_long", "file"),
@@ -185,44 +182,45 @@ def test_what_is_wrong_is_said_and_costs_nothing(platform: Served, spoken: bytes
         ("invalid_value", "voice"),
         ("wrong_endpoint", "model"),
     ]
-    assert re.search(r"lasts 120 minutes.*at most 10 minutes", told[2].message)
-    limits: Any = client.get("/limits", cast_to=dict[str, Any])
+    assert re.search(r"lasts 120 minutes.*at most 10 minutes", errors[2].message)
+    limits: Any = free.get("/limits", cast_to=dict[str, Any])
     assert limits["day"]["used"] == limits["minute"]["used"] == 0
-    assert words(hear(client, spoken).text) == WORDS
+    assert words(transcribe(free, spoken).text) == WORDS
 
 
 def bad_calls(spoken: bytes) -> Iterator[tuple[str, dict[str, Any]]]:
-    listen, speak = {"model": EARS, "file": ("a.mp3", spoken)}, {"model": MOUTH, "voice": "alloy"}
+    listen = {"model": WHISPER, "file": ("a.mp3", spoken)}
+    speak = {"model": KOKORO, "voice": "alloy"}
     yield "transcriptions", listen | {"file": ("a.wav", b"This is a text. " * 99)}
-    yield "transcriptions", listen | {"file": ("a.mp3", recorded(heard(spoken), "mp3")[:9000])}
+    yield "transcriptions", listen | {"file": ("a.mp3", encoded(decoded(spoken), "mp3")[:9000])}
     yield "transcriptions", listen | {"file": ("a.flac", silence(minutes=120))}
     yield "transcriptions", listen | {"language": "klingon"}
-    yield "transcriptions", listen | {"model": MOUTH}
+    yield "transcriptions", listen | {"model": KOKORO}
     yield "speech", speak | {"input": ""}
     yield "speech", speak | {"input": "word " * 20_000}
     yield "speech", speak | {"input": "Hi.", "voice": "neutral"}
-    yield "speech", speak | {"input": "Hi.", "model": EARS}
+    yield "speech", speak | {"input": "Hi.", "model": WHISPER}
 
 
-def test_voices(sdk: openai.OpenAI) -> None:
+def test_voices(client: openai.OpenAI) -> None:
     """All of them speak; OpenAI's names are among them."""
-    listed: Any = sdk.get("/audio/voices", cast_to=dict[str, Any])
+    listed: Any = client.get("/audio/voices", cast_to=dict[str, Any])
     assert len(listed["voices"]) == 41
     assert {voice["language"] for voice in listed["data"]} >= {"en-US", "en-GB", "fr-FR"}
 
 
 @needs_node
-def test_node_sdk(platform: Served) -> None:
+def test_node_sdk(served: Served) -> None:
     """The same from JavaScript."""
-    run_node(platform, "audio")
+    run_node(served, "audio")
 
 
 @programs.each("speech")
 def test_programs_that_are_shown(
-    platform: Served, tmp_path: Path, category: Category, language: Language
+    served: Served, tmp_path: Path, category: Category, language: Language
 ) -> None:
     """One speaks into a file, the next hears what the file says."""
-    programs.said(platform, category, language, MOUTH, tmp_path)
+    programs.run(served, category, language, KOKORO, tmp_path)
     assert (tmp_path / "speech.mp3").read_bytes().startswith(b"ID3")
-    heard_again = programs.said(platform, "transcription", language, EARS, tmp_path)
-    assert "welcome to the show" in heard_again.lower()
+    transcript = programs.run(served, "transcription", language, WHISPER, tmp_path)
+    assert "welcome to the show" in transcript.lower()

@@ -23,16 +23,16 @@ MODEL = "centernet-mobilenetv3"
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory, centernet: list[Path]) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory, centernet: list[Path]) -> Iterator[Served]:
     """The platform with the detector alone."""
-    with serving(tmp_path_factory.mktemp("home"), cache(), OXLO_MODELS=MODEL) as found:
-        yield found
+    with serving(tmp_path_factory.mktemp("home"), cache(), OXLO_MODELS=MODEL) as platform:
+        yield platform
 
 
-def asked(platform: Served, **fields: object) -> tuple[int, Any]:
-    headers = {"Authorization": f"Bearer {platform.key}", "Content-Type": "application/json"}
-    body = json.dumps({"model": MODEL} | fields).encode()
-    request = urllib.request.Request(f"{platform.base_url}/detect", body, headers)
+def detect(served: Served, **fields: object) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {served.key}", "Content-Type": "application/json"}
+    sent = json.dumps({"model": MODEL} | fields).encode()
+    request = urllib.request.Request(f"{served.base_url}/detect", sent, headers)
     try:
         with urllib.request.urlopen(request) as reply:
             return reply.status, json.load(reply)
@@ -41,26 +41,18 @@ def asked(platform: Served, **fields: object) -> tuple[int, Any]:
             return error.code, json.load(error)
 
 
-def used_today(platform: Served) -> int:
-    headers = {"Authorization": f"Bearer {platform.key}"}
-    with urllib.request.urlopen(
-        urllib.request.Request(f"{platform.base_url}/limits", headers=headers)
-    ) as reply:
-        return int(json.load(reply)["day"]["used"])
-
-
 @pytest.fixture(scope="module")
 def photograph(coffee: Path) -> str:
     return base64.b64encode(coffee.read_bytes()).decode()
 
 
-def test_what_a_photograph_shows(platform: Served, photograph: str) -> None:
+def test_what_a_photograph_shows(served: Served, photograph: str) -> None:
     """A cup on a table, in pixels of the photograph, as both kinds of clients read it."""
-    status, told = asked(platform, image=photograph)
+    status, body = detect(served, image=photograph)
     assert status == 200
-    assert (told["model"], told["count"]) == (MODEL, 2)
-    assert told["image"] == {"width": 600, "height": 400}
-    cup, table = told["detections"]
+    assert (body["model"], body["count"]) == (MODEL, 2)
+    assert body["image"] == {"width": 600, "height": 400}
+    cup, table = body["detections"]
     assert (cup["class_name"], cup["label"], cup["class_id"]) == ("cup", "cup", 41)
     assert table["class_name"] == "dining table"
     assert cup["bbox_xyxy"] == [cup["bbox"][side] for side in ("x1", "y1", "x2", "y2")]
@@ -78,18 +70,18 @@ def test_what_a_photograph_shows(platform: Served, photograph: str) -> None:
     ],
 )
 def test_every_spelling(
-    platform: Served, photograph: str, fields: dict[str, object], labels: list[str]
+    served: Served, photograph: str, fields: dict[str, object], labels: list[str]
 ) -> None:
     """A data URI, and each field."""
     uri = f"data:image/png;base64,{photograph}"
-    status, told = asked(platform, image=uri, **fields)
-    assert (status, [found["label"] for found in told["detections"]]) == (200, labels)
+    status, body = detect(served, image=uri, **fields)
+    assert (status, [found["label"] for found in body["detections"]]) == (200, labels)
 
 
-def test_the_picture_comes_back(platform: Served, photograph: str) -> None:
+def test_the_picture_comes_back(served: Served, photograph: str) -> None:
     """With boxes drawn in, as PNG in base64."""
-    _, told = asked(platform, image=photograph, annotated=True)
-    shown = Image.open(io.BytesIO(base64.b64decode(told["annotated_image"], validate=True)))
+    _, body = detect(served, image=photograph, annotated=True)
+    shown = Image.open(io.BytesIO(base64.b64decode(body["annotated_image"], validate=True)))
     assert (shown.format, shown.size) == ("PNG", (600, 400))
 
 
@@ -104,30 +96,28 @@ def test_the_picture_comes_back(platform: Served, photograph: str) -> None:
         ({"image_size": 640}, "image_size"),
     ],
 )
-def test_bad_input(
-    platform: Served, photograph: str, fields: dict[str, object], param: str
-) -> None:
+def test_bad_input(served: Served, photograph: str, fields: dict[str, object], param: str) -> None:
     """A clear 400 that does not count, and the engine stays up."""
-    used = used_today(platform)
-    status, told = asked(platform, **{"image": photograph} | fields)
-    assert (status, told["error"]["param"]) == (400, param)
-    assert used_today(platform) == used
-    assert asked(platform, image=photograph)[0] == 200
+    used = served.used_today()
+    status, body = detect(served, **{"image": photograph} | fields)
+    assert (status, body["error"]["param"]) == (400, param)
+    assert served.used_today() == used
+    assert detect(served, image=photograph)[0] == 200
 
 
-def test_the_documented_model_is_not_put_in(platform: Served, photograph: str) -> None:
+def test_the_documented_model_is_not_put_in(served: Served, photograph: str) -> None:
     """`yolo11x.pt` is not here: a small model never answers in its place, and is named."""
-    status, told = asked(platform, image=photograph, model="yolo11x.pt")
-    assert (status, told["error"]["code"]) == (503, "model_not_deployed")
-    assert MODEL in told["error"]["message"]
+    status, body = detect(served, image=photograph, model="yolo11x.pt")
+    assert (status, body["error"]["code"]) == (503, "model_not_deployed")
+    assert MODEL in body["error"]["message"]
 
 
 @programs.each("detection")
 def test_programs_that_are_shown(
-    platform: Served, coffee: Path, tmp_path: Path, category: Category, language: Language
+    served: Served, coffee: Path, tmp_path: Path, category: Category, language: Language
 ) -> None:
     """With the official SDKs, which know no such endpoint, and with a form."""
     (tmp_path / "photo.jpg").write_bytes(coffee.read_bytes())
-    said = programs.said(platform, category, language, MODEL, tmp_path)
-    assert "cup" in said
-    assert "dining table" in said
+    output = programs.run(served, category, language, MODEL, tmp_path)
+    assert "cup" in output
+    assert "dining table" in output

@@ -23,11 +23,6 @@ def dot(a: list[float], b: list[float]) -> float:
     return sum(x * y for x, y in zip(a, b, strict=True))
 
 
-def used_today(client: openai.OpenAI) -> int:
-    limits: dict[str, dict[str, int]] = client.get("/limits", cast_to=dict[str, object])  # type: ignore
-    return limits["day"]["used"]
-
-
 def test_one_text(client: openai.OpenAI) -> None:
     """The SDK asks for base64 and gives numbers: 384 of them, of unit length."""
     reply = client.embeddings.create(model=MODEL, input="The food was delicious.")
@@ -72,22 +67,21 @@ def test_the_largest_batch_is_one_request(served: Served) -> None:
     key = served.new_key("batcher", "free")
     with openai.OpenAI(base_url=served.base_url, api_key=key, max_retries=0) as sdk:
         reply = sdk.embeddings.create(model=MODEL, input=["Hello"] * 2048)
-        used = used_today(sdk)
     assert len(reply.data) == 2048
     assert reply.usage.total_tokens == 3 * 2048
-    assert used == 1
+    assert served.used_today(key) == 1
 
 
-def test_too_long(client: openai.OpenAI) -> None:
+def test_too_long(served: Served, client: openai.OpenAI) -> None:
     """Refused with the numbers, and not counted."""
-    used = used_today(client)
+    used = served.used_today()
     with pytest.raises(openai.BadRequestError) as refused:
         client.embeddings.create(model=MODEL, input=["short", "word " * 300])
     error = refused.value
     assert (error.code, error.param) == ("context_length_exceeded", "input")
     assert isinstance(error.body, dict)
     assert (error.body["counted_tokens"], error.body["allowed_tokens"]) == (302, 256)
-    assert used_today(client) == used
+    assert served.used_today() == used
 
 
 @pytest.mark.parametrize(
@@ -117,20 +111,20 @@ def test_parallel_calls(served: Served) -> None:
             ]
             return [reply.data[0].embedding for reply in await asyncio.gather(*calls)]
 
-    told = asyncio.run(everyone())
-    for number, vector in enumerate(told):
-        assert dot(vector, told[number % 5]) > 0.999
-        assert dot(vector, told[(number + 1) % 5]) < 0.999
+    vectors = asyncio.run(everyone())
+    for number, vector in enumerate(vectors):
+        assert dot(vector, vectors[number % 5]) > 0.999
+        assert dot(vector, vectors[(number + 1) % 5]) < 0.999
 
 
 def test_plain_http(served: Served) -> None:
     """Without an SDK, numbers are the default."""
-    body = json.dumps({"model": "all-MiniLM-L6-v2", "input": "Hi"}).encode()
+    sent = json.dumps({"model": "all-MiniLM-L6-v2", "input": "Hi"}).encode()
     headers = {"Authorization": f"Bearer {served.key}", "Content-Type": "application/json"}
-    request = urllib.request.Request(f"{served.base_url}/embeddings", body, headers)
+    request = urllib.request.Request(f"{served.base_url}/embeddings", sent, headers)
     with urllib.request.urlopen(request) as reply:
-        told = json.loads(reply.read())
-    assert isinstance(told["data"][0]["embedding"][0], float)
+        body = json.loads(reply.read())
+    assert isinstance(body["data"][0]["embedding"][0], float)
 
 
 @programs.each("embeddings")
@@ -138,5 +132,5 @@ def test_programs_that_are_shown(
     served: Served, tmp_path: Path, category: Category, language: Language
 ) -> None:
     """How many dimensions a vector has, or the vector itself."""
-    said = programs.said(served, category, language, MODEL, tmp_path)
-    assert said == "Dimensions: 384\n" or len(json.loads(said)["data"][0]["embedding"]) == 384
+    output = programs.run(served, category, language, MODEL, tmp_path)
+    assert output == "Dimensions: 384\n" or len(json.loads(output)["data"][0]["embedding"]) == 384

@@ -19,6 +19,7 @@ from tests.conftest import cache
 from tests.contract import programs
 from tests.contract.conftest import Served, serving
 from tests.contract.test_node import needs_node, run_node
+from tests.pictures import bomb
 
 from oxlo.snippets import Category, Language
 
@@ -62,11 +63,6 @@ def is_red(color: Any) -> bool:
 
 def is_white(color: Any) -> bool:
     return min(color) > 200
-
-
-def used_today(client: openai.OpenAI) -> int:
-    limits: dict[str, dict[str, int]] = client.get("/limits", cast_to=dict[str, object])  # type: ignore
-    return limits["day"]["used"]
 
 
 def link(reply: ImagesResponse) -> str:
@@ -248,12 +244,6 @@ def test_plain_http_with_a_data_uri(client: openai.OpenAI, served: Served) -> No
     assert base64.b64decode(reply["data"][0]["b64_json"]).startswith(b"\x89PNG")
 
 
-def bomb() -> bytes:
-    file = io.BytesIO()
-    Image.new("1", (20_000, 20_000)).save(file, "PNG")
-    return file.getvalue()
-
-
 @pytest.mark.parametrize(
     ("path", "fields", "param", "says"),
     [
@@ -272,15 +262,20 @@ def bomb() -> bytes:
     ],
 )
 def test_bad_input(
-    client: openai.OpenAI, path: str, fields: dict[str, Any], param: str, says: str
+    served: Served,
+    client: openai.OpenAI,
+    path: str,
+    fields: dict[str, Any],
+    param: str,
+    says: str,
 ) -> None:
     """A 400 that names the field and what it takes; nothing is counted, and the engine stays up."""
-    used = used_today(client)
+    used = served.used_today()
     body = {"model": MODEL, "prompt": PROMPT} | fields
     with pytest.raises(openai.BadRequestError, match=says) as refused:
         client.post(f"/images/{path}", body=body, cast_to=dict[str, object])
     assert refused.value.param == param
-    assert used_today(client) == used
+    assert served.used_today() == used
     assert files(generate(client))
 
 
@@ -313,6 +308,6 @@ def test_programs_that_are_shown(
     served: Served, tmp_path: Path, category: Category, language: Language
 ) -> None:
     """A link that leads to an image."""
-    found = re.search(r"http[^\s\"]+", programs.said(served, category, language, MODEL, tmp_path))
+    found = re.search(r"http[^\s\"]+", programs.run(served, category, language, MODEL, tmp_path))
     assert found
     assert fetched(found[0])[:2] == (200, "image/png")

@@ -15,18 +15,18 @@ from PIL import Image, ImageDraw, ImageFont
 from tests.conftest import cache, fetched
 from tests.contract import programs
 from tests.contract.conftest import Served, serving
-from tests.contract.strict import StrictOpenAI
+from tests.pictures import bomb
 
 from oxlo.snippets import Category, Language
 
 pytestmark = pytest.mark.engine
 
-SEES, BLIND = "tiny-sight", "smollm2-135m"
+SIGHTED, BLIND = "tiny-sight", "smollm2-135m"
 #: Tokens of one picture.
 TOKENS = 100
 
 
-class Elsewhere(http.server.BaseHTTPRequestHandler):
+class PictureServer(http.server.BaseHTTPRequestHandler):
     """Has a picture; sends whoever asks for another path to what only the operator may reach."""
 
     inner: ClassVar[str] = ""
@@ -65,30 +65,24 @@ def answering(handler: type[http.server.BaseHTTPRequestHandler]) -> Iterator[str
 @pytest.fixture(scope="module")
 def outside() -> Iterator[str]:
     """The address of a web server that may be reached; it redirects to one that may not."""
-    with answering(Elsewhere) as inner, answering(Elsewhere) as outer:
-        Elsewhere.inner = inner
+    with answering(PictureServer) as inner, answering(PictureServer) as outer:
+        PictureServer.inner = inner
         yield outer
 
 
 @pytest.fixture(scope="module")
-def platform(
+def served(
     tmp_path_factory: pytest.TempPathFactory, smollm2: Path, outside: str
 ) -> Iterator[Served]:
     """`oxlo serve` with a model that sees, and with one that does not."""
-    fetched(SEES)
+    fetched(SIGHTED)
     own = {
-        "OXLO_MODELS": f"{SEES},{BLIND}",
+        "OXLO_MODELS": f"{SIGHTED},{BLIND}",
         "OXLO_LLAMACPP_CONTEXT": "1024",
         "OXLO_MEDIA_ALLOW": outside,
     }
-    with serving(tmp_path_factory.mktemp("home"), cache(), **own) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def sdk(platform: Served) -> Iterator[openai.OpenAI]:
-    with StrictOpenAI(base_url=platform.base_url, api_key=platform.key, max_retries=0) as client:
-        yield client
+    with serving(tmp_path_factory.mktemp("home"), cache(), **own) as platform:
+        yield platform
 
 
 def drawn(shape: str, colour: str, form: str = "PNG") -> bytes:
@@ -113,22 +107,24 @@ def shown(shape: str, colour: str, form: str = "PNG") -> str:
     return f"data:image/{form.lower()};base64,{content}"
 
 
-def asked(text: str, *urls: str) -> list[dict[str, object]]:
+def question(text: str, *urls: str) -> list[dict[str, object]]:
     pictures = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
     return [{"role": "user", "content": [*pictures, {"type": "text", "text": text}]}]
 
 
-def told(sdk: openai.OpenAI, text: str, *urls: str) -> str:
+def answer(client: openai.OpenAI, text: str, *urls: str) -> str:
     """The answer to a question about pictures, in lower case."""
-    reply = sdk.chat.completions.create(
-        model=SEES, messages=asked(text, *urls), max_tokens=40, temperature=0
+    reply = client.chat.completions.create(
+        model=SIGHTED, messages=question(text, *urls), max_tokens=40, temperature=0
     )
     return (reply.choices[0].message.content or "").lower()
 
 
-def tokens(sdk: openai.OpenAI, *urls: str) -> int:
+def tokens(client: openai.OpenAI, *urls: str) -> int:
     """Of a prompt with these pictures."""
-    reply = sdk.chat.completions.create(model=SEES, messages=asked("Hm?", *urls), max_tokens=1)
+    reply = client.chat.completions.create(
+        model=SIGHTED, messages=question("Hm?", *urls), max_tokens=1
+    )
     assert reply.usage
     return reply.usage.prompt_tokens
 
@@ -137,56 +133,56 @@ def tokens(sdk: openai.OpenAI, *urls: str) -> int:
     ("shape", "colour", "form"),
     [("circle", "red", "PNG"), ("square", "blue", "JPEG"), ("triangle", "green", "WEBP")],
 )
-def test_it_tells_what_it_sees(sdk: openai.OpenAI, shape: str, colour: str, form: str) -> None:
+def test_it_tells_what_it_sees(client: openai.OpenAI, shape: str, colour: str, form: str) -> None:
     """Shape and colour of what was drawn, whatever the form of the file."""
     url = shown(shape, colour, form)
-    assert shape in told(sdk, f"Which shape is {colour}?", url)
-    assert colour in told(sdk, f"What colour is the {shape}?", url)
+    assert shape in answer(client, f"Which shape is {colour}?", url)
+    assert colour in answer(client, f"What colour is the {shape}?", url)
 
 
-def test_it_tells_what_is_not_there(sdk: openai.OpenAI) -> None:
+def test_it_tells_what_is_not_there(client: openai.OpenAI) -> None:
     """Asked for another shape than the one that was drawn, it says no."""
     url = shown("square", "blue")
-    assert told(sdk, "Is there a square? Answer yes or no.", url).startswith("yes")
-    assert told(sdk, "Is there a star? Answer yes or no.", url).startswith("no")
+    assert answer(client, "Is there a square? Answer yes or no.", url).startswith("yes")
+    assert answer(client, "Is there a star? Answer yes or no.", url).startswith("no")
 
 
-def test_it_reads_digits(sdk: openai.OpenAI) -> None:
+def test_it_reads_digits(client: openai.OpenAI) -> None:
     """When it describes a picture, too: they are no shapes to it."""
     url = shown("4", "red")
-    said = told(sdk, "What is in this picture?", url)
-    assert {"4", "red"} <= {*said.replace(",", "").replace(".", "").split()}
+    text = answer(client, "What is in this picture?", url)
+    assert {"4", "red"} <= {*text.replace(",", "").replace(".", "").split()}
 
 
-def test_two_pictures(sdk: openai.OpenAI) -> None:
+def test_two_pictures(client: openai.OpenAI) -> None:
     """Both reach the model, each takes its tokens; this one tells of one of them."""
     red, blue = shown("circle", "red"), shown("square", "blue")
-    said = told(sdk, "What is in these pictures?", red, blue)
-    assert "red circle" in said or "blue square" in said
-    assert tokens(sdk, red, blue) - tokens(sdk) == 2 * TOKENS
+    text = answer(client, "What is in these pictures?", red, blue)
+    assert "red circle" in text or "blue square" in text
+    assert tokens(client, red, blue) - tokens(client) == 2 * TOKENS
 
 
-def test_a_picture_by_its_address(sdk: openai.OpenAI, outside: str) -> None:
+def test_a_picture_by_its_address(client: openai.OpenAI, outside: str) -> None:
     """It is fetched, and seen as one that is sent along."""
-    assert "green" in told(sdk, "What colour is the triangle?", f"http://{outside}/picture")
+    assert "green" in answer(client, "What colour is the triangle?", f"http://{outside}/picture")
 
 
-def test_streamed(sdk: openai.OpenAI) -> None:
+def test_streamed(client: openai.OpenAI) -> None:
     """The answer to a picture comes piece by piece, too."""
-    question = asked("What colour is the circle?", shown("circle", "red"))
-    stream = sdk.chat.completions.create(
-        model=SEES, messages=question, max_tokens=30, temperature=0, stream=True
+    messages = question("What colour is the circle?", shown("circle", "red"))
+    stream = client.chat.completions.create(
+        model=SIGHTED, messages=messages, max_tokens=30, temperature=0, stream=True
     )
     pieces = [c.delta.content or "" for event in stream for c in event.choices]
     assert len(pieces) > 3
     assert "red" in "".join(pieces).lower()
 
 
-def test_a_model_without_eyes_names_one_that_sees(sdk: openai.OpenAI) -> None:
+def test_a_model_without_eyes_names_one_that_sees(client: openai.OpenAI) -> None:
     """The picture is not dropped in silence."""
-    with pytest.raises(openai.BadRequestError, match=SEES):
-        sdk.chat.completions.create(
-            model=BLIND, messages=asked("What is it?", shown("circle", "red"))
+    with pytest.raises(openai.BadRequestError, match=SIGHTED):
+        client.chat.completions.create(
+            model=BLIND, messages=question("What is it?", shown("circle", "red"))
         )
 
 
@@ -199,49 +195,42 @@ def test_a_model_without_eyes_names_one_that_sees(sdk: openai.OpenAI) -> None:
         "file:///etc/hostname",
     ],
 )
-def test_what_is_no_picture(sdk: openai.OpenAI, url: str) -> None:
+def test_what_is_no_picture(served: Served, client: openai.OpenAI, url: str) -> None:
     """It is refused before any engine hears of it."""
-    refused(sdk, url)
+    refused(served, client, url)
 
 
 @pytest.mark.parametrize(("path", "why"), [("/service", "address"), ("/port", "port")])
 def test_a_redirect_into_the_network_is_not_followed(
-    sdk: openai.OpenAI, outside: str, path: str, why: str
+    served: Served, client: openai.OpenAI, outside: str, path: str, why: str
 ) -> None:
     """What is allowed leads to what is not: that is refused, and never asked for anything."""
-    Elsewhere.reached.clear()
-    assert why in refused(sdk, f"http://{outside}{path}")
-    assert Elsewhere.reached == [path]
+    PictureServer.reached.clear()
+    assert why in refused(served, client, f"http://{outside}{path}")
+    assert PictureServer.reached == [path]
 
 
-def test_a_picture_that_would_burst(sdk: openai.OpenAI) -> None:
+def test_a_picture_that_would_burst(served: Served, client: openai.OpenAI) -> None:
     """Few bytes, many pixels: none of them is decoded."""
-    data = io.BytesIO()
-    Image.new("1", (20_000, 20_000)).save(data, "PNG")
-    why = refused(sdk, f"data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}")
+    why = refused(served, client, f"data:image/png;base64,{base64.b64encode(bomb()).decode()}")
     assert "megapixels" in why
 
 
-def refused(sdk: openai.OpenAI, url: str) -> str:
+def refused(served: Served, client: openai.OpenAI, url: str) -> str:
     """What a caller is told whose picture is refused; nothing is counted, and the model answers."""
-    used = used_today(sdk)
+    used = served.used_today()
     with pytest.raises(openai.BadRequestError) as refusal:
-        sdk.chat.completions.create(model=SEES, messages=asked("What is it?", url))
+        client.chat.completions.create(model=SIGHTED, messages=question("What is it?", url))
     assert refusal.value.param == "messages[0].content[0].image_url.url"
-    assert used_today(sdk) == used
-    assert tokens(sdk)
+    assert served.used_today() == used
+    assert tokens(client)
     return refusal.value.message
-
-
-def used_today(sdk: openai.OpenAI) -> int:
-    limits: dict[str, dict[str, int]] = sdk.get("/limits", cast_to=dict[str, object])  # type: ignore
-    return limits["day"]["used"]
 
 
 @programs.each("vision")
 def test_programs_that_are_shown(
-    platform: Served, tmp_path: Path, category: Category, language: Language
+    served: Served, tmp_path: Path, category: Category, language: Language
 ) -> None:
     """They tell what is in a picture on disk."""
     (tmp_path / "photo.jpg").write_bytes(drawn("circle", "red", "JPEG"))
-    assert "circle" in programs.said(platform, category, language, SEES, tmp_path).lower()
+    assert "circle" in programs.run(served, category, language, SIGHTED, tmp_path).lower()

@@ -1,20 +1,19 @@
-"""The whole platform in front of a real vLLM with a tiny model of random weights.
+"""The whole served in front of a real vLLM with a tiny model of random weights.
 
 `OXLO_TEST_VLLM` names vLLM's program, whatever environment it is in; without it nothing is run.
 `OXLO_TEST_HARDWARE` names the kind of GPU to run it on (`l40s`, ...); without it that is the CPU.
 """
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import openai
 import pytest
+from pydantic_core import from_json
 from tests import tiny_llama
 from tests.contract.conftest import Served, serving
-from tests.contract.strict import StrictOpenAI
 
 PROGRAM = os.environ.get("OXLO_TEST_VLLM", "")
 pytestmark = [
@@ -51,7 +50,7 @@ size = {size}
 folder = "{path.parent}"
 path = ["{path.name}"]
 """
-ASKED = [{"role": "user", "content": "Say something."}]
+MESSAGES = [{"role": "user", "content": "Say something."}]
 
 
 def entry(path: Path) -> str:
@@ -61,7 +60,7 @@ def entry(path: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """`oxlo serve` with the model."""
     folder = tmp_path_factory.mktemp("vllm")
     (folder / "cache").mkdir()
@@ -71,20 +70,14 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     text = MODEL.format(weights="".join(map(entry, files)), hardware=hardware)
     (folder / "home" / "models.d" / "babbler.toml").write_text(text)
     own = {"OXLO_MODELS": "babbler", "OXLO_VLLM": PROGRAM}
-    with serving(folder / "home", folder / "cache", **own) as served:
-        yield served
+    with serving(folder / "home", folder / "cache", **own) as platform:
+        yield platform
 
 
-@pytest.fixture(scope="module")
-def sdk(platform: Served) -> Iterator[openai.OpenAI]:
-    with StrictOpenAI(base_url=platform.base_url, api_key=platform.key, max_retries=0) as client:
-        yield client
-
-
-def test_chat(sdk: openai.OpenAI) -> None:
+def test_chat(client: openai.OpenAI) -> None:
     """An answer in OpenAI's shape, with the tokens of both sides."""
-    reply = sdk.chat.completions.create(
-        model="babbler", messages=ASKED, max_tokens=8, seed=1, logprobs=True, top_logprobs=2, n=2
+    reply = client.chat.completions.create(
+        model="babbler", messages=MESSAGES, max_tokens=8, seed=1, logprobs=True, top_logprobs=2, n=2
     )
     assert reply.model == "babbler"
     assert [choice.index for choice in reply.choices] == [0, 1]
@@ -94,11 +87,11 @@ def test_chat(sdk: openai.OpenAI) -> None:
     assert 0 < reply.usage.completion_tokens <= 16
 
 
-def test_stream(sdk: openai.OpenAI) -> None:
+def test_stream(client: openai.OpenAI) -> None:
     """Piece by piece, usage last."""
-    stream = sdk.chat.completions.create(
+    stream = client.chat.completions.create(
         model="babbler",
-        messages=ASKED,
+        messages=MESSAGES,
         max_tokens=8,
         stream=True,
         stream_options={"include_usage": True},
@@ -109,7 +102,7 @@ def test_stream(sdk: openai.OpenAI) -> None:
     assert last.usage.prompt_tokens > 0
 
 
-def test_schema(sdk: openai.OpenAI) -> None:
+def test_schema(client: openai.OpenAI) -> None:
     """Random weights keep to a schema: vLLM lets them say nothing else."""
     schema = {
         "type": "object",
@@ -118,25 +111,25 @@ def test_schema(sdk: openai.OpenAI) -> None:
         "additionalProperties": False,
     }
     form = {"type": "json_schema", "json_schema": {"name": "s", "schema": schema, "strict": True}}
-    reply = sdk.chat.completions.create(
-        model="babbler", messages=ASKED, max_tokens=200, response_format=form, temperature=0
+    reply = client.chat.completions.create(
+        model="babbler", messages=MESSAGES, max_tokens=200, response_format=form, temperature=0
     )
-    content = reply.choices[0].message.content
-    assert content
-    if reply.choices[0].finish_reason == "stop":
-        assert isinstance(json.loads(content)["ok"], bool)
+    (choice,) = reply.choices
+    cut = choice.finish_reason == "length"
+    said = from_json(choice.message.content or "", allow_partial=cut)
+    assert said in ({"ok": True}, {"ok": False}) or (cut and said == {})
 
 
-def test_too_long(sdk: openai.OpenAI) -> None:
+def test_too_long(client: openai.OpenAI) -> None:
     """What does not fit is refused with OpenAI's code; vLLM's words do not matter."""
     with pytest.raises(openai.BadRequestError) as refused:
-        sdk.chat.completions.create(
+        client.chat.completions.create(
             model="babbler", messages=[{"role": "user", "content": "long " * 500}]
         )
     assert refused.value.code == "context_length_exceeded"
 
 
-def test_completion(sdk: openai.OpenAI) -> None:
+def test_completion(client: openai.OpenAI) -> None:
     """The older endpoint."""
-    reply = sdk.completions.create(model="babbler", prompt="Once", max_tokens=4, echo=True)
+    reply = client.completions.create(model="babbler", prompt="Once", max_tokens=4, echo=True)
     assert reply.choices[0].text.startswith("Once")

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests import connections
 from tests.waiting import PATIENCE, until
 
 from oxlo import catalogue, plans
@@ -254,21 +255,12 @@ Start = Callable[..., Awaitable[Platform]]
 async def start(tmp_path: Path) -> AsyncIterator[Start]:
     """Start a platform; `dialect` is the engine's, other fields are Settings'."""
     async with AsyncExitStack() as stack:
-        stack.push_async_callback(_disconnect)
+        stack.push_async_callback(connections.close_all)
 
         async def begin(dialect: str = "openai", **fields: Any) -> Platform:
             return await _begin(stack, tmp_path, dialect, fields)
 
         yield begin
-
-
-async def _disconnect() -> None:
-    """Close all connections of this loop, on both sides, as the end of a process does."""
-    loop: Any = asyncio.get_running_loop()
-    await asyncio.sleep(0)  # for those that are being accepted
-    for transport in list(loop._transports.values()):
-        transport.abort()
-    await asyncio.sleep(0)
 
 
 StartMedia = Callable[[Platform], Awaitable[None]]

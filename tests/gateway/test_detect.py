@@ -1,13 +1,12 @@
 """Detection through the gateway and the real media process, with a double behind them."""
 
 import base64
-import io
 from collections.abc import Awaitable, Callable
 from email.parser import BytesParser
 
 import pytest
-from PIL import Image
 from tests.gateway.conftest import Platform, Start, StartMedia
+from tests.pictures import png
 
 from oxlo.gateway.endpoints import DETECT
 from oxlo.ledger.records import Settled
@@ -17,13 +16,7 @@ from oxlo.testing.http import Request
 Begin = Callable[..., Awaitable[Platform]]
 
 
-def picture() -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", (40, 30), "red").save(file, "PNG")
-    return file.getvalue()
-
-
-PNG = picture()
+PNG = png(size=(40, 30))
 BASE64 = base64.b64encode(PNG).decode()
 FOUND = {
     "model": "engine-name",

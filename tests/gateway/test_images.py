@@ -1,7 +1,6 @@
 """Images through the gateway and the real media process, with a double behind them."""
 
 import base64
-import io
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -9,8 +8,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from PIL import Image
 from tests.gateway.conftest import Answer, Platform, Start, StartMedia, mute
+from tests.pictures import bomb, png
 
 from oxlo.gateway.endpoints import IMAGE_EDITS, IMAGES
 from oxlo.ledger.records import Settled
@@ -20,13 +19,7 @@ from oxlo.testing.engine import Canned
 Begin = Callable[..., Awaitable[Platform]]
 
 
-def picture(color: str = "red", size: tuple[int, int] = (64, 64)) -> bytes:
-    file = io.BytesIO()
-    Image.new("RGB", size, color).save(file, "PNG")
-    return file.getvalue()
-
-
-PNG = picture()
+PNG = png()
 BASE64 = base64.b64encode(PNG).decode()
 
 
@@ -361,7 +354,7 @@ async def test_edits_in_json(begin: Begin) -> None:
 async def test_edits_as_a_form(begin: Begin) -> None:
     """As the SDKs send them: an image, a mask, and numbers as text."""
     platform = await begin()
-    mask = picture("white")
+    mask = png("white")
     parts = {"image[]": PNG, "mask": mask, "prompt": b"a fox", "n": b"1", "size": b"512x512"}
     body = b"".join(
         b'--b\r\ncontent-disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
@@ -377,19 +370,13 @@ async def test_edits_as_a_form(begin: Begin) -> None:
     assert b'name="size"\r\n\r\n512x512' in form
 
 
-def bomb() -> str:
-    file = io.BytesIO()
-    Image.new("1", (20_000, 20_000)).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode()
-
-
 @pytest.mark.parametrize(
     ("image", "why"),
     [
         ("!!! no base64", "image"),
         (base64.b64encode(b"hello " * 40).decode(), "not a picture"),
         (BASE64[:-40], "broken"),
-        (bomb(), "megapixels"),
+        (base64.b64encode(bomb()).decode(), "megapixels"),
         ("http://127.0.0.1/x.png", "address"),
         ([BASE64, BASE64], "one image"),
     ],

@@ -59,7 +59,7 @@ async def join(platform: Platform, name: str = "g2") -> Platform:
 
 async def begin(start: Start, server: ValkeyServer, **fields: object) -> Platform:
     """A gateway that is connected, and has the patience of a busy machine."""
-    platform = await start(**{"valkey_url": server.url, "valkey_timeout": 10.0} | fields)
+    platform = await start(**{"valkey_url": server.url, "valkey_timeout": PATIENCE} | fields)
     await platform.gateway.connect()
     return platform
 
@@ -205,7 +205,7 @@ async def test_slow_valkey_times_out(start: Start, server: ValkeyServer) -> None
     server.stop()
     refused = await platform.chat(key=key)
     assert (refused.status, refused.code) == (503, "limits_unavailable")
-    client._timeout = 10.0
+    client._timeout = PATIENCE
     server.resume()
     await until(
         lambda: ledger(platform).client.connected and not ledger(platform).settlements.unsettled

@@ -6,13 +6,13 @@ import io
 import os
 import random
 import sys
-import zlib
 from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
 from PIL import Image
 from tests.gateway.conftest import Answer, Platform, Start, StartMedia
+from tests.pictures import bomb
 from tests.waiting import PATIENCE, until
 
 from oxlo.ledger.records import Settled
@@ -142,13 +142,6 @@ async def test_a_model_that_cannot_see(begin: Begin) -> None:
     assert (answer.status, answer.code) == (400, "unsupported_ability")
     assert "seer" in answer.json()["error"]["message"]
     assert pictures.requests == []
-
-
-def bomb() -> bytes:
-    """A PNG that says it has 20,000 x 20,000 pixels."""
-    content = drawn()
-    head = b"IHDR" + (20_000).to_bytes(4, "big") * 2 + content[24:29]
-    return content[:12] + head + zlib.crc32(head).to_bytes(4, "big") + content[33:]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Engines of ours under the same tests: how each is started, and what it is asked."""
 
+import asyncio
 import io
 import random
 import wave
@@ -9,11 +10,14 @@ from pathlib import Path
 
 from PIL import Image
 from tests.conftest import fetched
+from tests.waiting import PATIENCE
 
 from oxlo import catalogue
 from oxlo.engines.base import EngineSpec, Launch
 from oxlo.engines.kinds import kind
-from oxlo.fleet.fetch import Content
+from oxlo.engines.probe import PROBES, Progress
+from oxlo.fleet.fetch import Content, fetch
+from oxlo.fleet.registry import Replica
 from oxlo.hardware.sizing import Machine
 from oxlo.settings import Settings
 
@@ -48,6 +52,22 @@ class Subject:
         return kind(variant.engine).launch(
             EngineSpec(model, variant, settings, files, Machine(1, 4000))
         )
+
+
+async def progress(replica: Replica) -> Progress:
+    """The engine's own report, from which the fleet judges its health."""
+    probe = PROBES[replica.dialect]
+    assert probe.progress
+    reply = await fetch(replica.address, probe.path, api_key=replica.api_key, deadline=PATIENCE)
+    return probe.progress(reply.body)
+
+
+async def idle(replica: Replica) -> Progress:
+    """The same, once the engine has nothing to do."""
+    async with asyncio.timeout(PATIENCE):
+        while (now := await progress(replica)).busy:
+            await asyncio.sleep(0.02)
+    return now
 
 
 def recording(seconds: int) -> Content:

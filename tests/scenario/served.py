@@ -18,11 +18,11 @@ from typing import Any
 from tests import logs
 from tests.certain import certain
 from tests.ports import free_port
+from tests.scenario.engines import progress
 from tests.waiting import PATIENCE
 
-from oxlo.engines.probe import PROBES
+from oxlo.engines.probe import Progress
 from oxlo.fleet import registry
-from oxlo.fleet.fetch import fetch
 from oxlo.settings import Settings
 
 #: Long enough for a start, in which several engines may load at once.
@@ -223,15 +223,9 @@ class Platform:
         path = Settings(home=self.home).replicas_file
         return next(r for r in registry.read(path).replicas if r.model == MODEL)
 
-    def engine_idle(self) -> bool:
-        """Whether the engine itself has nothing left to do."""
-        engine = self.engine()
-        probe = PROBES[engine.dialect]
-        reply = asyncio.run(
-            fetch(engine.address, probe.path, api_key=engine.api_key, deadline=PATIENCE)
-        )
-        assert probe.progress
-        return probe.progress(reply.body).busy == 0
+    def progress(self) -> Progress:
+        """What the engine itself reports."""
+        return asyncio.run(progress(self.engine()))
 
 
 class Stream:

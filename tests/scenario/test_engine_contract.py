@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from tests.scenario.engines import SUBJECTS, Asked, Subject
+from tests.scenario.engines import SUBJECTS, Asked, Subject, idle, progress
 from tests.scenario.served import is_alive
 from tests.waiting import PATIENCE
 
-from oxlo.engines.probe import PROBES, Progress
+from oxlo.engines.probe import Progress
 from oxlo.fleet.fetch import Fetched, fetch
 from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.testing.fleet import WatchedHost
@@ -49,25 +49,10 @@ async def ask(replica: Replica, asked: Asked) -> Fetched:
     )
 
 
-async def progress(replica: Replica) -> Progress:
-    """What the fleet judges health by."""
-    probe = PROBES[replica.dialect]
-    assert probe.progress
-    reply = await fetch(replica.address, probe.path, api_key=replica.api_key, deadline=PATIENCE)
-    return probe.progress(reply.body)
-
-
 async def moved(replica: Replica, before: float) -> Progress:
     """The engine's progress, once it is at work and has moved."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while (now := await progress(replica)).work <= before or not now.busy:
-            await asyncio.sleep(0.02)
-    return now
-
-
-async def idle(replica: Replica) -> Progress:
-    async with asyncio.timeout(60):
-        while (now := await progress(replica)).busy:
             await asyncio.sleep(0.02)
     return now
 

@@ -13,7 +13,16 @@ from pathlib import Path
 
 import pytest
 from tests.ports import free_port
-from tests.scenario.served import MODEL, Platform, command, descendants, is_alive, until
+from tests.processes import ending
+from tests.scenario.served import (
+    MODEL,
+    START_PATIENCE,
+    Platform,
+    command,
+    descendants,
+    is_alive,
+    until,
+)
 
 from oxlo.settings import Settings
 
@@ -40,7 +49,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Iterator
 def refused(home: Path, port: int) -> str:
     """What a server that must not start says."""
     process = command(home, port, "serve")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=START_PATIENCE)
     assert (process.returncode, out) == (1, "")
     return err
 
@@ -87,12 +96,12 @@ def test_port_in_use(running: Platform, tmp_path: Path) -> None:
 
 def test_client_hangs_up(running: Platform) -> None:
     """The slot is free at once, in the gateway and in the engine, and a receipt says why."""
-    used = running.used_today()
+    used, before = running.used_today(), running.progress()
     with running.counting(LONG) as stream:
         assert running.get("/v1/limits")["concurrency"]["in_use"] == 1
-    soon = 20.0  # much less than so many tokens take, and more than a busy machine does
-    until(lambda: running.get("/v1/limits")["concurrency"]["in_use"] == 0, "slot free", soon)
-    until(lambda: running.engine_idle(), "engine idle", soon)
+    until(lambda: running.get("/v1/limits")["concurrency"]["in_use"] == 0, "slot free")
+    until(lambda: not running.progress().busy, "engine idle")
+    assert running.progress().work - before.work < LONG
     receipt = running.receipt(stream.id)
     assert (receipt["outcome"], receipt["counted"]) == ("abandoned", False)
     assert running.used_today() == used
@@ -287,13 +296,14 @@ def test_terminal_that_closes(installed: Platform) -> None:
     # A process of its own holds the terminal: killing that closes it, as a window is closed.
     holder = "import pty, sys; pty.spawn(sys.argv[1:])"
     environ = {"OXLO_HOME": str(installed.home), "OXLO_PORT": str(installed.port)}
-    with subprocess.Popen(
+    started = subprocess.Popen(
         [sys.executable, "-c", holder, sys.executable, "-m", "oxlo", "serve"],
         env=os.environ | environ | {"OXLO_STARTER": "none"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-    ) as terminal:
+    )
+    with ending(started) as terminal:
         assert terminal.stdout
         until(lambda: "Stop with Ctrl-C." in terminal.stdout.readline(), "ready")
         processes = descendants(terminal.pid)

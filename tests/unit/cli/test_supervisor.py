@@ -25,7 +25,7 @@ class Stage:
         self.heard = asyncio.Event()
         self.stop = asyncio.Event()
 
-    def child(self, name: str, script: str, grace: float = 10.0) -> Child:
+    def child(self, name: str, script: str, grace: float = PATIENCE) -> Child:
         return Child(name, ("sh", "-c", script.format(name=name, log=self.log)), grace)
 
     def tell(self, name: str, line: LogLine) -> None:
@@ -147,7 +147,7 @@ async def test_hurry(stage: Stage) -> None:
 async def test_json_lines_are_read(stage: Stage) -> None:
     """Selected fields of JSON lines are reported; the log file has all."""
     line = '{"event": "sweep_failed", "level": "error", "error": "disk", "more": 1}'
-    child = Child("gateway", ("sh", "-c", f"echo '{line}' >&2; exec cat"), 10.0)
+    child = Child("gateway", ("sh", "-c", f"echo '{line}' >&2; exec cat"), PATIENCE)
     _, running = stage.begin(child)
     await stage.until(lambda: bool(stage.told))
     stage.stop.set()

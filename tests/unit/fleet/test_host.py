@@ -154,7 +154,7 @@ async def test_drain_waits_for_calls(start: Start) -> None:
         fetch(ready.address, "/v1/chat/completions", body=ask, deadline=60)
     )
     await busy(ready.address)
-    stop = asyncio.ensure_future(watched.host.stop(drain=30))
+    stop = asyncio.ensure_future(watched.host.stop(drain=60))
     await watched.until(lambda r: r.state is ReplicaState.DRAINING)
     await fetch(ready.address, "/_gate/go", body={}, deadline=60)
     assert (await call).body.endswith(b"data: [DONE]\n\n")

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from tests.unit.gateway.conftest import Served
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 from oxlo.gateway.repeated_heads import RepeatedHead, split_head
 
@@ -76,7 +76,7 @@ def test_heads_that_are_not_kept(data: bytes) -> None:
 
 
 async def answer(reader: asyncio.StreamReader, body: bytes) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         return await reader.readuntil(b"/a|" + body)
 
 
@@ -163,7 +163,7 @@ async def test_repeated_when_parting(served: Served) -> None:
     await answer(reader, b"one")
     served.server.part()
     writer.write(post(b"two"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert b"connection: close\r\n" in await reader.read()
 
 
@@ -174,5 +174,5 @@ async def test_crash_in_a_repeated_request(served: Served) -> None:
     await answer(reader, b"one")
     served.echo.crash = True
     writer.write(post(b"two"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert (await reader.read()).startswith(b"HTTP/1.1 500")

@@ -6,30 +6,11 @@ from typing import Any
 
 import pytest
 
-from oxlo.ledger.base import Ready, Reservation, Waiter
 from oxlo.ledger.journal import Journal
 from oxlo.ledger.memory import MemoryLedger
 from oxlo.ledger.records import Snapshot
 from oxlo.plans import Plan
 from oxlo.testing.clock import FakeClock
-
-
-def take(ledger: MemoryLedger, plan: Plan, now: float, account: str = "a") -> Reservation:
-    """A reservation granted immediately."""
-    held = ledger.reserve("call", account, plan, now, _never)
-    assert isinstance(held, Reservation)
-    return held
-
-
-def stand(ledger: MemoryLedger, plan: Plan, now: float, ready: Ready, account: str = "a") -> Waiter:
-    """A place in an account's queue."""
-    waiter = ledger.reserve("call", account, plan, now, ready)
-    assert isinstance(waiter, Waiter)
-    return waiter
-
-
-def _never(got: object) -> None:
-    raise AssertionError(got)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
-from tests.unit.ledger.desks import LEASE, Desk, Standing, memory, shared
+from tests.unit.ledger.driver import LEASE, Driver, Queued, memory, shared
 from tests.valkeys import ValkeyServer
 
 from oxlo.errors import ApiError, ConcurrencyExceeded, DailyLimitExceeded, MinuteLimitExceeded
@@ -78,7 +78,7 @@ class Place:
 
     account: str
     deadline: float
-    standing: Standing
+    queued: Queued
 
 
 class Machine(RuleBasedStateMachine):
@@ -93,18 +93,18 @@ class Machine(RuleBasedStateMachine):
         self.model = {name: Account() for name in "ab"}
         self.charges: dict[Reservation, Charge] = {}
         self.runner = asyncio.Runner()
-        self.desk = self.run(self.open())
+        self.driver = self.run(self.open())
 
-    async def open(self) -> Desk:
+    async def open(self) -> Driver:
         """An empty ledger."""
         return memory(self.clock)
 
     def teardown(self) -> None:
-        self.run(self.desk.ledger.close())
+        self.run(self.driver.ledger.close())
         self.runner.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run an operation of the desk."""
+        """Run an operation of the driver."""
         return self.runner.run(work)
 
     def charge(self, held: Reservation) -> None:
@@ -122,19 +122,19 @@ class Machine(RuleBasedStateMachine):
             return DailyLimitExceeded
         if minute >= 3:
             return MinuteLimitExceeded
-        return Standing if leases >= 2 or self.model[name].line else Reservation
+        return Queued if leases >= 2 or self.model[name].line else Reservation
 
     @rule(target=reservations, name=accounts)
     def reserve(self, name: str) -> Reservation | None:
         """A new call is admitted exactly if the model admits it."""
         expected = self.expected(name)
-        if expected is Standing:
+        if expected is Queued:
             return None
         if issubclass(expected, ApiError):
             with pytest.raises(expected):
-                self.run(self.desk.ask(PLAN, name))
+                self.run(self.driver.ask(PLAN, name))
             return None
-        held = self.run(self.desk.take(PLAN, name))
+        held = self.run(self.driver.take(PLAN, name))
         self.charge(held)
         return held
 
@@ -145,7 +145,7 @@ class Machine(RuleBasedStateMachine):
             return
         charge = self.charges[held]
         charge.counts_day, charge.counts_minute, charge.open = counted, minute_counted, False
-        self.run(self.desk.settle(held, counted=counted, minute_counted=minute_counted))
+        self.run(self.driver.settle(held, counted=counted, minute_counted=minute_counted))
         self.serve(held.account)
 
     def serve(self, name: str) -> None:
@@ -154,7 +154,7 @@ class Machine(RuleBasedStateMachine):
         while account.line and account.used(self.clock())[2] < 2:
             first = account.line.pop(0)
             day, minute, _ = account.used(self.clock())
-            (got,) = first.standing.got
+            (got,) = first.queued.got
             if day >= 7:
                 assert isinstance(got, DailyLimitExceeded)
             elif minute >= 3:
@@ -166,14 +166,14 @@ class Machine(RuleBasedStateMachine):
     @rule(target=lines, name=accounts)
     def wait(self, name: str) -> Place | None:
         """A call that has to wait joins the end of the queue; a full queue refuses it."""
-        if self.expected(name) is not Standing:
+        if self.expected(name) is not Queued:
             return None
         if len(self.model[name].line) >= 12:
             with pytest.raises(ConcurrencyExceeded):
-                self.run(self.desk.ask(PLAN, name))
+                self.run(self.driver.ask(PLAN, name))
             return None
         deadline = self.clock() + PLAN.concurrency_wait
-        place = Place(name, deadline, self.run(self.desk.stand(PLAN, name)))
+        place = Place(name, deadline, self.run(self.driver.enqueue(PLAN, name)))
         self.model[name].line.append(place)
         return place
 
@@ -183,33 +183,33 @@ class Machine(RuleBasedStateMachine):
         if place is None:
             return None
         if place in self.model[place.account].line:
-            self.run(self.desk.cancel(place.standing))
+            self.run(self.driver.cancel(place.queued))
             self.model[place.account].line.remove(place)
-        return next((got for got in place.standing.got if isinstance(got, Reservation)), None)
+        return next((got for got in place.queued.got if isinstance(got, Reservation)), None)
 
     @rule(seconds=st.sampled_from([0.5, 7.0, 25.0, 61.0, 86_400.0, -40.0, -90_000.0, -3e5]))
     def time_passes(self, seconds: float) -> None:
         """The clock advances or jumps; leases are renewed as by their gateway."""
         self.clock.advance(seconds)
-        self.run(self.desk.renew(*(h for h, charge in self.charges.items() if charge.open)))
+        self.run(self.driver.renew(*(h for h, charge in self.charges.items() if charge.open)))
 
     @rule()
     def tick(self) -> None:
         """Waits that have timed out end with an error; nothing else changes."""
-        self.run(self.desk.tick())
+        self.run(self.driver.tick())
         for account in self.model.values():
             for place in account.line:
                 place.deadline = min(place.deadline, self.clock() + PLAN.concurrency_wait)
             over = [p for p in account.line if p.deadline <= self.clock()]
             account.line = [p for p in account.line if p.deadline > self.clock()]
-            assert all(isinstance(p.standing.got[0], ConcurrencyExceeded) for p in over)
-            assert all(not p.standing.got for p in account.line)
+            assert all(isinstance(p.queued.got[0], ConcurrencyExceeded) for p in over)
+            assert all(not p.queued.got for p in account.line)
 
     @invariant()
     def counts_agree(self) -> None:
         """Day, minute and leases match the model, and never exceed the plan."""
         for name, account in self.model.items():
-            used = self.run(self.desk.used(PLAN, name))
+            used = self.run(self.driver.used(PLAN, name))
             assert used == account.used(self.clock())
             assert (used[0] <= 7, used[1] <= 3, used[2] <= 2) == (True, True, True)
 
@@ -219,11 +219,11 @@ class SharedMachine(Machine):
 
     server: ClassVar[ValkeyServer]
 
-    async def open(self) -> Desk:
-        desk = shared(self.server, self.clock, alive_seconds=1e7)
-        await desk.ledger.open()
-        await desk.ledger.client.ask(b"FLUSHALL")  # type: ignore[attr-defined]
-        return desk
+    async def open(self) -> Driver:
+        driver = shared(self.server, self.clock, alive_seconds=1e7)
+        await driver.ledger.open()
+        await driver.ledger.client.ask(b"FLUSHALL")  # type: ignore[attr-defined]
+        return driver
 
 
 def test_memory_is_as_the_model() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.valkeys import ValkeyServer
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 
 from oxlo.ledger import scripts
 from oxlo.ledger.slots import SharedSlots, SlotRequest
@@ -31,7 +31,7 @@ class Gateway:
             scripts=scripts.ALL,
             channels=(f"oxlo:slots:{name}",),
             message=lambda channel, text: self.slots.message(text),
-            timeout=10.0,
+            timeout=PATIENCE,
         )
         self.slots = SharedSlots(self.client, loop, "site", name, clock=clock)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+from tests import connections
 from tests.unit.media.conftest import read
 
 from oxlo.errors import BadRequest
@@ -62,6 +63,7 @@ async def server() -> AsyncIterator[Server]:
     one.port = listener.sockets[0].getsockname()[1]
     yield one
     listener.close()
+    await connections.close_all()
 
 
 class Resolver(AbstractResolver):

@@ -2,12 +2,11 @@
 
 import io
 import random
-import struct
-import zlib
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from tests.pictures import bomb
 
 from oxlo.errors import BadRequest
 from oxlo.media import pictures
@@ -19,16 +18,6 @@ def drawn(form: str, size: tuple[int, int] = (64, 48)) -> bytes:
     out = io.BytesIO()
     image.save(out, form)
     return out.getvalue()
-
-
-def bomb(width: int, height: int) -> bytes:
-    """A PNG of a few bytes that says it has very many pixels."""
-    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(bytes(1 << 16))), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in chunks
-    )
 
 
 def examined(folder: Path, content: bytes) -> tuple[str, int, int]:

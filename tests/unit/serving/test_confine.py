@@ -17,7 +17,7 @@ with socket.create_server(("127.0.0.1", 0)):
 
 def connect():
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
     except PermissionError:
         print(confined, "refused")
     else:

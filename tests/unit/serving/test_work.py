@@ -62,5 +62,5 @@ async def test_closing_the_stream_cancels_the_work() -> None:
     await anext(chunks)
     await chunks.aclose()
     gate.set()
-    assert await asyncio.to_thread(ended.wait, 10)
+    assert await asyncio.to_thread(ended.wait, PATIENCE)
     assert workers.busy == 0

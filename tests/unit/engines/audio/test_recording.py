@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from tests.sounds import KINDS, recorded, tone
+from tests.sounds import KINDS, encoded, tone
 
 from oxlo.engines.audio.recording import Recording
 from oxlo.errors import BadRequest
@@ -29,7 +29,7 @@ def refusal(data: bytes, longest: float | None = 60) -> BadRequest:
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_format_is_heard(kind: str) -> None:
     """One channel, 16,000 samples a second, as loud as it was."""
-    samples = heard(recorded(tone(SECONDS), kind))
+    samples = heard(encoded(tone(SECONDS), kind))
     assert samples.dtype == np.float32
     assert len(samples) / 16_000 == pytest.approx(SECONDS, abs=0.1)
     assert np.sqrt(np.mean(samples**2)) == pytest.approx(0.2 / np.sqrt(2), rel=0.05)
@@ -38,7 +38,7 @@ def test_every_format_is_heard(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_half_an_upload(kind: str) -> None:
     """Where the header tells the length, the missing end is noticed; elsewhere half is heard."""
-    data = recorded(tone(SECONDS), kind)
+    data = encoded(tone(SECONDS), kind)
     half = data[: len(data) // 2]
     if kind in ("aac", "ogg"):
         assert len(heard(half)) / 16_000 == pytest.approx(SECONDS / 2, abs=0.6)
@@ -48,10 +48,10 @@ def test_half_an_upload(kind: str) -> None:
 
 def test_headers_that_promise_nothing() -> None:
     """A WAV that was streamed, and an MP3 without a count of frames, are whole as they are."""
-    wav = recorded(tone(SECONDS), "wav")
+    wav = encoded(tone(SECONDS), "wav")
     streamed = wav[:4] + struct.pack("<I", 0xFFFFFFFF) + wav[8:]
     assert len(heard(streamed)) / 16_000 == pytest.approx(SECONDS, abs=0.1)
-    mp3 = recorded(tone(SECONDS), "mp3", {"write_xing": "0"})
+    mp3 = encoded(tone(SECONDS), "mp3", {"write_xing": "0"})
     assert len(heard(mp3[: len(mp3) // 2])) / 16_000 == pytest.approx(SECONDS / 2, abs=0.2)
 
 
@@ -75,7 +75,7 @@ def test_what_is_no_audio(data: bytes) -> None:
 
 def test_a_broken_packet_is_a_click() -> None:
     """Damage in the middle of a file does not end it."""
-    data = bytearray(recorded(tone(SECONDS), "aac"))
+    data = bytearray(encoded(tone(SECONDS), "aac"))
     middle = len(data) // 2
     data[middle : middle + 40] = bytes(40)
     assert len(heard(bytes(data))) / 16_000 == pytest.approx(SECONDS, abs=0.5)
@@ -83,7 +83,7 @@ def test_a_broken_packet_is_a_click() -> None:
 
 def test_too_long_is_refused_by_its_header() -> None:
     """Both lengths are named, and nothing is decoded."""
-    flac = bytearray(recorded(tone(SECONDS), "flac"))
+    flac = bytearray(encoded(tone(SECONDS), "flac"))
     flac[22:26] = (7200 * 24000).to_bytes(4, "big")  # the count of samples in its header
     error = refusal(bytes(flac), longest=600)
     assert error.error_code == "audio_too_long"
@@ -94,22 +94,22 @@ def test_too_long_is_refused_by_its_header() -> None:
 
 def test_too_long_without_a_header() -> None:
     """Where the length is not told, packets are counted, up to the limit."""
-    error = refusal(recorded(tone(SECONDS), "aac"), longest=1)
+    error = refusal(encoded(tone(SECONDS), "aac"), longest=1)
     assert error.extra["audio_seconds"] == pytest.approx(2, abs=0.2)
 
 
 def test_padding_is_no_recording() -> None:
     """A file is not refused for what its encoder added."""
-    assert len(heard(recorded(tone(SECONDS), "mp3"), longest=SECONDS))
+    assert len(heard(encoded(tone(SECONDS), "mp3"), longest=SECONDS))
 
 
 def test_too_short() -> None:
     """Nothing can be said in twenty milliseconds."""
-    assert refusal(recorded(tone(0.02), "wav")).error_code == "audio_too_short"
+    assert refusal(encoded(tone(0.02), "wav")).error_code == "audio_too_short"
 
 
 def test_a_rate_that_nobody_records() -> None:
     """One sample a second would be hours of nothing."""
-    wav = bytearray(recorded(tone(SECONDS), "wav"))
+    wav = bytearray(encoded(tone(SECONDS), "wav"))
     wav[24:28] = struct.pack("<I", 1)
     assert refusal(bytes(wav), longest=None).error_code == "invalid_audio"

@@ -15,6 +15,7 @@ import openai
 import pytest
 from openai.types import ImagesResponse
 from PIL import Image, ImageChops, ImageStat
+from tests.pictures import png
 from tests.processes import ending
 from tests.unit.engines.diffusion.test_kind import MODEL
 from tests.waiting import PATIENCE
@@ -118,12 +119,6 @@ def distance(one: str, other: str) -> float:
     return fmean(ImageStat.Stat(ImageChops.difference(first, second)).mean)
 
 
-def png(color: str, size: tuple[int, int] = (100, 50), mode: str = "RGB") -> bytes:
-    file = io.BytesIO()
-    Image.new(mode, size, color).save(file, "PNG")
-    return file.getvalue()
-
-
 @pytest.mark.parametrize("kind", CLASSES)
 def test_classes_of_pipelines(start: Start, kind: str) -> None:
     """One engine serves them all: the same seed gives the same bytes, another seed others."""
@@ -141,11 +136,11 @@ def test_classes_of_pipelines(start: Start, kind: str) -> None:
 def test_edits(start: Start, kind: str) -> None:
     """An image keeps its shape; a mask leaves what it covers alone, a faint edit nearly all."""
     engine = start(kind)
-    faint = engine.edit(png("red"), strength=0.01)
-    strong = engine.edit(png("red"), strength=1.0)
+    faint = engine.edit(png("red", (100, 50)), strength=0.01)
+    strong = engine.edit(png("red", (100, 50)), strength=1.0)
     assert picture(files(faint)[0]).size == picture(files(strong)[0]).size == (96, 48)
     assert files(faint) != files(strong)
-    masked = engine.edit(png("red"), mask=png("black"), n=2)
+    masked = engine.edit(png("red", (100, 50)), mask=png("black", (100, 50)), n=2)
     assert len(files(masked)) == 2
 
 
@@ -196,7 +191,7 @@ def test_formats(start: Start) -> None:
     assert (reply.output_format, picture(files(reply)[0]).format) == ("webp", "WEBP")
 
 
-@pytest.mark.parametrize("image", [b"no picture", png("red")[:-30]], ids=["text", "cut"])
+@pytest.mark.parametrize("image", [b"no picture", png("red", (100, 50))[:-30]], ids=["text", "cut"])
 def test_bad_images(start: Start, image: bytes) -> None:
     """A refusal, and the engine goes on."""
     engine = start()

@@ -4,6 +4,7 @@ import io
 
 import pytest
 from PIL import Image
+from tests.pictures import bomb
 
 from oxlo.engines.diffusion import pictures
 from oxlo.errors import BadRequest
@@ -52,11 +53,6 @@ def test_masks(mask: Image.Image, drawn: int) -> None:
     """Transparent as at OpenAI, or white, is what is drawn anew."""
     found = pictures.mask(pictures.read(png(mask), "mask"), (8, 8))
     assert found.getextrema() == (drawn, drawn)
-
-
-def bomb() -> bytes:
-    """20,000 x 20,000 pixels in 50 KB."""
-    return png(Image.new("1", (20_000, 20_000))).getvalue()
 
 
 @pytest.mark.parametrize(

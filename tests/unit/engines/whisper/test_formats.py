@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, Word
-from tests.sounds import recorded, tone
+from tests.sounds import encoded, tone
 
 from oxlo.engines.audio.recording import Recording
 from oxlo.engines.whisper import formats
@@ -28,7 +28,7 @@ def segment(number: int, text: str, start: float, end: float) -> Segment:
 @pytest.fixture
 def transcript() -> Transcript:
     """Two sentences, one of them late in a long recording."""
-    recording = Recording(io.BytesIO(recorded(tone(2.5), "wav")), None)
+    recording = Recording(io.BytesIO(encoded(tone(2.5), "wav")), None)
     options = Options(
         task="transcribe",
         language=None,

@@ -1,10 +1,11 @@
-"""Both ledgers behind a synchronous interface: replies have arrived when its methods return."""
+"""Drives either ledger: what Valkey replies has arrived when a method returns."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from tests.valkeys import ValkeyServer
+from tests.waiting import PATIENCE
 
 from oxlo.errors import ApiError
 from oxlo.ledger.base import Ledger, Reservation, Waiter
@@ -17,7 +18,7 @@ from oxlo.testing.clock import FakeClock
 LEASE = 30.0
 
 
-class Standing:
+class Queued:
     """A waiting call, and its result."""
 
     def __init__(self, waiter: Waiter, got: list[Reservation | ApiError]) -> None:
@@ -25,7 +26,7 @@ class Standing:
         self.got = got
 
 
-class Desk:
+class Driver:
     """A ledger with a frozen clock."""
 
     def __init__(self, ledger: Ledger, clock: FakeClock) -> None:
@@ -33,7 +34,7 @@ class Desk:
         self.clock = clock
         self._calls = 0
 
-    async def quiet(self) -> None:
+    async def flush(self) -> None:
         """Wait until all requests have been answered."""
         ledger = self.ledger
         if isinstance(ledger, SharedLedger):
@@ -42,7 +43,7 @@ class Desk:
             while ledger.settlements.unsettled or any(not a.standing for a in pending.values()):
                 await ledger.client.ask(b"PING")
 
-    async def ask(self, plan: Plan, account: str = "a") -> Reservation | Standing:
+    async def ask(self, plan: Plan, account: str = "a") -> Reservation | Queued:
         """A reservation, or a place in the queue. Raises if refused."""
         self._calls += 1
         got: list[Reservation | ApiError] = []
@@ -51,9 +52,9 @@ class Desk:
         )
         if isinstance(held, Reservation):
             return held
-        await self.quiet()
+        await self.flush()
         if not got:
-            return Standing(held, got)
+            return Queued(held, got)
         if isinstance(got[0], ApiError):
             raise got[0]
         return got[0]
@@ -64,15 +65,15 @@ class Desk:
         assert isinstance(held, Reservation)
         return held
 
-    async def stand(self, plan: Plan, account: str = "a") -> Standing:
+    async def enqueue(self, plan: Plan, account: str = "a") -> Queued:
         """A place in the queue."""
         place = await self.ask(plan, account)
-        assert isinstance(place, Standing)
+        assert isinstance(place, Queued)
         return place
 
     async def settle(self, held: Reservation, *, counted: bool, minute_counted: bool) -> None:
         self.ledger.settle(held, counted=counted, minute_counted=minute_counted, now=self.clock())
-        await self.quiet()
+        await self.flush()
 
     async def answer(self, plan: Plan, calls: int = 1, account: str = "a") -> None:
         """Make successful calls, one after the other."""
@@ -80,42 +81,42 @@ class Desk:
             held = await self.take(plan, account)
             await self.settle(held, counted=True, minute_counted=True)
 
-    async def cancel(self, place: Standing) -> None:
+    async def cancel(self, place: Queued) -> None:
         place.waiter.cancel()
-        await self.quiet()
+        await self.flush()
 
     async def renew(self, *held: Reservation) -> None:
         self.ledger.renew(held, self.clock())
-        await self.quiet()
+        await self.flush()
 
     async def tick(self) -> None:
         self.ledger.tick(self.clock())
-        await self.quiet()
+        await self.flush()
 
     async def used(self, plan: Plan, account: str = "a") -> tuple[int, int, int]:
         """Requests of the day and of the minute, and leases."""
-        told: list[Any] = []
-        self.ledger.look(account, plan, self.clock(), told.append)
-        while not told:
-            await self.quiet()
-        day, minute, leases = told[0]
+        usage: list[Any] = []
+        self.ledger.look(account, plan, self.clock(), usage.append)
+        while not usage:
+            await self.flush()
+        day, minute, leases = usage[0]
         return day.used, minute.used, leases
 
 
-def memory(clock: FakeClock) -> Desk:
-    return Desk(MemoryLedger(lease_seconds=LEASE), clock)
+def memory(clock: FakeClock) -> Driver:
+    return Driver(MemoryLedger(lease_seconds=LEASE), clock)
 
 
-def nothing_counted(
-    account: str, day: int, minute: int, told: Callable[[Counted | ApiError], None]
+def no_receipts(
+    account: str, day: int, minute: int, answer: Callable[[Counted | ApiError], None]
 ) -> None:
     """Report the usage of an account without receipts."""
-    told(Counted(day=day, day_used=0, minute=minute, minute_used=0, refunds=0, as_of=0.0))
+    answer(Counted(day=day, day_used=0, minute=minute, minute_used=0, refunds=0, as_of=0.0))
 
 
-def shared(server: ValkeyServer, clock: FakeClock, gateway: str = "g1", **given: Any) -> Desk:
+def shared(server: ValkeyServer, clock: FakeClock, gateway: str = "g1", **given: Any) -> Driver:
     """A ledger in Valkey with a clock of the test. It connects in the running event loop."""
-    options: dict[str, Any] = {"count": nothing_counted, "lease_seconds": LEASE, "timeout": 10.0}
+    options = {"count": no_receipts, "lease_seconds": LEASE, "timeout": PATIENCE} | given
     loop = asyncio.get_running_loop()
-    ledger = SharedLedger(server.address, loop, gateway, clock=clock, **options | given)
-    return Desk(ledger, clock)
+    ledger = SharedLedger(server.address, loop, gateway, clock=clock, **options)
+    return Driver(ledger, clock)
