@@ -87,6 +87,9 @@ async def test_unknown_model(start: Start) -> None:
         ("POST", "/v1/deployments/double/embeddings", 404, "AzureOpenAI"),
         ("POST", "/api/generate", 404, "/v1/completions"),
         ("GET", "/v1/organization/costs", 404, "/v1/usage"),
+        ("POST", "/v1/agents", 404, "client.chat.completions.create"),
+        ("POST", "/v1/edits", 404, "/v1/chat/completions"),
+        ("GET", "/v1/vaults", 404, "This API has /v1/chat/completions, /v1/completions,"),
         ("DELETE", "/v1/models/double", 405, "GET"),
         ("CONNECT", "host:443", 400, "proxy"),
         ("GET", "/internal/keys", 404, "nothing"),
@@ -131,6 +134,14 @@ async def test_no_model_is_deleted(start: Start) -> None:
     platform = await start()
     answer = await platform.call("DELETE", "/v1/models/double")
     assert "the operator's" in answer.json()["error"]["message"]
+
+
+async def test_no_voice_is_added(start: Start) -> None:
+    """Adding a voice is refused with the reason, at both paths that the SDK has for it."""
+    platform = await start()
+    for path in ("/v1/audio/voices", "/v1/audio/voice_consents"):
+        answer = await platform.call("POST", path)
+        assert "built into the models" in answer.json()["error"]["message"]
 
 
 async def test_stored_chats(start: Start) -> None:

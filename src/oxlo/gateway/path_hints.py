@@ -35,6 +35,8 @@ _MEANT = {
 
 _CHATS = "Ask with POST /v1/chat/completions, where messages, tools and images are sent"
 _IN_CODE = "in OpenAI's SDKs client.chat.completions.create(...)"
+_SOUND = "sound goes through /v1/audio/transcriptions and /v1/audio/speech"
+_VOICES = "Voices are built into the models: none is added over the API."
 _STATE = "Nothing that you send is stored here"
 
 _ACCOUNT = "GET /v1/limits shows your plan and what is left of it, GET /v1/usage what was used"
@@ -47,6 +49,7 @@ _ELSEWHERE = {
     f"time; {_IN_CODE}.",
     "assistants": f"Assistants are not available here. {_CHATS}; {_IN_CODE}.",
     "threads": f"Assistants and threads are not available here. {_CHATS}; {_IN_CODE}.",
+    "agents": f"Agents are not run here. {_CHATS}, from an agent of your own; {_IN_CODE}.",
     "messages": f"Only OpenAI's API is available here, not Anthropic's. {_CHATS}.",
     "engines": f"Engines are OpenAI's old spelling of models. {_CHATS}, the model as a field.",
     "moderations": "There is no moderation model here. Ask a chat model to judge a text, with POST "
@@ -60,8 +63,10 @@ _ELSEWHERE = {
     "vector_stores": f"{_STATE}: there are no vector stores. Make vectors with POST "
     "/v1/embeddings and keep them yourself.",
     "fine_tuning": "Fine-tuning is not available here. GET /v1/models lists what is served.",
-    "realtime": f"The Realtime API is not available here. {_CHATS}; sound goes through "
-    "/v1/audio/transcriptions and /v1/audio/speech.",
+    "realtime": f"The Realtime API is not available here. {_CHATS}; {_SOUND}.",
+    "live": f"Live sessions are not available here. {_CHATS}; {_SOUND}.",
+    "edits": f"Edits are an old endpoint of OpenAI's. {_CHATS}, the instruction as a message.",
+    "audio/voice_consents": _VOICES,
     "images/variations": "Image variations are not available here. Use POST /v1/images/edits and a "
     "prompt.",
     "videos": "No model here generates videos. GET /v1/models lists what there is.",
@@ -83,6 +88,7 @@ _ELSEWHERE = {
 #: Why some paths accept no other method, by prefix.
 _WHY_NOT = {
     "/v1/models/": "Models are the operator's to serve: none is changed or deleted over the API.",
+    "/v1/audio/voices": _VOICES,
 }
 
 #: API paths of other servers, by prefix.

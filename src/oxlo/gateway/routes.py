@@ -61,7 +61,8 @@ class Routes:
         )
         self._exact = {(r.method, r.path.encode()): r for r in self.table if not r.below}
         self._below = [r for r in self.table if r.below]
-        self._ours = tuple(r.path for r in self.table if r.path.startswith("/v1/") and not r.below)
+        paths = (r.path for r in self.table if r.path.startswith("/v1/") and not r.below)
+        self._ours = tuple(dict.fromkeys(paths))  # a path may have two methods
 
     def _inference(self, endpoint: Endpoint) -> Route:
         return Route(b"POST", endpoint.path, 1, lambda exchange: self._call(exchange, endpoint))
@@ -111,7 +112,10 @@ class Routes:
         methods = sorted({r.method.decode() for r in routes})
         if methods:
             return MethodNotAllowed.at(_shown(path), *methods, why=why_not(text))
-        return NotFound(self._hint(path) or f"There is nothing at {_shown(path)}. {_BEGIN}")
+        return NotFound(self._hint(path) or self._nothing_at(path))
+
+    def _nothing_at(self, path: bytes) -> str:
+        return f"There is nothing at {_shown(path)}. This API has {', '.join(self._ours)}."
 
     def _hint(self, path: bytes) -> str | None:
         return hint(path, self._ours, f"{self._gateway.settings.base_url}/v1")
@@ -213,7 +217,6 @@ class Routes:
         return "ready" if states <= {"ready"} else "degraded"
 
 
-_BEGIN = "See /v1/models to begin."
 #: OpenAI's list of chats sent with `store`; empty, because nothing is stored.
 _NO_CHATS = msgspec.json.encode(
     {"object": "list", "data": [], "first_id": None, "last_id": None, "has_more": False}
