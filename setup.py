@@ -82,6 +82,7 @@ HOT = (
     "gateway/upstream_request.py",
     "ledger/account.py",
     "ledger/account_cache.py",
+    "ledger/admissions.py",
     "ledger/base.py",
     "ledger/commands.py",
     "ledger/journal.py",

@@ -111,7 +111,9 @@ async def test_line_is_shared(start: Start, server: ValkeyServer) -> None:
     await first.engine.until(lambda e: e.outstanding == 1)
     for platform in (second, first):
         calls.append(asyncio.create_task(platform.chat(key=key)))
-        await until(lambda p=platform: any(a.standing for a in ledger(p).waiting.pending.values()))
+        await until(
+            lambda p=platform: any(a.standing for a in ledger(p).admissions.pending.values())
+        )
     first.engine.gates["go"].set()
     answers = await asyncio.gather(*calls)
     assert [answer.status for answer in answers] == [200] * 3
@@ -549,7 +551,7 @@ async def test_refused_takes_no_slot(start: Start, server: ValkeyServer) -> None
     running = asyncio.create_task(platform.chat(key=key))
     await platform.engine.until(lambda e: e.outstanding == 1)
     waiting = [asyncio.create_task(platform.chat(key=key)) for _ in range(4)]
-    await until(lambda: sum(a.standing for a in ledger(platform).waiting.pending.values()) == 4)
+    await until(lambda: sum(a.standing for a in ledger(platform).admissions.pending.values()) == 4)
     assert await slots_taken(platform) == 1
     platform.engine.gates["go"].set()
     assert {answer.status for answer in await asyncio.gather(running, *waiting)} == {200}
@@ -575,9 +577,9 @@ async def test_left_before_admission(start: Start, server: ValkeyServer) -> None
     server.stop()
     client = platform.client(key)
     await client.send("POST", "/v1/chat/completions", chat())
-    await until(lambda: len(ledger(platform).waiting.pending) == 1)
+    await until(lambda: len(ledger(platform).admissions.pending) == 1)
     client.leave()
-    await until(lambda: not ledger(platform).waiting.pending)
+    await until(lambda: not ledger(platform).admissions.pending)
     server.resume()
     await until(lambda: not ledger(platform).settlements.unsettled)
     assert await slots_taken(platform) == 0

@@ -61,7 +61,7 @@ class LimitsHandler(LocalHandler):
         """Fetch the account's standing from the ledger."""
         gateway, caller = self._gateway, self._caller
         plan = gateway.plan_of(caller)
-        gateway.ledger.look(caller.account, plan, gateway.wall(), self._on_standing)
+        gateway.ledger.fetch_limits(caller.account, plan, gateway.wall(), self._on_standing)
 
     def _on_standing(self, standing: Standing | ApiError) -> None:
         if self._exchange.state is ExchangeState.DONE:

@@ -103,7 +103,7 @@ class Ledger(ABC):
         """The account's standing, as last known to this gateway."""
 
     @abstractmethod
-    def look(
+    def fetch_limits(
         self, account: str, plan: Plan, now: float, then: Callable[[Standing | ApiError], None]
     ) -> None:
         """Fetch the account's current standing; `then` is called once, immediately or later."""

@@ -137,9 +137,9 @@ class Commands:
         names = [call.encode() for call in calls]
         return scripts.LINE.call(_key(account), self._time(), self._alive, *names)
 
-    def look(self, account: str) -> bytes:
+    def standing(self, account: str) -> bytes:
         """Fetch the account's standing."""
-        return scripts.LOOK.call(_key(account), self._time())
+        return scripts.STANDING.call(_key(account), self._time())
 
     def begin(self, account: str, counted: Counted) -> bytes:
         """Store the account's usage, unless another gateway was first."""

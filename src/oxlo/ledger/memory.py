@@ -115,7 +115,7 @@ class MemoryLedger(Ledger):
         day, minute = held.windows(plan.requests_per_day, plan.requests_per_minute, now)
         return day, minute, len(held.leases)
 
-    def look(
+    def fetch_limits(
         self, account: str, plan: Plan, now: float, then: Callable[[Standing | ApiError], None]
     ) -> None:
         """Call `then` immediately."""

@@ -40,10 +40,10 @@ class Outage:
             raise LimitsUnavailable(retry_after=2)
         return self._counting(account).reserve(call, account, plan, now, ready)
 
-    def look(
+    def fetch_limits(
         self, account: str, plan: Plan, now: float, then: Callable[[Standing | ApiError], None]
     ) -> None:
-        """See `Ledger.look`."""
+        """See `Ledger.fetch_limits`."""
         if self.when_down == "closed":
             then(LimitsUnavailable(retry_after=2))
         else:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from oxlo.errors import ApiError
-from oxlo.ledger.base import Ledger, Ready, Reservation, Waiter
+from oxlo.ledger.base import Ready, Reservation, Waiter
 from oxlo.ledger.slots import SlotRequest
 from oxlo.plans import Plan
 
@@ -43,13 +43,13 @@ class PendingCall(Waiter):
     """A pending request for admission."""
 
     __slots__ = (
-        "account", "asked_at", "call", "deadline", "inner", "ledger", "over", "plan", "ready",
+        "account", "admitter", "asked_at", "call", "deadline", "inner", "over", "plan", "ready",
         "slot", "standing",
     )  # fmt: skip
 
     def __init__(
         self,
-        ledger: "RemoteLedger",
+        admitter: "Admitter",
         call: str,
         account: str,
         plan: Plan,
@@ -57,7 +57,7 @@ class PendingCall(Waiter):
         now: float,
         slot: SlotRequest | None = None,
     ) -> None:
-        self.ledger = ledger
+        self.admitter = admitter
         self.call = call
         self.account = account
         self.plan = plan
@@ -78,24 +78,24 @@ class PendingCall(Waiter):
             self.inner.cancel()
         if not self.over:
             self.over = True
-            self.ledger.abandon(self)
+            self.admitter.abandon(self)
 
     def replied(self, reply: Any) -> None:
         """Handle Valkey's reply; not a list if there was none."""
         if not self.over:
-            self.ledger.answered(self, reply)
+            self.admitter.answered(self, reply)
         elif self.slot is not None and isinstance(reply, list) and len(reply) > 10:
             self.slot.replied(reply[10:])  # the slot was granted after all: release it
 
     def end(self, got: Reservation | ApiError) -> None:
         """Deliver the result to the waiting caller."""
         self.over = True
-        self.ledger.over(self)
+        self.admitter.over(self)
         self.ready(got)
 
 
-class RemoteLedger(Ledger):
-    """A ledger backed by a remote store, as its pending requests see it; see `SharedLedger`."""
+class Admitter:
+    """Admits calls, as their pending requests see it; see `Admissions`."""
 
     def ask(self, pending: PendingCall) -> None:
         """Send the request, for the first time or again; `answered` is called with the reply."""

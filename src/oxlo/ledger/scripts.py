@@ -27,7 +27,7 @@ RESERVE: Final = _script("reserve")
 SETTLE: Final = _script("settle")
 RENEW: Final = _script("renew")
 LINE: Final = _script("line")
-LOOK: Final = _script("look")
+STANDING: Final = _script("standing")
 BEGIN: Final = _script("begin")
 
 TAKE: Final = _script("take", "model")
@@ -60,12 +60,12 @@ return now
 """,
 )
 
-ALL: Final = (RESERVE, SETTLE, RENEW, LINE, LOOK, BEGIN, TAKE, FREE, HOLD, ADMIT, FINISH)
+ALL: Final = (RESERVE, SETTLE, RENEW, LINE, STANDING, BEGIN, TAKE, FREE, HOLD, ADMIT, FINISH)
 
 #: The first item of a script's reply.
 ADMITTED: Final = 1
 WAITS: Final = 2
 DAY_USED: Final = 3
 MINUTE_USED: Final = 4
-LINE_FULL: Final = 5
+QUEUE_FULL: Final = 5
 NOT_COUNTED: Final = 6

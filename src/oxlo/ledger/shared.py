@@ -1,12 +1,8 @@
 """The ledger shared by all gateways: counts, leases and queues in Valkey, one Lua script per step.
 
-    ASKED ── reserve.lua ──> Reservation, or a refusal
-      │                ├───> STANDING in the account's queue ── message ──> Reservation or refusal
-      │                └───> account unknown: its counts come from control, then ASKED again
-      └── Valkey is unreachable ──> refused, or served from memory, as configured
-
-A settlement is kept until Valkey confirms it, and sent again after each reconnection; settling is
-idempotent. Reservations that Valkey cannot settle because the gateway died end with their lease.
+Calls are admitted by `Admissions`. A settlement is kept until Valkey confirms it, and sent again
+after each reconnection; settling is idempotent. Reservations that Valkey cannot settle because the
+gateway died end with their lease.
 """
 
 import asyncio
@@ -14,45 +10,41 @@ import secrets
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import structlog
-
 from oxlo.errors import ApiError, LimitsUnavailable
 from oxlo.ledger import scripts
 from oxlo.ledger.account import Lease
-from oxlo.ledger.account_cache import AccountCache, CachedAccount
+from oxlo.ledger.account_cache import AccountCache
+from oxlo.ledger.admissions import Admissions
 from oxlo.ledger.base import (
     AccountCounts,
     AlreadySettledError,
+    Ledger,
     Ready,
     Reservation,
     Standing,
     Waiter,
 )
 from oxlo.ledger.commands import Commands
-from oxlo.ledger.counted import Counted
 from oxlo.ledger.counting import Count, Counting
 from oxlo.ledger.leases import Leases
 from oxlo.ledger.outage import Outage, WhenDown
-from oxlo.ledger.pending import Charged, PendingCall, RemoteLedger
+from oxlo.ledger.pending import Charged
 from oxlo.ledger.records import Settled
 from oxlo.ledger.settlements import Settlements
 from oxlo.ledger.slots import SharedSlots, SlotRequest
 from oxlo.ledger.valkey_health import ValkeyHealth
-from oxlo.ledger.waiting import WaitingCalls
 from oxlo.ledger.windows import day_of, minute_of
 from oxlo.plans import Plan
 from oxlo.valkey.address import Address
 from oxlo.valkey.client import Client
 from oxlo.valkey.script import command, unheard
 
-log = structlog.get_logger()
-
 #: Seconds after which a queued call is skipped unless its gateway has polled for it.
 _ALIVE: Final = 5.0
 _CHANGES: Final = "oxlo:changes"
 
 
-class SharedLedger(RemoteLedger):
+class SharedLedger(Ledger):
     """Daily, per-minute and concurrency limits of every account, for all gateways."""
 
     def __init__(
@@ -73,13 +65,11 @@ class SharedLedger(RemoteLedger):
         `count` fetches an account's usage, `when_down` selects the behaviour without Valkey. With a
         `clock` (for tests), Valkey uses the time passed to it instead of its own.
         """
-        self._lease_seconds = lease_seconds
         self.commands = Commands(
             gateway, lease_seconds=lease_seconds, alive_seconds=alive_seconds, clock=clock
         )
         self.known = AccountCache()
         self._outage = Outage(when_down, lease_seconds, self.known.counts)
-        self._counting = Counting(count, self._begin)
         #: Called with the change counter when accounts or keys have changed.
         self.on_change: Callable[[int], None] | None = None
         #: The slots that this gateway shares; their messages arrive on the same connection.
@@ -94,8 +84,19 @@ class SharedLedger(RemoteLedger):
             changed=self._changed,
             timeout=timeout,
         )
-        self.waiting = WaitingCalls(self, self.client, self.commands, self.known)
-        self.settlements = Settlements(self.client, self.commands, self._health.failed)
+        failed = self._health.failed
+        self.settlements = Settlements(self.client, self.commands, failed)
+        self._counting = Counting(count, self.client, self.commands, self.known, failed)
+        self.admissions = Admissions(
+            self.client,
+            self.commands,
+            self.known,
+            self.settlements,
+            self._counting,
+            self._health,
+            self._outage,
+            lease_seconds,
+        )
         self._leases = Leases(self.client, self.commands, self.known, lease_seconds)
 
     # Reservations.
@@ -114,102 +115,7 @@ class SharedLedger(RemoteLedger):
             if slot is not None:
                 slot.end()
             return self._outage.reserve(call, account, plan, now, ready)
-        if slot is not None:
-            slot.ahead = True
-        pending = PendingCall(self, call, account, plan, ready, now, slot)
-        self.waiting.pending[call] = pending
-        self.ask(pending)
-        return pending
-
-    def ask(self, pending: PendingCall) -> None:
-        """Send the request to Valkey; `answered` is called with the reply."""
-        if pending.slot is None:
-            payload = self.commands.reserve(pending.call, pending.account, pending.plan)
-        else:
-            payload = self.commands.admit(pending.call, pending.account, pending.plan, pending.slot)
-        self.client.send(payload, pending.replied)
-
-    def answered(self, pending: PendingCall, reply: Any) -> None:
-        """Handle the reply of reserve.lua, followed by that of take.lua."""
-        if not isinstance(reply, list):
-            self._health.failed(reply)
-            self.settlements.end(pending.call, pending.account)
-            self._leave_slot(pending)
-            self._go_without(pending)
-            return
-        if self._health.refused:
-            self._health.taken()
-        code = reply[0]
-        if code == scripts.NOT_COUNTED:
-            self._ask_again(pending, int(reply[1]))
-            return
-        slot = pending.slot
-        if slot is not None:
-            pending.slot = None
-            slot.ahead = False
-            if code == scripts.ADMITTED:
-                slot.reply = reply[10:]
-            else:
-                slot.end()
-        self._apply_reply(pending, code, self.known.update(pending.account, reply))
-
-    def _leave_slot(self, pending: PendingCall) -> None:
-        """Release a slot that may have been granted without our knowing."""
-        slot, pending.slot = pending.slot, None
-        if slot is not None:
-            slot.release()
-
-    def _apply_reply(self, pending: PendingCall, code: int, known: CachedAccount) -> None:
-        if code == scripts.WAITS:
-            pending.standing = True
-        elif code == scripts.ADMITTED:
-            self._admit(pending, known.day, known.minute, known.epoch)
-        else:
-            pending.end(known.refusal(code, pending.plan, self.commands.now(pending.asked_at)))
-
-    def admitted(self, pending: PendingCall, charge: bytes) -> None:
-        """Admit a call that got its lease; `charge` is `DAY MINUTE EPOCH`."""
-        day, minute, epoch = charge.split()
-        self._admit(pending, int(day), int(minute), epoch)
-
-    def _admit(self, pending: PendingCall, day: int, minute: int, epoch: bytes) -> None:
-        now = self.commands.now(pending.asked_at)
-        charge = b"%d %d %b" % (day, minute, epoch)
-        expires = now + self._lease_seconds
-        pending.end(
-            Charged(pending.call, pending.account, pending.plan, day, minute, charge, now, expires)
-        )
-
-    def over(self, pending: PendingCall) -> None:
-        """Forget a request that has its result."""
-        self.waiting.pending.pop(pending.call, None)
-
-    def _ask_again(self, pending: PendingCall, now_ms: int) -> None:
-        """Ask again once the account is counted. Separate: a closure would slow down every call."""
-
-        def counted(error: ApiError | None) -> None:
-            if pending.over:
-                return
-            if error is not None:
-                self._leave_slot(pending)
-                self._go_without(pending)
-            else:
-                self.ask(pending)
-
-        self._counting.ask(pending.account, now_ms, counted)
-
-    def abandon(self, pending: PendingCall) -> None:
-        """Drop a call that no longer waits, and give back anything granted in the meantime."""
-        self.waiting.pending.pop(pending.call, None)
-        self.settlements.end(pending.call, pending.account)
-        if pending.slot is not None:
-            pending.slot.release()
-
-    def timed_out(self, pending: PendingCall) -> None:
-        """Refuse a call that waited in the queue for as long as its plan allows."""
-        self.settlements.end(pending.call, pending.account)
-        known = self.known.of(pending.account)
-        pending.end(known.refusal(scripts.LINE_FULL, pending.plan, pending.deadline))
+        return self.admissions.reserve(call, account, plan, now, ready, slot)
 
     # Settlements.
 
@@ -290,17 +196,17 @@ class SharedLedger(RemoteLedger):
         counted_here = self._outage.limits(account, plan, now)
         return counted_here or self.known.standing(account, plan, now)
 
-    def look(
+    def fetch_limits(
         self, account: str, plan: Plan, now: float, then: Callable[[Standing | ApiError], None]
     ) -> None:
         """Fetch the account's standing from Valkey."""
         if not self.client.connected:
-            self._outage.look(account, plan, now, then)
+            self._outage.fetch_limits(account, plan, now, then)
             return
 
         def again(error: ApiError | None) -> None:
             if error is None:
-                self.look(account, plan, now, then)
+                self.fetch_limits(account, plan, now, then)
             else:
                 then(error)
 
@@ -314,52 +220,14 @@ class SharedLedger(RemoteLedger):
                 self.known.update(account, reply)
                 then(self.limits(account, plan, now))
 
-        self.client.send(self.commands.look(account), replied)
+        self.client.send(self.commands.standing(account), replied)
 
-    # Accounts unknown to Valkey.
-
-    def _begin(
-        self, account: str, counted: Counted, done: Callable[[ApiError | None], None]
-    ) -> None:
-        """Store an account's usage in Valkey, unless another gateway was first."""
-
-        def replied(reply: Any) -> None:
-            if isinstance(reply, list):
-                self.known.update(account, reply)
-                done(None)
-            else:
-                self._health.failed(reply)
-                done(LimitsUnavailable(retry_after=2))
-
-        log.info("limits.counted", account=account, day_used=counted.day_used)
-        self.client.send(self.commands.begin(account, counted), replied)
-
-    # Outages.
+    # Messages, outages and time.
 
     def _changed(self, connected: bool) -> None:
         if connected:
             self.settlements.send_all()
         self._health.changed(connected)
-
-    def _go_without(self, pending: PendingCall) -> None:
-        try:
-            got = self._outage.reserve(
-                pending.call,
-                pending.account,
-                pending.plan,
-                self.commands.now(pending.asked_at),
-                pending.end,
-            )
-        except ApiError as error:
-            pending.end(error)
-            return
-        if isinstance(got, Reservation):
-            pending.end(got)
-        else:
-            pending.inner = got
-            pending.standing = False
-
-    # Messages and time.
 
     def announce(self, counter: int) -> None:
         """Notify the other gateways that accounts or keys have changed."""
@@ -376,25 +244,13 @@ class SharedLedger(RemoteLedger):
             if self.slots is not None:
                 self.slots.message(text)
         else:
-            self._heard(text)
-
-    def _heard(self, text: bytes) -> None:
-        """Handle a freed lease or a used-up window for a call of ours: `ACCOUNT CALL CODE ...`."""
-        fields = text.split()
-        account, call = fields[0].decode(), fields[1].decode()
-        reply = [field if place == 9 else int(field) for place, field in enumerate(fields[2:], 2)]
-        known = self.known.update(account, reply)
-        pending = self.waiting.pending.get(call)
-        if pending is not None:
-            self._apply_reply(pending, int(fields[2]), known)
-        else:  # it has left, or belongs to an earlier run: give back what it was granted
-            self.settlements.end(call, account)
+            self.admissions.heard(text)
 
     def tick(self, now: float) -> None:
         """Handle everything time-dependent; called twice a second."""
         self._outage.tick(now)
         self.settlements.tick()
-        self.waiting.tick(now)
+        self.admissions.tick(now)
 
     def health(self) -> tuple[bool, int]:
         """See `Ledger.health`."""

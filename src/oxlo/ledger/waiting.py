@@ -5,7 +5,7 @@ from typing import Any
 from oxlo.ledger import scripts
 from oxlo.ledger.account_cache import AccountCache
 from oxlo.ledger.commands import Commands
-from oxlo.ledger.pending import PendingCall, RemoteLedger
+from oxlo.ledger.pending import Admitter, PendingCall
 from oxlo.valkey.client import Client
 
 
@@ -13,9 +13,9 @@ class WaitingCalls:
     """The calls of this gateway that wait for a reply or for a lease."""
 
     def __init__(
-        self, ledger: RemoteLedger, client: Client, commands: Commands, known: AccountCache
+        self, admitter: Admitter, client: Client, commands: Commands, known: AccountCache
     ) -> None:
-        self._ledger = ledger
+        self._admitter = admitter
         self._client = client
         self._commands = commands
         self._known = known
@@ -30,7 +30,7 @@ class WaitingCalls:
             # Setting the clock back must not prolong a wait.
             pending.deadline = min(pending.deadline, now + pending.plan.concurrency_wait)
             if pending.deadline <= now:
-                self._ledger.timed_out(pending)
+                self._admitter.timed_out(pending)
             else:
                 lines.setdefault(pending.account, []).append(pending)
         if self._client.connected:
@@ -58,6 +58,6 @@ class WaitingCalls:
             return
         if found == b"-":  # Valkey was flushed: the call joins the queue again, or is admitted
             pending.standing = False
-            self._ledger.ask(pending)
+            self._admitter.ask(pending)
         else:
-            self._ledger.admitted(pending, found)
+            self._admitter.admitted(pending, found)

@@ -39,7 +39,7 @@ class Driver:
         ledger = self.ledger
         if isinstance(ledger, SharedLedger):
             await ledger.client.ask(b"PING")
-            pending = ledger.waiting.pending
+            pending = ledger.admissions.pending
             while ledger.settlements.unsettled or any(not a.standing for a in pending.values()):
                 await ledger.client.ask(b"PING")
 
@@ -96,7 +96,7 @@ class Driver:
     async def used(self, plan: Plan, account: str = "a") -> tuple[int, int, int]:
         """Requests of the day and of the minute, and leases."""
         usage: list[Any] = []
-        self.ledger.look(account, plan, self.clock(), usage.append)
+        self.ledger.fetch_limits(account, plan, self.clock(), usage.append)
         while not usage:
             await self.flush()
         day, minute, leases = usage[0]

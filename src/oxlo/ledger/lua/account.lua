@@ -118,7 +118,7 @@ local function purge(a, now)
   end
 end
 
-local ADMITTED, WAITS_IN_LINE, DAY_USED, MINUTE_USED, LINE_FULL, NOT_COUNTED = 1, 2, 3, 4, 5, 6
+local ADMITTED, QUEUED, DAY_USED, MINUTE_USED, QUEUE_FULL, NOT_COUNTED = 1, 2, 3, 4, 5, 6
 
 -- Why an account may not make another call now; nil if it may. -1 means no limit.
 local function refusal(a, per_day, per_minute)

@@ -20,7 +20,7 @@ if not code then
     leases = leases + 1
     code = ADMITTED
   elseif waiting >= line_limit then
-    code = LINE_FULL
+    code = QUEUE_FULL
   else
     a.seq, a.changed = a.seq + 1, true
     redis.call('ZADD', LINE, a.seq, call)
@@ -29,7 +29,7 @@ if not code then
     redis.call('EXPIRE', LINE, KEEP)
     redis.call('EXPIRE', WAITS, KEEP)
     waiting = waiting + 1
-    code = WAITS_IN_LINE
+    code = QUEUED
   end
 end
 save(a)
