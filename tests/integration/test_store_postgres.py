@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InternalError
 from tests import databases
 
 from oxlo.control.drain import Drain
@@ -121,6 +122,25 @@ async def command(database: Database, words: str) -> None:
         raw = await connection.get_raw_connection()
         assert raw.driver_connection is not None
         await raw.driver_connection.execute(words)
+
+
+async def test_no_answer_in_time(url: str) -> None:
+    """A server that is silent in the middle of a statement counts as unreachable."""
+    database = Database(url, statement_seconds=0.1)
+    with pytest.raises(DatabaseUnavailable, match="no answer in time"):
+        async with database.read() as db:
+            await db.execute(text("select pg_sleep(60)"))
+    async with database.read() as db:
+        assert (await db.execute(text("select 1"))).scalar() == 1
+    await database.close()
+
+
+async def test_connection_that_breaks_at_the_commit(empty: Database) -> None:
+    """What asyncpg raises when a backend is killed during a commit is an outage, like the rest."""
+    broken = InternalError("commit", None, Exception("cannot switch to state 15"))
+    with pytest.raises(DatabaseUnavailable, match="cannot switch to state 15"):
+        async with empty.write():
+            raise broken
 
 
 @pytest.mark.parametrize(("user", "name"), [("nobody_here", None), (None, "nothing_here")])

@@ -6,7 +6,13 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -14,6 +20,11 @@ from oxlo.store.errors import DatabaseUnavailable
 
 #: SQLite's busy timeout, seconds.
 BUSY_SECONDS = 10
+#: PostgreSQL's timeouts, seconds: for a connection, for a statement, and for a free connection. A
+#: server that is cut off says nothing, and TCP alone waits for a quarter of an hour.
+CONNECT_SECONDS = 5.0
+STATEMENT_SECONDS = 15.0
+_POOL_SECONDS = 10.0
 #: Execution option that marks write transactions.
 _WRITES = "oxlo_writes"
 
@@ -21,10 +32,22 @@ _WRITES = "oxlo_writes"
 class Database:
     """One database. `read()` and `write()` each give a connection inside a transaction."""
 
-    def __init__(self, url: str, *, foreign_keys: bool = True) -> None:
-        """Create the engine without connecting. Raises DatabaseUnavailable for an invalid URL."""
+    def __init__(
+        self,
+        url: str,
+        *,
+        foreign_keys: bool = True,
+        statement_seconds: float | None = STATEMENT_SECONDS,
+    ) -> None:
+        """Create the engine without connecting. Raises DatabaseUnavailable for an invalid URL.
+
+        `statement_seconds` is PostgreSQL's timeout for a statement; None: unlimited.
+        """
         self.url = _driver_url(url)
-        self.engine = _engine(self.url, foreign_keys=foreign_keys)
+        if self.url.startswith("sqlite"):
+            self.engine = _sqlite(self.url, foreign_keys=foreign_keys)
+        else:
+            self.engine = _postgresql(self.url, statement_seconds)
         #: Whether the last transaction could connect.
         self.up = True
 
@@ -75,9 +98,14 @@ def _driver_url(url: str) -> str:
     return parsed.set(drivername=drivers[name]).render_as_string(hide_password=False)
 
 
-def _engine(url: str, *, foreign_keys: bool) -> AsyncEngine:
-    if not url.startswith("sqlite"):
-        return create_async_engine(url, pool_pre_ping=True)
+def _postgresql(url: str, statement_seconds: float | None) -> AsyncEngine:
+    timeouts = {"timeout": CONNECT_SECONDS, "command_timeout": statement_seconds}
+    return create_async_engine(
+        url, pool_pre_ping=True, pool_timeout=_POOL_SECONDS, connect_args=timeouts
+    )
+
+
+def _sqlite(url: str, *, foreign_keys: bool) -> AsyncEngine:
     engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS})
     pragmas = ("journal_mode=WAL", "synchronous=NORMAL", f"foreign_keys={int(foreign_keys)}")
 
@@ -108,13 +136,17 @@ def _translated() -> Iterator[None]:
         if not _is_outage(error):
             raise
         raise DatabaseUnavailable(f"the database cannot be used: {_cause(error)}") from error
+    except TimeoutError as error:
+        raise DatabaseUnavailable("the database cannot be reached: no answer in time") from error
     except (PoolTimeout, OSError) as error:
         raise DatabaseUnavailable(f"the database cannot be reached: {error}") from error
 
 
 def _is_outage(error: DBAPIError) -> bool:
-    # asyncpg's connection errors (no such role, too many clients) have no common class.
-    return isinstance(error, (OperationalError, InterfaceError)) or type(error) is DBAPIError
+    # asyncpg's connection errors (no such role, too many clients) have no common class, and a
+    # connection that breaks during a commit is an InternalError.
+    outages = (OperationalError, InterfaceError, InternalError)
+    return isinstance(error, outages) or type(error) is DBAPIError
 
 
 def _cause(error: DBAPIError) -> str:

@@ -90,7 +90,7 @@ async def upgrade(database: Database, target: str = "head") -> tuple[str | None,
     if before not in (None, known[0]) and database.dialect == "sqlite":
         await asyncio.to_thread(_back_up, sqlite_file(database), str(before))
     # SQLite's batch changes rebuild tables; dropping the old one must not cascade.
-    plain = Database(database.url, foreign_keys=False)
+    plain = Database(database.url, foreign_keys=False, statement_seconds=None)
     try:
         async with plain.write() as db:
             await _take_turn(db)
