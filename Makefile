@@ -38,6 +38,7 @@ test-built: $(VENV)/.dev $(VENV)/.built  ## The tests of the hot path, on the pa
 	$(PYTEST) -o pythonpath= -m "not slow" tests/gateway tests/unit/gateway tests/unit/ledger \
 	  tests/unit/wire tests/unit/engines/dialects tests/unit/test_queue.py \
 	  tests/contract/test_chat.py tests/contract/test_embeddings.py tests/contract/test_other.py \
+	  tests/contract/test_tools.py \
 	  tests/scenario/test_serve.py tests/scenario/test_journal_killed.py
 
 test-all: $(VENV)/.dev $(NODE)/node_modules/.stamp  ## Run the slow tests too

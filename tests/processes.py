@@ -1,5 +1,6 @@
 """Child processes that end with their test."""
 
+import asyncio
 import contextlib
 import signal
 import subprocess
@@ -7,6 +8,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.waiting import PATIENCE
+
+from oxlo.control import unixhttp
+from oxlo.settings import Settings
 
 Process = subprocess.Popen[Any]
 
@@ -38,3 +42,13 @@ def end(process: Process, patience: float = PATIENCE) -> int:
         for pipe in (process.stdout, process.stderr):
             if pipe:
                 pipe.close()
+
+
+async def control_ready(settings: Settings) -> None:
+    """Wait until control answers on its public socket."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            with contextlib.suppress(unixhttp.UnixHttpError):
+                await unixhttp.get(settings.control_socket, "/healthz")
+                return
+            await asyncio.sleep(0.01)

@@ -221,15 +221,18 @@ def chat(**fields: object) -> dict[str, object]:
     return {"model": "double", "messages": messages} | fields
 
 
+#: The middle of a minute and of a day, the same in all tests.
+NOON = time.time() // 86_400 * 86_400 + 43_230.0
+
+
 def stop_the_clock(platform: Platform) -> float:
-    """Let it be the middle of a minute for good: a test that counts must not straddle two."""
-    noon = time.time() // 86_400 * 86_400 + 43_230.0
-    platform.gateway.wall = lambda: noon
-    platform.control.clock = lambda: noon - 1.0  # counted before what ends now
+    """Let it be noon for good: a test that counts must not straddle two minutes."""
+    platform.gateway.wall = lambda: NOON
+    platform.control.clock = lambda: NOON - 1.0  # counted before what ends now
     ledger = platform.gateway.ledger
     if isinstance(ledger, SharedLedger):
-        ledger.commands.clock = lambda: noon
-    return noon
+        ledger.commands.clock = lambda: NOON
+    return NOON
 
 
 def replica(engine: EngineDouble, name: str, model: str, **fields: Any) -> Replica:

@@ -32,7 +32,7 @@ async def test_lost_connection_is_replaced(start: Start) -> None:
     platform.engine.hang_up()
     await until(lambda: backend.upstream.idle == 0)
     backend.greeting.tick(clock + AGAIN / 2)
-    assert platform.engine.counts["GET /v1/models"] == 1
+    assert backend.greeting._request is None
     backend.greeting.tick(clock + AGAIN)
     await until(lambda: backend.upstream.idle == 1)
     assert platform.engine.counts["GET /v1/models"] == 2

@@ -240,9 +240,17 @@ async def process(platform: Platform, pictures: Pictures) -> asyncio.subprocess.
         sys.executable, "-m", "oxlo", "media", "--with-parent",
         env=env, stdin=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
+    platform.on_end(lambda: end(started))
     assert started.stderr is not None
     assert b"media.ready" in await asyncio.wait_for(started.stderr.readline(), PATIENCE)
     return started
+
+
+async def end(started: asyncio.subprocess.Process) -> None:
+    """Leave no process behind, whatever has failed."""
+    if started.returncode is None:
+        started.kill()
+    await started.wait()
 
 
 async def test_media_killed(begin: Begin) -> None:

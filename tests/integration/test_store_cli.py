@@ -14,6 +14,8 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import Result
+from tests.processes import control_ready
+from tests.waiting import clear_of_midnight
 from typer.testing import CliRunner
 
 from oxlo import cli
@@ -135,17 +137,6 @@ def test_migrate_twice(tmp_path: Path) -> None:
     assert "nothing to do" in _said(tmp_path, "migrate")
 
 
-async def _until_ready(settings: Settings) -> None:
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                await unixhttp.get(settings.control_socket, "/healthz")
-            except unixhttp.UnixHttpError:
-                await asyncio.sleep(0.02)
-            else:
-                return
-
-
 async def _hang_up(process: asyncio.subprocess.Process) -> None:
     assert process.stdin is not None
     process.stdin.close()
@@ -161,7 +152,7 @@ async def test_control_ends_with_its_parent(tmp_path: Path, ending: str) -> None
         *args, env=environ, stdin=subprocess.PIPE, stderr=subprocess.PIPE
     )
     settings = Settings(home=tmp_path)
-    await _until_ready(settings)
+    await control_ready(settings)
     await asyncio.to_thread(_said, tmp_path, "accounts", "create", "ann")
     changes = await unixhttp.get(settings.control_private_socket, "/changes")
     assert changes == b'{"counter":1}'
@@ -177,6 +168,7 @@ async def test_control_ends_with_its_parent(tmp_path: Path, ending: str) -> None
 
 def test_requests_are_granted(tmp_path: Path) -> None:
     """An account is shown with what it was granted; an odd day or call is one line."""
+    clear_of_midnight()  # the grant is for today
     _said(tmp_path, "accounts", "create", "ann")
     assert "got 5 requests more" in _said(
         tmp_path, "accounts", "grant", "ann", "5", "--reason", "an outage"

@@ -1,4 +1,4 @@
-"""`oxlo serve` as a process of its own: started, asked, hurt and stopped."""
+"""`oxlo serve` as a separate process."""
 
 import asyncio
 import contextlib
@@ -27,13 +27,13 @@ from oxlo.settings import Settings
 
 #: Long enough for a start, in which several engines may load at once.
 START_PATIENCE = 180.0
-#: A base model's favourite: it goes on counting until it is cut.
+#: A base model goes on counting until it is cut.
 COUNTING = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,"
 MODEL = "smollm2-135m"
 
 
 def until(done: Callable[[], Any], what: str, patience: float = PATIENCE) -> Any:
-    """What `done` answers, once that is true."""
+    """Poll `done` until it is true, and return its result."""
     deadline = time.monotonic() + patience
     while not (answer := done()):
         assert time.monotonic() < deadline, f"not within {patience:g} s: {what}"
@@ -76,7 +76,7 @@ class Platform:
         self.home = home
         self.port = free_port()
         self.key = ""
-        self._said: dict[str, str] = {"stdout": "", "stderr": ""}
+        self._output: dict[str, str] = {"stdout": "", "stderr": ""}
         self._readers: list[threading.Thread] = []
         self.process: subprocess.Popen[str] | None = None
         self._logs = contextlib.ExitStack()
@@ -87,17 +87,17 @@ class Platform:
 
     @property
     def out(self) -> str:
-        """What it has printed so far."""
-        return self._said["stdout"]
+        """Its standard output so far."""
+        return self._output["stdout"]
 
     @property
     def err(self) -> str:
-        """What it has said on stderr so far."""
-        return self._said["stderr"]
+        """Its standard error so far."""
+        return self._output["stderr"]
 
     def begin(self, **environ: str) -> "subprocess.Popen[str]":
         """Start the server; returns at once."""
-        self._said = {"stdout": "", "stderr": ""}
+        self._output = {"stdout": "", "stderr": ""}
         self.process = process = command(self.home, self.port, "serve", **environ)
         self._readers = [
             threading.Thread(target=self._read, args=(process, name), daemon=True)
@@ -108,7 +108,7 @@ class Platform:
         return process
 
     def start(self, **environ: str) -> None:
-        """Start the server, and return when it says that it is ready."""
+        """Start the server, and return once it reports that it is ready."""
         process = self.begin(**environ)
 
         def over() -> bool:
@@ -122,7 +122,7 @@ class Platform:
     def _read(self, process: "subprocess.Popen[str]", name: str) -> None:
         with getattr(process, name) as stream:
             for line in stream:
-                self._said[name] += line
+                self._output[name] += line
 
     def ended(self) -> int:
         """The server's exit status, once it and all its processes are gone."""
@@ -159,14 +159,14 @@ class Platform:
         return next(pid for pid, args in self.descendants().items() if words in args)
 
     def kill(self, words: str) -> int:
-        """kill -9; the pid that was."""
+        """Kill it with SIGKILL and return its pid."""
         pid = self.pid_of(words)
         os.kill(pid, signal.SIGKILL)
         return pid
 
     @contextlib.contextmanager
-    def asked(self, path: str, body: object = None) -> Iterator[http.client.HTTPResponse]:
-        """One request with the operator's key; the reply's body is still to be read."""
+    def request(self, path: str, body: object = None) -> Iterator[http.client.HTTPResponse]:
+        """Send a request with the operator's key; the body of the response is yet to be read."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
         try:
@@ -178,7 +178,7 @@ class Platform:
 
     def get(self, path: str) -> Any:
         """The decoded body of a GET that must be answered."""
-        with self.asked(path) as reply:
+        with self.request(path) as reply:
             assert reply.status == 200, reply.read()
             return json.loads(reply.read())
 
@@ -193,7 +193,7 @@ class Platform:
     def complete(self, max_tokens: int = 4) -> tuple[str, str]:
         """A short answer: the call's id and the text."""
         body = {"model": MODEL, "prompt": COUNTING, "max_tokens": max_tokens, "temperature": 0}
-        with self.asked("/v1/completions", body) as reply:
+        with self.request("/v1/completions", body) as reply:
             answer = reply.read()
             assert reply.status == 200, answer
             text = json.loads(answer)["choices"][0]["text"]
@@ -203,7 +203,7 @@ class Platform:
     def counting(self, max_tokens: int) -> "Iterator[Stream]":
         """A stream that has begun to bring text and will run for a while."""
         body = {"model": MODEL, "prompt": COUNTING, "max_tokens": max_tokens, "temperature": 0}
-        with self.asked("/v1/completions", {**body, "stream": True}) as reply:
+        with self.request("/v1/completions", {**body, "stream": True}) as reply:
             assert reply.status == 200, reply.read()
             stream = Stream(reply)
             stream.next()
@@ -213,7 +213,7 @@ class Platform:
         """Whether the gateway answers and every model does."""
         with (
             contextlib.suppress(OSError, http.client.HTTPException),
-            self.asked("/readyz") as reply,
+            self.request("/readyz") as reply,
         ):
             return bool(json.loads(reply.read())["status"] == "ready")
         return False

@@ -91,13 +91,13 @@ async def test_bad_model_file_is_one_line(settings: Settings) -> None:
     process = await asyncio.create_subprocess_exec(
         *FLEET, stderr=asyncio.subprocess.PIPE, env=os.environ | {"OXLO_HOME": str(settings.home)}
     )
-    _, told = await process.communicate()
+    _, errors = await process.communicate()
     assert process.returncode == 1
-    assert b"cloud.toml" in told
-    assert b"Traceback" not in told
+    assert b"cloud.toml" in errors
+    assert b"Traceback" not in errors
 
 
-async def test_missing_key_is_told(begin: Begin, settings: Settings) -> None:
+async def test_missing_key_is_reported(begin: Begin, settings: Settings) -> None:
     """A key that is not set stops that model with the variable's name."""
     fleet = await begin(key="")
     stopped = await listed(settings, ReplicaState.STOPPED)

@@ -155,11 +155,13 @@ async def test_no_engine_outlives_its_parent(launch: Launch, tmp_path: Path) -> 
     parent = await asyncio.create_subprocess_exec(*arguments, stdin=pipe, stdout=pipe)
     assert parent.stdin
     assert parent.stdout
-    parent.stdin.write(msgspec.json.encode(launch) + b"\n")
-    address = (await parent.stdout.readline()).decode().strip()
-    assert (await fetch(address, "/health", deadline=PATIENCE)).status == 200
-    parent.kill()
-    await parent.wait()
+    try:
+        parent.stdin.write(msgspec.json.encode(launch) + b"\n")
+        address = (await parent.stdout.readline()).decode().strip()
+        assert (await fetch(address, "/health", deadline=PATIENCE)).status == 200
+    finally:
+        parent.kill()
+        await parent.wait()
     async with asyncio.timeout(PATIENCE):
         while await answers(address):
             await asyncio.sleep(0.05)

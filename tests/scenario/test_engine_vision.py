@@ -57,10 +57,10 @@ def square(colour: str) -> str:
 async def seen(sdk: AsyncOpenAI, *urls: str) -> tuple[list[float], int]:
     """Log probabilities of the first words about pictures, and the prompt's tokens."""
     pictures = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
-    said = [{"type": "text", "text": "What is it?"}, *pictures]
+    content = [{"type": "text", "text": "What is it?"}, *pictures]
     reply = await sdk.chat.completions.create(
         model=MODEL.id,
-        messages=[{"role": "user", "content": said}],
+        messages=[{"role": "user", "content": content}],
         max_tokens=3,
         temperature=0,
         logprobs=True,
@@ -96,10 +96,10 @@ async def test_what_is_no_picture(sdk: AsyncOpenAI) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel has to help")
 async def test_engines_fetch_nothing(sdk: AsyncOpenAI) -> None:
     """An address that reached the engine all the same is not connected to."""
-    asked = asyncio.Event()
-    server = await asyncio.start_server(lambda *_: asked.set(), "127.0.0.1", 0)
+    connected = asyncio.Event()
+    server = await asyncio.start_server(lambda *_: connected.set(), "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(openai.APIStatusError):
             await seen(sdk, f"http://127.0.0.1:{port}/x.png")
-    assert not asked.is_set()
+    assert not connected.is_set()

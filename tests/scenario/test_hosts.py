@@ -40,13 +40,13 @@ class Host(Platform):
         return super().begin(**self.shared | environ)
 
     def oxlo(self, *args: str) -> str:
-        """What a command says."""
+        """Run a command and return its output."""
         process = command(self.home, self.port, *args, **self.shared)
         out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
         return out.strip()
 
-    def stands(self) -> bool:
+    def is_up(self) -> bool:
         """Whether it is up and its model answers."""
         assert self.process
         assert self.process.poll() is None, self.err
@@ -72,7 +72,7 @@ class Host(Platform):
         finally:
             connection.close()
 
-    def die(self) -> None:
+    def kill_all(self) -> None:
         """kill -9 of everything, as when the power goes."""
         assert self.process
         processes = [*self.descendants(), self.process.pid]
@@ -126,7 +126,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory, engine: int) -> Iterator[tup
             stack.callback(host.close)
             host.begin()
         for host in both:
-            until(host.stands, "it serves the model")
+            until(host.is_up, "it serves the model")
         yield both
 
 
@@ -158,9 +158,9 @@ def test_limits_of_both(hosts: tuple[Host, Host]) -> None:
 def test_receipts_of_both(hosts: tuple[Host, Host]) -> None:
     """What one host answered, the other can tell of: each drains its journal into one database."""
     key = hosts[0].new_key("cid", "pro")
-    for made, told in (hosts, hosts[::-1]):
-        call = made.call(key).headers["x-request-id"]
-        reply = until(lambda h=told, c=call: seen(h, key, c), "the other host's receipt")
+    for caller, reader in (hosts, hosts[::-1]):
+        call = caller.call(key).headers["x-request-id"]
+        reply = until(lambda h=reader, c=call: seen(h, key, c), "the other host's receipt")
         assert (reply["outcome"], reply["counted"]) == ("answered", True)
 
 
@@ -219,16 +219,16 @@ def test_a_host_dies(hosts: tuple[Host, Host], engine: int) -> None:
     here, there = hosts
     key = here.new_key("eve", "pro")
     answered = here.call(key).headers["x-request-id"]
-    tell(engine, "/_script", {"gate": "open"})
+    script(engine, "/_script", {"gate": "open"})
     with ThreadPoolExecutor(1) as pool:
         cut = pool.submit(here.call, key)
         until(lambda: there.call(key, "/v1/limits").json()["concurrency"]["in_use"] == 1, "runs")
-        here.die()
+        here.kill_all()
         assert isinstance(cut.exception(), OSError | http.client.HTTPException)
-    tell(engine, "/_script", {})
+    script(engine, "/_script", {})
     assert there.call(key).status == 200
     here.begin()
-    until(here.stands, "it is back")
+    until(here.is_up, "it is back")
     assert seen_by_all(hosts, key, answered) == [("answered", True)] * 2
     lost = until(lambda: [r for r in listed(there, key) if r["outcome"] == "lost"], "the open call")
     assert [r["counted"] for r in lost] == [False]
@@ -236,8 +236,8 @@ def test_a_host_dies(hosts: tuple[Host, Host], engine: int) -> None:
     assert [(n["day"]["used"], n["concurrency"]["in_use"]) for n in limits] == [(2, 0)] * 2
 
 
-def tell(engine: int, path: str, body: object) -> None:
-    """Tell the engine what to do."""
+def script(engine: int, path: str, body: object) -> None:
+    """Control the engine double over HTTP."""
     connection = http.client.HTTPConnection("127.0.0.1", engine, timeout=PATIENCE)
     connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
     assert connection.getresponse().status == 200

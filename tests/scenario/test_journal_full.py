@@ -35,9 +35,9 @@ async def test_calls_under_way_finish(tmp_path: Path, on_full: Literal["continue
     journal = journal_in(tmp_path, on_full)
     with structlog.testing.capture_logs() as logs:
         for number in range(5):
-            told = asyncio.Event()
-            journal.append(admitted(str(number), AT), told.set)
-            await told.wait()
+            written = asyncio.Event()
+            journal.append(admitted(str(number), AT), written.set)
+            await written.wait()
             journal.retry()
     assert (journal.errors, journal.writable) == (6, on_full == "continue")
     assert [line["event"] for line in logs] == ["journal.failed"]

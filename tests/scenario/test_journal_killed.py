@@ -32,15 +32,15 @@ async def client(journal, number, at):
     for turn in itertools.count():
         held = ledger.reserve("c", "a", plan, at, print)
         call = open_calls[held] = admitted(f"{number}-{turn}", at, "a")
-        told = loop.create_future()
-        journal.append(call, lambda: (say(f"admitted {call.id}\\n"), told.set_result(None)))
-        await told
+        written = loop.create_future()
+        journal.append(call, lambda: (say(f"admitted {call.id}\\n"), written.set_result(None)))
+        await written
         ledger.settle(held, counted=True, minute_counted=True, now=at)
         del open_calls[held]
-        told = loop.create_future()
+        written = loop.create_future()
         end = ended(call, at)
-        journal.append(end, lambda: (say(f"settled {call.id}\\n"), told.set_result(None)))
-        await told
+        journal.append(end, lambda: (say(f"settled {call.id}\\n"), written.set_result(None)))
+        await written
 
 async def main(folder, at):
     journal = Journal(
@@ -56,39 +56,39 @@ AT = 1_795_392_000.0
 
 
 def killed(folder: Path, after: int) -> list[tuple[str, str]]:
-    """What the writer had told of when it was killed, `after` lines having been read."""
+    """Kill the writer once `after` lines were read, and return everything it reported."""
     command = [sys.executable, "-c", WRITER, str(folder), str(AT)]
     with ending(subprocess.Popen(command, stdout=subprocess.PIPE, text=True)) as writer:
         assert writer.stdout is not None
-        told = [writer.stdout.readline() for _ in range(after)]
+        reported = [writer.stdout.readline() for _ in range(after)]
         writer.kill()
-        told += writer.stdout.readlines()
-    lines = [line.split() for line in told if line.endswith("\n")]
+        reported += writer.stdout.readlines()
+    lines = [line.split() for line in reported if line.endswith("\n")]
     return [(verb, call) for verb, call in lines]
 
 
 @pytest.mark.parametrize("after", [1, 2, 150, 1_000])
-def test_what_was_told_is_on_disk(tmp_path: Path, after: int) -> None:
+def test_what_was_reported_is_on_disk(tmp_path: Path, after: int) -> None:
     """Whatever a client may know of is in the journal, however suddenly the gateway died."""
-    told = killed(tmp_path, after)
+    reported = killed(tmp_path, after)
     lines = [line for path in segments(tmp_path, "g1") for line in path.read_bytes().splitlines()]
     names = {"Admitted": "admitted", "Settled": "settled"}
     kept = {(names.get(type(r).__name__), getattr(r, "id", "")) for r in decode(lines)}
-    assert len(told) >= after
-    assert set(told) <= kept
+    assert len(reported) >= after
+    assert set(reported) <= kept
 
 
 @pytest.mark.parametrize("after", [1, 150, 1_000])
 def test_counts_survive(tmp_path: Path, after: int) -> None:
     """After the kill each call counts once if it was answered, and not at all if it was lost."""
-    told = killed(tmp_path, after)
+    reported = killed(tmp_path, after)
     recovered = recover(tmp_path, "g1", AT)
-    answered = {call for verb, call in told if verb == "settled"}
-    admitted = {call for verb, call in told if verb == "admitted"}
+    answered = {call for verb, call in reported if verb == "settled"}
+    admitted = {call for verb, call in reported if verb == "admitted"}
     lost = {record.id for record in recovered.lost}
     ((account, day, counted, *_),) = recovered.counts
     assert (account, day) == ("a", day_of(AT))
     assert not lost & answered
-    # A call that was on disk but not yet told of may be either: at most one for each client.
+    # A call that was on disk but not yet reported may be either: at most one for each client.
     assert len(answered) <= counted <= len(answered) + 8
     assert len(admitted - answered - lost) <= counted - len(answered)

@@ -47,7 +47,7 @@ def running(tmp_path_factory: pytest.TempPathFactory, starter: Path) -> Iterator
 
 
 def refused(home: Path, port: int) -> str:
-    """What a server that must not start says."""
+    """The message of a server that must not start."""
     process = command(home, port, "serve")
     out, err = process.communicate(timeout=START_PATIENCE)
     assert (process.returncode, out) == (1, "")
@@ -83,15 +83,16 @@ def test_pasted_python(running: Platform) -> None:
 
 def test_one_server_to_a_home(running: Platform) -> None:
     """A second one on the same folder is refused before it touches anything."""
-    told = refused(running.home, free_port())
-    assert told.count("\n") == 1
-    assert f"another `oxlo serve` runs on {running.home}" in told
+    message = refused(running.home, free_port())
+    assert message.count("\n") == 1
+    assert f"another `oxlo serve` runs on {running.home}" in message
 
 
 def test_port_in_use(running: Platform, tmp_path: Path) -> None:
     """The port and the way out are named."""
-    told = refused(tmp_path, running.port)
-    assert told == f"oxlo: port {running.port} on 127.0.0.1 is in use; set OXLO_PORT to another\n"
+    message = refused(tmp_path, running.port)
+    in_use = f"port {running.port} on 127.0.0.1 is in use"
+    assert message == f"oxlo: {in_use}; set OXLO_PORT to another\n"
 
 
 def test_client_hangs_up(running: Platform) -> None:
@@ -137,9 +138,9 @@ def test_engine_replaced_while_it_serves(running: Platform) -> None:
             running.complete()
         *_, finish, done = stream.rest()
     after = running.engine()
-    told = restart.communicate()[0].split("\n")
-    states = [line.split()[1] for line in told if line]
-    assert (restart.returncode, done) == (0, "[DONE]"), told
+    lines = restart.communicate()[0].split("\n")
+    states = [line.split()[1] for line in lines if line]
+    assert (restart.returncode, done) == (0, "[DONE]"), lines
     assert not is_error(finish)
     assert (after.id, after.generation) == (before.id, before.generation + 1)
     assert after.address != before.address
@@ -148,9 +149,9 @@ def test_engine_replaced_while_it_serves(running: Platform) -> None:
 
 def test_fleet_status(running: Platform) -> None:
     """Each engine with its slots and the memory of its process."""
-    asked = command(running.home, running.port, "fleet", "status", "--json")
-    found = json.loads(asked.communicate()[0])
-    assert (asked.returncode, found["gateways"]) == (0, ["g1"])
+    status = command(running.home, running.port, "fleet", "status", "--json")
+    found = json.loads(status.communicate()[0])
+    assert (status.returncode, found["gateways"]) == (0, ["g1"])
     chat = next(each for each in found["replicas"] if each["model"] == MODEL)
     assert (chat["state"], chat["slots_in_use"]) == ("ready", 0)
     assert chat["slots"] > 0
@@ -274,7 +275,7 @@ def test_https(installed: Platform) -> None:
 def test_hangup_without_a_terminal(installed: Platform) -> None:
     """SIGHUP ends no service: each process says that it came, and goes on."""
     installed.start(OXLO_STARTER="none")
-    until(lambda: said(installed, "media", "media.ready"), "media")
+    until(lambda: logged(installed, "media", "media.ready"), "media")
     until(Settings(home=installed.home).replicas_file.exists, "fleet")
     assert installed.process
     processes = installed.descendants()
@@ -282,11 +283,11 @@ def test_hangup_without_a_terminal(installed: Platform) -> None:
         os.kill(pid, signal.SIGHUP)
     until(lambda: "SIGHUP: nothing to do" in installed.err, "serve")
     for name in ("gateway", "control", "fleet", "media"):
-        until(lambda name=name: said(installed, name, "hangup.ignored"), name)
+        until(lambda name=name: logged(installed, name, "hangup.ignored"), name)
     assert installed.descendants() == processes
 
 
-def said(platform: Platform, process: str, event: str) -> bool:
+def logged(platform: Platform, process: str, event: str) -> bool:
     """Whether a process has logged an event."""
     return f'"{event}"' in (platform.home / "logs" / f"{process}.log").read_text()
 
@@ -310,4 +311,4 @@ def test_terminal_that_closes(installed: Platform) -> None:
         terminal.kill()
     assert len(processes) == 5  # `oxlo serve`, gateway, control, fleet, media
     until(lambda: not any(map(is_alive, processes)), "nobody left")
-    assert said(installed, "gateway", "gateway.stopped")
+    assert logged(installed, "gateway", "gateway.stopped")

@@ -23,9 +23,9 @@ def test_models_that_cannot_start(installed: Platform) -> None:
     installed.start()
     assert f"Models: {MODEL}, minilm-l6\n" in installed.out
     assert "Connect call failed" in until(lambda: not_ready(installed, "away"), "away is told")
-    told = until(lambda: not_ready(installed, "keyless"), "keyless is told")
-    assert "NO_SUCH_KEY" in told
-    assert "restart `oxlo serve`" in told
+    reason = until(lambda: not_ready(installed, "keyless"), "keyless is told")
+    assert "NO_SUCH_KEY" in reason
+    assert "restart `oxlo serve`" in reason
     installed.complete()
 
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.waiting import PATIENCE
+from tests.processes import control_ready
 
 from oxlo.control import process, unixhttp
 from oxlo.settings import Settings, SettingsError
@@ -13,22 +13,11 @@ from oxlo.store.database import Database
 from oxlo.testing import journal
 
 
-async def _ready(settings: Settings) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                await unixhttp.get(settings.control_socket, "/healthz")
-            except unixhttp.UnixHttpError:
-                await asyncio.sleep(0.01)
-            else:
-                return
-
-
 async def test_process_drains_at_its_end(settings: Settings) -> None:
     """Sockets are created and removed, and the last records are drained."""
     stop = asyncio.Event()
     running = asyncio.create_task(process.run(settings, stop))
-    await _ready(settings)
+    await control_ready(settings)
     assert b"counter" in await unixhttp.get(settings.control_private_socket, "/changes")
     stop.set()
     journal.append(settings.journal_dir / "g-000001.jsonl", journal.lines(journal.settled("r")))

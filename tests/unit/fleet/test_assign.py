@@ -62,6 +62,13 @@ def test_small_models_share_a_card() -> None:
     assert told == {"CUDA_VISIBLE_DEVICES": "0", "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
+def test_cards_that_an_engine_sees() -> None:
+    """An engine without a card sees none of the machine's; without cards nothing is restricted."""
+    (engine,) = assign(named("smollm2-135m"), gpus(46_068))
+    assert engine.environment(1)["CUDA_VISIBLE_DEVICES"] == ""
+    assert engine.environment(0) == {}
+
+
 def test_a_model_that_spans_cards_has_them_alone() -> None:
     """Tensor parallel: two cards, and none of them is another's."""
     engines = assign(named("llama-3.3-70b", "llama-3.2-3b"), gpus(*[81_559] * 3))

@@ -41,6 +41,12 @@ def test_break_even() -> None:
     assert costs.compare(PLANS, [SEED], LLAMA, longer).saving > 0
 
 
+def test_nothing_to_compare_with() -> None:
+    """Without a rate for the model, or a plan for the workload, nothing is saved."""
+    assert costs.compare(PLANS, [], LLAMA, SEEDS_WORK).saving == 0.0
+    assert costs.compare(PLANS, [SEED], LLAMA, Work(10**6, 3000, 0)).saving == 0.0
+
+
 def test_plan_wins_where_it_does() -> None:
     """With long prompts all day the plan is cheaper, and the page says by how much."""
     found = costs.compare(PLANS, [SEED], LLAMA, Work(2000, 12000, 500))

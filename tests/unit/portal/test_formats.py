@@ -1,4 +1,4 @@
-"""How moments are written."""
+"""How numbers, durations and timestamps are written."""
 
 import pytest
 
@@ -31,3 +31,50 @@ def test_moments_in_lists(at: float, written: str) -> None:
 def test_parameters(billions: float, written: str) -> None:
     """Millions below a billion."""
     assert formats.parameters(billions) == written
+
+
+@pytest.mark.parametrize(
+    ("dollars", "written"),
+    [
+        (None, "on request"),
+        (0.0, "$0"),
+        (0.0042, "$0.0042"),
+        (14.9, "$14.90"),
+        (1200.0, "$1\u202f200"),
+    ],
+)
+def test_money(dollars: float | None, written: str) -> None:
+    """Cents only if there are some; below a cent two significant digits."""
+    assert formats.money(dollars) == written
+
+
+@pytest.mark.parametrize(
+    ("seconds", "written"),
+    [
+        (-1.0, "0\u202fs"),
+        (40.0, "40\u202fs"),
+        (3600.0, "1\u202fh"),
+        (18_725.0, "5\u202fh 12\u202fmin"),
+    ],
+)
+def test_span(seconds: float, written: str) -> None:
+    """The two largest units."""
+    assert formats.span(seconds) == written
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [(None, "\u2013"), (3.14, "3.1\u202fms"), (10.0, "10\u202fms"), (1000.0, "1.00\u202fs")],
+)
+def test_milliseconds(value: float | None, written: str) -> None:
+    """A decimal below ten, seconds from a thousand on."""
+    assert formats.milliseconds(value) == written
+
+
+def test_counts() -> None:
+    """Thin separators, and the plural of a noun."""
+    assert (formats.count(1_000_000), formats.count(None)) == ("1\u202f000\u202f000", "unlimited")
+    assert (formats.plural(1, "model"), formats.plural(2, "reply", "replies")) == (
+        "1 model",
+        "2 replies",
+    )

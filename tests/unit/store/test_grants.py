@@ -20,7 +20,8 @@ async def test_gateways_are_told(database: Database) -> None:
         _, secret = await keys.issue(db, account.id, name="k", signing=b"s", now=NOW)
         before = await changes.count(db)
         for requests, day in ((5, DAY), (2, DAY), (9, DAY + 1)):
-            await grants.give(db, account.id, requests, "an outage", day=day, now=NOW)
+            reason = "x" * grants.REASON_MAX
+            await grants.give(db, account.id, requests, reason, day=day, now=NOW)
         assert await changes.count(db) == before + 3
         caller = await keys.caller(db, apikey.digest(secret), now=NOW)
         assert caller is not None
@@ -59,10 +60,17 @@ async def test_nothing_to_refund(database: Database, call: calls.Call) -> None:
 
 @pytest.mark.parametrize(
     ("requests", "reason", "day"),
-    [(0, "x", DAY), (2_000_000, "x", DAY), (1, " ", DAY), (1, "a\nb", DAY), (1, "x", DAY - 1)],
+    [
+        (0, "x", DAY),
+        (2_000_000, "x", DAY),
+        (1, " ", DAY),
+        (1, "a\nb", DAY),
+        (1, "x" * (grants.REASON_MAX + 1), DAY),
+        (1, "x", DAY - 1),
+    ],
 )
 async def test_odd_grants(database: Database, requests: int, reason: str, day: int) -> None:
-    """Nothing, too much, no reason, or yesterday: refused."""
+    """Nothing, too much, an odd reason, or yesterday: refused."""
     async with database.write() as db:
         with pytest.raises(InvalidGrant):
             await grants.give(db, "acct_1", requests, reason, day=day, now=NOW)

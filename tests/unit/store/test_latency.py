@@ -52,6 +52,7 @@ async def test_hours_are_apart(database: Database) -> None:
         call(3, 900.0, outcome="failed", counted=False),
         call(4, 900.0, account_id="acct_2"),
         call(5, 900.0, admitted_at=BEGIN - 1.0),
+        call(6, 900.0, admitted_at=float(END)),
     )
     assert [(one.at, one.total_ms.p50) for one in found] == [(BEGIN, 100.0), (BEGIN + 7200, 200.0)]
 

@@ -43,6 +43,13 @@ def test_out_of_range(size: str | None, width: int | None, param: str) -> None:
     assert refusal.value.param == param
 
 
+def test_sides_of_a_model_that_is_not_square() -> None:
+    """A side that is not given is the model's own."""
+    wide = Sizes(own=(1536, 1024), width=Side(256, 2048, 64), height=Side(256, 2048, 64))
+    assert wide.choose(None, None, 512) == (1536, 512)
+    assert wide.choose(None, 512, None) == (512, 1024)
+
+
 def test_few_sizes() -> None:
     """A model that was made for some sizes draws those, and says which they are."""
     assert FEW.choose("96x64", None, None) == (96, 64)
