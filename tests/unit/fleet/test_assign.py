@@ -99,6 +99,8 @@ def test_who_cannot_run_says_why() -> None:
     (engine,) = assign(named("llama-3.3-70b"), [Gpu(0, "Tesla T4", 15_360)])
     assert engine.variant is None
     assert engine.reason == ("it runs on 2 x l40s or 2 x a100; here is Tesla T4 with 15,360 MiB")
+    (bare,) = assign([msgspec.structs.replace(engine.model, variants=())], [])
+    assert bare.reason == "the model file of llama-3.3-70b has no variant"
 
 
 def test_elsewhere_comes_first() -> None:

@@ -98,6 +98,7 @@ def test_wrong_part(refuse: Refuse, part: dict[str, Any], field: str, words: str
         {"role": "assistant", "content": [{"type": "refusal", "refusal": "No."}]},
         {"role": "tool", "tool_call_id": "1", "content": "4"},
         {"role": "function", "name": "f", "content": "4"},
+        {"role": "function", "name": "f", "content": None},
     ],
 )
 def test_message_is_taken(accept: Accept, message: dict[str, Any]) -> None:

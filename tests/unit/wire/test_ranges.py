@@ -43,6 +43,14 @@ def test_a_models_own_range(model: Model) -> None:
     chat.validate(request, model)
 
 
+def test_bounds_are_allowed(model: Model) -> None:
+    """Both ends belong to a range."""
+    request, _ = chat.decode(BODY)
+    for bounds in ({"min": 1.5, "max": 2}, {"min": 0, "max": 1.5}):
+        own = Parameter(type="float", description="", **bounds)
+        chat.validate(request, msgspec.structs.replace(model, parameters={"temperature": own}))
+
+
 def test_one_bound(model: Model) -> None:
     """A range may be open at one end."""
     request, _ = chat.decode(BODY)

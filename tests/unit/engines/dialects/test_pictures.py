@@ -64,7 +64,8 @@ def test_counted_without_pictures(name: str, talk: Any) -> None:
     alone = {"role": "user", "content": [SHOWN[1]]}
     one = talk(name, messages=[*MESSAGES, alone])
     asked = DIALECTS[name].count(one.request, one.decided)
-    if asked is None:
+    if name == "openai":
+        assert asked is None
         return
     messages = msgspec.json.decode(asked[0].body)["messages"]
     assert [message["content"] for message in messages] == [
