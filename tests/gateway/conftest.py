@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from tests import connections
+from tests.valkeys import ValkeyServer
 from tests.waiting import PATIENCE, until
 
 from oxlo import catalogue, plans
@@ -371,3 +372,11 @@ def _write_models(folder: Path) -> None:
     for name, tier, category, abilities in DOUBLES:
         text = MODELS.format(id=name, tier=tier, category=category, abilities=abilities)
         (folder / f"{name}.toml").write_text(text)
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ValkeyServer]:
+    """A Valkey of the test's own, which it may hurt."""
+    server = ValkeyServer(tmp_path_factory.mktemp("v")).start()
+    yield server
+    server.kill()
