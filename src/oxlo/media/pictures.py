@@ -7,7 +7,8 @@ from typing import IO
 
 from PIL import Image, UnidentifiedImageError
 
-from oxlo.media import sniff
+from oxlo.media import sniff, structure
+from oxlo.media.structure import TooManyParts
 from oxlo.wire.decode import invalid
 
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
@@ -25,18 +26,27 @@ def ready() -> None:
 
 def examine(path: str, param: str, megapixels: int) -> tuple[str, int, int]:
     """Inspect an image file: its type, width and height. Raises BadRequest."""
-    with Path(path).open("rb") as file:
-        kind = sniff.picture(file.read(sniff.HEAD))
-    if not kind:
-        raise invalid(param, f"this is not a picture ({sniff.PICTURES}).")
+    kind = _kind(path, param)
     try:
+        structure.check(kind, Path(path).read_bytes())
         width, height = _bounded(path, param, megapixels)
         _decode(path)
+    except TooManyParts as parts:
+        raise invalid(param, f"this {kind} has {parts}; save it anew.") from None
     except UnidentifiedImageError:
         raise invalid(param, f"this {kind} cannot be read.") from None
     except _BROKEN as error:
         raise invalid(param, f"this {kind} is broken or cut short ({error}).") from None
     return kind, width, height
+
+
+def _kind(path: str, param: str) -> str:
+    """The media type. Raises BadRequest if it is not an image that is supported."""
+    with Path(path).open("rb") as file:
+        kind = sniff.picture(file.read(sniff.HEAD))
+    if not kind:
+        raise invalid(param, f"this is not a picture ({sniff.PICTURES}).")
+    return kind
 
 
 def write_png(path: str, out: IO[bytes]) -> None:

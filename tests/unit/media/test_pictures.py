@@ -2,11 +2,12 @@
 
 import io
 import random
+import struct
 from pathlib import Path
 
 import pytest
 from PIL import Image
-from tests.pictures import bomb
+from tests.pictures import bomb, chunk
 
 from oxlo.errors import BadRequest
 from oxlo.media import pictures
@@ -55,6 +56,53 @@ def test_bombs(tmp_path: Path, size: tuple[int, int]) -> None:
     with pytest.raises(BadRequest, match="more than 50 megapixels") as caught:
         examined(tmp_path, bomb(*size))
     assert caught.value.param == "image"
+
+
+def with_scans(count: int) -> bytes:
+    """A progressive JPEG whose last scan comes this many times more."""
+    out = io.BytesIO()
+    Image.new("L", (64, 48)).save(out, "JPEG", progressive=True)
+    head, sos, scan = out.getvalue().removesuffix(b"\xff\xd9").rpartition(b"\xff\xda")
+    return head + (sos + scan) * (1 + count) + b"\xff\xd9"
+
+
+#: Enough of the smallest parts to keep a decoder busy for long, and where they are put.
+MANY = 70_000
+PARTS = {
+    "PNG": (33, chunk(b"abCd") * MANY),
+    "JPEG": (2, b"\xff\xfe\0\2" * MANY),
+    "JPEG, fill bytes": (2, b"\xff" * MANY),
+    "JPEG, bytes between": (20, b"\0" * MANY),
+    "JPEG, ends": (2, b"\xff\xd9" * MANY),
+    "JPEG, reserved": (2, b"\xff\xc8\xff\xff" + b"\xff" * MANY),
+    "GIF": (781, b"!\xfe\1a\0" * MANY),
+    "GIF, one comment": (781, b"!\xfe" + b"\1a" * MANY + b"\0"),
+    "GIF, bytes between": (781, b"\0" * MANY),
+}
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_many_small_parts(tmp_path: Path, name: str) -> None:
+    """Parts that decoders go through one by one are counted first."""
+    content, (at, parts) = drawn(name.partition(",")[0]), PARTS[name]
+    assert examined(tmp_path, content)
+    with pytest.raises(BadRequest, match="has more than 65,536 parts; save it anew"):
+        examined(tmp_path, content[:at] + parts + content[at:])
+
+
+def test_many_scans(tmp_path: Path) -> None:
+    """Each scan of a JPEG runs over all of its pixels."""
+    assert examined(tmp_path, with_scans(50)) == ("image/jpeg", 64, 48)
+    with pytest.raises(BadRequest, match="has more than 64 scans"):
+        examined(tmp_path, with_scans(64))
+
+
+def test_markers_in_other_data_are_no_scans(tmp_path: Path) -> None:
+    """Thumbnails and profiles hold the same bytes."""
+    content = drawn("JPEG")
+    profile = b"\xff\xda\xff\xd9" * 1000
+    segment = b"\xff\xe2" + struct.pack(">H", 2 + len(profile)) + profile
+    assert examined(tmp_path, content[:2] + segment + content[2:] + profile)
 
 
 @pytest.mark.parametrize(
