@@ -121,3 +121,24 @@ async def test_guessed_codes_at_the_same_moment(portal: Portal) -> None:
     guesses = (given | {"code": code} for code in wrong)
     replies = await asyncio.gather(*(other.client.post("/login/code", data=g) for g in guesses))
     assert sorted(reply.status_code for reply in replies) == [401] * 5 + [429] * 15
+
+
+async def test_cancelled_set_up(portal: Portal) -> None:
+    """A set-up that was not finished is cancelled without a code; nothing was turned on."""
+    somebody = await portal.newcomer()
+    await somebody.send(f"{PAGE}/totp", page=PAGE)
+    await somebody.send(f"{PAGE}/totp/end", page=PAGE)
+    page = (await somebody.get(PAGE)).text
+    assert "Set up codes" in page
+    assert 'class="qr"' not in page
+
+
+async def test_wrong_recovery_code(portal: Portal) -> None:
+    """The error is about recovery codes, and their field is open for another one."""
+    _, (code, *_) = await _set_up(portal)
+    await _log_in(portal, code)
+    for wrong in ("AAAAA-AAAAA", code):
+        _, refused = await _log_in(portal, wrong)
+        assert refused.status_code == 401
+        assert "This recovery code is wrong or was used already." in refused.text
+        assert '<details class="after" open>' in refused.text

@@ -20,6 +20,7 @@ from oxlo.store.errors import AccountNotFound, InvalidAccount
 
 #: The same message for any failure, so that it does not reveal which addresses have an account.
 WRONG = "E-mail address or password is wrong."
+_RECOVERY_WRONG = "This recovery code is wrong or was used already. Use another."
 _CODE_WRONG = "This code is wrong or was used already. Wait for the next one, or use another."
 _TOO_LATE = "That took too long. Log in again."
 #: Seconds within which the second factor has to follow the first.
@@ -64,13 +65,13 @@ async def continue_login(request: Request, account: Account, target: str) -> Res
 async def submit_code(request: Request, form: FormData) -> Response:
     """Check the second factor after the first."""
     target, proof = local_path(text(form, "returnUrl")), text(form, "proof")
-    account_id = proof.partition(".")[0]
+    account_id, code = proof.partition(".")[0], text(form, "code")
     try:
-        account = await _check_second_factor(request, proof, text(form, "code"))
+        account = await _check_second_factor(request, proof, code)
     except AccountNotFound:
         return _page(request, target, refused=Refused(_TOO_LATE))
     except Refused as refused:
-        return _code_page(request, account_id, target, refused)
+        return _code_page(request, account_id, target, refused, recovering=recovery.is_shaped(code))
     return await _begin(request, account, target)
 
 
@@ -133,7 +134,7 @@ async def _check_second_factor(request: Request, proof: str, code: str) -> Accou
     await _begin_attempt(portal, attempt)
     if not await is_second_factor(request, account, code):
         await _record_failure(request, account)
-        raise Refused(_CODE_WRONG)
+        raise Refused(_RECOVERY_WRONG if recovery.is_shaped(code) else _CODE_WRONG)
     async with portal.site.database.write() as db:
         await attempt.passed(db, now=portal.now)
     return account
@@ -219,9 +220,15 @@ def _page(
 
 
 def _code_page(
-    request: Request, account_id: str, target: str, refused: Refused | None = None
+    request: Request,
+    account_id: str,
+    target: str,
+    refused: Refused | None = None,
+    *,
+    recovering: bool = False,
 ) -> Response:
     context = {
+        "recovering": recovering,
         "proof": _proof(request, account_id),
         "target": target,
         "problem": str(refused) if refused else "",

@@ -58,14 +58,18 @@ async def renew(request: Request, form: FormData) -> Response:
 
 
 async def end(request: Request, form: FormData) -> Response:
-    """Disable one-time codes, given a last valid code."""
+    """Disable one-time codes, given a last valid code; or cancel a set-up, without one."""
     portal, account = Portal.of(request), guard.account(request)
+    if account.totp_at is None:
+        async with portal.site.database.write() as db:
+            await identity.end_totp(db, account)
+        return guard.redirect("/dashboard/settings#totp")
     try:
         attempt = await settings.begin_attempt(request, "code")
     except Problem as problem:
         return await settings.respond(request, problem)
     code = text(form, "code")
-    if account.totp_at is not None and not await login.is_second_factor(request, account, code):
+    if not await login.is_second_factor(request, account, code):
         message = "This code is wrong or was used already."
         return await settings.respond(request, Problem("code", message))
     async with portal.site.database.write() as db:
