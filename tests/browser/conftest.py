@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from tests.scenario.served import Platform, command
 from tests.waiting import PATIENCE, clear_of_midnight
 
@@ -29,6 +29,9 @@ CHROMIUM = next((found for name in _NAMES if (found := shutil.which(name))), Non
 #: A password.
 WORDS = "four plain words here"
 _WITHOUT = "no Chromium: install it, then `make test` runs the browser tests too"
+
+# Five seconds by default, which an overloaded machine may need.
+expect.set_options(timeout=PATIENCE * 1000)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

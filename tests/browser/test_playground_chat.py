@@ -402,26 +402,17 @@ def test_tabs_share_earlier_conversations(page: Page) -> None:
     other.close()
 
 
-#: Fill the browser's storage with a picture of the current conversation, to the last character.
-#: The page's key is not in it.
+#: Fill the browser's storage to the last characters: with a picture of the current conversation,
+#: and with other things. The page's key is not among them.
 FILL = """() => {
-  localStorage.removeItem(Object.keys(localStorage).find((name) => name.endsWith(":key")));
-  const past = Object.keys(localStorage).find((name) => name.endsWith(":past"));
-  const slot = past.replace("past", "chat");
-  let picture = "data:,";
-  const turns = () => [{ role: "user", text: "Big.", images: [picture] }];
-  const fits = () => {
-    try {
-      localStorage.setItem(slot, JSON.stringify({ system: "", turns: turns() }));
-      return true;
-    } catch { return false; }
-  };
+  const [past] = Object.keys(localStorage).filter((name) => name.endsWith(":past"));
+  const image = "data:," + "x".repeat(20000);
+  const conversation = { system: "", turns: [{ role: "user", text: "Big.", images: [image] }] };
+  localStorage.removeItem(past.replace("past", "key"));
+  localStorage.setItem(past.replace("past", "chat"), JSON.stringify(conversation));
   for (let size = 2 ** 22; size >= 1; size /= 2) {
-    const before = picture;
-    picture += "x".repeat(size);
-    if (!fits()) picture = before;
+    try { localStorage.setItem(`filler-${size}`, "x".repeat(size)); } catch { /* full */ }
   }
-  fits();
   sessionStorage.clear();
 }"""
 
