@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.gateway.conftest import Start, chat, stop_the_clock
+from tests.gateway.conftest import Answer, Start, chat, stop_the_clock
 from tests.waiting import until
 
 from oxlo.fleet.registry import ReplicaState
@@ -119,6 +119,20 @@ async def test_long_prompt_counted(start: Start) -> None:
         in answer.json()["message"]
     )
     assert not platform.engine.calls
+
+
+async def test_prompt_of_the_cap(start: Start) -> None:
+    """A prompt of as many tokens as the plan allows is answered; with one more it is refused."""
+    platform = await start("llamacpp")
+    key = platform.control.mint("free", "acct_f")
+
+    async def ask(words: int) -> Answer:
+        return await platform.chat(key=key, messages=[{"role": "user", "content": "word " * words}])
+
+    beside = (await ask(3000)).json()["counted_tokens"] - 3000
+    assert (await ask(2048 - beside)).status == 200
+    refused = await ask(2049 - beside)
+    assert refused.json()["counted_tokens"] == 2049
 
 
 async def test_prompt_longer_than_the_context(start: Start) -> None:

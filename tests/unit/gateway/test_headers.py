@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oxlo.gateway.headers import EXPOSED, clean, cors
+from oxlo.gateway.headers import EXPOSED, clean, cors, status_line
 
 DOCS = Path(__file__).parents[3] / "docs" / "api" / "chat.md"
 
@@ -27,6 +27,12 @@ def test_origin_may_read() -> None:
 def test_origin_adds_no_header(origin: bytes) -> None:
     """Without an origin, or with a line break in it, there are no CORS headers."""
     assert cors(origin) == b""
+
+
+def test_status_lines() -> None:
+    """Known statuses have their phrase, an engine's own ones a general one."""
+    assert status_line(404) == b"HTTP/1.1 404 Not Found\r\n"
+    assert status_line(499) == b"HTTP/1.1 499 Status\r\n"
 
 
 def test_foreign_text_is_cleaned() -> None:

@@ -5,6 +5,7 @@ import re
 
 import httpx2
 import pyotp
+import pytest
 from tests.unit.portal.people import EMAIL, PASSWORD, Portal, Somebody, csrf, field
 
 from oxlo.portal import recovery, totp
@@ -37,6 +38,17 @@ async def _log_in(portal: Portal, code: str) -> tuple[Somebody, httpx2.Response]
     asked = await other.log_in()
     fields = {"csrf": csrf(asked), "proof": field(asked, "proof"), "code": code}
     return other, await other.client.post("/login/code", data=fields)
+
+
+@pytest.mark.parametrize(
+    ("steps", "valid"), [(-2, False), (-1, True), (0, True), (1, True), (2, False)]
+)
+def test_steps_of_a_code(steps: int, valid: bool) -> None:
+    """A code is valid for its own half minute, and for the ones before and after it."""
+    secret, now = totp.secret(b"signing", "nonce"), 1_800_000_000.0
+    code = pyotp.TOTP(secret).at(int(now) + 30 * steps)
+    expected = int(now // 30) + steps if valid else None
+    assert totp.step_of(secret, f"{code[:3]} {code[3:]}", now) == expected
 
 
 async def test_secret_is_a_picture_too(portal: Portal) -> None:

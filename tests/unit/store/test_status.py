@@ -69,7 +69,8 @@ async def test_looks_are_added_up(watched: Watched) -> None:
     async with watched.database.read() as db:
         assert await readiness.by_day(db, DAY) == {"m": {DAY: Looks(3, 2)}}
     (model,) = (await watched.board.read()).models
-    assert [(day.checks, day.uptime) for day in model.days] == [(3, 0.666667)]
+    days = [(day.day, day.checks, day.uptime) for day in model.days]
+    assert days == [("2024-10-04", 3, 0.666667)]
 
 
 async def test_minimum_is_told(watched: Watched) -> None:
