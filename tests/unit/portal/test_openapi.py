@@ -118,24 +118,98 @@ def test_what_is_lowered_has_no_bound() -> None:
     assert fields("ChatFields")["seed"]["maximum"] == (1 << 63) - 1
 
 
+def fits(value: Any, said: dict[str, Any]) -> bool:
+    """Whether a value fits a schema, as far as the rules between fields use JSON schema."""
+    if "if" in said:
+        return not fits(value, said["if"]) or fits(value, said["then"])
+    types = said.get("type", [])
+    return (
+        (not types or kind_of(value) in ([types] if isinstance(types, str) else types))
+        and value in said.get("enum", [value])
+        and value == said.get("const", value)
+        and not ("not" in said and fits(value, said["not"]))
+        and ("anyOf" not in said or any(fits(value, one) for one in said["anyOf"]))
+        and (not isinstance(value, str) or len(value) >= said.get("minLength", 0))
+        and (not isinstance(value, list) or len(value) >= said.get("minItems", 0))
+        and all(
+            fits(item, said["items"])
+            for item in (value if isinstance(value, list) and "items" in said else ())
+        )
+        and (not isinstance(value, dict) or set(said.get("required", [])) <= value.keys())
+        and all(
+            fits(value[name], one)
+            for name, one in said.get("properties", {}).items()
+            if isinstance(value, dict) and name in value
+        )
+    )
+
+
+def kind_of(value: Any) -> str:
+    """The name of a value's type in JSON schema."""
+    names = {str: "string", list: "array", dict: "object", bool: "boolean", int: "integer"}
+    return "null" if value is None else names[type(value)]
+
+
+def refused(kind: str, value: dict[str, Any]) -> bool:
+    """Whether the decoder of chats refuses such an object, in its place in a request."""
+    asked: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
+    (chat,) = (endpoint for endpoint in INFERENCE if endpoint.name == "chat")
+    places: dict[str, dict[str, Any]] = {
+        "ChatFields": value,
+        "Message": {"messages": [value]},
+        "Part": {"messages": [{"role": "user", "content": [value]}]},
+        "ResponseFormat": {"response_format": value},
+    }
+    try:
+        chat.decode(msgspec.json.encode(asked | places[kind]))
+    except BadRequest:
+        return True
+    return False
+
+
 @pytest.mark.parametrize(
-    "message",
+    ("kind", "value"),
     [
-        {"role": "user"},
-        {"role": "system", "content": None},
-        {"role": "tool", "content": "4"},
-        {"role": "tool", "content": "4", "tool_call_id": ""},
-        {"role": "function", "content": "4"},
+        ("ChatFields", {"stream_options": {}}),
+        ("ChatFields", {"stream_options": {}, "stream": False}),
+        ("ChatFields", {"stream_options": {}, "stream": True}),
+        ("ChatFields", {"stream_options": None}),
+        ("ChatFields", {"top_logprobs": 0}),
+        ("ChatFields", {"top_logprobs": 0, "logprobs": False}),
+        ("ChatFields", {"top_logprobs": 0, "logprobs": True}),
+        ("ChatFields", {"tool_choice": "required"}),
+        ("ChatFields", {"tool_choice": "required", "tools": []}),
+        ("ChatFields", {"tool_choice": {"type": "function", "function": {"name": "f"}}}),
+        ("ChatFields", {"tool_choice": "none"}),
+        ("ChatFields", {"function_call": {"name": "f"}}),
+        ("ChatFields", {"function_call": "auto"}),
+        ("Message", {"role": "user"}),
+        ("Message", {"role": "system", "content": None}),
+        ("Message", {"role": "tool", "content": "4"}),
+        ("Message", {"role": "tool", "content": "4", "tool_call_id": ""}),
+        ("Message", {"role": "tool", "content": "4", "tool_call_id": "a"}),
+        ("Message", {"role": "function", "content": "4"}),
+        ("Message", {"role": "user", "content": [{"type": "refusal", "refusal": "No"}]}),
+        ("Message", {"role": "assistant", "content": [{"type": "refusal", "refusal": "No"}]}),
+        (
+            "Message",
+            {"role": "system", "content": [{"type": "image_url", "image_url": {"url": "a"}}]},
+        ),
+        ("Part", {"type": "text"}),
+        ("Part", {"type": "text", "text": None}),
+        ("Part", {"type": "text", "text": ""}),
+        ("Part", {"type": "image_url"}),
+        ("ResponseFormat", {"type": "json_schema"}),
+        ("ResponseFormat", {"type": "json_schema", "json_schema": {"name": "a"}}),
+        ("ResponseFormat", {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}),
+        ("ResponseFormat", {"type": "json_schema", "schema": {}}),
+        ("ResponseFormat", {"type": "text"}),
     ],
 )
-def test_rules_of_messages_are_those_of_the_decoder(message: dict[str, Any]) -> None:
-    """The decoder requires what the description requires of each role."""
-    (chat,) = (endpoint for endpoint in INFERENCE if endpoint.name == "chat")
-    rules = WHOLE["components"]["schemas"]["Message"]["allOf"]
-    mine = [r["then"] for r in rules if message["role"] in r["if"]["properties"]["role"]["enum"]]
-    assert any(not message.get(name) for rule in mine for name in rule["required"])
-    with pytest.raises(BadRequest):
-        chat.decode(msgspec.json.encode({"model": "m", "messages": [message]}))
+def test_rules_between_fields_are_those_of_the_decoder(kind: str, value: dict[str, Any]) -> None:
+    """The decoder and the description refuse the same combinations of fields."""
+    rules = WHOLE["components"]["schemas"][kind]["allOf"]
+    assert all(fits(value, rule) for rule in rules) != refused(kind, value)
 
 
 def test_a_model_that_is_left_out_may_be_null() -> None:

@@ -1,9 +1,9 @@
 """JSON schema of validation beyond the types: lengths, counts, patterns.
 
-Rules between fields (`top_logprobs` needs `logprobs`) are described in the manual only.
+Rules that depend on the model (`dimensions`, `size`, `voice`) are described in the manual only.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, get_args
 
 from oxlo.wire.chat import MAX_METADATA
@@ -106,19 +106,54 @@ BOUNDS: Mapping[str, Mapping[str, Json]] = {
 }  # fmt: skip
 
 
-def _where(roles: Collection[str], **properties: Json) -> Json:
-    """Requirements on messages with these roles."""
-    of_role = {"properties": {"role": {"enum": list(roles)}}}
-    return {"if": of_role, "then": {"properties": properties, "required": list(properties)}}
+def _when(name: str, value: Json, /, **properties: Json) -> Json:
+    """A rule: what else an object needs if this property has such a value."""
+    given = {"properties": {name: value}, "required": [name]}
+    return {"if": given, "then": {"properties": properties, "required": list(properties)}}
+
+
+_NOT_EMPTY: Json = {"type": "array", "minItems": 1}
+_STREAMED = _when("stream_options", {"type": "object"}, stream={"const": True})
+_SCHEMA = _object(schema={"type": "object"})
+
+
+def _content_without(*kinds: str) -> Json:
+    """A message's content, without these kinds of parts."""
+    part = {"properties": {"type": {"not": {"enum": list(kinds)}}}}
+    return {"type": ["string", "array"], "items": part}
 
 
 #: By type: constraints between fields.
 RULES: Mapping[str, list[Json]] = {
+    "ChatFields": [
+        _STREAMED,
+        _when("top_logprobs", {"type": "integer"}, logprobs={"const": True}),
+        _when("tool_choice", {"not": {"enum": ["none", "auto", None]}}, tools=_NOT_EMPTY),
+        _when("function_call", {"type": "object"}, functions=_NOT_EMPTY),
+    ],
+    "CompletionFields": [_STREAMED],
     "Message": [
-        _where(("system", "developer", "user", "tool"), content={"type": ["string", "array"]}),
-        _where(("tool",), tool_call_id=_TEXT),
-        _where(("function",), name=_TEXT),
-    ]
+        _when("role", {"const": "user"}, content=_content_without("refusal")),
+        _when(
+            "role",
+            {"enum": ["system", "developer", "tool"]},
+            content=_content_without("refusal", "image_url"),
+        ),
+        _when("role", {"const": "tool"}, tool_call_id=_TEXT),
+        _when("role", {"const": "function"}, name=_TEXT),
+    ],
+    "Part": [
+        _when("type", {"const": "text"}, text={"type": "string"}),
+        _when("type", {"const": "refusal"}, refusal={"type": "string"}),
+        _when("type", {"const": "image_url"}, image_url={"type": "object"}),
+    ],
+    "ResponseFormat": [
+        {
+            "if": {"properties": {"type": {"const": "json_schema"}}},
+            # The second is the format of Together and Fireworks.
+            "then": {"anyOf": [_object(json_schema=_SCHEMA), _SCHEMA]},
+        }
+    ],
 }
 
 
