@@ -145,9 +145,26 @@ def engine(library: Library) -> Finding:
     if run.returncode == 0:
         return Finding(library.name, run.stdout.strip())
     if run.returncode < 0:
-        return wrong(library.name, f"crashes on this processor (signal {-run.returncode})")
+        crash = f"crashes on this processor (signal {-run.returncode})"
+        return wrong(library.name, f"{crash}: build it here, or serve other models (OXLO_MODELS)")
     last_line = run.stderr.strip().splitlines()[-1:]
     return wrong(library.name, "; ".join([*last_line, library.remedy]))
+
+
+def hot_path(file: str) -> Finding:
+    """Whether the hot path is compiled; `file` is one of its modules."""
+    if not file.endswith(".py"):
+        return Finding("gateway", "compiled")
+    words = "not compiled, so slower: install a C compiler (gcc, clang), then install Oxlo again"
+    return Finding("gateway", words)
+
+
+def confinement(*, supported: bool) -> Finding:
+    """Whether the kernel keeps engines from opening connections."""
+    if supported:
+        return Finding("confinement", "engines cannot open connections")
+    words = "engines could open connections: Linux 6.7 or newer forbids it, or use a firewall"
+    return Finding("confinement", words)
 
 
 def newest(folder: Path) -> float:

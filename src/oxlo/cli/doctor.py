@@ -24,7 +24,9 @@ from oxlo.fleet import registry
 from oxlo.fleet.assign import assign
 from oxlo.fleet.local import memory_mb
 from oxlo.fleet.starter import chosen, wanted
+from oxlo.gateway import outgoing
 from oxlo.hardware import machine
+from oxlo.serving import confine
 from oxlo.settings import Settings, SettingsError, misspelt
 from oxlo.weights import Stock
 
@@ -71,7 +73,9 @@ def findings() -> Iterator[Finding]:
     yield checks.gpus(here, driver=shutil.which("nvidia-smi") is not None)
     yield asyncio.run(services.port(settings))
     yield from services.certificate(settings, time.time())
+    yield checks.hot_path(outgoing.__file__)
     yield from map(checks.engine, checks.libraries(engines))
+    yield checks.confinement(supported=confine.supported())
     if lock.is_held(settings.home / lock.FLEET):
         yield from checks.running(registry.read(settings.replicas_file).replicas, time.time())
     yield asyncio.run(services.schema(settings))

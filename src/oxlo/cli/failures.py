@@ -25,8 +25,10 @@ def one_line_errors() -> Iterator[None]:
 
 
 def message(error: Exception) -> str:
-    """The error's message, pointing to `oxlo models list` in place of the HTTP endpoint."""
+    """The error's message; it points to commands and settings, not to the API."""
     text = str(error)
+    if isinstance(error, PermissionError) and error.filename:
+        return f"{error.filename} is closed to this user: use Oxlo's user, or set OXLO_HOME"
     if isinstance(error, ModelNotFound):
         return text.replace(THE_OTHERS, "`oxlo models list` lists those that do.")
     return text

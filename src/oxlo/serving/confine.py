@@ -21,16 +21,22 @@ class _Ruleset(ctypes.Structure):
     _fields_ = (("files", ctypes.c_uint64), ("network", ctypes.c_uint64))
 
 
+def supported() -> bool:
+    """Whether the kernel can do this."""
+    if sys.platform != "linux":
+        return False
+    libc = ctypes.CDLL(None)
+    return bool(libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG) >= _VERSION)
+
+
 def no_connections() -> bool:
     """Forbid this thread and its children to open TCP connections; accepting stays possible.
 
     Call before starting other threads. Returns False if the kernel does not support it.
     """
-    if sys.platform != "linux":
+    if not supported():
         return False
     libc = ctypes.CDLL(None)
-    if libc.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG) < _VERSION:
-        return False
     rules = _Ruleset(files=0, network=_CONNECT_TCP)
     fd = libc.syscall(_CREATE_RULESET, ctypes.byref(rules), ctypes.sizeof(rules), 0)
     if fd < 0:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from oxlo import cli
 from oxlo.catalogue import load
 from oxlo.cli import checks, lock, services
+from oxlo.cli.failures import message
 from oxlo.cli.finding import Finding
 from oxlo.cli.libraries import Library
 from oxlo.fleet import registry
@@ -38,8 +39,10 @@ ALL_CHECKS = [
     "memory",
     "GPUs",
     "port",
+    "gateway",
     "llama.cpp",
     "onnxruntime",
+    "confinement",
     "database",
     "clock",
     "open files",
@@ -261,12 +264,32 @@ async def test_port_of_our_own(settings: Settings) -> None:
     assert finding.words.endswith("oxlo is running there (a)")
 
 
+def test_hot_path() -> None:
+    """Python in place of the compiled module is said with its remedy, and blocks nothing."""
+    assert checks.hot_path("/lib/outgoing.cpython-312.so").words == "compiled"
+    assert "C compiler" in checks.hot_path("/src/outgoing.py").words
+
+
+def test_confinement() -> None:
+    """A kernel that is too old is named, and blocks nothing."""
+    assert checks.confinement(supported=True).words == "engines cannot open connections"
+    assert judged(checks.confinement(supported=False)) == (True, False)
+    assert "Linux 6.7" in checks.confinement(supported=False).words
+
+
+def test_home_of_another_user() -> None:
+    """A folder that this user may not open is named with what to do."""
+    error = PermissionError(13, "Permission denied", "/var/lib/oxlo/plans.toml")
+    told = "/var/lib/oxlo/plans.toml is closed to this user: use Oxlo's user, or set OXLO_HOME"
+    assert message(error) == told
+
+
 @pytest.mark.parametrize(
     ("package", "version", "words", "ok"),
     [
         ("json", "'lib', '1.2'", "lib 1.2", True),
         ("no_such_module", "''", "No module named 'no_such_module'; pip install", False),
-        ("os", "os.kill(os.getpid(), 4)", "signal 4", False),
+        ("os", "os.kill(os.getpid(), 4)", "(signal 4): build it here", False),
     ],
 )
 def test_engine(package: str, version: str, words: str, ok: bool) -> None:
