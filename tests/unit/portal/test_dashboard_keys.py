@@ -90,6 +90,16 @@ async def test_key_that_would_lock_out(portal: Portal, fields: dict[str, str], w
         assert await keys.of_account(db, account.id) == []
 
 
+async def test_refused_key_keeps_its_form(portal: Portal) -> None:
+    """What was chosen is still chosen on the page that says what is wrong."""
+    somebody = await portal.newcomer()
+    fields = {"name": "k", "endpoints": "chat", "origins": "example.com"}
+    page = (await somebody.send("/dashboard/api-keys", **fields)).text
+    assert 'name="endpoints" value="chat" checked>' in page
+    assert page.count(" checked>") == 1
+    assert 'value="example.com"' in page
+
+
 def test_endpoints_are_the_gateways() -> None:
     """A key can be restricted to exactly the gateway's endpoints."""
     assert list(keyform.ENDPOINTS) == [endpoint.name for endpoint in INFERENCE]

@@ -201,6 +201,7 @@ async def _page(
         "problem": problem,
         "unverified": portal.awaits_proof(account),
         "form": FormValues.of(form),
+        "chosen": form.getlist("endpoints") if form else [],
         "endpoints": keyform.ENDPOINTS,
         "models": sorted(model.id for model in portal.site.catalogue),
         "overlaps": keyform.OVERLAPS,

@@ -24,6 +24,7 @@ from oxlo.store.errors import AccountExists, InvalidAccount, PromoRefused
 
 _DONE = {
     "saved": ("ok", "Saved."),
+    "moved": ("ok", "Saved. A link to confirm the new address is on its way to it."),
     "mailed": ("ok", "A link is on its way to your address."),
     "held": (
         "warn",
@@ -61,14 +62,17 @@ async def save_profile(request: Request, form: FormData) -> Response:
             if email.lower() != (account.email or ""):
                 await _change_email(db, request, email)
     except Problem as problem:
-        return await respond(request, problem)
+        return await respond(request, problem, profile=FormValues.of(form))
     except InvalidAccount as error:
         field = "name" if "name has" in str(error) else "email"
-        return await respond(request, Problem(field, str(error)))
+        return await respond(request, Problem(field, str(error)), profile=FormValues.of(form))
     except AccountExists as error:
         field = "name" if "name" in str(error) else "email"
-        return await respond(request, Problem(field, str(error)))
-    return guard.redirect("/dashboard/settings?done=saved")
+        return await respond(request, Problem(field, str(error)), profile=FormValues.of(form))
+    done = "saved"
+    if email.lower() != (account.email or ""):
+        done = "moved" if portal.settings.smtp_url else "made"
+    return guard.redirect(f"/dashboard/settings?done={done}")
 
 
 async def _change_email(db: AsyncConnection, request: Request, email: str) -> None:
@@ -144,6 +148,8 @@ async def check_password(request: Request, password: str, field: str) -> None:
     portal, account = Portal.of(request), guard.account(request)
     if account.password_hash is None:
         return
+    if not password:
+        raise Problem(field, "Type your password.")
     attempt = await begin_attempt(request, field)
     if not await portal.passwords.matches(account.password_hash, password):
         raise Problem(field, _WRONG)
@@ -164,9 +170,16 @@ async def begin_attempt(request: Request, field: str) -> LoginAttempt:
 
 
 async def respond(
-    request: Request, problem: Problem | None = None, *, recovery_codes: Sequence[str] = ()
+    request: Request,
+    problem: Problem | None = None,
+    *,
+    profile: FormValues | None = None,
+    recovery_codes: Sequence[str] = (),
 ) -> Response:
-    """Render the page with a problem, or with new recovery codes, which are shown once."""
+    """Render the page with a problem, or with new recovery codes, which are shown once.
+
+    `profile` has the fields of a profile that was not saved, to be corrected.
+    """
     portal, visit = Portal.of(request), guard.visit(request)
     async with portal.site.database.read() as db:
         account = await identity.by_id(db, visit.account.id)
@@ -175,6 +188,7 @@ async def respond(
         left = await recovery.left(db, account.id)
     context = _pairing(portal, account) | {
         "account": account,
+        "profile": profile or {"name": account.name, "email": account.email or ""},
         "sessions": logins,
         "this": visit.session.id,
         "browser": agents.browser_name,
