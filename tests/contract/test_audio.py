@@ -46,7 +46,7 @@ def transcribe(client: openai.OpenAI, data: bytes, name: str = "a.mp3", **fields
     return client.audio.transcriptions.create(model=WHISPER, file=(name, data), **fields)
 
 
-def test_what_is_said_is_heard(client: openai.OpenAI, spoken: bytes) -> None:
+def test_speech_is_transcribed(client: openai.OpenAI, spoken: bytes) -> None:
     """From text to speech and back."""
     assert spoken.startswith(b"ID3")
     reply = transcribe(client, spoken)
@@ -56,12 +56,12 @@ def test_what_is_said_is_heard(client: openai.OpenAI, spoken: bytes) -> None:
 
 
 @pytest.mark.parametrize("kind", ["m4a", "webm", "ogg", "flac", "wav"])
-def test_formats_that_people_record(client: openai.OpenAI, spoken: bytes, kind: str) -> None:
+def test_recording_formats(client: openai.OpenAI, spoken: bytes, kind: str) -> None:
     """Phones, browsers and programs each have their own."""
     assert words(transcribe(client, encoded(decoded(spoken), kind), f"a.{kind}").text) == WORDS
 
 
-def test_words_have_times(client: openai.OpenAI, spoken: bytes) -> None:
+def test_word_timestamps(client: openai.OpenAI, spoken: bytes) -> None:
     """In order, inside the recording, with the segments that they are in."""
     reply = transcribe(
         client,
@@ -91,7 +91,7 @@ def test_text_and_subtitles(client: openai.OpenAI, spoken: bytes) -> None:
     assert words(vtt)[1:] == words(srt) == WORDS
 
 
-def test_text_as_it_is_heard(client: openai.OpenAI, spoken: bytes) -> None:
+def test_streamed_transcription(client: openai.OpenAI, spoken: bytes) -> None:
     """Deltas, then the whole text."""
     *deltas, done = transcribe(client, spoken, stream=True)
     assert {event.type for event in deltas} == {"transcript.text.delta"}
@@ -162,8 +162,8 @@ def test_speech_as_events(client: openai.OpenAI) -> None:
     assert done["usage"]["total_tokens"] > done["usage"]["input_tokens"] > 0
 
 
-def test_what_is_wrong_is_said_and_costs_nothing(served: Served, spoken: bytes) -> None:
-    """More bad calls than a free account may make in a minute: none counts, all are clear."""
+def test_bad_requests_do_not_count(served: Served, spoken: bytes) -> None:
+    """More bad requests than a free account's minute allows: all get clear errors, none counts."""
     key = served.new_key("clumsy", "free")
     free = openai.OpenAI(base_url=served.base_url, api_key=key, max_retries=0)
     errors = []

@@ -46,7 +46,7 @@ def photograph(coffee: Path) -> str:
     return base64.b64encode(coffee.read_bytes()).decode()
 
 
-def test_what_a_photograph_shows(served: Served, photograph: str) -> None:
+def test_photograph(served: Served, photograph: str) -> None:
     """A cup on a table, in pixels of the photograph, as both kinds of clients read it."""
     status, body = detect(served, image=photograph)
     assert status == 200
@@ -78,7 +78,7 @@ def test_every_spelling(
     assert (status, [found["label"] for found in body["detections"]]) == (200, labels)
 
 
-def test_the_picture_comes_back(served: Served, photograph: str) -> None:
+def test_annotated_picture(served: Served, photograph: str) -> None:
     """With boxes drawn in, as PNG in base64."""
     _, body = detect(served, image=photograph, annotated=True)
     shown = Image.open(io.BytesIO(base64.b64decode(body["annotated_image"], validate=True)))
@@ -105,8 +105,8 @@ def test_bad_input(served: Served, photograph: str, fields: dict[str, object], p
     assert detect(served, image=photograph)[0] == 200
 
 
-def test_the_documented_model_is_not_put_in(served: Served, photograph: str) -> None:
-    """`yolo11x.pt` is not here: a small model never answers in its place, and is named."""
+def test_documented_model_is_not_replaced(served: Served, photograph: str) -> None:
+    """Without `yolo11x.pt`, the error names the small model, which never answers in its place."""
     status, body = detect(served, image=photograph, model="yolo11x.pt")
     assert (status, body["error"]["code"]) == (503, "model_not_deployed")
     assert MODEL in body["error"]["message"]

@@ -33,7 +33,7 @@ def test_one_text(client: openai.OpenAI) -> None:
 
 
 def test_paraphrases_are_close(client: openai.OpenAI) -> None:
-    """A list keeps its order, and what is meant alike is near."""
+    """A list keeps its order, and similar meanings are close."""
     texts = ["How do I reset my password?", "The weather is nice.", "I forgot my password."]
     reply = client.embeddings.create(model=MODEL, input=texts)
     assert [item.index for item in reply.data] == [0, 1, 2]
@@ -53,7 +53,7 @@ def test_floats_and_base64_agree(client: openai.OpenAI) -> None:
 
 
 def test_token_ids(client: openai.OpenAI) -> None:
-    """What LangChain sends: cl100k's ids for "Hello world"."""
+    """cl100k's ids for "Hello world", as LangChain sends them."""
     text = client.embeddings.create(model=MODEL, input="Hello world")
     ids = client.embeddings.create(model=MODEL, input=[9906, 1917])
     lists = client.embeddings.create(model=MODEL, input=[[9906, 1917], [9906]])
@@ -87,7 +87,7 @@ def test_too_long(served: Served, client: openai.OpenAI) -> None:
 @pytest.mark.parametrize(
     "wrong", [{"dimensions": 100}, {"input": [10**9]}, {"input": []}, {"input": ""}]
 )
-def test_nonsense(client: openai.OpenAI, wrong: dict[str, object]) -> None:
+def test_bad_values(client: openai.OpenAI, wrong: dict[str, object]) -> None:
     """A 400 that names the field."""
     with pytest.raises(openai.BadRequestError) as refused:
         client.embeddings.create(**{"model": MODEL, "input": "Hi"} | wrong)  # type: ignore[arg-type]
@@ -101,7 +101,7 @@ def test_wrong_endpoint(client: openai.OpenAI) -> None:
 
 
 def test_parallel_calls(served: Served) -> None:
-    """Calls that share runs get what is theirs."""
+    """Requests that share a run each get their own vector."""
 
     async def everyone() -> list[list[float]]:
         sdk = openai.AsyncOpenAI(base_url=served.base_url, api_key=served.key, max_retries=0)

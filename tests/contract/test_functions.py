@@ -41,7 +41,7 @@ def test_function(client: openai.OpenAI) -> None:
     assert choice.message.tool_calls is None
     assert choice.message.content is None
     assert choice.finish_reason == "stop"  # as at OpenAI, where the function was named
-    said: ChatCompletionMessageParam = {
+    calling: ChatCompletionMessageParam = {
         "role": "assistant",
         "content": None,
         "function_call": {"name": call.name, "arguments": call.arguments},
@@ -53,7 +53,7 @@ def test_function(client: openai.OpenAI) -> None:
     }
     reply = client.chat.completions.create(
         model=MODEL,
-        messages=[*ASK, said, result],
+        messages=[*ASK, calling, result],
         functions=[WEATHER],
         function_call="none",
         max_tokens=20,
@@ -87,7 +87,7 @@ def test_streamed_function(client: openai.OpenAI) -> None:
 
 
 def test_unknown_function(client: openai.OpenAI) -> None:
-    """What is wrong is named as it was sent."""
+    """The error names the field that was sent."""
     with pytest.raises(openai.BadRequestError) as caught:
         client.chat.completions.create(
             model=MODEL, messages=ASK, functions=[WEATHER], function_call={"name": "get_time"}

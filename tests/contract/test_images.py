@@ -80,7 +80,7 @@ def fetched(url: str) -> tuple[int, str, bytes]:
         return error.code, error.headers["content-type"], error.read()
 
 
-def test_what_was_asked_for_is_drawn(client: openai.OpenAI) -> None:
+def test_prompt_is_drawn(client: openai.OpenAI) -> None:
     """A red circle on white, as a PNG of the model's own size."""
     reply = generate(client)
     [data] = files(reply)
@@ -95,7 +95,7 @@ def test_what_was_asked_for_is_drawn(client: openai.OpenAI) -> None:
     assert abs(reply.created - time.time()) < 600
 
 
-def test_the_same_seed_gives_the_same_bytes(client: openai.OpenAI) -> None:
+def test_seeds(client: openai.OpenAI) -> None:
     """And another seed another picture of the same thing; several images have seeds in a row."""
     first, again, other = generate(client), generate(client), generate(client, seed=8)
     assert files(first) == files(again) != files(other)
@@ -105,15 +105,15 @@ def test_the_same_seed_gives_the_same_bytes(client: openai.OpenAI) -> None:
     assert len(set(files(pair))) == 2
 
 
-def test_a_link_leads_to_the_same_image(client: openai.OpenAI) -> None:
-    """Both are in the reply where nothing is said."""
+def test_link(client: openai.OpenAI) -> None:
+    """By default the response has a link and the image."""
     reply = generate(client)
     assert fetched(link(reply)) == (200, "image/png", files(reply)[0])
 
 
 @pytest.mark.parametrize(("wanted", "has"), [("url", (True, False)), ("b64_json", (False, True))])
 def test_response_format(client: openai.OpenAI, wanted: str, has: tuple[bool, bool]) -> None:
-    """One or the other where that is said."""
+    """`response_format` selects one of them."""
     reply = generate(client, response_format=wanted)
     assert reply.data
     assert [(bool(item.url), bool(item.b64_json)) for item in reply.data] == [has]
@@ -138,7 +138,7 @@ def test_forged_and_expired_links(client: openai.OpenAI) -> None:
 
 
 def test_a_negative_prompt_and_guidance_matter(client: openai.OpenAI) -> None:
-    """Each changes what is drawn."""
+    """Each changes the image."""
     ways: list[dict[str, Any]] = [
         {}, {"guidance_scale": 1}, {"negative_prompt": "a blue square"}, {"num_inference_steps": 8},
     ]  # fmt: skip
@@ -146,7 +146,7 @@ def test_a_negative_prompt_and_guidance_matter(client: openai.OpenAI) -> None:
 
 
 def test_edits(client: openai.OpenAI) -> None:
-    """An image becomes another: faintly it stays what it was, strongly it is what is asked for."""
+    """A low strength keeps the image, a high one follows the prompt."""
     [red] = files(generate(client))
     prompt = "a large blue square in the centre on a white background"
 
@@ -178,7 +178,7 @@ def shown(events: list[Any], kind: str) -> list[Image.Image]:
     return pictures
 
 
-def test_a_stream_shows_the_image_as_it_comes(client: openai.OpenAI) -> None:
+def test_stream(client: openai.OpenAI) -> None:
     """Three pictures, each nearer to the last; that is the one that comes without a stream."""
     more = {"seed": 7}
     events = list(
@@ -206,7 +206,7 @@ def test_an_edit_as_a_stream(client: openai.OpenAI) -> None:
 
 
 def test_formats_and_qualities(client: openai.OpenAI) -> None:
-    """A file's kind and size as asked for; a quality is a number of steps, told in the reply."""
+    """Format and compression are applied; a quality is a number of steps, named in the response."""
     small, large = (
         generate(client, output_format="jpeg", output_compression=q, quality="low")
         for q in (10, 95)
@@ -218,7 +218,7 @@ def test_formats_and_qualities(client: openai.OpenAI) -> None:
 
 
 def test_edits_with_a_mask(client: openai.OpenAI) -> None:
-    """What the mask does not show stays: here the left half."""
+    """Only the masked half changes."""
     [red] = files(generate(client))
     mask = Image.new("RGBA", (64, 64), (0, 0, 0, 255))
     mask.paste((0, 0, 0, 0), (32, 0, 64, 64))
@@ -279,7 +279,7 @@ def test_bad_input(
     assert files(generate(client))
 
 
-def test_who_cannot_draw_says_who_can(client: openai.OpenAI) -> None:
+def test_undeployed_model_names_another(client: openai.OpenAI) -> None:
     """A model of the catalogue that is not served here is a 503 that names this one."""
     with pytest.raises(openai.InternalServerError, match=MODEL) as refused:
         client.images.generate(model="sdxl", prompt=PROMPT)

@@ -100,7 +100,7 @@ def test_streamed_tool(client: openai.OpenAI) -> None:
 
 
 def test_no_tools(client: openai.OpenAI) -> None:
-    """tool_choice none gives words."""
+    """`tool_choice: none` gives text."""
     reply = client.chat.completions.create(
         model=MODEL, messages=ASK, tools=[WEATHER], tool_choice="none", max_tokens=10
     )
@@ -109,7 +109,7 @@ def test_no_tools(client: openai.OpenAI) -> None:
 
 
 def test_auto_tools(client: openai.OpenAI) -> None:
-    """With tool_choice auto there are words or calls, never neither."""
+    """With `tool_choice: auto` there is text or a call."""
     message = (
         client.chat.completions.create(model=MODEL, messages=ASK, tools=[WEATHER], max_tokens=60)
         .choices[0]

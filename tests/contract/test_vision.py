@@ -27,10 +27,10 @@ TOKENS = 100
 
 
 class PictureServer(http.server.BaseHTTPRequestHandler):
-    """Has a picture; sends whoever asks for another path to what only the operator may reach."""
+    """Serves a picture; other paths redirect to a private address."""
 
     inner: ClassVar[str] = ""
-    #: What was asked for, of both servers.
+    #: Paths requested from either server.
     reached: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
@@ -48,7 +48,7 @@ class PictureServer(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_request(self, *about: object) -> None:
-        """Nothing: the tests look at what was asked."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
@@ -133,22 +133,22 @@ def tokens(client: openai.OpenAI, *urls: str) -> int:
     ("shape", "colour", "form"),
     [("circle", "red", "PNG"), ("square", "blue", "JPEG"), ("triangle", "green", "WEBP")],
 )
-def test_it_tells_what_it_sees(client: openai.OpenAI, shape: str, colour: str, form: str) -> None:
-    """Shape and colour of what was drawn, whatever the form of the file."""
+def test_shape_and_colour(client: openai.OpenAI, shape: str, colour: str, form: str) -> None:
+    """The model names shape and colour of a drawing, in any file format."""
     url = shown(shape, colour, form)
     assert shape in answer(client, f"Which shape is {colour}?", url)
     assert colour in answer(client, f"What colour is the {shape}?", url)
 
 
-def test_it_tells_what_is_not_there(client: openai.OpenAI) -> None:
-    """Asked for another shape than the one that was drawn, it says no."""
+def test_absent_shape(client: openai.OpenAI) -> None:
+    """Asked about a shape that is not in the picture, the model says no."""
     url = shown("square", "blue")
     assert answer(client, "Is there a square? Answer yes or no.", url).startswith("yes")
     assert answer(client, "Is there a star? Answer yes or no.", url).startswith("no")
 
 
-def test_it_reads_digits(client: openai.OpenAI) -> None:
-    """When it describes a picture, too: they are no shapes to it."""
+def test_digits(client: openai.OpenAI) -> None:
+    """The model reads digits when it describes a picture."""
     url = shown("4", "red")
     text = answer(client, "What is in this picture?", url)
     assert {"4", "red"} <= {*text.replace(",", "").replace(".", "").split()}
@@ -163,7 +163,7 @@ def test_two_pictures(client: openai.OpenAI) -> None:
 
 
 def test_a_picture_by_its_address(client: openai.OpenAI, outside: str) -> None:
-    """It is fetched, and seen as one that is sent along."""
+    """A picture is fetched from its URL."""
     assert "green" in answer(client, "What colour is the triangle?", f"http://{outside}/picture")
 
 
@@ -178,8 +178,8 @@ def test_streamed(client: openai.OpenAI) -> None:
     assert "red" in "".join(pieces).lower()
 
 
-def test_a_model_without_eyes_names_one_that_sees(client: openai.OpenAI) -> None:
-    """The picture is not dropped in silence."""
+def test_text_model_names_a_vision_model(client: openai.OpenAI) -> None:
+    """A picture for a text model is an error, not ignored."""
     with pytest.raises(openai.BadRequestError, match=SIGHTED):
         client.chat.completions.create(
             model=BLIND, messages=question("What is it?", shown("circle", "red"))
@@ -195,8 +195,8 @@ def test_a_model_without_eyes_names_one_that_sees(client: openai.OpenAI) -> None
         "file:///etc/hostname",
     ],
 )
-def test_what_is_no_picture(served: Served, client: openai.OpenAI, url: str) -> None:
-    """It is refused before any engine hears of it."""
+def test_bad_pictures(served: Served, client: openai.OpenAI, url: str) -> None:
+    """Each is refused before any engine is called."""
     refused(served, client, url)
 
 
@@ -204,20 +204,20 @@ def test_what_is_no_picture(served: Served, client: openai.OpenAI, url: str) -> 
 def test_a_redirect_into_the_network_is_not_followed(
     served: Served, client: openai.OpenAI, outside: str, path: str, why: str
 ) -> None:
-    """What is allowed leads to what is not: that is refused, and never asked for anything."""
+    """A redirect from an allowed address to a private one is refused, and not followed."""
     PictureServer.reached.clear()
     assert why in refused(served, client, f"http://{outside}{path}")
     assert PictureServer.reached == [path]
 
 
-def test_a_picture_that_would_burst(served: Served, client: openai.OpenAI) -> None:
-    """Few bytes, many pixels: none of them is decoded."""
+def test_decompression_bomb(served: Served, client: openai.OpenAI) -> None:
+    """A small file with very many pixels is never decoded."""
     why = refused(served, client, f"data:image/png;base64,{base64.b64encode(bomb()).decode()}")
     assert "megapixels" in why
 
 
 def refused(served: Served, client: openai.OpenAI, url: str) -> str:
-    """What a caller is told whose picture is refused; nothing is counted, and the model answers."""
+    """The error for a refused picture, which does not count; the model still answers."""
     used = served.used_today()
     with pytest.raises(openai.BadRequestError) as refusal:
         client.chat.completions.create(model=SIGHTED, messages=question("What is it?", url))
@@ -231,6 +231,6 @@ def refused(served: Served, client: openai.OpenAI, url: str) -> str:
 def test_programs_that_are_shown(
     served: Served, tmp_path: Path, category: Category, language: Language
 ) -> None:
-    """They tell what is in a picture on disk."""
+    """Each describes a picture on disk."""
     (tmp_path / "photo.jpg").write_bytes(drawn("circle", "red", "JPEG"))
     assert "circle" in programs.run(served, category, language, SIGHTED, tmp_path).lower()

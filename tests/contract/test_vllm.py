@@ -116,12 +116,12 @@ def test_schema(client: openai.OpenAI) -> None:
     )
     (choice,) = reply.choices
     cut = choice.finish_reason == "length"
-    said = from_json(choice.message.content or "", allow_partial=cut)
-    assert said in ({"ok": True}, {"ok": False}) or (cut and said == {})
+    content = from_json(choice.message.content or "", allow_partial=cut)
+    assert content in ({"ok": True}, {"ok": False}) or (cut and content == {})
 
 
 def test_too_long(client: openai.OpenAI) -> None:
-    """What does not fit is refused with OpenAI's code; vLLM's words do not matter."""
+    """A prompt that does not fit is refused with OpenAI's code, whatever vLLM's message is."""
     with pytest.raises(openai.BadRequestError) as refused:
         client.chat.completions.create(
             model="babbler", messages=[{"role": "user", "content": "long " * 500}]

@@ -24,7 +24,7 @@ sys.stdin.read()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="benches are for Linux")
-def test_nobody_outlives_a_killed_bench(tmp_path: Path) -> None:
+def test_killed_bench_leaves_no_process(tmp_path: Path) -> None:
     """SIGKILL of a bench ends what it started, and their children."""
     command = [sys.executable, "-c", BENCH, str(tmp_path / "log")]
     pipe = subprocess.PIPE

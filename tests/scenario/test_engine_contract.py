@@ -1,4 +1,4 @@
-"""What every engine of ours keeps to, as a fleet sees it: warm, watched, left, crowded, stopped."""
+"""The contract of all engines of ours: warm-up, progress, disconnects, load and shutdown."""
 
 import asyncio
 import contextlib
@@ -70,10 +70,10 @@ async def test_ready_is_warm(engine: WatchedHost, subject: Subject) -> None:
     ).status == 401
 
 
-async def test_work_shows_and_who_leaves_is_not_worked_for(
+async def test_progress_and_disconnect(
     engine: WatchedHost, subject: Subject, lengthy: Asked
 ) -> None:
-    """A long call is seen to move; its caller gone, the engine soon has nothing to do."""
+    """A long call makes progress; when its client disconnects, the engine stops working for it."""
     ready = await engine.ready()
     before = await idle(ready)
     leaving = asyncio.create_task(ask(ready, lengthy))

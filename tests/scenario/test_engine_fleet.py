@@ -86,7 +86,7 @@ async def test_ends_with_its_parent(begin: Begin, settings: Settings) -> None:
 
 
 async def test_bad_model_file_is_one_line(settings: Settings) -> None:
-    """A mistake in a model file is told with the file's name, without a stack trace."""
+    """A mistake in a model file is reported with the file's name, without a stack trace."""
     (settings.catalogue_dir / "cloud.toml").write_text('id = "cloud"')
     process = await asyncio.create_subprocess_exec(
         *FLEET, stderr=asyncio.subprocess.PIPE, env=os.environ | {"OXLO_HOME": str(settings.home)}

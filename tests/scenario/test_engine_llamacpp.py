@@ -122,7 +122,7 @@ async def test_killed_engine_answers_again(engine: WatchedHost) -> None:
 
 
 async def test_drain_finishes_the_answer(engine: WatchedHost) -> None:
-    """A stream that runs when the fleet stops is told to its end; the engine's last test."""
+    """A stream that runs when the fleet stops is completed; the engine's last test."""
     async with client(await engine.ready(engine.host.replica.generation)) as sdk:
         stream = await begun(sdk, 150)
         stop = asyncio.create_task(engine.host.stop(drain=60))

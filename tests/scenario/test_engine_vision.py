@@ -85,7 +85,7 @@ async def test_pictures_are_seen(sdk: AsyncOpenAI) -> None:
     assert with_two - words == 2 * projector.TOKENS
 
 
-async def test_what_is_no_picture(sdk: AsyncOpenAI) -> None:
+async def test_bad_pictures(sdk: AsyncOpenAI) -> None:
     """Files of the machine and bytes without sense are refused; the engine goes on."""
     for url in ("file:///etc/hostname", "data:image/png;base64,AAAA"):
         with pytest.raises(openai.BadRequestError):

@@ -156,7 +156,7 @@ def test_limits_of_both(hosts: tuple[Host, Host]) -> None:
 
 
 def test_receipts_of_both(hosts: tuple[Host, Host]) -> None:
-    """What one host answered, the other can tell of: each drains its journal into one database."""
+    """Each host has the receipts of both: they drain their journals into one database."""
     key = hosts[0].new_key("cid", "pro")
     for caller, reader in (hosts, hosts[::-1]):
         call = caller.call(key).headers["x-request-id"]
@@ -215,7 +215,7 @@ async def read_only(url: str, state: str) -> None:
 
 @pytest.mark.slow
 def test_a_host_dies(hosts: tuple[Host, Host], engine: int) -> None:
-    """The other goes on; started again, a host settles what it left open and tells of the rest."""
+    """The other goes on; once restarted, a host settles its open calls and has its receipts."""
     here, there = hosts
     key = here.new_key("eve", "pro")
     answered = here.call(key).headers["x-request-id"]

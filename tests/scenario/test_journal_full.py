@@ -30,7 +30,7 @@ def journal_in(folder: Path, on_full: Literal["continue", "stop"]) -> Journal:
 
 @pytest.mark.parametrize("on_full", ["continue", "stop"])
 async def test_calls_under_way_finish(tmp_path: Path, on_full: Literal["continue", "stop"]) -> None:
-    """On a full disk calls still end, it is said once, and `stop` admits nobody new."""
+    """On a full disk calls still end, one line is logged, and with `stop` no call is admitted."""
     (tmp_path / "g1-000001.draft").symlink_to("/dev/full")
     journal = journal_in(tmp_path, on_full)
     with structlog.testing.capture_logs() as logs:

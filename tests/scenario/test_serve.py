@@ -202,7 +202,7 @@ def receipt_of(platform: Platform, call: str) -> dict[str, object] | None:
 
 
 def test_sigterm_and_restart(running: Platform) -> None:
-    """A running stream is finished, nobody is left; the next start has the key and the counts."""
+    """A running stream is finished and no process is left; the next start has key and counts."""
     assert running.process
     call, _ = running.complete()
     used = running.used_today()
@@ -250,7 +250,7 @@ def certify(home: Path, name: str) -> Path:
 
 
 def healthy(port: int, cert: Path) -> bool:
-    """Whether the gateway answers to who trusts this certificate alone."""
+    """Whether the gateway answers a client that trusts this certificate alone."""
     trusting = ssl.create_default_context(cafile=str(cert))
     with socket.create_connection(("127.0.0.1", port)) as plain:
         try:
@@ -273,7 +273,7 @@ def test_https(installed: Platform) -> None:
 
 
 def test_hangup_without_a_terminal(installed: Platform) -> None:
-    """SIGHUP ends no service: each process says that it came, and goes on."""
+    """SIGHUP ends no service: each process logs it and goes on."""
     installed.start(OXLO_STARTER="none")
     until(lambda: logged(installed, "media", "media.ready"), "media")
     until(Settings(home=installed.home).replicas_file.exists, "fleet")

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.engine
 
 
 def test_models_that_cannot_start(installed: Platform) -> None:
-    """The others are announced; of these it is said which, why, and what to do."""
+    """Other models are announced; for these, stderr has the reason and what to do."""
     nobody = f"http://127.0.0.1:{free_port()}"
     remote.write(installed.home, "away", nobody)
     remote.write(installed.home, "keyless", nobody, api_key_env="NO_SUCH_KEY")
@@ -35,7 +35,7 @@ def not_ready(platform: Platform, model: str) -> str:
 
 
 def test_ctrl_c_before_ready(installed: Platform) -> None:
-    """The key was made already: it is told all the same, else it would be lost."""
+    """The new key is printed even so, because it would be lost otherwise."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         remote.write(installed.home, "slow", f"http://127.0.0.1:{silent.getsockname()[1]}")
         process = installed.begin(OXLO_STARTER="none")
@@ -46,8 +46,8 @@ def test_ctrl_c_before_ready(installed: Platform) -> None:
     assert "Traceback" not in installed.err
 
 
-def test_nobody_listens_any_more(tmp_path: Path) -> None:
-    """A server whose terminal has gone serves on, and ends when it is told to."""
+def test_closed_output(tmp_path: Path) -> None:
+    """A server whose output was closed goes on serving, and ends on SIGTERM."""
     port = free_port()
     with command(tmp_path, port, "serve", "--verbose", OXLO_STARTER="none") as process:
         try:
