@@ -184,8 +184,12 @@ class Connection(Reader):
             exchange.handler.gone()  # releases everything it holds
         self._refuse(InternalError())
 
-    def _refuse(self, error: ApiError) -> None:
-        """Send a parse error, after any response still in progress."""
+    def _refuse(self, error: ApiError, *, arriving: bool = False) -> None:
+        """Send a parse error, after any response still in progress.
+
+        If more of the request may be `arriving`, some of it is discarded before the connection is
+        closed: closing on unread data would take the response away from the client.
+        """
         if self._transport.is_closing():
             return
         exchange = self._current
@@ -202,7 +206,7 @@ class Connection(Reader):
         if exchange.state is State.DONE:
             self._transport.close()
             return
-        exchange.complete = exchange.close = True
+        exchange.complete, exchange.close = not arriving, True
         self._current = exchange
         self.server.name_exchange(exchange)
         exchange.fail(error)

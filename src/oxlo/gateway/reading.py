@@ -74,8 +74,8 @@ class Reader(Served):
         """Reject a body."""
         raise NotImplementedError
 
-    def _refuse(self, error: ApiError) -> None:
-        """Reject data that cannot be parsed."""
+    def _refuse(self, error: ApiError, *, arriving: bool = False) -> None:
+        """Reject data that cannot be parsed; more of it may be `arriving`."""
         raise NotImplementedError
 
     def _crashed(self, error: BaseException | None) -> None:
@@ -116,7 +116,7 @@ class Reader(Served):
         except httptools.HttpParserCallbackError as error:
             self._crashed(error.__context__)
         except httptools.HttpParserError as error:
-            self._refuse(not_http(str(error)))
+            self._refuse(not_http(str(error)), arriving=True)
 
     def _no_upgrade(self, rest: bytes) -> None:
         """Continue with HTTP/1.1, ignoring an upgrade as RFC 9110, section 7.8 allows."""
@@ -170,7 +170,7 @@ class Reader(Served):
         else:  # trailers
             self._head_bytes += size
             if self._head_bytes > HEAD_LIMIT:
-                self._refuse(HeadersTooLarge())
+                self._refuse(HeadersTooLarge(), arriving=True)
 
     def _yield_turn(self) -> None:
         """Let other connections run: libuv alone would read 8 MB of a large body at once."""
@@ -187,7 +187,7 @@ class Reader(Served):
             self._set_deadline(self.server.now() + self.server.limits.head_timeout)
         self._head_bytes += size
         if self._head_bytes > HEAD_LIMIT:
-            self._refuse(HeadersTooLarge())
+            self._refuse(HeadersTooLarge(), arriving=True)
 
     def _set_deadline(self, at: float) -> None:
         """Set the deadline for the next data, unless the client's slow reading determines it."""

@@ -9,7 +9,7 @@ from tests.unit.gateway.test_http import Socket, post
 from tests.waiting import PATIENCE, until
 
 from oxlo.gateway.body import Body, Budget
-from oxlo.gateway.http import Connection
+from oxlo.gateway.http import LINGER_BYTES, Connection
 from oxlo.gateway.reading import HEAD_LIMIT
 from oxlo.gateway.spool import Spool
 
@@ -90,13 +90,16 @@ async def test_endless_head_behind_a_reply(served: Served, start: bytes) -> None
 
 @pytest.mark.parametrize("piece", [FILLER, b"a" * 30_000])
 async def test_endless_trailers(served: Served, piece: bytes) -> None:
-    """Trailers have the same limits as heads, regardless of their number."""
+    """Trailers have the same limits as heads; some of what follows is discarded unread."""
     connection, transport = Connection(served.server), Socket()
     connection.connection_made(transport)
     connection.data_received(CHUNKED + b"\r\n1\r\na\r\n0\r\nx: y")
     for _ in range(HEAD_LIMIT // len(piece) + 1):
         connection.data_received(piece)
     assert transport.written.startswith(b"HTTP/1.1 431")
+    assert (transport.ended, transport.closed) == (True, False)
+    for _ in range(LINGER_BYTES // len(piece) + 1):
+        connection.data_received(piece)
     assert transport.closed
     connection.connection_lost(None)
 

@@ -121,8 +121,8 @@ async def test_not_http(served: Served) -> None:
 
 
 async def test_endless_header(served: Served) -> None:
-    """A header that never ends is refused after 64 KB."""
-    answer = await served.say(b"GET / HTTP/1.1\r\nx: " + b"a" * 80_000)
+    """A header that never ends is refused after 64 KB, also while the client is still sending."""
+    answer = await served.say(b"GET / HTTP/1.1\r\nx: " + b"a" * 800_000)
     assert answer.startswith(b"HTTP/1.1 431")
 
 
@@ -179,10 +179,17 @@ class Socket(asyncio.Transport):
         super().__init__()
         self.reading = True
         self.written = b""
+        self.ended = False
         self.closed = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         self.written += data
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.ended = True
 
     def close(self) -> None:
         self.closed = True
