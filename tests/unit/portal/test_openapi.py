@@ -130,6 +130,8 @@ def fits(value: Any, said: dict[str, Any]) -> bool:
         and not ("not" in said and fits(value, said["not"]))
         and ("anyOf" not in said or any(fits(value, one) for one in said["anyOf"]))
         and (not isinstance(value, str) or len(value) >= said.get("minLength", 0))
+        and (not isinstance(value, int) or value >= said.get("minimum", value))
+        and (not isinstance(value, int) or value <= said.get("maximum", value))
         and (not isinstance(value, list) or len(value) >= said.get("minItems", 0))
         and all(
             fits(item, said["items"])
@@ -151,17 +153,19 @@ def kind_of(value: Any) -> str:
 
 
 def refused(kind: str, value: dict[str, Any]) -> bool:
-    """Whether the decoder of chats refuses such an object, in its place in a request."""
+    """Whether the decoder refuses such an object, in its place in a request."""
     asked: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
-    (chat,) = (endpoint for endpoint in INFERENCE if endpoint.name == "chat")
+    endpoints = {endpoint.name: endpoint for endpoint in INFERENCE}
+    endpoint = endpoints["images" if kind == "ImageRequest" else "chat"]
     places: dict[str, dict[str, Any]] = {
         "ChatFields": value,
         "Message": {"messages": [value]},
         "Part": {"messages": [{"role": "user", "content": [value]}]},
         "ResponseFormat": {"response_format": value},
+        "ImageRequest": {"prompt": "A house"} | value,
     }
     try:
-        chat.decode(msgspec.json.encode(asked | places[kind]))
+        endpoint.decode(msgspec.json.encode(asked | places[kind]))
     except BadRequest:
         return True
     return False
@@ -204,6 +208,13 @@ def refused(kind: str, value: dict[str, Any]) -> bool:
         ("ResponseFormat", {"type": "json_schema", "json_schema": {"name": "a", "schema": {}}}),
         ("ResponseFormat", {"type": "json_schema", "schema": {}}),
         ("ResponseFormat", {"type": "text"}),
+        ("ImageRequest", {"output_compression": 50}),
+        ("ImageRequest", {"output_compression": 50, "output_format": "png"}),
+        ("ImageRequest", {"output_compression": 50, "output_format": "jpeg"}),
+        ("ImageRequest", {"output_compression": 100}),
+        ("ImageRequest", {"partial_images": 1}),
+        ("ImageRequest", {"partial_images": 1, "stream": True}),
+        ("ImageRequest", {"partial_images": 0}),
     ],
 )
 def test_rules_between_fields_are_those_of_the_decoder(kind: str, value: dict[str, Any]) -> None:

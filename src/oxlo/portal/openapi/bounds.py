@@ -113,8 +113,13 @@ def _when(name: str, value: Json, /, **properties: Json) -> Json:
 
 
 _NOT_EMPTY: Json = {"type": "array", "minItems": 1}
+_LOSSY: Json = {"enum": ["jpeg", "webp"]}
 _STREAMED = _when("stream_options", {"type": "object"}, stream={"const": True})
 _SCHEMA = _object(schema={"type": "object"})
+_IMAGES = [
+    _when("output_compression", {"type": "integer", "maximum": 99}, output_format=_LOSSY),
+    _when("partial_images", {"type": "integer", "minimum": 1}, stream={"const": True}),
+]
 
 
 def _content_without(*kinds: str) -> Json:
@@ -132,6 +137,8 @@ RULES: Mapping[str, list[Json]] = {
         _when("function_call", {"type": "object"}, functions=_NOT_EMPTY),
     ],
     "CompletionFields": [_STREAMED],
+    "ImageRequest": _IMAGES,
+    "EditRequest": _IMAGES,
     "Message": [
         _when("role", {"const": "user"}, content=_content_without("refusal")),
         _when(
