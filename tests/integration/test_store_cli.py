@@ -276,3 +276,24 @@ def test_lost_device(tmp_path: Path) -> None:
         assert db.execute("select * from recovery_codes").fetchall() == []
         assert db.execute("select recipient from mails").fetchall() == [("ann@example.com",)]
         assert db.execute("select count(*) from audit where action = 'totp.off'").fetchone() == (1,)
+
+
+def test_backup_and_restore(tmp_path: Path) -> None:
+    """A copy of a home in use is a home of its own: the same accounts, and keys that verify."""
+    home, copy = tmp_path / "home", tmp_path / "backups" / "today"
+    refused = _oxlo(home, "backup", str(copy))
+    assert (refused.exit_code, "nothing to back up" in refused.stderr) == (1, True)
+    _said(home, "accounts", "create", "ann")
+    (home / "journal" / "g1-1.jsonl").write_text("a line")
+    (home / "models.d").mkdir()
+    (home / "models.d" / "mine.toml").write_text("")
+    with closing(sqlite3.connect(home / "oxlo.db")) as held:
+        held.execute("select * from accounts").fetchone()
+        said = _said(home, "backup", str(copy))
+    assert said == f"Copied oxlo.db, secret, journal, models.d from {home} to {copy}.\n"
+    assert "ann" in _said(copy, "accounts", "list")
+    assert (copy / "secret").read_text() == (home / "secret").read_text()
+    assert (copy / "journal" / "g1-1.jsonl").read_text() == "a line"
+    assert [path.name for path in copy.parent.iterdir()] == ["today"]
+    assert {path.stat().st_mode & 0o077 for path in (copy, copy / "oxlo.db")} == {0}
+    assert "exists already" in _oxlo(home, "backup", str(copy)).stderr

@@ -8,6 +8,7 @@ import typer
 from oxlo import __version__
 from oxlo.cli import (
     accounts,
+    backup,
     calls,
     control,
     doctor,
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command()(serve.serve)
 app.command()(doctor.doctor)
 app.command()(migrate.migrate)
+app.command()(backup.backup)
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(calls.app, name="calls")

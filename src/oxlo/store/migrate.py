@@ -146,7 +146,12 @@ def _back_up(file: Path, revision: str) -> None:
     """Copy a database that may be in use, atomically."""
     draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     draft.unlink(missing_ok=True)
-    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(draft)) as copy:
-        source.backup(copy)
-    draft.chmod(0o600)
+    copy_sqlite(file, draft)
     draft.replace(file.with_name(f"{file.name}.{revision}.bak"))
+
+
+def copy_sqlite(file: Path, target: Path) -> None:
+    """Copy a database that may be in use; its owner alone can read the copy."""
+    target.touch(mode=0o600)
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
