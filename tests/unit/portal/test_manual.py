@@ -184,6 +184,18 @@ async def test_search_page(browser: httpx2.AsyncClient) -> None:
     assert part.headers["hx-push-url"] == "/docs/search?q=%3Cb%3E"
 
 
+async def test_missing_page_is_searched(browser: httpx2.AsyncClient) -> None:
+    """A wrong address is a 404 with what there is about its words; programs get JSON."""
+    page = await browser.get("/docs/guides/Rate-limits", headers={"accept": "text/html"})
+    assert page.status_code == 404
+    assert "/docs/guides/Rate-limits" in page.text
+    assert 'href="/docs/limits' in page.text
+    nothing = await browser.get("/docs/zzzzqq", headers={"accept": "text/html"})
+    assert "No page contains all these words" in nothing.text
+    told = await browser.get("/docs/zzzzqq", headers={"accept": "application/json"})
+    assert told.json()["error"]["code"] == "not_found"
+
+
 async def test_markdown_of_each_page(browser: httpx2.AsyncClient) -> None:
     """Each page's source is available with the suffix .md."""
     reply = await browser.get("/docs/api/chat.md")

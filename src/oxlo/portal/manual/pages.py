@@ -1,6 +1,7 @@
 """`/docs`: HTML pages, Markdown, images, search."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -8,10 +9,11 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 
+from oxlo.errors import NotFound
 from oxlo.portal import readiness
 from oxlo.portal.manual.documentation import PICTURES
 from oxlo.portal.manual.naming import Names, replacements
-from oxlo.portal.pages import wants_part
+from oxlo.portal.pages import wants_page, wants_part
 from oxlo.portal.site import Site
 
 #: Redirects from former slugs, and from the slugs of the hosted product's documentation.
@@ -31,7 +33,10 @@ _MOVED = {
 
 
 async def page(request: Request) -> Response:
-    """A page as HTML, its Markdown (`.md`), or an image. Raises NotFound."""
+    """A page as HTML, its Markdown (`.md`), or an image.
+
+    Raises NotFound; for a page's wrong address, browsers get search results for its words instead.
+    """
     site, name = Site.of(request), request.path_params["page"].strip("/")
     suffix = f".{name.rpartition('.')[2]}" if "." in name else ""
     if suffix in PICTURES:
@@ -40,7 +45,13 @@ async def page(request: Request) -> Response:
         return _markdown(site, name.removesuffix(".md"))
     if name in _MOVED:
         return RedirectResponse(f"/docs/{_MOVED[name]}".rstrip("/"), 308)
-    return _page(request, site, name)
+    try:
+        return _page(request, site, name)
+    except NotFound:
+        if not wants_page(request):
+            raise
+        words = " ".join(re.findall(r"\w+", name.rpartition("/")[2][:100])).lower()
+        return await _results(request, words, status=404)
 
 
 async def front(request: Request) -> Response:
@@ -50,15 +61,19 @@ async def front(request: Request) -> Response:
 
 async def search(request: Request) -> Response:
     """Search results; the list alone for htmx."""
-    site, query = Site.of(request), request.query_params.get("q", "").strip()[:200]
-    partial = wants_part(request)
+    return await _results(request, request.query_params.get("q", "").strip()[:200])
+
+
+async def _results(request: Request, query: str, *, status: int = 200) -> Response:
+    """The results of a search; with status 404, in place of a page that does not exist."""
+    site, partial = Site.of(request), wants_part(request)
     # In a thread, because the first search renders every page.
     hits = await asyncio.to_thread(site.manual.find, query)
-    context = sidebar(site, "search") | {"hits": hits, "q": query}
+    context = sidebar(site, "search") | {"hits": hits, "q": query, "missing": status == 404}
     template = "docs_hits.html" if partial else "docs_search.html"
     headers = {"vary": "cookie, hx-request"}
     headers |= {"hx-push-url": f"/docs/search?q={quote(query)}"} if partial else {}
-    return site.pages.respond(request, template, context, headers=headers)
+    return site.pages.respond(request, template, context, status=status, headers=headers)
 
 
 def _markdown(site: Site, name: str) -> Response:
