@@ -27,6 +27,7 @@ from oxlo.gateway.upstream import Upstream
 from oxlo.ledger.base import Ledger
 from oxlo.ledger.journal import Journal
 from oxlo.ledger.records import Snapshot
+from oxlo.ledger.slots import SharedSlots
 from oxlo.plans import Plan, Plans
 from oxlo.plans.caller import Caller
 from oxlo.settings import Settings
@@ -52,38 +53,43 @@ class Core(Clocks):
         self.name = name
         self.loop = loop
         self.draining = False
-
-        # Authentication and limits.
         self.lookup = Lookup(settings.control_private_socket, loop)
         self.keys = auth.Keys(self.lookup, settings.signing_secret())
-        self.current_plans = CurrentPlans(plans, settings.plans or settings.edited_plans)
         self.proxies = Proxies(settings.trusted_proxies)
+        self.current_plans = CurrentPlans(plans, settings.plans or settings.edited_plans)
+        slots = self._open_records()
+        self._open_engines(plans, slots)
 
-        # Counts and records.
+    def _open_records(self) -> SharedSlots | None:
+        """Open the journal, the metrics and the ledger; returns the slots shared by gateways."""
+        settings, loop = self.settings, self.loop
         self.calls: set[ActiveCall] = set()
         self.metrics = Metrics()
         self._call_metrics: dict[tuple[str, str, str], CallMetrics] = {}
         self.journal = Journal(
             settings.journal_dir,
-            name,
+            self.name,
             on_full=settings.journal_full,
             schedule=loop.call_soon,
             snapshot=self._snapshot,
         )
         self.ledger: Ledger
-        self.ledger, slots = ledger(settings, loop, name, self.lookup)
+        self.ledger, slots = ledger(settings, loop, self.name, self.lookup)
         self.ledger.on_change = self._on_remote_change
+        return slots
 
-        # Engines and helpers.
+    def _open_engines(self, plans: Plans, slots: SharedSlots | None) -> None:
+        """Set up the replicas and their scheduling, control and the media process."""
+        settings, loop = self.settings, self.loop
         self.scheduler = Scheduler(self)
         if slots is not None:
             self.scheduler = SharedScheduler(self, slots, settings.queue_limit)
         self.backends = Backends(
             settings.replicas_file, settings.queue_limit, loop, self.scheduler.serve
         )
-        self.admission = Admission(catalogue, plans, self.backends)
+        self.admission = Admission(self.catalogue, plans, self.backends)
         self.control = Upstream(f"unix:{settings.control_socket}", loop)
-        self.spool = Spool(settings.spool_dir / name, loop)
+        self.spool = Spool(settings.spool_dir / self.name, loop)
         self.media = Media(settings, self.spool, loop)
 
     def authenticate(

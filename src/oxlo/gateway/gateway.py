@@ -64,13 +64,12 @@ class Gateway(Core):
         yield partial(self.server.sweep, clock)
         for call in list(self.calls):
             yield partial(call.tick, clock)
-        for group in self.backends.groups():
-            for waiting in group.queue.expire(clock):
-                yield waiting.expired
+        for group in list(self.backends.groups()):
+            for call in group.queue.expire(clock):
+                yield call.expired
             # A quota may have been reset, or a circuit breaker closed.
             yield partial(self.scheduler.serve, group)
-        reservations = [call.reservation for call in self.calls if call.reservation]
-        yield partial(self.ledger.renew, reservations, wall)
+        yield partial(self._renew_leases, wall)
         yield partial(self.ledger.tick, wall)
         yield partial(self.scheduler.tick, self.backends)
         yield partial(self.idempotency.tick, wall)
@@ -80,6 +79,9 @@ class Gateway(Core):
         yield partial(self.media.greeting.tick, clock)
         yield self._follow_plans
         yield partial(self.lookup.changes, self._changed)
+
+    def _renew_leases(self, wall: float) -> None:
+        self.ledger.renew([call.reservation for call in self.calls if call.reservation], wall)
 
     def _follow_plans(self) -> None:
         """Apply edited plans from the next call on."""

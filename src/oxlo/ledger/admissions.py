@@ -94,7 +94,7 @@ class Admissions(Admitter):
                 slot.reply = reply[10:]
             else:
                 slot.end()
-        self._apply(pending, code, self._known.update(pending.account, reply))
+        self._apply(pending, code, self._known.update(pending.account, reply), pending.asked_at)
 
     def _unanswered(self, pending: PendingCall, reply: Any) -> None:
         """Go on without Valkey, and undo what it may have done without our knowing."""
@@ -109,21 +109,22 @@ class Admissions(Admitter):
         if slot is not None:
             slot.release()
 
-    def _apply(self, pending: PendingCall, code: int, known: CachedAccount) -> None:
+    def _apply(self, pending: PendingCall, code: int, known: CachedAccount, now: float) -> None:
+        """Apply what Valkey decided at `now`, which may be long after the call asked."""
         if code == scripts.WAITS:
             pending.standing = True
         elif code == scripts.ADMITTED:
-            self._admit(pending, known.day, known.minute, known.epoch)
+            self._admit(pending, known.day, known.minute, known.epoch, now)
         else:
-            pending.end(known.refusal(code, pending.plan, self._commands.now(pending.asked_at)))
+            pending.end(known.refusal(code, pending.plan, self._commands.now(now)))
 
-    def admitted(self, pending: PendingCall, charge: bytes) -> None:
+    def admitted(self, pending: PendingCall, charge: bytes, now: float) -> None:
         """Admit a call that got its lease; `charge` is `DAY MINUTE EPOCH`."""
         day, minute, epoch = charge.split()
-        self._admit(pending, int(day), int(minute), epoch)
+        self._admit(pending, int(day), int(minute), epoch, now)
 
-    def _admit(self, pending: PendingCall, day: int, minute: int, epoch: bytes) -> None:
-        now = self._commands.now(pending.asked_at)
+    def _admit(self, pending: PendingCall, day: int, minute: int, epoch: bytes, now: float) -> None:
+        now = self._commands.now(now)
         charge = b"%d %d %b" % (day, minute, epoch)
         expires = now + self._lease_seconds
         pending.end(
@@ -171,9 +172,9 @@ class Admissions(Admitter):
         reply = [field if place == 9 else int(field) for place, field in enumerate(fields[2:], 2)]
         known = self._known.update(account, reply)
         pending = self.pending.get(call)
-        if pending is not None:
-            self._apply(pending, int(fields[2]), known)
-        else:  # it has left, or belongs to an earlier run: give back what it was granted
+        if pending is not None and pending.inner is None:
+            self._apply(pending, int(fields[2]), known, int(fields[3]) / 1000)
+        else:  # it has left, waits in memory, or belongs to an earlier run: undo the grant
             self._settlements.end(call, account)
 
     def abandon(self, pending: PendingCall) -> None:

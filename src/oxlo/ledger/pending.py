@@ -105,7 +105,7 @@ class Admitter:
         """Handle the reply to a request; `reply` is not a list if there was none."""
         raise NotImplementedError
 
-    def admitted(self, pending: PendingCall, charge: bytes) -> None:
+    def admitted(self, pending: PendingCall, charge: bytes, now: float) -> None:
         """Admit a call that got its lease; `charge` is `DAY MINUTE EPOCH`."""
         raise NotImplementedError
 

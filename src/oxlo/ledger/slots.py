@@ -100,7 +100,7 @@ class SlotRequest:
     def end(self) -> None:
         """Finish without releasing anything here: the settlement releases a slot that is held."""
         self.over = True
-        self.slots.requests.pop(self.call, None)
+        self.slots.forget(self)
 
 
 class SharedSlots:
@@ -191,7 +191,7 @@ class SharedSlots:
 
     def free(self, request: SlotRequest) -> None:
         """Release the slot that a call holds or waits for."""
-        self.requests.pop(request.call, None)
+        self.forget(request)
         start = self._frees.get(request.model)
         if start is None or self._clock is not None:
             start = scripts.FREE.start(self._key(request.model), 3) + bulk(self._time())
@@ -199,6 +199,11 @@ class SharedSlots:
         payload = start + bulk(request.call.encode()) + bulk(request.replica.encode())
         if self.client.connected:  # otherwise its lease expires
             self.client.send(payload, unheard)
+
+    def forget(self, request: SlotRequest) -> None:
+        """Drop a request that has ended, unless its call has made another one since."""
+        if self.requests.get(request.call) is request:
+            del self.requests[request.call]
 
     def message(self, text: bytes) -> None:
         """Handle a slot granted to a call of ours: `CALL REPLICA`."""

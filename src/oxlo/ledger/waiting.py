@@ -23,7 +23,7 @@ class WaitingCalls:
 
     def tick(self, now: float) -> None:
         """Time out waiting calls, and poll the state of the others in case a message was lost."""
-        lines: dict[str, list[PendingCall]] = {}
+        queues: dict[str, list[PendingCall]] = {}
         for pending in list(self.pending.values()):
             if not pending.standing:
                 continue
@@ -32,9 +32,9 @@ class WaitingCalls:
             if pending.deadline <= now:
                 self._admitter.timed_out(pending)
             else:
-                lines.setdefault(pending.account, []).append(pending)
+                queues.setdefault(pending.account, []).append(pending)
         if self._client.connected:
-            for account, waiting in lines.items():
+            for account, waiting in queues.items():
                 self._ask(account, waiting)
 
     def _ask(self, account: str, waiting: list[PendingCall]) -> None:
@@ -46,18 +46,19 @@ class WaitingCalls:
             else:
                 self._known.update(account, reply)
                 found = reply[10:]
+            now = int(reply[1]) / 1000
             for pending, each in zip(waiting, found, strict=True):
-                self._polled(pending, each)
+                self._polled(pending, each, now)
 
         payload = self._commands.line(account, [pending.call for pending in waiting])
         self._client.send(payload, replied)
 
-    def _polled(self, pending: PendingCall, found: bytes) -> None:
-        """Handle the polled state of a call that is believed to be in the queue."""
-        if pending.over or not found:
+    def _polled(self, pending: PendingCall, found: bytes, now: float) -> None:
+        """Handle the polled state of a call, unless it has left the queue since it was polled."""
+        if pending.over or not pending.standing or not found:
             return
         if found == b"-":  # Valkey was flushed: the call joins the queue again, or is admitted
             pending.standing = False
             self._admitter.ask(pending)
         else:
-            self._admitter.admitted(pending, found)
+            self._admitter.admitted(pending, found, now)

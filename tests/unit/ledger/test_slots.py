@@ -116,6 +116,25 @@ async def test_freed_slot_goes_to_the_first(gateways: list[Gateway]) -> None:
     assert (first.taken(), second.taken()) == (["c0"], ["c1"])
 
 
+async def test_late_reply_leaves_the_newer_request(gateways: list[Gateway]) -> None:
+    """A call that asked for one slot, left, and asks for another keeps the second request."""
+    slots = gateways[0].slots
+
+    def request(model: str) -> SlotRequest:
+        made = slots.prepare(
+            "c0", model, level=4, account="a", cost=1.0, due_ms=0, limit=1, replicas=ONE,
+            then=lambda what, replica: None,
+        )  # fmt: skip
+        slots.send(made)
+        return made
+
+    request("m").release()
+    second = request("n")
+    await gateways[0].quiet()
+    assert second.replica == "r1"
+    assert slots.requests == {"c0": second}
+
+
 async def test_priority_holds_across_gateways(gateways: list[Gateway]) -> None:
     """A higher priority goes first, at whichever gateway and however late it arrived."""
     first, second = gateways
