@@ -299,6 +299,13 @@ class Settings(Paths):
 
         A home that exists keeps its mode: it may be shared on purpose.
         """
+        try:
+            self._make_folders()
+            self._make_secret()
+        except OSError as error:
+            raise SettingsError(f"OXLO_HOME {self.home} cannot be used: {error.strerror}") from None
+
+    def _make_folders(self) -> None:
         closed = (self.journal_dir, self.run_dir, self.logs_dir)
         for folder in (self.home, self.weights_dir, *closed):
             folder.parent.mkdir(parents=True, exist_ok=True)
@@ -307,7 +314,6 @@ class Settings(Paths):
             _check_ours(self.run_dir)
         for folder in closed:
             folder.chmod(0o700)
-        self._make_secret()
 
     def _make_secret(self) -> None:
         """Write the secret atomically; linking fails if another process was first."""
@@ -316,10 +322,12 @@ class Settings(Paths):
             return
         draft = self.home / f"secret.{os.getpid()}"
         draft.touch(mode=0o600)
-        draft.write_text(secrets.token_hex(32))
-        with contextlib.suppress(FileExistsError):
-            target.hardlink_to(draft)
-        draft.unlink()
+        try:
+            draft.write_text(secrets.token_hex(32))
+            with contextlib.suppress(FileExistsError):
+                target.hardlink_to(draft)
+        finally:
+            draft.unlink()
 
     def signing_secret(self) -> bytes:
         """Return the secret that signs keys. Raises SettingsError if `prepare` was never called."""

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from tests.disks import full_disk
 
 from oxlo.settings import Settings, SettingsError, environment, misspelt
 
@@ -162,6 +163,22 @@ def test_prepare_closes_what_is_private(settings: Settings) -> None:
     assert {mode(path) for path in settings.home.iterdir() if path.is_dir()} == {0o700}
     assert mode(settings.home / "secret") == 0o600
     assert settings.weights_dir.is_dir()
+
+
+def test_home_that_cannot_be_used(settings: Settings) -> None:
+    """A home that cannot be made is an error that names it."""
+    settings.home.write_text("")
+    with pytest.raises(SettingsError, match=re.escape(f"OXLO_HOME {settings.home} cannot be used")):
+        settings.prepare()
+
+
+def test_secret_on_a_full_disk(settings: Settings) -> None:
+    """Without room for the secret nothing half-written is left, and the next start makes it."""
+    with full_disk(), pytest.raises(SettingsError, match="cannot be used"):
+        settings.prepare()
+    assert list(settings.home.glob("secret*")) == []
+    settings.prepare()
+    assert len(settings.signing_secret()) == 64
 
 
 def test_prepare_keeps_the_home_as_it_is(settings: Settings) -> None:

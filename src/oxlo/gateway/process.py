@@ -16,7 +16,7 @@ from oxlo.gateway.certificate import Certificate
 from oxlo.gateway.gateway import Gateway
 from oxlo.gateway.http import protocols
 from oxlo.gateway.server import Server
-from oxlo.settings import Settings
+from oxlo.settings import Settings, SettingsError
 
 log = structlog.get_logger()
 
@@ -27,6 +27,8 @@ SWEEP_SECONDS = 0.5
 #: Reserve for the journal, sockets, other processes and calls' files; each other connection may
 #: need a second one, to an engine.
 SPARE_DESCRIPTORS = 48
+#: Below this a gateway would accept next to nothing.
+LEAST_DESCRIPTORS = 64
 #: New objects that trigger a garbage collection: as many as some 500 calls create.
 YOUNG_OBJECTS = 20_000
 
@@ -44,13 +46,14 @@ def run(settings: Settings, name: str, on_end: OnEnd, *, share_port: bool = Fals
 
 
 async def _serve(settings: Settings, name: str, on_end: OnEnd, *, share_port: bool) -> None:
+    most = connections(_descriptors())
     loop = asyncio.get_running_loop()
     models = catalogue.load(settings.catalogue_dir)
     gateway = Gateway(settings, models, plans.load(settings.plans_file), loop, name)
     gateway.recover()
     gateway.journal.begin()
     await gateway.connect()
-    gateway.server.most = (_descriptors() - SPARE_DESCRIPTORS) // 2
+    gateway.server.most = most
     stop = asyncio.Event()
     on_end(stop.set)
     gateway.start_draining = stop.set
@@ -78,6 +81,16 @@ async def _last_calls(gateway: Gateway) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_CALLS_SECONDS):
             await gateway.server.empty.wait()
+
+
+def connections(descriptors: int) -> int:
+    """The number of connections to accept with a limit of open files. Raises SettingsError."""
+    if descriptors < LEAST_DESCRIPTORS:
+        raise SettingsError(
+            f"the limit of open files, {descriptors}, is too low for a gateway: allow "
+            f"{LEAST_DESCRIPTORS} or more, better thousands (`ulimit -n`; systemd: LimitNOFILE=)"
+        )
+    return (descriptors - SPARE_DESCRIPTORS) // 2
 
 
 def _descriptors() -> int:
