@@ -260,12 +260,13 @@ async def test_guessing_codes_is_braked(portal: Portal) -> None:
 
 async def test_replicas_are_shown(portal: Portal, boss: Somebody) -> None:
     """Replicas with state and reason; without a gateway the page says so."""
-    sick = replica("smollm2-135m", ReplicaState.SICK, reason="the process ended")
+    sick = replica("smollm2-135m", ReplicaState.SICK, reason="the process ended", generation=8)
     file = portal.services.settings.replicas_file
     registry.write(file, ReplicaList(written=1.0, replicas=(sick,)))
     page = (await boss.get("/operator/models")).text
     assert "smollm2-135m-1" in page
     assert "the process ended" in page
+    assert 'data-label="Restarts">7<' in page
     assert "No gateway answers" in page
     part = (
         await boss.get("/operator/models", headers={"hx-request": "true", "hx-target": "fleet"})

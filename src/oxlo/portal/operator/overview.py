@@ -125,7 +125,7 @@ def setup(settings: Settings, *, billing: str, codes: bool) -> list[Note]:
             "/docs/portal#security-contact",
             "Publish one",
         ),
-        Note("off", "Backups are up to you.", "/docs/operations#back-up", "What to back up"),
+        Note("off", "Backups are up to you: oxlo backup.", "/docs/operations#back-up", "How"),
     ]
 
 
