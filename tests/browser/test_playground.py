@@ -71,6 +71,15 @@ def test_chat_streams(page: Page) -> None:
     assert_accessible(page)
 
 
+def test_badge_follows_the_server(page: Page) -> None:
+    """The model's badge says that the server cannot be reached, and is ready again by itself."""
+    page.route("**/readyz", lambda route: route.abort())
+    open_pane(page, f"/playground?model={MODEL}")
+    expect(page.locator("#state")).to_have_text("Server not reachable")
+    page.unroute("**/readyz")
+    expect(page.locator("#state")).to_have_text("Ready")
+
+
 def test_program_is_the_call(page: Page, platform: Platform) -> None:
     """The program that is shown runs, with what was set; the key has to be put in."""
     open_pane(page, f"/playground?model={MODEL}")

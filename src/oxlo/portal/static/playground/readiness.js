@@ -5,6 +5,8 @@ import { h, svg } from "./element.js";
 const PAUSE = 10_000;
 // While the model is not ready, or the server cannot be reached.
 const SHORT = 2000;
+// A server that does not answer for so long counts as unreachable.
+const PATIENCE = 5000;
 
 const SHAPES = {
   ok: ["circle", { cx: 5, cy: 5, r: 5 }],
@@ -30,7 +32,7 @@ function badge(state) {
 async function stateOf(model) {
   let reply;
   try {
-    reply = await fetch("/readyz", { cache: "no-store" });
+    reply = await fetch("/readyz", { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
   } catch {
     return "unreachable";
   }
