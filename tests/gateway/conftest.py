@@ -355,6 +355,7 @@ def _end_of(platform: Platform, listener: asyncio.Server) -> Callable[[], Awaita
         for client in platform.clients:
             if hasattr(client, "writer"):
                 client.leave()
+        await asyncio.sleep(0)  # asyncio leaks connections whose server closes as it accepts them
         listener.close()
         for close in platform.ends:
             if inspect.isawaitable(ending := close()):

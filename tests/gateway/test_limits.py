@@ -177,8 +177,9 @@ async def test_a_plan_that_was_removed(start: Start) -> None:
     platform = await start()
     key = platform.control.mint("gone", "acct_f")
     assert (await platform.chat(key=key)).status == 200
-    limits = (await platform.call("GET", "/v1/limits", key=key)).json()
-    assert (limits["plan_name"], limits["day"]["limit"]) == ("Free", 60)
+    answer = await platform.call("GET", "/v1/limits", key=key)
+    limits = answer.json()
+    assert (answer.status, limits["plan_name"], limits["day"]["limit"]) == (200, "Free", 60)
 
 
 async def test_grants_raise_the_day(start: Start) -> None:

@@ -73,6 +73,7 @@ class ControlDouble:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await asyncio.sleep(0)  # asyncio leaks connections whose server closes as it accepts them
         for server in self._servers:
             server.close()
         for connection in self._connections:

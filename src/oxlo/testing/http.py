@@ -164,6 +164,7 @@ class LocalServer:
 
     async def stop(self) -> None:
         """Stop listening and abort all connections, as a killed process does."""
+        await asyncio.sleep(0)  # asyncio leaks connections whose server closes as it accepts them
         self._server.close()
         self.hang_up()
         await self._server.wait_closed()
