@@ -82,6 +82,7 @@ async def test_change_of_address(portal: Portal) -> None:
     yes = await somebody.send(
         path, page=page, name="ann", email="new@example.com", password=PASSWORD
     )
+    assert yes.headers["location"].endswith("#top"), "where the message is"
     assert "A link was made" in (await somebody.get(yes.headers["location"])).text
     assert (await portal.account("new@example.com")).verified_at is None
 

@@ -76,7 +76,7 @@ async def end(request: Request, form: FormData) -> Response:
         await attempt.passed(db, now=portal.now)
         await identity.end_totp(db, account)
         await auditing.record_own(db, request, "totp.off", account)
-    return guard.redirect("/dashboard/settings?done=totp-off")
+    return guard.redirect("/dashboard/settings?done=totp-off#top")
 
 
 def _digests(portal: Portal, account_id: str, codes: list[str]) -> list[str]:

@@ -72,7 +72,8 @@ async def save_profile(request: Request, form: FormData) -> Response:
     done = "saved"
     if email.lower() != (account.email or ""):
         done = "moved" if portal.settings.smtp_url else "made"
-    return guard.redirect(f"/dashboard/settings?done={done}")
+    # Browsers keep the form's fragment otherwise, and scroll past the message.
+    return guard.redirect(f"/dashboard/settings?done={done}#top")
 
 
 async def _change_email(db: AsyncConnection, request: Request, email: str) -> None:
@@ -105,7 +106,7 @@ async def save_password(request: Request, form: FormData) -> Response:
         letter = letters.password_changed(portal.settings.base_url, address(request))
         await letters.notify(db, account, letter, now=portal.now)
         await auditing.record_own(db, request, "password.changed", account)
-    return guard.redirect("/dashboard/settings?done=password")
+    return guard.redirect("/dashboard/settings?done=password#top")
 
 
 async def sign_out_others(request: Request, _form: FormData) -> Response:
@@ -113,7 +114,7 @@ async def sign_out_others(request: Request, _form: FormData) -> Response:
     portal, visit = Portal.of(request), guard.visit(request)
     async with portal.site.database.write() as db:
         await stored.end_all(db, visit.account.id, but=visit.session.id)
-    return guard.redirect("/dashboard/settings?done=others")
+    return guard.redirect("/dashboard/settings?done=others#top")
 
 
 async def unlink(request: Request, form: FormData) -> Response:
@@ -124,7 +125,7 @@ async def unlink(request: Request, form: FormData) -> Response:
         if account.password_hash is None and not others:
             return await respond(request, Problem("providers", "Set a password first."))
         await identity.unlink(db, account.id, text(form, "provider"))
-    return guard.redirect("/dashboard/settings?done=unlinked")
+    return guard.redirect("/dashboard/settings?done=unlinked#top")
 
 
 async def use_promo(request: Request, form: FormData) -> Response:
