@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -28,6 +29,7 @@ from oxlo.settings import Settings
 
 pytestmark = pytest.mark.engine
 
+ROOT = Path(__file__).parents[2]
 #: More tokens than the model can bring before a test has done what it wants to do meanwhile.
 LONG = 4000
 
@@ -261,6 +263,14 @@ def healthy(port: int, cert: Path) -> bool:
             return False
 
 
+def health_check() -> list[str]:
+    """The health check of the container image."""
+    file = (ROOT / "deploy" / "Dockerfile").read_text()
+    (found,) = re.findall(r"^HEALTHCHECK .*\n  CMD (\[.*\])$", file, re.MULTILINE)
+    _, *arguments = json.loads(found)
+    return [sys.executable, *arguments]
+
+
 def test_https(installed: Platform) -> None:
     """A certificate for the public name is no obstacle, and a renewed one holds."""
     cert, home = certify(installed.home, "ai.example.com"), installed.home
@@ -268,6 +278,8 @@ def test_https(installed: Platform) -> None:
     installed.start(**files, OXLO_STARTER="none")
     assert f"Base URL: https://127.0.0.1:{installed.port}/v1" in installed.out
     assert healthy(installed.port, cert)
+    port = {"OXLO_PORT": str(installed.port)}
+    subprocess.run(health_check(), env=os.environ | files | port, check=True, timeout=60)
     renewed = certify(home, "new.example.com")
     until(lambda: healthy(installed.port, renewed), "the renewed certificate")
 
