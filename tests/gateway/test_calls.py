@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+from dataclasses import replace
 
 import pytest
 from structlog.testing import capture_logs
 from tests.gateway.conftest import Start, chat, stop_the_clock
 from tests.waiting import until
 
+from oxlo.engines.dialect import EngineCall
 from oxlo.gateway import attempt
 from oxlo.gateway.endpoints import CHAT
 from oxlo.ledger.records import Admitted, Refused, Settled
@@ -275,6 +277,31 @@ async def test_stalled_engine(start: Start) -> None:
     answer = await client.answer()
     assert (answer.status, answer.code) == (504, "engine_timeout")
     await platform.engine.until(lambda e: e.cancelled == 1)
+
+
+async def test_crash_of_the_next_call(start: Start) -> None:
+    """A bug met by the call that gets a freed slot ends that call, not the one that freed it."""
+
+    def broken(*request: object) -> EngineCall:
+        raise RuntimeError("a bug")
+
+    platform = await start()
+    platform.replicas(platform.engine, slots=1)
+    platform.engine.next.append(Script(gate="go"))
+    first, second = platform.client(), platform.client()
+    await first.send("POST", "/v1/chat/completions", chat())
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    await second.send("POST", "/v1/chat/completions", chat())
+    group = platform.gateway.backends.group("double")
+    assert group is not None
+    await until(lambda: len(group.queue) == 1)
+    (waiting,) = group.queue
+    waiting.item.endpoint = replace(waiting.item.endpoint, build=broken)
+    platform.engine.gates["go"].set()
+    assert [(await client.answer()).status for client in (first, second)] == [200, 500]
+    assert not platform.gateway.calls
+    assert group.backends[0].in_use == 0
+    assert (await platform.chat()).status == 200
 
 
 async def test_sweep_survives_failures(start: Start) -> None:

@@ -1,5 +1,7 @@
 """Assigns slots to calls based on this gateway's state alone."""
 
+from functools import partial
+
 from oxlo.gateway.active import ActiveCall
 from oxlo.gateway.backends import Backends, Group, Slot
 from oxlo.gateway.clocks import Clocks
@@ -48,7 +50,8 @@ class Scheduler:
             slot = group.acquire(call.demand, clock)
             assert slot is not None
             self._placed_locally(call)
-            call.take(slot)
+            # Isolated, as the next call's failure must not end the one that released the slot.
+            call.exchange.connection.act(partial(call.take, slot))
 
     def _placed_locally(self, call: ActiveCall) -> None:
         """Handle a slot that was assigned to a waiting call."""
