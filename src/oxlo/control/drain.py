@@ -11,7 +11,7 @@ from pathlib import Path
 
 import structlog
 
-from oxlo.control import fold, segments
+from oxlo.control import call_records, segments
 from oxlo.control.figures import Figures
 from oxlo.control.segments import CallRecord, Parsed, Segment
 from oxlo.store import calls, keys, positions
@@ -97,8 +97,8 @@ class Drain:
             if not await positions.move(db, self._site + segment.name, old=position, new=new):
                 self._positions = None
                 return False
-            await calls.save(db, fold.calls(parsed.records))
-            await keys.touch(db, fold.last_used(parsed.records))
+            await calls.save(db, call_records.calls(parsed.records))
+            await keys.touch(db, call_records.last_used(parsed.records))
         return True
 
     def _account(self, segment: Segment, position: int, parsed: Parsed) -> None:

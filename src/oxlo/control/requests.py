@@ -10,7 +10,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
-from oxlo.control import fold, receipts, replies, segments
+from oxlo.control import call_records, receipts, replies, segments
 from oxlo.control.context import Control
 from oxlo.errors import BadRequest, InvalidApiKey, NotFound
 from oxlo.store import calls, grants, history
@@ -125,7 +125,7 @@ async def _find_in_database(control: Control, call_id: str) -> Call | None:
 async def _find_in_journals(control: Control, call_id: str) -> Call | None:
     folder = control.settings.journal_dir
     records = await asyncio.to_thread(segments.search, folder, call_id.encode())
-    return next((call for call in fold.calls(records) if call.id == call_id), None)
+    return next((call for call in call_records.calls(records) if call.id == call_id), None)
 
 
 def _unknown(call_id: str, days: int) -> NotFound:

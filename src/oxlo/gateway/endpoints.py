@@ -11,7 +11,7 @@ from oxlo.engines.dialects import functions, synthesis
 from oxlo.engines.dialects import images as image
 from oxlo.engines.dialects import transcription as transcribing
 from oxlo.wire import chat, completions, detection, embeddings, images, speech, transcription
-from oxlo.wire.media import Keep
+from oxlo.wire.media import ImageDelivery
 
 #: Returns the request and the names of unknown fields. Raises BadRequest.
 Decode = Callable[[bytes], tuple[Any, tuple[str, ...]]]
@@ -41,7 +41,7 @@ class Endpoint:
     #: JSON fields that may hold a file as base64 or a data URI: `messages[].content[].url`.
     media: tuple[str, ...] = ()
     #: How to store the images of a complete response; None: nothing to store, sent unchanged.
-    keep: Callable[[Any], Keep] | None = None
+    keep: Callable[[Any], ImageDelivery] | None = None
     #: The model of requests that name none; "": they are refused, or `picks`.
     default_model: str = ""
     #: Whether a request without a model gets any model that is ready.
@@ -116,8 +116,8 @@ EMBEDDINGS = Endpoint(
 )
 
 
-def _keep(request: images.ImageRequest) -> Keep:
-    return Keep(request.count, request.wants_url, request.wants_base64)
+def _keep(request: images.ImageRequest) -> ImageDelivery:
+    return ImageDelivery(request.count, request.wants_url, request.wants_base64)
 
 
 def _unread(body: bytes) -> Answer:

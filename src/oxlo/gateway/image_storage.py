@@ -8,23 +8,26 @@ from oxlo.engines.dialect import Answer, Usage
 from oxlo.errors import ApiError, EngineFailed, InternalError
 from oxlo.gateway.media import Media, line
 from oxlo.gateway.timed import TimedRequest
-from oxlo.wire.media import KEEP, Keep, unframed
+from oxlo.wire.media import KEEP, ImageDelivery, unframed
 
 
 def ask(
-    media: Media, made: bytes, wanted: Keep, then: Callable[[Answer | ApiError], None]
+    media: Media,
+    generated: bytes,
+    delivery: ImageDelivery,
+    then: Callable[[Answer | ApiError], None],
 ) -> TimedRequest:
     """Store the images of an engine's response; `then` gets the response for the client."""
 
     def done(status: int, body: bytes) -> None:
         if status == 200:
-            kept = unframed(body)
-            then(Answer(kept.reply, Usage(kept.input_tokens, kept.output_tokens), "stop"))
+            stored = unframed(body)
+            then(Answer(stored.reply, Usage(stored.input_tokens, stored.output_tokens), "stop"))
         else:
             then(EngineFailed() if status == EngineFailed.status else _lost())
 
-    lines = line(KEEP, msgspec.json.encode(wanted).decode())
-    return media.post(b"/keep", lines, made, done)
+    lines = line(KEEP, msgspec.json.encode(delivery).decode())
+    return media.post(b"/keep", lines, generated, done)
 
 
 def _lost() -> InternalError:

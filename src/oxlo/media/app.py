@@ -25,9 +25,9 @@ from oxlo.wire.media import (
     KEEP,
     SPOOLED,
     File,
+    ImageDelivery,
     Inspect,
     Inspected,
-    Keep,
     Unpacked,
 )
 
@@ -37,7 +37,7 @@ T = TypeVar("T")
 PIECE = 1 << 18
 
 _inspect = msgspec.json.Decoder(Inspect)
-_keep = msgspec.json.Decoder(Keep)
+_delivery = msgspec.json.Decoder(ImageDelivery)
 
 
 class Media:
@@ -82,9 +82,9 @@ class Media:
 
     async def _keep(self, request: Request) -> Response:
         """POST /keep: store an engine's images, and write the client's response."""
-        body, asked = await request.body(), _keep.decode(request.headers[KEEP])
-        kept = await self._workers.run(request, lambda job: self._store.keep(body, asked, job))
-        return Response(kept.framed())
+        body, delivery = await request.body(), _delivery.decode(request.headers[KEEP])
+        stored = await self._workers.run(request, lambda job: self._store.keep(body, delivery, job))
+        return Response(stored.framed())
 
     def _examined(
         self, asked: Inspect, fetched: list[File | None], job: Job, files: Files

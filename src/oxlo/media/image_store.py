@@ -14,7 +14,7 @@ from oxlo.objects.errors import StorageError
 from oxlo.objects.links import Signer
 from oxlo.objects.store import Objects
 from oxlo.serving.work import Job
-from oxlo.wire.media import Keep, Kept
+from oxlo.wire.media import ImageDelivery, StoredReply
 
 log = structlog.get_logger()
 
@@ -48,32 +48,32 @@ class ImageStore:
         self._seconds = hours * 3600
         self._clock = clock
 
-    def keep(self, body: bytes, asked: Keep, job: Job) -> Kept:
+    def keep(self, body: bytes, delivery: ImageDelivery, job: Job) -> StoredReply:
         """Convert an engine's response to the client's.
 
         Raises EngineFailed if images are missing, InternalError if they cannot be stored.
         """
         try:
-            told, reply = _reply.decode(body), _fields.decode(body)
+            response, reply = _reply.decode(body), _fields.decode(body)
         except msgspec.DecodeError:
             raise EngineFailed from None
-        if len(told.data) != asked.count:
+        if len(response.data) != delivery.count:
             raise EngineFailed
         shown = []
-        for image in told.data:
+        for image in response.data:
             job.step()
-            shown.append(self._shown(image, asked))
-        usage = told.usage or _Usage()
+            shown.append(self._shown(image, delivery))
+        usage = response.usage or _Usage()
         whole = _encode(reply | {"data": shown})
-        return Kept(whole, usage.input_tokens, usage.output_tokens)
+        return StoredReply(whole, usage.input_tokens, usage.output_tokens)
 
-    def _shown(self, image: dict[str, msgspec.Raw], asked: Keep) -> dict[str, object]:
+    def _shown(self, image: dict[str, msgspec.Raw], delivery: ImageDelivery) -> dict[str, object]:
         """One image of the response: the engine's fields, with a URL, base64 or both."""
         encoded = image.pop("b64_json", msgspec.Raw(b'""'))
         data, ending = _file(encoded)
         image.pop("url", None)
-        shown: dict[str, object] = {"url": self._link(data, ending)} if asked.url else {}
-        return shown | ({"b64_json": encoded} if asked.base64 else {}) | image
+        shown: dict[str, object] = {"url": self._link(data, ending)} if delivery.url else {}
+        return shown | ({"b64_json": encoded} if delivery.base64 else {}) | image
 
     def _link(self, data: bytes, ending: str) -> str:
         try:

@@ -11,7 +11,7 @@ Kind = Literal["image", "audio"]
 FOLDER = "x-oxlo-folder"
 SPOOLED = "x-oxlo-spool"
 JSON_FIELDS = "x-oxlo-fields"
-#: Header: how to store the images of an engine's response (`Keep`, as JSON).
+#: Header: how to store the images of an engine's response (`ImageDelivery`, as JSON).
 KEEP = "x-oxlo-keep"
 
 #: Placeholder in a request for its Nth file.
@@ -65,7 +65,7 @@ class Inspected(msgspec.Struct, frozen=True):
     files: tuple[File, ...]
 
 
-class Keep(msgspec.Struct, frozen=True):
+class ImageDelivery(msgspec.Struct, frozen=True):
     """How to return generated images."""
 
     #: Expected number of images.
@@ -75,10 +75,10 @@ class Keep(msgspec.Struct, frozen=True):
     base64: bool
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """A reply about made images, and the tokens that it tells of.
+class StoredReply(msgspec.Struct, frozen=True):
+    """The client's response with generated images, and its token usage.
 
-    Between processes the tokens are a line before the reply: nobody has to read through it.
+    Between processes the usage is a line before the response, so that nobody has to parse it.
     """
 
     reply: bytes
@@ -90,8 +90,8 @@ class Kept(msgspec.Struct, frozen=True):
         return b"%d %d\n%b" % (self.input_tokens, self.output_tokens, self.reply)
 
 
-def unframed(data: bytes) -> Kept:
-    """The inverse of `Kept.framed`."""
+def unframed(data: bytes) -> StoredReply:
+    """The inverse of `StoredReply.framed`."""
     line, _, reply = data.partition(b"\n")
-    told = line.split()
-    return Kept(reply, int(told[0]), int(told[1]))
+    input_tokens, output_tokens = line.split()
+    return StoredReply(reply, int(input_tokens), int(output_tokens))

@@ -3,14 +3,14 @@
 import msgspec
 import pytest
 
-from oxlo.control import fold, receipts
+from oxlo.control import call_records, receipts
 from oxlo.ledger.records import Settled
 from oxlo.testing import journal
 
 
 def _reason(**changes: object) -> str:
     record: Settled = msgspec.structs.replace(journal.settled("r"), **changes)
-    (call,) = fold.calls([record])
+    (call,) = call_records.calls([record])
     return receipts.reason(call)
 
 
@@ -33,7 +33,7 @@ def test_reason_says_why(changes: dict[str, object], words: str) -> None:
 
 def test_running_receipt_promises_nothing() -> None:
     """A running call has no status, no timings, and has not counted."""
-    (call,) = fold.calls([journal.admitted("r")])
+    (call,) = call_records.calls([journal.admitted("r")])
     receipt = receipts.receipt(call)
     assert (receipt.outcome, receipt.status, receipt.counted) == ("running", None, False)
     assert receipt.timings.total_ms is None
@@ -43,7 +43,7 @@ def test_running_receipt_promises_nothing() -> None:
 def test_receipt_names_models_that_were_tried() -> None:
     """After a fallback, the models that failed are listed in order, with reasons."""
     record = msgspec.structs.replace(journal.settled("r"), tried="big=queue_full, b=engine_failed")
-    (call,) = fold.calls([record])
+    (call,) = call_records.calls([record])
     tried = [(each.model, each.error) for each in receipts.receipt(call).tried]
     assert tried == [("big", "queue_full"), ("b", "engine_failed")]
 
@@ -58,13 +58,13 @@ def test_receipt_says_who_counted(outcome: str, tokens: int, source: str | None)
     record = msgspec.structs.replace(
         journal.settled("r"), outcome=outcome, tokens_in=0, tokens_out=tokens
     )
-    (call,) = fold.calls([record])
+    (call,) = call_records.calls([record])
     assert receipts.receipt(call).usage.source == source
 
 
 def test_receipt_field_for_field() -> None:
     """The JSON of a receipt, as docs/receipts.md shows it."""
-    (call,) = fold.calls([journal.settled("req_1")])
+    (call,) = call_records.calls([journal.settled("req_1")])
     assert msgspec.to_builtins(receipts.receipt(call)) == {
         "id": "req_1",
         "object": "request.receipt",
