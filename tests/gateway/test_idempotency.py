@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from collections.abc import Callable
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ from tests.waiting import until
 
 from oxlo.gateway.call import Call
 from oxlo.gateway.http import Connection
+from oxlo.gateway.idempotency.answers import OnClaim
 from oxlo.gateway.idempotency.keyed import Keyed, fingerprint, stored_lines
 from oxlo.gateway.idempotency.shared import Shared
 from oxlo.ledger.records import Refused, Settled
@@ -156,6 +158,27 @@ async def test_all_leave(start: Start) -> None:
     await platform.engine.until(lambda e: e.outstanding == 0)
     assert (await send(platform)).status == 200
     assert len(platform.engine.calls) == 2
+
+
+async def test_left_while_claiming(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that leaves while its key is being claimed leaves no claim behind."""
+    platform = await start()
+    answers, late = platform.gateway.idempotency.answers, list[Callable[[], None]]()
+    claim = answers.claim
+
+    def claim_late(name: str, fingerprint: str, then: OnClaim) -> None:
+        claim(name, fingerprint, lambda result: late.append(lambda: then(result)))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answers, "claim", claim_late)
+        client = platform.client()
+        await client.send("POST", CHAT, chat(), keyed())
+        await until(lambda: late)
+        client.leave()
+        await until(lambda: not platform.gateway.server.connections)
+    late[0]()
+    assert (await send(platform)).status == 200
+    assert len(platform.engine.calls) == 1
 
 
 async def test_another_body(start: Start) -> None:
