@@ -145,6 +145,60 @@ def test_next_message_is_kept(page: Page, engine: EngineDouble) -> None:
     assert page.locator("#pictures img").count() == 1
 
 
+def test_stop_before_there_is_a_key(page: Page) -> None:
+    """Stop works while the page still waits for its key; the message is back."""
+    open_pane(page, "/playground?model=reader")
+    key = page.evaluate(
+        """() => {
+            const slot = Object.keys(localStorage).find((name) => name.endsWith(":key"));
+            const key = [slot, slot && localStorage.getItem(slot)];
+            if (slot) localStorage.removeItem(slot);
+            return key;
+        }"""
+    )
+    page.evaluate(HOLD, ["window", "fetch"])
+    page.fill("#message", "One.")
+    page.click("#send")
+    page.click("#stop")
+    page.wait_for_function("document.querySelector('#message').value === 'One.'")
+    page.evaluate("([slot, key]) => { if (slot) localStorage.setItem(slot, key); }", key)
+
+
+#: Stores a conversation in which the model has called a function.
+TOOL_CALLED = """() => {
+    const { account } = document.querySelector("#playground").dataset;
+    const called = { name: "get_weather", arguments: "{}" };
+    const call = { id: "call_1", type: "function", function: called };
+    const turns = [
+        { role: "user", text: "Is it warm?" },
+        { role: "assistant", model: "reader", text: "", reasoning: "", calls: [call] },
+    ];
+    sessionStorage.setItem(`playground:${account}:chat`, JSON.stringify({ system: "", turns }));
+}"""
+
+
+def test_result_that_was_not_sent(page: Page) -> None:
+    """A function's result is still in its field if the server cannot be reached."""
+    open_pane(page, "/playground?model=reader")
+    page.evaluate(TOOL_CALLED)
+    open_pane(page, "/playground?model=reader")
+    page.route("**/v1/chat/completions", lambda route: route.abort())
+    page.fill(".toolcall textarea", "20 degrees")
+    page.get_by_role("button", name="Send result").click()
+    page.locator(".fault").wait_for()
+    page.unroute("**/v1/chat/completions")
+    assert page.input_value(".toolcall textarea") == "20 degrees"
+
+
+def test_new_conversation_without_system_prompt(page: Page) -> None:
+    """A system prompt alone can be cleared too."""
+    open_pane(page, "/playground?model=reader")
+    page.click(".system summary")
+    page.fill("#system", "Be brief.")
+    page.click("#clear")
+    assert page.input_value("#system") == ""
+
+
 def test_invalid_parameter_in_code(page: Page) -> None:
     """A program with an invalid parameter is not shown; the page says which one it is."""
     open_pane(page, "/playground?model=reader")

@@ -28,7 +28,11 @@ export class Chat {
   }
 
   watch() {
-    at("#system").addEventListener("input", () => { this.conversation.system = at("#system").value; this.conversation.save(); });
+    at("#system").addEventListener("input", () => {
+      this.conversation.system = at("#system").value;
+      this.conversation.save();
+      this.allowNew();
+    });
     at("#clear").addEventListener("click", () => { if (!isRunning()) this.startNew(); });
     addEventListener("storage", ({ key }) => { if (key === this.past.slot) this.renderPast(); });
     for (const sample of document.querySelectorAll(".sample")) {
@@ -52,8 +56,12 @@ export class Chat {
     const last = this.conversation.turns.at(-1);
     this.list.replaceChildren(...this.conversation.turns.map((turn) => turnItem(this.bench, turn, actions, turn === last)));
     at("#empty").hidden = this.conversation.turns.length > 0;
-    at("#clear").disabled = this.conversation.turns.length === 0 && !this.conversation.system;
+    this.allowNew();
     this.renderPast();
+  }
+
+  allowNew() {
+    at("#clear").disabled = this.conversation.turns.length === 0 && !this.conversation.system;
   }
 
   renderPast() {
@@ -159,7 +167,7 @@ export class Chat {
     (turn.answered ??= []).push(made.id);
     const result = { role: "tool", call: made.id, text };
     if (turn.answered.length < turn.calls.length) this.replace([...this.conversation.turns, result]);
-    else await this.exchange([result], { failed: () => turn.answered.pop() });
+    else await this.exchange([result], { failed: () => { turn.answered.pop(); turn.unsent = { ...turn.unsent, [made.id]: text }; } });
   }
 
   // Send these turns. `begun` is called when they are in the conversation, `failed` when there is

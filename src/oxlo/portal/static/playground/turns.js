@@ -9,6 +9,7 @@ const NAMES = { user: "You", assistant: "Model", tool: "Tool" };
 function toolCall(turn, call, answer) {
   const waiting = !turn.answered?.includes(call.id);
   const result = h("textarea", { rows: "2", "aria-label": `Result of ${call.function.name}`, placeholder: "What the function answers" });
+  result.value = turn.unsent?.[call.id] ?? "";
   return h("div", { class: "toolcall" },
     h("p", {}, h("code", {}, `${call.function.name}(${call.function.arguments})`)),
     waiting ? h("div", { class: "row" }, result,
