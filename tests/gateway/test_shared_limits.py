@@ -17,6 +17,24 @@ from oxlo.ledger.shared import SharedLedger
 from oxlo.testing.engine import Script
 
 
+@pytest.mark.parametrize("ahead", [300.0, -300.0])
+async def test_clock_of_a_gateway_is_wrong(
+    start: Start, server: ValkeyServer, ahead: float
+) -> None:
+    """A gateway whose clock is minutes off applies the same limits, and its Retry-After is true."""
+    first = await begin(start, server)
+    second = await join(first)
+    second.gateway.wall = lambda: time.time() + ahead
+    key = first.control.mint("free", "acct_f")
+    minute = time.time() // 60
+    while (refused := await second.chat(key=key)).status == 200:
+        await first.chat(key=key)
+    assert refused.code == "minute_limit_exceeded"
+    left = (time.time() // 60 + 1) * 60 - time.time()
+    if time.time() // 60 == minute:  # otherwise the window has just ended
+        assert left <= int(refused.headers["retry-after"]) <= 60
+
+
 async def test_two_gateways_are_exact(start: Start, server: ValkeyServer) -> None:
     """Forty calls at two gateways at once: the minute's five are answered, and not one more."""
     first = await begin(start, server)

@@ -94,7 +94,9 @@ class Admissions(Admitter):
                 slot.reply = reply[10:]
             else:
                 slot.end()
-        self._apply(pending, code, self._known.update(pending.account, reply), pending.asked_at)
+        # Leases follow this host's clock, windows that of Valkey.
+        now = pending.asked_at if code == scripts.ADMITTED else reply[1] / 1000
+        self._apply(pending, code, self._known.update(pending.account, reply), now)
 
     def _unanswered(self, pending: PendingCall, reply: Any) -> None:
         """Go on without Valkey, and undo what it may have done without our knowing."""
