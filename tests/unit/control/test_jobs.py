@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from oxlo.control import fold, jobs
+from oxlo.control import call_records, jobs
 from oxlo.control.context import Control
 from oxlo.store import audit, calls
 from oxlo.store.errors import DatabaseUnavailable
@@ -16,7 +16,7 @@ NOW = 1_800_000_000.0
 
 async def test_receipts_of_90_days(control: Control) -> None:
     """Receipts older than the setting are deleted; others are kept."""
-    (call,) = fold.calls([journal.settled("req_new")])
+    (call,) = call_records.calls([journal.settled("req_new")])
     young = msgspec.structs.replace(call, admitted_at=NOW - 89 * 86400)
     old = msgspec.structs.replace(call, id="req_old", admitted_at=NOW - 91 * 86400)
     async with control.database.write() as db:

@@ -9,7 +9,7 @@ import msgspec
 from argon2 import PasswordHasher
 from starlette.applications import Starlette
 
-from oxlo.control import context, fold, public
+from oxlo.control import call_records, context, public
 from oxlo.control.context import Control
 from oxlo.portal.passwords import Passwords
 from oxlo.portal.portal import Portal as Services
@@ -70,7 +70,7 @@ class Portal:
     async def called(self, **changes: object) -> None:
         """Record an answered request of EMAIL's account a minute ago, `req_1`, with changes."""
         account, now = await self.account(), self.clock.now
-        (call,) = fold.calls([journal.settled("req_1", at=now - 60, account=account.id)])
+        (call,) = call_records.calls([journal.settled("req_1", at=now - 60, account=account.id)])
         usual: dict[str, object] = {"day": int(now // DAY), "admitted_at": now - 62}
         call = msgspec.structs.replace(call, **usual | changes)
         async with self.database.write() as db:

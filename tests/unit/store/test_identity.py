@@ -3,7 +3,7 @@
 import pytest
 
 from oxlo import plans
-from oxlo.control import fold
+from oxlo.control import call_records
 from oxlo.store import accounts, audit, calls, identity, keys, leaving, mails, sessions, tokens
 from oxlo.store.accounts import Account
 from oxlo.store.database import Database
@@ -86,7 +86,7 @@ async def test_deleted_account_leaves_nameless_receipts(database: Database) -> N
         await mails.post(db, "ann@example.com", "s", "b", now=NOW)
         await audit.write(db, "login", actor=ann.id, target=ann.id, now=NOW, address="192.0.2.1")
         records = [journal.settled("r1", account=ann.id, key=key.id)]
-        await calls.save(db, fold.calls([*records, journal.settled("r2", account=bob.id)]))
+        await calls.save(db, call_records.calls([*records, journal.settled("r2", account=bob.id)]))
     async with database.write() as db:
         await leaving.delete_account(db, ann)
     async with database.read() as db:
