@@ -280,7 +280,7 @@ async def test_stalled_engine(start: Start) -> None:
 
 
 async def test_crash_of_the_next_call(start: Start) -> None:
-    """A bug met by the call that gets a freed slot ends that call, not the one that freed it."""
+    """A bug met by the call that gets a freed slot ends that call, uncounted, and no other."""
 
     def broken(*request: object) -> EngineCall:
         raise RuntimeError("a bug")
@@ -298,7 +298,10 @@ async def test_crash_of_the_next_call(start: Start) -> None:
     (waiting,) = group.queue
     waiting.item.endpoint = replace(waiting.item.endpoint, build=broken)
     platform.engine.gates["go"].set()
-    assert [(await client.answer()).status for client in (first, second)] == [200, 500]
+    answers = [await client.answer() for client in (first, second)]
+    assert [answer.status for answer in answers] == [200, 500]
+    settled = platform.record(Settled, answers[1].headers["x-request-id"])
+    assert (settled.status, settled.counted, settled.minute_counted) == (500, False, False)
     assert not platform.gateway.calls
     assert group.backends[0].in_use == 0
     assert (await platform.chat()).status == 200

@@ -3,12 +3,14 @@
 import asyncio
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 import pytest
 from tests.gateway.conftest import Answer, Platform, Start, chat, stop_the_clock
 from tests.waiting import until
 
+from oxlo.engines.dialect import EngineCall
 from oxlo.gateway.call import Call
 from oxlo.gateway.http import Connection
 from oxlo.gateway.idempotency.answers import OnClaim
@@ -209,6 +211,34 @@ async def test_failures_are_not_kept(start: Start) -> None:
     assert (await send(platform)).status == 200
     assert b"[DONE]" in (await send(platform, "k2", stream=True)).body
     assert (await send(platform, "k3")).status == 200
+
+
+async def test_crash_is_not_kept(start: Start) -> None:
+    """A bug met by a call ends it for all who wait for it, uncounted, and the key is free again."""
+
+    def broken(*request: object) -> EngineCall:
+        raise RuntimeError("a bug")
+
+    platform = await start()
+    platform.replicas(platform.engine, slots=1)
+    platform.engine.next.append(Script(gate="go"))
+    busy, first = platform.client(), platform.client()
+    await busy.send("POST", CHAT, chat())
+    await platform.engine.until(lambda e: e.outstanding == 1)
+    await first.send("POST", CHAT, chat(), keyed())
+    group = platform.gateway.backends.group("double")
+    assert group is not None
+    await until(lambda: len(group.queue) == 1)
+    repeat, calls = asyncio.create_task(send(platform)), platform.gateway.idempotency.running
+    await until(lambda: any(len(shared.clients) == 2 for shared in calls.values()))
+    (waiting,) = group.queue
+    waiting.item.endpoint = replace(waiting.item.endpoint, build=broken)
+    platform.engine.gates["go"].set()
+    answers = [await busy.answer(), await first.answer(), await repeat]
+    assert [answer.status for answer in answers] == [200, 500, 500]
+    settled = platform.record(Settled, answers[1].headers["x-request-id"])
+    assert (settled.counted, settled.minute_counted) == (False, False)
+    assert (await send(platform)).status == 200
 
 
 async def test_accounts_apart(start: Start) -> None:

@@ -15,7 +15,7 @@ Nothing here awaits: each step is a callback, so a call that need not wait costs
 from typing import Final
 
 from oxlo.engines.dialect import Answer
-from oxlo.errors import ApiError, QueueFull, QueueTimedOut
+from oxlo.errors import ApiError, InternalError, QueueFull, QueueTimedOut
 from oxlo.gateway import comments, headers, image_storage, prediction, receipts
 from oxlo.gateway.active import ActiveCall, Stage
 from oxlo.gateway.attempt import Attempt
@@ -61,6 +61,13 @@ class Call(CallSetup):
         if self._line is not None:
             self._line.cancel()
         self._abandon()
+
+    def crashed(self) -> None:
+        """Handle an unexpected error of ours: the call fails."""
+        if self._request is not None or self._attachments is not None:
+            if self._line is not None:
+                self._line.cancel()
+            self.stop(InternalError())
 
     def paused(self) -> None:
         """Stop reading from the engine while the client reads slowly."""

@@ -104,7 +104,10 @@ class CallEnd(ActiveCall):
 
     def shut(self) -> None:
         """Abort: the server stops and the call has not ended in time."""
-        error = ShuttingDown(retry_after=5)
+        self.stop(ShuttingDown(retry_after=5))
+
+    def stop(self, error: ApiError) -> None:
+        """End the call with an error."""
         if self.reservation is None:
             self.refuse(error)
         else:

@@ -37,6 +37,9 @@ class Handler(Protocol):
     def gone(self) -> None:
         """Handle a client that disconnected before the response ended."""
 
+    def crashed(self) -> None:
+        """Handle an unexpected error of ours: end the work, which then does not count."""
+
     def paused(self) -> None:
         """Handle a slow client: send nothing more until `resumed`."""
 
@@ -51,6 +54,9 @@ class Silent:
         """Ignore the body."""
 
     def gone(self) -> None:
+        """Do nothing: no work is in progress."""
+
+    def crashed(self) -> None:
         """Do nothing: no work is in progress."""
 
     def paused(self) -> None:

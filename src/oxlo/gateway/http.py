@@ -181,7 +181,7 @@ class Connection(Reader):
         log.error("request.crashed", exc_info=error)
         exchange = self._current
         if exchange is not None and exchange.state is not State.DONE:
-            exchange.handler.gone()  # releases everything it holds
+            exchange.handler.crashed()
         self._refuse(InternalError())
 
     def _refuse(self, error: ApiError, *, arriving: bool = False) -> None:

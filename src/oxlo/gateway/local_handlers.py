@@ -44,6 +44,9 @@ class LocalHandler:
     def gone(self) -> None:
         """Do nothing: no work is in progress."""
 
+    def crashed(self) -> None:
+        """Do nothing: no work is in progress."""
+
     def paused(self) -> None:
         """Do nothing: nothing is being sent."""
 

@@ -85,6 +85,10 @@ class ControlRelay:
         if self._request is not None:
             self._request.cancel()
 
+    def crashed(self) -> None:
+        """Cancel the request to control."""
+        self.gone()
+
     def paused(self) -> None:
         """Pause reading from control while the client reads slowly."""
         if self._request is not None:

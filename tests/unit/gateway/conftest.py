@@ -21,6 +21,7 @@ class Echo:
 
     def __init__(self) -> None:
         self.gone_count = 0
+        self.crash_count = 0
         self.hold = self.crash = False
         self.opened: list[Exchange] = []
         self.bodies: list[Body] = []
@@ -48,6 +49,9 @@ class EchoHandler:
 
     def gone(self) -> None:
         self.echo.gone_count += 1
+
+    def crashed(self) -> None:
+        self.echo.crash_count += 1
 
     def paused(self) -> None:
         pass

@@ -137,7 +137,7 @@ async def test_large_body_behind_a_reply(served: Served) -> None:
 async def test_crash_gives_back_what_was_held(served: Served) -> None:
     """A crashed handler is notified of the end, so that it releases its slot."""
     await served.say(post(b"x", target=b"/crash"))
-    assert served.echo.gone_count == 1
+    assert served.echo.crash_count == 1
 
 
 @pytest.mark.parametrize("target", [b"/crash", b"/crash-at-once"])

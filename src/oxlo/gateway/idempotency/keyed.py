@@ -122,6 +122,12 @@ class Keyed:
         if shared is not None:
             shared.leave(self)
 
+    def crashed(self) -> None:
+        """End the call for all its clients."""
+        if self._shared is not None:
+            self._shared.handler.crashed()
+        self.gone()
+
     def let_go(self) -> None:
         """Drop the reference to the ended response, which breaks a reference cycle."""
         self._shared = None
