@@ -1,5 +1,6 @@
 """Connections and transactions, for SQLite and PostgreSQL."""
 
+import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
@@ -107,13 +108,14 @@ def _postgresql(url: str, statement_seconds: float | None) -> AsyncEngine:
 
 def _sqlite(url: str, *, foreign_keys: bool) -> AsyncEngine:
     engine = create_async_engine(url, connect_args={"timeout": BUSY_SECONDS})
-    pragmas = ("journal_mode=WAL", "synchronous=NORMAL", f"foreign_keys={int(foreign_keys)}")
+    pragmas = ("synchronous=NORMAL", f"foreign_keys={int(foreign_keys)}")
 
     @event.listens_for(engine.sync_engine, "connect")
     def prepare(dbapi_connection: Any, _record: Any) -> None:
         # The driver would begin transactions late and commit around DDL; we control both ourselves.
         dbapi_connection.isolation_level = None
         cursor = dbapi_connection.cursor()
+        _use_wal(cursor)
         for pragma in pragmas:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
@@ -126,6 +128,20 @@ def _sqlite(url: str, *, foreign_keys: bool) -> AsyncEngine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def _use_wal(cursor: Any) -> None:
+    """Switch the file to write-ahead logging; wait if another program is doing so."""
+    try:
+        cursor.execute("PRAGMA journal_mode=WAL")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_BUSY:
+            raise
+        # Of two that switch at once, one fails immediately despite the busy timeout. A write
+        # transaction does wait, until the other has switched.
+        cursor.execute("BEGIN IMMEDIATE")
+        cursor.execute("COMMIT")
+        cursor.execute("PRAGMA journal_mode=WAL")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,19 @@ async def test_two_starts_at_once(tmp_path: Path) -> None:
     for each in twins:
         assert await migrate.current(each) == migrate.revisions()[0]
         await each.close()
+
+
+async def test_start_while_another_creates_the_file(tmp_path: Path) -> None:
+    """A first connection waits for a program that is at work on the new file."""
+    database = Database(f"sqlite:///{tmp_path / 'oxlo.db'}")
+    with closing(sqlite3.connect(tmp_path / "oxlo.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        starting = asyncio.create_task(migrate.current(database))
+        await asyncio.wait([starting], timeout=0.2)
+        assert not starting.done()
+        other.execute("COMMIT")
+        assert await starting is None
+    await database.close()
 
 
 async def test_file_is_private(tmp_path: Path, sqlite: Database) -> None:
