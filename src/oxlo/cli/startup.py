@@ -24,7 +24,7 @@ class Startup:
         self._logs = logs
         self._say = say
         self._replicas: dict[str, Replica] = {}
-        self._failures: dict[str, int] = {}
+        self._failures: dict[str, list[str]] = {}
         self._reported: set[tuple[str, str]] = set()
         self._started = self._last_report = now
 
@@ -45,7 +45,7 @@ class Startup:
             self._failures.pop(replica.id, None)
             self._reported = {pair for pair in self._reported if pair[0] != replica.id}
         elif replica.state is ReplicaState.SICK:
-            self._failures[replica.id] = self._failures.get(replica.id, 0) + 1
+            self._failures.setdefault(replica.id, []).append(_reason(replica))
         if text := _message(replica):
             self._report(replica.id, text, now)
 
@@ -80,12 +80,13 @@ class Startup:
 
     def _has_failed(self, replica: Replica) -> bool:
         stopped = replica.state is ReplicaState.STOPPED
-        return stopped or self._failures.get(replica.id, 0) >= MAX_FAILURES
+        return stopped or len(self._failures.get(replica.id, ())) >= MAX_FAILURES
 
     def _advice(self, replica: Replica) -> str:
         if replica.state is ReplicaState.STOPPED:
             return f"{replica.reason}. {_FIX}"
-        return f"{_reason(replica)}. It is retried; see {self._log(replica)}."
+        failure = self._failures[replica.id][-1]  # by now it may be starting again
+        return f"{failure}. It is retried; see {self._log(replica)}."
 
     def _log(self, replica: Replica) -> Path:
         own = self._logs / f"{replica.id}.log"

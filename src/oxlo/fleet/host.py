@@ -72,6 +72,8 @@ class EngineHost:
         self._stall = stall
         self._changed = changed
         self._backoff = Backoff()
+        #: Why the last start failed; "" once it is READY.
+        self._failure = ""
         self._process: EngineProcess | None = None
         self._task: asyncio.Task[None] | None = None
         self._ready_at = 0.0
@@ -158,6 +160,7 @@ class EngineHost:
     async def _fail(self, reason: str) -> None:
         well = self.replica.state is ReplicaState.READY
         wait = self._backoff.failed(time.monotonic() - self._ready_at if well else 0.0)
+        self._failure = reason
         self._enter(ReplicaState.SICK, f"{reason}; tried again in {wait:g} s", pid=0)
         await self._end_process()
         await asyncio.sleep(wait)
@@ -171,7 +174,8 @@ class EngineHost:
         if self._turns.taken(self._cards):
             self._enter(ReplicaState.STARTING, "waits for another engine to start on its card")
         async with self._turns.on(self._cards):
-            self._enter(ReplicaState.STARTING, "being started")
+            again = f" again after: {self._failure}" if self._failure else ""
+            self._enter(ReplicaState.STARTING, f"being started{again}")
             address = await self._within(self._launch.start_seconds, self._address(), "start")
         await self._warm(address)
         await self._watch(address)
@@ -207,6 +211,7 @@ class EngineHost:
             self._enter(ReplicaState.WARMING, "real requests are running", address=address)
             self._warmth = await self._warmed(address)
         self._ready_at = time.monotonic()
+        self._failure = ""
         warmth = self._warmth
         self._enter(
             ReplicaState.READY,

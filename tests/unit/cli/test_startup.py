@@ -89,6 +89,15 @@ def test_advice_names_the_log_that_exists(scene: Scene, tmp_path: Path) -> None:
     assert "m-1.log" in scene.startup.failed()["m"]
 
 
+def test_reason_of_a_model_that_starts_again(scene: Scene) -> None:
+    """A retry that is under way does not hide why the last one failed."""
+    scene.fails(MAX_FAILURES)
+    scene.enters(STARTING, "being started")
+    assert "status 1" in scene.startup.failed()["m"]
+    scene.enters(WARMING, "real requests are running")
+    assert "status 1" in scene.startup.failed()["m"]
+
+
 def test_another_reason_is_news(scene: Scene) -> None:
     """A failure with a different reason is printed."""
     scene.fails(1)

@@ -135,6 +135,8 @@ async def test_start_that_fails_is_explained(start: Start) -> None:
     argv = (sys.executable, "-c", f"print('{words}'); raise SystemExit(3)")
     watched = start(msgspec.structs.replace(LAUNCH, argv=argv))
     assert "ended with status 3: no such model" in (await watched.sick()).reason
+    again = await watched.until(lambda r: r.generation == 2)
+    assert again.reason.startswith("being started again after: the engine ended with status 3")
 
 
 async def test_missing_program_is_explained(start: Start) -> None:
