@@ -114,14 +114,24 @@ async def ensure_operator(
     The key's secret is returned only if it was just created. Raises AccountExists if another
     account has the operator's name.
     """
-    operator = accounts.c.role == "operator"
-    query = select(accounts).where(operator).order_by(accounts.c.created_at).limit(1)
-    row = (await db.execute(query)).mappings().first()
-    if row is not None:
-        return msgspec.convert(row, Account), None
+    found = await _operator(db)
+    if found is None:
+        # Locks the counter: of two hosts that start at once, the second waits here, and then finds
+        # the first one's operator.
+        await changes.note(db)
+        found = await _operator(db)
+    if found is not None:
+        return found, None
     account = await create(db, OPERATOR, plan, now=now, role="operator")
     _, secret = await keys.issue(db, account.id, name="first key", signing=signing, now=now)
     return account, secret
+
+
+async def _operator(db: AsyncConnection) -> Account | None:
+    """The oldest operator account."""
+    query = select(accounts).where(accounts.c.role == "operator")
+    row = (await db.execute(query.order_by(accounts.c.created_at).limit(1))).mappings().first()
+    return None if row is None else msgspec.convert(row, Account)
 
 
 async def _insert(db: AsyncConnection, account: Account) -> None:

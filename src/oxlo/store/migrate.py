@@ -88,7 +88,7 @@ async def upgrade(database: Database, target: str = "head") -> tuple[str | None,
     if before is not None and before not in known:
         raise SchemaMismatch(_newer(before, known))
     if before not in (None, known[0]) and database.dialect == "sqlite":
-        await asyncio.to_thread(_back_up, sqlite_file(database), str(before))
+        await asyncio.to_thread(back_up, sqlite_file(database), str(before))
     # SQLite's batch changes rebuild tables; dropping the old one must not cascade.
     plain = Database(database.url, foreign_keys=False, statement_seconds=None)
     try:
@@ -142,12 +142,25 @@ def _make_file(file: Path) -> None:
         raise DatabaseUnavailable(f"{file}: {error.strerror}") from error
 
 
-def _back_up(file: Path, revision: str) -> None:
-    """Copy a database that may be in use, atomically."""
+def back_up(file: Path, revision: str) -> None:
+    """Copy a database that may be in use to `FILE.<revision>.bak`, atomically.
+
+    Another program may have migrated it meanwhile; then the copy is that program's.
+    """
     draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     draft.unlink(missing_ok=True)
     copy_sqlite(file, draft)
+    if _revision_of(draft) != revision:
+        draft.unlink()
+        return
     draft.replace(file.with_name(f"{file.name}.{revision}.bak"))
+
+
+def _revision_of(file: Path) -> str:
+    """The revision of a SQLite file that has one."""
+    with closing(sqlite3.connect(file)) as database:
+        (revision,) = database.execute("select version_num from alembic_version").fetchone()
+    return str(revision)
 
 
 def copy_sqlite(file: Path, target: Path) -> None:

@@ -4,6 +4,7 @@ A pin is read from a hub once and stored; from then on exactly these files are f
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -123,7 +124,7 @@ def keep(pin: Pin, directory: Path) -> Path:
     place = _place(pin.hub, directory)
     place.parent.mkdir(parents=True, exist_ok=True)
     before = kept(Repository(pin.hub, pin.revision, ()), directory)
-    draft = place.with_suffix(".draft")
+    draft = place.with_suffix(f".{os.getpid()}.draft")
     draft.write_bytes(msgspec.json.format(msgspec.json.encode(_merged(pin, before))))
     return draft.replace(place)
 

@@ -96,6 +96,18 @@ async def test_operator_is_made_once(database: Database) -> None:
     assert nothing is None
 
 
+async def test_operator_of_many_hosts(database: Database) -> None:
+    """Hosts that start at once share one operator, and one of them gets its key."""
+
+    async def start() -> str | None:
+        async with database.write() as db:
+            plan = PLANS["premium"]
+            return (await accounts.ensure_operator(db, plan, signing=SIGNING, now=NOW))[1]
+
+    secrets = await asyncio.gather(*(start() for _ in range(4)))
+    assert sum(secret is not None for secret in secrets) == 1
+
+
 async def test_operator_beside_users(database: Database) -> None:
     """Accounts that were made before the first start do not keep the operator out."""
     async with database.write() as db:

@@ -42,6 +42,11 @@ def _backups(folder: Path) -> list[str]:
     return [file.name for file in folder.glob("*.bak")]
 
 
+def _copies(folder: Path) -> dict[str, bytes]:
+    """Backups, and drafts of them."""
+    return {file.name: file.read_bytes() for file in folder.glob("oxlo.db.*")}
+
+
 def _drift(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
@@ -131,6 +136,19 @@ async def test_fresh_database_needs_no_backup(tmp_path: Path, sqlite: Database) 
     """Nothing is copied when there is nothing to lose, and nothing on a second start."""
     await migrate.prepare(sqlite)
     assert _backups(tmp_path) == []
+
+
+async def test_backup_of_another_revision(tmp_path: Path) -> None:
+    """Of two programs that migrate, the slower one does not replace the faster one's copy."""
+    file = tmp_path / "oxlo.db"
+    database = Database(f"sqlite:///{file}")
+    await migrate.upgrade(database, "0006")
+    await migrate.prepare(database)
+    await database.close()
+    before = _copies(tmp_path)
+    migrate.back_up(file, "0006")
+    assert _copies(tmp_path) == before
+    assert before.keys() == {"oxlo.db.0006.bak"}
 
 
 async def test_newer_schema_is_refused(database: Database) -> None:

@@ -67,6 +67,14 @@ def test_it_is_kept(held: Shelf, tmp_path: Path) -> None:
     assert pins.kept(Repository("org/other", None, ("*.json",)), tmp_path) is None
 
 
+def test_programs_pin_at_once(held: Shelf, tmp_path: Path) -> None:
+    """What another program is writing at this moment is left to it."""
+    other = tmp_path / "org--repo.draft"
+    other.write_bytes(b"half of a p")
+    pins.keep(pins.read(WANTED, held.hub), tmp_path)
+    assert other.read_bytes() == b"half of a p"
+
+
 def test_pins_of_one_commit_add_up(held: Shelf, tmp_path: Path) -> None:
     """Two models that take different files of a repository share its pin."""
     pins.keep(pins.read(WANTED, held.hub), tmp_path)
