@@ -3,12 +3,13 @@
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from oxlo.asgi.attached import Attached
 from oxlo.control.drain import Drain
 from oxlo.control.figures import Figures
 from oxlo.control.traces import Traces
+from oxlo.control.troubles import Troubles
 from oxlo.control.trusted_clock import TrustedClock
 from oxlo.objects.links import Signer
 from oxlo.objects.store import Objects
@@ -32,6 +33,7 @@ class Control(Attached):
     #: Unix seconds. Irreversible work uses `trusted_clock`, which does not follow a jump at once.
     clock: Callable[[], float]
     trusted_clock: Callable[[], float]
+    troubles: Troubles = field(default_factory=Troubles)
 
 
 def build(

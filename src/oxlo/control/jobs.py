@@ -38,17 +38,21 @@ async def repeat(
 
 
 async def attempt(control: Control, name: str, job: Job) -> bool:
-    """Run a job once; a failure is logged and counted, and returns False."""
+    """Run a job once; a failure is counted, logged unless it lasts, and returns False."""
     errors = control.metrics.job_errors.labels(
         name
     )  # created at 0, so that Prometheus sees the first increase
     try:
         await job()
     except (StoreError, StorageError) as error:
-        log.warning("job.failed", job=name, error=str(error))
-    except Exception:
-        log.exception("job.failed", job=name)
+        if control.troubles.begins(name, str(error)):
+            log.warning("job.failed", job=name, error=str(error))
+    except Exception as error:
+        if control.troubles.begins(name, repr(error)):
+            log.exception("job.failed", job=name)
     else:
+        if control.troubles.ends(name):
+            log.info("job.recovered", job=name)
         return True
     errors.inc()
     return False

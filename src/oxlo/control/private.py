@@ -1,5 +1,6 @@
 """The private application, for gateways: key look-ups, the change counter, usage counts."""
 
+import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,6 +11,12 @@ from oxlo.control.context import Control
 from oxlo.errors import BadRequest, NotFound
 from oxlo.ledger.counted import Counted
 from oxlo.store import calls, changes, keys
+from oxlo.store.errors import DatabaseUnavailable
+
+#: Name of the gateways' requests among control's troubles.
+_LOOKUPS = "look-ups"
+
+log = structlog.get_logger()
 
 
 async def _key(request: Request) -> Response:
@@ -22,8 +29,12 @@ async def _key(request: Request) -> Response:
 
 
 async def _changes(request: Request) -> Response:
-    async with Control.of(request).database.read() as db:
-        return replies.json({"counter": await changes.count(db)})
+    control = Control.of(request)
+    async with control.database.read() as db:
+        counter = await changes.count(db)
+    if control.troubles.ends(_LOOKUPS):
+        log.info("database.recovered")
+    return replies.json({"counter": counter})
 
 
 async def _counted(request: Request) -> Response:
@@ -48,6 +59,13 @@ async def _counted(request: Request) -> Response:
     return replies.json(counted)
 
 
+async def _no_database(request: Request, problem: Exception) -> Response:
+    """Log the first failure only: gateways ask twice a second."""
+    if Control.of(request).troubles.begins(_LOOKUPS, str(problem)):
+        log.error("database.unavailable", error=str(problem))
+    return replies.no_database(request)
+
+
 def app(control: Control) -> Starlette:
     """The application behind `settings.control_private_socket`."""
     routes = [
@@ -55,4 +73,5 @@ def app(control: Control) -> Starlette:
         Route("/changes", _changes),
         Route("/counted/{account}", _counted),
     ]
-    return control.attach(Starlette(routes=routes, exception_handlers=replies.HANDLERS))
+    handlers = {**replies.HANDLERS, DatabaseUnavailable: _no_database}
+    return control.attach(Starlette(routes=routes, exception_handlers=handlers))

@@ -54,6 +54,11 @@ async def _http_error(request: Request, problem: Exception) -> Response:
 
 async def _no_database(request: Request, problem: Exception) -> Response:
     log.error("database.unavailable", error=str(problem), **_where(request))
+    return no_database(request)
+
+
+def no_database(request: Request) -> Response:
+    """The response while the database cannot be used."""
     return answer(
         request, Overloaded("The account database cannot be reached right now.", retry_after=2)
     )

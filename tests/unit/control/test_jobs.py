@@ -4,6 +4,7 @@ import asyncio
 
 import msgspec
 import pytest
+import structlog.testing
 
 from oxlo.control import call_records, jobs
 from oxlo.control.context import Control
@@ -52,6 +53,21 @@ async def test_failure_is_counted_not_raised(control: Control, error: Exception)
         "oxlo_control_job_errors_total", {"job": "fail"}
     )
     assert errors == 1
+
+
+@pytest.mark.parametrize("error", [DatabaseUnavailable("gone"), ZeroDivisionError("a bug")])
+async def test_lasting_failure_is_logged_once(control: Control, error: Exception) -> None:
+    """The log has the first failure and the recovery, not the tries between them."""
+    results: list[Exception | None] = [None, error, error, error, None, None]
+
+    async def job() -> None:
+        if result := results.pop(0):
+            raise result
+
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(len(results)):
+            await jobs.attempt(control, "drain", job)
+    assert [line["event"] for line in logs] == ["job.failed", "job.recovered"]
 
 
 async def test_repeats_until_stopped(control: Control) -> None:

@@ -3,6 +3,7 @@
 import httpx2
 import msgspec
 import pytest
+import structlog.testing
 
 from oxlo import plans
 from oxlo.control.context import Control
@@ -59,6 +60,18 @@ async def test_broken_database_is_not_a_no(
     reply = await private_client.get(f"/keys/{ann[0].sha256}")
     assert reply.status_code == 503
     assert reply.headers["retry-after"] == "2"
+
+
+async def test_outage_is_logged_once(control: Control, private_client: httpx2.AsyncClient) -> None:
+    """However often gateways ask, the log has the beginning and the end of an outage."""
+    with structlog.testing.capture_logs() as logs:
+        for old, new in (("meta", "gone"), ("gone", "meta")):
+            async with control.database.write() as db:
+                await db.exec_driver_sql(f"alter table {old} rename to {new}")
+            for _ in range(3):
+                await private_client.get("/changes")
+    events = [line["event"] for line in logs if line["event"].startswith("database.")]
+    assert events == ["database.unavailable", "database.recovered"]
 
 
 async def test_used_is_counted_from_records(
