@@ -175,7 +175,7 @@ async def test_dead_gateway_frees_its_leases(start: Start, server: ValkeyServer)
     loop = asyncio.get_running_loop()
     dead = SharedLedger(
         server.address, loop, "dead", count=platform.gateway.lookup.counted,
-        lease_seconds=0.5,
+        lease_seconds=0.5, timeout=PATIENCE,
     )  # fmt: skip
     await dead.open()
     got: list[object] = []

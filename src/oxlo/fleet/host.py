@@ -242,7 +242,7 @@ class EngineHost:
             await self._or_exit(asyncio.sleep(self._probe.interval))
             health = health.after(await self._sample(address))
             health = health.starved(got.starved(health.sampled_at, look=not health.moves))
-            if sickness := health.sickness(time.monotonic(), self._stall):
+            if sickness := health.sickness(health.sampled_at, self._stall):
                 raise EngineDown(sickness)
 
     async def _sample(self, address: str) -> Sample:

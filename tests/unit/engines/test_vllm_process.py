@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests import models
-from tests.waiting import PATIENCE
+from tests.waiting import PATIENCE, until
 
 from oxlo.catalogue import Variant
 from oxlo.engines.base import EngineSpec, Launch
@@ -170,7 +170,7 @@ async def test_killed_with_its_workers(start: Start, tmp_path: Path) -> None:
     os.kill(watched.host.pid, signal.SIGKILL)
     await gone(left)
     second = await watched.ready(generation=2)
-    assert second.address != first.address
+    assert second.pid != first.pid
 
 
 async def test_stalled_engine_is_restarted(start: Start) -> None:
@@ -199,6 +199,7 @@ async def test_nothing_outlives_the_fleet(planned: Plans, tmp_path: Path) -> Non
     assert parent.stdout
     parent.stdin.write(msgspec.json.encode(planned(Plan())) + b"\n")
     assert (await parent.stdout.readline()).startswith(b"http://127.0.0.1:")
+    await until(lambda: "worker" in log.read_text())
     parent.kill()
     await parent.wait()
     await gone(worker(log))

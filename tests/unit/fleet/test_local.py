@@ -141,7 +141,7 @@ async def test_an_engine_that_dies_on_a_full_disk(settings: Settings) -> None:
     finally:
         fleet.stop()
         await running
-    assert ready.address != first.address
+    assert ready.pid != first.pid
 
 
 async def _replaced_while_the_other_dies(fleet: LocalFleet) -> tuple[str, ReplicaState, int]:
