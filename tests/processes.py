@@ -5,6 +5,7 @@ import contextlib
 import signal
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from tests.waiting import PATIENCE
@@ -46,9 +47,13 @@ def end(process: Process, patience: float = PATIENCE) -> int:
 
 async def control_ready(settings: Settings) -> None:
     """Wait until control answers on its public socket."""
+    await told(settings.control_socket, "/healthz")
+
+
+async def told(socket: Path, target: str) -> bytes:
+    """What a process tells on its socket, as soon as it does."""
     async with asyncio.timeout(PATIENCE):
         while True:
             with contextlib.suppress(unixhttp.UnixHttpError):
-                await unixhttp.get(settings.control_socket, "/healthz")
-                return
+                return await unixhttp.get(socket, target)
             await asyncio.sleep(0.01)

@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 from tests.gateway.conftest import Platform, Start, stop_the_clock
+from tests.waiting import PATIENCE
 
 from oxlo.asgi import unixserver
 from oxlo.control import context, jobs, public
@@ -50,7 +51,8 @@ async def scrape(platform: Platform) -> Samples:
     app = public.app(control)
     serving = asyncio.create_task(unixserver.serve(app, unixserver.bind(path), stop))
     transport = httpx2.AsyncHTTPTransport(uds=str(path))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://control") as client:
+    given = {"base_url": "http://control", "timeout": PATIENCE}
+    async with httpx2.AsyncClient(transport=transport, **given) as client:
         reply = await client.get("/metrics", headers={"x-oxlo-local": "1"})
     stop.set()
     await serving

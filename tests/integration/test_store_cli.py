@@ -14,13 +14,12 @@ from pathlib import Path
 import msgspec
 import pytest
 from click.testing import Result
-from tests.processes import control_ready
+from tests.processes import control_ready, told
 from tests.waiting import clear_of_midnight
 from typer.testing import CliRunner
 
 from oxlo import cli
 from oxlo.cli import lock
-from oxlo.control import unixhttp
 from oxlo.plans import apikey
 from oxlo.settings import Settings
 from oxlo.store import accounts, calls
@@ -154,7 +153,7 @@ async def test_control_ends_with_its_parent(tmp_path: Path, ending: str) -> None
     settings = Settings(home=tmp_path)
     await control_ready(settings)
     await asyncio.to_thread(_said, tmp_path, "accounts", "create", "ann")
-    changes = await unixhttp.get(settings.control_private_socket, "/changes")
+    changes = await told(settings.control_private_socket, "/changes")
     assert changes == b'{"counter":1}'
     if ending == "sigterm":
         control.send_signal(signal.SIGTERM)

@@ -21,7 +21,7 @@ import pytest
 from tests import processes, remote
 from tests.ports import free_port
 from tests.postgres import database
-from tests.scenario.served import Platform, command, is_alive, until
+from tests.scenario.served import START_PATIENCE, Platform, command, is_alive, until
 from tests.valkeys import ValkeyServer
 from tests.waiting import PATIENCE
 
@@ -117,6 +117,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory, engine: int) -> Iterator[tup
         shared = {
             "OXLO_DATABASE_URL": url,
             "OXLO_VALKEY_URL": valkey.url,
+            "OXLO_VALKEY_TIMEOUT": str(PATIENCE),
             "OXLO_INSTALLATION_SECRET": "the one secret of both of the hosts",
             "OXLO_STARTER": "none",
         }
@@ -126,7 +127,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory, engine: int) -> Iterator[tup
             stack.callback(host.close)
             host.begin()
         for host in both:
-            until(host.is_up, "it serves the model")
+            until(host.is_up, "it serves the model", START_PATIENCE)
         yield both
 
 
@@ -228,7 +229,7 @@ def test_a_host_dies(hosts: tuple[Host, Host], engine: int) -> None:
     script(engine, "/_script", {})
     assert there.call(key).status == 200
     here.begin()
-    until(here.is_up, "it is back")
+    until(here.is_up, "it is back", START_PATIENCE)
     assert seen_by_all(hosts, key, answered) == [("answered", True)] * 2
     lost = until(lambda: [r for r in listed(there, key) if r["outcome"] == "lost"], "the open call")
     assert [r["counted"] for r in lost] == [False]

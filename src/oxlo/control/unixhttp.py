@@ -6,7 +6,7 @@ from pathlib import Path
 import httptools
 
 #: Timeout of a whole request, in seconds.
-TIMEOUT = 2.0
+TIMEOUT = 5.0
 _CHUNK = 1 << 16
 
 

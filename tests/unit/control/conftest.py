@@ -9,6 +9,7 @@ import httpx2
 import pytest
 from starlette.applications import Starlette
 from tests import databases
+from tests.waiting import PATIENCE
 
 from oxlo.asgi import unixserver
 from oxlo.control import context, private, public
@@ -41,7 +42,8 @@ async def _serving(app: Starlette, path: Path) -> AsyncIterator[httpx2.AsyncClie
     stop = asyncio.Event()
     task = asyncio.create_task(unixserver.serve(app, unixserver.bind(path), stop))
     transport = httpx2.AsyncHTTPTransport(uds=str(path))
-    async with httpx2.AsyncClient(transport=transport, base_url="http://control") as client:
+    given = {"base_url": "http://control", "timeout": PATIENCE}
+    async with httpx2.AsyncClient(transport=transport, **given) as client:
         yield client
     stop.set()
     await task

@@ -4,9 +4,9 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from tests.processes import control_ready
+from tests.processes import control_ready, told
 
-from oxlo.control import process, unixhttp
+from oxlo.control import process
 from oxlo.settings import Settings, SettingsError
 from oxlo.store import calls
 from oxlo.store.database import Database
@@ -18,7 +18,7 @@ async def test_process_drains_at_its_end(settings: Settings) -> None:
     stop = asyncio.Event()
     running = asyncio.create_task(process.run(settings, stop))
     await control_ready(settings)
-    assert b"counter" in await unixhttp.get(settings.control_private_socket, "/changes")
+    assert b"counter" in await told(settings.control_private_socket, "/changes")
     stop.set()
     journal.append(settings.journal_dir / "g-000001.jsonl", journal.lines(journal.settled("r")))
     await running

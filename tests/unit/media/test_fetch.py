@@ -9,6 +9,7 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from tests import connections
 from tests.unit.media.conftest import read
+from tests.waiting import PATIENCE
 
 from oxlo.errors import BadRequest
 from oxlo.media.addresses import Policy
@@ -92,7 +93,7 @@ async def fetched(
     files: Files,
     *allowed: str,
     megabytes: int = 1,
-    seconds: float = 5.0,
+    seconds: float = PATIENCE,
     resolver: AbstractResolver | None = None,
 ) -> File:
     fetcher = Fetcher(Policy(allowed), seconds, resolver)

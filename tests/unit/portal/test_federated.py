@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from tests.unit.portal.conftest import opened
 from tests.unit.portal.people import EMAIL, Portal, Somebody
+from tests.waiting import PATIENCE
 
 from oxlo import plans
 from oxlo.plans import apikey
@@ -45,7 +46,7 @@ async def _return(somebody: Somebody, start: str = WITH) -> str:
     """Log in at the provider; return the URL that it redirects the browser to."""
     leaving = await somebody.get(start)
     assert leaving.status_code == 303, leaving.text
-    async with httpx2.AsyncClient() as client:
+    async with httpx2.AsyncClient(timeout=PATIENCE) as client:
         back = await client.get(leaving.headers["location"])
     return back.headers["location"]
 
