@@ -317,17 +317,44 @@ class Settings(Paths):
 
     def _make_secret(self) -> None:
         """Write the secret atomically; linking fails if another process was first."""
+        self.check_secret()
         target = self.home / "secret"
         if target.exists():
             return
         draft = self.home / f"secret.{os.getpid()}"
         draft.touch(mode=0o600)
         try:
-            draft.write_text(secrets.token_hex(32))
+            with draft.open("w") as file:
+                file.write(secrets.token_hex(32))
+                file.flush()
+                os.fsync(file.fileno())  # or a power failure could leave an empty file
             with contextlib.suppress(FileExistsError):
                 target.hardlink_to(draft)
         finally:
             draft.unlink()
+
+    def check_secret(self) -> None:
+        """Check that a home in use still has its secret, whole. Raises SettingsError.
+
+        A new one in its place would end every key without a word.
+        """
+        if self.installation_secret:
+            return
+        used, file = self._in_use(), self.home / "secret"  # in this order: the secret is older
+        try:
+            found = file.read_text().strip()
+        except FileNotFoundError:
+            if used:
+                raise SettingsError(_no_secret(file, "is missing")) from None
+            return
+        except OSError:  # a home that cannot be read is reported by what uses it
+            return
+        if len(found) < _SECRET_MIN:
+            raise SettingsError(_no_secret(file, "is not whole"))
+
+    def _in_use(self) -> bool:
+        """Whether there are accounts or calls in the home."""
+        return (self.home / "oxlo.db").exists() or any(self.journal_dir.glob("*"))
 
     def signing_secret(self) -> bytes:
         """Return the secret that signs keys. Raises SettingsError if `prepare` was never called."""
@@ -382,6 +409,13 @@ def _check(overrides: Mapping[str, Any]) -> None:
         raise SettingsError("OXLO_TLS_KEY needs OXLO_TLS_CERT: without it, HTTP is served")
     if overrides.get("stripe_key") and not overrides.get("stripe_webhook_secret"):
         raise SettingsError("OXLO_STRIPE_KEY needs OXLO_STRIPE_WEBHOOK_SECRET: payments come by it")
+
+
+def _no_secret(file: Path, state: str) -> str:
+    return (
+        f"{file} {state}, and the keys of this home were made with it: restore it from a backup. "
+        f"If there is none, `openssl rand -hex 32 > '{file}'` makes another and ends all keys"
+    )
 
 
 def _check_ours(folder: Path) -> None:

@@ -214,6 +214,35 @@ def test_secret_is_made_once(settings: Settings) -> None:
     assert [path.name for path in settings.home.glob("secret*")] == ["secret"]
 
 
+@pytest.mark.parametrize("used", ["oxlo.db", "journal/g1-000001.jsonl"])
+def test_lost_secret(settings: Settings, used: str) -> None:
+    """A home in use never gets another secret by itself: every key would end without a word."""
+    settings.prepare()
+    (settings.home / used).touch()
+    (settings.home / "secret").unlink()
+    with pytest.raises(SettingsError, match=r"secret is missing.*restore it"):
+        settings.prepare()
+    assert not (settings.home / "secret").exists()
+
+
+def test_secret_that_is_cut_short(settings: Settings) -> None:
+    """What a crash or an editor left of a secret signs nothing."""
+    settings.prepare()
+    (settings.home / "secret").write_text("abc\n")
+    with pytest.raises(SettingsError, match=r"secret is not whole.*restore it"):
+        settings.prepare()
+
+
+def test_given_secret_needs_no_file(tmp_path: Path) -> None:
+    """Hosts that share a secret do not depend on their own."""
+    settings = Settings(home=tmp_path, installation_secret="shared")
+    settings.prepare()
+    (tmp_path / "oxlo.db").touch()
+    (tmp_path / "secret").unlink()
+    settings.prepare()
+    assert settings.signing_secret() == b"shared"
+
+
 def test_given_secret_wins(tmp_path: Path) -> None:
     """Several hosts can share one."""
     settings = Settings(home=tmp_path, installation_secret="shared")

@@ -13,6 +13,7 @@ from oxlo.cli.libraries import LIBRARIES, Library
 from oxlo.fleet.assign import Engine, kind_of
 from oxlo.fleet.registry import Replica, ReplicaState
 from oxlo.hardware.sizing import Machine
+from oxlo.settings import Settings, SettingsError
 from oxlo.weights import Stock
 
 OLDEST_PYTHON = (3, 11)
@@ -60,6 +61,14 @@ def exposed(home: Path) -> Iterator[Finding]:
         if mode & (stat.S_IRWXG | stat.S_IRWXO):
             words = f"{path} is open to other users (mode {mode:04o}): `chmod go= '{path}'`"
             yield Finding("home", words, ok=False)
+
+
+def secret(settings: Settings) -> Iterator[Finding]:
+    """The secret that keys are made with, if it was lost."""
+    try:
+        settings.check_secret()
+    except SettingsError as error:
+        yield wrong("secret", str(error))
 
 
 def free_mb(path: Path) -> int:

@@ -66,6 +66,7 @@ def findings() -> Iterator[Finding]:
     yield from checks.placed(engines)
     yield checks.home(settings.home)
     yield from checks.exposed(settings.home)
+    yield from checks.secret(settings)
     yield checks.disk(checks.missing_mb(engines, Stock.of(settings)), checks.free_mb(settings.home))
     part = here.shared(sum(engine.on_cpu for engine in engines))
     taken = sum(memory_mb(engine, settings, part) for engine in engines)

@@ -310,6 +310,17 @@ def test_certificate(settings: Settings) -> None:
     assert ["expires" in found[1].words, "expired" in found[2].words] == [True, True]
 
 
+async def test_lost_secret(settings: Settings) -> None:
+    """A home that was restored without its secret is named before it is started."""
+    assert list(checks.secret(settings)) == []
+    await migrated(settings)
+    assert list(checks.secret(settings)) == []
+    (settings.home / "secret").unlink()
+    (found,) = checks.secret(settings)
+    assert judged(found) == (False, True)
+    assert "restore it from a backup" in found.words
+
+
 async def migrated(settings: Settings) -> Path:
     settings.prepare()
     database = Database(settings.database)
