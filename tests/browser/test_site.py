@@ -172,6 +172,10 @@ def test_contents_follow_the_reader(visit: Open) -> None:
     page.locator("#the-cache").scroll_into_view_if_needed()
     page.mouse.wheel(0, 3000)
     page.locator(".side [aria-current=location]", has_text="The cache").wait_for()
+    page.keyboard.press("Home")
+    expect(page.locator(".side [aria-current=location]")).to_have_count(0)
+    page.keyboard.press("End")
+    page.locator(".side [aria-current=location]", has_text="The cache").wait_for()
 
 
 def test_theme_is_kept(visit: Open) -> None:

@@ -117,7 +117,7 @@ async def test_a_byte_a_second(start: Start) -> None:
         platform.gateway.server.sweep(begun + second)
     assert platform.engine.outstanding == 1
     assert (await platform.chat()).status == 200
-    platform.gateway.server.sweep(begun + patience + 1)
+    platform.gateway.server.sweep(begun + 2 * patience)
     await platform.engine.until(lambda e: e.outstanding == 0)
     assert platform.engine.cancelled == 1
     await until(lambda: not platform.gateway.calls)

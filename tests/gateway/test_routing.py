@@ -184,7 +184,7 @@ async def test_quota_that_is_long_gone_is_told(start: Start) -> None:
     platform.engine.default = Script(status=429, retry_after="7200")
     first, second = await platform.chat(), await platform.chat()
     assert (first.status, second.status) == (503, 503)
-    assert second.headers["retry-after"] == "7200"
+    assert 7000 < int(second.headers["retry-after"]) <= 7200
     assert len(platform.engine.calls) == 1
 
 

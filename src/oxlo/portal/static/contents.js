@@ -9,7 +9,7 @@ function bringIntoSight(link) {
 
 function mark(link) {
   side.querySelector("[aria-current='location']")?.removeAttribute("aria-current");
-  link.setAttribute("aria-current", "location");
+  link?.setAttribute("aria-current", "location");
 }
 
 // A section is current once its heading has scrolled past the upper third of the window.
@@ -17,11 +17,11 @@ function follow(links) {
   const headings = links.map((link) => document.getElementById(link.hash.slice(1))).filter(Boolean);
   const read = () => {
     const passed = headings.filter((one) => one.getBoundingClientRect().top < innerHeight / 3);
-    const link = passed.length && links.find((one) => one.hash === `#${passed.at(-1).id}`);
-    if (link) mark(link);
+    mark(links.find((one) => one.hash === `#${passed.at(-1)?.id}`));
   };
-  const watcher = new IntersectionObserver(read, { rootMargin: "0px 0px -66% 0px" });
-  for (const heading of headings) watcher.observe(heading);
+  // No IntersectionObserver: a heading that Page Down jumps over never intersects.
+  addEventListener("scroll", read, { passive: true });
+  read();
 }
 
 export function watchContents() {
