@@ -37,7 +37,7 @@ _IMAGES = {
     "response_format": "b64_json",
     "size": "64x64",
 }
-_NO_IMAGES = frozenset({"output_compression", "style"})
+_NO_IMAGES = frozenset({"output_compression", "style", "markup"})
 
 VALUES = {
     "/chat/completions": Values(
@@ -45,13 +45,14 @@ VALUES = {
         short={"max_completion_tokens": 16},
         usable={"logit_bias": {"15": 0}, "max_tokens": 16, "max_completion_tokens": 16},
         # functions and function_call are the deprecated form of tools; both together are invalid.
-        without=frozenset({"web_search_options", "functions", "function_call"}),
+        without=frozenset({"web_search_options", "moderation", "functions", "function_call"}),
     ),
     "/completions": Values(
         "completions",
         short={"max_tokens": 16},
         usable={"logit_bias": {"15": 0}, "best_of": 1},
-        without=frozenset({"suffix"}),
+        # echo is not there together with logprobs, which the suites send too.
+        without=frozenset({"suffix", "echo"}),
     ),
     "/embeddings": Values("embeddings", usable={"dimensions": 384, "encoding_format": "float"}),
     "/images/generations": Values("images", usable=_IMAGES, without=_NO_IMAGES),

@@ -44,6 +44,29 @@ def test_completion_batch(client: openai.OpenAI) -> None:
     assert len(logprobs.tokens) == len(logprobs.token_logprobs or [])
 
 
+@pytest.mark.parametrize("wanted", [0, 2])
+def test_likeliest_tokens(client: openai.OpenAI, wanted: int) -> None:
+    """As many as asked for, and always the token that was chosen."""
+    reply = client.completions.create(model=MODEL, prompt="One,", max_tokens=4, logprobs=wanted)
+    logprobs = reply.choices[0].logprobs
+    assert logprobs is not None
+    assert logprobs.tokens
+    assert logprobs.top_logprobs
+    for token, top in zip(logprobs.tokens, logprobs.top_logprobs, strict=True):
+        assert token in top
+        assert len(top) <= wanted + 1
+
+
+def test_echo(client: openai.OpenAI) -> None:
+    """The prompt comes first; its log probabilities are refused, as there are none."""
+    asked = {"model": MODEL, "prompt": "One, two,", "max_tokens": 4, "echo": True}
+    reply = client.completions.create(**asked)  # type: ignore[call-overload]
+    assert reply.choices[0].text.startswith("One, two,")
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.completions.create(**asked, logprobs=1)  # type: ignore[call-overload]
+    assert (caught.value.param, caught.value.code) == ("logprobs", "unsupported_parameter")
+
+
 def test_models(client: openai.OpenAI) -> None:
     """The starter model is listed as ready."""
     listed = {model.id: model.model_dump() for model in client.models.list()}

@@ -9,7 +9,7 @@ from oxlo.engines.dialects import usage as counts
 from oxlo.engines.dialects.chunks import Traits, check_index, finish_of, read
 from oxlo.engines.dialects.events import encoded, parts
 from oxlo.engines.dialects.failures import UNREADABLE
-from oxlo.engines.dialects.shapes.chunks import Logprobs
+from oxlo.engines.dialects.shapes.chunks import Logprob, Logprobs
 from oxlo.engines.dialects.shapes.completions import Legacy, TextChoice, TextChunk
 from oxlo.engines.dialects.stream import Stream
 from oxlo.errors import EngineFailed
@@ -25,13 +25,14 @@ _modern: Final = msgspec.json.Decoder(Logprobs)
 class _Text:
     """One choice, accumulated."""
 
-    def __init__(self, echo: str) -> None:
+    def __init__(self, echo: str, alternatives: int) -> None:
         #: The prompt to prepend, until it has been sent.
         self.echo = echo
         self.text = ""
         self.logprobs: Legacy | None = None
         self.finish = ""
         self._offset = len(echo)
+        self._alternatives = alternatives
 
     def add(self, choice: TextChoice, logprobs: Legacy | None) -> str:
         """Add a piece; returns the new text."""
@@ -63,8 +64,13 @@ class _Text:
             old.token_logprobs.append(entry.logprob)
             old.text_offset.append(self._offset)
             self._offset += len(entry.token)
-        old.top_logprobs = [{t.token: t.logprob for t in e.top_logprobs} for e in modern.content]
+        old.top_logprobs = [self._likeliest(entry) for entry in modern.content]
         return old
+
+    def _likeliest(self, entry: Logprob) -> dict[str, float]:
+        """The requested number of likeliest tokens and, as in OpenAI's API, the chosen one."""
+        top = entry.top_logprobs[: self._alternatives]
+        return {each.token: each.logprob for each in top} | {entry.token: entry.logprob}
 
 
 class _Writer:
@@ -108,7 +114,8 @@ class _Writer:
                 and not self._traits.legacy
                 and isinstance(prompt, str)
             )
-            text = self.texts[index] = _Text(str(prompt) if echo else "")
+            alternatives = self._request.given.get("logprobs", 0)
+            text = self.texts[index] = _Text(str(prompt) if echo else "", alternatives)
         return text
 
     def _logprobs(self, choice: TextChoice, text: _Text) -> Legacy | None:

@@ -21,7 +21,7 @@ from oxlo.engines.dialects.shapes.llamacpp import Count, Tokens
 from oxlo.errors import ApiError, BadRequest, ContextLengthExceeded
 from oxlo.wire.chat import ChatRequest
 from oxlo.wire.completions import CompletionRequest
-from oxlo.wire.decode import sent
+from oxlo.wire.decode import sent, unsupported
 from oxlo.wire.shapes.chat import JsonSchema, ResponseFormat
 from oxlo.wire.shapes.messages import Message
 
@@ -88,7 +88,10 @@ class LlamaCpp:
 
     def completion(self, request: CompletionRequest, decided: Decided) -> EngineCall:
         """As `chat`, for the legacy endpoint."""
+        _check_echo(request, decided)
         body = _COMPLETION.write(request, decided)
+        if body.get("logprobs") == 0:  # as in a chat
+            body["logprobs"] = 1
         choices = request.n * len(request.prompts)
         return EngineCall(COMPLETION_PATH, _written(body, choices))
 
@@ -124,6 +127,15 @@ class LlamaCpp:
         lowered = message.lower()
         param = next((name for word, name in _FIELDS.items() if word in lowered), error.param)
         return BadRequest(message, param=param, code=error.error_code)
+
+
+def _check_echo(request: CompletionRequest, decided: Decided) -> None:
+    """Refuse log probabilities of a prompt: the server tells those of the answer only."""
+    given = request.given
+    if given.get("echo") and "logprobs" in given:
+        raise unsupported(
+            "logprobs", f"with 'echo', as {decided.model.id} tells none for the prompt's tokens."
+        )
 
 
 def _plan(request: ChatRequest, decided: Decided) -> tools.Plan:

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from openai.types import Completion
 
+from oxlo.errors import BadRequest
 from oxlo.testing.script import Script
 
 USAGE = {"stream": True, "stream_options": {"include_usage": True}}
@@ -74,14 +75,37 @@ def test_echo(talk: Any, read: Any) -> None:
     """llama.cpp has no echo: each choice's first piece begins with its prompt."""
     talk = talk("llamacpp", legacy=True, prompt=["x: ", "y: "], echo=True, stream=True)
     said = b"".join(
-        b'data: {"choices":[{"index":%d,"text":"a","logprobs":{"content":[%b]}}]}\n\n'
-        % (index, ENTRY % (b"a", b"a"))
-        for index in (0, 1, 0)
+        b'data: {"choices":[{"index":%d,"text":"a"}]}\n\n' % index for index in (0, 1, 0)
     )
     choices = [chunk["choices"][0] for chunk in read(talk.heard(said)[0])]
     assert [choice["text"] for choice in choices] == ["x: a", "y: a", "a"]
-    assert [choice["logprobs"]["text_offset"] for choice in choices] == [[3], [3], [4]]
     assert "echo" not in talk.sent
+
+
+@pytest.mark.parametrize("logprobs", [0, 2])
+def test_no_logprobs_of_a_prompt(talk: Any, logprobs: int) -> None:
+    """llama.cpp tells none for a prompt, so it is not asked for them; vLLM does."""
+    asked = {"legacy": True, "echo": True, "logprobs": logprobs}
+    with pytest.raises(BadRequest) as caught:
+        assert talk("llamacpp", **asked).sent
+    assert (caught.value.param, caught.value.error_code) == ("logprobs", "unsupported_parameter")
+    assert talk("vllm", **asked).sent["echo"] is True
+    assert talk("llamacpp", **asked | {"echo": False}).sent["logprobs"]
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "top"), [(0, {"c": -3}), (1, {"a": -1, "c": -3}), (2, {"a": -1, "b": -2, "c": -3})]
+)
+def test_the_chosen_token_is_among_the_likeliest(talk: Any, logprobs: int, top: Any) -> None:
+    """So many of the likeliest, and the chosen one; llama.cpp needs at least 1 to tell any."""
+    talk = talk("llamacpp", legacy=True, logprobs=logprobs)
+    asked = talk.sent["logprobs"]
+    likeliest = [{"token": t, "logprob": -n} for n, t in enumerate("ab", 1)][:asked]
+    entry = {"token": "c", "logprob": -3, "top_logprobs": likeliest}
+    choice = {"index": 0, "text": "c", "finish_reason": "stop", "logprobs": {"content": [entry]}}
+    reply = msgspec.json.decode(talk.answer(msgspec.json.encode({"choices": [choice]})).body)
+    assert reply["choices"][0]["logprobs"]["top_logprobs"] == [top]
+    assert reply["choices"][0]["logprobs"]["token_logprobs"] == [-3]
 
 
 def test_aged_logprobs(talk: Any) -> None:
