@@ -156,16 +156,20 @@ def refused(kind: str, value: dict[str, Any]) -> bool:
     """Whether the decoder refuses such an object, in its place in a request."""
     asked: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
     endpoints = {endpoint.name: endpoint for endpoint in INFERENCE}
-    endpoint = endpoints["images" if kind == "ImageRequest" else "chat"]
+    named = {"ImageRequest": "images", "TranscriptionRequest": "transcriptions"}
+    endpoint = endpoints[named.get(kind, "chat")]
+    decode = endpoint.decode or endpoint.forms
+    assert decode is not None
     places: dict[str, dict[str, Any]] = {
         "ChatFields": value,
         "Message": {"messages": [value]},
         "Part": {"messages": [{"role": "user", "content": [value]}]},
         "ResponseFormat": {"response_format": value},
         "ImageRequest": {"prompt": "A house"} | value,
+        "TranscriptionRequest": {"file": "oxlo-file:0"} | value,
     }
     try:
-        endpoint.decode(msgspec.json.encode(asked | places[kind]))
+        decode(msgspec.json.encode(asked | places[kind]))
     except BadRequest:
         return True
     return False
@@ -187,6 +191,10 @@ def refused(kind: str, value: dict[str, Any]) -> bool:
         ("ChatFields", {"tool_choice": "none"}),
         ("ChatFields", {"function_call": {"name": "f"}}),
         ("ChatFields", {"function_call": "auto"}),
+        ("ChatFields", {"function_call": "auto", "tool_choice": "auto"}),
+        ("ChatFields", {"functions": [], "tools": []}),
+        ("ChatFields", {"functions": [], "tools": None}),
+        ("ChatFields", {"functions": None, "tools": []}),
         ("Message", {"role": "user"}),
         ("Message", {"role": "system", "content": None}),
         ("Message", {"role": "tool", "content": "4"}),
@@ -215,6 +223,20 @@ def refused(kind: str, value: dict[str, Any]) -> bool:
         ("ImageRequest", {"partial_images": 1}),
         ("ImageRequest", {"partial_images": 1, "stream": True}),
         ("ImageRequest", {"partial_images": 0}),
+        ("ImageRequest", {"stream": True, "n": 2}),
+        ("ImageRequest", {"stream": True, "n": 1, "response_format": None}),
+        ("ImageRequest", {"stream": True, "response_format": "url"}),
+        ("ImageRequest", {"stream": True, "response_format": "b64_json"}),
+        ("ImageRequest", {"stream": False, "n": 2, "response_format": "url"}),
+        ("TranscriptionRequest", {"timestamp_granularities": ["word"]}),
+        ("TranscriptionRequest", {"timestamp_granularities": []}),
+        (
+            "TranscriptionRequest",
+            {"timestamp_granularities": ["word"], "response_format": "verbose_json"},
+        ),
+        ("TranscriptionRequest", {"stream": True}),
+        ("TranscriptionRequest", {"stream": True, "response_format": "text"}),
+        ("TranscriptionRequest", {"stream": True, "response_format": "srt"}),
     ],
 )
 def test_rules_between_fields_are_those_of_the_decoder(kind: str, value: dict[str, Any]) -> None:

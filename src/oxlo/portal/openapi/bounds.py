@@ -53,6 +53,7 @@ _CHOICES = _either(
     _object(type={"const": "allowed_tools"}, allowed_tools=_ALLOWED),
 )
 
+_PICTURE: Json = {"prompt": _TEXT, "background": {"enum": ["auto", "opaque", None]}}
 _SAMPLING: Json = {
     "models": _array(_TEXT, MAX_MODELS, min_items=0) | {"type": ["array", "null"]},
     "stop": _either(_TEXT, _array(_TEXT, MAX_STOPS, min_items=0), _NULL),
@@ -98,8 +99,8 @@ BOUNDS: Mapping[str, Mapping[str, Json]] = {
         },
     },
     "TranslationRequest": {"file": _FILE},
-    "ImageRequest": {"prompt": _TEXT},
-    "EditRequest": {"prompt": _TEXT},
+    "ImageRequest": _PICTURE,
+    "EditRequest": _PICTURE,
     "EmbeddingRequest": {
         "input": _either(_TEXT, _array(_TEXT, MAX_ITEMS), _TOKENS, _array(_TOKENS, MAX_ITEMS)),
     },
@@ -112,13 +113,26 @@ def _when(name: str, value: Json, /, **properties: Json) -> Json:
     return {"if": given, "then": {"properties": properties, "required": list(properties)}}
 
 
+def _only(name: str, value: Json, /, **properties: Json) -> Json:
+    """A rule: what other properties may be, where they are sent, if this one has such a value."""
+    given = {"properties": {name: value}, "required": [name]}
+    return {"if": given, "then": {"properties": properties}}
+
+
 _NOT_EMPTY: Json = {"type": "array", "minItems": 1}
+_SENT: Json = {"not": _NULL}
 _LOSSY: Json = {"enum": ["jpeg", "webp"]}
 _STREAMED = _when("stream_options", {"type": "object"}, stream={"const": True})
 _SCHEMA = _object(schema={"type": "object"})
 _IMAGES = [
     _when("output_compression", {"type": "integer", "maximum": 99}, output_format=_LOSSY),
     _when("partial_images", {"type": "integer", "minimum": 1}, stream={"const": True}),
+    _only(
+        "stream",
+        {"const": True},
+        n={"enum": [1, None]},
+        response_format={"enum": ["b64_json", None]},
+    ),
 ]
 
 
@@ -135,10 +149,16 @@ RULES: Mapping[str, list[Json]] = {
         _when("top_logprobs", {"type": "integer"}, logprobs={"const": True}),
         _when("tool_choice", {"not": {"enum": ["none", "auto", None]}}, tools=_NOT_EMPTY),
         _when("function_call", {"type": "object"}, functions=_NOT_EMPTY),
+        _only("functions", _SENT, tools=_NULL, tool_choice=_NULL),
+        _only("function_call", _SENT, tools=_NULL, tool_choice=_NULL),
     ],
     "CompletionFields": [_STREAMED],
     "ImageRequest": _IMAGES,
     "EditRequest": _IMAGES,
+    "TranscriptionRequest": [
+        _when("timestamp_granularities", _NOT_EMPTY, response_format={"const": "verbose_json"}),
+        _only("stream", {"const": True}, response_format={"enum": ["json", "text", None]}),
+    ],
     "Message": [
         _when("role", {"const": "user"}, content=_content_without("refusal")),
         _when(
