@@ -258,6 +258,7 @@ def test_plain_http_with_a_data_uri(client: openai.OpenAI, served: Served) -> No
         ("edits", {"image": "data:image/png;base64,%%%"}, "image", "base64"),
         ("edits", {"image": base64.b64encode(bomb()).decode()}, "image", "megapixels"),
         ("edits", {"image": "http://127.0.0.1/a.png"}, "image", "address"),
+        ("edits", {"image": "data:,", "markup": "data:,"}, "markup", "follows marks"),
         ("edits", {}, "image", "provide"),
     ],
 )

@@ -22,7 +22,10 @@ MAX_METADATA = 16
 
 _SOUND = "no model here answers in sound."
 #: OpenAI's fields that are refused, because ignoring them would change the answer.
-_REFUSED = {"web_search_options": "no model here searches the web."}
+_REFUSED = {
+    "web_search_options": "no model here searches the web.",
+    "moderation": "nothing here moderates prompts or answers.",
+}
 #: Fields of other endpoints.
 _ELSEWHERE = {
     "prompt": "'prompt' is a field of POST /v1/completions.",

@@ -17,7 +17,7 @@ T = TypeVar("T", bound=msgspec.Struct)
 _UNKNOWN_FIELD = "Object contains unknown field"
 _MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$(.*)`)?")
 _WHERE = re.compile(r" - at `\$(.*)`$")
-_NAME = re.compile(r"[^A-Za-z0-9_.\-]")
+_NAME = re.compile(r"[^A-Za-z0-9_.\-\[\]]")
 _NULL = ", got `null`"
 #: A field with a default that was sent as null.
 _NULL_FIELD = re.compile(_NULL + r" - at `\$\.\w+`$")

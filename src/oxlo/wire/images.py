@@ -46,6 +46,7 @@ class ImageRequest(msgspec.Struct, Whole, kw_only=True):
     background: Literal["auto", "opaque", "transparent"] | None = None
     moderation: Literal["auto", "low"] | None = None
     user: str | None = None
+    safety_identifier: str | None = None
     stream: bool | None = None
     #: Number of previews in a stream.
     partial_images: int | None = None
@@ -105,9 +106,11 @@ _NEEDED = {
     "image": "It is the picture to edit: in JSON a URL or a data URI, in a form a file. "
     "With curl: -F image=@photo.png"
 }
+#: OpenAI's field that is refused, because ignoring it would change the image.
+_REFUSED = {"markup": "no model here follows marks. Say in the prompt what to change and where."}
 _image: Decoder[ImageRequest] = Decoder(ImageRequest)
-_edit: Decoder[EditRequest] = Decoder(EditRequest, needed=_NEEDED)
-_form: Decoder[EditRequest] = Decoder(EditRequest, needed=_NEEDED, form=True)
+_edit: Decoder[EditRequest] = Decoder(EditRequest, _REFUSED, needed=_NEEDED)
+_form: Decoder[EditRequest] = Decoder(EditRequest, _REFUSED, needed=_NEEDED, form=True)
 
 
 def decode(body: bytes) -> tuple[ImageRequest, tuple[str, ...]]:

@@ -36,6 +36,13 @@ def test_one_granularity_is_a_list_too() -> None:
     assert asked().granularities == ()
 
 
+def test_fields_that_are_not_read_are_named() -> None:
+    """As the SDK writes them in a form: an object is a field for each of its own."""
+    body = {"file": "oxlo-file:0", "model": "m", "chunking_strategy[type]": "server_vad"}
+    named = transcription.decode(msgspec.json.encode(body | {"include": ["logprobs"]}))[1]
+    assert named == ("chunking_strategy[type]", "include")
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [

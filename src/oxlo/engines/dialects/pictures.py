@@ -62,7 +62,8 @@ def _mark(part: Part, numbers: Iterator[int]) -> Raw:
         "url": Raw(b'"%b%d%b"' % (_PLACEHOLDER, next(numbers), _PLACEHOLDER))
     }
     if detail is not None:
-        shown["detail"] = detail
+        # `original` is newer than most engines, which refuse what they do not know.
+        shown["detail"] = "high" if detail == "original" else detail
     return Raw(_encode({"type": "image_url", "image_url": shown}))
 
 

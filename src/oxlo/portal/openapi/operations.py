@@ -105,6 +105,7 @@ MEANINGS = {
     "safety_identifier": "Changes nothing.",
     "prompt_cache_key": "Accepted; engines cache prompts by themselves.",
     "prompt_cache_retention": "Accepted; engines cache prompts by themselves.",
+    "prompt_cache_options": "Accepted; engines cache prompts by themselves.",
     "prediction": "Changes nothing.",
     "verbosity": "Changes nothing.",
     "modalities": "What the answer is made of: text.",

@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Raw, UnsetType
 from oxlo.wire.shapes.messages import Message
 from oxlo.wire.shapes.sampling import Sampling
 
-Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 
 
 class JsonSchema(msgspec.Struct, omit_defaults=True):
@@ -55,6 +55,7 @@ class ChatFields(Sampling, kw_only=True):
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     prompt_cache_retention: str | None = None
+    prompt_cache_options: Raw | UnsetType = UNSET
     prediction: Raw | UnsetType = UNSET
     verbosity: Literal["low", "medium", "high"] | None = None
 

@@ -41,7 +41,7 @@ class Url(msgspec.Struct):
     """`image_url`: the URL of an image, and the level of detail."""
 
     url: str
-    detail: Literal["auto", "low", "high"] | None = None
+    detail: Literal["auto", "low", "high", "original"] | None = None
 
 
 class Part(msgspec.Struct):

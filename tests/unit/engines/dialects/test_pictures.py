@@ -47,6 +47,15 @@ def test_each_in_its_place(name: str, talk: Any, tools_by: str) -> None:
     assert sent[2]["content"] == "I did."
 
 
+def test_detail_that_engines_do_not_know(name: str, talk: Any) -> None:
+    """OpenAI's newest level of detail is the highest that every engine knows."""
+    shown = {"type": "image_url", "image_url": {"url": "oxlo-file:0", "detail": "original"}}
+    one = talk(name, messages=[{"role": "user", "content": [shown]}])
+    sent = put_together(DIALECTS[name].chat(one.request, decided(one.decided)).body)
+    (part,) = sent["messages"][0]["content"]
+    assert part["image_url"]["detail"] == "high"
+
+
 def decided(view: Decided) -> Decided:
     return Decided(view.model, view.engine_model, view.max_tokens, 1, view.now, files=FILES)
 
