@@ -123,7 +123,7 @@ class InvalidApiKey(ApiError):
     """Missing or incorrect API key. Send it as 'Authorization: Bearer sk_...'."""
 
     status = 401
-    type = "authentication_error"
+    type = "invalid_request_error"
     code = "invalid_api_key"
 
 

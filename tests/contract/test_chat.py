@@ -235,6 +235,8 @@ def test_other_models_of_a_stream(client: openai.OpenAI) -> None:
         ({"model": "gpt-4o-mini"}, openai.NotFoundError, "model"),
         ({"top_logprobs": 2}, openai.BadRequestError, "top_logprobs"),
         ({"max_tokens": 1.5}, openai.BadRequestError, "max_tokens"),
+        ({"model": ""}, openai.BadRequestError, "model"),
+        ({"moderation": {"model": "omni-moderation-latest"}}, openai.BadRequestError, "moderation"),
     ],
 )
 def test_bad_values(
@@ -264,12 +266,13 @@ def test_too_long(served: Served) -> None:
 
 
 def test_bad_key(served: Served) -> None:
-    """A bad key is the SDK's AuthenticationError."""
+    """A bad key is the SDK's AuthenticationError, with OpenAI's type and code."""
     with (
         openai.OpenAI(base_url=served.base_url, api_key="sk_nope", max_retries=0) as sdk,
-        pytest.raises(openai.AuthenticationError),
+        pytest.raises(openai.AuthenticationError) as caught,
     ):
         sdk.models.list()
+    assert (caught.value.type, caught.value.code) == ("invalid_request_error", "invalid_api_key")
 
 
 @programs.each("chat", "streaming", "tools", "json")

@@ -56,6 +56,15 @@ async def test_unknown_model(start: Start) -> None:
     assert "double" in answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize("name", ["", " "])
+async def test_empty_model(start: Start, name: str) -> None:
+    """An empty name is the same as none: a 400, as in OpenAI's API."""
+    platform = await start()
+    answer = await platform.chat(model=name)
+    assert (answer.status, answer.code) == (400, "missing_required_parameter")
+    assert answer.json()["error"]["param"] == "model"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "words"),
     [

@@ -15,7 +15,7 @@ TABLE = {
     "BadRequest": (400, REQUEST, "invalid_request"),
     "ContextLengthExceeded": (400, REQUEST, "context_length_exceeded"),
     "UnsupportedAbility": (400, REQUEST, "unsupported_ability"),
-    "InvalidApiKey": (401, "authentication_error", "invalid_api_key"),
+    "InvalidApiKey": (401, "invalid_request_error", "invalid_api_key"),
     "Forbidden": (403, "permission_error", "permission_denied"),
     "ModelAccessDenied": (403, "permission_error", "model_access_denied"),
     "NotFound": (404, REQUEST, "not_found"),

@@ -19,6 +19,7 @@ from oxlo.gateway.endpoints import Endpoint
 from oxlo.gateway.model_suggestions import ModelSuggestions
 from oxlo.plans import Plan, Plans
 from oxlo.plans.caller import Caller
+from oxlo.wire.decode import required
 from oxlo.wire.request import Request
 
 #: Maximum number of cached model spellings.
@@ -160,6 +161,8 @@ class Admission:
     def _permit(
         self, endpoint: Endpoint, name: str, caller: Caller, plan: Plan, now: float
     ) -> Permit:
+        if not name.strip():
+            raise required("model")
         try:
             model = self._catalogue.resolve(name)
         except ModelNotFound as error:
