@@ -278,8 +278,8 @@ def test_https(installed: Platform) -> None:
     installed.start(**files, OXLO_STARTER="none")
     assert f"Base URL: https://127.0.0.1:{installed.port}/v1" in installed.out
     assert healthy(installed.port, cert)
-    port = {"OXLO_PORT": str(installed.port)}
-    subprocess.run(health_check(), env=os.environ | files | port, check=True, timeout=60)
+    environ = os.environ | files | {"OXLO_PORT": str(installed.port)}
+    until(lambda: subprocess.run(health_check(), env=environ).returncode == 0, "healthy")
     renewed = certify(home, "new.example.com")
     until(lambda: healthy(installed.port, renewed), "the renewed certificate")
 
@@ -318,7 +318,8 @@ def test_terminal_that_closes(installed: Platform) -> None:
     )
     with ending(started) as terminal:
         assert terminal.stdout
-        until(lambda: "Stop with Ctrl-C." in terminal.stdout.readline(), "ready")
+        said = terminal.stdout.readline
+        until(lambda: "Stop with Ctrl-C." in said(), "ready", START_PATIENCE)
         processes = descendants(terminal.pid)
         terminal.kill()
     assert len(processes) == 5  # `oxlo serve`, gateway, control, fleet, media

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests import remote
 from tests.ports import free_port
-from tests.scenario.served import MODEL, Platform, command, until
+from tests.scenario.served import MODEL, START_PATIENCE, Platform, command, until
 
 pytestmark = pytest.mark.engine
 
@@ -53,7 +53,8 @@ def test_closed_output(tmp_path: Path) -> None:
         try:
             assert process.stdout
             assert process.stderr
-            until(lambda: "Stop with Ctrl-C." in process.stdout.readline(), "ready")
+            said = process.stdout.readline
+            until(lambda: "Stop with Ctrl-C." in said(), "ready", START_PATIENCE)
             process.stdout.close()
             process.stderr.close()
             with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as connection:
