@@ -115,7 +115,7 @@ async def _external_valkey(url: str) -> Finding:
         address = Address.parse(url)
     except AddressError as error:
         return wrong("valkey", str(error))
-    client = Client(address, asyncio.get_running_loop())
+    client = Client(address, asyncio.get_running_loop(), timeout=_VALKEY_SECONDS)
     try:
         if not await client.up(_VALKEY_SECONDS):
             return wrong("valkey", f"{address} does not answer: {client.why}")
