@@ -3,7 +3,9 @@
 import asyncio
 import fnmatch
 import json
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,6 +19,7 @@ from tests.waiting import PATIENCE
 from oxlo.asgi import unixserver
 from oxlo.control import context, jobs, public
 from oxlo.gateway.admin import Admin
+from oxlo.gateway.certificate import Certificate
 from oxlo.gateway.http import protocols
 from oxlo.gateway.server import Server
 from oxlo.store import migrate
@@ -77,6 +80,14 @@ async def work(platform: Platform) -> None:
     assert (await platform.chat(key="sk_nobody")).status == 401
 
 
+def certificate(folder: Path) -> Certificate:
+    """A certificate that a gateway could serve HTTPS with."""
+    curve = "-newkey ec -pkeyopt ec_paramgen_curve:P-256"
+    request = f"openssl req -x509 {curve} -nodes -days 9 -subj /CN=a -keyout key.pem -out cert.pem"
+    subprocess.run(request.split(), cwd=folder, check=True, capture_output=True)
+    return Certificate(folder / "cert.pem", folder / "key.pem")
+
+
 def total(samples: Samples, name: str, **labels: str) -> float:
     return sum(
         value
@@ -111,9 +122,10 @@ def names(text: str) -> set[str]:
     return set(_NAME.findall(_MATCHERS.sub("", text)))
 
 
-async def test_dashboard_and_alerts_know_what_is_there(start: Start) -> None:
+async def test_dashboard_and_alerts_know_what_is_there(start: Start, tmp_path: Path) -> None:
     """Each metric that they use is in a scrape of a gateway that worked."""
     platform = await start()
+    platform.gateway.certificate = certificate(tmp_path)
     await work(platform)
     there = {name for name, _ in await scrape(platform)}
     dashboard = json.loads((DEPLOY / "grafana" / "oxlo.json").read_text())
@@ -123,10 +135,11 @@ async def test_dashboard_and_alerts_know_what_is_there(start: Start) -> None:
     assert used <= there, used - there
 
 
-async def test_documented_metrics_are_those_there(start: Start) -> None:
+async def test_documented_metrics_are_those_there(start: Start, tmp_path: Path) -> None:
     """Each metric of a scrape has its row in the documentation, and no row is left over."""
     platform = await start()
-    platform.replicas(platform.engine, first_ms=40.0, warm_ms=30.0)
+    platform.replicas(platform.engine, first_ms=40.0, warm_ms=30.0, pid=os.getpid())
+    platform.gateway.certificate = certificate(tmp_path)
     await work(platform)
     assert (await platform.chat(model="smollm2-135m", models=["double"])).status == 200
     samples = {name for name, _ in await scrape(platform)}

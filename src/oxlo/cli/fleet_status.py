@@ -77,20 +77,17 @@ async def _status(settings: "Settings") -> FleetStatus:
     from oxlo.cli import lock
     from oxlo.control import scrape
     from oxlo.control.live import summed
-    from oxlo.fleet.footprint import memory_bytes
+    from oxlo.fleet.footprint import by_replica
 
     if not lock.is_held(settings.home / lock.FLEET):
         return FleetStatus(str(settings.home), running=False)
     listed = registry.read(settings.replicas_file)
     load = summed(await scrape.gateways(settings.run_dir, lambda *_: None))
-    memory = {r.id: memory_bytes(r.pid) if r.pid else None for r in listed.replicas}
-    return status(str(settings.home), listed, load, memory)
+    return status(str(settings.home), listed, load, by_replica(listed.replicas))
 
 
-def status(
-    home: str, listed: ReplicaList, load: "Gateways", memory: dict[str, int | None]
-) -> FleetStatus:
-    """The status of a running fleet. `memory` is in bytes, by replica."""
+def status(home: str, listed: ReplicaList, load: "Gateways", memory: dict[str, int]) -> FleetStatus:
+    """The status of a running fleet. `memory` is in bytes by replica, as far as it is known."""
     in_use = {each.replica: each.in_use for each in load.loads}
     minimums = {replica.model: 1 for replica in listed.replicas} | listed.minimum
     answers = bool(load.names)
@@ -109,7 +106,9 @@ def status(
             for model, least in minimums.items()
         ),
         replicas=tuple(
-            _replica(replica, in_use.get(replica.id, 0) if answers else None, memory[replica.id])
+            _replica(
+                replica, in_use.get(replica.id, 0) if answers else None, memory.get(replica.id)
+            )
             for replica in listed.replicas
         ),
     )

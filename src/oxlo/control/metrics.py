@@ -16,7 +16,7 @@ from oxlo.control import scrape, snapshots
 from oxlo.control.context import Control
 from oxlo.control.snapshots import GatewaySnapshot
 from oxlo.errors import Forbidden
-from oxlo.fleet import registry
+from oxlo.fleet import footprint, registry
 from oxlo.fleet.registry import ReplicaList
 
 #: Set by the gateway for peers on loopback without a proxy in between.
@@ -28,15 +28,19 @@ log = structlog.get_logger()
 class _Others(Collector):
     """The metrics of gateways and replicas, as just read."""
 
-    def __init__(self, gateways: list[GatewaySnapshot], replicas: ReplicaList) -> None:
+    def __init__(
+        self, gateways: list[GatewaySnapshot], replicas: ReplicaList, memory: dict[str, int]
+    ) -> None:
         self._gateways = gateways
         self._replicas = replicas
+        self._memory = memory
 
     def collect(self) -> Iterator[Metric]:
         yield from snapshots.families(self._gateways)
         yield snapshots.replica_states(self._replicas)
         yield from snapshots.replicas_wanted(self._replicas)
         yield snapshots.replica_warmth(self._replicas)
+        yield snapshots.replica_memory(self._replicas, self._memory)
 
 
 async def endpoint(request: Request) -> Response:
@@ -51,7 +55,8 @@ async def endpoint(request: Request) -> Response:
     gateway_snapshots = await gateways(control)
     replicas = await asyncio.to_thread(registry.read, control.settings.replicas_file)
     others = CollectorRegistry()
-    others.register(_Others(gateway_snapshots, replicas))
+    memory = await asyncio.to_thread(footprint.by_replica, replicas.replicas)
+    others.register(_Others(gateway_snapshots, replicas, memory))
     encode, content_type = choose_encoder(request.headers.get("accept", ""))
     return Response(encode(_Both(control, others)), headers={"content-type": content_type})
 

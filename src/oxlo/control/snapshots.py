@@ -96,6 +96,17 @@ def replica_warmth(replicas: ReplicaList) -> Metric:
     return family
 
 
+def replica_memory(replicas: ReplicaList, memory: Mapping[str, int]) -> Metric:
+    """Memory of the processes of each replica, in bytes by replica id; of the GPU, nothing."""
+    family = GaugeMetricFamily(
+        "oxlo_replica_memory_bytes", "Memory of its processes.", labels=["replica", "model"]
+    )
+    for replica in replicas.replicas:
+        if replica.id in memory:
+            family.add_metric([replica.id, replica.model], memory[replica.id])
+    return family
+
+
 def _plain(
     kind: type[CounterMetricFamily] | type[GaugeMetricFamily],
     figures: Iterable[tuple[str, Iterable[tuple[str, dict[str, str], float]]]],
@@ -166,4 +177,5 @@ _HELP = {
     "oxlo_limits_store_up": "Whether the store of the limits is available (Valkey, if configured).",
     "oxlo_limits_store_failures_total": "Operations that failed in Valkey.",
     "oxlo_journal_writable": "Whether records reach the disk.",
+    "oxlo_certificate_expiry_timestamp_seconds": "When the certificate in use expires.",
 }

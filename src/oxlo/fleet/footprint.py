@@ -1,8 +1,10 @@
 """Memory of a process and its descendants, as Linux reports it."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+
+from oxlo.fleet.registry import Replica
 
 _KIB = 1024
 
@@ -14,6 +16,12 @@ def memory_bytes(pid: int) -> int | None:
     """
     sizes = [size for each in _processes(pid) if (size := _proportional(each)) is not None]
     return sum(sizes) if sizes else None
+
+
+def by_replica(replicas: Iterable[Replica]) -> dict[str, int]:
+    """Memory in bytes by replica id, of those whose processes the system reports."""
+    found = {replica.id: memory_bytes(replica.pid) for replica in replicas if replica.pid}
+    return {name: size for name, size in found.items() if size is not None}
 
 
 def _proportional(pid: int) -> int | None:

@@ -84,6 +84,8 @@ def _gauges(gateway: Gateway) -> list[list[Any]]:
         ["oxlo_journal_writable", {}, int(not gateway.journal.failing)],
         ["oxlo_limits_store_up", {}, int(gateway.ledger.health()[0])],
     ]
+    if gateway.certificate and gateway.certificate.ends:
+        gauges.append(["oxlo_certificate_expiry_timestamp_seconds", {}, gateway.certificate.ends])
     for group in gateway.backends.groups():
         gauges.append(["oxlo_queue_length", {"model": group.model}, len(group.queue)])
         for backend in group.backends:

@@ -29,6 +29,8 @@ class Certificate:
         self._files = (cert, key)
         self._stamp = self._look()
         self.context = _context(cert, key)
+        #: When the certificate in use expires, unix seconds; None: it does not say.
+        self.ends = expires(cert)
 
     def follow(self) -> None:
         """Reload replaced files for new connections; invalid files change nothing."""
@@ -41,6 +43,7 @@ class Certificate:
             # Loading a mismatched pair would leave the context in use with only half of it.
             _context(cert, key)
             self.context.load_cert_chain(cert, key, _no_passphrase)
+            self.ends = expires(cert)
         except (CertificateError, OSError) as error:
             log.warning("certificate.unreadable", error=str(error))
         else:
@@ -57,7 +60,10 @@ def expires(cert: Path) -> float | None:
     """
     _, _, rest = cert.read_text("latin-1").partition(ssl.PEM_HEADER)
     pem = f"{ssl.PEM_HEADER}{rest.partition(ssl.PEM_FOOTER)[0]}{ssl.PEM_FOOTER}"
-    found = _EXPIRY.search(ssl.PEM_cert_to_DER_cert(pem)) if rest else None
+    try:
+        found = _EXPIRY.search(ssl.PEM_cert_to_DER_cert(pem)) if rest else None
+    except ValueError:  # OpenSSL reads forms of base64 that Python does not
+        return None
     if found is None:
         return None
     text = (found[2] or _century(found[1]) + found[1]).decode()

@@ -9,6 +9,7 @@ import structlog
 
 from oxlo.catalogue import Catalogue
 from oxlo.gateway.body import Budget
+from oxlo.gateway.certificate import Certificate
 from oxlo.gateway.core import Core
 from oxlo.gateway.exchange import Exchange, Handler
 from oxlo.gateway.idempotency.keyed import Idempotency
@@ -38,6 +39,8 @@ class Gateway(Core):
         self.started_at = self.wall()
         #: Starts draining; set by the process that runs this gateway.
         self.start_draining: Callable[[], None] = lambda: None
+        #: The certificate of the public port; set by that process, too.
+        self.certificate: Certificate | None = None
         self.request_ids = RequestIds(self.started_at)
         self.idempotency = Idempotency(self, answers(settings, loop, name))
         self.routes = Routes(self, self.idempotency)

@@ -57,9 +57,9 @@ async def _serve(settings: Settings, name: str, on_end: OnEnd, *, share_port: bo
     stop = asyncio.Event()
     on_end(stop.set)
     gateway.start_draining = stop.set
-    certificate = _certificate(settings)
-    listeners = await _listen(gateway, certificate, share_port=share_port)
-    sweeping = loop.create_task(_sweep(gateway, certificate))
+    gateway.certificate = _certificate(settings)
+    listeners = await _listen(gateway, share_port=share_port)
+    sweeping = loop.create_task(_sweep(gateway))
     _freeze_heap()
     log.info("gateway.ready", address=f"{settings.host}:{settings.port}", name=name)
     await stop.wait()
@@ -105,15 +105,13 @@ def _descriptors() -> int:
     return hard
 
 
-async def _listen(
-    gateway: Gateway, certificate: Certificate | None, *, share_port: bool
-) -> list[asyncio.AbstractServer]:
+async def _listen(gateway: Gateway, *, share_port: bool) -> list[asyncio.AbstractServer]:
     loop, settings = asyncio.get_running_loop(), gateway.settings
     public = await loop.create_server(
         protocols(gateway.server),
         settings.host,
         settings.port,
-        ssl=certificate.context if certificate else None,
+        ssl=gateway.certificate.context if gateway.certificate else None,
         backlog=BACKLOG,
         reuse_port=share_port or None,
     )
@@ -134,13 +132,13 @@ def _certificate(settings: Settings) -> Certificate | None:
     return Certificate(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
 
 
-async def _sweep(gateway: Gateway, certificate: Certificate | None) -> None:
+async def _sweep(gateway: Gateway) -> None:
     """Run the periodic work; an unexpected error must not stop the next round."""
     while True:
         try:
             gateway.sweep()
-            if certificate:
-                certificate.follow()
+            if gateway.certificate:
+                gateway.certificate.follow()
         except Exception:
             log.exception("sweep.failed")
         await asyncio.sleep(SWEEP_SECONDS)

@@ -84,3 +84,10 @@ def test_warm_up_is_told() -> None:
         ("oxlo_replica_warm_up_seconds", ("m", "m-1", "first")): 0.25,
         ("oxlo_replica_warm_up_seconds", ("m", "m-1", "later")): 0.05,
     }
+
+
+def test_memory_is_told() -> None:
+    """In bytes; replicas without a process of ours are omitted."""
+    listed = ReplicaList(0.0, (replica("m"), replica("m", number=2)))
+    samples = _samples([snapshots.replica_memory(listed, {"m-1": 5_000_000})])
+    assert samples == {("oxlo_replica_memory_bytes", ("m", "m-1")): 5_000_000}

@@ -57,3 +57,28 @@ def test_expiry(folder: Path) -> None:
     assert end is not None
     assert 0 < end - time.time() <= 9 * 86400
     assert expires(folder / "text") is None
+
+
+def test_expiry_of_the_one_in_use(folder: Path, tmp_path: Path) -> None:
+    """It follows a renewal, and not a file that cannot be used."""
+    file = tmp_path / "both.pem"
+    file.write_bytes((folder / "both.pem").read_bytes())
+    certificate = Certificate(file, None)
+    assert certificate.ends == expires(file)
+    replace(file, (folder / "text").read_bytes())
+    certificate.follow()
+    assert certificate.ends == expires(folder / "both.pem")
+    run(
+        tmp_path,
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=a",
+    )
+    replace(file, (tmp_path / "cert.pem").read_bytes() + (tmp_path / "privkey.pem").read_bytes())
+    certificate.follow()
+    assert certificate.ends == expires(tmp_path / "cert.pem")
+
+
+def replace(file: Path, content: bytes) -> None:
+    """Replace a file as renewals do: by another one."""
+    draft = file.with_name("draft")
+    draft.write_bytes(content)
+    draft.replace(file)
