@@ -149,11 +149,12 @@ def back_up(file: Path, revision: str) -> None:
     """
     draft = file.with_name(f"{file.name}.{os.getpid()}.tmp")
     draft.unlink(missing_ok=True)
-    copy_sqlite(file, draft)
-    if _revision_of(draft) != revision:
-        draft.unlink()
-        return
-    draft.replace(file.with_name(f"{file.name}.{revision}.bak"))
+    try:
+        copy_sqlite(file, draft)
+        if _revision_of(draft) == revision:
+            draft.replace(file.with_name(f"{file.name}.{revision}.bak"))
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _revision_of(file: Path) -> str:
@@ -164,7 +165,13 @@ def _revision_of(file: Path) -> str:
 
 
 def copy_sqlite(file: Path, target: Path) -> None:
-    """Copy a database that may be in use; its owner alone can read the copy."""
+    """Copy a database that may be in use; its owner alone can read the copy.
+
+    Raises DatabaseUnavailable, such as on a full disk.
+    """
     target.touch(mode=0o600)
-    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(target)) as copy:
-        source.backup(copy)
+    try:
+        with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(target)) as copy:
+            source.backup(copy)
+    except sqlite3.Error as error:
+        raise DatabaseUnavailable(f"{file} cannot be copied to {target}: {error}") from error

@@ -9,6 +9,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, text
+from tests.disks import full_disk
 
 from oxlo.store import accounts, calls, keys, migrate, payments, recovery
 from oxlo.store.database import Database
@@ -149,6 +150,16 @@ async def test_backup_of_another_revision(tmp_path: Path) -> None:
     migrate.back_up(file, "0006")
     assert _copies(tmp_path) == before
     assert before.keys() == {"oxlo.db.0006.bak"}
+
+
+async def test_no_room_for_the_backup(tmp_path: Path) -> None:
+    """A database that cannot be copied is not migrated, and nothing half-copied stays."""
+    database = Database(f"sqlite:///{tmp_path / 'oxlo.db'}")
+    await migrate.upgrade(database, "0006")
+    await database.close()
+    with full_disk(), pytest.raises(DatabaseUnavailable, match="cannot be copied"):
+        migrate.back_up(tmp_path / "oxlo.db", "0006")
+    assert _copies(tmp_path) == {}
 
 
 async def test_newer_schema_is_refused(database: Database) -> None:
