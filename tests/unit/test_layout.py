@@ -45,6 +45,7 @@ TOP_LEVEL_LOOPS = {
     ("gateway/process.py", "_sweep"),
     ("gateway/gateway.py", "sweep"),
     ("gateway/http.py", "act"),
+    ("valkey/wire.py", "_deliver"),
     ("control/jobs.py", "attempt"),
 }
 LONGEST = 600

@@ -221,7 +221,9 @@ class Call(CallSetup):
         self.stage = Stage.KEEPING
         self._free_slot(answered=True)
         wanted = keep(self._request)
-        self._keeping = image_storage.ask(self._gateway.media, answer.body, wanted, self._kept)
+        self._keeping = image_storage.ask(
+            self._gateway.media, answer.body, wanted, self._alone(self._kept)
+        )
 
     def _kept(self, result: Answer | ApiError) -> None:
         self._keeping = None
@@ -289,12 +291,12 @@ class Call(CallSetup):
     def _free_slot(self, *, answered: bool) -> None:
         """Release the slot when the engine is done, or cancel its work."""
         attempt, slot = self.attempt, self._slot
-        if attempt is None or slot is None:
+        if slot is None:
             return
         self._slot = None
         if answered:
-            attempt.backend.breaker.succeeded()
-        else:
+            slot.backend.breaker.succeeded()
+        elif attempt is not None:
             attempt.cancel()
         self._gateway.scheduler.release(slot, self._decision.group)
 

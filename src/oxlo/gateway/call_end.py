@@ -1,7 +1,8 @@
 """How a call ends: the client's response, the settlement and the record."""
 
 from collections.abc import Callable
-from typing import Final
+from functools import partial
+from typing import Final, TypeVar
 
 from oxlo.errors import ApiError, ShuttingDown
 from oxlo.gateway import headers, prediction, receipts
@@ -16,6 +17,8 @@ from oxlo.gateway.metrics import CallMetrics
 from oxlo.gateway.receipts import ANSWERED, Outcome
 from oxlo.ledger.base import Reservation
 from oxlo.ledger.windows import Window
+
+Result = TypeVar("Result")
 
 NO_LIMITS: Final = Window(None, 0, 0), Window(None, 0, 0)
 
@@ -135,6 +138,10 @@ class CallEnd(ActiveCall):
     @property
     def _metrics(self) -> CallMetrics:
         return self._gateway.call_metrics(self.model_id, self.caller.plan, self.endpoint.name)
+
+    def _alone(self, step: Callable[[Result], None]) -> Callable[[Result], None]:
+        """A callback for others, whose unexpected error ends this call alone."""
+        return lambda result: self.exchange.act(partial(step, result))
 
     # The response.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
 from oxlo.engines.dialect import Decided
@@ -100,7 +101,7 @@ class CallSetup(CallEnd):
         self.stage = Stage.UNPACKING
         gateway.calls.add(self)
         fields = ",".join(self.endpoint.media)
-        self._attachments.unpack(body, self._content_type, fields, unpacked)
+        self._attachments.unpack(body, self._content_type, fields, self._alone(unpacked))
 
     def _read(self, body: bytes, decode: Decode | None) -> None:
         assert decode is not None  # the router has rejected unsupported content types
@@ -183,6 +184,9 @@ class CallSetup(CallEnd):
             self._line = got
 
     def _on_reservation(self, result: Reservation | ApiError) -> None:
+        self.exchange.act(partial(self._use_reservation, result))
+
+    def _use_reservation(self, result: Reservation | ApiError) -> None:
         self._line = None
         if isinstance(result, ApiError):
             self.refuse(result)
@@ -224,7 +228,8 @@ class CallSetup(CallEnd):
             if counting is not None:
                 counting.cancel()
             if self.stage is Stage.COUNTING:
-                self._counted(backend, status, lambda: read(body), body)
+                number = partial(read, body)
+                self.exchange.act(partial(self._counted, backend, status, number, body))
 
         self._counting_since = self._gateway.clock()
         self._counting = backend.upstream.post(engine_call, Collect(done, COUNT_LIMIT))
@@ -260,7 +265,7 @@ class CallSetup(CallEnd):
         try:
             if self._attachments is None:
                 self._attachments = Attachments(self._gateway.media, self.id)
-            self._attachments.inspect(media, self._prepared)
+            self._attachments.inspect(media, self._alone(self._prepared))
         except ApiError as error:
             self.fail(error)
 

@@ -123,7 +123,7 @@ class Core(Clocks):
 
         def verified(result: Caller | ApiError) -> None:
             if exchange.state is not ExchangeState.DONE:
-                exchange.connection.act(partial(self._decide, exchange, endpoint, admit, result))
+                exchange.act(partial(self._decide, exchange, endpoint, admit, result))
 
         self.keys.ask(key, verified)
         exchange.hold()

@@ -96,7 +96,9 @@ class DryRun(Call):
         """Check the limits without reserving anything."""
         self.stream = self.sse = False  # the response is always JSON
         self._gateway.calls.add(self)
-        self._gateway.ledger.fetch_limits(self.caller.account, self.plan, wall, self._on_standing)
+        self._gateway.ledger.fetch_limits(
+            self.caller.account, self.plan, wall, self._alone(self._on_standing)
+        )
 
     def _on_standing(self, result: Standing | ApiError) -> None:
         if self.stage is Stage.DONE:

@@ -190,6 +190,10 @@ class Exchange:
         else:
             self.connection.proceed(self)
 
+    def act(self, step: Callable[[], None]) -> None:
+        """Run a step that comes amid the work of others: an unexpected error ends this alone."""
+        self.connection.act(step)
+
     def reply(self, status: int, head: bytes, body: bytes) -> None:
         """Send a complete response; `head` holds header lines in addition to `self.head`."""
         if status == 204:  # it must have neither a body nor a content-length

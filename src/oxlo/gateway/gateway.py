@@ -66,10 +66,10 @@ class Gateway(Core):
         yield partial(self.request_ids.tick, wall)
         yield partial(self.server.sweep, clock)
         for call in list(self.calls):
-            yield partial(call.tick, clock)
+            yield partial(call.exchange.act, partial(call.tick, clock))
         for group in list(self.backends.groups()):
             for call in group.queue.expire(clock):
-                yield call.expired
+                yield partial(call.exchange.act, call.expired)
             # A quota may have been reset, or a circuit breaker closed.
             yield partial(self.scheduler.serve, group)
         yield partial(self._renew_leases, wall)

@@ -1,6 +1,7 @@
 """Requests that a gateway answers from its own state, at no cost."""
 
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -67,6 +68,9 @@ class LimitsHandler(LocalHandler):
         gateway.ledger.fetch_limits(caller.account, plan, gateway.wall(), self._on_standing)
 
     def _on_standing(self, standing: Standing | ApiError) -> None:
+        self._exchange.act(partial(self._tell, standing))
+
+    def _tell(self, standing: Standing | ApiError) -> None:
         if self._exchange.state is ExchangeState.DONE:
             return
         if isinstance(standing, ApiError):

@@ -51,7 +51,7 @@ class Scheduler:
             assert slot is not None
             self._placed_locally(call)
             # Isolated, as the next call's failure must not end the one that released the slot.
-            call.exchange.connection.act(partial(call.take, slot))
+            call.exchange.act(partial(call.take, slot))
 
     def _placed_locally(self, call: ActiveCall) -> None:
         """Handle a slot that was assigned to a waiting call."""

@@ -4,6 +4,8 @@ The gateway's own queue tracks waiting calls for positions, timeouts and comment
 decided in Valkey across all gateways. While Valkey is unreachable it is decided locally.
 """
 
+from functools import partial
+
 from oxlo.fleet import router
 from oxlo.fleet.router import Demand
 from oxlo.gateway.active import ActiveCall
@@ -47,7 +49,7 @@ class SharedScheduler(Scheduler):
         level, clock = call.priority, self._clocks.clock()
 
         def then(outcome: str, replica: str) -> None:
-            self._on_outcome(call, group, outcome, replica)
+            call.exchange.act(partial(self._on_outcome, call, group, outcome, replica))
 
         return self._slots.prepare(
             call.id,

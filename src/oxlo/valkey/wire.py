@@ -7,11 +7,15 @@ commands; published messages arrive on the same connection.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import hiredis
+import structlog
 
 from oxlo.valkey.script import Script, command, unheard
+
+log = structlog.get_logger()
 
 _MORE: Final = object()
 #: Why a server that cannot be written to is left.
@@ -107,7 +111,7 @@ class Wire:
             self._transport.close() if why == "closed" else self._transport.abort()
         pending, self._pending = self._pending, deque()
         for _, replied, _ in pending:
-            replied(Lost())
+            _deliver(replied, Lost())
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Connected."""
@@ -138,7 +142,7 @@ class Wire:
 
     def _got(self, got: Any) -> None:
         if type(got) is list or type(got) is int:  # the common case: a script's reply
-            self._pending.popleft()[1](got)
+            _deliver(self._pending.popleft()[1], got)
             return
         if isinstance(got, hiredis.PushNotification):
             self._got_push(got)
@@ -148,16 +152,16 @@ class Wire:
         if code == "NOSCRIPT" and words:
             self._load_and_repeat(words, replied)
             return
-        replied(got)
+        _deliver(replied, got)
         if code == "READONLY":  # after a failover, the address may lead to the new primary
             self._end(REPLICA)
 
     def _got_push(self, got: Any) -> None:
         if got[0] == b"message":
             if self._message is not None:
-                self._message(got[1], got[2])
+                _deliver(partial(self._message, got[1]), got[2])
         elif got[0] == b"subscribe" and got[2] == self._channels:
-            self._pending.popleft()[1](got)
+            _deliver(self._pending.popleft()[1], got)
 
     def _load_and_repeat(self, words: bytes, replied: Replied) -> None:
         """Load the scripts again, which the server has lost, and repeat the command."""
@@ -165,6 +169,14 @@ class Wire:
             self.send(command(b"SCRIPT", b"LOAD", script.source), unheard)
         self.push(words)
         self._pending.append((b"", replied, self._now))  # b"": do not repeat it again
+
+
+def _deliver(replied: Replied, got: Any) -> None:
+    """Call a callback, whose unexpected error must not cost others the connection or a reply."""
+    try:
+        replied(got)
+    except Exception:
+        log.exception("valkey.callback_failed")
 
 
 def words_of(error: BaseException) -> str:

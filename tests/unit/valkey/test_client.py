@@ -128,3 +128,24 @@ async def test_failover(connect: Connect, tmp_path_factory: pytest.TempPathFacto
     finally:
         old.kill()
         new.kill()
+
+
+async def test_callback_that_fails(connect: Connect) -> None:
+    """A bug of one who asked or subscribed costs nobody else the connection, a reply or its end."""
+    heard: list[bytes] = []
+
+    def broken(*reply: object) -> None:
+        heard.append(b"")
+        raise RuntimeError("a bug")
+
+    client = await up(connect(channels=["c"], message=broken))
+    got: list[Any] = []
+    for last in (b"1", b"2"):
+        client.send(command(b"PUBLISH", b"c", b"hello"), broken)
+        client.send(command(b"ECHO", last), got.append)
+    await asyncio.wait_for(client.ask(b"PING"), PATIENCE)
+    assert (client.connected, got, len(heard)) == (True, [b"1", b"2"], 4)
+    client.send(command(b"PING"), broken)
+    client.send(command(b"PING"), got.append)
+    await client.close()
+    assert isinstance(got[-1], Lost)

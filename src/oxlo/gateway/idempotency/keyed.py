@@ -13,6 +13,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from oxlo.errors import ApiError, BadRequest, Conflict, Overloaded
 from oxlo.gateway import headers, receipts
@@ -70,7 +71,7 @@ class Idempotency:
         self.answers.tick(now)
         waiting, self.waiting = self.waiting, set()
         for client in waiting:
-            client.seek()
+            client.exchange.act(client.seek)
 
 
 class Keyed:
@@ -109,7 +110,7 @@ class Keyed:
             except OSError:  # the client left and its body was removed, or the disk is broken
                 self.refuse(Overloaded("Large requests cannot be read.", retry_after=5))
             else:
-                self._hashed(fingerprint)
+                self.exchange.act(partial(self._hashed, fingerprint))
 
         path = body.path
         work = self._gateway.loop.run_in_executor(None, lambda: self._hash_file(path))
@@ -176,11 +177,11 @@ class Keyed:
                 client.refuse(result)
             return
         if self.exchange.state is not State.DONE:
-            self._take(result)
+            self.exchange.act(partial(self._take, result))
         elif result is None:
             self._idempotency.answers.release(self._name)
         for client in others:
-            client.seek()
+            client.exchange.act(client.seek)
 
     def _take(self, result: Kept | Running | None) -> None:
         if result is None:

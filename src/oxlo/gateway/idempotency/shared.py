@@ -114,6 +114,11 @@ class Shared(Exchange):
 
     # Called by the call, as for any exchange.
 
+    def act(self, step: Callable[[], None]) -> None:
+        """Run a step on the connection of a client that still waits: the first may have left."""
+        clients = self.clients
+        (clients[0].exchange.connection if clients else self.connection).act(step)
+
     def reply(self, status: int, head: bytes, body: bytes) -> None:
         """Send a complete response to all."""
         self._lines = head
