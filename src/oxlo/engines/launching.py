@@ -18,6 +18,9 @@ T = TypeVar("T", bound=msgspec.Struct)
 #: Make glibc ask Linux for huge pages: a model that reads all its weights within a few milliseconds
 #: otherwise spends a tenth of them on TLB misses.
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+#: The same, with one heap for all threads: with several, each returns its memory to Linux and asks
+#: for it again, a hundred thousand pages for one recording.
+ONE_HEAP = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.arena_max=1"}
 
 
 class ChildConfig(Protocol):

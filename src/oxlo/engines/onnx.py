@@ -118,4 +118,5 @@ def _detection(spec: EngineSpec) -> Launch:
         slots=args.slots,
         api_key=launching.new_key(),
     )
-    return launching.child(spec.model, "onnx", "oxlo.engines.detection.child", config)
+    module = "oxlo.engines.detection.child"
+    return launching.child(spec.model, "onnx", module, config, launching.HUGE_PAGES)

@@ -100,7 +100,9 @@ def test_a_trace_is_explained_by_its_end() -> None:
     assert Onnx().explain(()) == ""
 
 
-def test_weights_lie_in_huge_pages() -> None:
-    """An embedding reads all of them in a few milliseconds."""
-    found = launch("minilm-l6", EMBEDDING)
-    assert found.environment == {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+@pytest.mark.parametrize(
+    ("model", "files"), [("minilm-l6", EMBEDDING), ("centernet-mobilenetv3", GRAPH)]
+)
+def test_memory_lies_in_huge_pages(model: str, files: tuple[str, ...]) -> None:
+    """An embedding reads all weights in a few milliseconds."""
+    assert launch(model, files).environment == {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}

@@ -58,7 +58,8 @@ class Whisper:
             memory_mb=launching.idle_memory_mb(args.memory_mb, spec.variant),
             api_key=launching.new_key(),
         )
-        return launching.child(spec.model, self.name, "oxlo.engines.whisper.child", config)
+        module = "oxlo.engines.whisper.child"
+        return launching.child(spec.model, self.name, module, config, launching.ONE_HEAP)
 
     def explain(self, log: Sequence[str]) -> str:
         """The exception that ended it."""

@@ -39,6 +39,12 @@ def test_a_gpu_computes_in_halves() -> None:
     assert (made.device, made.compute_type, made.slots) == ("cuda", "float16", 8)
 
 
+def test_threads_share_a_heap() -> None:
+    """In huge pages."""
+    tunables = launched().environment["GLIBC_TUNABLES"].split(":")
+    assert tunables == ["glibc.malloc.hugetlb=1", "glibc.malloc.arena_max=1"]
+
+
 def test_files_in_one_folder(tmp_path: Path) -> None:
     """As a hub's repository lies on disk."""
     (tmp_path / "model.bin").touch()
