@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -63,7 +64,18 @@ def _args(variant: Variant) -> Args:
     args = arguments(variant, Args)
     if not args.base_url.startswith(("http://", "https://")):
         raise CannotLaunch(f"base_url {args.base_url!r} must start with http:// or https://")
+    if not _leads_somewhere(args.base_url):
+        raise CannotLaunch(f"base_url {args.base_url!r} has no valid host and port")
     return args
+
+
+def _leads_somewhere(url: str) -> bool:
+    """Whether a connection can be tried; whoever opens one expects that."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname and parts.hostname.encode("idna") and parts.port != 0)
+    except ValueError:  # also of `port`, and for a name that DNS cannot have
+        return False
 
 
 def _key(args: Args, settings: Settings) -> str:

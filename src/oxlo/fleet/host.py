@@ -262,7 +262,10 @@ class EngineHost:
             raise EngineDown(f"{address} refuses our key: status {reply.status}")
         if reply.status >= (400 if self._probe.progress else 500):
             raise Refused(f"{path} answered with status {reply.status}")
-        return self._probe.progress(reply.body) if self._probe.progress else None
+        try:
+            return self._probe.progress(reply.body) if self._probe.progress else None
+        except ValueError as error:
+            raise Refused(f"{path} cannot be read: {error}") from None
 
     async def _idle(self) -> None:
         """Wait until the engine has no requests left."""

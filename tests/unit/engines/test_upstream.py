@@ -33,6 +33,12 @@ def test_key_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "secret" not in str(found.arguments)
 
 
+@pytest.mark.parametrize("address", ["http://[::1]:8000", "http://a_b."])
+def test_addresses(tmp_path: Path, address: str) -> None:
+    """Whatever can be connected to is taken as it is."""
+    assert launch(tmp_path, base_url=f"{address}/v1").address == address
+
+
 def test_missing_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The operator learns which variable is not set."""
     monkeypatch.delenv("ACME_KEY", raising=False)
@@ -45,6 +51,11 @@ def test_missing_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [
         {},
         {"base_url": "acme.test"},
+        {"base_url": "http:///v1"},
+        {"base_url": "http://acme..test/v1"},
+        {"base_url": "http://acme.test:80000"},
+        {"base_url": "http://acme.test:8O00"},
+        {"base_url": "http://[::1/v1"},
         {"base_url": "http://x", "dialect": "klingon"},
         {"base_url": "http://x", "slots": "many"},
         {"base_url": "http://x", "speed": 1},

@@ -16,7 +16,7 @@ from oxlo.engines.base import Launch
 from oxlo.fleet.fetch import Refused, fetch
 from oxlo.fleet.registry import ReplicaState
 from oxlo.fleet.turns import Turns
-from oxlo.testing.engine import EngineDouble, Script
+from oxlo.testing.engine import Canned, EngineDouble, Script
 from oxlo.testing.fleet import WatchedHost
 
 DOUBLE = ("-m", "oxlo.testing.engine", "--with-parent", "--dialect", "llamacpp")
@@ -55,6 +55,17 @@ async def busy(address: str) -> None:
     """Return when an engine has a call under way."""
     while b"requests_processing 1" not in (await fetch(address, "/metrics", deadline=60)).body:
         await asyncio.sleep(0)
+
+
+async def test_metrics_that_cannot_be_read(start: Start) -> None:
+    """An engine that reports no numbers is sick and says why; it is tried again, and then ready."""
+    async with EngineDouble("llamacpp") as engine:
+        engine.canned["/metrics"] = Canned(pieces=(b"llamacpp:requests_processing 1.2.3\n",))
+        watched = start(msgspec.structs.replace(REMOTE, address=engine.address))
+        sick = await watched.until(lambda r: r.state is ReplicaState.SICK)
+        assert "/metrics cannot be read: could not convert" in sick.reason
+        del engine.canned["/metrics"]
+        await watched.ready()
 
 
 async def test_starts_warms_serves_stops(start: Start) -> None:
