@@ -25,6 +25,6 @@ def children(settings: Settings, workers: int) -> list[Child]:
 
 
 def _worker(name: str, grace: float) -> Child:
-    """A gateway that shares its port but not its log."""
+    """A gateway that shares its port but not its log; it drains while the others do."""
     child = oxlo("gateway", grace, "--name", name, "--share-port")
-    return Child(f"gateway-{name}", child.argv, child.grace)
+    return Child(f"gateway-{name}", child.argv, child.grace, group=child.name)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +36,8 @@ class Child:
     argv: tuple[str, ...]
     #: Seconds between SIGTERM and SIGKILL.
     grace: float
+    #: Neighbours with the same group are stopped together.
+    group: str = ""
 
 
 class StartFailed(OperatorError):
@@ -78,8 +81,8 @@ class Supervisor:
                 task.result()
         finally:
             stopped.cancel()
-            for runner, task in running.items():
-                await runner.stop(task)
+            for _, together in groupby(running, lambda runner: runner.group):
+                await asyncio.gather(*(runner.stop(running[runner]) for runner in together))
 
     def kill(self) -> None:
         """Kill the children that are still running."""
@@ -97,6 +100,11 @@ class _Runner:
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = asyncio.Event()
         self._last = LogLine()
+
+    @property
+    def group(self) -> str:
+        """The child's group; a child without one is its own."""
+        return self._child.group or self._child.name
 
     async def run(self) -> None:
         """Run and restart the child until `stop`. Raises StartFailed."""

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,24 @@ async def test_stops_in_order(stage: Stage) -> None:
     stage.stop.set()
     await running
     assert stage.log.read_text().split() == ["gateway", "fleet", "control"]
+
+
+async def test_group_stops_together(stage: Stage) -> None:
+    """Gateways drain at the same time: each of these ends only once the other was told to."""
+    script = (
+        "trap 'touch {{log}}.{{name}}; until [ -e {{log}}.{other} ]; do sleep 0.02; done; "
+        "echo {{name}} >> {{log}}; exit 0' TERM; echo up >&2; while :; do sleep 0.02; done"
+    )
+    gateways = [
+        replace(stage.child(name, script.format(other=other)), group="gateway")
+        for name, other in (("g1", "g2"), ("g2", "g1"))
+    ]
+    _, running = stage.begin(*gateways, stage.child("control", UNTIL_TOLD))
+    await stage.until(lambda: len(stage.told) == 3)
+    stage.stop.set()
+    await running
+    assert sorted(stage.log.read_text().split()[:2]) == ["g1", "g2"]
+    assert stage.log.read_text().split()[2:] == ["control"]
 
 
 async def test_dead_child_is_started_again(stage: Stage) -> None:
