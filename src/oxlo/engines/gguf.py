@@ -8,6 +8,8 @@ from oxlo.engines.base import CannotLaunch
 
 _MAGIC = b"GGUF"
 _STRING, _ARRAY = 8, 9
+#: Bytes of a value; a longer one is that of a damaged file.
+_LONGEST = 1 << 28
 #: struct formats of the fixed-size value types, by their number in the format.
 _SCALARS = {
     0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d",
@@ -65,15 +67,25 @@ def _unpack(file: BinaryIO, layout: str) -> tuple[Any, ...]:
 
 
 def _string(file: BinaryIO) -> str:
+    return file.read(_length(file)).decode()
+
+
+def _length(file: BinaryIO) -> int:
     (length,) = _unpack(file, "Q")
-    return file.read(length).decode()
+    return _checked(length)
+
+
+def _checked(length: int) -> int:
+    """Raise struct.error for a length that no file has."""
+    if length > _LONGEST:
+        raise struct.error(length)
+    return length
 
 
 def _skip_array(file: BinaryIO) -> None:
     kind, count = _unpack(file, "IQ")
     if kind != _STRING:
-        file.seek(count * struct.calcsize(f"<{_SCALARS[kind]}"), 1)
+        file.seek(_checked(count * struct.calcsize(f"<{_SCALARS[kind]}")), 1)
         return
     for _ in range(count):
-        (length,) = _unpack(file, "Q")
-        file.seek(length, 1)
+        file.seek(_length(file), 1)

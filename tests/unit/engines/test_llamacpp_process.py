@@ -117,8 +117,22 @@ def test_unknown_argument(model_file: Path) -> None:
         launch(model_file, {"slotz": 3})
 
 
+#: The start of a file with one value, up to the length of its name.
+ONE_VALUE = b"GGUF" + struct.pack("<IQQ", 3, 0, 1)
+#: The same, up to the type of the items of an array, whose number follows.
+ONE_ARRAY = ONE_VALUE + struct.pack("<QcI", 1, b"a", 9)
+
+
 @pytest.mark.parametrize(
-    ("content", "reason"), [(b"hello", "not a GGUF file"), (b"GGUF\x03\0\0", "damaged")]
+    ("content", "reason"),
+    [
+        (b"hello", "not a GGUF file"),
+        (b"GGUF\x03\0\0", "damaged"),
+        (ONE_VALUE + struct.pack("<Q", 1 << 50), "damaged"),
+        (ONE_VALUE + struct.pack("<Q", 1 << 63), "damaged"),
+        (ONE_ARRAY + struct.pack("<IQ", 10, 1 << 62), "damaged"),
+        (ONE_ARRAY + struct.pack("<IQQ", 8, 1, 1 << 63), "damaged"),
+    ],
 )
 def test_bad_file(tmp_path: Path, content: bytes, reason: str) -> None:
     """A file that is no model is refused before a process is started."""
