@@ -23,13 +23,14 @@ class Order(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Progress: a state change of a new engine, or the failure of the order."""
+    """Progress: a state change of a new engine, or how the order ended."""
 
     replica: str = ""
     state: str = ""
     reason: str = ""
-    #: Why the order failed.
+    #: Why the order failed; or that it was carried out.
     error: str = ""
+    done: bool = False
 
 
 class Fleet(Protocol):
@@ -75,6 +76,7 @@ async def _carry_out(fleet: Fleet, line: bytes, writer: asyncio.StreamWriter) ->
     try:
         order = msgspec.json.decode(line, type=Order)
         await fleet.restart(order.restart, lambda r: send(Progress(r.id, str(r.state), r.reason)))
+        send(Progress(done=True))
     except (msgspec.DecodeError, CannotRestart) as reason:
         send(Progress(error=str(reason)))
 
@@ -85,4 +87,9 @@ async def give(order: Order, path: Path) -> AsyncIterator[Progress]:
     with contextlib.closing(writer):
         writer.write(msgspec.json.encode(order) + b"\n")
         while line := await reader.readline():
-            yield msgspec.json.decode(line, type=Progress)
+            progress = msgspec.json.decode(line, type=Progress)
+            if not progress.done:
+                yield progress
+            if progress.done or progress.error:
+                return
+    yield Progress(error="the fleet ended before all engines were replaced")

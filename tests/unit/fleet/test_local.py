@@ -17,7 +17,7 @@ from tests.waiting import PATIENCE, until
 
 from oxlo.catalogue import Catalogue, Model, Source, Variant, WeightsFile
 from oxlo.engines.base import Launch
-from oxlo.fleet import minimum, registry
+from oxlo.fleet import minimum, orders, registry
 from oxlo.fleet.assign import Engine
 from oxlo.fleet.local import LocalFleet
 from oxlo.fleet.orders import Order, give
@@ -95,6 +95,29 @@ async def test_what_is_not_restarted(settings: Settings) -> None:
         assert fleet.replicas == (ready,)
         assert settings.fleet_socket.stat().st_mode & 0o777 == 0o600
     assert not settings.fleet_socket.exists()
+
+
+async def test_fleet_that_ends_during_a_restart(settings: Settings) -> None:
+    """An order is carried out only once the fleet has said so."""
+
+    class Fleet:
+        async def restart(self, model: str, report: Callable[[Replica], None]) -> None:
+            report(replica)
+
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.close()
+
+    async def told() -> list[tuple[str, str]]:
+        given = give(Order("m"), settings.fleet_socket)
+        return [(said.replica, said.error) async for said in given]
+
+    async with EngineDouble("openai") as double, running(remote(double.address), settings):
+        replica = await listed(settings, lambda r: r.state is ReplicaState.READY)
+    async with orders.taken(Fleet(), settings.fleet_socket):
+        assert await told() == [("m-1", "")]
+    async with await asyncio.start_unix_server(leave, settings.fleet_socket):
+        assert await told() == [("", "the fleet ended before all engines were replaced")]
 
 
 def doubled(engine: Engine, settings: Settings, part: Machine) -> Launch:
