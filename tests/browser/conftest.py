@@ -71,7 +71,7 @@ def sign_up(page: Page, email: str) -> None:
 
 def log_out(page: Page) -> None:
     """Log out; ends on the home page."""
-    page.get_by_role("button", name="Log out").click()
+    page.get_by_role("button", name="Log out", exact=True).click()
     page.wait_for_url("**/")
 
 

@@ -1,7 +1,7 @@
 """The public pages in a browser: accessible, narrow enough for a phone, quicker with scripts."""
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import Open, assert_accessible
 
 PAGES = (
@@ -44,6 +44,34 @@ def test_phones_scroll_one_way(visit: Open, path: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 390, wider
     assert wider == []
     assert_accessible(page, resultTypes=["violations"], runOnly=["heading-order", "target-size"])
+
+
+@pytest.mark.parametrize("width", [1024, 1280])
+@pytest.mark.parametrize("path", ["/docs/api/streaming", "/docs/configuration", "/docs/gpu"])
+def test_wide_tables_fit(visit: Open, path: str, width: int) -> None:
+    """The widest tables of the documentation do not make the page scroll sideways."""
+    page = visit(path, width=width)
+    page.wait_for_load_state()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_search_names_its_page(visit: Open) -> None:
+    """A search as one types has the title that it has when its address is opened."""
+    page = visit("/docs")
+    page.fill("#docs-q", "retry")
+    expect(page).to_have_title("retry · Search · Oxlo")
+    page.reload()
+    expect(page).to_have_title("retry · Search · Oxlo")
+
+
+def test_phones_have_no_shortcuts(chromium: Browser, address: str) -> None:
+    """What needs a keyboard is not offered where there is none."""
+    for touch in (False, True):
+        context = chromium.new_context(is_mobile=touch, has_touch=touch)
+        page = context.new_page()
+        page.goto(address)
+        expect(page.get_by_text("lists the shortcuts")).to_be_visible(visible=not touch)
+        context.close()
 
 
 def test_search_as_you_type(visit: Open) -> None:

@@ -58,7 +58,7 @@ def password_changed(base: str, address: str) -> Letter:
     return Letter(
         "Your password was changed",
         f"""The password of your account at {base} was changed just now, from the address {address}.
-You are signed out everywhere else.
+You are logged out everywhere else.
 
 If it was not you, set a new one at once: {base}/forgot
 """,

@@ -79,8 +79,10 @@ async def test_ten_codes_are_shown_once(portal: Portal) -> None:
 async def test_code_logs_in_once(portal: Portal) -> None:
     """A recovery code logs in once, however it is typed; its owner is notified."""
     _, codes = await _set_up(portal)
-    other, _ = await _log_in(portal, codes[0].lower().replace("-", " "))
+    other, reply = await _log_in(portal, codes[0].lower().replace("-", " "))
     assert await other.is_in()
+    overview = await other.get(reply.headers["location"])
+    assert "You used a recovery code, and have 9 more." in overview.text
     assert "9 of 10 recovery codes left" in (await other.get(PAGE)).text
     _, again = await _log_in(portal, codes[0])
     assert again.status_code == 401

@@ -4,11 +4,13 @@ import re
 
 import msgspec
 import pytest
-from tests.unit.portal.conftest import opened
+from tests.unit.portal.conftest import opened, replica, serve
 from tests.unit.portal.people import EMAIL, Portal, Somebody, csrf
 
+from oxlo.fleet.registry import ReplicaState
 from oxlo.gateway.endpoints import INFERENCE
 from oxlo.plans import apikey
+from oxlo.portal import formats
 from oxlo.portal.dashboard import keyform
 from oxlo.settings import Settings
 from oxlo.store import keys
@@ -49,6 +51,19 @@ async def test_key_is_shown_once(portal: Portal) -> None:
     page = (await somebody.get("/dashboard/api-keys")).text
     assert secret not in page
     assert secret[: keys.SHOWN] in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "works"),
+    [({}, True), ({"models": "yolo-v9"}, False), ({"endpoints": "embeddings"}, False)],
+)
+async def test_first_call_is_allowed(portal: Portal, fields: dict[str, str], works: bool) -> None:
+    """The program beside a new key is one that the key may make; otherwise there is none."""
+    serve(portal.services.settings, replica("smollm2-135m", ReplicaState.READY))
+    somebody = await portal.newcomer()
+    reply = await somebody.send("/dashboard/api-keys", name="laptop", **fields)
+    assert "it is not shown again" in reply.text
+    assert ("A first call with it" in reply.text) == works
 
 
 async def test_key_is_narrowed(portal: Portal) -> None:
@@ -125,6 +140,7 @@ async def test_replaced_key_overlaps(portal: Portal) -> None:
     )
     found = re.search(r'data-copy="(sk_[\w-]+)"', reply.text)
     assert found
+    assert f"{formats.timestamp(portal.clock.now + 3600)}</time>." in reply.text
     new = await _caller(portal, found[1])
     assert isinstance(new, msgspec.Struct)
     assert msgspec.structs.asdict(new)["endpoints"] == {"chat"}

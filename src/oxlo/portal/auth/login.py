@@ -72,7 +72,13 @@ async def submit_code(request: Request, form: FormData) -> Response:
         return _page(request, target, refused=Refused(_TOO_LATE))
     except Refused as refused:
         return _code_page(request, account_id, target, refused, recovering=recovery.is_shaped(code))
-    return await _begin(request, account, target)
+    return await _begin(request, account, _after(target, code))
+
+
+def _after(target: str, code: str) -> str:
+    """Where the login leads; the overview tells how many recovery codes are left after one."""
+    tells = recovery.is_shaped(code) and target == local_path("")
+    return f"{target}?done=recovered" if tells else target
 
 
 async def logout(request: Request, _form: FormData) -> Response:

@@ -197,7 +197,7 @@ async def _page(
         "used": usage_by_key,
         "used_days": _USED_DAYS,
         "made": new,
-        "panels": _panels(portal, new, model) if new and model else (),
+        "panels": _panels(portal, new, model) if new and model and _allows(new.key, model) else (),
         "problem": problem,
         "unverified": portal.awaits_proof(account),
         "form": FormValues.of(form),
@@ -222,6 +222,11 @@ async def _usage_by_key(db: AsyncConnection, account: Account, now: float) -> di
     """Requests of the last days by key, including today."""
     groups = await usage.added_up(db, account.id, *bounds(_USED_DAYS, now), ("key",))
     return {group.key[0]: group.sums.requests for group in groups}
+
+
+def _allows(key: Key, model: str) -> bool:
+    """Whether a chat with this model is within the key's restrictions."""
+    return model in (key.models or (model,)) and "chat" in (key.endpoints or ("chat",))
 
 
 def _panels(portal: Portal, new: NewKey, model: str) -> list[Panel]:

@@ -14,7 +14,7 @@ from oxlo.portal.dashboard import limits
 from oxlo.portal.dashboard.limits import Limit
 from oxlo.portal.portal import Portal
 from oxlo.portal.sessions import flash
-from oxlo.store import history, keys, standing, usage
+from oxlo.store import history, keys, recovery, standing, usage
 from oxlo.store.accounts import Account
 from oxlo.store.calls import Call
 from oxlo.store.usage import Group
@@ -26,6 +26,7 @@ _DONE = {
     "verified": "Your e-mail address is confirmed.",
     "promo": "The promo code is used.",
 }
+_LEFT = "You used a recovery code, and have {} more. Settings makes new ones."
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,8 +43,7 @@ async def page(request: Request) -> Response:
     portal, account = Portal.of(request), guard.account(request)
     plan = plan_of(portal, account)
     facts = await _facts(portal, account, plan)
-    if text := _DONE.get(request.query_params.get("done", "")):
-        flash(request, "ok", text)
+    await _tell(request, portal, account)
     model = ready_model(portal, plan)
     context = {
         "account": account,
@@ -60,6 +60,17 @@ async def page(request: Request) -> Response:
         "unverified": portal.awaits_proof(account),
     }
     return guard.respond(request, "dashboard/overview.html", context)
+
+
+async def _tell(request: Request, portal: Portal, account: Account) -> None:
+    """Say what the form before this page has done."""
+    done = request.query_params.get("done", "")
+    if text := _DONE.get(done):
+        flash(request, "ok", text)
+    elif done == "recovered" and account.totp_at is not None:
+        async with portal.site.database.read() as db:
+            left = await recovery.left(db, account.id)
+        flash(request, "ok" if left else "warn", _LEFT.format(left or "no"))
 
 
 async def live(request: Request) -> Response:

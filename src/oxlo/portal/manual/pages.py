@@ -70,6 +70,7 @@ async def _results(request: Request, query: str, *, status: int = 200) -> Respon
     # In a thread, because the first search renders every page.
     hits = await asyncio.to_thread(site.manual.find, query)
     context = sidebar(site, "search") | {"hits": hits, "q": query, "missing": status == 404}
+    context["partial"] = partial
     template = "docs_hits.html" if partial else "docs_search.html"
     headers = {"vary": "cookie, hx-request"}
     headers |= {"hx-push-url": f"/docs/search?q={quote(query)}"} if partial else {}

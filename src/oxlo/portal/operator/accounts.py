@@ -28,7 +28,7 @@ _DONE = {
     "plan": "The account is on its new plan, from its next call on.",
     "granted": "The requests are granted for today.",
     "refunded": "The request is given back, as one of today.",
-    "closed": "The account is closed: its keys get 401 and it is signed out.",
+    "closed": "The account is closed: its keys get 401 and it is logged out.",
     "opened": "The account is open again.",
     "totp": "One-time codes are off for this account.",
     "role": "The account's role is changed.",
