@@ -1,6 +1,6 @@
 """Opening onnxruntime sessions, for all engines that use it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -37,13 +37,18 @@ _SHARING = {"dynamic_block_base": "4"}
 _BROKEN = (Fail, InvalidGraph, InvalidProtobuf, NoKernel, NoSuchFile, RuntimeException)
 
 
-def session(model: Path | bytes, threads: int, device: Device) -> InferenceSession:
-    """Load a model. Raises CannotLoad."""
+def session(
+    model: Path | bytes, threads: int, device: Device, *, cpus: Sequence[Sequence[int]] = ()
+) -> InferenceSession:
+    """Load a model. Raises CannotLoad.
+
+    `cpus` are those of each thread but the caller's, which runs its part itself; empty: any.
+    """
     if _PROVIDERS[device] not in get_available_providers():
         raise CannotLoad("this onnxruntime has no CUDA: pip install onnxruntime-gpu instead of it")
     try:
         with _file(model) as path:
-            return InferenceSession(path, _options(threads), [_PROVIDERS[device]])
+            return InferenceSession(path, _options(threads, cpus), [_PROVIDERS[device]])
     except (*_BROKEN, OSError) as error:
         raise CannotLoad(f"onnxruntime cannot load {_named(model)}: {error}") from error
 
@@ -60,14 +65,21 @@ def _file(model: Path | bytes) -> Iterator[Path]:
         yield Path(file.name)
 
 
-def _options(threads: int) -> SessionOptions:
+def _options(threads: int, cpus: Sequence[Sequence[int]]) -> SessionOptions:
     options = SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     for name, value in {**_SHARING, **spinning(__version__)}.items():
         options.add_session_config_entry(f"session.{name}", value)
+    if cpus:
+        options.add_session_config_entry("session.intra_op_thread_affinities", affinities(cpus))
     options.log_severity_level = 3
     return options
+
+
+def affinities(cpus: Sequence[Sequence[int]]) -> str:
+    """The CPUs of each thread as onnxruntime reads them: it counts from 1."""
+    return ";".join(",".join(str(cpu + 1) for cpu in share) for share in cpus)
 
 
 def spinning(version: str) -> dict[str, str]:

@@ -38,8 +38,9 @@ class Job:
 class Workers:
     """A thread pool for blocking work, with one thread per slot."""
 
-    def __init__(self, slots: int) -> None:
-        self._threads = ThreadPoolExecutor(slots, thread_name_prefix="work")
+    def __init__(self, slots: int, begin: Callable[[], None] | None = None) -> None:
+        """Create the pool; each of its threads calls `begin` first."""
+        self._threads = ThreadPoolExecutor(slots, "work", initializer=begin)
         #: Requests running or waiting for a thread, and steps done; health checks read both.
         self.busy = 0
         self.steps = 0

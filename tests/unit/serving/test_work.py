@@ -26,6 +26,14 @@ async def test_work_in_a_thread_and_inline() -> None:
     assert (workers.busy, workers.steps) == (0, 4)
 
 
+async def test_each_thread_begins_with_a_call() -> None:
+    """Before its first work, in the thread itself."""
+    begun: list[int] = []
+    workers = Workers(1, begin=lambda: begun.append(threading.get_ident()))
+    request = Request({"type": "http"}, _silent)
+    assert [await workers.run(request, lambda _: threading.get_ident())] == begun
+
+
 async def test_emitted_chunks_arrive_before_the_work_is_done() -> None:
     """Each chunk arrives as it is emitted; a later error is raised after them."""
     workers, gate = Workers(1), threading.Event()

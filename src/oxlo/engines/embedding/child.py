@@ -1,5 +1,7 @@
 """The child process of an embedding engine."""
 
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -8,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tokenizers import Tokenizer
 
+from oxlo.engines.affinity import available_cpus, pin, shares
 from oxlo.engines.embedding.batcher import Batcher
 from oxlo.engines.embedding.batching import Costs
 from oxlo.engines.embedding.bert import fused
@@ -31,8 +34,12 @@ _EXAMPLE = msgspec.json.encode({"input": "Hello there. " * 36})
 def load(line: bytes) -> Engine:
     """Load the engine described by a line of JSON. Raises CannotLoad."""
     config = msgspec.json.decode(line, type=Config)
-    workers = Workers(config.slots)
-    model = embedding(config, workers)
+    cpus = available_cpus()
+    divided = shares(cpus, config.threads) if config.device == "cpu" else []
+    workers = Workers(config.slots, begin=partial(pin, cpus))
+    model = embedding(config, workers, cpus=divided[1:])
+    if divided:
+        pin(divided[0])  # the event loop's thread computes too
 
     async def embed(request: Request) -> Response:
         body = await request.body()
@@ -44,9 +51,9 @@ def load(line: bytes) -> Engine:
     return Engine(routes, workers, config.api_key, config.port, fast_path=fast_path)
 
 
-def embedding(config: Config, workers: Workers) -> Embedding:
-    """Load the model. Raises CannotLoad."""
-    opened = session(_model_file(config), config.threads, config.device)
+def embedding(config: Config, workers: Workers, *, cpus: Sequence[Sequence[int]] = ()) -> Embedding:
+    """Load the model; `cpus` as in `session()`. Raises CannotLoad."""
+    opened = session(_model_file(config), config.threads, config.device, cpus=cpus)
     normalize = config.normalize and not config.bert_heads  # the fused model normalizes
     encoder = Encoder(opened, config.pooling, normalize=normalize)
     costs = Costs(config.batch_tokens, config.run_tokens)

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from starlette.routing import Route
 
 from oxlo import catalogue
+from oxlo.engines.affinity import available_cpus, shares
 from oxlo.engines.base import EngineSpec
 from oxlo.engines.embedding import child
 from oxlo.engines.embedding.config import Config
@@ -177,3 +179,13 @@ def test_the_engine_has_one_route(minilm: list[Path]) -> None:
     engine = child.load(msgspec.json.encode(config(minilm)))
     assert [route.path for route in engine.routes if isinstance(route, Route)] == ["/v1/embeddings"]
     assert issubclass(ContextLengthExceeded, ApiError)
+
+
+@pytest.mark.skipif(len(available_cpus()) < 2, reason="needs two CPUs, and Linux")
+def test_the_loading_thread_gets_its_share_of_the_cpus(minilm: list[Path]) -> None:
+    """It becomes that of the event loop; the others of the process keep theirs."""
+    everywhere, line = available_cpus(), msgspec.json.encode(config(minilm, threads=2))
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(child.load, line).result()
+        assert thread.submit(available_cpus).result() == set(shares(everywhere, 2)[0])
+    assert available_cpus() == everywhere
