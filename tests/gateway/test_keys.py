@@ -4,10 +4,17 @@ import asyncio
 
 import msgspec
 import pytest
-from tests.gateway.conftest import Start
+from tests.gateway.conftest import Platform, Start
 from tests.waiting import until
 
 from oxlo.plans import apikey
+from oxlo.plans.caller import Changes
+
+
+async def _hear(platform: Platform) -> None:
+    """Let the gateway hear of the last change."""
+    platform.gateway.sweep()
+    await until(lambda: platform.gateway.keys.change == platform.control.counter)
 
 
 @pytest.mark.parametrize(
@@ -125,9 +132,58 @@ async def test_revoked_after_change(start: Start) -> None:
     platform = await start()
     assert [(await platform.chat()).status for _ in range(3)] == [200] * 3
     platform.control.change(platform.key, None)
-    change = platform.gateway.keys.change
-    platform.gateway.sweep()
-    await until(lambda: platform.gateway.keys.change != change)
+    await _hear(platform)
+    assert (await platform.chat()).status == 401
+
+
+async def test_others_are_not_asked_about(start: Start) -> None:
+    """After a change, only the keys of that account are looked up again, each of them once."""
+    platform = await start()
+    mine, hers, second = (platform.control.mint("enterprise", f"acct_{n}") for n in (1, 2, 2))
+    await _hear(platform)
+    for key in (mine, hers, second):
+        assert (await platform.chat(key=key)).status == 200
+    caller = platform.control.callers[apikey.digest(hers)]
+    platform.control.change(hers, msgspec.structs.replace(caller, endpoints={"embeddings"}))
+    await _hear(platform)
+    platform.control.lookups.clear()
+    statuses = [(await platform.chat(key=key)).status for key in (mine, hers, second) * 2]
+    assert statuses == [200, 403, 200] * 2
+    assert platform.control.lookups == [apikey.digest(key) for key in (hers, second)]
+
+
+async def test_looked_up_after_the_change(start: Start) -> None:
+    """A key that was looked up after the change is not looked up again when it is heard of."""
+    platform = await start()
+    await _hear(platform)
+    platform.control.change(platform.key, platform.control.callers[apikey.digest(platform.key)])
+    assert (await platform.chat()).status == 200
+    await _hear(platform)
+    assert (await platform.chat()).status == 200
+    assert len(platform.control.lookups) == 1
+
+
+async def test_anything_may_have_changed(start: Start) -> None:
+    """All keys are looked up again if control cannot tell which accounts changed."""
+    platform = await start()
+    await _hear(platform)
+    other = platform.control.mint("enterprise", "acct_2")
+    keys = (platform.key, other)
+    assert [(await platform.chat(key=key)).status for key in keys] == [200, 200]
+    platform.control.changed.append(None)
+    await _hear(platform)
+    assert [(await platform.chat(key=key)).status for key in keys] == [200, 200]
+    assert platform.control.lookups == [apikey.digest(key) for key in keys] * 2
+
+
+async def test_older_database(start: Start) -> None:
+    """After the database was restored from a backup, nothing that was learned before counts."""
+    platform = await start()
+    platform.control.changed.extend(["acct_2"] * 3)
+    await _hear(platform)
+    assert (await platform.chat()).status == 200
+    del platform.control.callers[apikey.digest(platform.key)], platform.control.changed[2:]
+    await _hear(platform)
     assert (await platform.chat()).status == 401
 
 
@@ -138,7 +194,7 @@ async def test_control_away(start: Start) -> None:
     assert (await platform.chat()).status == 200
     await platform.control.__aexit__(None, None, None)
     platform.gateway.settings.control_private_socket.unlink(missing_ok=True)
-    platform.gateway.keys.invalidate(99)
+    platform.gateway.keys.apply(Changes(counter=99))
     assert (await platform.chat()).status == 200
     answer = await platform.chat(key=other)
     assert (answer.status, answer.headers["retry-after"]) == (503, "2")

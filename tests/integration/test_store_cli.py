@@ -21,6 +21,7 @@ from typer.testing import CliRunner
 from oxlo import cli
 from oxlo.cli import lock
 from oxlo.plans import apikey
+from oxlo.plans.caller import Changes
 from oxlo.settings import Settings
 from oxlo.store import accounts, calls
 from oxlo.store.calls import Call
@@ -154,7 +155,7 @@ async def test_control_ends_with_its_parent(tmp_path: Path, ending: str) -> None
     await control_ready(settings)
     await asyncio.to_thread(_said, tmp_path, "accounts", "create", "ann")
     changes = await told(settings.control_private_socket, "/changes")
-    assert changes == b'{"counter":1}'
+    assert msgspec.json.decode(changes, type=Changes).counter == 1
     if ending == "sigterm":
         control.send_signal(signal.SIGTERM)
     else:

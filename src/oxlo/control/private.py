@@ -1,4 +1,4 @@
-"""The private application, for gateways: key look-ups, the change counter, usage counts."""
+"""The private application, for gateways: key look-ups, changes, usage counts."""
 
 import structlog
 from starlette.applications import Starlette
@@ -30,11 +30,15 @@ async def _key(request: Request) -> Response:
 
 async def _changes(request: Request) -> Response:
     control = Control.of(request)
+    try:
+        number = int(request.query_params.get("since", 0))
+    except ValueError:
+        raise BadRequest("/changes takes ?since=N.") from None
     async with control.database.read() as db:
-        counter = await changes.count(db)
+        reply = await changes.since(db, number)
     if control.troubles.ends(_LOOKUPS):
         log.info("database.recovered")
-    return replies.json({"counter": counter})
+    return replies.json(reply)
 
 
 async def _counted(request: Request) -> Response:

@@ -1,26 +1,27 @@
 """Authentication: from a request's headers to a `Caller`, usually from the cache.
 
-Keys are cached until any account or key changes; each is then verified again at its next use.
-While control is unreachable the cached result stays valid, so that a database outage does not
-affect known callers.
+A key is cached until its account, or one of its account's keys, changes; it is then looked up again
+at its next use. While control is unreachable the cached result stays valid, so that a database
+outage does not affect known callers.
 """
 
 import re
 import time
 from collections.abc import Callable, Mapping
-from itertools import islice
 from typing import Final, TypeVar
 
 from oxlo.errors import ApiError, Forbidden, InvalidApiKey, Overloaded
 from oxlo.gateway.badkeys import refusal
 from oxlo.gateway.lookup import Lookup
 from oxlo.plans import apikey
-from oxlo.plans.caller import Caller
+from oxlo.plans.caller import Caller, Changes
 
 #: Cached well-formed but invalid keys (revoked, expired).
 UNKNOWN_LIMIT = 10_000
 KNOWN_LIMIT = 100_000
 PLAIN_LIMIT = 10_000
+#: Accounts whose last change is remembered; if there are more, all keys are looked up again.
+CHANGED_LIMIT = 100_000
 
 #: Maximum length of a header with a key, including text pasted along with it.
 LONGEST: Final = 1024
@@ -77,13 +78,16 @@ class Keys:
     def __init__(self, lookup: Lookup, secret: bytes) -> None:
         self._lookup = lookup
         self._secret = secret
-        #: Callers verified since the last change; and those verified before it.
+        #: Callers as last looked up; they may be outdated.
         self._known: dict[str, Caller] = {}
-        self._stale: dict[str, Caller] = {}
+        #: Number of the last change of each account that changed, and of any other account.
+        self._changed: dict[str, int] = {}
+        self._all_changed = 0
         #: Callers whose keys have no restrictions, by the raw header they sent.
         self._plain: dict[bytes, Caller] = {}
         self._unknown: set[str] = set()
         self._asking: dict[str, list[Found]] = {}
+        #: Number of the last change that was applied.
         self.change = 0
         #: Whether control has ever replied; before that, no key can be verified.
         self.reached = False
@@ -93,8 +97,12 @@ class Keys:
         return self._plain.get(headers.get(b"authorization", b""))
 
     def known(self, key: str) -> Caller | None:
-        """The caller, if verified since the last change."""
-        return self._known.get(apikey.digest(key))
+        """The caller, if looked up since its account's last change."""
+        caller = self._known.get(apikey.digest(key))
+        return caller if caller is not None and self._is_current(caller) else None
+
+    def _is_current(self, caller: Caller) -> bool:
+        return caller.as_of >= self._changed.get(caller.account, self._all_changed)
 
     def note(self, headers: Mapping[bytes, bytes], caller: Caller) -> None:
         """Cache a verified caller's header, if its key has no restrictions.
@@ -113,7 +121,7 @@ class Keys:
         Raises InvalidApiKey for keys that cannot be valid.
         """
         digest = apikey.digest(key)
-        if digest not in self._stale and self._is_bad(key, digest):
+        if digest not in self._known and self._is_bad(key, digest):
             raise refusal(key)
         self._ask(digest, key, found)
 
@@ -138,38 +146,51 @@ class Keys:
         self, digest: str, key: str, change: int, answer: Caller | ApiError | None
     ) -> Caller | ApiError:
         if isinstance(answer, ApiError):  # control is unreachable: the previous result stays valid
-            return self._stale.get(digest) or Overloaded(
+            return self._known.get(digest) or Overloaded(
                 "Keys cannot be checked right now.", retry_after=2
             )
         self.reached = True
-        current = change == self.change
         if answer is None:
-            self._stale.pop(digest, None)
-            if current:
+            self._known.pop(digest, None)
+            if change == self.change:  # otherwise the key may have been created in the meantime
                 _bound(self._unknown, UNKNOWN_LIMIT)
                 self._unknown.add(digest)
             return refusal(key)
-        self.remember(digest, answer, current=current)
+        self.remember(digest, answer)
         return answer
 
-    def remember(self, digest: str, caller: Caller, *, current: bool = True) -> None:
-        """Cache control's reply; not `current` if something changed in the meantime."""
-        self._stale.pop(digest, None)
-        if digest in self._known:
+    def remember(self, digest: str, caller: Caller) -> None:
+        """Cache control's reply."""
+        if self._known.pop(digest, None) is not None:
             self._plain.clear()
-        kept = self._known if current else self._stale
-        _bound(kept, KNOWN_LIMIT)
-        kept[digest] = caller
+        _bound(self._known, KNOWN_LIMIT)
+        self._known[digest] = caller
 
-    def invalidate(self, change: int) -> None:
-        """Verify each key again at its next use."""
-        self.change = change
-        self._stale |= self._known
-        for digest in list(islice(self._stale, max(0, len(self._stale) - KNOWN_LIMIT))):
-            del self._stale[digest]
-        self._known = {}
+    def apply(self, changes: Changes | None) -> bool:
+        """Look up the keys of changed accounts again at their next use; False if nothing changed.
+
+        `changes` is control's reply; None: it is unreachable.
+        """
+        if changes is None:
+            return False
+        self.reached = True
+        if changes.counter == self.change:
+            return False
+        if changes.counter < self.change:  # an older database: callers may be newer than it
+            self._known.clear()
+        self.change = changes.counter
+        self._outdate(changes)
         self._plain.clear()
         self._unknown.clear()
+        return True
+
+    def _outdate(self, changes: Changes) -> None:
+        accounts = changes.accounts
+        if accounts is None or len(self._changed) + len(accounts) > CHANGED_LIMIT:
+            self._all_changed = changes.counter
+            self._changed.clear()
+        else:
+            self._changed.update(dict.fromkeys(accounts, changes.counter))
 
 
 def _bound(cache: dict[K, Caller] | set[str], limit: int) -> None:

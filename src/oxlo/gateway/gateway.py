@@ -19,6 +19,7 @@ from oxlo.gateway.routes import Routes
 from oxlo.gateway.server import Server
 from oxlo.ledger.recovery import recover
 from oxlo.plans import Plans
+from oxlo.plans.caller import Changes
 from oxlo.settings import Settings
 
 log = structlog.get_logger()
@@ -81,7 +82,7 @@ class Gateway(Core):
         yield partial(self.backends.greet, clock)
         yield partial(self.media.greeting.tick, clock)
         yield self._follow_plans
-        yield partial(self.lookup.changes, self._changed)
+        yield self._follow_changes
 
     def _renew_leases(self, wall: float) -> None:
         self.ledger.renew([call.reservation for call in self.calls if call.reservation], wall)
@@ -92,13 +93,14 @@ class Gateway(Core):
         if plans is not None:
             self.admission.use(plans)
 
-    def _changed(self, counter: int | None) -> None:
-        if counter is None:
-            return
-        self.keys.reached = True
-        if counter != self.keys.change:
-            self.keys.invalidate(counter)
-            self.ledger.announce(counter)
+    def _follow_changes(self) -> None:
+        """Apply changes to accounts and keys, and tell other gateways."""
+
+        def seen(changes: Changes | None) -> None:
+            if self.keys.apply(changes):
+                self.ledger.announce(self.keys.change)
+
+        self.lookup.changes(self.keys.change, seen)
 
     # Startup and shutdown.
 

@@ -13,15 +13,11 @@ from oxlo.errors import ApiError, LimitsUnavailable, Overloaded
 from oxlo.gateway.timed import TimedRequest
 from oxlo.gateway.upstream import Upstream
 from oxlo.ledger.counted import Counted
-from oxlo.plans.caller import Caller
+from oxlo.plans.caller import Caller, Changes
 
 #: Timeouts of look-ups, and of counts, for which control first drains the journals; seconds.
 SECONDS: Final = 10.0
 COUNT_SECONDS: Final = 60.0
-
-
-class _Changes(msgspec.Struct):
-    counter: int
 
 
 class Lookup:
@@ -42,13 +38,13 @@ class Lookup:
 
         self._get(f"/keys/{quote(digest)}", self._seconds, done)
 
-    def changes(self, answer: Callable[[int | None], None]) -> None:
-        """The counter of changes to accounts and keys; None if control is unreachable."""
+    def changes(self, since: int, answer: Callable[[Changes | None], object]) -> None:
+        """The changes to accounts and keys after number `since`; None if control is unreachable."""
 
         def done(status: int, body: bytes) -> None:
-            answer(msgspec.json.decode(body, type=_Changes).counter if status == 200 else None)
+            answer(msgspec.json.decode(body, type=Changes) if status == 200 else None)
 
-        self._get("/changes", self._seconds, done)
+        self._get(f"/changes?since={since}", self._seconds, done)
 
     def counted(
         self, account: str, day: int, minute: int, answer: Callable[[Counted | ApiError], None]

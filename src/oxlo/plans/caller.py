@@ -1,4 +1,4 @@
-"""The caller of a request: what control tells a gateway about a key."""
+"""What control tells gateways about keys: the caller of each, and changes."""
 
 import msgspec
 
@@ -23,7 +23,18 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     role: str = "user"
     #: Additional requests granted by an operator: (UTC day, number), from today on.
     grants: tuple[tuple[int, int], ...] = ()
+    #: Number of the last change, of any account, before this was read.
+    as_of: int = 0
 
     def granted(self, day: int) -> int:
         """Number of additional requests granted for a UTC day."""
         return sum(count for granted, count in self.grants if granted == day)
+
+
+class Changes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Changes to accounts and keys since a gateway last asked."""
+
+    #: Number of the last change.
+    counter: int
+    #: Ids of the accounts that changed; None: any may have.
+    accounts: frozenset[str] | None = None

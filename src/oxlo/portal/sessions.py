@@ -71,7 +71,7 @@ async def sign_in(request: Request, reply: Response, account: Account) -> Respon
     async with portal.site.database.write() as db:
         visit = getattr(request.state, "visit", None)
         if visit is not None:
-            await sessions.end(db, visit.session.id)
+            await sessions.end(db, visit.session)
         _, token = await sessions.begin(
             db,
             account.id,
@@ -90,7 +90,7 @@ async def sign_out(request: Request, reply: Response) -> Response:
     visit = getattr(request.state, "visit", None)
     if visit is not None:
         async with portal.site.database.write() as db:
-            await sessions.end(db, visit.session.id)
+            await sessions.end(db, visit.session)
     portal.cookies.delete(reply, portal.cookies.session)
     return reply
 

@@ -102,7 +102,7 @@ async def set_plan(db: AsyncConnection, account: Account, plan: Plan) -> Account
     """
     chosen: dict[str, Any] = {"plan": plan.id, "plan_until": None, "plan_after": None}
     await db.execute(update(accounts).where(accounts.c.id == account.id).values(chosen))
-    await changes.note(db)
+    await changes.note(db, account.id)
     return msgspec.structs.replace(account, **chosen)
 
 
@@ -116,9 +116,9 @@ async def ensure_operator(
     """
     found = await _operator(db)
     if found is None:
-        # Locks the counter: of two hosts that start at once, the second waits here, and then finds
-        # the first one's operator.
-        await changes.note(db)
+        # Of two hosts that start at once, the second waits here, and then finds the first one's
+        # operator.
+        await changes.lock(db)
         found = await _operator(db)
     if found is not None:
         return found, None
@@ -140,7 +140,7 @@ async def _insert(db: AsyncConnection, account: Account) -> None:
     except IntegrityError:
         taken = repr(account.name) + (f" or e-mail {account.email!r}" if account.email else "")
         raise AccountExists(f"an account with the name {taken} exists already") from None
-    await changes.note(db)
+    await changes.note(db, account.id)
 
 
 def checked_name(name: str) -> str:
@@ -174,7 +174,7 @@ async def end_plans(db: AsyncConnection, now: float) -> int:
     """Move accounts whose temporary plan has ended to their next plan; returns the number."""
     over = accounts.c.plan_until <= now
     after = {"plan": accounts.c.plan_after, "plan_until": None, "plan_after": None}
-    ended = int((await db.execute(update(accounts).where(over).values(after))).rowcount)
-    if ended:
-        await changes.note(db)
-    return ended
+    statement = update(accounts).where(over).values(after).returning(accounts.c.id)
+    ended = (await db.execute(statement)).scalars().all()
+    await changes.note(db, *ended)
+    return len(ended)

@@ -1,18 +1,59 @@
-"""The change counter, by which gateways know that cached accounts or keys are outdated."""
+"""The log of changes to accounts and keys, by which gateways know whom to look up again.
 
-from sqlalchemy import select, update
+Each change has a number, the value of a counter. Writers lock the counter, so that changes are
+committed in the order of their numbers.
+"""
+
+from typing import Final
+
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from oxlo.store.schema import meta
+from oxlo.plans.caller import Changes
+from oxlo.store.schema import change_log, meta
 
-_NAME = "changes"
+#: Number of changes that the log keeps; gateways ask twice a second.
+KEPT: Final = 1000
+
+_COUNTER: Final = meta.c.name == "changes"
+#: The counter, for use within another query.
+COUNTER: Final = select(meta.c.value).where(_COUNTER).scalar_subquery()
 
 
 async def count(db: AsyncConnection) -> int:
-    """The current value; it only increases."""
-    return int((await db.execute(select(meta.c.value).where(meta.c.name == _NAME))).scalar_one())
+    """The number of the last change."""
+    return int((await db.execute(select(COUNTER))).scalar_one())
 
 
-async def note(db: AsyncConnection) -> None:
-    """Increment the counter, in every transaction that writes accounts or keys."""
-    await db.execute(update(meta).where(meta.c.name == _NAME).values(value=meta.c.value + 1))
+async def lock(db: AsyncConnection) -> None:
+    """Let other transactions that change accounts or keys wait until the end of this one."""
+    await _advance(db, 0)
+
+
+async def note(db: AsyncConnection, *accounts: str) -> None:
+    """Log a change of these accounts or their keys, in the transaction that makes it."""
+    if not accounts:
+        return
+    await _advance(db, len(accounts))
+    last = await count(db)
+    numbers = range(last - len(accounts) + 1, last + 1)
+    rows = [{"number": n, "account_id": a} for n, a in zip(numbers, accounts, strict=True)]
+    await db.execute(insert(change_log), rows)
+    await db.execute(delete(change_log).where(change_log.c.number <= last - KEPT))
+
+
+async def since(db: AsyncConnection, number: int) -> Changes:
+    """The accounts that changed after a change; unknown if the log does not hold all of them.
+
+    It does not if there were too many, if the database was restored from a backup, or if a host
+    with an earlier version, which only counts changes, made one.
+    """
+    last = await count(db)
+    later = change_log.c.number.between(number + 1, last)
+    rows = (await db.execute(select(change_log.c.account_id).where(later))).scalars().all()
+    complete = len(rows) == last - number
+    return Changes(counter=last, accounts=frozenset(rows) if complete else None)
+
+
+async def _advance(db: AsyncConnection, by: int) -> None:
+    await db.execute(update(meta).where(_COUNTER).values(value=meta.c.value + by))

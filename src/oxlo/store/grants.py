@@ -109,7 +109,7 @@ async def _add(
         await db.execute(insert(grants).values(msgspec.structs.asdict(grant)))
     except IntegrityError:
         raise InvalidGrant(f"call {request_id} was refunded already") from None
-    await changes.note(db)  # makes gateways reload the account
+    await changes.note(db, account_id)  # makes gateways reload the account
     return grant
 
 

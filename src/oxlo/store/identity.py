@@ -58,7 +58,7 @@ async def rename(db: AsyncConnection, account: Account, name: str) -> None:
         await _set(db, account, name=name)
     except IntegrityError:
         raise AccountExists(f"The name {name!r} is taken.") from None
-    await changes.note(db)  # gateways report the account's name
+    await changes.note(db, account.id)  # gateways report the account's name
 
 
 async def set_email(db: AsyncConnection, account: Account, email: str) -> str:
@@ -102,19 +102,19 @@ async def close(db: AsyncConnection, account: Account, *, now: float) -> None:
     """Close the account: its keys are rejected, and its sessions end."""
     await _set(db, account, disabled_at=now)
     await sessions.end_all(db, account.id)
-    await changes.note(db)
+    await changes.note(db, account.id)
 
 
 async def reopen(db: AsyncConnection, account: Account) -> None:
     """Reopen a closed account with its keys."""
     await _set(db, account, disabled_at=None)
-    await changes.note(db)
+    await changes.note(db, account.id)
 
 
 async def set_role(db: AsyncConnection, account: Account, role: str) -> None:
     """Set the role: `user` or `operator`."""
     await _set(db, account, role=role)
-    await changes.note(db)
+    await changes.note(db, account.id)
 
 
 async def link(

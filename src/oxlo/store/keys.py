@@ -89,7 +89,7 @@ async def issue(
         hidden=hidden,
     )
     await db.execute(insert(keys).values(msgspec.structs.asdict(key)))
-    await changes.note(db)
+    await changes.note(db, account_id)
     return key, secret
 
 
@@ -138,7 +138,7 @@ async def revoke(db: AsyncConnection, key_id: str, *, now: float) -> Key:
     if key.revoked_at is not None:
         return key
     await db.execute(update(keys).where(keys.c.id == key_id).values(revoked_at=now))
-    await changes.note(db)
+    await changes.note(db, key.account_id)
     return msgspec.structs.replace(key, revoked_at=now)
 
 
@@ -148,7 +148,7 @@ async def expire(db: AsyncConnection, key: Key, *, at: float, now: float) -> Key
         return await revoke(db, key.id, now=now)
     ends = at if key.expires_at is None else min(at, key.expires_at)
     await db.execute(update(keys).where(keys.c.id == key.id).values(expires_at=ends))
-    await changes.note(db)
+    await changes.note(db, key.account_id)
     return msgspec.structs.replace(key, expires_at=ends)
 
 
@@ -162,7 +162,7 @@ async def caller(db: AsyncConnection, sha256: str, *, now: float) -> Caller | No
     in_session = exists().where(sessions.c.id == keys.c.name)
     query = (
         select(keys, accounts.c.name.label("account_name"), accounts.c.plan, accounts.c.role)
-        .add_columns(accounts.c.trial_until)
+        .add_columns(accounts.c.trial_until, changes.COUNTER.label("as_of"))
         .join(accounts, accounts.c.id == keys.c.account_id)
         .where(keys.c.sha256 == sha256, keys.c.revoked_at.is_(None))
         .where(accounts.c.disabled_at.is_(None), ~keys.c.hidden | in_session)
@@ -177,7 +177,7 @@ async def caller(db: AsyncConnection, sha256: str, *, now: float) -> Caller | No
 async def touch(db: AsyncConnection, used: Mapping[str, float]) -> None:
     """Record when keys were last used: {key id: unix seconds}.
 
-    This does not raise the change counter, because gateways do not cache it.
+    This is not logged as a change, because gateways do not cache it.
     """
     later = keys.c.last_used_at.is_(None) | (keys.c.last_used_at < bindparam("used_at"))
     statement = (update(keys).where(keys.c.id == bindparam("key_id"), later)).values(
@@ -209,4 +209,5 @@ def _caller(row: RowMapping, granted: tuple[tuple[int, int], ...]) -> Caller:
         origins=frozenset(row["origins"]),
         role=row["role"],
         grants=granted,
+        as_of=row["as_of"],
     )

@@ -49,4 +49,4 @@ async def delete_account(db: AsyncConnection, account: Account) -> None:
     if account.email:
         await mails.forget(db, account.email)
     await db.execute(delete(accounts).where(accounts.c.id == account.id))
-    await changes.note(db)
+    await changes.note(db, account.id)

@@ -76,7 +76,7 @@ async def put(
     if chosen == {name: getattr(account, name) for name in chosen}:
         return
     await db.execute(update(accounts).where(accounts.c.id == account.id).values(chosen))
-    await changes.note(db)
+    await changes.note(db, account.id)
 
 
 async def keep_invoice(db: AsyncConnection, invoice: Invoice) -> None:

@@ -103,7 +103,7 @@ async def redeem(db: AsyncConnection, account: Account, code: str, *, now: float
     await db.execute(
         update(accounts).where(accounts.c.id == account.id).values(_given(account, promo, now))
     )
-    await changes.note(db)
+    await changes.note(db, account.id)
     return promo
 
 

@@ -134,12 +134,20 @@ journal_positions = Table(
     Column("position", BigInteger, nullable=False),
 )
 
-#: Counters; `changes` increases with every write to accounts and keys.
+#: Counters; `changes` is the number of the last change to accounts and keys.
 meta = Table(
     "meta",
     metadata,
     Column("name", String, primary_key=True),
     Column("value", BigInteger, nullable=False),
+)
+
+#: The last changes to accounts and keys. Not a foreign key: accounts can be deleted.
+change_log = Table(
+    "change_log",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("account_id", String, nullable=False),
 )
 
 #: Login sessions. The cookie has the token, this table its hash.

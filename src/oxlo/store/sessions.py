@@ -89,17 +89,17 @@ async def of_account(db: AsyncConnection, account_id: str, *, now: float) -> lis
     return [msgspec.convert(row, Session) for row in rows]
 
 
-async def end(db: AsyncConnection, session_id: str) -> None:
+async def end(db: AsyncConnection, session: Session) -> None:
     """End a session, and revoke its hidden keys."""
-    await db.execute(delete(sessions).where(sessions.c.id == session_id))
-    await changes.note(db)
+    await db.execute(delete(sessions).where(sessions.c.id == session.id))
+    await changes.note(db, session.account_id)
 
 
 async def end_all(db: AsyncConnection, account_id: str, *, but: str = "") -> int:
     """End all sessions of an account except `but`; returns the number."""
     others = (sessions.c.account_id == account_id, sessions.c.id != but)
     ended = int((await db.execute(delete(sessions).where(*others))).rowcount)
-    await changes.note(db)
+    await changes.note(db, account_id)
     return ended
 
 

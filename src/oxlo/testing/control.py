@@ -12,7 +12,7 @@ import msgspec
 
 from oxlo.ledger.counted import Counted
 from oxlo.plans import apikey
-from oxlo.plans.caller import Caller
+from oxlo.plans.caller import Caller, Changes
 from oxlo.testing.http import Connection, Reply, Request
 
 
@@ -23,7 +23,8 @@ class ControlDouble:
         self._paths = (private, public)
         self._secret = secret
         self.callers: dict[str, Caller] = {}
-        self.counter = 1
+        #: The account of each change; a change of unknown accounts has none.
+        self.changed: list[str | None] = [None]
         #: Key look-ups so far, by digest.
         self.lookups: list[str] = []
         #: Requests per day and minute, by account; and the accounts looked up so far.
@@ -47,13 +48,24 @@ class ControlDouble:
         return key
 
     def change(self, key: str, caller: Caller | None) -> None:
-        """Replace the caller of a key (None: revoked) and increment the change counter."""
+        """Replace the caller of a key (None: revoked), which is a change of its account."""
         digest = apikey.digest(key)
-        if caller is None:
-            del self.callers[digest]
-        else:
+        before = self.callers.pop(digest)
+        self.changed.append(before.account if isinstance(before, Caller) else None)
+        if caller is not None:
             self.callers[digest] = caller
-        self.counter += 1
+
+    @property
+    def counter(self) -> int:
+        """Number of the last change."""
+        return len(self.changed)
+
+    def changes(self, since: int) -> Changes:
+        """The changes after number `since`."""
+        accounts = self.changed[since:]
+        known = frozenset(account for account in accounts if account)
+        complete = since <= self.counter and None not in accounts
+        return Changes(counter=self.counter, accounts=known if complete else None)
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -80,8 +92,9 @@ class ControlDouble:
             connection.drop()
 
     async def _private(self, request: Request, reply: Reply) -> None:
-        if request.path == "/changes":
-            await reply.whole(200, msgspec.json.encode({"counter": self.counter}))
+        if request.path.startswith("/changes?since="):
+            since = int(request.path.removeprefix("/changes?since="))
+            await reply.whole(200, msgspec.json.encode(self.changes(since)))
             return
         if request.path.startswith("/counted/"):
             await reply.whole(200, msgspec.json.encode(self._counted(request.path)))
@@ -93,6 +106,8 @@ class ControlDouble:
         if caller is None:
             await reply.whole(404, b"{}")
         else:
+            if isinstance(caller, Caller):
+                caller = msgspec.structs.replace(caller, as_of=self.counter)
             await reply.whole(200, msgspec.json.encode(caller))
 
     def _counted(self, path: str) -> Counted:

@@ -106,6 +106,6 @@ async def test_hidden_key_ends_with_its_session(database: Database, *, everywher
         if everywhere:
             await sessions.end_all(db, account.id)
         else:
-            await sessions.end(db, session.id)
+            await sessions.end(db, session)
         assert await keys.caller(db, apikey.digest(secret), now=NOW) is None
         assert await changes.count(db) > before

@@ -74,5 +74,5 @@ async def test_sign_out_others(database: Database, ann: Account) -> None:
     async with database.write() as db:
         assert await sessions.end_all(db, ann.id, but=kept.id) == 1
         assert [s.id for s in await sessions.of_account(db, ann.id, now=NOW)] == [kept.id]
-        await sessions.end(db, kept.id)
+        await sessions.end(db, kept)
         assert await sessions.find(db, secret, now=NOW) is None
