@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.certificates import self_signed
 from tests.ports import free_port
 from tests.processes import ending
 from tests.scenario.served import (
@@ -241,13 +242,10 @@ def test_server_itself_killed(running: Platform) -> None:
 
 def certify(home: Path, name: str) -> Path:
     """A certificate and its key for a host's name, in place of what was there; a copy of it."""
-    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
-    names = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
-    files = ["-keyout", str(home / "new.key"), "-out", str(home / "new.pem")]
-    subprocess.run([*request, *names, *files], check=True, capture_output=True)
-    shutil.copy(home / "new.pem", home / f"{name}.pem")
-    for kind in ("key", "pem"):
-        (home / f"new.{kind}").replace(home / f"tls.{kind}")
+    cert, key = self_signed(home, name)
+    shutil.copy(cert, home / f"{name}.pem")
+    key.replace(home / "tls.key")
+    cert.replace(home / "tls.pem")
     return home / f"{name}.pem"
 
 

@@ -56,11 +56,17 @@ def timestamp(at: float) -> str:
 
 
 def ago(at: float, now: float) -> str:
-    """Format the distance of a timestamp from now, past or future."""
+    """Format the distance of a timestamp from now: complete units ago, or in about as many."""
     if abs(now - at) < 1:
         return "now"
-    largest = span(abs(now - at)).split(" ")[0]
-    return f"{largest} ago" if at < now else f"in {largest}"
+    if at < now:
+        return f"{_largest(now - at)} ago"
+    unit = next(size for size, _ in _STEPS if at - now >= size)
+    return f"in {_largest(at - now + unit / 2)}"
+
+
+def _largest(seconds: float) -> str:
+    return span(seconds).split(" ")[0]
 
 
 def stamp(at: float, now: float) -> str:

@@ -1,10 +1,10 @@
 """Certificates that cannot be used, and the mistake that is named."""
 
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
+from tests.certificates import openssl, self_signed
 
 from oxlo.gateway.certificate import Certificate, CertificateError, expires
 
@@ -13,18 +13,13 @@ from oxlo.gateway.certificate import Certificate, CertificateError, expires
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate with its key, a key with a passphrase, and files that are neither."""
     made = tmp_path_factory.mktemp("tls")
-    run(made, "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=a")
-    run(made, "pkey -in privkey.pem -aes128 -passout pass:hush -out locked.pem")
-    run(made, "genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out other.pem")
-    both = (made / "cert.pem").read_text() + (made / "privkey.pem").read_text()
+    cert, key = self_signed(made)
+    openssl(made, "pkey -in privkey.pem -aes128 -passout pass:hush -out locked.pem")
+    openssl(made, "genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-256 -out other.pem")
+    both = cert.read_text() + key.read_text()
     (made / "both.pem").write_text(both)
     (made / "text").write_text("no PEM\n")
     return made
-
-
-def run(folder: Path, command: str) -> None:
-    out = ["-keyout", "privkey.pem", "-out", "cert.pem"] if command.startswith("req") else []
-    subprocess.run(["openssl", *command.split(), *out], cwd=folder, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize(("cert", "key"), [("cert.pem", "privkey.pem"), ("both.pem", None)])
@@ -68,13 +63,10 @@ def test_expiry_of_the_one_in_use(folder: Path, tmp_path: Path) -> None:
     replace(file, (folder / "text").read_bytes())
     certificate.follow()
     assert certificate.ends == expires(folder / "both.pem")
-    run(
-        tmp_path,
-        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 90 -subj /CN=a",
-    )
-    replace(file, (tmp_path / "cert.pem").read_bytes() + (tmp_path / "privkey.pem").read_bytes())
+    cert, key = self_signed(tmp_path, days=90)
+    replace(file, cert.read_bytes() + key.read_bytes())
     certificate.follow()
-    assert certificate.ends == expires(tmp_path / "cert.pem")
+    assert certificate.ends == expires(cert)
 
 
 def replace(file: Path, content: bytes) -> None:
