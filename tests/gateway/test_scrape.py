@@ -157,6 +157,7 @@ async def test_figures(start: Start) -> None:
     assert total(samples, "oxlo_tokens_total", kind="cached") == 5 * 4
     assert total(samples, "oxlo_errors_total", plan="free", code="minute_limit_exceeded") == 1
     assert total(samples, "oxlo_errors_total", plan="free", code="engine_failed") == 1
+    assert total(samples, "oxlo_key_lookups_total") == 1
     assert total(samples, "oxlo_denied_total", code="invalid_api_key") == 1
     tokens = total(samples, "oxlo_streamed_tokens_total", model="double")
     assert tokens == 2 * total(samples, "oxlo_tokens_total", kind="completion") / 5

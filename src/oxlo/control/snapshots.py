@@ -150,6 +150,7 @@ def _bound(le: str | float) -> str:
 _HELP = {
     "oxlo_requests_total": "Calls that ended, by model, plan, endpoint, outcome and status.",
     "oxlo_fallbacks_total": "Calls that another model of their caller's choice took over, by code.",
+    "oxlo_key_lookups_total": "Calls that waited while their key was looked up.",
     "oxlo_denied_total": "Calls turned away before admission, by error code.",
     "oxlo_tokens_total": "Tokens of calls that ended, by model and kind.",
     "oxlo_errors_total": "Calls of known accounts that ended with an error, by plan and code.",

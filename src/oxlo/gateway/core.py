@@ -126,6 +126,7 @@ class Core(Clocks):
                 exchange.act(partial(self._decide, exchange, endpoint, admit, result))
 
         self.keys.ask(key, verified)
+        self.metrics.count("oxlo_key_lookups_total")
         exchange.hold()
 
     def _decide(
