@@ -63,6 +63,7 @@ HOT = (
     "gateway/exchange.py",
     "gateway/gateway.py",
     "gateway/headers.py",
+    "gateway/history.py",
     "gateway/http.py",
     "gateway/idempotency/shared.py",
     "gateway/local_handlers.py",

@@ -8,7 +8,6 @@ from tests.gateway.conftest import Platform, Start
 from tests.waiting import until
 
 from oxlo.plans import apikey
-from oxlo.plans.caller import Changes
 
 
 async def _hear(platform: Platform) -> None:
@@ -182,8 +181,26 @@ async def test_older_database(start: Start) -> None:
     platform.control.changed.extend(["acct_2"] * 3)
     await _hear(platform)
     assert (await platform.chat()).status == 200
-    del platform.control.callers[apikey.digest(platform.key)], platform.control.changed[2:]
+    platform.control.restore(2)
+    del platform.control.callers[apikey.digest(platform.key)]
     await _hear(platform)
+    assert (await platform.chat()).status == 401
+
+
+@pytest.mark.parametrize("more", [0, 1])
+async def test_older_database_that_changed(start: Start, more: int) -> None:
+    """So it is if the database has changed as often since, or more often, before that is heard."""
+    platform = await start()
+    platform.control.changed.extend(["acct_2"] * 3)
+    await _hear(platform)
+    assert (await platform.chat()).status == 200
+    platform.control.restore(2)
+    del platform.control.callers[apikey.digest(platform.key)]
+    platform.control.changed.extend(["acct_2"] * (2 + more))
+    history = platform.gateway.keys._history
+    turn = history.turn
+    platform.gateway.sweep()
+    await until(lambda: history.turn > turn)
     assert (await platform.chat()).status == 401
 
 
@@ -192,9 +209,10 @@ async def test_control_away(start: Start) -> None:
     platform = await start()
     other = platform.control.mint("free", "acct_2")
     assert (await platform.chat()).status == 200
+    platform.control.change(platform.key, platform.control.callers[apikey.digest(platform.key)])
+    await _hear(platform)
     await platform.control.__aexit__(None, None, None)
     platform.gateway.settings.control_private_socket.unlink(missing_ok=True)
-    platform.gateway.keys.apply(Changes(counter=99))
     assert (await platform.chat()).status == 200
     answer = await platform.chat(key=other)
     assert (answer.status, answer.headers["retry-after"]) == (503, "2")

@@ -10,8 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, TypeVar
 
+import msgspec
+
 from oxlo.errors import ApiError, Forbidden, InvalidApiKey, Overloaded
 from oxlo.gateway.badkeys import refusal
+from oxlo.gateway.history import History
 from oxlo.gateway.lookup import Lookup
 from oxlo.plans import apikey
 from oxlo.plans.caller import Caller, Changes
@@ -20,8 +23,6 @@ from oxlo.plans.caller import Caller, Changes
 UNKNOWN_LIMIT = 10_000
 KNOWN_LIMIT = 100_000
 PLAIN_LIMIT = 10_000
-#: Accounts whose last change is remembered; if there are more, all keys are looked up again.
-CHANGED_LIMIT = 100_000
 
 #: Maximum length of a header with a key, including text pasted along with it.
 LONGEST: Final = 1024
@@ -80,17 +81,19 @@ class Keys:
         self._secret = secret
         #: Callers as last looked up; they may be outdated.
         self._known: dict[str, Caller] = {}
-        #: Number of the last change of each account that changed, and of any other account.
-        self._changed: dict[str, int] = {}
-        self._all_changed = 0
+        self._history = History()
         #: Callers whose keys have no restrictions, by the raw header they sent.
         self._plain: dict[bytes, Caller] = {}
         self._unknown: set[str] = set()
-        self._asking: dict[str, list[Found]] = {}
-        #: Number of the last change that was applied.
-        self.change = 0
+        #: Who waits for look-ups, by digest and by the turn in which they were asked for.
+        self._asking: dict[tuple[str, int], list[Found]] = {}
         #: Whether control has ever replied; before that, no key can be verified.
         self.reached = False
+
+    @property
+    def change(self) -> int:
+        """Number of the last change that was applied."""
+        return self._history.number
 
     def plain(self, headers: dict[bytes, bytes]) -> Caller | None:
         """The caller, if its header is cached and its key has no restrictions."""
@@ -99,10 +102,7 @@ class Keys:
     def known(self, key: str) -> Caller | None:
         """The caller, if looked up since its account's last change."""
         caller = self._known.get(apikey.digest(key))
-        return caller if caller is not None and self._is_current(caller) else None
-
-    def _is_current(self, caller: Caller) -> bool:
-        return caller.as_of >= self._changed.get(caller.account, self._all_changed)
+        return caller if caller is not None and self._history.is_current(caller) else None
 
     def note(self, headers: Mapping[bytes, bytes], caller: Caller) -> None:
         """Cache a verified caller's header, if its key has no restrictions.
@@ -129,21 +129,22 @@ class Keys:
         return digest in self._unknown or not apikey.genuine(key, self._secret)
 
     def _ask(self, digest: str, key: str, found: Found) -> None:
-        waiting = self._asking.setdefault(digest, [])
+        # A look-up may have been answered before a change that was applied since it was asked for:
+        # whoever comes after that change waits for another one.
+        turn, change = self._history.turn, self.change
+        waiting = self._asking.setdefault((digest, turn), [])
         waiting.append(found)
         if len(waiting) == 1:
-            change = self.change
-            self._lookup.key(digest, lambda answer: self._answered(digest, key, change, answer))
 
-    def _answered(
-        self, digest: str, key: str, change: int, answer: Caller | ApiError | None
-    ) -> None:
-        result = self._learn(digest, key, change, answer)
-        for found in self._asking.pop(digest, []):
-            found(result)
+            def answered(answer: Caller | ApiError | None) -> None:
+                result = self._learn(digest, key, turn, _dated(answer, change))
+                for each in self._asking.pop((digest, turn), []):
+                    each(result)
+
+            self._lookup.key(digest, answered)
 
     def _learn(
-        self, digest: str, key: str, change: int, answer: Caller | ApiError | None
+        self, digest: str, key: str, turn: int, answer: Caller | ApiError | None
     ) -> Caller | ApiError:
         if isinstance(answer, ApiError):  # control is unreachable: the previous result stays valid
             return self._known.get(digest) or Overloaded(
@@ -152,11 +153,12 @@ class Keys:
         self.reached = True
         if answer is None:
             self._known.pop(digest, None)
-            if change == self.change:  # otherwise the key may have been created in the meantime
+            if turn == self._history.turn:  # otherwise the key may have been created meanwhile
                 _bound(self._unknown, UNKNOWN_LIMIT)
                 self._unknown.add(digest)
             return refusal(key)
-        self.remember(digest, answer)
+        if self._history.holds(turn):
+            self.remember(digest, answer)
         return answer
 
     def remember(self, digest: str, caller: Caller) -> None:
@@ -166,31 +168,35 @@ class Keys:
         _bound(self._known, KNOWN_LIMIT)
         self._known[digest] = caller
 
-    def apply(self, changes: Changes | None) -> bool:
-        """Look up the keys of changed accounts again at their next use; False if nothing changed.
+    def follow(self, changed: Callable[[], object] | None = None) -> None:
+        """Ask control for changes: changed accounts' keys are looked up again at their next use.
 
-        `changes` is control's reply; None: it is unreachable.
+        `changed` is called if there were any.
         """
-        if changes is None:
-            return False
+        turn = self._history.turn
+
+        def heard(changes: Changes | None) -> None:
+            if changes is not None and self._apply(changes, turn) and changed is not None:
+                changed()
+
+        self._lookup.changes(self.change, heard)
+
+    def _apply(self, changes: Changes, turn: int) -> bool:
         self.reached = True
-        if changes.counter == self.change:
+        if not self._history.hear(changes, turn):
             return False
-        if changes.counter < self.change:  # an older database: callers may be newer than it
+        if not self._history.holds(turn):
             self._known.clear()
-        self.change = changes.counter
-        self._outdate(changes)
         self._plain.clear()
         self._unknown.clear()
         return True
 
-    def _outdate(self, changes: Changes) -> None:
-        accounts = changes.accounts
-        if accounts is None or len(self._changed) + len(accounts) > CHANGED_LIMIT:
-            self._all_changed = changes.counter
-            self._changed.clear()
-        else:
-            self._changed.update(dict.fromkeys(accounts, changes.counter))
+
+def _dated(answer: Caller | ApiError | None, change: int) -> Caller | ApiError | None:
+    """The answer to a look-up after a change; a control of an earlier version does not date it."""
+    if isinstance(answer, Caller) and not answer.as_of:
+        return msgspec.structs.replace(answer, as_of=change)
+    return answer
 
 
 def _bound(cache: dict[K, Caller] | set[str], limit: int) -> None:

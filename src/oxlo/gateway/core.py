@@ -179,7 +179,7 @@ class Core(Clocks):
     def _on_remote_change(self, counter: int) -> None:
         """Handle a change announced by another gateway."""
         if counter > self.keys.change:
-            self.lookup.changes(self.keys.change, self.keys.apply)
+            self.keys.follow()
 
     def _snapshot(self) -> Snapshot:
         wall = self.wall()

@@ -19,7 +19,6 @@ from oxlo.gateway.routes import Routes
 from oxlo.gateway.server import Server
 from oxlo.ledger.recovery import recover
 from oxlo.plans import Plans
-from oxlo.plans.caller import Changes
 from oxlo.settings import Settings
 
 log = structlog.get_logger()
@@ -95,12 +94,7 @@ class Gateway(Core):
 
     def _follow_changes(self) -> None:
         """Apply changes to accounts and keys, and tell other gateways."""
-
-        def seen(changes: Changes | None) -> None:
-            if self.keys.apply(changes):
-                self.ledger.announce(self.keys.change)
-
-        self.lookup.changes(self.keys.change, seen)
+        self.keys.follow(lambda: self.ledger.announce(self.keys.change))
 
     # Startup and shutdown.
 

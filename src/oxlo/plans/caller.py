@@ -38,3 +38,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counter: int
     #: Ids of the accounts that changed; None: any may have.
     accounts: frozenset[str] | None = None
+    #: Marks of that change and of the one that the gateway asked about; None: not in the log. In
+    #: another history of the database, the change of the same number has another mark.
+    mark: int | None = None
+    since_mark: int | None = None

@@ -4,6 +4,7 @@ Each change has a number, the value of a counter. Writers lock the counter, so t
 committed in the order of their numbers.
 """
 
+import secrets
 from typing import Final
 
 from sqlalchemy import delete, insert, select, update
@@ -37,7 +38,7 @@ async def note(db: AsyncConnection, *accounts: str) -> None:
     await _advance(db, len(accounts))
     last = await count(db)
     numbers = range(last - len(accounts) + 1, last + 1)
-    rows = [{"number": n, "account_id": a} for n, a in zip(numbers, accounts, strict=True)]
+    rows = [_row(n, account) for n, account in zip(numbers, accounts, strict=True)]
     await db.execute(insert(change_log), rows)
     await db.execute(delete(change_log).where(change_log.c.number <= last - KEPT))
 
@@ -49,10 +50,22 @@ async def since(db: AsyncConnection, number: int) -> Changes:
     with an earlier version, which only counts changes, made one.
     """
     last = await count(db)
-    later = change_log.c.number.between(number + 1, last)
-    rows = (await db.execute(select(change_log.c.account_id).where(later))).scalars().all()
-    complete = len(rows) == last - number
-    return Changes(counter=last, accounts=frozenset(rows) if complete else None)
+    query = select(change_log).where(change_log.c.number.between(number, last))
+    marks, later = {}, []
+    for at, account, mark in await db.execute(query):
+        marks[at] = mark
+        if at > number:
+            later.append(account)
+    return Changes(
+        counter=last,
+        accounts=frozenset(later) if len(later) == last - number else None,
+        mark=marks.get(last),
+        since_mark=marks.get(number),
+    )
+
+
+def _row(number: int, account: str) -> dict[str, object]:
+    return {"number": number, "account_id": account, "mark": secrets.randbits(63)}
 
 
 async def _advance(db: AsyncConnection, by: int) -> None:

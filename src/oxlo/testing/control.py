@@ -25,6 +25,8 @@ class ControlDouble:
         self.callers: dict[str, Caller] = {}
         #: The account of each change; a change of unknown accounts has none.
         self.changed: list[str | None] = [None]
+        #: The number of the last change in each backup that was restored.
+        self._restored: list[int] = []
         #: Key look-ups so far, by digest.
         self.lookups: list[str] = []
         #: Requests per day and minute, by account; and the accounts looked up so far.
@@ -60,12 +62,28 @@ class ControlDouble:
         """Number of the last change."""
         return len(self.changed)
 
+    def restore(self, counter: int) -> None:
+        """Forget the changes after number `counter`, as a database restored from a backup does."""
+        del self.changed[counter:]
+        self._restored.append(counter)
+
     def changes(self, since: int) -> Changes:
         """The changes after number `since`."""
         accounts = self.changed[since:]
         known = frozenset(account for account in accounts if account)
         complete = since <= self.counter and None not in accounts
-        return Changes(counter=self.counter, accounts=known if complete else None)
+        return Changes(
+            counter=self.counter,
+            accounts=known if complete else None,
+            mark=self._mark(self.counter),
+            since_mark=self._mark(since),
+        )
+
+    def _mark(self, number: int) -> int | None:
+        """The mark of a change: how often the database was restored to one before it."""
+        if not 1 <= number <= self.counter:
+            return None
+        return sum(counter < number for counter in self._restored)
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
