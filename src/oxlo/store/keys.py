@@ -98,13 +98,15 @@ async def issue_hidden(
     account_id: str,
     session_id: str,
     *,
+    session_ends: float,
     origins: frozenset[str] = frozenset(),
     signing: bytes,
     now: float,
 ) -> tuple[Key, str]:
     """Create a key for a portal session: valid for an hour, or until the session ends.
 
-    A session has only one: its previous key is revoked.
+    A session has only one: its previous key is revoked. Nobody is told when a session expires, so
+    the key never expires later.
     """
     mine = (keys.c.account_id == account_id) & keys.c.hidden
     await db.execute(delete(keys).where(mine, keys.c.expires_at <= now - _HIDDEN_KEPT))
@@ -116,7 +118,7 @@ async def issue_hidden(
         name=session_id,
         signing=signing,
         now=now,
-        expires_at=now + HIDDEN_LIFE,
+        expires_at=min(now + HIDDEN_LIFE, session_ends),
         scope=Scope(origins=origins),
         hidden=True,
     )

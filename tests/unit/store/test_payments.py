@@ -9,6 +9,7 @@ from oxlo.store import accounts, changes, keys, leaving, payments, sessions
 from oxlo.store.accounts import Account
 from oxlo.store.database import Database
 from oxlo.store.payments import Invoice, Subscription
+from oxlo.store.sessions import Session
 
 NOW = 1_800_000_000.0
 SIGNING = b"s" * 32
@@ -94,13 +95,21 @@ async def test_account_leaves_with_all_of_it(database: Database) -> None:
         assert await payments.of_account(db, account.id) is None
 
 
+async def _hidden(db: AsyncConnection, session: Session, *, now: float) -> tuple[keys.Key, str]:
+    """A key of a session."""
+    owner, ends = session.account_id, session.expires_at
+    return await keys.issue_hidden(
+        db, owner, session.id, session_ends=ends, signing=SIGNING, now=now
+    )
+
+
 @pytest.mark.parametrize("everywhere", [True, False])
 async def test_hidden_key_ends_with_its_session(database: Database, *, everywhere: bool) -> None:
     """However the session ends; gateways are told to ask again."""
     async with database.write() as db:
         account = await ann(db)
         session, _ = await sessions.begin(db, account.id, address="", agent="", now=NOW)
-        _, secret = await keys.issue_hidden(db, account.id, session.id, signing=SIGNING, now=NOW)
+        _, secret = await _hidden(db, session, now=NOW)
         assert await keys.caller(db, apikey.digest(secret), now=NOW)
         before = await changes.count(db)
         if everywhere:
@@ -109,3 +118,16 @@ async def test_hidden_key_ends_with_its_session(database: Database, *, everywher
             await sessions.end(db, session)
         assert await keys.caller(db, apikey.digest(secret), now=NOW) is None
         assert await changes.count(db) > before
+
+
+@pytest.mark.parametrize(("left", "lasts"), [(keys.HIDDEN_LIFE + 1, keys.HIDDEN_LIFE), (60, 60)])
+async def test_hidden_key_does_not_outlive_its_session(
+    database: Database, left: float, lasts: float
+) -> None:
+    """It expires with a session that nobody ends: gateways are not told of that."""
+    async with database.write() as db:
+        account = await ann(db)
+        session, _ = await sessions.begin(db, account.id, address="", agent="", now=NOW)
+        now = session.expires_at - left
+        key, _ = await _hidden(db, session, now=now)
+        assert key.expires_at == now + lasts

@@ -61,6 +61,7 @@ async def key(request: Request, _form: FormData) -> Response:
             db,
             visit.account.id,
             visit.session.id,
+            session_ends=visit.session.expires_at,
             origins=_origins(request),
             signing=portal.signing,
             now=portal.now,
