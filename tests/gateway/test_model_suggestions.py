@@ -50,6 +50,15 @@ async def test_not_served_here(start: Start, model: str, path: str, ready: str) 
     assert message(answer) == f"This installation does not serve {model}. Ready now: {ready}."
 
 
+async def test_what_the_kind_lacks_is_found_elsewhere(start: Start) -> None:
+    """If ready models of its kind see no pictures, those of another kind that do are named."""
+    platform = await start()
+    platform.also(("double", "openai"), ("seer", "openai"))
+    answer = await call(platform, "/v1/chat/completions", "kimi-k2.5")
+    ready = "double (without vision, reasoning); with vision: seer"
+    assert message(answer) == f"This installation does not serve kimi-k2.5. Ready now: {ready}."
+
+
 @pytest.mark.parametrize(
     ("path", "default"),
     [("/v1/embeddings", "bge-large"), ("/v1/audio/speech", "kokoro-82m")],

@@ -44,12 +44,17 @@ class ModelSuggestions:
         return UnsupportedAbility(f"{error.message} {others}", param=error.param, **error.extra)
 
     def not_deployed(self, model: Model, endpoint: Endpoint) -> ApiError:
-        """Suggest ready models with the same abilities, else of the same category, else any."""
+        """Suggest ready models with the same abilities, else of the same category, else any.
+
+        What none of them can do is named, with the ready models that can: the client may need it.
+        """
         ready = self._ready(lambda other: endpoint.ability in other.abilities)
         able = [m for m in ready if model.abilities <= m.abilities]
         alike = [m for m in ready if m.category == model.category]
         named = able or alike or ready
-        instead = f"Ready now: {_some(named)}{_lacking(model, named)}."
+        missing = _missing(model, named)
+        lacking = f" (without {', '.join(missing)})" if missing else ""
+        instead = f"Ready now: {_some(named)}{lacking}{_having(missing, ready)}."
         if not named:
             instead = f"No model that is ready here answers at {endpoint.path}."
         return ModelNotDeployed(
@@ -77,12 +82,17 @@ def _default(model: Model, endpoint: Endpoint) -> str:
     return ", the default if a request names no 'model'"
 
 
-def _lacking(model: Model, others: list[Model]) -> str:
-    """The notable abilities of `model` that all suggested models lack."""
-    missing = [
+def _missing(model: Model, others: list[Model]) -> list[str]:
+    """The notable abilities of `model` that all of `others` lack."""
+    return [
         a for a in _NOTABLE if a in model.abilities and all(a not in m.abilities for m in others)
     ]
-    return f" (without {', '.join(missing)})" if others and missing else ""
+
+
+def _having(abilities: list[str], ready: list[Model]) -> str:
+    """Clauses that name the ready models with each of the abilities, where there are any."""
+    having = {ability: [m for m in ready if ability in m.abilities] for ability in abilities}
+    return "".join(f"; with {a}: {_some(models)}" for a, models in having.items() if models)
 
 
 def _some(models: Iterable[Model]) -> str:
