@@ -22,7 +22,8 @@ def from_ffmpeg() -> Iterator[None]:
 def unreadable() -> BadRequest:
     """Not audio, or damaged."""
     return BadRequest(
-        f"The file cannot be read as audio. Send one of: {FORMATS}.",
+        "The file cannot be read as audio: it is empty, damaged, cut off, or of another format. "
+        f"Send a whole file: {FORMATS}.",
         param="file",
         code="invalid_audio",
     )
@@ -64,13 +65,19 @@ def too_short(found: float, least: float) -> BadRequest:
 def too_long(seconds: float, longest: float) -> BadRequest:
     """Over the plan's or the model's limit."""
     return BadRequest(
-        f"The recording lasts {_length(seconds)} or more; at most {_length(longest)} are allowed "
+        f"The recording lasts {_over(seconds, longest)}; at most {_length(longest)} are allowed "
         "here. Send it in pieces.",
         param="file",
         code="audio_too_long",
         audio_seconds=round(seconds, 1),
         allowed_seconds=longest,
     )
+
+
+def _over(seconds: float, longest: float) -> str:
+    """At least `seconds`; decoding stops soon after the limit, so both may read the same."""
+    found, allowed = _length(seconds), _length(longest)
+    return f"{found} or more" if found != allowed else f"more than {allowed}"
 
 
 def _length(seconds: float) -> str:

@@ -43,7 +43,9 @@ def test_half_an_upload(kind: str) -> None:
     if kind in ("aac", "ogg"):
         assert len(heard(half)) / 16_000 == pytest.approx(SECONDS / 2, abs=0.6)
     else:
-        assert refusal(half).error_code in ("truncated_audio", "invalid_audio")
+        error = refusal(half)
+        assert error.error_code in ("truncated_audio", "invalid_audio")
+        assert "cut off" in error.message
 
 
 def test_headers_that_promise_nothing() -> None:
@@ -90,6 +92,13 @@ def test_too_long_is_refused_by_its_header() -> None:
     assert "120 minutes" in error.message
     assert "10 minutes" in error.message
     assert error.extra == {"audio_seconds": 7200.0, "allowed_seconds": 600}
+
+
+def test_a_little_too_long() -> None:
+    """A length that reads like the limit is more than that."""
+    flac = bytearray(encoded(tone(SECONDS), "flac"))
+    flac[22:26] = (7203 * 24000).to_bytes(4, "big")
+    assert "lasts more than 120 minutes; at most 120 minutes" in refusal(bytes(flac), 7200).message
 
 
 def test_too_long_without_a_header() -> None:
