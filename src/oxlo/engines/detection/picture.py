@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 
+from oxlo.engines.detection import captions
+from oxlo.engines.detection.captions import Corners
 from oxlo.wire.decode import invalid
 
 Pixels = npt.NDArray[np.uint8]
-Corners = tuple[float, float, float, float]
 
 #: Padding that models were trained with.
 _GREY = (114, 114, 114)
@@ -54,24 +55,31 @@ def framed(image: Image.Image, size: int) -> tuple[Pixels, Frame]:
 
 
 def annotated(image: Image.Image, boxes: Iterable[tuple[Corners, int, str]]) -> bytes:
-    """A PNG with boxes drawn in; each has corners, a class number and a caption."""
+    """A PNG with boxes drawn in, the surest given first; each has corners, a class, a caption."""
     shown = image.copy()
     shown.thumbnail((_SHOWN, _SHOWN))
     scale = shown.width / image.width
     pen = ImageDraw.Draw(shown)
     thick = max(2, round(max(shown.size) / 300))
-    height = 8 + 3 * thick
-    font = ImageFont.load_default(height)
-    for corners, number, caption in boxes:
-        left, top, right, bottom = (value * scale for value in corners)
-        pen.rectangle((left, top, max(left, right), max(top, bottom)), None, _color(number), thick)
-        room = max(0.0, shown.width - pen.textlength(caption, font))
-        place = (min(left, room), max(0.0, top - height))
-        pen.rectangle(pen.textbbox(place, caption, font), _color(number))
-        pen.text(place, caption, "white", font)
+    scaled = [(_scaled(corners, scale), _color(number), text) for corners, number, text in boxes]
+    for corners, color, _ in reversed(scaled):
+        pen.rectangle(corners, None, color, thick)
+    font = ImageFont.load_default(8 + 3 * thick)
+    taken: list[Corners] = []
+    for corners, color, caption in scaled:
+        left, top, right, bottom = pen.textbbox((0, 0), caption, font)
+        label = captions.place(corners, (right - left, bottom - top), shown.size, taken)
+        taken.append(label)
+        pen.rectangle(label, color)
+        pen.text(label[:2], caption, "white", font, "lt")
     file = io.BytesIO()
     shown.save(file, "PNG", compress_level=1)
     return file.getvalue()
+
+
+def _scaled(corners: Corners, scale: float) -> Corners:
+    left, top, right, bottom = (value * scale for value in corners)
+    return left, top, max(left, right), max(top, bottom)
 
 
 def _color(number: int) -> tuple[int, int, int]:

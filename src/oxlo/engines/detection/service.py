@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from oxlo.engines.detection import picture
 from oxlo.engines.detection.boxes import Boxes
+from oxlo.engines.detection.captions import Corners
 from oxlo.engines.detection.detector import Detector
 from oxlo.engines.detection.labels import Labels
 from oxlo.serving.work import Job
@@ -40,7 +41,7 @@ class _Detection(msgspec.Struct, frozen=True):
     label: str
     confidence: float
     bbox: _Corners
-    bbox_xyxy: picture.Corners
+    bbox_xyxy: Corners
 
 
 class _Size(msgspec.Struct, frozen=True):
@@ -95,5 +96,5 @@ class Detection:
         return detections
 
 
-def _box(found: _Detection) -> tuple[picture.Corners, int, str]:
+def _box(found: _Detection) -> tuple[Corners, int, str]:
     return found.bbox_xyxy, found.class_id, f"{found.label} {found.confidence:.2f}"
