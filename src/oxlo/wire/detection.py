@@ -28,7 +28,7 @@ class DetectRequest(msgspec.Struct, Whole, kw_only=True):
     #: Another spelling of the same, used by some clients.
     confidence_threshold: float | None = None
     iou_threshold: float | None = None
-    #: Names or numbers, as a list or separated by commas.
+    #: Names or numbers, as a list or separated by commas; `all` is every class, as nothing is.
     classes: str | int | list[str | int] | None = None
     max_detections: int | None = None
     image_size: int | None = None
@@ -43,8 +43,9 @@ class DetectRequest(msgspec.Struct, Whole, kw_only=True):
     def wanted(self) -> list[str]:
         """The classes to report; empty: all."""
         given = "" if self.classes is None else self.classes
-        names = ",".join(map(str, given if isinstance(given, list) else [given])).split(",")
-        return [name.strip() for name in names if name.strip()]
+        listed = ",".join(map(str, given if isinstance(given, list) else [given])).split(",")
+        names = [name.strip() for name in listed if name.strip()]
+        return [] if [name.lower() for name in names] == ["all"] else names
 
     def media(self) -> tuple[Medium, ...]:
         """The image."""

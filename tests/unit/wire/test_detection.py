@@ -30,6 +30,9 @@ def test_the_default_model() -> None:
     [
         (None, []),
         ("", []),
+        ("all", []),
+        (["All"], []),
+        ("all,person", ["all", "person"]),
         ("person", ["person"]),
         ("person, traffic light,7", ["person", "traffic light", "7"]),
         (["person", 0, "7"], ["person", "0", "7"]),
