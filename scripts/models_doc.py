@@ -31,9 +31,15 @@ def _row(model: Model) -> str:
     context = f"{model.context_length:,}" if model.context_length else ""
     variants = sorted(model.variants, key=lambda variant: _HARDWARE.index(variant.hardware))
     hardware = ", ".join(map(_hardware, variants))
-    name = f"[{model.name}]({model.homepage})"
+    name = f"[{model.name}]({_link(model.homepage)})"
     cells = (model.category, model.tier, context, model.licence, hardware)
     return f"| `{model.id}` | {name} | {' | '.join(cells)} |\n"
+
+
+def _link(homepage: str) -> str:
+    """As a link of the page: pages of the documentation are files beside it."""
+    page = homepage.removeprefix("/docs/")
+    return homepage if page == homepage else f"{page}.md"
 
 
 def _hardware(variant: Variant) -> str:

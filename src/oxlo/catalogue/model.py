@@ -167,6 +167,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     #: Hub names of the models that this product is built on.
     built_on: tuple[Hub, ...] = ()
     licence: str
+    #: A URL, or a page of this documentation: `/docs/...`.
     homepage: str
     created: int
     owned_by: str = "oxlo"

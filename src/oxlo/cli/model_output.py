@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Any
+from urllib.parse import urljoin
 
 import msgspec
 
@@ -76,8 +77,10 @@ def _file(file: WeightsFile, stock: Stock) -> dict[str, Any]:
     return entry | {"path": str(path) if path else None}
 
 
-def details(model: Model, here: Variant | None, stock: Stock) -> Iterator[tuple[str, str]]:
-    """Everything about a model, as two columns."""
+def details(
+    model: Model, here: Variant | None, stock: Stock, base: str
+) -> Iterator[tuple[str, str]]:
+    """Everything about a model, as two columns; `base` is where this installation's pages are."""
     yield "Id", model.id
     yield "Name", model.name
     yield "Category", f"{model.category}, tier {model.tier}"
@@ -90,7 +93,7 @@ def details(model: Model, here: Variant | None, stock: Stock) -> Iterator[tuple[
     if model.built_on:
         yield "Built on", ", ".join(model.built_on)
     yield "Licence", model.licence
-    yield "Homepage", model.homepage
+    yield "Homepage", urljoin(base, model.homepage)
     yield "Runs here", f"on {here.hardware}" if here else "no"
     for variant in model.variants:
         yield from _variant(model, variant, stock)

@@ -46,9 +46,8 @@ def show(
         if as_json:
             typer.echo(text.json(model_output.whole(model, on_its_own(model, cards), stock)))
         else:
-            typer.echo(
-                text.columns(list(model_output.details(model, on_its_own(model, cards), stock)))
-            )
+            here, base = on_its_own(model, cards), Settings.read().base_url
+            typer.echo(text.columns(list(model_output.details(model, here, stock, base))))
             if model.setup:
                 typer.echo(f"\n{model.setup}")
 

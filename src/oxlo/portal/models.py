@@ -6,7 +6,7 @@ from typing import NamedTuple
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from oxlo.catalogue import Model
+from oxlo.catalogue import Model, Source
 from oxlo.catalogue.parameters import describe
 from oxlo.errors import ModelNotFound
 from oxlo.plans import Plan, Plans
@@ -15,6 +15,7 @@ from oxlo.portal.model_list import Filters, Row
 from oxlo.portal.pages import wants_page, wants_part
 from oxlo.portal.readiness import Readiness
 from oxlo.portal.site import Site
+from oxlo.weights.sources import title
 
 _CATEGORY_NAMES = {
     "chat": "Chat",
@@ -104,8 +105,26 @@ def _about(site: Site, model: Model, request: Request) -> dict[str, object]:
             for k in categories
         ],
         "panels": highlighting.panels(shown, base, model.id) if shown else (),
+        "origins": origins(model),
         "hardware": sorted({v.hardware for v in model.variants}),
     }
+
+
+def origins(model: Model) -> list[str]:
+    """Where the weights come from, whatever the hardware: hub repositories, packages, folders."""
+    listed = [_origin(source) for file in model.weights for source in file.sources]
+    repositories = map(model.repository, model.variants)
+    listed += [f"hub {repository.hub}" for repository in repositories if repository]
+    listed += [f"hub {part.hub}" for part in model.parts]
+    listed += ["a file that the operator supplies"] if model.supplied else []
+    return list(dict.fromkeys(listed))
+
+
+def _origin(source: Source) -> str:
+    """A source's name, without the paths of this machine."""
+    if source.folder:
+        return "a folder of the operator"
+    return "comes with Oxlo" if source.shipped else title(source)
 
 
 def _alternatives(site: Site, model: Model) -> list[Model]:

@@ -1,14 +1,18 @@
 """The model list and the models' pages."""
 
+from pathlib import Path
+
 import httpx2
+import msgspec
 import pytest
 from tests.unit.portal.conftest import replica, serve
 
 from oxlo import catalogue, plans
+from oxlo.catalogue import Source
 from oxlo.fleet.registry import ReplicaState
 from oxlo.portal import model_comparison, model_list
 from oxlo.portal.model_list import Filters, Row
-from oxlo.portal.models import limits
+from oxlo.portal.models import limits, origins
 from oxlo.portal.readiness import Readiness
 from oxlo.settings import Settings
 
@@ -60,6 +64,39 @@ def test_address_says_the_filters() -> None:
     filters = Filters.of({"q": "code & chat", "category": "", "tier": "pro", "ready": "1"})
     assert filters.address == "/models?q=code+%26+chat&tier=pro&ready=1"
     assert Filters.of({}).address == "/models"
+
+
+@pytest.mark.parametrize(
+    ("model", "sources"),
+    [
+        ("kokoro-82m", ["npm kokoro-js@1.2.1", "hub onnx-community/Kokoro-82M-v1.0-ONNX"]),
+        ("sdxl", ["hub stabilityai/stable-diffusion-xl-base-1.0", "hub ByteDance/SDXL-Lightning"]),
+        ("tiny-scenes", ["comes with Oxlo"]),
+        ("yolov11", ["a file that the operator supplies"]),
+    ],
+)
+def test_sources(model: str, sources: list[str]) -> None:
+    """Where the weights are from, as whoever checks a licence wants to know."""
+    assert [source for source in origins(MODELS.resolve(model)) if source in sources] == sources
+
+
+def test_sources_tell_no_paths() -> None:
+    """A page that anybody may read does not name folders of the machine."""
+    weights = [
+        msgspec.structs.replace(file, sources=(Source(folder=Path("/srv/private")),))
+        for file in MODELS.resolve("minilm-l6").weights
+    ]
+    model = msgspec.structs.replace(MODELS.resolve("minilm-l6"), weights=tuple(weights))
+    assert origins(model) == ["a folder of the operator"]
+
+
+async def test_a_page_names_licence_and_source(browser: httpx2.AsyncClient) -> None:
+    """The card of a model that comes with Oxlo is a page of this documentation."""
+    page = (await browser.get("/models/tiny-scenes")).text
+    assert "<dt>Licence</dt><dd>Apache-2.0</dd>" in page
+    assert "<dt>Source</dt><dd>comes with Oxlo</dd>" in page
+    assert 'href="/docs/models/tiny-scenes"' in page
+    assert (await browser.get("/docs/models/tiny-scenes")).status_code == 200
 
 
 async def test_search_as_you_type(browser: httpx2.AsyncClient) -> None:

@@ -182,3 +182,10 @@ def test_show_says_how_to_supply(home: Path) -> None:
     assert str(home / "supplied" / "yolov9.onnx") in shown
     assert "export.py" in shown
     assert "Built on" in run("show", "oxlo-coder-fast")[1]
+
+
+def test_show_links_to_this_documentation(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The card of a model that comes with Oxlo is where this installation's pages are."""
+    monkeypatch.setenv("OXLO_PUBLIC_URL", "https://ai.example.org/")
+    assert "https://ai.example.org/docs/models/tiny-scenes" in run("show", "tiny-scenes")[1]
+    assert "https://huggingface.co/hexgrad/Kokoro-82M" in run("show", "kokoro-82m")[1]
