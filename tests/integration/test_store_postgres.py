@@ -16,9 +16,10 @@ from sqlalchemy.exc import InternalError
 from tests import databases
 from tests.waiting import PATIENCE
 
+from oxlo import plans
 from oxlo.control.drain import Drain
 from oxlo.control.figures import Figures
-from oxlo.store import calls, identity, keys, migrate
+from oxlo.store import accounts, calls, changes, identity, keys, migrate, sessions
 from oxlo.store.database import Database
 from oxlo.store.errors import DatabaseUnavailable, SchemaMismatch
 from oxlo.testing import journal
@@ -69,6 +70,40 @@ async def test_migrations_take_turns(empty: Database, url: str) -> None:
     assert await migrate.current(empty) == migrate.revisions()[0]
     for each in others:
         await each.close()
+
+
+async def _waiting(database: Database, number: int) -> None:
+    """Wait until so many connections wait for a lock."""
+    query = text("select count(*) from pg_stat_activity where wait_event_type = 'Lock'")
+    async with asyncio.timeout(PATIENCE), database.engine.connect() as db:
+        while (await db.execute(query)).scalar_one() < number:
+            await db.rollback()  # statistics are read once in a transaction
+            await asyncio.sleep(0.01)
+
+
+async def test_log_in_while_renamed(empty: Database) -> None:
+    """Logging in again and renaming the account at the same time do not wait for each other."""
+    await migrate.upgrade(empty)
+    async with empty.write() as db:
+        ann = await accounts.create(db, "ann", plans.load()["free"], now=1.0)
+        old, _ = await sessions.begin(db, ann.id, address="", agent="", now=1.0)
+
+    async def log_in() -> None:
+        async with empty.write() as db:
+            await sessions.begin(db, ann.id, address="", agent="", now=1.0, instead_of=old)
+
+    async def rename() -> None:
+        async with empty.write() as db:
+            await identity.rename(db, ann, "anna")
+
+    async with asyncio.TaskGroup() as both, empty.write() as db:
+        await changes.lock(db)
+        both.create_task(log_in())
+        await _waiting(empty, 1)
+        both.create_task(rename())
+        await _waiting(empty, 2)
+    async with empty.read() as db:
+        assert (await accounts.find(db, "anna")).id == ann.id
 
 
 async def test_journal_into_postgres(empty: Database, tmp_path: Path) -> None:

@@ -70,14 +70,13 @@ async def sign_in(request: Request, reply: Response, account: Account) -> Respon
     portal = Portal.of(request)
     async with portal.site.database.write() as db:
         visit = getattr(request.state, "visit", None)
-        if visit is not None:
-            await sessions.end(db, visit.session)
         _, token = await sessions.begin(
             db,
             account.id,
             address=address(request),
             agent=request.headers.get("user-agent", ""),
             now=portal.now,
+            instead_of=None if visit is None else visit.session,
         )
     portal.cookies.set(reply, portal.cookies.session, token, int(LIFE))
     portal.cookies.delete(reply, portal.cookies.visitor)

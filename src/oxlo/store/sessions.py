@@ -34,9 +34,18 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def begin(
-    db: AsyncConnection, account_id: str, *, address: str, agent: str, now: float
+    db: AsyncConnection,
+    account_id: str,
+    *,
+    address: str,
+    agent: str,
+    now: float,
+    instead_of: Session | None = None,
 ) -> tuple[Session, str]:
-    """Start a session; the second item is the cookie's token, which is not stored."""
+    """Start a session; the second item is the cookie's token, which is not stored.
+
+    A session that it replaces ends.
+    """
     secret = secrets.token_urlsafe(32)
     session = Session(
         id=f"ses_{secrets.token_hex(8)}",
@@ -49,6 +58,9 @@ async def begin(
         agent="".join(c for c in agent if c.isprintable())[:_AGENT_MAX],
     )
     await db.execute(insert(sessions).values(msgspec.structs.asdict(session)))
+    # The insert locks the account, which whoever renames or deletes it locks before the changes.
+    if instead_of is not None:
+        await end(db, instead_of)
     return session, secret
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from oxlo import plans
-from oxlo.store import accounts, identity, sessions
+from oxlo.store import accounts, changes, identity, sessions
 from oxlo.store.accounts import Account
 from oxlo.store.database import Database
 
@@ -76,3 +76,16 @@ async def test_sign_out_others(database: Database, ann: Account) -> None:
         assert [s.id for s in await sessions.of_account(db, ann.id, now=NOW)] == [kept.id]
         await sessions.end(db, kept)
         assert await sessions.find(db, secret, now=NOW) is None
+
+
+async def test_replaced(database: Database, ann: Account) -> None:
+    """A session that another one replaces has ended, and gateways are told."""
+    first = await _begin(database, ann)
+    async with database.write() as db:
+        before = await changes.count(db)
+        second = await sessions.begin(
+            db, ann.id, address="", agent="", now=NOW, instead_of=first[0]
+        )
+        assert await sessions.find(db, first[1], now=NOW) is None
+        assert await sessions.find(db, second[1], now=NOW) is not None
+        assert await changes.count(db) == before + 1
