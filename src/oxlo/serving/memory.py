@@ -1,7 +1,7 @@
-"""An engine's memory: released when idle, and bounded by a limit.
+"""A process' memory: released when idle, and bounded by a limit.
 
 Libraries for decoding and inference sometimes leak. An engine that is above its limit while idle
-exits, and the fleet restarts it.
+exits, and the fleet restarts it. The media process has no limit, and releases what it can.
 """
 
 import asyncio
