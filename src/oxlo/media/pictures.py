@@ -43,10 +43,12 @@ def examine(path: str, param: str, megapixels: int) -> tuple[str, int, int]:
 def _kind(path: str, param: str) -> str:
     """The media type. Raises BadRequest if it is not an image that is supported."""
     with Path(path).open("rb") as file:
-        kind = sniff.picture(file.read(sniff.HEAD))
-    if not kind:
-        raise invalid(param, f"this is not a picture ({sniff.PICTURES}).")
-    return kind
+        head = file.read(sniff.HEAD)
+    if kind := sniff.picture(head):
+        return kind
+    if other := sniff.other_picture(head):
+        raise invalid(param, f"this is {other}; send {sniff.PICTURES}.")
+    raise invalid(param, f"this is not a picture ({sniff.PICTURES}).")
 
 
 def write_png(path: str, out: IO[bytes]) -> None:

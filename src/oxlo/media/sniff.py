@@ -9,6 +9,18 @@ _PICTURES = {
     b"GIF87a": "image/gif",
     b"GIF89a": "image/gif",
 }
+#: Kinds that people send, and that are not taken.
+_OTHERS = {
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"<svg": "SVG",
+    b"%PDF": "PDF",
+    b"\0\0\1\0": "ICO",
+}
+_BRANDS = {b"avif": "AVIF", b"avis": "AVIF"} | dict.fromkeys(
+    (b"heic", b"heix", b"heim", b"heis", b"hevc", b"mif1", b"msf1"), "HEIC"
+)
 _RECORDINGS = {
     b"ID3": "audio/mpeg",
     b"fLaC": "audio/flac",
@@ -24,6 +36,13 @@ def picture(head: bytes) -> str:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     return _by_magic(head, _PICTURES)
+
+
+def other_picture(head: bytes) -> str:
+    """The name of a kind that is not taken, such as HEIC of telephones; "" for anything else."""
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12], "")
+    return _by_magic(head, _OTHERS)
 
 
 def recording(head: bytes) -> str:

@@ -50,6 +50,12 @@ def test_a_broken_byte(tmp_path: Path) -> None:
         examined(tmp_path, bytes(content))
 
 
+def test_a_whole_picture_of_another_kind(tmp_path: Path) -> None:
+    """It is no damage, and what to send instead is said."""
+    with pytest.raises(BadRequest, match="this is BMP; send PNG, JPEG, GIF or WebP"):
+        examined(tmp_path, drawn("BMP"))
+
+
 @pytest.mark.parametrize("size", [(20_000, 20_000), (65_000, 1_000), (2**31 - 1, 2**31 - 1)])
 def test_bombs(tmp_path: Path, size: tuple[int, int]) -> None:
     """Too many pixels are refused by the head alone, with how many there may be."""

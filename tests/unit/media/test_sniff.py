@@ -45,6 +45,25 @@ def test_recordings(form: str, codec: str, kind: str) -> None:
 @pytest.mark.parametrize(
     ("head", "kind"),
     [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1", "HEIC"),
+        (b"\0\0\0\x20ftypavif\0\0\0\0", "AVIF"),
+        (b"\0\0\0\x20ftypM4A \0\0\0\0", ""),
+        (b"BM\x36\0\0\0", "BMP"),
+        (b"II*\0\x08\0\0\0", "TIFF"),
+        (b"<svg xmlns=", "SVG"),
+        (b"a text file", ""),
+        (b"", ""),
+    ],
+)
+def test_pictures_of_other_kinds(head: bytes, kind: str) -> None:
+    """They are named, so that nobody looks for damage in a file that is whole."""
+    assert sniff.other_picture(head) == kind
+    assert sniff.picture(head) == ""
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
         (b"\xff\xfb\x90\x64", "audio/mpeg"),
         (b"\xff\xf3\x40\xc0", "audio/mpeg"),
         (b"\xff\xfe\x00\x00", ""),
