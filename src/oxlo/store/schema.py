@@ -149,7 +149,7 @@ change_log = Table(
     Column("number", BigInteger, primary_key=True, autoincrement=False),
     Column("account_id", String, nullable=False),
     #: Random, by which a change is told from one with the same number in a restored database.
-    Column("mark", BigInteger),
+    Column("mark", BigInteger, nullable=False),
 )
 
 #: Login sessions. The cookie has the token, this table its hash.

@@ -13,5 +13,6 @@ def upgrade() -> None:
         "change_log",
         sa.Column("number", sa.BigInteger, autoincrement=False, nullable=False),
         sa.Column("account_id", sa.String, nullable=False),
+        sa.Column("mark", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("number", name="pk_change_log"),
     )
