@@ -9,7 +9,7 @@ from oxlo import plans
 from oxlo.control.context import Control
 from oxlo.ledger.counted import Counted
 from oxlo.plans import apikey
-from oxlo.plans.caller import Caller
+from oxlo.plans.caller import Caller, Changes
 from oxlo.store import accounts, keys
 from oxlo.testing import journal
 
@@ -37,12 +37,23 @@ async def test_key_is_a_caller(
 async def test_revoked_key_is_gone(
     control: Control, private_client: httpx2.AsyncClient, ann: tuple[keys.Key, str]
 ) -> None:
-    """A revocation increments the counter, and the key is not found."""
+    """A revocation is a change of its account, and the key is not found."""
     before = (await private_client.get("/changes")).json()["counter"]
     async with control.database.write() as db:
         await keys.revoke(db, ann[0].id, now=NOW)
-    assert (await private_client.get("/changes")).json() == {"counter": before + 1}
+    reply = await private_client.get(f"/changes?since={before}")
+    changes = msgspec.json.decode(reply.content, type=Changes)
+    assert (changes.counter, changes.accounts) == (before + 1, {ann[0].account_id})
     assert (await private_client.get(f"/keys/{ann[0].sha256}")).status_code == 404
+
+
+async def test_changes_since_what(private_client: httpx2.AsyncClient) -> None:
+    """A number that is none is a 400."""
+    reply = await private_client.get("/changes?since=yesterday")
+    assert (reply.status_code, reply.json()["error"]["message"]) == (
+        400,
+        "/changes takes ?since=N.",
+    )
 
 
 async def test_unknown_key(private_client: httpx2.AsyncClient) -> None:
