@@ -37,6 +37,7 @@ app.add_typer(accounts.app, name="accounts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(calls.app, name="calls")
 app.add_typer(models.app, name="models")
+app.command(hidden=True)(models.pull)  # as users of other programs type it
 
 #: Panel of the help for the processes that `oxlo serve` starts.
 _ALONE = "Processes that serve starts, each by itself"

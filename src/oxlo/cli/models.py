@@ -81,6 +81,9 @@ def pull(
             paths = stock.fetch(chosen, meters.meter)
         for file, path in zip(files, paths, strict=True):
             typer.echo(f"{path}  sha256:{file.sha256}")
+        for model, variant in chosen:
+            for path in stock.locate(model, variant) if model.supplied else ():
+                typer.echo(path)
 
 
 @app.command()

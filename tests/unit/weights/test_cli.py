@@ -176,6 +176,24 @@ def test_pull_for_no_hardware(home: Path, hub: Shelf) -> None:
     assert "does not run on this machine" in run("pull", "glm-5")[2]
 
 
+def test_pull_of_what_is_supplied(home: Path) -> None:
+    """There is nothing to fetch, and that is no success until the file is there."""
+    file = home / "supplied" / "yolov9.onnx"
+    code, _, err = run("pull", "mine", "yolov9")
+    assert code == 1
+    assert f"{file} is not there: `oxlo models show yolov9` says how to make it" in err
+    file.parent.mkdir()
+    file.write_bytes(b"onnx")
+    code, out, _ = run("pull", "mine", "yolov9")
+    assert (code, out.splitlines()[-1]) == (0, str(file))
+
+
+def test_pull_without_its_group(home: Path) -> None:
+    """`oxlo pull` is the same as `oxlo models pull`."""
+    result = CliRunner().invoke(app, ["pull", "mine"])
+    assert (result.exit_code, DIGEST in result.stdout) == (0, True)
+
+
 def test_show_says_how_to_supply(home: Path) -> None:
     """A model whose weights the operator brings says where they go."""
     shown = run("show", "yolov9")[1]
