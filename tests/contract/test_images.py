@@ -95,6 +95,26 @@ def test_prompt_is_drawn(client: openai.OpenAI) -> None:
     assert abs(reply.created - time.time()) < 600
 
 
+@pytest.mark.parametrize("side", [128, 1024])
+def test_usual_sizes(client: openai.OpenAI, side: int) -> None:
+    """Programs that ask for OpenAI's sizes work as they are: the same drawing, enlarged."""
+    reply = generate(client, size=f"{side}x{side}", seed=7)
+    [drawn], [data] = files(generate(client, seed=7)), files(reply)
+    large = pixels(data)
+    assert (reply.size, large.size) == (f"{side}x{side}", (side, side))
+    small = large.resize((64, 64), Image.Resampling.BOX)
+    differ = ImageStat.Stat(ImageChops.difference(small, pixels(drawn))).mean
+    assert max(differ) < 4
+
+
+def test_an_edit_in_a_usual_size(client: openai.OpenAI) -> None:
+    """The picture is made smaller for the model, and the result is enlarged."""
+    reply = client.images.edit(
+        model=MODEL, image=files(generate(client, size="512x512"))[0], prompt=PROMPT, size="256x256"
+    )
+    assert (reply.size, pixels(files(reply)[0]).size) == ("256x256", (256, 256))
+
+
 def test_seeds(client: openai.OpenAI) -> None:
     """And another seed another picture of the same thing; several images have seeds in a row."""
     first, again, other = generate(client), generate(client), generate(client, seed=8)

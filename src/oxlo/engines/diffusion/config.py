@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from oxlo.wire.sizes import Sizes
+from oxlo.wire.sizes import Size, Sizes
 
 #: Data type of weights and activations; "": float32 on a CPU, float16 on a GPU.
 Precision = Literal["", "float32", "float16", "bfloat16"]
@@ -22,6 +22,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     #: A pipeline as diffusers saves it: `model_index.json` and a folder for each component.
     folder: str
     sizes: Sizes
+    #: The only size that the network draws: others are that drawing, scaled. None: it draws all.
+    drawn: Size | None = None
     #: Defaults for requests that do not say.
     steps: int
     guidance: float

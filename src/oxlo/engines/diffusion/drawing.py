@@ -31,7 +31,9 @@ class Drawing:
 
     prompt: str
     negative_prompt: str
+    #: What the pipeline draws, and what it is scaled to afterwards; None: as it is.
     size: Size
+    scaled: Size | None = None
     #: One for each image.
     seeds: tuple[int, ...]
     steps: int
@@ -53,7 +55,8 @@ def decide(params: ImageParams, config: Config, size: Size, random: int) -> Draw
     return Drawing(
         prompt=params.prompt,
         negative_prompt=params.negative_prompt or "",
-        size=size,
+        size=config.drawn or size,
+        scaled=size if config.drawn else None,
         seeds=tuple((first + number) % SEEDS for number in range(params.n or 1)),
         steps=params.num_inference_steps or _steps(quality, config),
         guidance=config.guidance if params.guidance_scale is None else params.guidance_scale,

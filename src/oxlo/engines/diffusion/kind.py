@@ -10,7 +10,7 @@ from oxlo.catalogue.parameters import parameters
 from oxlo.engines import launching
 from oxlo.engines.base import CannotLaunch, EngineSpec, Launch
 from oxlo.engines.diffusion.config import Config, Offload, Precision, Sampler
-from oxlo.wire.sizes import sizes
+from oxlo.wire.sizes import parse, sizes
 
 #: Slots beyond those that draw: the next request starts while the last one's images are encoded
 #: and sent.
@@ -24,6 +24,8 @@ class Args(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dtype: Precision = ""
     scheduler: Sampler = ""
     offload: Offload = "none"
+    #: The only size that the network draws, as `64x64`: other sizes are that drawing, scaled.
+    drawn: str = ""
     #: Requests drawn concurrently. One keeps a GPU busy; a CPU with many cores may take more.
     slots: int = 1
     #: CPU threads for each running request; 0: sized to the machine.
@@ -52,6 +54,7 @@ class Diffusers:
         config = Config(
             folder=str(_folder(spec.model, spec.weights)),
             sizes=sizes(spec.model),
+            drawn=parse(args.drawn) if args.drawn else None,
             steps=int(known["num_inference_steps"].default or 1),
             most_steps=int(known["num_inference_steps"].max or 500),
             guidance=float(known["guidance_scale"].default or 1.0),

@@ -44,6 +44,11 @@ def _unreadable(param: str, why: str) -> BadRequest:
     return BadRequest(f"'{param}' cannot be read: {why}.", param=param, code="invalid_image")
 
 
+def scaled(image: Image.Image, size: Size | None) -> Image.Image:
+    """A result at the size that the request names; None: as it was drawn."""
+    return image if size in (None, image.size) else image.resize(size, Image.Resampling.BICUBIC)
+
+
 def opaque(image: Image.Image, size: Size) -> Image.Image:
     """The picture on a white background, scaled and centre-cropped to `size`."""
     ground = Image.new("RGBA", image.size, "white")

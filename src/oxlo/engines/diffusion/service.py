@@ -70,7 +70,9 @@ class Images:
     def _draw(self, params: ImageParams, drawing: Drawing, job: Job) -> bytes:
         """The body of a whole response."""
         prompt = self._counted(params)
-        images = self._studio.draw(drawing, job)
+        images = [
+            pictures.scaled(image, drawing.scaled) for image in self._studio.draw(drawing, job)
+        ]
         files = [_encoded(image, params) for image in images]
         form = _format(params, drawing, images[0])
         return reply.reply(int(time.time()), files, drawing.seeds, prompt, form)
@@ -81,11 +83,13 @@ class Images:
         """Stream one image: its previews, then the finished image."""
         prompt, index = self._counted(params), itertools.count()
 
-        def preview(image: Image) -> None:
+        def preview(drawn: Image) -> None:
+            image = pictures.scaled(drawn, drawing.scaled)
             file, form = _encoded(image, params), _format(params, drawing, image)
             emit(reply.partial(kind, int(time.time()), file, next(index), form))
 
-        [image] = self._studio.draw(drawing, job, preview)
+        [drawn] = self._studio.draw(drawing, job, preview)
+        image = pictures.scaled(drawn, drawing.scaled)
         file, form = _encoded(image, params), _format(params, drawing, image)
         emit(reply.completed(kind, int(time.time()), file, drawing.seeds[0], prompt, form))
 
@@ -114,10 +118,11 @@ class Images:
             if asked
             else sizes.like(image.size)
         )
+        drawing = decide(params, self._config, size, secrets.randbelow(_SEEDS))
         return replace(
-            decide(params, self._config, size, secrets.randbelow(_SEEDS)),
-            image=pictures.opaque(image, size),
-            mask=mask and pictures.mask(mask, size),
+            drawing,
+            image=pictures.opaque(image, drawing.size),
+            mask=mask and pictures.mask(mask, drawing.size),
         )
 
 

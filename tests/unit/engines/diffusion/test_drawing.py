@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -63,6 +64,15 @@ def test_decided_where_nothing_was_asked() -> None:
     """The model's own steps and guidance, and a seed by chance."""
     decided = decide(read(b'{"prompt": "x"}'), CONFIG, (64, 64), 99)
     assert (decided.steps, decided.guidance, decided.seeds) == (20, 7.5, (99,))
+
+
+def test_drawn_in_one_size() -> None:
+    """A network that knows one size draws that, and the result is scaled to what was asked for."""
+    config = msgspec.structs.replace(CONFIG, drawn=(64, 64))
+    large = decide(read(b'{"prompt": "x"}'), config, (512, 512), 99)
+    plain = decide(read(b'{"prompt": "x"}'), CONFIG, (512, 512), 99)
+    assert (large.size, large.scaled) == ((64, 64), (512, 512))
+    assert (plain.size, plain.scaled) == ((512, 512), None)
 
 
 @pytest.mark.parametrize(

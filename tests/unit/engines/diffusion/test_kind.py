@@ -45,6 +45,14 @@ def test_decided_by_the_catalogue(tmp_path: Path) -> None:
     assert (found.steps, found.guidance, found.threads) == (20, 7.5, 4)
 
 
+def test_one_size_is_drawn(tmp_path: Path) -> None:
+    """A model file may say that other sizes are scaled from it; most draw each size itself."""
+    args = [
+        msgspec.json.decode(launch(tmp_path, **more).config) for more in ({}, {"drawn": "64x64"})
+    ]
+    assert [arg["drawn"] for arg in args] == [None, [64, 64]]
+
+
 def test_one_call_more_than_is_drawn(tmp_path: Path) -> None:
     """The next call is at the engine before it is free; threads are shared by those that draw."""
     found = launch(tmp_path, slots=2)

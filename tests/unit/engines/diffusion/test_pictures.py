@@ -28,6 +28,14 @@ def test_formats(kind: pictures.OutputFormat, magic: bytes) -> None:
     assert pictures.encode(Image.new("RGB", (8, 8)), kind, 50).startswith(magic)
 
 
+def test_results_are_scaled() -> None:
+    """To the size that was asked for, where it is not the one that was drawn."""
+    image = Image.new("RGB", (8, 8), "red")
+    larger = pictures.scaled(image, (32, 32))
+    assert (larger.size, larger.getpixel((31, 31))) == ((32, 32), (255, 0, 0))
+    assert pictures.scaled(image, None) is pictures.scaled(image, (8, 8)) is image
+
+
 def test_transparent_parts_are_white() -> None:
     """A pipeline knows no transparency."""
     image = pictures.read(png(Image.new("RGBA", (8, 8), (255, 0, 0, 0))), "image")
