@@ -198,13 +198,19 @@ def refused(
     if not param:
         return BadRequest(f"The body must be a JSON object: {reason}")
     like = "" if is_plain(kind, path) else _example(param)
-    return invalid(param, f"{reason}{'' if form else _unquoted(reason)}{like}")
+    return invalid(param, f"{_in_form(reason) if form else _unquoted(reason)}{like}")
 
 
 def _unquoted(reason: str) -> str:
-    """A sentence on how JSON writes the expected type, if a string was sent instead."""
+    """The reason, and how JSON writes the expected type, if a string was sent instead."""
     quoted = _QUOTED.match(reason)
-    return f" {_UNQUOTED[quoted[1]]} written without quotes." if quoted else ""
+    return f"{reason} {_UNQUOTED[quoted[1]]} written without quotes." if quoted else reason
+
+
+def _in_form(reason: str) -> str:
+    """The reason in a form's terms: a field that comes twice was read as a list."""
+    several = reason.removesuffix("got array.")
+    return reason if several == reason else f"{several}got several. Send the field once."
 
 
 def _reason(text: str, kind: Any, path: str) -> str:

@@ -71,6 +71,14 @@ def test_a_form_says_it_in_texts() -> None:
     assert request.wanted == ["1", "2"]
 
 
+@pytest.mark.parametrize("field", ["image", "confidence"])
+def test_a_field_of_a_form_that_comes_twice(field: str) -> None:
+    """A form has no arrays, so none is spoken of."""
+    fields = {"image": "oxlo-file:0"} | {field: ["1", "2"]}
+    with pytest.raises(BadRequest, match=r"got several\. Send the field once\."):
+        decode_form(msgspec.json.encode(fields))
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
