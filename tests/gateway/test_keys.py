@@ -175,14 +175,20 @@ async def test_anything_may_have_changed(start: Start) -> None:
     assert platform.control.lookups == [apikey.digest(key) for key in keys] * 2
 
 
-async def test_older_database(start: Start) -> None:
-    """After the database was restored from a backup, nothing that was learned before counts."""
+async def _restored(start: Start) -> Platform:
+    """A gateway that knows a key, and a database that was restored to before the key was made."""
     platform = await start()
     platform.control.changed.extend(["acct_2"] * 3)
     await _hear(platform)
     assert (await platform.chat()).status == 200
     platform.control.restore(2)
     del platform.control.callers[apikey.digest(platform.key)]
+    return platform
+
+
+async def test_older_database(start: Start) -> None:
+    """After the database was restored from a backup, nothing that was learned before counts."""
+    platform = await _restored(start)
     await _hear(platform)
     assert (await platform.chat()).status == 401
 
@@ -190,12 +196,7 @@ async def test_older_database(start: Start) -> None:
 @pytest.mark.parametrize("more", [0, 1])
 async def test_older_database_that_changed(start: Start, more: int) -> None:
     """So it is if the database has changed as often since, or more often, before that is heard."""
-    platform = await start()
-    platform.control.changed.extend(["acct_2"] * 3)
-    await _hear(platform)
-    assert (await platform.chat()).status == 200
-    platform.control.restore(2)
-    del platform.control.callers[apikey.digest(platform.key)]
+    platform = await _restored(start)
     platform.control.changed.extend(["acct_2"] * (2 + more))
     history = platform.gateway.keys._history
     turn = history.turn

@@ -20,9 +20,9 @@ class History:
         #: Number of the last change that was heard of, and its mark.
         self.number = 0
         self._mark: int | None = None
-        #: Number of replies that were applied, and of those about a database that is gone.
+        #: Replies applied so far, and the turn since which control has another database.
         self.turn = 0
-        self._gone = 0
+        self._replaced = 0
         #: Number of the last change of each account that changed, and of any other account.
         self._changed: dict[str, int] = {}
         self._all_changed = 0
@@ -34,7 +34,7 @@ class History:
             return False
         self.turn += 1
         if changes.counter < self.number or not (same or changes.since_mark is None):
-            self._gone = self.turn
+            self._replaced = self.turn
         self.number, self._mark = changes.counter, changes.mark
         self._outdate(changes.accounts if same else None)
         return True
@@ -48,7 +48,7 @@ class History:
 
     def holds(self, turn: int) -> bool:
         """Whether what control said in a turn is about the database that it has now."""
-        return turn >= self._gone
+        return turn >= self._replaced
 
     def is_current(self, caller: Caller) -> bool:
         """Whether a caller was looked up after its account's last change."""

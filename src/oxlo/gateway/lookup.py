@@ -38,7 +38,7 @@ class Lookup:
 
         self._get(f"/keys/{quote(digest)}", self._seconds, done)
 
-    def changes(self, since: int, answer: Callable[[Changes | None], object]) -> None:
+    def changes(self, since: int, answer: Callable[[Changes | None], None]) -> None:
         """The changes to accounts and keys after number `since`; None if control is unreachable."""
 
         def done(status: int, body: bytes) -> None:

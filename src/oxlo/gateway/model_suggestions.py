@@ -51,11 +51,9 @@ class ModelSuggestions:
         ready = self._ready(lambda other: endpoint.ability in other.abilities)
         able = [m for m in ready if model.abilities <= m.abilities]
         alike = [m for m in ready if m.category == model.category]
-        named = able or alike or ready
-        missing = _missing(model, named)
-        lacking = f" (without {', '.join(missing)})" if missing else ""
-        instead = f"Ready now: {_some(named)}{lacking}{_having(missing, ready)}."
-        if not named:
+        if ready:
+            instead = _instead(model, able or alike or ready, ready)
+        else:
             instead = f"No model that is ready here answers at {endpoint.path}."
         return ModelNotDeployed(
             f"This installation does not serve {model.id}{_default(model, endpoint)}. {instead}",
@@ -80,6 +78,13 @@ def _default(model: Model, endpoint: Endpoint) -> str:
     if endpoint.default_model not in (model.id, *model.aliases):
         return ""
     return ", the default if a request names no 'model'"
+
+
+def _instead(model: Model, named: list[Model], ready: list[Model]) -> str:
+    """A sentence that names models, what they lack beside `model`, and the ready ones with that."""
+    missing = _missing(model, named)
+    lacking = f" (without {', '.join(missing)})" if missing else ""
+    return f"Ready now: {_some(named)}{lacking}{_having(missing, ready)}."
 
 
 def _missing(model: Model, others: list[Model]) -> list[str]:

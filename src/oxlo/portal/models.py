@@ -105,14 +105,14 @@ def _about(site: Site, model: Model, request: Request) -> dict[str, object]:
             for k in categories
         ],
         "panels": highlighting.panels(shown, base, model.id) if shown else (),
-        "origins": origins(model),
+        "weight_sources": weight_sources(model),
         "hardware": sorted({v.hardware for v in model.variants}),
     }
 
 
-def origins(model: Model) -> list[str]:
+def weight_sources(model: Model) -> list[str]:
     """Where the weights come from, whatever the hardware: hub repositories, packages, folders."""
-    listed = [_origin(source) for file in model.weights for source in file.sources]
+    listed = [_source_name(source) for file in model.weights for source in file.sources]
     repositories = map(model.repository, model.variants)
     listed += [f"hub {repository.hub}" for repository in repositories if repository]
     listed += [f"hub {part.hub}" for part in model.parts]
@@ -120,7 +120,7 @@ def origins(model: Model) -> list[str]:
     return list(dict.fromkeys(listed))
 
 
-def _origin(source: Source) -> str:
+def _source_name(source: Source) -> str:
     """A source's name, without the paths of this machine."""
     if source.folder:
         return "a folder of the operator"

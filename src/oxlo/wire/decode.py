@@ -198,10 +198,10 @@ def refused(
     if not param:
         return BadRequest(f"The body must be a JSON object: {reason}")
     like = "" if is_plain(kind, path) else _example(param)
-    return invalid(param, f"{_in_form(reason) if form else _unquoted(reason)}{like}")
+    return invalid(param, f"{_in_form(reason) if form else _in_json(reason)}{like}")
 
 
-def _unquoted(reason: str) -> str:
+def _in_json(reason: str) -> str:
     """The reason, and how JSON writes the expected type, if a string was sent instead."""
     quoted = _QUOTED.match(reason)
     return f"{reason} {_UNQUOTED[quoted[1]]} written without quotes." if quoted else reason

@@ -12,7 +12,7 @@ from oxlo.catalogue import Source
 from oxlo.fleet.registry import ReplicaState
 from oxlo.portal import model_comparison, model_list
 from oxlo.portal.model_list import Filters, Row
-from oxlo.portal.models import limits, origins
+from oxlo.portal.models import limits, weight_sources
 from oxlo.portal.readiness import Readiness
 from oxlo.settings import Settings
 
@@ -77,7 +77,9 @@ def test_address_says_the_filters() -> None:
 )
 def test_sources(model: str, sources: list[str]) -> None:
     """Where the weights are from, as whoever checks a licence wants to know."""
-    assert [source for source in origins(MODELS.resolve(model)) if source in sources] == sources
+    assert [
+        source for source in weight_sources(MODELS.resolve(model)) if source in sources
+    ] == sources
 
 
 def test_sources_tell_no_paths() -> None:
@@ -87,7 +89,7 @@ def test_sources_tell_no_paths() -> None:
         for file in MODELS.resolve("minilm-l6").weights
     ]
     model = msgspec.structs.replace(MODELS.resolve("minilm-l6"), weights=tuple(weights))
-    assert origins(model) == ["a folder of the operator"]
+    assert weight_sources(model) == ["a folder of the operator"]
 
 
 async def test_a_page_names_licence_and_source(browser: httpx2.AsyncClient) -> None:

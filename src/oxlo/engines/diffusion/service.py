@@ -70,9 +70,7 @@ class Images:
     def _draw(self, params: ImageParams, drawing: Drawing, job: Job) -> bytes:
         """The body of a whole response."""
         prompt = self._counted(params)
-        images = [
-            pictures.scaled(image, drawing.scaled) for image in self._studio.draw(drawing, job)
-        ]
+        images = self._studio.draw(drawing, job)
         files = [_encoded(image, params) for image in images]
         form = _format(params, drawing, images[0])
         return reply.reply(int(time.time()), files, drawing.seeds, prompt, form)
@@ -83,13 +81,11 @@ class Images:
         """Stream one image: its previews, then the finished image."""
         prompt, index = self._counted(params), itertools.count()
 
-        def preview(drawn: Image) -> None:
-            image = pictures.scaled(drawn, drawing.scaled)
+        def preview(image: Image) -> None:
             file, form = _encoded(image, params), _format(params, drawing, image)
             emit(reply.partial(kind, int(time.time()), file, next(index), form))
 
-        [drawn] = self._studio.draw(drawing, job, preview)
-        image = pictures.scaled(drawn, drawing.scaled)
+        [image] = self._studio.draw(drawing, job, preview)
         file, form = _encoded(image, params), _format(params, drawing, image)
         emit(reply.completed(kind, int(time.time()), file, drawing.seeds[0], prompt, form))
 

@@ -12,6 +12,7 @@ from diffusers import AutoPipelineForImage2Image, AutoPipelineForInpainting
 from oxlo.engines.diffusion.decoding import decode
 from oxlo.engines.diffusion.denoising import predicting
 from oxlo.engines.diffusion.drawing import Arguments, Drawing, preview_steps
+from oxlo.engines.diffusion.pictures import scaled
 from oxlo.engines.diffusion.prompts import TOKENIZERS
 from oxlo.errors import BadRequest
 from oxlo.serving.process import CannotLoad
@@ -116,7 +117,10 @@ class Studio:
         """
         with self._borrowed() as pipelines:
             job.step()  # raises Cancelled if the client left meanwhile
-            return pipelines.draw(drawing, job, preview)
+            images = pipelines.draw(
+                drawing, job, lambda picture: preview(scaled(picture, drawing.scaled))
+            )
+        return [scaled(image, drawing.scaled) for image in images]
 
     @contextmanager
     def _borrowed(self) -> Iterator[Pipelines]:
